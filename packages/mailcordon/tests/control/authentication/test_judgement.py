@@ -100,6 +100,15 @@ async def test_a_record_at_a_name_that_has_the_domain_twice_is_found() -> None:
     )
 
 
+async def test_what_a_wildcard_answers_is_not_taken_for_the_record() -> None:
+    records = changed("t1._domainkey.acme.example", None)
+    records["t1._domainkey.acme.example.acme.example"] = {"CNAME": ["www.acme.example"]}
+    del records[DMARC]
+    records[f"{DMARC}.acme.example"] = {"TXT": ["any text"]}
+    found = await judge(records)
+    assert not [fault for fault in found.faults if "the DNS console" in fault.sentence]
+
+
 async def test_the_target_must_be_in_the_zone_that_ses_named() -> None:
     domain = replace(ACME, signing_zone="dkim.eu-west-1.amazonses.com")
     found = await judge(zone(), domain)

@@ -83,7 +83,8 @@ async def _own_key(domain: Domain, key: DkimKey, lookup: Lookup, elsewhere: Else
 
 
 async def _missing(record: Record, type: RecordType, elsewhere: Elsewhere) -> Fault:
-    found_at = await elsewhere.doubled(record.name, type)
+    wanted = record.value.lower()
+    found_at = await elsewhere.doubled(record.name, type, lambda text: text.lower() == wanted)
     return Fault(
         code=Code.DKIM_MISSING,
         severity="error",

@@ -168,7 +168,7 @@ async def _missing(domain: str, below: tuple[str, ...], elsewhere: Elsewhere) ->
                 record=record.name,
                 publish=_record(record.name, texts[0]),
             )
-    found_at = await elsewhere.doubled(record.name, "TXT")
+    found_at = await elsewhere.doubled(record.name, "TXT", dmarc_record.is_dmarc)
     return Fault(
         code=Code.DMARC_MISSING,
         severity="error",

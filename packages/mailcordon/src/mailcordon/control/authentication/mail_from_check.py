@@ -66,7 +66,7 @@ async def _exchange(domain: Domain, mail_from: str, lookup: Lookup, elsewhere: E
             words.mail_from_mx_wrong(mail_from, sorted(answer.records), record.value),
         )
     else:
-        found_at = await elsewhere.doubled(mail_from, "MX")
+        found_at = await elsewhere.doubled(mail_from, "MX", lambda text: text == record.value)
         code, sentence = Code.MAIL_FROM_MX_MISSING, words.mail_from_mx_missing(mail_from, found_at)
     return Fault(code=code, severity="error", sentence=sentence, record=mail_from, publish=record)
 
