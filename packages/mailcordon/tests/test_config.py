@@ -173,6 +173,18 @@ def test_no_role_sees_migrates_database_or_foreign_credentials(tmp_path: Path):
     assert plain_environment(ours) == {"PATH": "/bin"}
 
 
+def test_the_api_gets_no_aws_credentials(tmp_path: Path):
+    urls = {login: f"postgresql://{login}@/x" for login in config.LOGINS}
+    aws = dataclasses.replace(read(tmp_path, **AWS), login_urls=urls)
+    given = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_PROFILE": "mail"}
+    found = {role: role_environment(given, role, aws) for role in config.PROCESS_LOGINS}
+    assert {role for role, environment in found.items() if "AWS_ACCESS_KEY_ID" in environment} == {
+        "dispatch",
+        "observe",
+        "control",
+    }
+
+
 def test_a_role_without_its_addresses_does_not_start(tmp_path: Path):
     with pytest.raises(BadConfig, match="MAILCORDON_DATABASE_URL_SEND"):
         read(tmp_path).require_logins("dispatch")

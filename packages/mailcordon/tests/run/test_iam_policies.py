@@ -21,6 +21,7 @@ import seslocal
 from mailcordon import config
 from mailcordon.adapters.ses import queue_policy
 from mailcordon.adapters.ses.administer import Administer
+from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.adapters.ses.queue import SqsQueue, open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
 from mailcordon.control import desired
@@ -395,6 +396,17 @@ async def test_the_administering_role_has_what_its_calls_need_and_no_more(world:
     finally:
         ses.close()
     await use_queue(world, key, "management")
+    url = f"{world.local.url}/{LOCAL.account}/{LOCAL.queues['outcome']}"
+    road = EventRoad(
+        topic=LOCAL.topic("outcome"),
+        queue_url=url,
+        region=LOCAL.region,
+        endpoint=world.local.url,
+        credentials=(key, SECRET),
+        local=False,
+    )
+    await asyncio.to_thread(partial(world.client("sns").create_topic, Name=LOCAL.topics["outcome"]))
+    assert (await road.faults(SET))[1] == [], "nothing is unread"
     assert await world.used(key) == actions_of(iam_policies.administer(LOCAL))
 
 

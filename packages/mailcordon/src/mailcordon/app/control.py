@@ -98,6 +98,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                     endpoint=config.sqs_endpoint,
                     credentials=(config.access_key, config.secret_key),
                     local=local,
+                    profile=profile,
                 ),
                 topic=config.outcome_topic_arn or "",
                 keep_days=config.keep_records_days,

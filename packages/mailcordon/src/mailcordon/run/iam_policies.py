@@ -149,6 +149,14 @@ def administer(place: Place) -> Document:
         _statement("Associations", "Allow", _ses(_OF_SEVERAL), [*sets, identities, tenants]),
         _statement("Account", "Allow", _ses(_OF_THE_ACCOUNT), ["*"]),
         _statement("ManagementEvents", "Allow", _READ_QUEUE, [place.queue("management")]),
+        # What is between SES and the queue, if the events of a proof do not come.
+        _statement(
+            "TopicOfOutcomes",
+            "Allow",
+            ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
+            [place.topic("outcome")],
+        ),
+        _statement("QueueOfOutcomes", "Allow", ["sqs:GetQueueAttributes"], [place.queue("outcome")]),
         _statement("NoSending", "Deny", [ALL_SENDS], ["*"]),
     )
 

@@ -19,7 +19,7 @@ _MISSING = ("NotFound", "NotFoundException", "AWS.SimpleQueueService.NonExistent
 
 
 class EventRoad:
-    """Implements `control.proving.RoadLook` for one topic and queue.
+    """Implements `control.proving.RoadLook` for one topic and queue. `profile` is an AWS profile to sign with, instead of keys.
 
     `local`: a topic that nobody created leads to the queue of the same name (seslocal).
     """
@@ -33,10 +33,12 @@ class EventRoad:
         endpoint: str | None,
         credentials: tuple[str | None, str | None],
         local: bool,
+        profile: str | None = None,
     ) -> None:
         self._topic, self._queue_url, self._region, self._local = topic, queue_url, region, local
         self._endpoint = endpoint
-        self._credentials = credentials
+        self._credentials = credentials if profile is None else (None, None)
+        self._profile = profile
 
     async def faults(self, configuration_set: str) -> tuple[list[Fault], list[str]]:
         return await asyncio.to_thread(self._look, configuration_set)
@@ -100,7 +102,10 @@ class EventRoad:
     def _client_of(self, service: str) -> Any:
         key, secret = self._credentials
         session: Any = boto3.session.Session(
-            aws_access_key_id=key, aws_secret_access_key=secret, region_name=self._region
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            region_name=self._region,
+            profile_name=self._profile,
         )
         config = Config(retries={"total_max_attempts": 2}, connect_timeout=3, read_timeout=5)
         return session.client(service, endpoint_url=self._endpoint, config=config)
