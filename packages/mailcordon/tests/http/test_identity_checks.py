@@ -21,6 +21,15 @@ async def test_a_check_says_what_is_wrong_and_what_the_mail_of_each_lane_does(wo
     assert found == (await world.ask(("GET", CHECK, None), key)).json()
 
 
+async def test_each_lane_has_the_rules_for_bulk_senders_and_nothing_unseen_is_met(world: Any) -> None:
+    found = (await world.ask(("POST", CHECK, None), await world.key(None, "operate"))).json()
+    rules = {(rule["provider"], rule["rule"]): rule for rule in found["lanes"][0]["rules"]}
+    assert rules["gmail", "one-click"]["state"] == "met"  # it is a marketing lane
+    assert rules["gmail", "spam-rate"]["state"] == "not-checked"
+    assert "not checked, because" in rules["yahoo", "spam-rate"]["says"]
+    assert ("microsoft", "one-click") not in rules
+
+
 async def test_a_tenants_key_needs_the_scope_read_to_check_its_domain(world: Any) -> None:
     answer = await world.ask(("POST", CHECK, None), await world.key("acme", "send"))
     assert (answer.status_code, answer.json()["code"]) == (403, "scope-missing")

@@ -16,8 +16,16 @@ from typing import Any, Literal, Protocol
 
 from mailcordon.control import lapses, lookup, observed
 from mailcordon.control.administration import Whole
+from mailcordon.control.authentication import sender_rules
 from mailcordon.control.authentication.alignment import Suffixes
-from mailcordon.control.authentication.judgement import Domain, Judgement, Mail, judge
+from mailcordon.control.authentication.judgement import (
+    Domain,
+    Judgement,
+    Mail,
+    MailAnswer,
+    Result,
+    judge,
+)
 from mailcordon.control.authentication.lookup import Lookup
 from mailcordon.control.governor import Governor, require_because, require_rate
 from mailcordon.control.lapses import Effect, Policy, Rules, Ses, State, Suspicion
@@ -489,7 +497,23 @@ def _result(facts: Facts, judgement: Judgement) -> dict[str, Any]:
                 "says": answer.sentence,
                 "organisation": answer.organisation,
                 "policy": answer.policy,
+                "dkim": answer.dkim,
+                "spf": answer.spf,
             }
             for answer in judgement.mails
         ],
     }
+
+
+def rules_for_bulk_senders(lane: Mapping[str, Any]) -> tuple[sender_rules.Checked, ...]:
+    """The checklist of a lane, from an element of `lanes` of a stored result."""
+    answer = MailAnswer(
+        mail=Mail(lane=lane["type"] or "", from_domain=lane["from_domain"]),
+        result=Result(lane["result"]),
+        sentence=lane["says"],
+        organisation=lane["organisation"],
+        policy=lane["policy"],
+        dkim=lane["dkim"],
+        spf=lane["spf"],
+    )
+    return sender_rules.checklist(answer, marketing=lane["class"] == Class.MARKETING.word)

@@ -13,6 +13,7 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal, princi
 from mailcordon.adapters.http.identities import Record
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.control import identity_checks, lookup
+from mailcordon.control.authentication import sender_rules
 from mailcordon.control.identity_checks import Checked, IdentityChecks, SetPolicy
 from mailcordon.control.lapses import Effect, Policy, Suspicion
 from mailcordon.control.views import Reads, Viewer
@@ -44,6 +45,15 @@ class CheckRow(msgspec.Struct):
     publish: Record | None  #: the record that would mend it
 
 
+class SenderRule(msgspec.Struct):
+    """What a mailbox provider asks of bulk senders."""
+
+    provider: Literal["gmail", "yahoo", "microsoft"]
+    rule: str
+    state: Literal["met", "not-met", "not-checked"]
+    says: str
+
+
 class LaneAnswer(msgspec.Struct):
     """Whether the mail that a lane sends passes DMARC."""
 
@@ -54,6 +64,7 @@ class LaneAnswer(msgspec.Struct):
     says: str
     organisation: str | None  #: the organisational domain
     policy: str | None  #: of the DMARC record: none, quarantine or reject
+    rules: list[SenderRule]  #: of large mailbox providers for bulk senders
 
 
 class LossItem(msgspec.Struct):
@@ -188,6 +199,7 @@ def _check(found: Checked) -> CheckItem:
                 says=each["says"],
                 organisation=each["organisation"],
                 policy=each["policy"],
+                rules=[_rule(rule) for rule in identity_checks.rules_for_bulk_senders(each)],
             )
             for each in check.result["lanes"]
         ],
@@ -196,6 +208,11 @@ def _check(found: Checked) -> CheckItem:
         effect=None if state.effect is None else state.effect.value,
         next_check_at=shapes.iso_ms(found.next_check_at),
     )
+
+
+def _rule(found: sender_rules.Checked) -> SenderRule:
+    provider: Any = found.provider.word
+    return SenderRule(provider=provider, rule=found.rule.value, state=found.state.value, says=found.says)
 
 
 def _ses(found: Mapping[str, Any]) -> SesView:

@@ -26,6 +26,7 @@ JUST_NOW = "checked-just-now"
 mailcordon identity check mail.acme.example
 mailcordon identity check mail.acme.example --watch 15s
 mailcordon identity check mail.acme.example --last --json
+mailcordon identity check mail.acme.example --rules
 """,
     watchable=True,
 )
@@ -35,13 +36,20 @@ async def check(
     last: Annotated[
         bool, typer.Option("--last", help="Show the last check. Default: check now, once in 10 seconds.")
     ] = False,
+    rules: Annotated[
+        bool,
+        typer.Option(
+            "--rules", help="Show the rules of Gmail, Yahoo and Microsoft for bulk senders. Default: off."
+        ),
+    ] = False,
 ) -> None:
     """Check a domain: what SES says, what its DNS shows, and whether each lane's mail passes DMARC.
 
     Exit code 1 if something is an error. What the DNS did not answer is no error.
     """
     found = await (_last(cli, domain) if last else _now(cli, domain))
-    cli.show_result(found, *_views(found))
+    checklist = ["", _rules(children(found, "lanes"))] if rules else []
+    cli.show_result(found, *_views(found), *checklist)
     if not found.get("passes"):
         cli.exit_code = 1
 
@@ -92,6 +100,23 @@ def _rows(rows: list[Document]) -> RenderableType:
         ("what", "state", "says"),
         [(row.get("what"), row.get("state"), row.get("says")) for row in rows],
         prose=("says",),
+    )
+
+
+def _rules(lanes: list[Document]) -> RenderableType:
+    return show.table(
+        ("lane", "provider", "state", "rule"),
+        [
+            (
+                lane.get("type") or words.domain_without_lanes(),
+                rule.get("provider"),
+                rule.get("state"),
+                rule.get("says"),
+            )
+            for lane in lanes
+            for rule in children(lane, "rules")
+        ],
+        prose=("rule",),
     )
 
 
