@@ -388,7 +388,7 @@ async def test_the_administering_role_has_what_its_calls_need_and_no_more(world:
     found = await asyncio.to_thread(partial(world.client("sesv2").get_tenant, TenantName="mc-acme"))
     calls = calls_of(ses, found["Tenant"]["TenantArn"])
     assert public_methods(Administer) == set(calls), (
-        "each method is called here, so that its permission is tried"
+        "call a new method here, and add its action to run/iam_policies.py and run/cloudformation.yaml"
     )
     try:
         for call in calls.values():

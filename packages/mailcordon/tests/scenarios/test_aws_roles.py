@@ -42,7 +42,7 @@ def policies(url: str, key: str) -> dict[str, Any]:
         return json.loads(answer.read())
 
 
-def test_the_drill_passes_with_keys_that_have_exactly_the_printed_policies(
+def test_the_drill_and_a_proof_pass_with_keys_that_have_exactly_the_printed_policies(
     tmp_path: Path, short_home: Callable[[], AbstractContextManager[Path]]
 ) -> None:
     credentials = tmp_path / "credentials"
@@ -66,6 +66,9 @@ def test_the_drill_passes_with_keys_that_have_exactly_the_printed_policies(
         assert done.returncode == 0, (
             done.stdout + done.stderr + system.log("control") + system.log("dispatch")
         )
+        slug = json.loads(done.stdout)["deliveries"][0]["tenant"]
+        proved = system.cli("prove", slug, "--json")
+        assert proved.returncode == 0, proved.stdout + proved.stderr
         used = {kind: policies(url, kind)["used"] for kind in KINDS}
         assert set(used["send"]) == {"ses:SendEmail"}
         assert set(used["observe"]) <= {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
