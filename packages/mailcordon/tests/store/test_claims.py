@@ -398,3 +398,29 @@ async def test_every_door_refuses_what_nobody_can_have(world: World, domain: str
         said.add(refused.value.faults[0].problem)
     assert len(said) == 1  # the same sentence at every door
     assert await world.owners(domain) == []
+
+
+async def test_a_domain_that_reads_like_another_tenants_is_a_finding_of_the_platform(world: World) -> None:
+    await world.onboard("acme", "mail.acme.com.test")
+    await world.onboard("zen", "mail.zen.example")
+    await world.onboard("evil", "news.аcme.test".encode("idna").decode())  # a Cyrillic a
+    await world.onboard("acme2", "acme.test")
+    await world.look()
+    await world.look()
+    (found,) = await world.owner.fetch("select * from finding where kind = 'look-alike' and ended_at is null")
+    assert (found["resource"], found["member"], found["tenant"]) == (
+        "acme.test",
+        "news.xn--cme-5cd.test",
+        None,
+    )
+    lane = Step(kind=StepKind.RETIRE_DOMAIN, tenant="evil", domain="news.xn--cme-5cd.test", mail="cancel")
+    free = Step(kind=StepKind.FREE_DOMAIN, tenant="evil", domain="news.xn--cme-5cd.test")
+    planned = await world.plans.make([lane, free], actor="ann")
+    await world.plans.apply(planned.id or 0, actor="ann")
+    await world.look()
+    assert (
+        await world.owner.fetchval(
+            "select count(*) from finding where kind = 'look-alike' and ended_at is null"
+        )
+        == 0
+    )

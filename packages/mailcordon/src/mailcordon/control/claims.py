@@ -6,6 +6,7 @@ get a token then, and the one that publishes it has the domain. A proved claim e
 to a tenant never names the other one.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,12 +15,16 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from mailcordon.control import claimable, dns_records, lookup, steps
+from mailcordon.control.authentication.alignment import Suffixes
 from mailcordon.control.authentication.lookup import Answer, Lookup
+from mailcordon.control.desired import Json
+from mailcordon.control.difference import Found
 from mailcordon.control.dns_records import Record
 from mailcordon.control.plans import Plan, Plans, Transaction
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core import domain as domains
-from mailcordon.core import names
+from mailcordon.core import look_alikes, names
+from mailcordon.core.drift import Drift
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field
 from mailcordon.messages import api
 from mailcordon.messages import identities as words
@@ -28,6 +33,7 @@ Proof = Literal["ses", "txt", "parent", "operator"]
 CONTROL = "control"  #: the actor of what nobody asked for
 LAPSE_DAYS = 14
 _AT_ONCE = 20  #: claims of one round
+_MOST_LOOK_ALIKES = 200  #: findings that are open at a time
 _LOOK_AGAIN_SECONDS = 10.0  #: the least time between two looks for one claim, whoever asks
 
 
@@ -123,7 +129,28 @@ class ClaimTransaction(Transaction, Protocol):
     async def unshare(self, domain: str, *, actor: str, because: str) -> bool: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """A domain and whose it is."""
+
+    domain: str
+    tenant: str  #: slug
+    since: datetime
+
+
 class ClaimStore(Protocol):
+    async def revision(self) -> int:
+        """Changes whenever the desired state does."""
+        ...
+
+    async def owned(self) -> list[Owned]:
+        """All domains, in the order in which they came."""
+        ...
+
+    async def found_look_alikes(self, found: Sequence[Found]) -> None:
+        """Opens findings of these, and ends those of others."""
+        ...
+
     def changing(self) -> AbstractAsyncContextManager[ClaimTransaction]: ...
 
     async def claims(
@@ -160,6 +187,7 @@ class Claims:
         self._dns = dns
         self.lapse_days = lapse_days
         self._look_seconds = look_seconds
+        self._compared = -1  #: the revision at which all domains were compared with each other
 
     async def claim(self, slug: str, domain: str, *, actor: str, because: str | None = None) -> Claim:
         """Adds a free domain to the tenant. If another tenant has it and has not proved it, contends for it; asked again, looks
@@ -218,6 +246,10 @@ class Claims:
             await self._lapse(id)
         for claim in await self._store.to_look(_AT_ONCE):
             await self._look(claim, actor=CONTROL)
+        if (revision := await self._store.revision()) != self._compared:
+            found = await asyncio.to_thread(read_alike, await self._store.owned(), self._plans.suffixes)
+            await self._store.found_look_alikes(found)
+            self._compared = revision
 
     async def _lapse(self, id: int) -> None:
         aligned: list[int] = []
@@ -311,6 +343,36 @@ class Claims:
                     words.still_used_below(name, [each.domain for each in below[:3]], len(below)),
                     code="domain-in-use",
                 )
+
+
+def read_alike(owned: Sequence[Owned], suffixes: Suffixes | None) -> list[Found]:
+    """Domains that read like one that another tenant had before. Registrable domains are compared: who has one has all names
+    below it. `owned` is in the order in which they came."""
+    first: dict[str, tuple[str, Owned]] = {}
+    found: dict[tuple[str, str], Found] = {}
+    for each in owned:
+        registrable = (suffixes.registrable(each.domain) if suffixes is not None else None) or each.domain
+        name, before = first.setdefault(look_alikes.skeleton(registrable), (registrable, each))
+        if name == registrable or before.tenant == each.tenant:
+            continue
+        detail: dict[str, Json] = {
+            "domain": each.domain,
+            "shown": look_alikes.shown(each.domain),
+            "slug": each.tenant,
+            "other": before.domain,
+            "others_slug": before.tenant,
+        }
+        one = Found(
+            kind=Drift.LOOK_ALIKE,
+            resource_kind="identity",
+            resource=each.domain,
+            member=before.domain,
+            detail=detail,
+        )
+        found[each.domain, before.domain] = one
+        if len(found) >= _MOST_LOOK_ALIKES:
+            break
+    return list(found.values())
 
 
 def judge(answer: Answer, token: str) -> tuple[bool, str]:

@@ -142,7 +142,7 @@ def steps(document: Document, platform: Platform, *, prune: bool = False) -> lis
 
 
 def complete(document: Document, platform: Platform, *, prune: bool = False) -> list[Step]:
-    """The completed steps of a document (`steps.complete`). A domain has the MAIL FROM domain that the document says, and no other.
+    """The completed steps of a document (`steps.complete`). A domain has the MAIL FROM domain that the document says, no other.
     Raises Invalid with each member whose step cannot be applied, up to a bound."""
     placed = steps(document, platform, prune=prune)
     paths = {one.step: one.path for one in placed}

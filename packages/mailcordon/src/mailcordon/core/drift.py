@@ -46,6 +46,7 @@ class Drift(StrEnum):
     ACCOUNT_TRACKING = "account-tracking"
     TAGS = "tags"
     NEARBY_IDENTITY = "nearby-identity"
+    LOOK_ALIKE = "look-alike"
     EXTRA_IDENTITY = "extra-identity"
     EXTRA_SET = "extra-set"
     EXTRA_TENANT = "extra-tenant"
@@ -98,6 +99,8 @@ TABLE: Mapping[Drift, Rule] = {
     Drift.ACCOUNT_TRACKING: Rule("medium", "propose"),
     Drift.TAGS: Rule("low", "propose"),
     Drift.NEARBY_IDENTITY: Rule("medium", "propose", repairable=False),
+    # Both may be honest: a person compares who they are.
+    Drift.LOOK_ALIKE: Rule("medium", "propose", repairable=False, acceptable=False),
     Drift.EXTRA_IDENTITY: Rule("low", "propose", repairable=False),
     Drift.EXTRA_SET: Rule("low", "propose", repairable=False),
     Drift.EXTRA_TENANT: Rule("low", "propose", repairable=False),

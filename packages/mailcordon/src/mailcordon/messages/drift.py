@@ -264,6 +264,14 @@ def tags(resource: str) -> str:
     return f"The tags of the {resource} were changed: reports and IAM rules that use them change too."
 
 
+@example("xn--acm-qlc.example", "acmе.example", "evil", "acme.example", "acme")
+def look_alike(domain: str, shown: str, slug: str, other: str, others_slug: str) -> str:
+    """A tenant's domain reads like another tenant's. Only platform keys see this."""
+    shows = domain if shown == domain else f"{domain} (shown as {shown})"
+    compare = f"Compare who the two are; `mailcordon cordon {slug}` stops its mail."
+    return f"{shows} of {slug} reads like {other} of {others_slug}. {compare}"
+
+
 @example("kim@mail.acme.example", "mail.acme.example")
 @example("acme.example", "mail.acme.example")
 def nearby_identity(name: str, domain: str) -> str:

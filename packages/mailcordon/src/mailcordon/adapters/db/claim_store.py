@@ -6,12 +6,14 @@ from datetime import datetime
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, plan_store, queries, row_level_security
+from mailcordon.adapters.db import connection_pool, finding_store, plan_store, queries, row_level_security
 from mailcordon.adapters.db.engine import Pool
-from mailcordon.control.claims import Claim, ClaimTransaction, Holder, Proof, SharedParent
+from mailcordon.control.claims import Claim, ClaimTransaction, Holder, Owned, Proof, SharedParent
+from mailcordon.control.difference import Found
 
 _SQL = queries.load("claim_store.sql")
 _SHARED = queries.load("shared.sql")
+_LOOK = ("claims", "look-alikes")  #: what finds them (finding_store.see)
 
 
 class _Transaction(plan_store.StoredTransaction):
@@ -120,6 +122,18 @@ class ClaimStore:
     async def now(self) -> datetime:
         async with connection_pool.acquire(self._control) as conn:
             return await conn.fetchval(_SQL.now)
+
+    async def revision(self) -> int:
+        async with connection_pool.acquire(self._control) as conn:
+            return await conn.fetchval(_SHARED.epoch, "desired")
+
+    async def owned(self) -> list[Owned]:
+        async with connection_pool.acquire(self._control) as conn:
+            return [Owned(**dict(row)) for row in await conn.fetch(_SQL.owned)]
+
+    async def found_look_alikes(self, found: Sequence[Found]) -> None:
+        async with connection_pool.transaction(self._control) as conn:
+            await finding_store.see(conn, _LOOK, found, left={each.key for each in found})
 
     async def shared_parents(self) -> list[SharedParent]:
         async with connection_pool.acquire(self._control) as conn:

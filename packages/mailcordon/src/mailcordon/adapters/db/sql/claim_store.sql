@@ -120,3 +120,8 @@ delete from shared_parent where domain = $1 returning domain;
 select p.domain, p.since, p.by, p.because,
        (select count(distinct i.tenant)::int from identity i where i.freed_at is null and i.domain like '%.' || p.domain) as tenants
 from shared_parent p order by p.domain;
+
+-- name: owned
+-- In the order in which they came.
+select i.domain, t.slug as tenant, i.created_at as since
+from identity i join tenant t on t.id = i.tenant where i.freed_at is null order by i.created_at, i.id;
