@@ -453,6 +453,21 @@ async def test_refused_bodies_are_read_at_a_bounded_rate(api: Api, monkeypatch: 
         assert (await client.response()).status == 202
 
 
+@pytest.mark.parametrize("paused", [False, True])
+async def test_a_connection_that_sends_fast_lets_others_come_first(api: Api, paused: bool) -> None:
+    async with api.client() as client:
+        await client.write(api.head("Content-Length: 1000000") + b" ")
+        await _seen(api)
+        connection = _used_connection(api)
+        connection.data_received(b" " * 100_000)
+        assert not connection.transport.is_reading()
+        if paused:  # for another reason
+            connection.flow.pause_reading()
+        await asyncio.sleep(0)
+        assert connection.transport.is_reading() is not paused
+        connection.flow.resume_reading()
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", message_endpoint.PATH), ("GET", "/v1/addresses/kim@example.com")]
 )

@@ -6,6 +6,7 @@ configuration sets) has only characters that need no escaping.
 
 import base64
 import functools
+from collections.abc import Sequence
 
 import msgspec
 
@@ -13,9 +14,10 @@ from mailcordon.core import ids, tags
 from mailcordon.core.event import Attempt
 from mailcordon.core.proof import What
 from mailcordon.send.mail_headers import Pairs
-from mailcordon.send.submission import Submission
+from mailcordon.send.submission import LongText, Submission
 
 _encode = msgspec.json.Encoder().encode
+_MARK = msgspec.Raw(b'"\0"')  #: the place of a long text; in JSON itself this byte is always escaped
 _decode = msgspec.json.Decoder(list[dict[str, str]]).decode
 
 
@@ -26,10 +28,12 @@ def content(submission: Submission) -> bytes:
     then the own headers of each recipient. A line is a list of JSON objects without its brackets.
     """
     body: dict[str, object] = {}
-    if submission.text:
-        body["Text"] = {"Data": submission.text, "Charset": "UTF-8"}
-    if submission.html:
-        body["Html"] = {"Data": submission.html, "Charset": "UTF-8"}
+    long: list[LongText] = []
+    for name, text in (("Text", submission.text), ("Html", submission.html)):
+        if isinstance(text, LongText):
+            long.append(text)
+        if text:
+            body[name] = {"Data": _MARK if isinstance(text, LongText) else text, "Charset": "UTF-8"}
     shared, replaceable = submission.headers, ()
     if submission.own_headers:
         own = {name.lower() for pairs in submission.own_headers for name, _ in pairs}
@@ -43,10 +47,22 @@ def content(submission: Submission) -> bytes:
         members["ReplyToAddresses"] = [mailbox.header() for mailbox in submission.reply_to]
     members["Content"] = {"Simple": simple}
     encoded = _encode(members)[1:-1]
+    if long:
+        encoded = _with_texts(encoded, long)
     if not submission.own_headers:
         return encoded
     lines = (_encode(_listed(pairs))[1:-1] for pairs in (replaceable, *submission.own_headers))
     return b"\n".join((*lines, encoded))
+
+
+def _with_texts(encoded: bytes, texts: Sequence[LongText]) -> bytes:
+    """Puts long texts in the places of their marks, encoded part by part."""
+    first, *rest = encoded.split(b"\0")
+    pieces = [first]
+    for text, after in zip(texts, rest, strict=True):
+        pieces += [_encode(part)[1:-1] for part in text]
+        pieces.append(after)
+    return b"".join(pieces)
 
 
 def _listed(pairs: Pairs) -> list[dict[str, str]]:

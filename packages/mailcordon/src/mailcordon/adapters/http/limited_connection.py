@@ -26,6 +26,7 @@ _LINGER_SECONDS = 2.0
 _GUEST_SECONDS = 2.0
 #: Chunk sizes, extensions and trailers may have this many bytes for each byte of body: a chunk of one byte has 5.
 _AROUND_A_BYTE = 8
+_LARGE_READ = 64 * 1024  #: bytes that came in one read: more wait probably
 #: After these answers, a connection is not read for some seconds. A client that does what the answer says does not notice; one
 #: that does not could send thousands a second.
 _SLOWING = frozenset({401, 429})
@@ -170,6 +171,18 @@ class LimitedConnection(HttpToolsProtocol):
             for at in range(0, size, step):
                 part = data[at : at + step]
                 self._take(part, len(part))
+        if size >= _LARGE_READ and self._place == BODY:
+            self._give_way()
+
+    def _give_way(self) -> None:
+        """Lets other connections come first: the loop would read one that sends fast 32 times in a row, which is 8 MB."""
+        if not self.flow.read_paused and not self.transport.is_closing():
+            self.transport.pause_reading()
+            self.loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        if not self.flow.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _is_within_body(self, size: int) -> bool:
         """Whether the next `size` bytes belong to the current body, all of them."""

@@ -13,7 +13,7 @@ import msgspec
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from mailcordon.adapters.http import json_body, message_shapes, problems
+from mailcordon.adapters.http import json_body, large_message, message_shapes, problems
 from mailcordon.adapters.http.message_shapes import DeliveryAccepted, MessageAccepted, SendBody
 from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.control.key_cache import KeyCache
@@ -31,7 +31,6 @@ from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PATH = "/v1/messages"
 MAX_BODY = 24 * 1024 * 1024  #: bytes of JSON; escapes may double what submission.MAX_BYTES allows
-_MOST_BESIDE_TEXTS = 1024 * 1024  #: bytes of JSON; the most recipients with the most headers each have 0.8 MB
 JSON = {"content-type": "application/json"}
 
 
@@ -171,10 +170,12 @@ class MessageEndpoint:
     def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission]:
         """The tenant and the checked message. Raises MailcordonError."""
         if len(raw) > LARGE:
-            json_body.check_beside_texts(raw, _MOST_BESIDE_TEXTS)
-        body = json_body.read_as(self._decoder, raw, message_shapes.is_flat)
+            body, text, html = large_message.read(raw)
+        else:
+            body = json_body.read_as(self._decoder, raw, message_shapes.is_flat)
+            text, html = body.text, body.html
         principal.require_type(body.type)
-        return principal.tenant_for(body.tenant), message_shapes.checked(body)
+        return principal.tenant_for(body.tenant), message_shapes.checked(body, text, html)
 
     def accepted(self, accepted: Accepted) -> Reply:
         return Reply(202, self._encode(message_shapes.message_accepted(accepted)), JSON)

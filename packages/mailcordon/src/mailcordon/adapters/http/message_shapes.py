@@ -132,7 +132,9 @@ def _recipients(to: str | list[str | Recipient]) -> tuple[list[str], list[dict[s
     )
 
 
-def checked(body: SendBody) -> submission.Submission:
+def checked(
+    body: SendBody, text: submission.Text | None, html: submission.Text | None
+) -> submission.Submission:
     reply_to = body.reply_to
     to, own_headers = _recipients(body.to)
     return submission.check(
@@ -140,8 +142,8 @@ def checked(body: SendBody) -> submission.Submission:
         sender=body.from_,
         to=to,
         subject=body.subject,
-        text=body.text,
-        html=body.html,
+        text=text,
+        html=html,
         reply_to=[] if reply_to is None else [reply_to] if isinstance(reply_to, str) else reply_to,
         headers=body.headers,
         own_headers=own_headers,
