@@ -246,6 +246,18 @@ def test_an_association_needs_the_tenant_and_the_resource(world: World, as_key: 
     )
 
 
+def test_a_tenants_suppression_list_is_authorised_as_the_tenant_and_the_accounts_as_nothing(
+    world: World, as_key: Clients
+) -> None:
+    world.tenant("acme", scope="TENANT", reasons=["BOUNCE"])
+    ses = as_key("sesv2", statement("Allow", "ses:*SuppressedDestination*", world.arn("tenant/acme/*")))
+    given = {"EmailAddress": "kim@example.com", "Reason": "BOUNCE"}
+    ses.put_suppressed_destination(**given, TenantName="acme")
+    denied(ses.put_suppressed_destination, **given)
+    assert ses.list_suppressed_destinations(TenantName="acme")["SuppressedDestinationSummaries"]
+    denied(ses.list_suppressed_destinations)
+
+
 def test_queues_are_authorised_by_their_arn_and_batches_as_single_calls(
     world: World, as_key: Clients
 ) -> None:

@@ -124,8 +124,9 @@ def _resources(account: Account, operation: str, params: Params) -> Iterator[str
             yield params["ReputationEntityReference"]
         elif kind == "reputation-policy":
             yield params["ReputationEntityPolicy"]
-        elif kind == "tenant":
-            yield _tenant(account, params["TenantName"])
+        elif kind == "tenant":  # of a suppression list it is the account's without one
+            if "TenantName" in params:
+                yield _tenant(account, params["TenantName"])
         elif (name := _named(kind, params)) is not None:
             yield account.arn(f"{kind}/{name.lower() if kind == 'identity' else name}")
 

@@ -55,6 +55,7 @@ _OF_AN_IDENTITY = (
 )
 _OF_A_TENANT = (
     "CreateTenant",
+    "DeleteSuppressedDestination",
     "DeleteTenant",
     "GetReputationEntity",
     "GetTenant",
@@ -71,7 +72,6 @@ _OF_SEVERAL = (
     "UntagResource",
 )
 _OF_THE_ACCOUNT = (
-    "DeleteSuppressedDestination",
     "GetAccount",
     "ListConfigurationSets",
     "ListEmailIdentities",
