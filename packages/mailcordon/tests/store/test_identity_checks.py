@@ -378,6 +378,25 @@ async def test_a_retired_domain_is_not_checked(world: World) -> None:
     assert await world.due() == 0
 
 
+async def test_a_domain_that_its_tenant_lost_is_not_checked_and_holds_nothing(world: World) -> None:
+    await world.check()
+    await world.checks.set_policy(
+        Class.MARKETING, Effect.WEAKER, Policy(action="hold"), actor="ann", because="test"
+    )
+    await world.ses(mail_from_status="FAILED")
+    await world.check(1)
+    assert len(await world.holds()) == 1
+    await world.owner.execute(
+        "update identity set freed_at = now(), freed_because = 'lost', retiring_at = now(), retired_with = 'domain'"
+        " where domain = $1",
+        DOMAIN,
+    )
+    await world.owner.execute("update identity_state set lapsed_at = 1")
+    await world.checks.align_holds()
+    assert not [hold for hold in await world.holds() if "lapse" in hold["evidence"]]
+    assert await world.due(48) == 0
+
+
 async def test_the_newest_checks_are_kept(world: World) -> None:
     for _ in range(identity_checks.KEPT + 3):
         await world.check(1)
@@ -386,15 +405,20 @@ async def test_the_newest_checks_are_kept(world: World) -> None:
     assert rows[-1]["at"] == world.at
 
 
-async def test_what_goes_with_a_domain_that_changes_hands(world: World) -> None:
+async def test_what_was_known_of_a_domain_is_forgotten_when_it_changes_hands(world: World) -> None:
     await world.check()
+    await world.ses(mail_from_status="FAILED")
+    assert (await world.check(1)).state.lapsed_at is not None
+    [view] = await world.reads.identities(EVERYBODY, domain=DOMAIN, after=0, limit=1)
+    assert view.lapsed_at == world.at
     await world.onboard("zen", {"newsletter": "news.zen.example"})
     await world.owner.execute("delete from route")
     await world.owner.execute(
         "update identity set tenant = (select id from tenant where slug = 'zen') where domain = $1", DOMAIN
     )
     zen = Viewer(await world.reads.tenant_id("zen"), as_tenant=True)
-    assert (await world.checks.last(zen, DOMAIN)).tenant == "zen"
+    found = await world.checks.last(zen, DOMAIN)
+    assert (found.tenant, found.state.good, found.state.suspicions) == ("zen", {}, ())
     await world.owner.execute("delete from identity where domain = $1", DOMAIN)
     assert await world.owner.fetchval("select count(*) from identity_check") == 0
 

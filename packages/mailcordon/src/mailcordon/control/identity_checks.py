@@ -211,7 +211,7 @@ class IdentityChecks:
         facts = await self._store.facts(view.id)
         if facts is None:  # it went between the two statements
             return await self.last(viewer, domain)
-        if view.retired_at is not None:
+        if facts.retired:
             raise Conflict(messages.not_checked_retired(view.domain), code="domain-retired")
         if self._waiting >= WAITING:
             raise Unavailable(messages.checks_busy(), code="checks-busy", retry_after=5)

@@ -82,6 +82,7 @@ class IdentityView:
     proof: str | None = None  #: how the tenant's claim was proved (control/claims.py)
     contended: bool = False  #: another tenant contends for it
     claim_token: str | None = None  #: to publish while it is contended
+    lapsed_at: int | None = None  #: since when it lacks records that it had, milliseconds since 1970
     shared_parent: str | None = None  #: a domain of the platform that it is below: shared, not isolated
 
 

@@ -28,6 +28,7 @@ class IdentityItem(msgspec.Struct):
     created_at: Time
     retiring_at: Time | None  #: its lanes take no new mail since then
     retired_at: Time | None  #: their mail has left
+    lapsed_at: Time | None  #: since when it lacks DNS records that it had (docs/identities.md)
     mail_from: str | None  #: the custom MAIL FROM domain; null: SES's own
     proof: str | None  #: how the tenant's claim was proved: ses, txt, parent or operator; null: not yet
     contended: bool  #: another tenant contends for it: the record of the purpose `claim` has to be published
@@ -71,6 +72,7 @@ def identity_item(view: IdentityView) -> IdentityItem:
         created_at=shapes.iso(view.created_at),
         retiring_at=shapes.iso_or_none(view.retiring_at),
         retired_at=shapes.iso_or_none(view.retired_at),
+        lapsed_at=shapes.iso_ms_or_none(view.lapsed_at),
         mail_from=view.mail_from,
         proof=view.proof,
         contended=view.contended,

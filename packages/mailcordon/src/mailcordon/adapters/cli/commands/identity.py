@@ -51,6 +51,7 @@ async def show_identity(cli: Cli, domain: Domain) -> None:
             ("status", _status(found)),
             ("created", when(found.get("created_at"))),
             ("checked", when(found.get("checked_at"))),
+            *([("lapsed", when(found["lapsed_at"]))] if found.get("lapsed_at") else []),
             ("claim", claim_word(found)),
             *(("shares", sentence) for sentence in strings(found, "shares")),
         ]
@@ -96,9 +97,11 @@ async def _change(
 
 
 def _status(identity: Document) -> str:
-    """`verified`, or `retired` or `retiring`, which say more."""
+    """`verified`, or `retired`, `retiring` or `lapsed`, which say more."""
     if identity.get("retiring_at"):
         return "retired" if identity.get("retired_at") else "retiring"
+    if identity.get("lapsed_at") and identity.get("status") == "verified":
+        return "lapsed"
     return plain(identity.get("status"))
 
 

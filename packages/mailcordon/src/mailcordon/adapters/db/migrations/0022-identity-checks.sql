@@ -39,6 +39,15 @@ begin
     return null;
 end $$;
 create trigger identity_scheduled after insert on identity for each row execute function schedule_identity();
+-- What was known of a domain says nothing of it in other hands.
+create function forget_identity() returns trigger language plpgsql as $$
+begin
+    update identity_state set evidence = '{}', lapsed_at = null, next_check_at = now_ms(), scheduled_at = now_ms(), answered_at = null
+     where identity = new.id;
+    return null;
+end $$;
+create trigger identity_changed_hands after update on identity for each row
+    when ((old.tenant, old.freed_at) is distinct from (new.tenant, new.freed_at)) execute function forget_identity();
 -- Those that exist, spread over an hour.
 insert into identity_state (identity, tenant, next_check_at) select id, tenant, now_ms() + id * 7919 % 3600000 from identity;
 

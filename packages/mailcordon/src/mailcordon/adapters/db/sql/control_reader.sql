@@ -107,8 +107,9 @@ where s.id = any($1) order by s.id;
 -- A page of domains with the DNS records that SES asks for.
 select i.id, e.slug as tenant, i.domain, i.status, i.records, i.checked_at, i.created_at, i.retiring_at, i.retired_at, i.mail_from,
        c.proof, c.contended_at is not null as contended, case when c.contended_at is not null then c.token end as claim_token,
-       (select p.domain from shared_parent p where i.domain like '%.' || p.domain limit 1) as shared_parent
+       (select p.domain from shared_parent p where i.domain like '%.' || p.domain limit 1) as shared_parent, s.lapsed_at
 from identity i join tenant e on e.id = i.tenant
+left join identity_state s on s.identity = i.id
 left join domain_claim c on c.tenant = i.tenant and c.domain = i.domain and c.ended_at is null
 where ($1::int is null or i.tenant = $1) and ($2::text is null or i.domain = $2) and i.id > $3 and i.freed_at is null
 order by i.id limit $4;

@@ -3,7 +3,7 @@
 -- name: facts
 -- A domain with what SES last returned of it.
 select i.id, i.tenant, i.domain, i.status, i.mail_from, (extract(epoch from i.created_at) * 1000)::bigint as created_at,
-       i.retired_at is not null as retired, s.whole, (extract(epoch from s.observed_at) * 1000)::bigint as observed_at
+       coalesce(i.retired_at, i.freed_at) is not null as retired, s.whole, (extract(epoch from s.observed_at) * 1000)::bigint as observed_at
   from identity i left join ses_resource s on s.kind = 'identity' and s.name = i.domain
  where i.id = $1;
 
@@ -38,11 +38,11 @@ where kind = 'identity' and name = $1 and work = 'scan' and state = 'applied' an
 -- Takes the domains that are due, so that no other process checks them too. They are due again after the lease, in case this
 -- process dies. Retired ones are looked at once a day: they may be taken back into use.
 update identity_state s
-set next_check_at = case when i.retired_at is null then $1::bigint + $2::bigint else $1::bigint + 86400000 end
+set next_check_at = case when i.retired_at is null and i.freed_at is null then $1::bigint + $2::bigint else $1::bigint + 86400000 end
 from (select identity from identity_state where next_check_at <= $1::bigint order by next_check_at limit $3 for update skip locked) due
 join identity i on i.id = due.identity
 where s.identity = due.identity
-returning s.identity, i.retired_at is null as active;
+returning s.identity, i.retired_at is null and i.freed_at is null as active;
 
 -- name: lock_state
 -- Two checks of one domain are folded one after the other. None: the domain is gone.
@@ -79,7 +79,7 @@ select s.evidence, s.next_check_at, s.checked_at, c.at, c.asked, c.authoritative
 select distinct l.id as lane, l.tenant, l.class, i.domain, s.evidence::text as evidence
   from identity_state s join identity i on i.id = s.identity
   join route r on r.identity = i.id join lane l on l.id = r.lane
- where s.lapsed_at is not null and i.retired_at is null and l.retired_at is null;
+ where s.lapsed_at is not null and i.retired_at is null and i.freed_at is null and l.retired_at is null;
 
 -- name: lapse_holds
 -- The open holds that were placed for lapses.

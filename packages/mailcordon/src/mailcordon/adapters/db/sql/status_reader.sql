@@ -83,13 +83,13 @@ select f.id, f.kind, f.detail, f.plan, e.slug as tenant, (extract(epoch from f.s
 -- Domains that lost records, the longest first, counted up to 200.
 select i.domain, e.slug as tenant, s.evidence::text as evidence, s.lapsed_at as since
   from identity_state s join identity i on i.id = s.identity join tenant e on e.id = i.tenant
- where s.lapsed_at is not null and i.retired_at is null order by s.lapsed_at, i.id limit 200;
+ where s.lapsed_at is not null and i.retired_at is null and i.freed_at is null order by s.lapsed_at, i.id limit 200;
 
 -- name: unchecked_domains
 -- Domains in use whose records were last read completely longer ago than this.
 select count(*) as count, min(i.domain) as domain
   from identity_state s join identity i on i.id = s.identity
- where i.retired_at is null and coalesce(s.answered_at, s.scheduled_at) < now_ms() - $1::bigint;
+ where i.retired_at is null and i.freed_at is null and coalesce(s.answered_at, s.scheduled_at) < now_ms() - $1::bigint;
 
 -- name: quarantine_kinds
 -- What quarantine had no room for.
