@@ -137,12 +137,17 @@ def test_records_of_verified_domains_are_there_as_if_their_owner_had_published_t
     assert ask(world, f"_dmarc.{DOMAIN}", "TXT").rcode() == dns.rcode.NXDOMAIN
 
 
-def test_what_is_put_at_such_a_name_wins(world: World) -> None:
-    world.ses.create_email_identity(EmailIdentity=DOMAIN)
+def test_what_is_put_wins_over_records_of_the_same_type(world: World) -> None:
+    tokens = world.ses.create_email_identity(EmailIdentity=DOMAIN)["DkimAttributes"]["Tokens"]
     world.ses.put_email_identity_mail_from_attributes(EmailIdentity=DOMAIN, MailFromDomain=BOUNCES)
     world.admin("PUT", f"/dns/{BOUNCES}", {"type": "TXT", "value": "v=spf1 -all"})
     assert texts(ask(world, BOUNCES, "TXT")) == ['"v=spf1 -all"']
-    assert texts(ask(world, BOUNCES, "MX")) == []
+    assert texts(ask(world, BOUNCES, "MX")) == ["10 feedback-smtp.us-east-1.amazonses.com."]
+    alias = f"{tokens[0]}._domainkey.{DOMAIN}"
+    world.admin("PUT", f"/dns/{alias}", {"type": "TXT", "value": "no alias"})
+    assert texts(ask(world, alias, "CNAME")) == []
+    world.admin("PUT", "/dns/amazonses.com", {"type": "TXT", "value": "v=spf1 -all"})
+    assert texts(ask(world, "amazonses.com", "TXT")) == ['"v=spf1 -all"']
 
 
 def test_records_of_a_domain_that_is_not_verified_are_not_there(world: World) -> None:

@@ -26,6 +26,7 @@ DMARC = "_dmarc.mail.acme.example"
 SPF = "v=spf1 include:amazonses.com ~all"
 MX = "10 feedback-smtp.us-east-1.amazonses.com"
 SUFFIXES = PublicSuffixes()
+PATIENCE = 20.0  #: seconds for a look-up; on a busy machine an answer takes its time
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -36,6 +37,7 @@ class World:
         self.account = local.account
         self._ses = ses
         self._port = local.names.port
+        self.patience = PATIENCE
 
     async def onboard(self) -> None:
         await self._ses.create_configuration_set("mc-none", reasons=None, max_delivery_seconds=None)
@@ -65,7 +67,8 @@ class World:
             signing_zone=whole["DkimAttributes"]["SigningHostedZone"],
             mail_from=whole["MailFromAttributes"]["MailFromDomain"],
         )
-        check = Resolver([Server("127.0.0.1", self._port)], seconds=0.5).check(authoritative=True)
+        resolver = Resolver([Server("127.0.0.1", self._port)], seconds=self.patience)
+        check = resolver.check(authoritative=True)
         return await judgement.judge(domain, [Mail(lane="news", from_domain=from_domain)], check, SUFFIXES)
 
     async def only_fault(
@@ -99,6 +102,7 @@ async def running() -> AsyncIterator[World]:
 @pytest.fixture
 def world(running: World) -> Iterator[World]:
     before = list(running.account.zone)
+    running.patience = PATIENCE
     yield running
     for name in {record.name for record in running.account.zone}:
         running.account.zone.delete(name)
@@ -188,21 +192,25 @@ async def test_a_dmarc_record_between_two_levels_that_is_not_used(world: World) 
 
 HOW = [
     ({"rcode": "SERVFAIL"}, "SERVFAIL"),
-    ({"delay": 5.0}, "no answer in 0.5 s"),
     ({"truncate": True, "no_tcp": True}, "127.0.0.1 closed the connection over TCP"),
     ({"lame": True}, "127.0.0.1 does not serve this zone"),
 ]
 
 
-@pytest.mark.parametrize(("how", "detail"), HOW)
+@pytest.mark.parametrize(("how", "detail"), [*HOW, ({"delay": 5.0}, "no answer in 2 s")])
 async def test_a_dmarc_record_that_cannot_be_read_is_not_missing(
     world: World, how: dict[str, Any], detail: str
 ) -> None:
     world.fail(DMARC, **how)
-    sentence, publish = await world.only_fault(Code.NOT_KNOWN)
-    assert sentence == f"Nothing is known about the TXT record of {DMARC}: the DNS did not answer ({detail})."
-    assert publish is None
-    assert (await world.judge()).mails[0].result is Result.UNKNOWN
+    world.patience = 2.0 if "delay" in how else PATIENCE
+    found = await world.judge()
+    assert found.mails[0].result is Result.UNKNOWN
+    assert [(fault.code, fault.unsure, fault.publish) for fault in found.faults] == [
+        (Code.NOT_KNOWN, True, None)
+    ]
+    assert found.faults[0].sentence == (
+        f"Nothing is known about the TXT record of {DMARC}: the DNS did not answer ({detail})."
+    )
 
 
 @pytest.mark.parametrize(("how", "detail"), HOW)

@@ -381,19 +381,19 @@ def sender_rule(rule: str, state: str) -> str:
     """A rule that a mailbox provider has for bulk senders, and whether a lane keeps it."""
     asks = {
         "spf-and-dkim": "SPF and DKIM pass, both for a domain of yours",
-        "dmarc": "there is a DMARC record, at least p=none",
-        "aligned": "the From domain aligns with SPF or DKIM",
-        "one-click": "marketing mail can be unsubscribed from with one click (RFC 8058)",
-        "unsubscribe-honoured": "who unsubscribes gets no more mail after two days",
-        "spam-rate": "fewer than 0.3 % of recipients report spam, better 0.1 %",
-        "reverse-dns": "sending addresses have names that lead back to them",
-        "tls": "mail is sent over TLS",
+        "dmarc": "There is a DMARC record, at least p=none",
+        "aligned": "The From domain aligns with SPF or DKIM",
+        "one-click": "Marketing mail can be unsubscribed from with one click (RFC 8058)",
+        "unsubscribe-honoured": "Who unsubscribes gets no more mail after two days",
+        "spam-rate": "Fewer than 0.3 % of recipients report spam, better 0.1 %",
+        "reverse-dns": "Sending addresses have names that lead back to them",
+        "tls": "Mail is sent over TLS",
     }[rule]
     if state == "not-checked":
-        return f"{asks}: not checked, {_SENDER_RULE_NOT_SEEN.get(rule, 'because the DNS did not answer')}."
+        return f"{asks}. Not checked, {_SENDER_RULE_NOT_SEEN.get(rule, 'because the DNS did not answer')}."
     if rule == "one-click":
-        return f"{asks}: Mailcordon accepts no marketing mail without the headers."
-    return f"{asks}: {'yes' if state == 'met' else 'no'}."
+        return f"{asks}. Mailcordon accepts no marketing mail without the headers."
+    return f"{asks}."
 
 
 _SENDER_RULE_NOT_SEEN = {

@@ -55,4 +55,4 @@ def test_nothing_is_met_that_was_not_answered() -> None:
 def test_what_nobody_here_can_see_is_not_checked_and_says_why(rule: Rule) -> None:
     found = [each for each in sender_rules.checklist(GOOD, marketing=True) if each.rule is rule]
     assert {each.state for each in found} == {State.NOT_CHECKED}
-    assert all("not checked, because" in each.says for each in found)
+    assert all("Not checked, because" in each.says for each in found)

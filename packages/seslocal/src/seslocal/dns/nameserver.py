@@ -1,7 +1,7 @@
 """A name server for the records of the zone, over UDP and TCP on one port, so that any resolver can see what the local
 SES sees. It is authoritative for every name: an unknown name does not exist. SES's own names, which records point to,
 are included. Where identities verify without records, it answers as if the owners of verified domains had published them; what is
-put into the zone at such a name wins."""
+put into the zone wins."""
 
 from __future__ import annotations
 
@@ -135,8 +135,18 @@ class NameServer:
 
     def _records(self, name: str) -> list[Record]:
         account = self._account()
-        if found := account.zone.at(name):
-            return found
+        found = account.zone.at(name)
+        more = self._own_records(name) or (
+            [] if account.settings.strict else records_as_published(account, name)
+        )
+        kinds = {record.type for record in found}
+        if found and "CNAME" in kinds | {record.type for record in more}:
+            return found  # a CNAME is alone at its name
+        return found + [record for record in more if record.type not in kinds]
+
+    def _own_records(self, name: str) -> list[Record]:
+        """Returns the records of SES's own names."""
+        account = self._account()
         if name == "amazonses.com":
             return [Record(name, "TXT", '"v=spf1 ip4:192.0.2.0/24 -all"')]
         if name == f"feedback-smtp.{account.region}.amazonses.com":
@@ -144,7 +154,7 @@ class NameServer:
         token, _, zone = name.partition(".")
         if zone == "dkim.amazonses.com" and _is_token(account, token):
             return [Record(name, "TXT", " ".join(f'"{piece}"' for piece in _public_key()))]
-        return [] if account.settings.strict else records_as_published(account, name)
+        return []
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)

@@ -88,7 +88,7 @@ class Check:
         self._left = questions
         self._answers: dict[tuple[str, RecordType], Answer] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
-        self._zones: dict[str, Sequence[Server] | None] = {}
+        self._zones: dict[str, Sequence[Server] | NoReply | None] = {}
 
     async def find(self, name: str, type: RecordType) -> Answer:
         name = name.removesuffix(".").lower()
@@ -149,8 +149,14 @@ class Check:
             return None
         async with self._locks.setdefault((name, "zone"), asyncio.Lock()):
             if name not in self._zones:
-                self._zones[name] = await self._find_servers(name)
-        return self._zones[name]
+                try:
+                    self._zones[name] = await self._find_servers(name)
+                except NoReply as problem:
+                    self._zones[name] = problem  # waiting again for each type would bring the same
+        found = self._zones[name]
+        if isinstance(found, NoReply):
+            raise NoReply(found.detail, final=found.final)
+        return found
 
     async def _find_servers(self, name: str) -> Sequence[Server] | None:
         reply = await self._ask(self._resolver.servers, name, "NS", recursive=True)
