@@ -14,7 +14,8 @@ from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, TooMuch, Unavailable
 from mailcordon.core.reason import Reason
-from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
+from mailcordon.send.accept import Accept
+from mailcordon.send.accept_item import LARGE, Accepted, Repeated
 from mailcordon.send.pending import Pending
 from mailcordon.send.ports import NewDelivery, StaleRoutes
 from mailcordon_fixtures.queue_world import HASH_KEY, accepting, allowed, new_message

@@ -12,7 +12,8 @@ from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, MailcordonError, TooMuch
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
-from mailcordon.send.accept import Accept, Accepted, Repeated
+from mailcordon.send.accept import Accept
+from mailcordon.send.accept_item import Accepted, Repeated
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 from mailcordon_fixtures.queue_world import accepting, allowed, now_ms
 

@@ -17,7 +17,7 @@ from mailcordon.core.delivery import State
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.target import Target
-from mailcordon.send.accept import Accepted
+from mailcordon.send.accept_item import Accepted
 from mailcordon.send.moves import Claimed, Defer, Finish, Why
 from mailcordon_fixtures.queue_world import accepting, allowed
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from mailcordon.adapters.db import engine
 from mailcordon.core.priority import Class
-from mailcordon.send.accept import LARGE
+from mailcordon.send.accept_item import LARGE
 from mailcordon.send.ports import NewMessage
 
 _PART = 64 * 1024  #: bytes
@@ -21,7 +21,7 @@ _END = struct.pack("!h", -1)
 
 
 def is_alone(batch: Sequence[NewMessage]) -> bool:
-    """Whether the batch is one large message: these are stored alone (send/accept.py)."""
+    """Whether the batch is one large message: these are stored alone (send/committer.py)."""
     return len(batch) == 1 and len(batch[0].content) > LARGE
 
 

@@ -10,7 +10,7 @@ from mailcordon.adapters.http.message_endpoint import MessageEndpoint, Reply
 from mailcordon.core.errors import Forbidden
 from mailcordon.core.principal import Principal
 from mailcordon.door.admission import SMALL_BODY, Refusal, Ticket
-from mailcordon.send.accept import Accepted, Repeated
+from mailcordon.send.accept_item import Accepted, Repeated
 
 
 class Direct:

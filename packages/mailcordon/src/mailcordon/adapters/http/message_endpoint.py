@@ -26,7 +26,8 @@ from mailcordon.door.reads import ReadLimits, Reads
 from mailcordon.messages import api
 from mailcordon.messages import keys as key_messages
 from mailcordon.send import submission, view
-from mailcordon.send.accept import LARGE, Accept, Accepted, Repeated
+from mailcordon.send.accept import Accept
+from mailcordon.send.accept_item import LARGE, Accepted, Repeated
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PATH = "/v1/messages"

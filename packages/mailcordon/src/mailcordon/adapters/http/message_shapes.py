@@ -10,7 +10,7 @@ from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.suppression import Suppression
 from mailcordon.send import submission, view
-from mailcordon.send.accept import Accepted
+from mailcordon.send.accept_item import Accepted
 
 
 class Recipient(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,0 +1,314 @@
+"""Commits what waits, in batches: resolves each message to its lane and stores it, once per idempotency key.
+
+Requests that arrive while a transaction commits form the next batch, so load makes batches larger, not commits more frequent.
+A request is answered after its commit. If a batch fails, its messages are stored one by one, so that only the bad one fails.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from mailcordon.core import ids
+from mailcordon.core.errors import Invalid, MailcordonError, TooMuch, Unavailable
+from mailcordon.core.route import Route
+from mailcordon.core.turns import Bounds, Full, Turns
+from mailcordon.messages import api, mail
+from mailcordon.send import decide, resolve
+from mailcordon.send.accept_item import (
+    LARGE,
+    Accepted,
+    AcceptedDelivery,
+    Item,
+    answer_repeat,
+    answer_replay,
+    answered,
+    fail_items,
+    split_repeats,
+)
+from mailcordon.send.facts import AcceptFacts
+from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, StaleRoutes, Stored
+from mailcordon.send.resolve import Entry, Lanes
+
+MAX_BATCH = 256  #: messages per transaction
+#: Bytes of content per transaction. A mail of a tenant is in the next batch, so this bounds what others' mails delay it by.
+_MAX_BATCH_BYTES = 2 * 1024 * 1024
+_BACKLOG_CACHE_SECONDS = 1.0
+_STALE_TRIES = 5
+#: Remembered until the control epoch moves: tenants with their lanes, and slugs of no tenant.
+_MOST_TENANTS = 50_000
+_MOST_UNKNOWN = 10_000
+
+
+class Committer:
+    """Commits batches through one store, one after the other."""
+
+    def __init__(
+        self,
+        store: AcceptStore,
+        host_ms: Callable[[], int],
+        on_change: Callable[[], None],
+        changes: Callable[[], int],
+        facts: AcceptFacts,
+        bounds: Bounds,
+        *,
+        local: bool,
+    ) -> None:
+        self._local = local
+        self._store = store
+        self._host_ms = host_ms
+        self._skew_ms = 0  #: the database's clock minus `host_ms`; the first look at the epoch measures it
+        self._on_change = on_change
+        self._changes = changes
+        self._pending: Turns[Item] = Turns(bounds)
+        self._arrived = asyncio.Event()
+        self._lanes: dict[str, Lanes] = {}
+        self._unknown: set[str] = set()  #: slugs of no tenant
+        self._epoch = 0
+        self._ids = ids.IdGenerator(0)
+        self._facts = facts
+        self._backlogs: dict[int, tuple[float, Backlog]] = {}
+
+    def put(self, item: Item) -> Full | None:
+        """Puts it into the next batch in which its tenant has a turn. Returns the bound that it would exceed."""
+        full = self._pending.put(item.slug, item, len(item.content))
+        if full is None:
+            self._arrived.set()
+        return full
+
+    @property
+    def waiting(self) -> int:
+        return len(self._pending)
+
+    async def forget(self) -> None:
+        self._backlogs.clear()
+        await self._drop_cache()
+
+    async def run(self) -> None:
+        batch: list[Item] = []
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while batch := self._pending.take(MAX_BATCH, _MAX_BATCH_BYTES):
+                    for part in _apart(batch):
+                        await self._commit(part)
+        finally:
+            rest = self._pending.take(len(self._pending), self._pending.bytes)
+            fail_items([*batch, *rest], Unavailable(api.server_stopping()))
+
+    async def _commit(self, batch: list[Item]) -> None:
+        try:
+            await self._store_batch(batch)
+        except Exception as problem:
+            alone = len(batch) == 1 or (isinstance(problem, MailcordonError) and problem.code != "busy")
+            if alone:
+                fail_items(batch, problem)
+                return
+            for item in batch:
+                if not item.done.done():
+                    await self._commit([item])
+
+    async def _store_batch(self, batch: list[Item]) -> None:
+        first, repeats = split_repeats(batch)
+        for _ in range(_STALE_TRIES):
+            try:
+                resolved = await self._resolve(first)
+                changes = self._changes()
+                if any(item.changes != changes for item, _ in resolved):
+                    # The epoch moved after the keys were looked up, and the commit would not notice it.
+                    allowed = set(await self._allowed([item for item, _ in resolved]))
+                    resolved = [one for one in resolved if one[0] in allowed]
+                if not resolved:
+                    break
+                stored = await self._store.store([message for _, message in resolved], self._epoch)
+                self._set_clock(stored.now)
+            except StaleRoutes:
+                await self._drop_cache()
+                first = await self._allowed([item for item in first if not answered(item)])
+                continue
+            self._count(resolved, stored)
+            await self._answer(resolved, stored)
+            break
+        else:
+            fail_items(first, TooMuch(mail.lanes_keep_changing(), retry_after=1))
+        for repeat, original in repeats:
+            answer_repeat(repeat, original)
+
+    async def _allowed(self, items: Sequence[Item]) -> list[Item]:
+        """Those whose key may still send them. The others are answered."""
+        good: list[Item] = []
+        changes = self._changes()
+        for item in items:
+            try:
+                await item.still_allowed()
+                item.changes = changes
+                good.append(item)
+            except MailcordonError as problem:
+                fail_items([item], problem)
+        return good
+
+    async def _resolve(self, batch: Sequence[Item]) -> list[tuple[Item, NewMessage]]:
+        self._use_node(await self._store.node())
+        found: list[tuple[Item, Entry]] = []
+        fresh = False
+        refused: list[tuple[Item, int, MailcordonError]] = []
+        await self._read_lanes({item.slug for item in batch})
+        for item in batch:
+            lanes = self._lanes.get(item.slug)
+            try:
+                entry = resolve.resolve(
+                    lanes, item.slug, item.submission, int(random.random() * 100), local=self._local
+                )
+                found.append((item, entry))
+            except Invalid as problem:
+                # The cache may be stale: the tenant or lane may exist by now. One look is enough for all that wait already:
+                # a caller that sends invalid mail must not cost the others in its batch a round trip each.
+                if not fresh and await self._read_epoch() != self._epoch:
+                    raise StaleRoutes from None
+                fresh = True
+                if lanes is None:
+                    fail_items([item], problem)
+                else:
+                    refused.append((item, lanes.tenant, problem))
+        await self._refresh_backlogs({entry.route.lane.id for _, entry in found})
+        out: list[tuple[Item, NewMessage]] = []
+        for item, entry in found:
+            try:
+                self._check_backlog(item.slug, entry)
+                out.append((item, _message(item, entry.route, self._ids.next(self._now_ms()))))
+            except TooMuch as problem:
+                refused.append((item, entry.route.lane.tenant, problem))
+        if refused:
+            await self._refuse(refused)
+        return out
+
+    async def _refuse(self, refused: Sequence[tuple[Item, int, MailcordonError]]) -> None:
+        """A full lane refuses new mail, and a retired one any. What was accepted before is not new: its key gets its answer."""
+        keyed = [(item, tenant) for item, tenant, _ in refused if item.key is not None]
+        found = await self._store.replays([(tenant, item.key or b"", item.body) for item, tenant in keyed])
+        for place, (item, _) in enumerate(keyed):
+            if not item.done.done() and (replay := found.get(place)):
+                answer_replay(item, replay)
+        for item, _, problem in refused:
+            fail_items([item], problem)
+
+    def _now_ms(self) -> int:
+        return self._host_ms() + self._skew_ms
+
+    def _set_clock(self, now_ms: int) -> None:
+        self._skew_ms = now_ms - self._host_ms()
+
+    async def _read_epoch(self) -> int:
+        moment = await self._store.moment()
+        self._set_clock(moment.now)
+        return moment.epoch
+
+    def _use_node(self, node: int) -> None:
+        if node != self._ids.node:
+            self._ids = ids.IdGenerator(node)
+
+    async def _read_lanes(self, slugs: set[str]) -> None:
+        """Reads those of these tenants that are not known yet, at once."""
+        if len(self._lanes) > _MOST_TENANTS or not (self._lanes or self._unknown):
+            await self._drop_cache()
+        if missing := slugs - self._lanes.keys() - self._unknown:
+            found = await self._store.lanes(sorted(missing))
+            self._lanes.update(found)
+            # A platform key can name any tenant: what does not exist must not push out what does.
+            if len(self._unknown) > _MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown |= missing - found.keys()
+
+    async def _drop_cache(self) -> None:
+        self._lanes.clear()
+        self._unknown.clear()
+        epoch = await self._read_epoch()
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._on_change()
+
+    async def _refresh_backlogs(self, lanes: set[int]) -> None:
+        now = time.monotonic()
+        stale = [
+            lane
+            for lane in lanes
+            if lane not in self._backlogs or now - self._backlogs[lane][0] > _BACKLOG_CACHE_SECONDS
+        ]
+        if stale:
+            for lane, backlog in (await self._store.backlogs(stale)).items():
+                self._backlogs[lane] = (now, backlog)
+                self._set_clock(backlog.now)
+
+    def _check_backlog(self, slug: str, entry: Entry) -> None:
+        lane = entry.route.lane
+        backlog, type = self._backlogs[lane.id][1], lane.type
+        if backlog.deliveries >= entry.backlog_deliveries:
+            problem = mail.backlog_deliveries(slug, type, backlog.deliveries)
+            raise TooMuch(problem, retry_after=30, code="backlog")
+        if backlog.bytes >= entry.backlog_bytes:
+            problem = mail.backlog_bytes(slug, type, backlog.bytes)
+            raise TooMuch(problem, retry_after=30, code="backlog")
+        if (
+            backlog.oldest_id is not None
+            and self._now_ms() - ids.ms_of(backlog.oldest_id) >= entry.backlog_age_ms
+        ):
+            raise TooMuch(mail.backlog_age(slug, type), retry_after=60, code="backlog")
+
+    def _count(self, resolved: Sequence[tuple[Item, NewMessage]], stored: Stored) -> None:
+        new = (m for position, (_, m) in enumerate(resolved) if position not in stored.replays)
+        self._facts.stored(sum(len(message.deliveries) for message in new), stored.now)
+
+    async def _answer(self, resolved: Sequence[tuple[Item, NewMessage]], stored: Stored) -> None:
+        for position, (item, message) in enumerate(resolved):
+            if item.done.done():  # the client disconnected; the mail is stored nevertheless
+                continue
+            if replay := stored.replays.get(position):
+                answer_replay(item, replay)
+            else:
+                item.done.set_result(_accepted(message, stored))
+
+
+def _apart(batch: list[Item]) -> list[list[Item]]:
+    """The batch without its large messages, and each of these alone."""
+    large = [item for item in batch if len(item.content) > LARGE]
+    if not large:
+        return [batch]
+    small = [item for item in batch if len(item.content) <= LARGE]
+    return [*([small] if small else []), *([item] for item in large)]
+
+
+def _message(item: Item, route: Route, id: int) -> NewMessage:
+    return NewMessage(
+        id=id,
+        tenant_slug=item.slug,
+        route=route,
+        from_address=str(item.submission.sender),
+        deliveries=tuple(
+            [
+                NewDelivery(id + place, address, hash, provider, undeliverable)
+                for place, (address, hash, provider, undeliverable) in enumerate(item.recipients, start=1)
+            ]
+        ),
+        campaign=item.submission.campaign,
+        list=item.submission.list,
+        content=item.content,
+        api_key=item.api_key,
+        key=item.key,
+        body=item.body,
+    )
+
+
+def _accepted(message: NewMessage, stored: Stored) -> Accepted:
+    lane, slug = message.route.lane, message.tenant_slug
+    held = stored.held.get(lane.id)
+    deliveries: list[AcceptedDelivery] = []
+    for d in message.deliveries:
+        hit = stored.suppressed.get(d.id)
+        decision = decide.at_door(
+            decide.DoorFacts(d.undeliverable, hit.sentence(slug) if hit else None, held)
+        )
+        deliveries.append(
+            AcceptedDelivery(d.id, d.address, decision.state, decision.reason, decision.sentence or None)
+        )
+    return Accepted(id=message.id, tenant=slug, type=lane.type, deliveries=tuple(deliveries))
