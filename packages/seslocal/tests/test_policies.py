@@ -234,6 +234,15 @@ def test_administration_is_denied_as_aws_says_it(world: World, as_key: Clients) 
     assert ses.create_tenant(TenantName="zen")["TenantName"] == "zen"
 
 
+def test_creating_with_tags_needs_the_permission_to_tag(world: World, as_key: Clients) -> None:
+    tags = [{"Key": "team", "Value": "mail"}]
+    ses = as_key("sesv2", statement("Allow", ["ses:CreateTenant", "ses:CreateEmailIdentity"]))
+    assert "ses:TagResource" in denied(ses.create_tenant, TenantName="acme", Tags=tags)[1]
+    assert ses.create_tenant(TenantName="acme", Tags=[])["TenantName"] == "acme"
+    ses = as_key("sesv2", statement("Allow", ["ses:CreateEmailIdentity", "ses:TagResource"]))
+    assert ses.create_email_identity(EmailIdentity="mail.acme.example", Tags=tags)
+
+
 def test_an_association_needs_the_tenant_and_the_resource(world: World, as_key: Clients) -> None:
     world.tenant("acme")
     identity = world.domain()
@@ -325,6 +334,10 @@ def test_what_is_not_evaluated_is_not_attached(world: World) -> None:
     world.admin("PUT", "/keys/none/policies", {"policies": []}, expect=404)
     big = {"Statement": statement("Allow", ["ses:SendEmail"] * 1_000)}
     world.admin("PUT", "/keys/test/policies", {"policies": [{"document": big}]}, expect=400)
+    nested: Any = []
+    for _ in range(900):
+        nested = [nested]
+    world.admin("PUT", "/keys/test/policies", {"policies": [{"document": nested}]}, expect=400)
     many = [{"document": {"Statement": statement("Allow", "*")}}] * 21
     world.admin("PUT", "/keys/test/policies", {"policies": many}, expect=400)
 

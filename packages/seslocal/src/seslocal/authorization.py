@@ -42,6 +42,8 @@ def ses(account: Account, operation: str, params: Params, caller: Caller, versio
     needed = [action]
     if operation in actions.SENDS and "Tracking" in params.get("ConfigurationOverrides", {}):
         needed.append("ApplyTrackingConfigurationOverrides")  # ses.md 3.1
+    if operation.startswith("Create") and params.get("Tags"):
+        needed.append("TagResource")  # ses.md 1.3
     for action in needed:
         name = f"ses:{action}"
         if denial := _decide(account, attached, caller, name, resources, context):

@@ -38,7 +38,7 @@ def read_file(path: Path) -> Attached:
     """A policy document, or what the admin call takes. Raises Refused."""
     try:
         found: Any = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Refused(
             400, messages.policies_unreadable(str(path), getattr(error, "strerror", None) or str(error))
         ) from None
@@ -70,7 +70,7 @@ def _policy(value: object, number: int) -> Policy:
         )
     kind = fields.choice(one, "kind", KINDS) or KINDS[0]
     document: Any = one.get("document")
-    if len(json.dumps(document, separators=(",", ":"))) > documents.MOST_CHARACTERS:
+    if _length(document) > documents.MOST_CHARACTERS:
         raise Refused(400, messages.policy_too_long(documents.MOST_CHARACTERS))
     try:
         read = documents.read(document)
@@ -82,3 +82,10 @@ def _policy(value: object, number: int) -> Policy:
         source=cast("Mapping[str, Any]", document),
         document=read,
     )
+
+
+def _length(document: object) -> float:
+    try:
+        return len(json.dumps(document, separators=(",", ":")))
+    except RecursionError:
+        return float("inf")
