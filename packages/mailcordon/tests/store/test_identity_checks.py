@@ -288,6 +288,25 @@ async def test_the_hold_of_a_lapse_leaves_those_of_people_alone(world: World) ->
     assert [hold["id"] for hold in await world.holds()] == [theirs.id]
 
 
+async def test_a_hold_that_a_person_lifted_is_not_placed_again_for_the_same_lapse(world: World) -> None:
+    await world.check()
+    await world.checks.set_policy(
+        Class.MARKETING, Effect.WEAKER, Policy(action="hold"), actor="ann", because="test"
+    )
+    await world.ses(mail_from_status="FAILED")
+    await world.check(1)
+    [hold] = await world.holds()
+    await world.governor.lift([hold["id"]], tenant=hold["tenant"], actor="ann", because="I take the risk")
+    assert await world.checks.align_holds() == 0
+    assert not (await world.lane("newsletter"))["held"]
+    # The next lapse is another one.
+    await world.ses()
+    await world.check(1)
+    await world.ses(mail_from_status="FAILED")
+    await world.check(1)
+    assert (await world.lane("newsletter"))["held"]
+
+
 async def test_a_process_that_dies_during_a_check_loses_nothing(world: World) -> None:
     stuck = Stuck()
     world.dns = stuck

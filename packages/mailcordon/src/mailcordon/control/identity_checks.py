@@ -115,7 +115,7 @@ class LapseHold:
     tenant: int
     lane: int | None
     evidence: Mapping[str, Any]
-    because: str
+    lifted: bool = False  #: by a person, who takes the risk: it is not placed again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +316,7 @@ class IdentityChecks:
 
     async def align_holds(self) -> int:
         """Places the holds that lapses ask for, and lifts those whose reason is gone. Returns how many changed. A process that
-        dies in between does it again: a hold is placed once for the same evidence."""
+        dies in between does it again: a hold is placed once for the same evidence, and not again after a person lifted it."""
         lanes = await self._store.lapsed_lanes()
         held = await self._store.lapse_holds()
         if not lanes and not held:
@@ -344,7 +344,7 @@ class IdentityChecks:
             except NotFound:  # the lane was retired meanwhile
                 continue
             changed += 1
-        for each in held:
+        for each in (one for one in held if not one.lifted):
             still = wanted.get(each.lane or 0)
             if still is None or still[1].evidence != each.evidence:
                 domain = str(each.evidence.get("lapse"))

@@ -327,6 +327,7 @@ def wanted(
     rate = None if stops else policy.rate or DEFAULT_SLOW
     evidence = {
         "lapse": domain,
+        "lapsed_at": state.lapsed_at,
         "effect": effect.value,
         "records": sorted({each.loss.record for each in state.missing}),
         "action": policy.action,

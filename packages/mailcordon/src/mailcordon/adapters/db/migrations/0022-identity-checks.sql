@@ -30,7 +30,7 @@ create table identity_state (
 create index identity_state_due on identity_state (next_check_at);
 create index identity_state_of_tenant on identity_state (tenant);
 create index identity_state_lapsed on identity_state (lapsed_at) where lapsed_at is not null;
-create index hold_of_lapse on hold (lane) where lifted_at is null and evidence ? 'lapse';
+create index hold_of_lapse on hold (lane) where evidence ? 'lapse';
 
 -- Every domain is on the schedule from its first moment.
 create function schedule_identity() returns trigger language plpgsql as $$

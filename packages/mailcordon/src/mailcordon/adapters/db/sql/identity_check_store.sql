@@ -82,8 +82,13 @@ select distinct l.id as lane, l.tenant, l.class, i.domain, s.evidence::text as e
  where s.lapsed_at is not null and i.retired_at is null and i.freed_at is null and l.retired_at is null;
 
 -- name: lapse_holds
--- The open holds that were placed for lapses.
-select h.id, h.tenant, h.lane, h.evidence, h.because from hold h where h.lifted_at is null and h.evidence ? 'lapse' and h.owner = 'policy';
+-- The open holds that were placed for lapses, and those that somebody lifted while the lapse lasts.
+select h.id, h.tenant, h.lane, h.evidence::text as evidence, h.lifted_at is not null as lifted
+  from hold h
+ where h.evidence ? 'lapse' and h.owner = 'policy'
+   and (h.lifted_at is null or h.lifted_by <> 'policy' and exists (
+           select from route r join identity_state s on s.identity = r.identity
+            where r.lane = h.lane and s.lapsed_at = (h.evidence ->> 'lapsed_at')::bigint));
 
 -- name: policies
 -- What people have set.
