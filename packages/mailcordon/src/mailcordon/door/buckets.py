@@ -35,7 +35,7 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Per second. Defaults are those of a tenant's key (config.py says why)."""
+    """Per second. Defaults are those of a tenant's key (docs/operations.md says why)."""
 
     messages: float = 1000
     bytes: float = 8 * 1024 * 1024

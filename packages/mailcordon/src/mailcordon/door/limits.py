@@ -1,4 +1,4 @@
-"""Every limit of the door, with its unit, its default and the reason for the default. config.py reads them from settings."""
+"""Every limit of the door, with its unit, its default and the reason for the default. config/door.py reads them from settings."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -6,25 +6,22 @@ a service manager starts is configured in the same way.
 """
 
 import base64
-import difflib
-import ipaddress
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from mailcordon.config import door
+from mailcordon.config.setting_reader import SettingReader
 from mailcordon.core import names
 from mailcordon.core.errors import BadConfig
-from mailcordon.door import client_address
 from mailcordon.door.buckets import TENANT_RATES, Rates
 from mailcordon.door.client_address import Network
 from mailcordon.door.limits import Limits
 from mailcordon.door.reads import ReadLimits
-from mailcordon.host.home import AUDIT_CHECKPOINTS_FILE, DATABASE_FILE, SECRET_KEYS_FILE, find_home
+from mailcordon.host.home import AUDIT_CHECKPOINTS_FILE, DATABASE_FILE, SECRET_KEYS_FILE
 from mailcordon.messages import settings
-from mailcordon.send.pending import MB, Pending
+from mailcordon.send.pending import Pending
 
 #: The database logins that each role process needs and gets. `api` serves the routes of every plane, so it has all of them.
 PROCESS_LOGINS: Mapping[str, tuple[str, ...]] = {
@@ -46,11 +43,6 @@ _PROFILE = r"[A-Za-z0-9_.@:/+=,-]{1,128}"
 _PROFILE_IN_WORDS = "the name of an AWS profile of this host"
 _TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:name"
 _TOPICS_IN_WORDS = "ARNs of SNS topics, separated by commas"
-_DATABASE_URL_IN_WORDS = "a URL such as postgresql://user:password@host:5432/mailcordon"
-_SERVERS_IN_WORDS = (
-    "IP addresses, each with an optional port, separated by commas, such as 192.0.2.53 or [2001:db8::53]:5353"
-)
-_RATE_IN_WORDS = "from 0.01 to 10000, with at most 3 decimals"
 _CHECKPOINTS_IN_WORDS = "the path of a file, or log, or both with a comma between them"
 _SECRET_KEYS_IN_WORDS = "keys of 32 bytes in URL-safe base64, separated by commas"  # noqa: S105 (words, not a key)
 
@@ -289,7 +281,7 @@ class Config:
 
 def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     """The settings of this process; a role process gets only its own logins. Raises BadConfig with every fault found."""
-    reader = _Reader(environ)
+    reader = SettingReader(environ, KNOWN)
     ses = reader.choice("MAILCORDON_SES", ("local", "aws"), "local")
     local = ses == "local"
     region = reader.pattern("MAILCORDON_REGION", REGION, "an AWS region such as us-east-1", "us-east-1")
@@ -336,14 +328,14 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         proof_days=reader.number("MAILCORDON_PROOF_DAYS", 7, 1, 365),
         audit_checkpoint_file=checkpoint_file,
         audit_checkpoint_log=checkpoint_log,
-        limits=_limits(reader),
+        limits=door.limits(reader),
         trusted_proxies=reader.networks("MAILCORDON_TRUSTED_PROXIES"),
         tls_certificate=reader.file("MAILCORDON_TLS_CERTIFICATE"),
         tls_key=reader.file("MAILCORDON_TLS_KEY"),
-        key_rates=_rates(reader, "KEY", Rates()),
-        tenant_rates=_rates(reader, "TENANT", TENANT_RATES),
-        pending=_pending(reader),
-        reads=_reads(reader),
+        key_rates=door.rates(reader, "KEY", Rates()),
+        tenant_rates=door.rates(reader, "TENANT", TENANT_RATES),
+        pending=door.pending(reader),
+        reads=door.reads(reader),
         read_seconds=reader.number("MAILCORDON_READ_SECONDS", 5, 1, 30),
         dns_servers=reader.servers("MAILCORDON_DNS_SERVERS"),
         dns_timeout_seconds=reader.number("MAILCORDON_DNS_TIMEOUT_SECONDS", 5, 1, 60),
@@ -360,7 +352,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     return config
 
 
-def _profiles(reader: "_Reader") -> dict[str, str]:
+def _profiles(reader: SettingReader) -> dict[str, str]:
     found = {
         kind: reader.pattern(f"MAILCORDON_{kind.upper()}_PROFILE", _PROFILE, _PROFILE_IN_WORDS, "")
         for kind in ("send", "administer", "observe")
@@ -368,7 +360,7 @@ def _profiles(reader: "_Reader") -> dict[str, str]:
     return {kind: name for kind, name in found.items() if name}
 
 
-def _audit_checkpoints(reader: "_Reader", home: Path) -> tuple[Path | None, bool]:
+def _audit_checkpoints(reader: SettingReader, home: Path) -> tuple[Path | None, bool]:
     """The file, and whether the log gets them too. A relative path is below the home."""
     name = "MAILCORDON_AUDIT_CHECKPOINTS"
     value = reader.environ.get(name, "").strip() or AUDIT_CHECKPOINTS_FILE
@@ -380,75 +372,12 @@ def _audit_checkpoints(reader: "_Reader", home: Path) -> tuple[Path | None, bool
     return (files[0] if files else None), "log" in kinds
 
 
-def _mail_from_label(reader: "_Reader") -> str:
+def _mail_from_label(reader: SettingReader) -> str:
     name = "MAILCORDON_MAIL_FROM_LABEL"
     if reader.environ.get(name) == "":  # said on purpose: no MAIL FROM domain
         return ""
     return reader.pattern(
         name, r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a DNS label such as bounce, or nothing", "bounce"
-    )
-
-
-def _limits(reader: "_Reader") -> Limits:
-    default = Limits()
-    number, a_day = reader.number, 86_400
-    return Limits(
-        head_bytes=number("MAILCORDON_HEAD_BYTES", default.head_bytes, 1024, 1 << 20),
-        head_fields=number("MAILCORDON_HEAD_FIELDS", default.head_fields, 10, 10_000),
-        head_seconds=float(number("MAILCORDON_HEAD_SECONDS", int(default.head_seconds), 1, a_day)),
-        body_seconds=float(number("MAILCORDON_BODY_SECONDS", int(default.body_seconds), 1, a_day)),
-        body_bytes_per_second=number(
-            "MAILCORDON_BODY_BYTES_PER_SECOND", default.body_bytes_per_second, 0, 1 << 30
-        ),
-        # Half of it is one caller's, and three quarters of it large bodies': the largest body must fit.
-        body_memory=number("MAILCORDON_BODY_MEMORY_MB", default.body_memory >> 20, 48, 1 << 20) << 20,
-        response_seconds=float(
-            number("MAILCORDON_RESPONSE_SECONDS", int(default.response_seconds), 1, a_day)
-        ),
-        idle_seconds=float(number("MAILCORDON_IDLE_SECONDS", int(default.idle_seconds), 1, a_day)),
-        connections=number("MAILCORDON_CONNECTIONS", default.connections, 1, 1 << 20),
-        connections_per_address=number(
-            "MAILCORDON_CONNECTIONS_PER_ADDRESS", default.connections_per_address, 1, 1 << 20
-        ),
-        connections_per_key=number("MAILCORDON_CONNECTIONS_PER_KEY", default.connections_per_key, 1, 1 << 20),
-        requests_per_address=number(
-            "MAILCORDON_REQUESTS_PER_ADDRESS", default.requests_per_address, 1, 1 << 20
-        ),
-        requests_per_key=number("MAILCORDON_REQUESTS_PER_KEY", default.requests_per_key, 1, 1 << 20),
-        pipelined=number("MAILCORDON_PIPELINED_REQUESTS", default.pipelined, 0, 1000),
-    )
-
-
-def _rates(reader: "_Reader", owner: str, default: Rates) -> Rates:
-    def rate(what: str, value: float) -> float:
-        return float(reader.number(f"MAILCORDON_{owner}_{what}_PER_SECOND", int(value), 1, 1_000_000_000))
-
-    return Rates(
-        messages=rate("MESSAGES", default.messages),
-        bytes=rate("BYTES", default.bytes),
-        reads=rate("READS", default.reads),
-    )
-
-
-def _pending(reader: "_Reader") -> Pending:
-    default, number = Pending(), reader.number
-    each, whole = default.messages_per_tenant, default.messages
-    return Pending(
-        messages_per_tenant=number("MAILCORDON_PENDING_MESSAGES_PER_TENANT", each, 1, 1_000_000),
-        messages=number("MAILCORDON_PENDING_MESSAGES", whole, 1, 1_000_000),
-        bytes_per_tenant=number("MAILCORDON_PENDING_MB_PER_TENANT", default.bytes_per_tenant // MB, 1, 65_536)
-        * MB,
-        bytes=number("MAILCORDON_PENDING_MB", default.bytes // MB, 1, 65_536) * MB,
-    )
-
-
-def _reads(reader: "_Reader") -> ReadLimits:
-    default, number = ReadLimits(), reader.number
-    return ReadLimits(
-        at_once=number("MAILCORDON_READS_AT_ONCE", default.at_once, 1, 1000),
-        at_once_each=number("MAILCORDON_READS_AT_ONCE_PER_CALLER", default.at_once_each, 1, 1000),
-        waiting_each=number("MAILCORDON_READS_WAITING_PER_CALLER", default.waiting_each, 0, 1_000_000),
-        waiting=number("MAILCORDON_READS_WAITING", default.waiting, 0, 1_000_000),
     )
 
 
@@ -463,7 +392,7 @@ def given_login_urls(environ: Mapping[str, str]) -> dict[str, str]:
     return {login: url for login, url in named.items() if url}
 
 
-def _login_urls(reader: "_Reader", home: Path, logins: tuple[str, ...]) -> dict[str, str]:
+def _login_urls(reader: SettingReader, home: Path, logins: tuple[str, ...]) -> dict[str, str]:
     """An address that the operator sets wins over the one that `migrate` wrote to the home."""
     stored = reader.json(home / DATABASE_FILE, settings.repair_database_file())
     given = {login: reader.database(login_setting(login)) for login in LOGINS}
@@ -471,7 +400,7 @@ def _login_urls(reader: "_Reader", home: Path, logins: tuple[str, ...]) -> dict[
     return {login: url for login, url in found.items() if url}
 
 
-def _secret_keys(reader: "_Reader", home: Path, *, local: bool) -> tuple[str, ...]:
+def _secret_keys(reader: SettingReader, home: Path, *, local: bool) -> tuple[str, ...]:
     text = reader.environ.get("MAILCORDON_SECRET_KEYS", "")
     file = home / SECRET_KEYS_FILE
     source = "MAILCORDON_SECRET_KEYS"
@@ -492,7 +421,9 @@ def _is_secret_key(text: str) -> bool:
         return False
 
 
-def _feedback(reader: "_Reader", *, local: bool, region: str, endpoint: str | None) -> dict[str, str | None]:
+def _feedback(
+    reader: SettingReader, *, local: bool, region: str, endpoint: str | None
+) -> dict[str, str | None]:
     """Queues and topics. On AWS they must exist, and those of events about mail be set; `up` creates them in the local SES."""
     found: dict[str, str | None] = {}
     for kind, name in QUEUES.items():
@@ -509,175 +440,3 @@ def _feedback(reader: "_Reader", *, local: bool, region: str, endpoint: str | No
         f"{endpoint.rstrip('/')}/{LOCAL_ACCOUNT}/{MANAGEMENT_QUEUE}" if local and endpoint else None
     )
     return found
-
-
-class _Reader:
-    """Reads one setting of each kind, and collects a sentence for each that is wrong."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.wrong: list[str] = []
-        for name in sorted(environ):
-            if name.startswith("MAILCORDON_") and name not in KNOWN:
-                near = difflib.get_close_matches(name, KNOWN, n=1)
-                self.wrong.append(settings.setting_unknown(name=name, similar=near[0] if near else None))
-
-    def _get(self, name: str) -> str | None:
-        return self.environ.get(name, "").strip() or None
-
-    def _is_wrong(self, name: str, value: str, takes: str) -> None:
-        self.wrong.append(settings.setting_wrong(name=name, value=value, takes=takes))
-
-    def home(self) -> Path:
-        try:
-            home = find_home(self.environ)
-        except RuntimeError:
-            value = self.environ.get("MAILCORDON_HOME") or "~/.local/state/mailcordon"
-            self.wrong.append(settings.home_user_unknown(value=value))
-            return Path("/nonexistent")
-        nearest = next(path for path in (home, *home.parents) if path.exists())
-        if not nearest.is_dir():
-            self.wrong.append(settings.home_not_a_directory(home=str(home), file=str(nearest)))
-        return home
-
-    def text(self, file: Path) -> str:
-        """The content of a file of the home; empty if it does not exist."""
-        try:
-            return file.read_text()
-        except (FileNotFoundError, NotADirectoryError):
-            return ""
-
-    def json(self, file: Path, repair: str) -> dict[str, str]:
-        """A JSON file of the home; empty if it does not exist."""
-        text = self.text(file)
-        if not text:
-            return {}
-        try:
-            return dict(json.loads(text))
-        except (ValueError, TypeError):
-            self.wrong.append(settings.file_not_readable_as_json(path=str(file), repair=repair))
-            return {}
-
-    def file(self, name: str) -> Path | None:
-        value = self._get(name)
-        if value is None:
-            return None
-        path = Path(value)
-        if not path.is_file():
-            self._is_wrong(name, value, "the path of a file in PEM format")
-        return path
-
-    def networks(self, name: str) -> tuple[Network, ...]:
-        value = self._get(name) or ""
-        try:
-            return client_address.parse_networks(value)
-        except ValueError:
-            self._is_wrong(name, value, "addresses and networks such as 10.0.0.0/8, separated by commas")
-            return ()
-
-    def servers(self, name: str) -> tuple[tuple[str, int], ...]:
-        """IP addresses, each with an optional port, separated by commas or white space; the default port is the DNS's, 53."""
-        found: list[tuple[str, int]] = []
-        for value in re.split(r"[\s,]+", self._get(name) or ""):
-            if value:
-                try:
-                    found.append(_server(value))
-                except ValueError:
-                    self._is_wrong(name, value, _SERVERS_IN_WORDS)
-        return tuple(found)
-
-    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        value = self._get(name) or default
-        if value not in choices:
-            self._is_wrong(name, value, " or ".join(choices))
-        return value
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        value = self._get(name)
-        if value is None:
-            return default
-        if not re.fullmatch(r"-?\d{1,15}", value, re.ASCII) or not least <= int(value) <= most:
-            self._is_wrong(name, value, f"a whole number from {least} to {most}")
-            return default
-        return int(value)
-
-    def rate(self, name: str, default: float | None) -> float | None:
-        value = self._get(name)
-        if value is None:
-            return default
-        if not _is_rate(value):
-            self._is_wrong(name, value, f"a number {_RATE_IN_WORDS}")
-            return default
-        return float(value)
-
-    def rates(self, name: str) -> dict[str, float]:
-        """NAME=NUMBER, separated by commas or white space."""
-        found: dict[str, float] = {}
-        for pair in re.split(r"[\s,]+", self._get(name) or ""):
-            operation, _, value = pair.partition("=")
-            if re.fullmatch(r"[A-Z][A-Za-z]{2,99}", operation, re.ASCII) and _is_rate(value):
-                found[operation] = float(value)
-            elif pair:
-                takes = (
-                    f"pairs such as ListRecommendations=1, separated by commas, each number {_RATE_IN_WORDS}"
-                )
-                self._is_wrong(name, pair, takes)
-        return found
-
-    def port(self, name: str) -> int | None:
-        return None if self._get(name) is None else self.number(name, 0, 0, 65535)
-
-    def pattern(self, name: str, pattern: str, takes: str, default: str | None) -> str:
-        value = self._get(name)
-        if value is None:
-            if default is None:
-                self.wrong.append(settings.setting_missing(name=name, takes=takes))
-            return default or ""
-        if not re.fullmatch(pattern, value, re.ASCII):
-            self._is_wrong(name, value, takes)
-        return value
-
-    def patterns(self, name: str, pattern: str, takes: str) -> tuple[str, ...]:
-        """Values separated by commas or white space; none if the setting is missing."""
-        values = tuple(value for value in re.split(r"[\s,]+", self._get(name) or "") if value)
-        if not all(re.fullmatch(pattern, value, re.ASCII) for value in values):
-            self._is_wrong(name, ",".join(values), takes)
-        return values
-
-    def url(self, name: str) -> str | None:
-        value = self._get(name)
-        if value is not None and not _is_url(value, ("http", "https"), host=True):
-            self._is_wrong(name, value, "a URL that begins with http:// or https://")
-        return value
-
-    def database(self, name: str) -> str | None:
-        value = self._get(name)
-        if value is not None and not _is_url(value, ("postgresql", "postgres"), host=False):
-            self.wrong.append(settings.setting_wrong_secret(name=name, takes=_DATABASE_URL_IN_WORDS))
-        return value
-
-
-def _server(text: str) -> tuple[str, int]:
-    """Raises ValueError."""
-    try:
-        return str(ipaddress.ip_address(text)), 53
-    except ValueError:
-        host, _, port = text.rpartition(":")
-        if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 1 <= int(port) <= 65535:
-            raise
-        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
-
-
-def _is_rate(value: str) -> bool:
-    return (
-        re.fullmatch(r"\d{1,5}(\.\d{1,3})?", value, re.ASCII) is not None and 0.01 <= float(value) <= 10_000
-    )
-
-
-def _is_url(value: str, schemes: tuple[str, ...], *, host: bool) -> bool:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # raises ValueError if it is not a number from 0 to 65535
-    except ValueError:
-        return False
-    return parts.scheme in schemes and (bool(parts.hostname) or not host)
