@@ -1,7 +1,7 @@
 """A plan of many tenants, applied by processes that die at every kind of step: before and after a call to SES, before and after a
 commit. The next process goes on; in the end SES has what was desired, and nothing was created twice.
 
-`./dev crash apply --kills 100` applies 200 tenants; the short form in the suite applies 20.
+`./dev crash apply --kills 100` applies 200 tenants; the short form in the suite applies 8.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from seslocal import server
 from seslocal.state.settings import Settings
 
 KILLS = int(os.environ.get("MAILCORDON_TEST_KILLS", "2"))
-TENANTS = 200 if KILLS > 20 else 20
+TENANTS = 200 if KILLS > 20 else 8
 STEPS = TENANTS * 8  #: of each kind that the whole takes, roughly
 RECORD = "record-of-management-calls"
 ARN = "arn:aws:sns:us-east-1:000000000000:mailcordon-{}"
