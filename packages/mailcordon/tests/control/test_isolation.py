@@ -80,6 +80,14 @@ def test_a_class_set_is_shared_with_other_tenants_and_an_own_one_is_not() -> Non
     assert (own.shared, own.types, own.tenants, own.command) == (True, ("announcement",), 0, None)
 
 
+def test_the_set_of_a_class_is_shared_even_while_no_other_tenant_uses_it() -> None:
+    one, other = lane("newsletter", "acme.example"), lane("announcement", "acme.example")
+    found = dimensions(one)["set"]
+    assert (found.shared, found.says) == (True, "nobody now; it is for the marketing lanes of every tenant")
+    found = dimensions(one, other)["set"]
+    assert found.says.startswith("announcement, and no other tenant now")
+
+
 def test_a_tenants_key_gets_numbers_and_no_names() -> None:
     around = Surroundings(sets={"mc-marketing": Others(3)}, account=Others(4))
     found = dimensions(lane("newsletter", "acme.example"), around=around)

@@ -143,7 +143,9 @@ def of_lane(
 
     move = f"mailcordon lane move {slug} {type} --to NEW.DOMAIN --because TEXT"
     parent = next((each for each in around.parents if domains.covers(each, route.domain)), None)
-    sets = around.sets.get(route.configuration_set, NOBODY) if lane.set_kind == "shared" else NOBODY
+    of_class = lane.set_kind == "shared"
+    sets = around.sets.get(route.configuration_set, NOBODY) if of_class else NOBODY
+    same_set = own([other.configuration_set == route.configuration_set for other in others])
     return (
         _dimension(
             "domain",
@@ -172,12 +174,13 @@ def of_lane(
         _dimension(
             "set",
             route.configuration_set,
-            own([other.configuration_set == route.configuration_set for other in others]),
+            same_set,
             sets,
+            says=messages.class_set(same_set, route.lane.class_.word)
+            if of_class and not sets.number
+            else None,
             decision="configuration set",
-            command=None
-            if lane.set_kind == "dedicated"
-            else f"mailcordon tenant topology {slug} --dedicated --because TEXT",
+            command=f"mailcordon tenant topology {slug} --dedicated --because TEXT" if of_class else None,
         ),
         _dimension("topic", topic, own([True] * len(others)), around.account),
         _dimension(

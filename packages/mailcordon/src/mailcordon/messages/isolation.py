@@ -47,6 +47,14 @@ def shared_parent(parent: str) -> str:
     return f"{parent}: shared, not isolated. Every tenant below it has its reputation and its DMARC policy in common"
 
 
+@example([], "marketing")
+@example(["announcement"], "marketing")
+def class_set(types: Sequence[str], class_: str) -> str:
+    """The configuration set is that of a class, and no other tenant uses it at present."""
+    now = f"{phrases.listed(list(types))}, and no other tenant" if types else "nobody"
+    return f"{now} now; it is for the {class_} lanes of every tenant"
+
+
 @example()
 def everybody_in_region() -> str:
     """SES's shared IP addresses."""

@@ -33,9 +33,9 @@ def no_dispatcher() -> str:
 @example(None)
 def no_turn(said: str | None) -> str:
     """Why no mail of a proof left within its time limit, although a dispatcher runs."""
-    return (
-        said
-        or "the dispatchers had no call left for it within its time limit: the account's rate is used by other mail"
+    return said or (
+        "no dispatcher called SES within the time limit: they are starting, something stops them (`mailcordon status` says what),"
+        " or other mail uses the account's rate"
     )
 
 
