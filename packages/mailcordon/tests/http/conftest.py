@@ -16,6 +16,7 @@ from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
+from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -25,6 +26,7 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.proof_store import ProofStore
+from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.reply import Server
@@ -32,6 +34,7 @@ from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
 from mailcordon.control.claims import Claims
+from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
@@ -113,6 +116,7 @@ class ControlWorld:
             "proof_mail",
             "domain_claim",
             "shared_parent",
+            "dkim_key",
             "audit",
             "api_key",
         )
@@ -127,6 +131,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
     store, key_store = ControlStore(pools["control"]), KeyStore(pools["control"])
     keys = Keys(key_store)
     plans = Plans(PlanStore(pools["control"]), governor, SETTINGS)
+    dkim = DkimKeys(DkimKeyStore(pools["control"], [make_secret_key()], pools["reader"]))
     services = control.ControlServices(
         reads=ControlReader(pools["control"], pools["reader"]),
         tenants=Tenants(TenantStore(pools["control"]), plans, local=True),
@@ -141,7 +146,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         ),
         findings=Findings(FindingStore(pools["control"]), governor),
         records=IdentityRecords(
-            ControlReader(pools["control"], pools["reader"]), SUFFIXES, region="us-east-1"
+            ControlReader(pools["control"], pools["reader"]), dkim, SUFFIXES, region="us-east-1"
         ),
         isolation=Isolation(
             ControlReader(pools["control"], pools["reader"]),
@@ -149,6 +154,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
             SUFFIXES,
             topic=SETTINGS.outcome_topic_arn,
         ),
+        dkim=dkim,
         claims=Claims(
             ClaimStore(pools["control"], pools["reader"]),
             plans,

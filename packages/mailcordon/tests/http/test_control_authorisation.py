@@ -33,6 +33,8 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/claims", None, "read", False, 200),
     ("GET", "/v1/claims?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/identities/old.acme.example/transfer", {"to": "zen", "because": "x"}, "admin", True, 403),
+    ("GET", "/v1/identities/news.acme.example/dkim", None, "read", False, 404),
+    ("POST", "/v1/identities/news.acme.example/dkim", {"action": "own", "because": "x"}, "admin", True, 403),
     ("GET", "/v1/shared-domains", None, "read", True, 403),
     ("PUT", "/v1/shared-domains/other.example", {"because": "x"}, "admin", True, 403),
     ("DELETE", "/v1/shared-domains/platform.example?because=x", None, "admin", True, 403),

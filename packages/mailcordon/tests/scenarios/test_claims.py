@@ -142,3 +142,26 @@ async def test_a_new_domain_gets_a_mail_from_domain(mail: Traffic, slugs: tuple[
     assert named == {("MX", f"bounce.{domain}"), ("TXT", f"bounce.{domain}")}
     _, document = await mail.call("GET", f"/v1/document?tenant={slug}")
     assert document["tenants"][slug]["domains"] == {domain: {"mail_from": f"bounce.{domain}"}}
+
+
+async def test_a_dkim_key_of_ours_on_the_command_line(
+    mail: Traffic, run: Run, slugs: tuple[str, str]
+) -> None:
+    slug, _ = slugs
+    await mail.onboard({slug: ["newsletter"]})
+    domain = f"newsletter.{slug}.example"
+    words = ("identity", "dkim", domain, "own", "--selector", "mc1", "--because", "ours", "--json")
+    code, out, err = await asyncio.to_thread(run, *words)
+    assert code == 0, err
+    (key,) = json.loads(out)["keys"]
+    assert "PRIVATE" not in out
+    record = key["record"]
+    await mail.ses("PUT", f"/dns/{record['name']}", {"type": "TXT", "value": record["value"]})
+
+    async def signing() -> bool:
+        _, found = await mail.call("GET", f"/v1/identities/{domain}/dkim")
+        return found["keys"][0]["state"] == "signing"
+
+    await mail.until(signing, "SES signs with the key")
+    code, out, _ = await asyncio.to_thread(run, "identity", "dkim-keys", domain)
+    assert (code, "mc1" in out, "signing" in out) == (0, True, True)

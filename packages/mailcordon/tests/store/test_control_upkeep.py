@@ -9,6 +9,7 @@ import pytest
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.claim_store import ClaimStore
+from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -24,6 +25,7 @@ from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.control import desired, schedule
 from mailcordon.control.beside import Beside
 from mailcordon.control.claims import Claims
+from mailcordon.control.dkim_keys import DkimSigning
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
@@ -345,6 +347,9 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
                 local=True,
             ),
             topic=SETTINGS.outcome_topic_arn,
+        ),
+        dkim=DkimSigning(
+            DkimKeyStore(world.control, []), world.administer, lambda: Resolver().check(authoritative=True)
         ),
         settings=SETTINGS,
         want_everything=world.plans.want_everything,

@@ -11,6 +11,7 @@ from mailcordon.adapters.db.account_reader import AccountReader
 from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
+from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
@@ -35,6 +36,7 @@ from mailcordon.app import heartbeat, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
+from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
@@ -129,6 +131,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         control_store = ControlStore(pools["control"])
         plans = wiring.plans(config, pools["control"], governor)
         suffixes = PublicSuffixes()
+        dkim = DkimKeys(DkimKeyStore(pools["control"], config.secret_keys, readers["reader"]))
         controlled = control_routes.ControlServices(
             reads=ControlReader(*read_as),
             tenants=Tenants(TenantStore(pools["control"]), plans, local=config.local),
@@ -145,13 +148,14 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             ),
             erasures=ErasureRequests(ControlReader(*read_as), ErasureStore(pools["control"])),
             findings=Findings(FindingStore(pools["control"]), governor),
-            records=IdentityRecords(ControlReader(*read_as), suffixes, region=config.region),
+            records=IdentityRecords(ControlReader(*read_as), dkim, suffixes, region=config.region),
             isolation=Isolation(
                 ControlReader(*read_as),
                 IsolationStore(readers["control"]),
                 suffixes,
                 topic=config.outcome_topic_arn or "",
             ),
+            dkim=dkim,
             claims=wiring.claims(config, pools["control"], plans, reader=readers["reader"]),
             checks=wiring.identity_checks(
                 config, pools["control"], ControlReader(*read_as), governor, reader=readers["reader"]

@@ -8,6 +8,7 @@ from functools import partial
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.control_reader import ControlReader
+from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
@@ -26,6 +27,7 @@ from mailcordon.config import Config
 from mailcordon.control import reconcile, retirement, schedule
 from mailcordon.control.beside import LIST_COVERS_SECONDS, Beside
 from mailcordon.control.call_budget import CallBudget, Rates
+from mailcordon.control.dkim_keys import DkimSigning
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
@@ -67,6 +69,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         governor = Governor(GovernorStore(governors))
         provision = ProvisionStore(pool)
         plans = wiring.plans(config, pool, governor)
+        dns = wiring.resolver(config)
         keep = Keep(
             bodies_days=config.keep_bodies_days,
             records_days=config.keep_records_days,
@@ -87,6 +90,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 BesideStore(pool), ses, cell=config.cell, recheck=45.0 if local else LIST_COVERS_SECONDS
             ),
             claims=wiring.claims(config, pool, plans),
+            dkim=DkimSigning(
+                DkimKeyStore(pool, config.secret_keys),
+                ses,
+                lambda: dns.check(authoritative=True),
+                look_seconds=2.0 if local else 60.0,
+            ),
             findings=Findings(FindingStore(pool), governor, keep_days=config.keep_records_days),
             judge=Judge(
                 ProofStore(pool),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from mailcordon.control import dns_records, lookup
 from mailcordon.control.authentication.alignment import Suffixes
-from mailcordon.control.dns_records import Facts, Names, Publish, Record
+from mailcordon.control.dkim_keys import DkimKeys
+from mailcordon.control.dns_records import DkimKey, Facts, Names, Publish, Record
 from mailcordon.control.views import IdentityView, Reads, Viewer
 from mailcordon.core import address as addresses
 from mailcordon.core import domain as domains
@@ -23,9 +24,10 @@ class Records:
 
 
 class IdentityRecords:
-    def __init__(self, reads: Reads, suffixes: Suffixes, *, region: str) -> None:
+    def __init__(self, reads: Reads, keys: DkimKeys, suffixes: Suffixes, *, region: str) -> None:
         """`region`: of SES, which is part of some records."""
         self._reads = reads
+        self._keys = keys
         self._suffixes = suffixes
         self._region = region
 
@@ -44,7 +46,7 @@ class IdentityRecords:
         dns_records.check_zone(view.domain, zone)
         if rua is not None:
             rua = str(parse_field("rua", addresses.parse, rua, code="bad-address"))
-        facts = self._facts(view, rua)
+        facts = await self._facts(viewer, view, rua)
         published = dns_records.to_publish(facts)
         return Records(
             domain=view.domain,
@@ -58,12 +60,19 @@ class IdentityRecords:
     def _zone(self, domain: str) -> str:
         return self._suffixes.registrable(domain) or domain
 
-    def _facts(self, view: IdentityView, rua: str | None) -> Facts:
+    async def _facts(self, viewer: Viewer, view: IdentityView, rua: str | None) -> Facts:
         stored = [Record(**each) for each in view.records]
+        keys = await self._keys.of(viewer.tenant if viewer.as_tenant else None, view.domain)
+        signing = any(each.state == "signing" and each.selector for each in keys)
         return Facts(
             domain=view.domain,
             region=self._region,
-            easy_dkim=tuple(each for each in stored if each.type == "CNAME"),
+            easy_dkim=() if signing else tuple(each for each in stored if each.type == "CNAME"),
+            keys=tuple(
+                DkimKey(selector=each.selector, public_key=each.public_key or "", keep_until=each.keep_until)
+                for each in keys
+                if each.selector is not None
+            ),
             mail_from=view.mail_from,
             claim_token=view.claim_token,
             rua=rua,

@@ -157,6 +157,7 @@ def _identity(name: str, whole: Whole) -> dict[str, Json]:
     records: list[Json] = [
         {"type": "CNAME", "name": f"{token}._domainkey.{name}", "value": f"{token}.{zone}"}
         for token in dkim.get("Tokens") or ()
+        if dkim.get("SigningAttributesOrigin") != "EXTERNAL"  # then it is the selector of a key of ours
     ]
     return {
         "configuration_set": whole.get("ConfigurationSetName"),

@@ -14,6 +14,7 @@ from mailcordon.control.beside import Beside
 from mailcordon.control.call_budget import CallBudget, Stopped
 from mailcordon.control.claims import Claims
 from mailcordon.control.desired import Settings
+from mailcordon.control.dkim_keys import DkimSigning
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.facts import ControlFacts
 from mailcordon.control.findings import Findings
@@ -85,6 +86,7 @@ class Services:
     beside: Beside
     findings: Findings
     claims: Claims
+    dkim: DkimSigning
     judge: Judge
     checks: IdentityChecks
     settings: Settings
@@ -116,6 +118,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("judge proofs", intervals.proofs, services.judge.advance),
         ("purge proofs", intervals.purge, services.judge.purge),
         ("settle claims to domains", intervals.claims, services.claims.advance),
+        ("give SES the DKIM keys that are published", intervals.claims, services.dkim.advance),
         ("purge findings", intervals.partitions, services.findings.purge),
         ("hold what findings ask for", intervals.clock, services.findings.align_holds),
         ("check domains", intervals.checks, lambda: services.checks.run_due(stop)),

@@ -784,3 +784,83 @@ def is_shared(domain: str) -> str:
 def is_not_shared(domain: str) -> str:
     """`identity unshare`: done."""
     return f"{domain} is not shared any more."
+
+
+# DKIM keys of ours -------------------------------------------------------------------------------------------------------
+
+
+@example()
+def bad_selector() -> str:
+    """`identity dkim --selector` (422)."""
+    return "A selector is one DNS label: 1 to 63 small letters, digits and hyphens. SES's own keys have none."
+
+
+@example("mail.acme.example", "mc1")
+@example("mail.acme.example", None)
+def dkim_waits(domain: str, selector: str | None) -> str:
+    """A DKIM key is to be changed while another one waits (409)."""
+    what = (
+        "SES's own keys are being switched on"
+        if selector is None
+        else f"the key {selector} waits for its DNS record"
+    )
+    return f"{domain}: {what}. Wait for it, or take it back with `mailcordon identity dkim {domain} ses`."
+
+
+@example("mail.acme.example", "own")
+@example("mail.acme.example", "rotate")
+def dkim_is_so_already(domain: str, action: str) -> str:
+    """A DKIM key is to be changed to what it is (409)."""
+    if action == "own":
+        return f"{domain} is signed with a key of yours already; `mailcordon identity dkim {domain} rotate` makes another one."
+    return (
+        f"{domain} is signed with SES's own keys; `mailcordon identity dkim {domain} own` makes one of yours."
+    )
+
+
+@example("mc1._domainkey.mail.acme.example")
+def dkim_not_published(name: str) -> str:
+    """Beside a DKIM key: its record is not in the DNS."""
+    return f"the zone's own name servers have no TXT record at {name}"
+
+
+@example("mc1._domainkey.mail.acme.example")
+def dkim_twice(name: str) -> str:
+    """Beside a DKIM key: more than one record."""
+    return f"{name} has more than one TXT record: receivers may take the wrong one"
+
+
+@example("mc1._domainkey.mail.acme.example")
+def dkim_differs(name: str) -> str:
+    """Beside a DKIM key: its record has another key."""
+    return f"the TXT record at {name} has another key in p="
+
+
+@example("BadRequestException: the key is too short")
+def dkim_refused(error: str) -> str:
+    """Beside a DKIM key: SES did not take it."""
+    return f"SES did not take it: {error}"
+
+
+@example()
+def dkim_signs() -> str:
+    """Beside a DKIM key that is used."""
+    return "SES signs with it"
+
+
+@example("mail.acme.example", "mc1")
+@example("mail.acme.example", None)
+def dkim_changes(domain: str, selector: str | None) -> str:
+    """`identity dkim`: what happens next."""
+    if selector is None:
+        return (
+            f"SES makes keys of its own for {domain}. Publish their records at once: until SES finds them the domain is not"
+            " verified, and its lanes are held."
+        )
+    return f"Publish this record. SES signs mail from {domain} with the key {selector} once its name servers show it:"
+
+
+@example("mail.acme.example")
+def dkim_waits_no_more(domain: str) -> str:
+    """`identity dkim ses`, while a key of yours waited."""
+    return f"{domain}: the key that waited was taken back. SES's own keys go on signing."

@@ -420,6 +420,7 @@ def secret_name(*, name: str) -> str:
         "mac_key": "the key of the tags of mail",
         "former_mac_key": "the former key of the tags of mail",
         "hash_key": "the key of the hashes of recipients",
+        "dkim_key": "a DKIM key of a domain",
     }
     return names[name]
 

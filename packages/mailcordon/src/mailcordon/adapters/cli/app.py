@@ -19,6 +19,7 @@ from mailcordon.adapters.cli.commands import (
     audit,
     completion,
     cordon,
+    dkim,
     domain_claims,
     drift,
     env,
@@ -70,6 +71,7 @@ GROUPS = {
     "key": key.app,
 }
 identity.app.add_typer(identity_records.app)
+identity.app.add_typer(dkim.app)
 identity.app.add_typer(domain_claims.app)
 identity.app.add_typer(identity_checks.app)
 SINGLE_COMMANDS = (

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import asyncpg
 
-from mailcordon.adapters.db import queries
+from mailcordon.adapters.db import dkim_key_store, queries
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control import installation as installations
@@ -24,6 +24,7 @@ from mailcordon.messages import database, system
 
 SETTLE_SECONDS = 90.0  #: several times the pause after which a process reads the row again
 _SECRETS = ("mac_key", "former_mac_key", "hash_key")
+_DKIM = "dkim_key"
 
 _SQL = queries.load("installation.sql")
 _SHARED = queries.load("shared.sql")
@@ -82,9 +83,10 @@ async def stored_secrets(conn: Connection, secret_keys: Sequence[str]) -> Stored
     held = [name for name in _SECRETS if row[name] is not None]
     for name in held:
         vault.decrypt(row[name])
+    current, others = await dkim_key_store.count_secrets(conn, vault)
     return StoredSecrets(
-        by_first_key=tuple(name for name in held if vault.is_current(row[name])),
-        by_other_keys=tuple(name for name in held if not vault.is_current(row[name])),
+        by_first_key=(*(name for name in held if vault.is_current(row[name])), *[_DKIM] * current),
+        by_other_keys=(*(name for name in held if not vault.is_current(row[name])), *[_DKIM] * others),
         has_former_mac_key=row["former_mac_key"] is not None,
         mac_rotated_at=row["mac_rotated_at"],
     )
@@ -133,9 +135,10 @@ async def _row(conn: Connection | PooledConnection) -> asyncpg.Record:
 
 async def _reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
     """Whether anything had to be rewritten."""
+    rewritten = await dkim_key_store.reencrypt(conn, vault)
     row = await _row(conn)
     if all(row[name] is None or vault.is_current(row[name]) for name in _SECRETS):
-        return False
+        return rewritten
     mac, former, hashing = (
         None if row[name] is None else vault.encrypt(vault.decrypt(row[name])) for name in _SECRETS
     )

@@ -89,6 +89,11 @@ async def _add_domains(applying: Applying, done: Sequence[Step]) -> None:
         if row["again"]:
             await lifecycle_store.unretire_lanes_on(conn, row["tenant"], row["domain"])
     tokens = [secrets.token_urlsafe(24) for _ in done]
+    for tenant, name in zip(tenants, names, strict=True):
+        if name in applying.freed:
+            await conn.execute(_SQL.move_dkim_keys, tenant, name)
+    gone = [name for name in names if name not in applying.freed]
+    await conn.execute(_SQL.drop_dkim_keys, gone)
     taken = sorted(applying.freed)
     await conn.execute(_SQL.insert_claims, tenants, names, tokens, applying.actor, taken)
 

@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from mailcordon.adapters.http import (
     audit,
     catalogue,
+    dkim_keys,
     domain_claims,
     drift,
     holds,
@@ -26,6 +27,7 @@ from mailcordon.control.audit import AuditReads
 from mailcordon.control.catalogue import TypeStore
 from mailcordon.control.claims import Claims
 from mailcordon.control.cordon import Cordons
+from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
@@ -56,6 +58,7 @@ class ControlServices:
     findings: Findings
     records: IdentityRecords
     claims: Claims
+    dkim: DkimKeys
     proofs: Proofs
     isolation: Isolation
     checks: IdentityChecks
@@ -66,6 +69,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *tenants.routes(services.reads, services.tenants, services.lifecycle, services.findings),
         *identities.routes(services.reads),
         *identity_records.routes(services.reads, services.records),
+        *dkim_keys.routes(services.reads, services.dkim),
         *domain_claims.routes(services.reads, services.claims, services.plans),
         *identity_checks.routes(services.reads, services.checks),
         *lanes.routes(services.reads, services.governor, services.proofs),

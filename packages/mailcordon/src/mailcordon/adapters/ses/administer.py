@@ -163,6 +163,22 @@ class Administer:
     async def put_dkim(self, domain: str, *, signing: bool) -> None:
         await self._call("put_email_identity_dkim_attributes", EmailIdentity=domain, SigningEnabled=signing)
 
+    async def put_dkim_key(self, domain: str, *, selector: str, private_key: str) -> None:
+        attributes = {"DomainSigningSelector": selector, "DomainSigningPrivateKey": private_key}
+        await self._call(
+            "put_email_identity_dkim_signing_attributes",
+            EmailIdentity=domain,
+            SigningAttributesOrigin="EXTERNAL",
+            SigningAttributes=attributes,
+        )
+
+    async def put_easy_dkim(self, domain: str) -> None:
+        await self._call(
+            "put_email_identity_dkim_signing_attributes",
+            EmailIdentity=domain,
+            SigningAttributesOrigin="AWS_SES",
+        )
+
     async def put_mail_from(self, domain: str, mail_from: str | None, *, behavior: str) -> None:
         more = {} if mail_from is None else {"MailFromDomain": mail_from}
         await self._call(

@@ -29,6 +29,14 @@ from (select u.*, case when u.domain = any ($5::text[]) then 'operator'
 on conflict (tenant, domain) where ended_at is null do update
 set holds = true, proof = excluded.proof, proved_at = excluded.proved_at;
 
+-- name: move_dkim_keys
+-- Of a domain that a plan takes from another tenant: SES goes on signing with them.
+update dkim_key set tenant = $1 where domain = $2 and state <> 'dropped';
+
+-- name: drop_dkim_keys
+-- A domain that is added was deleted at SES in between, with its keys.
+update dkim_key set state = 'dropped', secret = null where domain = any ($1::text[]) and state <> 'dropped';
+
 -- name: free_domain
 -- The row stays for the mail that was sent. Its state is one that keeps lanes held, whatever SES says of the name from now on.
 update identity
