@@ -62,7 +62,7 @@ def test_the_drill_and_a_proof_pass_with_keys_that_have_exactly_the_printed_poli
         local_ses(tmp_path) as url,
         systems.running(home, MAILCORDON_SES_ENDPOINT=url, **settings) as system,
     ):
-        done = system.cli("drill", "--json")
+        done = system.cli("drill", "--patience", "60", "--json")
         assert done.returncode == 0, (
             done.stdout + done.stderr + system.log("control") + system.log("dispatch")
         )
