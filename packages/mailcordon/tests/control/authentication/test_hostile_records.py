@@ -7,7 +7,6 @@ from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.control.authentication import (
     dkim_record,
     dmarc_record,
-    from_header,
     judgement,
     spf_record,
 )
@@ -64,7 +63,6 @@ def test_a_text_is_an_spf_record_or_has_a_place_where_it_is_not(text: str) -> No
 def test_any_text_can_be_read(text: str) -> None:
     dmarc_record.parse(dmarc_record.parse(text).repaired)
     dkim_record.parse(text)
-    from_header.domain_of(text)
 
 
 @given(OCTETS | DMARC)

@@ -16,7 +16,6 @@ from mailcordon.control.authentication import (
     alignment,
     dmarc_discovery,
     dmarc_record,
-    from_header,
     spf_check,
     spf_record,
 )
@@ -173,13 +172,3 @@ def test_domains_align_as_labelled() -> None:
         )
     ]
     agreement("alignment", wrong, len(labelled))
-
-
-def test_the_domain_of_a_from_header_is_found_as_labelled() -> None:
-    labelled = rows("from_header_domain.jsonl")
-    wrong: list[object] = [
-        (row, from_header.domain_of(row["header"]))
-        for row in labelled
-        if from_header.domain_of(row["header"]) != row["domain"]
-    ]
-    agreement("domains of From headers", wrong, len(labelled))
