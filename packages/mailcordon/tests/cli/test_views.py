@@ -349,6 +349,7 @@ def test_a_large_plan_shows_its_first_steps_and_calls_and_says_where_the_others_
         "notes_left_off": 45,
         "tenants": [f"t{n}" for n in range(12)],
         "tenants_left_off": 988,
+        "later": 900,
     }
     shown = "\n".join(lines(plan.plan_view(found)))
     assert ("step 49." in shown, "step 50." in shown) == (True, False)
@@ -357,6 +358,7 @@ def test_a_large_plan_shows_its_first_steps_and_calls_and_says_where_the_others_
     assert "and 1,950 more: mailcordon plans calls 17" in shown
     assert ("note 50." in shown, "and the same of 50 more" in shown) == (False, True)
     assert "t9 and 990 more" in shown
+    assert "900 tenants are still to be added" in shown
     every = "\n".join(lines(plan.plan_view(found, most=None)))
     assert "step 59." in every
     assert "and 940 more: mailcordon plans steps 17" in every

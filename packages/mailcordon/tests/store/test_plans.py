@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import connection_pool, plan_store, status_reader
-from mailcordon.control import desired, plan, steps
+from mailcordon.control import desired, plan, plans, steps
 from mailcordon.control.desired import Kind, Resource
 from mailcordon.control.plan import Change
 from mailcordon.control.plans import Plan, Plans
@@ -571,6 +571,125 @@ async def test_a_topology_can_change_back_before_ses_has_followed(world: World) 
     )
     removed = [call for call in (await world.plans.get(id)).calls if call.change.removes]
     assert {call.state for call in removed} == {"needless"}
+
+
+# In parts ------------------------------------------------------------------------------------------------------------------
+
+
+def five() -> list[Step]:
+    """Five new tenants and a change of one that exists."""
+    new = [
+        step
+        for n in range(5)
+        for step in (
+            steps.add_tenant(f"new-{n}"),
+            Step(kind=StepKind.ADD_LANE, tenant=f"new-{n}", type="invoice", to=f"mail.new-{n}.example"),
+        )
+    ]
+    return [*new, INVOICE]
+
+
+async def begun(world: World, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A plan of two parts and a rest, of which only the first was written: the process died then."""
+    monkeypatch.setattr(plans, "PART", 2)
+    await world.onboard()
+    await agree(world)
+    id, found = await made(world, *five())
+    with monkeypatch.context() as dying:
+        dying.setattr(Plans, "_part", died)
+        with pytest.raises(ConnectionError):
+            await world.plans.apply(id, actor="ann", because="many")
+    assert (await world.plans.get(id)).later == 3
+    assert (await world.plans.get(id)).calls == found.calls
+    return id
+
+
+async def died(*_: Any, **__: Any) -> bool:
+    raise ConnectionError
+
+
+async def slugs(world: World) -> list[str]:
+    return [row["slug"] for row in await world.owner.fetch("select slug from tenant order by slug")]
+
+
+async def test_a_large_plan_is_written_in_parts_and_ends_as_one_in_one_part(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "PART", 2)
+    await world.onboard()
+    await agree(world)
+    id, found = await made(world, *five())
+    before = await world.owner.fetchval("select value from epoch where name = 'desired'")
+    done = await world.plans.apply(id, actor="ann", because="many")
+    assert (done.state, done.later, done.counts) == ("applying", 0, {"pending": len(found.calls)})
+    assert await world.owner.fetchval("select value from epoch where name = 'desired'") == before + 3
+    assert await slugs(world) == ["acme", *(f"new-{n}" for n in range(5))]
+    assert (await world.plans.pending()).calls == tuple(
+        replace(call, for_mail=False) for call in (await world.plans.get(id)).calls
+    )
+    unnamed = "select count(*) from plan_change where plan = $1 and tenant is null and name like 'mc-%new%'"
+    assert await world.owner.fetchval(unnamed, id) == 0
+    whose = "select count(distinct tenant) from plan_change where plan = $1 and tenant is not null"
+    assert await world.owner.fetchval(whose, id) == 6
+    audited = await world.owner.fetch("select object from audit where because = 'many' order by object")
+    assert [row["object"] for row in audited] == [f"tenant {slug}" for slug in await slugs(world)]
+    await agree(world)
+    assert (await world.plans.get(id)).state == "applied"
+
+
+async def test_between_two_parts_others_onboard_and_no_other_plan_is_applied(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await begun(world, monkeypatch)
+    other, _ = await made(world, RECEIPT)
+    await world.tenants.onboard("zen", {"newsletter": "news.zen.example"}, actor="bob")
+    await world.plans.follow()
+    assert (await world.plans.get(id)).later == 1
+    with pytest.raises(Conflict, match="applied plan"):
+        await world.plans.apply(other, actor="bob")
+    await world.plans.follow()
+    assert (await world.plans.get(id)).later == 0
+    assert await slugs(world) == ["acme", *(f"new-{n}" for n in range(5)), "zen"]
+    assert (
+        await world.owner.fetchval("select distinct actor from audit where object = 'tenant new-4'") == "ann"
+    )
+    await world.plans.follow()
+    assert len(await slugs(world)) == 7
+
+
+async def test_a_tenant_whose_name_or_domain_was_taken_meanwhile_is_left_out_and_the_plan_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await begun(world, monkeypatch)
+    await world.tenants.onboard("new-2", {"newsletter": "news.zen.example"}, actor="bob")
+    await world.tenants.onboard("zen", {"newsletter": "mail.new-3.example"}, actor="bob")
+    await world.plans.follow()
+    await world.plans.follow()
+    found = await world.plans.get(id)
+    assert found.later == 0
+    assert [note.partition(":")[0] for note in found.notes[-2:]] == [
+        "new-2 was not added",
+        "new-3 was not added",
+    ]
+    needless = {call.tenant for call in found.calls if call.state == "needless"}
+    assert needless == {"new-2", "new-3"}
+    assert {call.tenant for call in found.calls if call.state == "pending"} >= {"new-4", "acme"}
+    audited = await world.owner.fetch("select object, actor from audit where action = 'plan.leave-out'")
+    assert [tuple(row) for row in audited] == [(f"plan {id}", "ann")] * 2
+    await agree(world)
+    assert (await world.plans.get(id)).state == "applied"
+
+
+def test_only_new_tenants_follow_in_parts_and_none_that_needs_what_the_plan_frees() -> None:
+    asked = five()
+    first, later = steps.in_parts(asked, 2)
+    assert later == ["new-2", "new-3", "new-4"]
+    assert [step.tenant for step in first] == ["new-0", "new-0", "new-1", "new-1", "acme"]
+    assert steps.in_parts(asked, 5) == (asked, [])
+    free = Step(kind=StepKind.FREE_DOMAIN, tenant="acme", domain="mail.new-4.example")
+    first, later = steps.in_parts([*asked, free], 2)
+    assert later == ["new-2", "new-3"]
+    assert "new-4" in {step.tenant for step in first}
 
 
 # Settings ----------------------------------------------------------------------------------------------------------------

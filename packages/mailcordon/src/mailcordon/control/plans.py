@@ -8,7 +8,7 @@ state, and is refused once that has changed. Onboarding, files and REST all chan
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
@@ -22,7 +22,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.platform import Platform
 from mailcordon.control.steps import Step
 from mailcordon.control.work import Work
-from mailcordon.core.errors import Conflict, NotFound
+from mailcordon.core.errors import Conflict, Invalid, NotFound, Unavailable
 from mailcordon.messages import plans as words
 
 State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 CONTROL = "control"  #: the actor of plans that nobody asked for
 #: Tenants whose lanes are aligned before the answer. Those of larger plans are aligned by the sweep of the control role.
 ALIGNED_AT_ONCE = 20
+#: New tenants whose rows are written in one transaction: a few tenths of a second. Others change the platform in between.
+PART = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class Plan:
         default_factory=dict[str, int]
     )  #: calls by action and kind of resource
     tenants: tuple[str, ...] = ()  #: whom it touches, by slug
+    later: int = 0  #: new tenants of a plan that is being applied whose rows are still to be written
     calls: tuple[Call, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -101,10 +104,29 @@ class Transaction(Protocol):
     async def outdate(self, ids: Sequence[int]) -> None: ...
 
     async def carry_out(
-        self, id: int, draft: Draft, *, actor: str, because: str | None, work: Work
+        self,
+        id: int,
+        draft: Draft,
+        *,
+        actor: str,
+        because: str | None,
+        work: Work,
+        later: Sequence[str] = (),
     ) -> list[int]:
         """Writes the steps' rows and what SES should have, approves the plan's calls and raises the revision. Returns the numbers
-        of the tenants whose lanes have to be aligned."""
+        of the tenants whose lanes have to be aligned. `later`: new tenants whose rows follow in parts."""
+        ...
+
+    async def later(self, id: int) -> list[str]:
+        """The new tenants of a plan whose rows are still to be written. Locks the plan."""
+        ...
+
+    async def carry_on(self, id: int, draft: Draft, *, actor: str, because: str | None, work: Work) -> None:
+        """Writes the rows of some of these tenants."""
+        ...
+
+    async def leave_out(self, id: int, slug: str, done: Sequence[Step], *, actor: str, why: str) -> None:
+        """One of these tenants cannot be added any more: its calls are not needed, and the plan says why."""
         ...
 
     async def want(self, wishes: Mapping[Key, Wanted], *, work: Work) -> None:
@@ -131,6 +153,14 @@ class PlanStore(Protocol):
 
     async def calls(self, id: int, *, after: int, limit: int) -> list[Call] | None:
         """As `steps`, its calls."""
+        ...
+
+    async def in_parts(self) -> list[int]:
+        """Plans that are being applied in parts, and are not written whole."""
+        ...
+
+    async def name_tenants(self, id: int) -> None:
+        """Names the tenants of the calls of a plan, once all are written."""
         ...
 
     async def follow(self) -> list[int]:
@@ -204,9 +234,13 @@ class Plans:
         return await asyncio.to_thread(draft.pending, facts.platform, facts.have)
 
     async def apply(self, id: int, *, actor: str, because: str | None = None) -> Plan:
-        """Raises Conflict if the plan was decided already, or made before another one was applied."""
+        """Raises Conflict if the plan was decided already, or made before another one was applied.
+
+        A plan with many new tenants is applied in parts, each in a transaction of its own. If the process is killed in between,
+        the control process goes on (`follow`)."""
         found = await self.get(id)
-        made = await self._made_again(found) if found.steps else None
+        first, later = steps.in_parts(found.steps, PART)
+        made = await self._made_again(found, first) if found.steps else None
         async with self._store.changing() as transaction:
             await self._decidable(transaction, id)
             work = Work.REPAIR
@@ -217,21 +251,58 @@ class Plans:
             elif found.steps:
                 if made is None or await transaction.revision() != found.revision:
                     raise await self._outdated(transaction)
-                work = draft.share(made)
+                work = Work.BULK if later else draft.share(made)
             else:  # it approves calls, and changes nothing of what is desired
                 platform = await transaction.platform((), ())
                 made = Draft(revision=found.revision, steps=(), calls=(), after=platform, wishes={})
-            aligned = await transaction.carry_out(id, made, actor=actor, because=because, work=work)
+            aligned = await transaction.carry_out(
+                id, made, actor=actor, because=because, work=work, later=later
+            )
+        if later:
+            with suppress(Unavailable):  # the control process goes on
+                while await self._part(found, actor=actor, because=because):
+                    pass
         await self.align(aligned)
         return await self.get(id)
 
-    async def _made_again(self, found: Plan) -> Draft | None:
-        """What a plan's steps change, computed while nobody waits for the lock. None if the platform has changed since."""
+    async def _made_again(self, found: Plan, first: Sequence[Step]) -> Draft | None:
+        """What a plan's first steps change, computed while nobody waits for the lock. None if the platform has changed since."""
         async with self._store.reading() as transaction:
-            facts = await self._facts(transaction, found.steps)
+            facts = await self._facts(transaction, first)
         if facts.platform.revision != found.revision:
             return None
-        return await asyncio.to_thread(self._checked, facts, found.steps)
+        return await asyncio.to_thread(self._checked, facts, first)
+
+    async def _part(self, found: Plan, *, actor: str, because: str | None) -> bool:
+        """Writes the rows of the next new tenants of a plan. False if there are none left."""
+        assert found.id is not None
+        async with self._store.changing() as transaction:
+            later = await transaction.later(found.id)
+            slugs = later[:PART]
+            by_slug: dict[str, list[Step]] = {slug: [] for slug in slugs}
+            for step in found.steps:
+                if step.tenant in by_slug:
+                    by_slug[step.tenant].append(step)
+            asked = [step for own in by_slug.values() for step in own]
+            try:
+                await self._carry_on(transaction, found.id, asked, actor=actor, because=because)
+            except (Invalid, Conflict):  # somebody else took a name or a domain since: the others go on
+                for slug, own in by_slug.items():
+                    try:
+                        await self._carry_on(transaction, found.id, own, actor=actor, because=because)
+                    except (Invalid, Conflict) as problem:
+                        await transaction.leave_out(found.id, slug, own, actor=actor, why=str(problem))
+        if later and len(later) <= PART:
+            await self._store.name_tenants(found.id)
+        return len(later) > PART
+
+    async def _carry_on(
+        self, transaction: Transaction, id: int, asked: Sequence[Step], *, actor: str, because: str | None
+    ) -> None:
+        """Raises Invalid or Conflict, before anything is written."""
+        if asked:
+            made = await asyncio.to_thread(self._checked, await self._facts(transaction, asked), asked)
+            await transaction.carry_on(id, made, actor=actor, because=because, work=Work.BULK)
 
     async def reject(self, id: int, *, actor: str, because: str) -> Plan:
         """Raises Conflict if the plan was decided already."""
@@ -298,7 +369,11 @@ class Plans:
                 )
 
     async def follow(self) -> None:
-        """What applied plans leave to be done once SES has what is new, and once mail has left what is old."""
+        """What applied plans leave to be done once SES has what is new, and once mail has left what is old. Goes on with those
+        that are applied in parts, whose process may have died."""
+        for id in await self._store.in_parts():
+            found = await self.get(id)
+            await self._part(found, actor=found.decided_by or CONTROL, because=found.decided_because)
         for tenant in await self._store.follow():
             await self._governor.align(tenant)
 

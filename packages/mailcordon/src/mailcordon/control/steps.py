@@ -6,7 +6,7 @@ completed, checked and applied to the platform as a value; adapters/db/step_stor
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
@@ -151,6 +151,17 @@ def after(platform: Platform, steps: Iterable[Step]) -> Platform:
     for step in steps:
         working.apply(step)
     return replace(platform, tenants=working.tenants)
+
+
+def in_parts(done: Sequence[Step], most: int) -> tuple[list[Step], list[str]]:
+    """What of a plan is applied at once, and the new tenants that follow in parts of at most `most`, by slug. Only new tenants
+    can follow: they need nothing but what exists. One that takes a domain which the plan frees is applied with what frees it."""
+    freed = {step.domain for step in done if step.kind is StepKind.FREE_DOMAIN}
+    together = {step.tenant for step in done if freed & {step.domain, step.to}}
+    new = [step.tenant for step in done if step.kind is StepKind.ADD_TENANT and step.tenant not in together]
+    later = new[most:] if len(new) > most else []
+    behind = set(later)
+    return [step for step in done if step.tenant not in behind], later
 
 
 def check(platform: Platform, step: Step) -> None:

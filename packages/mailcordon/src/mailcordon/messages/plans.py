@@ -297,6 +297,12 @@ def not_wanted() -> str:
 # What the command line prints around a plan -----------------------------------------------------------------------------
 
 
+@example("acme", "domain: mail.acme.example cannot be used: another tenant has it.")
+def left_out(slug: str, why: str) -> str:
+    """A plan was applied in parts, and somebody else has taken a name or a domain of one of its new tenants since it began."""
+    return f"{slug} was not added: {why}"
+
+
 @example()
 def plan_is_empty() -> str:
     """`plan` found nothing to change. It compares with what SES was last seen to have."""
@@ -326,6 +332,12 @@ def calls_hidden(*, number: int, plan: int) -> str:
 def steps_hidden(*, number: int, plan: int) -> str:
     """A plan has more steps than are shown."""
     return f"and {number:,} more: mailcordon plans steps {plan}"
+
+
+@example(tenants=9400)
+def tenants_left(*, tenants: int) -> str:
+    """A plan with many new tenants is being applied in parts."""
+    return f"Being applied in parts: {tenants:,} tenants are still to be added."
 
 
 @example(number=120)

@@ -22,6 +22,7 @@ from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.work import Work
 from mailcordon.core.errors import Unavailable
 from mailcordon.messages import api
+from mailcordon.messages import plans as plan_messages
 
 _SQL = queries.load("plan_store.sql")
 _PROVISION = queries.load("provision_store.sql")
@@ -152,7 +153,14 @@ class StoredTransaction:
             await self.conn.execute(_SQL.outdate, ids)
 
     async def carry_out(
-        self, id: int, draft: Draft, *, actor: str, because: str | None, work: Work
+        self,
+        id: int,
+        draft: Draft,
+        *,
+        actor: str,
+        because: str | None,
+        work: Work,
+        later: Sequence[str] = (),
     ) -> list[int]:
         conn = self.conn
         await self._number(draft.tenants)
@@ -163,7 +171,10 @@ class StoredTransaction:
         self._ids |= named
         await self.want(draft.wishes, work=work)
         await self._supersede(id, [wish.resource for wish in draft.wishes.values() if wish.wanted])
-        await conn.execute(_SQL.name_tenants, id)
+        if later:  # their calls are named with those of the others
+            await conn.execute(_SQL.set_later, id, list(later))
+        else:
+            await conn.execute(_SQL.name_tenants, id)
         if len(named) == 1:
             await conn.execute(_SQL.name_plan, id, next(iter(named.values())))
         open_calls = await conn.fetchval(_SQL.open_calls, id)
@@ -185,6 +196,34 @@ class StoredTransaction:
             await conn.execute(_SHARED.bump_epoch, "desired")
             await conn.execute(_SHARED.bump_epoch, "control")
         return sorted(named.values())
+
+    async def later(self, id: int) -> list[str]:
+        return list(await self.conn.fetchval(_SQL.later, id) or ())
+
+    async def carry_on(self, id: int, draft: Draft, *, actor: str, because: str | None, work: Work) -> None:
+        conn = self.conn
+        await self._number(draft.tenants)
+        before = set(self._ids)
+        named = await step_store.write(
+            conn, draft.steps, draft.after, self._ids, actor=actor, because=because
+        )
+        self._ids |= named
+        await self.want(draft.wishes, work=work)
+        await conn.execute(_SQL.written, id, list(named))
+        await _audit_steps(conn, draft, named, before, actor, because, id)
+        await conn.execute(_SQL.outdate_others, id)
+        await conn.execute(_SHARED.bump_epoch, "desired")
+        await conn.execute(_SHARED.bump_epoch, "control")
+
+    async def leave_out(self, id: int, slug: str, done: Sequence[Step], *, actor: str, why: str) -> None:
+        conn, owners = self.conn, steps.owners_of(done)
+        calls = await conn.fetch(_SQL.calls_after, id, 0, None)
+        own = [row["seq"] for row in calls if row["slug"] is None and _owner(row["name"], owners) == slug]
+        await conn.execute(_SQL.leave_out, id, own, why)
+        await conn.execute(_SQL.note, id, plan_messages.left_out(slug, why))
+        await conn.execute(_SQL.written, id, [slug])
+        await _audit_plan(conn, "plan.leave-out", id, {"tenant": slug}, actor, why)
+        await conn.execute(_SQL.end_plans, [id])
 
     async def _number(self, slugs: Iterable[str]) -> None:
         """Reads the numbers of those of these tenants that exist."""
@@ -249,6 +288,14 @@ class PlanStore:
     async def newest(self, *, state: State | None, before: int | None, limit: int) -> list[Plan]:
         async with connection_pool.acquire(self._pool) as conn:
             return [_plan(row) for row in await conn.fetch(_SQL.plans, state, before, limit)]
+
+    async def in_parts(self) -> list[int]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [row["id"] for row in await conn.fetch(_SQL.in_parts)]
+
+    async def name_tenants(self, id: int) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.name_tenants, id)
 
     async def steps(self, id: int, *, after: int, limit: int) -> list[Step] | None:
         async with connection_pool.acquire(self._pool) as conn:
@@ -382,6 +429,7 @@ def _plan(row: asyncpg.Record) -> Plan:
         ended_at=row["ended_at"],
         counts=json.loads(row["counts"] or "{}"),
         notes=tuple(json.loads(row["notes"])),
+        later=len(row["later"]),
     )
 
 

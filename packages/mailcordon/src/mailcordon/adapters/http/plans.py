@@ -94,6 +94,7 @@ class PlanItem(msgspec.Struct):
     decided_because: str | None
     ended_at: Time | None
     counts: dict[str, int]  #: calls by state
+    later: int  #: new tenants of a large plan that is being applied which are still to be added
 
 
 class PlanDetails(PlanItem):
@@ -254,6 +255,7 @@ def _fields(plan: Plan) -> dict[str, Any]:
         "decided_because": plan.decided_because,
         "ended_at": shapes.iso_or_none(plan.ended_at),
         "counts": dict(plan.counts),
+        "later": plan.later,
     }
 
 

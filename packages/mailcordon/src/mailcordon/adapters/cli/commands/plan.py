@@ -253,6 +253,8 @@ def plan_view(found: Document, *, most: int | None = MOST_SHOWN) -> RenderableTy
             views.append(show.bullet(plans.notes_hidden(number=notes_left)))
     more = int(found.get("tenants_left_off") or 0)
     views += ["", plans.plan_touches(tenants=strings(found, "tenants"), more=more)]
+    if left := int(found.get("later") or 0):
+        views.append(plans.tenants_left(tenants=left))
     if seconds := float(found.get("seconds") or 0):
         views.append(plans.plan_takes(seconds=seconds))
     return Group(*views)

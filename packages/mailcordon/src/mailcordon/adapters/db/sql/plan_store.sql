@@ -72,7 +72,7 @@ select distinct t.slug from plan_change c join tenant t on t.id = c.tenant where
 -- name: plans
 -- The newest first, of all tenants. Without their steps and notes: one plan may have tens of thousands.
 select p.id, p.revision, p.source, p.state, '[]' as steps, p.made_at, p.made_by, p.because, p.decided_at, p.decided_by,
-       p.decided_because, p.ended_at, '[]' as notes, (select jsonb_object_agg(c.state, c.n) from (
+       p.decided_because, p.ended_at, '[]' as notes, p.later, (select jsonb_object_agg(c.state, c.n) from (
     select state, count(*) as n from plan_change where plan = p.id group by state) c) as counts
 from plan p
 where ($1::text is null or p.state = $1) and ($2::bigint is null or p.id < $2)
@@ -110,7 +110,34 @@ select count(*) from plan_change where plan = $1 and state in ('pending', 'faile
 -- name: name_tenants
 -- The calls of tenants that did not exist when the plan was made.
 update plan_change c set tenant = r.tenant
-from ses_resource r where c.plan = $1 and c.tenant is null and r.tenant is not null and r.kind = c.kind and r.name = c.name;
+from ses_resource r where c.plan = $1 and c.tenant is null and c.state <> 'needless' and r.tenant is not null and r.kind = c.kind and r.name = c.name;
+
+-- name: set_later
+-- New tenants whose rows are written later.
+update plan set later = $2 where id = $1;
+
+-- name: later
+-- Those that are still to be written. One part of a plan is written at a time.
+select later from plan where id = $1 and state = 'applying' for update;
+
+-- name: written
+-- They are written now, or left out.
+update plan set later = (select coalesce(array_agg(slug order by n), '{}')
+                           from unnest(later) with ordinality u (slug, n) where not slug = any ($2::text[]))
+where id = $1;
+
+-- name: in_parts
+-- Plans that are being applied and are not written whole.
+select id from plan where later <> '{}' order by id;
+
+-- name: leave_out
+-- What a tenant that cannot be added any more would have needed.
+update plan_change set state = 'needless', outcome = $3, at = now()
+where plan = $1 and seq = any ($2::int[]) and state in ('pending', 'failed');
+
+-- name: note
+-- What a plan says beside its steps.
+update plan set notes = notes || jsonb_build_array($2::text) where id = $1;
 
 -- name: name_plan
 -- A plan of one tenant that did not exist when it was made.
