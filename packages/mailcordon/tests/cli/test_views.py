@@ -13,9 +13,11 @@ from mailcordon.adapters.cli.commands import (
     account,
     cordon,
     holds,
+    isolation,
     lane,
     metrics,
     plan,
+    prove,
     status,
     stops,
     tenant,
@@ -362,3 +364,53 @@ def test_a_large_plan_shows_its_first_steps_and_calls_and_says_where_the_others_
     every = "\n".join(lines(plan.plan_view(found, most=None)))
     assert "step 59." in every
     assert "and 940 more: mailcordon plans steps 17" in every
+
+
+def test_a_proof_shows_each_mail_with_its_events_and_then_the_verdict() -> None:
+    event = {"kind": "send", "late": False, "seconds": 0.123, "tenant": "acme", "type": "newsletter"}
+    event |= {"queue": "q", "topic": "arn:t", "configuration_set": "mc-marketing"}
+    mail = {"what": "bounce", "state": "accepted", "events": [event], "missing": ["hard-bounce"]}
+    found = {
+        "id": 12,
+        "tenant": "acme",
+        "type": "newsletter",
+        "state": "failed",
+        "because": "of the bounce mail SES reported no hard bounce within 60 s",
+        "mails": [mail, {"what": "success", "state": "accepted", "events": [event | {"late": True}]}],
+        "faults": [{"code": "missing", "says": "first"}, {"code": "scope", "says": "and second"}],
+    }
+    shown = lines(Group(*prove.proof_view(found)))
+    assert shown[0] == "acme / newsletter (mc-marketing > arn:t > q)"
+    assert "hard-bounce" in shown[2]
+    assert any("send (late)" in line for line in shown)
+    assert "Not proved: of the bounce mail SES reported no hard bounce within 60 s." in shown
+    assert shown[-1] == "- and second"
+    running = lines(Group(*prove.proof_view(found | {"state": "running"}, waited=60)))
+    assert any("Proof 12 has not ended" in line for line in running)
+
+
+def test_isolation_shows_the_mistake_and_the_way_out_of_what_is_shared_only() -> None:
+    shared = {
+        "title": "From domain",
+        "state": "shared",
+        "value": "acme.example",
+        "says": "invoice",
+        "mistake": "Convenience.",
+        "decision": "identity",
+        "command": "mailcordon lane move acme newsletter",
+        "ends": None,
+    }
+    alone = shared | {"title": "SES tenant", "state": "isolated", "says": "nobody", "mistake": None}
+    item = {
+        "type": "newsletter",
+        "proof": "never",
+        "proof_says": "never proved",
+        "dimensions": [shared, alone],
+    }
+    shown = lines(Group(*isolation.lane_view("acme", item)))
+    assert shown[0] == "acme / newsletter"
+    assert any(line.startswith("attribution") and "never proved" in line for line in shown)
+    text = "\n".join(shown)
+    assert "Convenience." in text
+    assert "Decision: identity. To end it: mailcordon lane move acme newsletter" in text
+    assert text.count("Decision") == 1

@@ -7,6 +7,8 @@ import pytest
 
 from mailcordon.adapters.ses.queue_policy import (
     faults,
+    lets_ses_publish,
+    lets_topic_write,
     policy,
     queue_arn,
     rule_arn,
@@ -161,3 +163,80 @@ def test_a_rule_of_eventbridge_must_be_let_in_and_rules_alone_may() -> None:
     assert rule_kinds(allow()) == ["missing", "open", "users"]
     assert rule_kinds() == ["missing", "users"]
     assert [fault.kind for fault in rule_faults("no json")] == ["open"]
+
+
+SET = "arn:aws:ses:eu-west-1:123456789012:configuration-set/mc-urgent"
+ACCOUNT = "123456789012"
+DENY_PLAIN_HTTP: dict[str, Any] = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "sns:*",
+    "Resource": TOPIC,
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+}
+
+
+def publish(**over: Any) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "ses.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": TOPIC,
+    } | over
+
+
+def ses_may(*statements: Any) -> bool:
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    return lets_ses_publish(text, topic=TOPIC, source=SET, account=ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        publish(),
+        publish(Condition={"StringEquals": {"AWS:SourceAccount": ACCOUNT}}),
+        publish(
+            Condition={"ArnLike": {"aws:SourceArn": "arn:aws:ses:*:123456789012:configuration-set/mc-*"}}
+        ),
+        publish(Principal={"AWS": "*"}, Condition={"StringEquals": {"AWS:SourceOwner": ACCOUNT}}),
+        publish(Condition={"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}}),
+        publish(Action=["sns:Subscribe", "SNS:Publish"]),
+    ],
+)
+def test_a_topic_lets_ses_publish_for_a_set(statement: dict[str, Any]) -> None:
+    assert ses_may(statement)
+    assert ses_may(statement, DENY_PLAIN_HTTP)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        publish(Principal={"Service": "events.amazonaws.com"}),
+        publish(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
+        publish(Action="sns:Subscribe"),
+        publish(Resource=TOPIC + "-other"),
+        publish(Condition={"StringEquals": {"aws:SourceAccount": "111111111111"}}),
+        publish(Condition={"ArnEquals": {"aws:SourceArn": SET + "-other"}}),
+        publish(Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}),  # a service has none
+        publish(Condition={"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}),  # not known here
+    ],
+)
+def test_a_topic_does_not_let_ses_publish_for_a_set(statement: dict[str, Any]) -> None:
+    assert not ses_may(statement)
+
+
+def test_a_denial_and_what_cannot_be_read_let_nobody_publish() -> None:
+    assert not ses_may(publish(), publish(Effect="Deny", Condition={"ArnEquals": {"aws:SourceArn": SET}}))
+    assert not ses_may(
+        publish(), publish(Effect="Deny", Condition={"DateLessThan": {"aws:CurrentTime": "x"}})
+    )
+    for text in ("", "{", "[]", '{"Statement": [1]}'):
+        assert not lets_ses_publish(text, topic=TOPIC, source=SET, account=ACCOUNT)
+
+
+def test_the_printed_policy_of_a_queue_lets_its_topics_write_and_no_other() -> None:
+    text = json.dumps(policy(QUEUE, [TOPIC]))
+    assert lets_topic_write(text, queue=QUEUE, topic=TOPIC)
+    assert not lets_topic_write(text, queue=QUEUE, topic=IDENTITY)
+    assert not lets_topic_write(text, queue=QUEUE + "-other", topic=TOPIC)
+    assert not lets_topic_write(None, queue=QUEUE, topic=TOPIC)

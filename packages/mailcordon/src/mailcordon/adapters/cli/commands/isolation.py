@@ -40,11 +40,11 @@ async def isolation(
         return
     views: list[RenderableType] = []
     for item in items:
-        views += [*_lane(plain(tenant), item), ""]
+        views += [*lane_view(plain(tenant), item), ""]
     cli.show_result(found, *views[:-1])
 
 
-def _lane(tenant: str, item: Document) -> list[RenderableType]:
+def lane_view(tenant: str, item: Document) -> list[RenderableType]:
     dimensions = children(item, "dimensions")
     views: list[RenderableType] = [
         messages.heading(tenant, plain(item.get("type"))),

@@ -62,7 +62,7 @@ async def prove(
         raise failures.usage(cli_messages.one_of(options="TENANT or --show PROOF"))
     if show_ is not None:
         found = await cli.api.get(path("proofs", str(show_)))
-        cli.show_result(found, *_proof(found))
+        cli.show_result(found, *proof_view(found))
         return
     assert tenant is not None
     if list_:
@@ -114,7 +114,7 @@ async def _prove(cli: Cli, tenant: str, types: list[str] | None, *, reject: bool
     }
     views: list[RenderableType] = []
     for each in ended:
-        views += [*_proof(each, waited=seconds + _PATIENCE), ""]
+        views += [*proof_view(each, waited=seconds + _PATIENCE), ""]
     cli.show_result(result, *views[:-1])
     cli.exit_code = 0 if result["proved"] else failures.Exit.REFUSED
 
@@ -132,7 +132,7 @@ async def _ended(cli: Cli, ids: list[int], patience: float) -> list[Document]:
         await asyncio.sleep(_POLL)
 
 
-def _proof(found: Document, *, waited: float = 0.0) -> list[RenderableType]:
+def proof_view(found: Document, *, waited: float = 0.0) -> list[RenderableType]:
     mails = children(found, "mails")
     roads = [
         f"{plain(event.get('configuration_set'))} > {plain(event.get('topic') or '')} > {plain(event.get('queue'))}"
