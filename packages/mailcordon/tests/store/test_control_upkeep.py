@@ -9,16 +9,19 @@ import pytest
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.claim_store import ClaimStore
+from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
@@ -29,6 +32,7 @@ from mailcordon.control.dkim_keys import DkimSigning
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.plans import Plans
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Pace, Reconciler
@@ -334,6 +338,14 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         erasures=Erasures(ErasureStore(world.control)),
         beside=Beside(BesideStore(world.control), world.administer, cell="default", recheck=45.0),
         findings=Findings(FindingStore(world.control), world.governor),
+        checks=IdentityChecks(
+            IdentityCheckStore(world.control),
+            ControlReader(world.control, world.control),
+            world.governor,
+            lambda seconds: Resolver().check(authoritative=True, seconds=seconds),
+            PublicSuffixes(),
+            region="us-east-1",
+        ),
         claims=Claims(ClaimStore(world.control), world.plans, lambda: Resolver().check(authoritative=True)),
         judge=Judge(
             ProofStore(world.control),
