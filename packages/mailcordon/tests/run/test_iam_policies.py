@@ -5,6 +5,7 @@ import inspect
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import seslocal
 from mailcordon import config
@@ -311,6 +314,12 @@ def public_methods(of: type) -> set[str]:
     }
 
 
+def dkim_key() -> str:
+    """A private key as SES takes it: base64 without header and footer."""
+    key = rsa.generate_private_key(65537, 2048)
+    return b64encode(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())).decode()
+
+
 def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]]]:
     """A call of every method, in an order in which each has what it needs."""
     kinds = ("suppression", "delivery", "sending", "tracking", "vdm", "reputation")
@@ -348,6 +357,8 @@ def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]
         "get_identity": lambda: ses.get_identity("new.example"),
         "put_identity_set": lambda: ses.put_identity_set("new.example", SET),
         "put_dkim": lambda: ses.put_dkim("new.example", signing=True),
+        "put_dkim_key": lambda: ses.put_dkim_key("new.example", selector="s1", private_key=dkim_key()),
+        "put_easy_dkim": lambda: ses.put_easy_dkim("new.example"),
         "put_mail_from": lambda: ses.put_mail_from(
             "new.example", "bounce.new.example", behavior="USE_DEFAULT_VALUE"
         ),

@@ -50,6 +50,7 @@ _OF_AN_IDENTITY = (
     "GetEmailIdentity",
     "PutEmailIdentityConfigurationSetAttributes",
     "PutEmailIdentityDkimAttributes",
+    "PutEmailIdentityDkimSigningAttributes",
     "PutEmailIdentityFeedbackAttributes",
     "PutEmailIdentityMailFromAttributes",
 )
