@@ -157,6 +157,10 @@ class ClaimStore(Protocol):
         self, tenant: int | None, *, as_tenant: bool, after: int, limit: int, ended: bool
     ) -> list[Claim]: ...
 
+    async def provable(self) -> bool:
+        """Whether SES has verified a domain whose claim is not proved and that nobody contends for."""
+        ...
+
     async def lapsed(self, claimed_before: datetime, limit: int) -> list[int]:
         """Unproved claims, the oldest first."""
         ...
@@ -239,8 +243,9 @@ class Claims:
 
     async def advance(self) -> None:
         """What time brings: claims that SES has proved, that have lapsed, and tokens that may be in the DNS by now."""
-        async with self._store.changing() as transaction:
-            await transaction.prove_verified()
+        if await self._store.provable():  # the lock of the desired state is taken only for a reason
+            async with self._store.changing() as transaction:
+                await transaction.prove_verified()
         now = await self._store.now()
         for id in await self._store.lapsed(now - timedelta(days=self.lapse_days), _AT_ONCE):
             await self._lapse(id)

@@ -111,6 +111,10 @@ class ClaimStore:
         async with row_level_security.read_transaction(self._control, reader, under, snapshot=False) as conn:
             return [_claim(row) for row in await conn.fetch(_SQL.claims, tenant, after, limit, ended)]
 
+    async def provable(self) -> bool:
+        async with connection_pool.acquire(self._control) as conn:
+            return await conn.fetchval(_SQL.provable)
+
     async def lapsed(self, claimed_before: datetime, limit: int) -> list[int]:
         async with connection_pool.acquire(self._control) as conn:
             return [row["id"] for row in await conn.fetch(_SQL.lapsed, claimed_before, limit)]

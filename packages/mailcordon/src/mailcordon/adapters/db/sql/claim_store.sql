@@ -19,6 +19,13 @@ with proved as (
 )
 select tenant, domain from proved order by domain;
 
+-- name: provable
+-- Whether `prove_verified` has something to do.
+select exists (
+    select from domain_claim c
+    join identity i on i.tenant = c.tenant and i.domain = c.domain and i.freed_at is null and i.status = 'verified'
+    where c.holds and c.ended_at is null and c.proved_at is null and c.contended_at is null);
+
 -- name: claim
 -- By its number; locked, so that it is settled once.
 select c.id, c.domain, t.slug as tenant, c.holds, c.token, c.claimed_at, c.claimed_by, c.contended_at, c.looked_at, c.looked,
