@@ -405,12 +405,13 @@ async def test_a_domain_that_its_tenant_lost_is_not_checked_and_holds_nothing(wo
     await world.ses(mail_from_status="FAILED")
     await world.check(1)
     assert len(await world.holds()) == 1
+    before = await world.owner.fetchrow("select evidence, lapsed_at from identity_state")
     await world.owner.execute(
         "update identity set freed_at = now(), freed_because = 'lost', retiring_at = now(), retired_with = 'domain'"
         " where domain = $1",
         DOMAIN,
     )
-    await world.owner.execute("update identity_state set lapsed_at = 1")
+    await world.owner.execute("update identity_state set evidence = $1, lapsed_at = $2", *before)
     await world.checks.align_holds()
     assert not [hold for hold in await world.holds() if "lapse" in hold["evidence"]]
     assert await world.due(48) == 0
