@@ -44,7 +44,8 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         tenant_onboard tenant_list tenant_show tenant_topology tenant_retire tenant_unretire tenant_erase tenant_erasure
         lane_list lane_show lane_limit lane_move lane_retire lane_unretire
         identity_list identity_show identity_check identity_lapse-policy identity_records identity_retire identity_unretire
-        identity_dkim identity_dkim-keys identity_claim identity_claims identity_transfer identity_share identity_unshare identity_shared
+        identity_dkim identity_dkim-keys
+        identity_claim identity_claims identity_transfer identity_share identity_unshare identity_shared
         type_list type_add
         type_change message_show message_cancel suppression_list suppression_add suppression_remove holds_list stops_list
         key_create key_list key_change key_rotate key_revoke quarantine_list quarantine_show quarantine_replay
