@@ -1,11 +1,14 @@
 """Checks on a real database: what is recorded, what lapses, which lanes are held, and what a process that dies leaves behind."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.control_reader import ControlReader
@@ -120,6 +123,7 @@ class World:
                 "Status": changed.get("status", "SUCCESS"),
                 "Tokens": ["a", "b", "c"],
                 "SigningHostedZone": "dkim.amazonses.com",
+                **changed.get("dkim", {}),
             },
             "MailFromAttributes": {
                 "MailFromDomain": f"bounce.{domain}",
@@ -197,6 +201,31 @@ async def test_a_check_shows_the_answer_for_the_mail_of_each_lane(world: World) 
         "name": BOUNCE,
         "value": "10 feedback-smtp.us-east-1.amazonses.com",
     }
+
+
+async def test_a_key_of_ours_is_looked_for_where_ses_signs_with_it(world: World) -> None:
+    key = base64.b64encode(
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ).decode()
+    await world.owner.execute(
+        "insert into dkim_key (tenant, domain, selector, public_key, state, made_by)"
+        " values (1, $1, 's1', $2, 'signing', 'ann')",
+        DOMAIN,
+        key,
+    )
+    await world.ses(dkim={"SigningAttributesOrigin": "EXTERNAL", "Tokens": ["s1"]})
+    found = await world.check()
+    row = next(row for row in identity_checks.rows(found) if row.what == "dkim")
+    assert row.publish is not None
+    assert (row.state, row.publish["type"], row.publish["name"]) == (
+        "error",
+        "TXT",
+        f"s1._domainkey.{DOMAIN}",
+    )
+    world.zone[f"s1._domainkey.{DOMAIN}"] = {"TXT": [row.publish["value"]]}
+    assert (await world.check(1)).check.passes
 
 
 async def test_a_lapse_that_fails_dmarc_holds_marketing_with_the_missing_record_and_ends_with_it(
@@ -405,7 +434,7 @@ async def test_a_domain_that_its_tenant_lost_is_not_checked_and_holds_nothing(wo
     await world.ses(mail_from_status="FAILED")
     await world.check(1)
     assert len(await world.holds()) == 1
-    before = await world.owner.fetchrow("select evidence, lapsed_at from identity_state")
+    [before] = await world.owner.fetch("select evidence, lapsed_at from identity_state")
     await world.owner.execute(
         "update identity set freed_at = now(), freed_because = 'lost', retiring_at = now(), retired_with = 'domain'"
         " where domain = $1",

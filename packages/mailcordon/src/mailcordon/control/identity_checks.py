@@ -74,6 +74,7 @@ class Facts:
     retired: bool
     whole: Whole | None  #: what GetEmailIdentity returned last; None: it was not read yet
     observed_at: int | None
+    public_key: str | None  #: of the DKIM key of ours that SES signs with; None: a key of SES's
     lanes: tuple[LaneOf, ...]
 
 
@@ -450,6 +451,7 @@ def _domain(facts: Facts, region: str) -> Domain:
         tokens=() if external else tuple(tokens),
         signing_zone=dkim.get("SigningHostedZone") or observed.OLD_DKIM_ZONE,
         selector=tokens[0] if external and tokens else None,
+        public_key=facts.public_key if external else None,
         signing=bool(dkim.get("SigningEnabled", True)),
         dkim_status=dkim.get("Status"),
         mail_from=mail_from.get("MailFromDomain") or facts.mail_from,

@@ -53,6 +53,7 @@ class IdentityCheckStore:
             retired=row["retired"],
             whole=None if row["whole"] is None else json.loads(row["whole"]),
             observed_at=row["observed_at"],
+            public_key=row["public_key"],
             lanes=tuple(
                 LaneOf(id=each["id"], type=each["type"], class_=Class(each["class"]), domain=each["domain"])
                 for each in lanes

@@ -1,9 +1,11 @@
 -- Checks of domains: what they are about, what they found, and the holds that lapses ask for. Times are milliseconds since 1970.
 
 -- name: facts
--- A domain with what SES last returned of it.
+-- A domain with what SES last returned of it, and the public half of the key of ours that SES signs with, if it does.
 select i.id, i.tenant, i.domain, i.status, i.mail_from, (extract(epoch from i.created_at) * 1000)::bigint as created_at,
-       coalesce(i.retired_at, i.freed_at) is not null as retired, s.whole, (extract(epoch from s.observed_at) * 1000)::bigint as observed_at
+       coalesce(i.retired_at, i.freed_at) is not null as retired, s.whole, (extract(epoch from s.observed_at) * 1000)::bigint as observed_at,
+       (select k.public_key from dkim_key k
+         where k.domain = i.domain and k.selector = s.whole #>> '{DkimAttributes,Tokens,0}') as public_key
   from identity i left join ses_resource s on s.kind = 'identity' and s.name = i.domain
  where i.id = $1;
 
