@@ -83,7 +83,8 @@ async def test_a_step_that_ses_refuses_shows_the_message_of_ses_and_provisioning
     await api.owner.execute("update ses_resource set state = 'applied', observed_at = now()")
     assert (await api.ask("GET", "/v1/tenants/acme"))["provisioning"]["done"] is True
     await api.owner.execute(
-        "update ses_resource set state = 'failing', error = 'LimitExceeded: no more', attempts = 3 where kind = 'identity'"
+        "update ses_resource set state = 'failing', error = 'LimitExceeded: no more', attempts = 3"
+        " where kind = 'identity' and name = 'news.acme.example'"
     )
     provisioning = (await api.ask("GET", "/v1/tenants/acme"))["provisioning"]
     assert provisioning["done"] is False
