@@ -254,3 +254,21 @@ def test_a_record_that_receivers_still_use_is_not_lost() -> None:
     assert lapses.seen(judged, Ses(), at=0).losses == ()
     gone = replace(judged, faults=(replace(wrong, severity="error"),))
     assert [each.record for each in lapses.seen(gone, Ses(), at=0).losses] == [f"_dmarc.{DOMAIN}"]
+
+
+def test_keys_that_ses_has_not_made_are_none_to_lose() -> None:
+    not_yet = Fault(
+        code=Code.DKIM_NOT_YET, severity="warning", sentence="No keys.", record=DOMAIN, unsure=True
+    )
+    judged = Judgement(domain=DOMAIN, faults=(not_yet,), mails=(), authoritative=True, complete=True)
+    new = lapses.fold(State(), lapses.seen(judged, Ses(), at=0), RULES)
+    assert Area.DKIM not in new.good
+    assert after(*(lost(8 * n, NO_DKIM) for n in range(5)), state=new).suspicions == ()
+
+
+def test_a_look_up_says_nothing_of_the_area_it_was_for_whatever_the_domain_is_called() -> None:
+    silent = Fault(
+        code=Code.NOT_KNOWN, severity="warning", sentence="-", record="bounce.dkim.example", unsure=True
+    )
+    judged = Judgement(domain="dkim.example", faults=(silent,), mails=(), authoritative=True, complete=False)
+    assert lapses.seen(judged, Ses(), at=0).unsure == {Area.MAIL_FROM}

@@ -66,6 +66,7 @@ class World:
             tokens=tuple(whole["DkimAttributes"]["Tokens"]),
             signing_zone=whole["DkimAttributes"]["SigningHostedZone"],
             mail_from=whole["MailFromAttributes"]["MailFromDomain"],
+            mail_from_status="SUCCESS",
         )
         resolver = Resolver([Server("127.0.0.1", self._port)], seconds=self.patience)
         check = resolver.check(authoritative=True)

@@ -195,7 +195,7 @@ def seen(judgement: Judgement, ses: Ses, at: int) -> Seen:
         )
         for area in sorted(ses.lost)
     ]
-    unsure = {_area_of_name(each) for each in judgement.faults if each.unsure}
+    unsure = {area for each in judgement.faults if each.unsure and (area := area_of(each)) is not None}
     if not judgement.complete and not unsure:
         unsure = set(Area)
     for fault in judgement.faults:
@@ -433,7 +433,7 @@ def from_json(found: Mapping[str, Any]) -> State:
 
 def area_of(fault: Fault) -> Area | None:
     """What a fault is about, for a list by subject."""
-    if fault.unsure:
+    if fault.code is Code.NOT_KNOWN:
         return _area_of_name(fault)
     if fault.code in _AREAS:
         return _AREAS[fault.code]
@@ -446,9 +446,7 @@ def area_of(fault: Fault) -> Area | None:
 
 def _area_of_name(fault: Fault) -> Area:
     labels = fault.record.split(".")
-    if (
-        "_domainkey" in labels or "dkim" in labels
-    ):  # the CNAMEs of Easy DKIM point to TOKEN.dkim.amazonses.com
+    if "_domainkey" in labels:
         return Area.DKIM
     return Area.DMARC if "_dmarc" in labels else Area.MAIL_FROM
 

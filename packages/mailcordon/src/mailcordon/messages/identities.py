@@ -102,6 +102,12 @@ def dkim_several(name: str, found: int) -> str:
 
 
 @example("acme.example")
+def dkim_not_yet(domain: str) -> str:
+    """SES has not returned the DKIM tokens of a domain, so no record can be looked for."""
+    return f"SES has not returned DKIM keys for {domain} yet, so its DKIM records were not checked."
+
+
+@example("acme.example")
 def dkim_off(domain: str) -> str:
     """SES does not sign a domain's mail."""
     return f"SES does not sign the mail of {domain}: DKIM signing is switched off there."
@@ -153,14 +159,23 @@ def mail_from_mx_wrong(name: str, found: list[str], wanted: str) -> str:
 
 @example("bounce.acme.example", "PENDING")
 @example("bounce.acme.example", "FAILED")
-def mail_from_not_active(name: str, status: str) -> str:
+@example("bounce.acme.example", None)
+def mail_from_not_active(name: str, status: str | None) -> str:
     """SES does not use a custom MAIL FROM domain yet, or no longer."""
+    if status is None:
+        return f"{name} is not set as the MAIL FROM domain at SES yet. Until it is, MAIL FROM falls back to amazonses.com."
     if status == "FAILED":
         return (
             f"SES stopped looking for the MX record of {name}, and MAIL FROM fell back to amazonses.com:"
             " publish the record, then set the MAIL FROM domain again."
         )
     return f"{name} is not active at SES yet ({status}): until SES finds its MX record, MAIL FROM falls back to amazonses.com."
+
+
+@example("amazonses.com")
+def ses_addresses_not_known(name: str) -> str:
+    """The SPF record of SES itself cannot be used, so it is not known which addresses must pass."""
+    return f"Whether SPF passes is not known: the SPF record of {name} names no addresses."
 
 
 @example("bounce.acme.example")

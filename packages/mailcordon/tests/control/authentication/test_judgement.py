@@ -487,3 +487,53 @@ async def test_what_a_record_says_cannot_control_a_terminal(name: str, texts: li
     ]
     assert len(shown) > 1
     assert not [each for each in shown if "\x1b" in each or "\x9b" in each or "\n" in each or "\r" in each]
+
+
+# -- What was not looked at ---------------------------------------------------------------------------------------
+
+
+async def test_a_domain_that_ses_has_no_keys_for_is_not_said_to_have_its_dkim_records() -> None:
+    found = await judge(zone(), replace(ACME, tokens=(), dkim_status=None))
+    assert one(found, Code.DKIM_NOT_YET).unsure
+    assert found.mails[0].dkim is None
+
+
+@pytest.mark.parametrize("text", [None, "v=DKIM1; p=", "v=DKIM1; k=ed25519; p=AAAA"])
+async def test_a_key_that_somebody_gave_to_ses_by_hand_must_be_published(text: str | None) -> None:
+    records = zone()
+    if text is not None:
+        records["theirs._domainkey.acme.example"] = {"TXT": [text]}
+    found = await judge(records, replace(ACME, tokens=(), selector="theirs"))
+    fault = one(found, Code.DKIM_MISSING if text is None else Code.DKIM_WRONG)
+    assert fault.publish is None  # its public half is not known
+    assert found.mails[0].dkim is False
+
+
+async def test_a_key_that_somebody_gave_to_ses_by_hand_passes_by_its_record_and_the_word_of_ses() -> None:
+    records = zone()
+    records["theirs._domainkey.acme.example"] = {"TXT": [f"v=DKIM1; p={KEY}"]}
+    assert (await judge(records, replace(ACME, tokens=(), selector="theirs"))).mails[0].dkim is True
+    failed = replace(ACME, tokens=(), selector="theirs", dkim_status="FAILED")
+    assert (await judge(records, failed)).mails[0].dkim is False
+
+
+async def test_a_mail_from_that_ses_does_not_have_passes_nothing() -> None:
+    found = await judge(zone(), replace(ACME, mail_from_status=None))
+    assert "not set as the MAIL FROM domain at SES" in one(found, Code.MAIL_FROM_PENDING).sentence
+    assert found.mails[0].result is Result.PASSES_DKIM_ONLY
+
+
+@pytest.mark.parametrize("texts", [["v=spf1 include:other.example -all"], ["v=spf1 ip4:x"], []])
+async def test_spf_is_not_known_while_the_addresses_of_ses_are_not(texts: list[str]) -> None:
+    found = await judge(changed("amazonses.com", {"TXT": texts}))
+    assert one(found, Code.NOT_KNOWN).record == "amazonses.com"
+    assert found.mails[0].spf is None
+
+
+async def test_a_record_of_any_size_is_a_few_faults_with_a_short_repair() -> None:
+    junk = ";".join(f"a{n}" for n in range(9000))
+    tags = ";".join(f"a{n}=1" for n in range(7000))
+    for text in (f"v=DMARC1; p=none; {junk}", f"v=DMARC1; p=none; {tags}; b1; b2", f"v=DMARC1; p=x; {tags}"):
+        found = await judge(changed(DMARC, {"TXT": [text]}))
+        assert len(found.faults) <= 12
+        assert max(len(fault.publish.value) for fault in found.faults if fault.publish) < 1100

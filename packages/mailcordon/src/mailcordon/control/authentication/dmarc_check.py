@@ -13,6 +13,9 @@ from mailcordon.control.authentication.misplaced import Elsewhere
 from mailcordon.control.dns_records import Record
 from mailcordon.messages import identities as words
 
+MOST_FAULTS = 8  #: of one record that are said: who publishes it decides how many there are
+_LONGEST_REPAIR = 1024  #: characters of a record to publish; a longer one is not worth keeping
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
@@ -99,8 +102,17 @@ def _own_faults(own: Step, *, other: Step | None) -> Iterator[Fault]:
 
 def _record(name: str, found: str) -> Record:
     """What somebody has published elsewhere, without what is wrong with it."""
-    record = dmarc_record.parse(found)
-    return Record(type="TXT", name=name, value=found if record.valid else record.repaired)
+    return _repaired(name, dmarc_record.parse(found))
+
+
+def _repaired(name: str, record: DmarcRecord) -> Record:
+    right = record.text if record.valid else record.repaired
+    domain = name.removeprefix("_dmarc.")
+    return (
+        dns_records.dmarc(domain)
+        if len(right) > _LONGEST_REPAIR
+        else Record(type="TXT", name=name, value=right)
+    )
 
 
 def _first(step: Step) -> str:
@@ -108,13 +120,13 @@ def _first(step: Step) -> str:
 
 
 def _record_faults(record: DmarcRecord, name: str) -> Iterator[Fault]:
-    for wrong in record.faults:
+    for wrong in record.faults[:MOST_FAULTS]:
         yield Fault(
             code=Code.DMARC_SYNTAX,
             severity="warning" if record.applies else "error",
             sentence=words.dmarc_syntax(name, wrong.tag, wrong.why, applies=record.applies),
             record=name,
-            publish=Record(type="TXT", name=name, value=record.repaired),
+            publish=_repaired(name, record),
         )
     for what in record.old_readers:
         yield Fault(

@@ -17,6 +17,7 @@ class Code(StrEnum):
     DKIM_WRONG = "dkim-wrong"
     DKIM_OFF = "dkim-off"
     DKIM_PENDING = "dkim-pending"
+    DKIM_NOT_YET = "dkim-not-yet"  #: SES has no keys for it, so no record can be looked for
     MAIL_FROM_NONE = "mail-from-none"
     MAIL_FROM_MX_MISSING = "mail-from-mx-missing"
     MAIL_FROM_MX_WRONG = "mail-from-mx-wrong"

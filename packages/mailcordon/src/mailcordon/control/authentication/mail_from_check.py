@@ -2,12 +2,11 @@
 FROM, what SES says of it, and the SPF record, checked as a receiver does for the addresses that SES sends from (ses.md 5.4)."""
 
 import asyncio
-from dataclasses import replace
 
 from mailcordon.control import dns_records
 from mailcordon.control.authentication import spf_check, spf_record
 from mailcordon.control.authentication.faults import Code, Fault
-from mailcordon.control.authentication.lookup import Answer, Lookup
+from mailcordon.control.authentication.lookup import Lookup
 from mailcordon.control.authentication.misplaced import Elsewhere
 from mailcordon.control.authentication.spf_check import Because, Client, Spf, SpfResult
 from mailcordon.control.authentication.spf_record import SpfRecord
@@ -72,7 +71,7 @@ async def _exchange(domain: Domain, mail_from: str, lookup: Lookup, elsewhere: E
 
 
 def _not_active(mail_from: str, status: str | None) -> Fault | None:
-    if status in (None, "SUCCESS"):
+    if status == "SUCCESS":
         return None
     return Fault(
         code=Code.MAIL_FROM_PENDING,
@@ -84,16 +83,14 @@ def _not_active(mail_from: str, status: str | None) -> Fault | None:
 
 async def _spf(domain: Domain, mail_from: str, lookup: Lookup) -> list[Fault]:
     addresses = await _ses_addresses(lookup)
-    if isinstance(addresses, Answer):
-        return [Fault.not_known(replace(addresses, detail=addresses.detail or Because.NO_RECORD))]
+    if isinstance(addresses, Fault):
+        return [addresses]
     results = [
         await spf_check.check_host(
             mail_from, Client(address=address, helo=_HELO, sender=f"bounce@{mail_from}"), lookup
         )
         for address in addresses
     ]
-    if not results:
-        return []
     worst = max(results, key=lambda each: _ORDER.index(each.result))
     if worst.result is not Spf.PASS:
         return [await _spf_fault(domain, mail_from, worst, lookup)]
@@ -148,10 +145,20 @@ async def _spf_sentence(mail_from: str, found: SpfResult, lookup: Lookup) -> tup
             return Code.SPF_BROKEN, words.spf_broken(mail_from, found.where, because.value)
 
 
-async def _ses_addresses(lookup: Lookup) -> list[spf_check.Address] | Answer:
-    """One address of each network that SES sends from, or the look-up that failed."""
+async def _ses_addresses(lookup: Lookup) -> list[spf_check.Address] | Fault:
+    """One address of each network that SES sends from, or why they are not known."""
+    answer = await lookup.find(SES, "TXT")
+    if not answer.known:
+        return Fault.not_known(answer)
     record = await spf_check.read_record(SES, lookup)
-    if not isinstance(record, SpfRecord):
-        return await lookup.find(SES, "TXT")
-    networks = [one.network for one in record.mechanisms if one.network is not None]
+    mechanisms = record.mechanisms if isinstance(record, SpfRecord) else ()
+    networks = [one.network for one in mechanisms if one.network is not None]
+    if not networks:
+        return Fault(
+            code=Code.NOT_KNOWN,
+            severity="warning",
+            sentence=words.ses_addresses_not_known(SES),
+            record=SES,
+            unsure=True,
+        )
     return [network[min(1, network.num_addresses - 1)] for network in networks[:_MOST_NETWORKS]]

@@ -14,13 +14,14 @@ class Domain:
     #: Easy DKIM: GetEmailIdentity's DkimAttributes.Tokens and SigningHostedZone.
     tokens: tuple[str, ...] = ()
     signing_zone: str = "dkim.amazonses.com"
-    #: A DKIM key of ours: the selector, and the public key as base64 of its SubjectPublicKeyInfo. None: Easy DKIM.
-    selector: str | None = None
-    public_key: str | None = None
+    selector: str | None = None  #: of a key that SES was given; None: Easy DKIM
+    public_key: str | None = None  #: base64 of its SubjectPublicKeyInfo; None: it is not known
     signing: bool = True  #: DkimAttributes.SigningEnabled
     dkim_status: str | None = None  #: DkimAttributes.Status; None: not yet asked
     mail_from: str | None = None  #: the custom MAIL FROM domain; None: SES's own
-    mail_from_status: str | None = None  #: MailFromAttributes.MailFromDomainStatus
+    mail_from_status: str | None = (
+        None  #: MailFromAttributes.MailFromDomainStatus; None: SES does not have it
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

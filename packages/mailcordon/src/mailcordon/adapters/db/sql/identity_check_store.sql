@@ -5,7 +5,7 @@
 select i.id, i.tenant, i.domain, i.status, i.mail_from, (extract(epoch from i.created_at) * 1000)::bigint as created_at,
        coalesce(i.retired_at, i.freed_at) is not null as retired, s.whole, (extract(epoch from s.observed_at) * 1000)::bigint as observed_at,
        (select k.public_key from dkim_key k
-         where k.domain = i.domain and k.selector = s.whole #>> '{DkimAttributes,Tokens,0}') as public_key
+         where k.tenant = i.tenant and k.domain = i.domain and k.selector = s.whole #>> '{DkimAttributes,Tokens,0}') as public_key
   from identity i left join ses_resource s on s.kind = 'identity' and s.name = i.domain
  where i.id = $1;
 
