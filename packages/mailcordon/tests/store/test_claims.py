@@ -253,6 +253,7 @@ async def test_a_holder_that_is_contended_shows_its_own_token(world: World) -> N
     rival = await world.claims.claim("zen", DOMAIN, actor="ann")
     await world.verify()
     await world.look()
+    await world.claims.claim("zen", DOMAIN, actor="ann")  # asked again: still not proved by SES
     held = await world.held_by("acme")
     assert (held.proof, held.contended) == (None, True)  # SES's verification is not enough any more
     assert held.token != rival.token
@@ -424,3 +425,17 @@ async def test_a_domain_that_reads_like_another_tenants_is_a_finding_of_the_plat
         )
         == 0
     )
+
+
+async def test_the_lanes_of_a_lost_domain_close_in_the_transaction_that_takes_it(world: World) -> None:
+    await world.onboard("acme")
+    await world.verify()
+    assert not (await world.lane("acme"))["held"]
+    taken = [
+        Step(kind=StepKind.RETIRE_DOMAIN, tenant="acme", domain=DOMAIN, mail="drain"),
+        Step(kind=StepKind.FREE_DOMAIN, tenant="acme", domain=DOMAIN),
+    ]
+    async with world.store.changing() as transaction:
+        await world.plans.carry_out(transaction, taken, actor="ann")
+    lane = await world.lane("acme")  # the process died before the governor was asked
+    assert (lane["held"], lane["retire_mail"]) == (True, "cancel")
