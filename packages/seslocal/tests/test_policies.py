@@ -293,6 +293,22 @@ def test_topics_are_authorised_by_their_arn(world: World, as_key: Clients) -> No
     denied(sns.create_topic, Name="other")
 
 
+def test_a_call_of_sns_is_authorised_for_what_it_acts_on_whatever_else_it_names(
+    world: World, as_key: Clients
+) -> None:
+    world.sqs.create_queue(QueueName="events")
+    with closing(signed(world, "sns", "owner")) as owner:
+        world.admin("PUT", "/keys/owner", {"secret": "hidden"})
+        other = owner.create_topic(Name="other")["TopicArn"]
+        subscription = owner.subscribe(TopicArn=other, Protocol="sqs", Endpoint=QUEUE)["SubscriptionArn"]
+        sns = as_key("sns", statement("Allow", "sns:*", TOPIC))
+        sns.meta.events.register("before-call.sns", lambda params, **_: params["body"].update(TopicArn=TOPIC))
+        denied(sns.unsubscribe, SubscriptionArn=subscription)
+        denied(sns.create_topic, Name="third")
+        denied(sns.list_topics)
+        assert owner.list_subscriptions_by_topic(TopicArn=other)["Subscriptions"]
+
+
 def test_a_key_may_stand_for_a_role_and_service_control_policies_are_attached_as_such(
     world: World, as_key: Clients
 ) -> None:

@@ -73,16 +73,22 @@ def sns(account: Account, action: str, form: dict[str, str], caller: Caller) -> 
     attached = account.access.policies.get(caller.access_key)
     if attached is None:
         return
-    arn = (
-        form.get("TopicArn")
-        or form.get("TargetArn")
-        or ":".join(form.get("SubscriptionArn", "").split(":")[:6])
-    )
-    if not arn and (name := form.get("Name")):
-        arn = f"arn:aws:sns:{account.region}:{account.id}:{name}"
+    arn = _topic_arn(account, action, form)
     if denial := _decide(account, attached, caller, f"sns:{action}", [arn] if arn else [], {}):
         message = _sentence(_principal(account, attached, caller), f"SNS:{action}", denial)
         raise ApiError("AuthorizationError", message, 403)
+
+
+def _topic_arn(account: Account, action: str, form: dict[str, str]) -> str:
+    """The topic that the call acts on, empty if it names none. A form may have members that the action does not read."""
+    if action in actions.OF_A_SUBSCRIPTION:
+        return ":".join(form.get("SubscriptionArn", "").split(":")[:6])
+    if action in actions.OF_ALL_TOPICS:
+        return ""
+    if action == "CreateTopic":
+        name = form.get("Name")
+        return f"arn:aws:sns:{account.region}:{account.id}:{name}" if name else ""
+    return form.get("TopicArn") or (form.get("TargetArn", "") if action == "Publish" else "")
 
 
 def _decide(

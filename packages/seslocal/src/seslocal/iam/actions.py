@@ -158,3 +158,6 @@ SQS: Final[Mapping[str, str]] = {
     "DeleteMessageBatch": "DeleteMessage",
     "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
 }
+#: operations of SNS that name a subscription, whose ARN begins with that of its topic
+OF_A_SUBSCRIPTION: Final = ("GetSubscriptionAttributes", "SetSubscriptionAttributes", "Unsubscribe")
+OF_ALL_TOPICS: Final = ("ListSubscriptions", "ListTopics")
