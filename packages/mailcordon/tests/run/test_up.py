@@ -158,10 +158,11 @@ async def test_each_role_asks_the_name_server_of_the_local_ses(system: System):
     environ = Path(f"/proc/{system.processes['control']}/environ")
     if not environ.exists():
         pytest.skip("this system shows no process's environment")
-    settings = dict(item.partition("=")[::2] for item in environ.read_text().split("\0"))
-    [(address, port)] = config.read(
-        {"MAILCORDON_DNS_SERVERS": settings["MAILCORDON_DNS_SERVERS"]}
-    ).dns_servers
+    settings = {
+        name: value for name, _, value in (item.partition("=") for item in environ.read_text().split("\0"))
+    }
+    servers = settings["MAILCORDON_DNS_SERVERS"]
+    [(address, port)] = config.read({"MAILCORDON_DNS_SERVERS": servers}).dns_servers
     check = Resolver([Server(address, port)]).check(authoritative=True)
     found = await check.find("feedback-smtp.us-east-1.amazonses.com", "A")
     assert (found.records, found.authoritative) == (("192.0.2.26",), True)
