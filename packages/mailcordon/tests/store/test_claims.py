@@ -266,6 +266,47 @@ async def test_a_holder_that_is_contended_shows_its_own_token(world: World) -> N
     assert not (await world.lane("acme"))["retiring_at"]
 
 
+async def test_a_verified_domain_is_not_lost_because_another_tenant_contended_and_proved_nothing(
+    world: World,
+) -> None:
+    await world.onboard("acme")
+    await world.onboard("zen", "mail.zen.example")
+    await world.claims.claim("zen", DOMAIN, actor="ann")
+    await world.verify()
+    await world.owner.execute(
+        "update domain_claim set claimed_at = claimed_at - interval '15 days' where holds and domain = $1",
+        DOMAIN,
+    )
+    await world.look()
+    held = await world.held_by("acme")
+    assert (held.contended, held.lapses_at(14)) == (True, None)
+    assert not (await world.lane("acme"))["held"]
+
+    await world.age(15)
+    await world.look()  # the contender's claim lapses
+    await world.look()
+    assert (await world.held_by("acme")).proof == "ses"
+    assert await world.owners() == ["acme"]
+
+
+async def test_a_domain_that_ses_verified_at_the_last_moment_does_not_lapse(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.onboard("acme")
+    await world.age(15)
+    provable = world.store.provable
+
+    async def then_verified() -> bool:
+        found = await provable()
+        await world.verify()
+        return found
+
+    monkeypatch.setattr(world.store, "provable", then_verified)
+    await world.look()
+    assert (await world.held_by("acme")).proof == "ses"
+    assert await world.owners() == ["acme"]
+
+
 async def test_a_token_of_another_claim_proves_nothing(world: World) -> None:
     await world.onboard("acme")
     await world.onboard("zen", "mail.zen.example")
@@ -347,6 +388,8 @@ async def test_a_platforms_parent_domain_is_shared_and_nobody_has_it(world: Worl
     await world.onboard("acme", "acme.platform.example")
     await world.claims.share("platform.example", actor="ann", because="ours")
     assert (await world.held_by("acme", "acme.platform.example")).proof == "parent"
+    proved = "select after ->> 'proof' from audit where action = 'claim.prove'"
+    assert await world.owner.fetchval(proved) == "parent"
     await world.onboard("zen", "zen.platform.example")
     assert (await world.held_by("zen", "zen.platform.example")).proof == "parent"
     (parent,) = await world.claims.shared_parents()

@@ -66,7 +66,8 @@ class Claim:
         return self.contended_at is not None
 
     def lapses_at(self, days: int) -> datetime | None:
-        if self.proof is not None or self.ended_at is not None:
+        """None for a holder that is contended too: it may be verified, and the contender's claim lapses first."""
+        if self.proof is not None or self.ended_at is not None or self.contended:
             return None
         return self.claimed_at + timedelta(days=days)
 
@@ -162,7 +163,7 @@ class ClaimStore(Protocol):
         ...
 
     async def lapsed(self, claimed_before: datetime, limit: int) -> list[int]:
-        """Unproved claims, the oldest first."""
+        """Unproved claims that nobody contends with, the oldest first."""
         ...
 
     async def to_look(self, limit: int) -> list[Claim]:
@@ -259,6 +260,7 @@ class Claims:
     async def _lapse(self, id: int) -> None:
         aligned: list[int] = []
         async with self._store.changing() as transaction:
+            await transaction.prove_verified()
             claim = await transaction.claim(id)
             if claim is None or claim.lapses_at(self.lapse_days) is None:
                 return

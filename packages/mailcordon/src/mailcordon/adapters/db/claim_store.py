@@ -67,7 +67,8 @@ class _Transaction(plan_store.StoredTransaction):
     async def share(self, domain: str, *, actor: str, because: str) -> None:
         if await self.conn.fetchval(_SQL.share, domain, actor, because) is None:
             return
-        await self.conn.execute(_SQL.prove_below, domain)
+        for row in await self.conn.fetch(_SQL.prove_below, domain):
+            await self._audit("claim.prove", row, actor, '{"proof": "parent"}')
         await self._changed("domain.share", domain, actor, because)
 
     async def unshare(self, domain: str, *, actor: str, because: str) -> bool:

@@ -98,8 +98,10 @@ where ($1::int is null or c.tenant = $1) and c.id > $2 and ($4 or c.ended_at is 
 order by c.id limit $3;
 
 -- name: lapsed
--- The oldest first.
-select id from domain_claim where ended_at is null and proved_at is null and claimed_at <= $1 order by claimed_at limit $2;
+-- The oldest first. A holder that is contended waits: SES may have verified its domain, which counts again once the contender's claim
+-- has lapsed.
+select id from domain_claim
+where ended_at is null and proved_at is null and contended_at is null and claimed_at <= $1 order by claimed_at limit $2;
 
 -- name: to_look
 -- Contenders, and holders that are contended with.
@@ -116,7 +118,8 @@ insert into shared_parent (domain, by, because) values ($1, $2, $3) on conflict 
 -- name: prove_below
 -- The platform speaks for the names below its own domain.
 update domain_claim set proved_at = now(), proof = 'parent', contended_at = null
-where holds and ended_at is null and proved_at is null and domain like '%.' || $1;
+where holds and ended_at is null and proved_at is null and domain like '%.' || $1
+returning tenant, domain;
 
 -- name: unshare
 -- It becomes an ordinary domain.
