@@ -637,6 +637,16 @@ async def test_a_large_plan_is_written_in_parts_and_ends_as_one_in_one_part(
     assert (await world.plans.get(id)).state == "applied"
 
 
+async def test_the_calls_of_each_part_have_their_tenant_even_if_the_process_dies_behind_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = await begun(world, monkeypatch)
+    named = "select count(distinct tenant) from plan_change where plan = $1"
+    for tenants in (3, 5, 6):
+        assert await world.owner.fetchval(named, id) == tenants
+        await world.plans.follow()
+
+
 async def test_between_two_parts_others_onboard_and_no_other_plan_is_applied(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

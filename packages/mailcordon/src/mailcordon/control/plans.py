@@ -159,10 +159,6 @@ class PlanStore(Protocol):
         """Plans that are being applied in parts, and are not written whole."""
         ...
 
-    async def name_tenants(self, id: int) -> None:
-        """Names the tenants of the calls of a plan, once all are written."""
-        ...
-
     async def follow(self) -> list[int]:
         """Moves the routes whose new sets and SES tenants exist by now, and releases calls that no mail keeps waiting any more.
         Returns the tenants whose routes moved."""
@@ -292,8 +288,6 @@ class Plans:
                         await self._carry_on(transaction, found.id, own, actor=actor, because=because)
                     except (Invalid, Conflict) as problem:
                         await transaction.leave_out(found.id, slug, own, actor=actor, why=str(problem))
-        if later and len(later) <= PART:
-            await self._store.name_tenants(found.id)
         return len(later) > PART
 
     async def _carry_on(

@@ -171,10 +171,9 @@ class StoredTransaction:
         self._ids |= named
         await self.want(draft.wishes, work=work)
         await self._supersede(id, [wish.resource for wish in draft.wishes.values() if wish.wanted])
-        if later:  # their calls are named with those of the others
+        await conn.execute(_SQL.name_tenants, id)
+        if later:
             await conn.execute(_SQL.set_later, id, list(later))
-        else:
-            await conn.execute(_SQL.name_tenants, id)
         if len(named) == 1:
             await conn.execute(_SQL.name_plan, id, next(iter(named.values())))
         open_calls = await conn.fetchval(_SQL.open_calls, id)
@@ -209,6 +208,7 @@ class StoredTransaction:
         )
         self._ids |= named
         await self.want(draft.wishes, work=work)
+        await conn.execute(_SQL.name_new_tenants, id, list(named.values()))
         await conn.execute(_SQL.written, id, list(named))
         await _audit_steps(conn, draft, named, before, actor, because, id)
         await conn.execute(_SQL.outdate_others, id)
@@ -292,10 +292,6 @@ class PlanStore:
     async def in_parts(self) -> list[int]:
         async with connection_pool.acquire(self._pool) as conn:
             return [row["id"] for row in await conn.fetch(_SQL.in_parts)]
-
-    async def name_tenants(self, id: int) -> None:
-        async with connection_pool.acquire(self._pool) as conn:
-            await conn.execute(_SQL.name_tenants, id)
 
     async def steps(self, id: int, *, after: int, limit: int) -> list[Step] | None:
         async with connection_pool.acquire(self._pool) as conn:

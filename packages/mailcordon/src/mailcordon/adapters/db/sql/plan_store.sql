@@ -112,6 +112,13 @@ select count(*) from plan_change where plan = $1 and state in ('pending', 'faile
 update plan_change c set tenant = r.tenant
 from ses_resource r where c.plan = $1 and c.tenant is null and c.state <> 'needless' and r.tenant is not null and r.kind = c.kind and r.name = c.name;
 
+-- name: name_new_tenants
+-- As `name_tenants`, of tenants that a part of the plan added: none of their calls was made yet.
+update plan_change c set tenant = r.tenant
+from ses_resource r
+where c.plan = $1 and c.tenant is null and c.state in ('pending', 'failed')
+  and r.tenant = any ($2::int[]) and r.kind = c.kind and r.name = c.name;
+
 -- name: set_later
 -- New tenants whose rows are written later.
 update plan set later = $2 where id = $1;
