@@ -217,6 +217,25 @@ async def test_a_key_is_rotated_with_a_second_selector_and_the_old_record_stays_
         await world.dkim.change(DOMAIN, "own", selector="Bad.One", **GIVEN)
 
 
+async def test_a_key_that_waits_is_taken_back_and_the_one_before_goes_on_signing(world: World) -> None:
+    await verified(world)
+    await world.dkim.change(DOMAIN, "own", selector="mc1", **GIVEN)
+    world.publish((await world.listed()).zone_file)
+    await advance(world)
+    await world.dkim.change(DOMAIN, "rotate", selector="mc2", **GIVEN)
+    with pytest.raises(Conflict, match="identity dkim .* ses"):
+        await world.dkim.change(DOMAIN, "rotate", selector="mc3", **GIVEN)
+    waiting = next(each for each in await world.dkim.of(None, DOMAIN) if each.state == "waiting")
+    await world.dkim.change(DOMAIN, "ses", selector=None, **GIVEN)
+    assert await states(world) == {"mc1": "signing"}
+    await world.keys.signs(waiting.id)  # SES was called in the meantime
+    assert await states(world) == {"mc1": "signing"}
+    with pytest.raises(Conflict, match="had a key with the selector mc2"):
+        await world.dkim.change(DOMAIN, "rotate", selector="mc2", **GIVEN)
+    await world.dkim.change(DOMAIN, "rotate", selector="mc3", **GIVEN)
+    assert await states(world) == {"mc1": "signing", "mc3": "waiting"}
+
+
 async def test_a_private_key_is_stored_encrypted_and_follows_the_rotation_of_secrets(world: World) -> None:
     await verified(world)
     await world.dkim.change(DOMAIN, "own", selector="mc1", **GIVEN)

@@ -58,7 +58,9 @@ class DkimKeyStore(Protocol):
         """Makes a key, unless the selector is None. Raises Conflict for a selector that the domain had before."""
         ...
 
-    async def drop(self, id: int, *, actor: str, because: str) -> None: ...
+    async def drop(self, id: int, *, actor: str, because: str) -> None:
+        """Nothing if the key does not wait any more."""
+        ...
 
     async def due(self, limit: int) -> list[StoredKey]: ...
 
@@ -89,7 +91,8 @@ class DkimKeys:
     async def change(
         self, domain: str, action: Action, *, selector: str | None, actor: str, because: str
     ) -> Sequence[StoredKey]:
-        """`own`: a key of ours instead of SES's; `rotate`: another one; `ses`: SES's own again. Raises Invalid or Conflict.
+        """`own`: a key of ours instead of SES's; `rotate`: another one; `ses`: takes back a key that waits, or else SES's own
+        again. Raises Invalid or Conflict.
         Nothing changes at SES before the DNS shows the new key."""
         if selector is not None and (action == "ses" or _SELECTOR.fullmatch(selector) is None):
             raise Invalid(Fault("selector", words.bad_selector()))
@@ -97,7 +100,7 @@ class DkimKeys:
         waiting = next((each for each in found if each.state == "waiting"), None)
         signing = next((each for each in found if each.state == "signing" and each.selector), None)
         if waiting is not None:
-            if action == "ses" and signing is None and waiting.selector is not None:
+            if action == "ses" and waiting.selector is not None:
                 await self._store.drop(waiting.id, actor=actor, because=because)
                 return await self._store.keys(None, domain)
             raise Conflict(words.dkim_waits(domain, waiting.selector), code="dkim-waits")

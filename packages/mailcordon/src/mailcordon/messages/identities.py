@@ -814,12 +814,24 @@ def bad_selector() -> str:
 @example("mail.acme.example", None)
 def dkim_waits(domain: str, selector: str | None) -> str:
     """A DKIM key is to be changed while another one waits (409)."""
-    what = (
-        "SES's own keys are being switched on"
-        if selector is None
-        else f"the key {selector} waits for its DNS record"
+    if selector is None:
+        return f"{domain}: SES's own keys are being switched on. Ask again in a minute."
+    return (
+        f"{domain}: the key {selector} waits for its DNS record. Publish it, or take the key back with"
+        f" `mailcordon identity dkim {domain} ses`."
     )
-    return f"{domain}: {what}. Wait for it, or take it back with `mailcordon identity dkim {domain} ses`."
+
+
+@example("mail.acme.example")
+def dkim_another_waits(domain: str) -> str:
+    """A DKIM key is to be changed while somebody else changes it (409)."""
+    return f"{domain}: another key was made at the same time. See it with `mailcordon identity dkim-keys {domain}`."
+
+
+@example("mail.acme.example", "mc1")
+def dkim_selector_used(domain: str, selector: str) -> str:
+    """`identity dkim --selector` with a selector that the domain had before (409)."""
+    return f"{domain} had a key with the selector {selector} before. Name another selector, or none."
 
 
 @example("mail.acme.example", "own")
@@ -878,4 +890,4 @@ def dkim_changes(domain: str, selector: str | None) -> str:
 @example("mail.acme.example")
 def dkim_waits_no_more(domain: str) -> str:
     """`identity dkim ses`, while a key of yours waited."""
-    return f"{domain}: the key that waited was taken back. SES's own keys go on signing."
+    return f"{domain}: the key that waited was taken back. The present key goes on signing."

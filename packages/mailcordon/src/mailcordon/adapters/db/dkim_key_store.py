@@ -48,8 +48,10 @@ class DkimKeyStore:
                 tenant = await conn.fetchval(_SQL.add, domain, selector, public, secret, actor)
                 after = json.dumps({"selector": selector})
                 await _audit(conn, "dkim.make", tenant, domain, actor, after, because)
-        except asyncpg.UniqueViolationError:
-            raise Conflict(words.dkim_waits(domain, selector), code="dkim-waits") from None
+        except asyncpg.UniqueViolationError as error:
+            if selector is not None and error.constraint_name == "dkim_key_selector":
+                raise Conflict(words.dkim_selector_used(domain, selector), code="selector-used") from None
+            raise Conflict(words.dkim_another_waits(domain), code="dkim-waits") from None
 
     async def drop(self, id: int, *, actor: str, because: str) -> None:
         async with connection_pool.transaction(self._control) as conn:

@@ -40,9 +40,10 @@ select secret from dkim_key where id = $1;
 update dkim_key set looked_at = now(), looked = $2, next_look_at = $3 where id = $1 and state = 'waiting';
 
 -- name: replace
--- The secret of what signed before is not needed any more.
-update dkim_key set state = 'replaced', replaced_at = now(), secret = null
-where state = 'signing' and domain = (select domain from dkim_key where id = $1);
+-- The secret of what signed before is not needed any more. Nothing if the new key was taken back while SES was called.
+with new as (select domain from dkim_key where id = $1 and state = 'waiting' for update)
+update dkim_key k set state = 'replaced', replaced_at = now(), secret = null
+from new where k.state = 'signing' and k.domain = new.domain;
 
 -- name: signs
 -- SES has it.
