@@ -690,6 +690,22 @@ async def test_a_tenant_whose_name_or_domain_was_taken_meanwhile_is_left_out_and
     assert (await world.plans.get(id)).state == "applied"
 
 
+async def test_a_tenant_for_which_no_configuration_set_is_left_does_not_hold_up_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "PART", 2)
+    await world.onboard()
+    await agree(world)
+    dedicated = [replace(step, to=(step.to or "").replace("shared", "dedicated")) for step in five()[4:6]]
+    count = "select count(*) from ses_resource where kind = 'configuration-set'"
+    id, _ = await made(world, *five()[:4], *dedicated, *five()[6:])
+    monkeypatch.setattr(desired, "MOST_SETS", await world.owner.fetchval(count))
+    done = await world.plans.apply(id, actor="ann", because="many")
+    assert done.later == 0
+    assert [note.partition(":")[0] for note in done.notes[-1:]] == ["new-2 was not added"]
+    assert await slugs(world) == ["acme", "new-0", "new-1", "new-3", "new-4"]
+
+
 def test_only_new_tenants_follow_in_parts_and_none_that_needs_what_the_plan_frees() -> None:
     asked = five()
     first, later = steps.in_parts(asked, 2)

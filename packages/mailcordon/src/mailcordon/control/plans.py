@@ -22,7 +22,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.platform import Platform
 from mailcordon.control.steps import Step
 from mailcordon.control.work import Work
-from mailcordon.core.errors import Conflict, Invalid, NotFound, Unavailable
+from mailcordon.core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from mailcordon.messages import plans as words
 
 State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
@@ -34,6 +34,7 @@ CONTROL = "control"  #: the actor of plans that nobody asked for
 ALIGNED_AT_ONCE = 20
 #: New tenants whose rows are written in one transaction: a few tenths of a second. Others change the platform in between.
 PART = 100
+_NOT_ANY_MORE = (Invalid, Conflict, Refused)  #: a step that could be made when it was planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,18 +283,18 @@ class Plans:
             asked = [step for own in by_slug.values() for step in own]
             try:
                 await self._carry_on(transaction, found.id, asked, actor=actor, because=because)
-            except (Invalid, Conflict):  # somebody else took a name or a domain since: the others go on
+            except _NOT_ANY_MORE:  # somebody else took a name, a domain or the last sets: the others go on
                 for slug, own in by_slug.items():
                     try:
                         await self._carry_on(transaction, found.id, own, actor=actor, because=because)
-                    except (Invalid, Conflict) as problem:
+                    except _NOT_ANY_MORE as problem:
                         await transaction.leave_out(found.id, slug, own, actor=actor, why=str(problem))
         return len(later) > PART
 
     async def _carry_on(
         self, transaction: Transaction, id: int, asked: Sequence[Step], *, actor: str, because: str | None
     ) -> None:
-        """Raises Invalid or Conflict, before anything is written."""
+        """Raises Invalid, Conflict or Refused, before anything is written."""
         if asked:
             made = await asyncio.to_thread(self._checked, await self._facts(transaction, asked), asked)
             await transaction.carry_on(id, made, actor=actor, because=because, work=Work.BULK)
