@@ -17,7 +17,10 @@ app = typer.Typer()  # its commands are part of `mailcordon identity`
 
 Action = Annotated[
     Literal["own", "rotate", "ses"],
-    typer.Argument(metavar="ACTION", help="own: a key of yours; rotate: another one; ses: take back a key that waits, or else SES's own again."),
+    typer.Argument(
+        metavar="ACTION",
+        help="own: a key of yours; rotate: another one; ses: take back a key that waits, or else SES's own again.",
+    ),
 ]
 Selector = Annotated[
     str | None,
