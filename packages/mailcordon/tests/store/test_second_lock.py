@@ -23,6 +23,7 @@ DEFINERS = {
     "request_erasure",
     "audit_chained",
     "audit_erase_personal",
+    "proof_parts",
 }
 
 #: A type of the caller's own that stands before PostgreSQL's `text`, and runs a function whenever a value becomes one.
