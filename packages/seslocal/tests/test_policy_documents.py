@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from seslocal.iam import documents
-from seslocal.iam.conditions import KEYS, Unknown
+from seslocal.iam.conditions import KEYS, Unknown, like
 from seslocal.iam.decision import Kind, Policy, decide
 
 IDENTITY = "arn:aws:ses:us-east-1:000000000000:identity/mail.acme.example"
@@ -232,3 +232,10 @@ def test_what_is_not_evaluated_is_refused_by_name(wrong: Any, named: str) -> Non
     with pytest.raises(Unknown, match=r".*") as refused:
         documents.read(wrong)
     assert named in str(refused.value)
+
+
+def test_a_pattern_of_many_wildcards_is_compared_in_one_pass() -> None:
+    assert not like("*a" * 2000 + "b", "a" * 20_000)
+    assert like("*a" * 2000 + "*", "a" * 20_000)
+    assert like("a*?b*b", "axbb")
+    assert not like("a*b*b", "ab")
