@@ -126,6 +126,18 @@ def test_an_event_that_is_attributed_to_another_lane_fails_the_proof_and_names_n
     assert "zen" not in str(verdict)
 
 
+def test_an_event_with_another_message_id_than_ses_returned_proves_nothing() -> None:
+    copied = mail(What.BOUNCE, Kind.SEND, Kind.HARD_BOUNCE, ses_id="ours")
+    verdict = proofs.judge(proof(whole(What.SUCCESS), copied), LANE, NOW)
+    assert verdict is not None
+    assert not verdict.proved
+    assert "another SES message id" in verdict.because
+    same = dataclasses.replace(copied, ses_id="s")
+    verdict = proofs.judge(proof(whole(What.SUCCESS), same), LANE, NOW)
+    assert verdict is not None
+    assert verdict.proved
+
+
 def test_a_route_that_changed_meanwhile_is_not_proved() -> None:
     moved = dataclasses.replace(LANE, parts={**PARTS, "configuration_set": "mc-acme-marketing"})
     verdict = proofs.judge(proof(), moved, NOW)

@@ -406,6 +406,21 @@ async def test_a_platforms_parent_domain_is_shared_and_nobody_has_it(world: Worl
         await world.claims.share("ant.example", actor="ann", because="ours")
 
 
+async def test_a_domain_shared_by_mistake_becomes_ordinary_again_while_one_tenant_has_names_below(
+    world: World,
+) -> None:
+    await world.onboard("acme", "acme.platform.example")
+    await world.claims.share("platform.example", actor="ann", because="a slip")
+    await world.age(20)
+    await world.claims.unshare("platform.example", actor="ann", because="it was a slip")
+    assert (await world.held_by("acme", "acme.platform.example")).proof is None
+    await world.look()
+    assert await world.owners("acme.platform.example") == ["acme"]  # its 14 days begin anew
+    await world.verify("acme.platform.example")
+    await world.look()
+    assert (await world.held_by("acme", "acme.platform.example")).proof == "ses"
+
+
 @pytest.mark.parametrize(
     ("domain", "code"),
     [

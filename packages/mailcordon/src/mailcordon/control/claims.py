@@ -127,7 +127,9 @@ class ClaimTransaction(Transaction, Protocol):
 
     async def share(self, domain: str, *, actor: str, because: str) -> None: ...
 
-    async def unshare(self, domain: str, *, actor: str, because: str) -> bool: ...
+    async def unshare(self, domain: str, *, actor: str, because: str) -> bool:
+        """What it proved is not proved any more, and may be by SES."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,13 +341,13 @@ class Claims:
             await transaction.share(name, actor=actor, because=because)
 
     async def unshare(self, domain: str, *, actor: str, because: str) -> None:
-        """Raises NotFound, or Conflict while tenants have names below it."""
+        """Raises NotFound, or Conflict while several tenants have names below it."""
         name = parse_field("domain", domains.parse, domain)
         async with self._store.changing() as transaction:
             below = [each for each in await transaction.holders(name) if domains.covers(name, each.domain)]
             if not await transaction.unshare(name, actor=actor, because=because):
                 raise lookup.no_shared_parent(name)
-            if below:
+            if len({each.tenant for each in below}) > 1:
                 raise Conflict(
                     words.still_used_below(name, [each.domain for each in below[:3]], len(below)),
                     code="domain-in-use",

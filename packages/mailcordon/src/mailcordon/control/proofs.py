@@ -218,6 +218,8 @@ def _misattributed(proof: Proof) -> list[Fault]:
                 faults.append(Fault("misattributed", messages.of_another_lane(mail.what, word)))
             elif event.problem is not None:
                 faults.append(Fault("misattributed", messages.contradicted(mail.what, word)))
+            elif mail.ses_id is not None and event.ses_id != mail.ses_id:
+                faults.append(Fault("misattributed", messages.of_another_mail(mail.what, word)))
     return faults
 
 

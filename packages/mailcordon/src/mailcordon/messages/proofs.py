@@ -73,6 +73,12 @@ def contradicted(what: str, kind: str) -> str:
     return f"the {kind} event of the {what} mail names an SES tenant or set that is not the lane's"
 
 
+@example("bounce", "send")
+def of_another_mail(what: str, kind: str) -> str:
+    """An event of a proof has another SES message id than SES returned for the mail."""
+    return f"a {kind} event has the tags of the {what} mail and another SES message id: a second mail had the same tags"
+
+
 @example()
 def route_changed() -> str:
     """The lane's route changed while a proof ran. It says nothing about the new one."""
@@ -283,7 +289,7 @@ def too_many(most: int) -> str:
 @example(12)
 def no_proof(id: int) -> str:
     """A proof does not exist, or is not for this key."""
-    return f"there is no proof {id}"
+    return f"There is no proof {id}."
 
 
 @example("acme")

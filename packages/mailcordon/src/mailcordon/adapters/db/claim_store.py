@@ -74,6 +74,7 @@ class _Transaction(plan_store.StoredTransaction):
     async def unshare(self, domain: str, *, actor: str, because: str) -> bool:
         if await self.conn.fetchval(_SQL.unshare, domain) is None:
             return False
+        await self.conn.execute(_SQL.unprove_below, domain)
         await self._changed("domain.unshare", domain, actor, because)
         return True
 

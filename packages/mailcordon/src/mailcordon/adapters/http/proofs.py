@@ -234,7 +234,7 @@ def _mail(found: Proof, mail: Mail, *, as_tenant: bool) -> ProofMailItem:
 
 def _event(found: Proof, mail: Mail, event: EventSeen, *, as_tenant: bool) -> EvidenceItem:
     # An event that names parts of another tenant is shown to the platform only.
-    hidden = as_tenant and event.problem is not None
+    hidden = as_tenant and (event.problem is not None or event.lane != found.lane)
     return EvidenceItem(
         kind=_word(event.kind),
         at=shapes.iso_ms(event.at),

@@ -101,7 +101,7 @@ async def share_domain(cli: Cli, domain: identity.Domain, because: Because) -> N
     app, "unshare", examples='mailcordon identity unshare platform.example --because "no tenant uses it"'
 )
 async def unshare_domain(cli: Cli, domain: identity.Domain, because: Because) -> None:
-    """Make a domain that tenants shared an ordinary one. Refused while tenants have names below it."""
+    """Make a domain that tenants shared an ordinary one. Refused while several tenants have names below it."""
     found = await cli.api.call("DELETE", path("shared-domains", domain), query={"because": because})
     cli.show_result(found, words.is_not_shared(domain))
 
@@ -125,7 +125,7 @@ async def list_shared(cli: Cli) -> None:
 
 
 def _state(item: Document) -> tuple[str, str, str, str]:
-    return plain(item.get("domain")), plain(item.get("tenant")), _word(item), plain(item.get("lapses_at"))
+    return plain(item.get("domain")), plain(item.get("tenant")), _word(item), when(item.get("lapses_at"))
 
 
 def _word(item: Document) -> str:

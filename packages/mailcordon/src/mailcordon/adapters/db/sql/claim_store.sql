@@ -125,6 +125,12 @@ returning tenant, domain;
 -- It becomes an ordinary domain.
 delete from shared_parent where domain = $1 returning domain;
 
+-- name: unprove_below
+-- Claims that nothing but the shared parent proved. Their time begins anew; SES may have verified them.
+update domain_claim set proved_at = null, proof = null, claimed_at = now()
+where holds and ended_at is null and proof = 'parent' and domain like '%.' || $1
+  and not exists (select from shared_parent p where domain_claim.domain like '%.' || p.domain);
+
 -- name: shared_parents
 -- With the number of tenants that have a name below each.
 select p.domain, p.since, p.by, p.because,
