@@ -412,7 +412,8 @@ async def test_the_administering_role_has_what_its_calls_need_and_no_more(world:
         topic=LOCAL.topic("outcome"),
         queue_url=url,
         region=LOCAL.region,
-        endpoint=world.local.url,
+        sns_endpoint=world.local.url,
+        sqs_endpoint=world.local.url,
         credentials=(key, SECRET),
         local=False,
     )

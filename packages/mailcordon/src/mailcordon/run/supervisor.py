@@ -68,7 +68,9 @@ class System:
             listening.api(config.api_host, config.api_port), patience, self._say
         )
         # Both ports before anything is started. The local SES keeps its own after a restart: the roles know its address.
-        port = await listening.free_port(listening.local_ses(config.ses_port), patience, self._say)
+        port = 0
+        if config.local and config.ses_endpoint is None:
+            port = await listening.free_port(listening.local_ses(config.ses_port), patience, self._say)
         ses_ready = asyncio.create_task(self._start_local_ses(port)) if config.local else None
         try:
             logins = await self._prepare_database()
