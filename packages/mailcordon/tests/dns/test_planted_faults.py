@@ -128,7 +128,7 @@ async def test_a_missing_dkim_record(world: World) -> None:
 async def test_two_spf_records(world: World) -> None:
     world.put(BOUNCE, "TXT", SPF, "v=spf1 mx -all")
     assert await world.only_fault(Code.SPF_TWO_RECORDS) == (
-        f"{BOUNCE} has 2 SPF records, which is an error to every receiver: keep one.",
+        f"{BOUNCE} has 2 SPF records, which receivers treat as an error: keep one.",
         ("TXT", BOUNCE, SPF),
     )
 
@@ -139,7 +139,7 @@ async def test_eleven_lookups(world: World) -> None:
     includes = " ".join(f"include:i{number}.example" for number in range(10))
     world.put(BOUNCE, "TXT", f"v=spf1 {includes} include:amazonses.com ~all")
     sentence, publish = await world.only_fault(Code.SPF_TOO_MANY_LOOKUPS)
-    assert sentence.startswith(f"SPF of {BOUNCE} needs 11 look-ups and may need 10 (")
+    assert sentence.startswith(f"The SPF record of {BOUNCE} needs 11 look-ups, and 10 are allowed (")
     assert publish == ("TXT", BOUNCE, SPF)
 
 

@@ -4,13 +4,14 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from mailcordon.adapters.dns import resolver as resolvers
-from mailcordon.adapters.dns.reply import Server
-from mailcordon.adapters.dns.resolver import Resolver
+from mailcordon.adapters.dns.reply import NoReply, Server
+from mailcordon.adapters.dns.resolver import Resolver, chosen
 from mailcordon.control.authentication.lookup import Found
 from seslocal import server
 from seslocal.state.name_faults import NameFault
@@ -169,6 +170,19 @@ async def test_a_check_that_asks_too_much_or_takes_too_long_knows_nothing_more(d
     assert (await check.find("a.example", "TXT")).found is Found.NO_NAME
     assert (await check.find("b.example", "TXT")).detail == "the check asks too many questions"
     assert (await dns.check(seconds=0.0).find("a.example", "TXT")).detail == "the check takes too long"
+
+
+async def test_a_question_that_waited_too_long_for_its_turn_says_so(dns: Dns) -> None:
+    resolver = Resolver([dns.server], seconds=PATIENCE)
+    with pytest.raises(NoReply, match="the check takes too long"):
+        await resolver.ask([dns.server], "a.example", "TXT", recursive=True, deadline=monotonic() - 1)
+
+
+def test_one_address_of_each_host_is_asked_before_a_second_one_and_at_most_six() -> None:
+    hosts = [[Server(f"192.0.2.{host}{n}") for n in range(4)] for host in range(1, 5)]
+    last = [server.address[-2:] for server in chosen(hosts)]
+    assert last == ["10", "20", "30", "40", "11", "21"]
+    assert chosen([[], []]) == []
 
 
 @pytest.mark.parametrize("name", ["a..example", "x" * 64 + ".example", "a." * 130 + "example", ""])

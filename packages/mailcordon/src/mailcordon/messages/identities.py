@@ -90,9 +90,9 @@ def dkim_points_elsewhere(name: str, found: str, wanted: str) -> str:
 @example("mc1._domainkey.acme.example", None)
 @example("mc1._domainkey.acme.example", "the key was revoked (p= is empty)")
 def dkim_wrong_key(name: str, why: str | None) -> str:
-    """The record of a DKIM key of ours is not usable, or has another key."""
-    reason = "it has another key than mail is signed with" if why is None else why
-    return f"The DKIM key at {name} is of no use: {reason}. Mail fails DKIM."
+    """The record of a DKIM key is not usable, or has another key."""
+    reason = "it is not the key that mail is signed with" if why is None else why
+    return f"The DKIM key at {name} cannot be used: {reason}. Mail fails DKIM."
 
 
 @example("mc1._domainkey.acme.example", 2)
@@ -149,7 +149,7 @@ def mail_from_mx_missing(name: str, found_at: str | None) -> str:
     "10 feedback-smtp.us-east-1.amazonses.com",
 )
 def mail_from_mx_wrong(name: str, found: list[str], wanted: str) -> str:
-    """A MAIL FROM domain has other MX records than the one that SES needs."""
+    """A MAIL FROM domain has MX records other than the one that SES needs."""
     listed = " and ".join(found[:3]) + (" and more" if len(found) > 3 else "")
     return (
         f"{name} has the MX {listed} instead of {wanted} alone, so MAIL FROM falls back to amazonses.com"
@@ -187,13 +187,13 @@ def spf_missing(name: str) -> str:
 @example("bounce.acme.example", 2)
 def spf_several(name: str, found: int) -> str:
     """A domain has more than one SPF record."""
-    return f"{name} has {found} SPF records, which is an error to every receiver: keep one."
+    return f"{name} has {found} SPF records, which receivers treat as an error: keep one."
 
 
-@example("bounce.acme.example", "ipv4:192.0.2.1", 1, "it is no mechanism of SPF")
+@example("bounce.acme.example", "ipv4:192.0.2.1", 1, "it is not a mechanism of SPF")
 def spf_syntax(name: str, term: str, number: int, why: str) -> str:
     """A term of an SPF record is wrong, so the whole record is."""
-    return f"The SPF record of {name} is wrong at term {number}, `{term}`: {why}. Receivers drop the whole record."
+    return f"The SPF record of {name} is wrong at term {number}, `{term}`: {why}. Receivers reject the whole record."
 
 
 @example("bounce.acme.example", ["a", "mx", "include:spf.acme.example"], passes=False)
@@ -201,11 +201,12 @@ def spf_syntax(name: str, term: str, number: int, why: str) -> str:
 def spf_too_many_lookups(name: str, terms: list[str], *, passes: bool) -> str:
     """An SPF record needs more than ten look-ups."""
     effect = (
-        "SES is named early enough to pass, and checkers that count them all reject the record"
+        "mail from SES passes because the record names it early, and tools that count all terms report an error"
         if passes
         else "receivers stop at the eleventh with an error"
     )
-    return f"SPF of {name} needs {len(terms)} look-ups and may need 10 (…{', '.join(terms[-3:])}): {effect}."
+    last = ", ".join(terms[-3:])
+    return f"The SPF record of {name} needs {len(terms)} look-ups, and 10 are allowed (the last: {last}): {effect}."
 
 
 @example("bounce.acme.example", "gone.example")
@@ -217,7 +218,7 @@ def spf_too_many_voids(name: str, where: str) -> str:
 @example("bounce.acme.example", "spf.other.example", "no-record")
 @example("bounce.acme.example", "spf.other.example", "two-records")
 def spf_broken(name: str, where: str, because: str) -> str:
-    """What an SPF record includes cannot be used."""
+    """A record that an SPF record includes cannot be used."""
     return (
         f"The SPF record of {name} uses {where}, which {_SPF_BROKEN[because]}: receivers stop with an error."
     )
@@ -225,7 +226,7 @@ def spf_broken(name: str, where: str, because: str) -> str:
 
 _SPF_BROKEN = {
     "no-record": "has no SPF record",
-    "not-a-domain": "is no domain",
+    "not-a-domain": "is not a domain name",
     "two-records": "has more than one SPF record",
     "syntax": "has a wrong SPF record",
     "too-many-names": "has more than 10 hosts",
@@ -287,8 +288,8 @@ def dmarc_syntax(name: str, tag: str, why: str, *, applies: bool) -> str:
 @example("_dmarc.acme.example", "np")
 @example("_dmarc.acme.example", "psd")
 def dmarc_old_readers(name: str, what: str) -> str:
-    """Receivers that still follow RFC 7489 read a DMARC record otherwise than RFC 9989 does."""
-    return f"Receivers that still follow RFC 7489 read {name} otherwise: {_OLD_READERS[what]}."
+    """Receivers that still follow RFC 7489 read a DMARC record differently from RFC 9989."""
+    return f"Receivers that still follow RFC 7489 read {name} differently: {_OLD_READERS[what]}."
 
 
 _OLD_READERS = {
@@ -303,7 +304,7 @@ _OLD_READERS = {
 
 @example("_dmarc.acme.example")
 def dmarc_strict_spf(name: str) -> str:
-    """A DMARC record asks for strict SPF alignment, which cannot be had with SES."""
+    """A DMARC record asks for strict SPF alignment, which SES cannot meet."""
     return f"{name} says aspf=s: SPF can never align with SES, whose MAIL FROM is always a sub-domain of the From domain."
 
 
@@ -319,7 +320,7 @@ def dmarc_different_organisation(domain: str, walked: str, listed: str, effect: 
     """The tree walk and the public suffix list find different organisational domains, and receivers decide differently."""
     what = {
         "alignment": "other domains align for them",
-        "policy": "they find another DMARC record, or none",
+        "policy": "they find a different DMARC record, or none",
     }[effect]
     return (
         f"The organisational domain of {domain} is {walked} by RFC 9989, and {listed} for receivers that still use the"
@@ -380,7 +381,7 @@ def mail_because(what: str) -> str:
         "spf": "SPF does not pass",
         "spf-strict": "SPF cannot align with SES (aspf=s)",
         "spf-unknown": "the DNS did not answer about SPF",
-        "not-aligned": "its organisational domain is another",
+        "not-aligned": "its organisational domain is different",
     }[what]
 
 
@@ -399,9 +400,9 @@ def sender_rule(rule: str, state: str) -> str:
         "dmarc": "There is a DMARC record, at least p=none",
         "aligned": "The From domain aligns with SPF or DKIM",
         "one-click": "Marketing mail can be unsubscribed from with one click (RFC 8058)",
-        "unsubscribe-honoured": "Who unsubscribes gets no more mail after two days",
-        "spam-rate": "Fewer than 0.3 % of recipients report spam, better 0.1 %",
-        "reverse-dns": "Sending addresses have names that lead back to them",
+        "unsubscribe-honoured": "Recipients who unsubscribe get no more mail after two days",
+        "spam-rate": "Fewer than 0.3 % of recipients report spam; below 0.1 % is the target",
+        "reverse-dns": "Sending IP addresses have matching forward and reverse DNS",
         "tls": "Mail is sent over TLS",
     }[rule]
     if state == "not-checked":
@@ -429,7 +430,7 @@ def spf_term_wrong(what: str, value: str = "") -> str:
     """Why a term of an SPF record is wrong."""
     return {
         "start": "it does not start with v=spf1 and a space",
-        "mechanism": "it is no mechanism of SPF",
+        "mechanism": "it is not a mechanism of SPF",
         "twice": f"{value}= may be there only once",
         "all": "`all` takes nothing",
         "domain-missing": "it needs a domain after a colon",
@@ -440,7 +441,7 @@ def spf_term_wrong(what: str, value: str = "") -> str:
         "prefix": f"a prefix length is at most {value}",
         "macro": f"it has a character or macro that SPF does not know, at `{value}`",
         "explanation-only": f"the macro %{{{value}}} is for explanations only",
-        "keeps-nothing": "a macro keeps at least one part",
+        "keeps-nothing": "a macro must keep at least one label",
     }[what]
 
 
@@ -459,8 +460,8 @@ def dmarc_tag_wrong(what: str, value: str = "") -> str:
         "twice": "it is there twice",
         "takes": f"it takes {value}",
         "scheme": f"`{value}` does not start with mailto:",
-        "address": f"`{value}` is no e-mail address",
-        "size": f"`!{value}` is no size",
+        "address": f"`{value}` is not an e-mail address",
+        "size": f"`!{value}` is not a size",
     }[what]
 
 
@@ -468,16 +469,16 @@ def dmarc_tag_wrong(what: str, value: str = "") -> str:
 @example("type", "ed25519")
 @example("twice", "p")
 def dkim_key_wrong(what: str, value: str = "") -> str:
-    """Why the record of a DKIM key is of no use."""
+    """Why the record of a DKIM key cannot be used."""
     return {
-        "not-a-tag": f"`{value}` is no tag",
+        "not-a-tag": f"`{value}` is not a tag",
         "twice": f"the tag {value} is there twice",
         "version": "v=DKIM1 must be first",
         "no-key": "it has no key (p=)",
         "revoked": "the key was revoked (p= is empty)",
-        "base64": "the key is no base64",
-        "type": f"the key is for {value}, and SES signs with RSA",
-        "hash": "it does not allow sha256",
+        "base64": "the key is not base64",
+        "type": f"the key type is {value}, and SES signs with RSA",
+        "hash": "it does not allow SHA-256",
         "service": "it is not for e-mail (s=)",
     }[what]
 
@@ -526,7 +527,7 @@ def domain_lapsed(domain: str, says: str, publish: str | None, others: int, *, f
 @example("mail.acme.example")
 def lapse_over(domain: str) -> str:
     """The hold of a lapse is lifted: the records are there again, or the policy asks for no hold any more."""
-    return f"{domain} has what it lost again, or the policy of lapses changed"
+    return f"the lost records of {domain} were found again, or the lapse policy changed"
 
 
 @example("mail.acme.example")
@@ -592,7 +593,7 @@ def ses_says(status: str | None, mail_from_status: str | None) -> str:
 def suspected_since(since: str, agreed: int) -> str:
     """`identity check`: a record is missing, and it does not count as a lapse yet."""
     times = "once" if agreed == 1 else f"{agreed} times"
-    return f"Missing since {since}, confirmed {times}. It counts as a lapse after three times over a day"
+    return f"Missing or wrong since {since}, confirmed {times}. It does not count as a lapse yet"
 
 
 @example("2026-12-01 10:02Z")

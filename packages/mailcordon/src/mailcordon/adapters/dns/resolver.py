@@ -9,6 +9,7 @@ only on port 53 of public addresses, and of those that the setting names.
 import asyncio
 import dataclasses
 import ipaddress
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import monotonic
@@ -22,7 +23,9 @@ MOST_QUESTIONS = 250  #: of one check: a record that somebody else wrote decides
 AT_ONCE = 32  #: questions under way in one process
 _MOST_ALIASES = 8
 _MOST_NAME_SERVERS = 4  #: of a zone; the rest would not say anything else
+_MOST_SERVERS = 6  #: that are asked; each one more leaves less time to each
 _FIRST_TRIES = 0.4  #: share of the time for the first round; a lost packet is sent again in the second
+_TOO_LONG = "the check takes too long"
 _RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -46,7 +49,10 @@ class Resolver:
     ) -> Reply:
         """The first usable reply. Raises NoReply."""
         async with self._at_once:
-            deadline = min(deadline, monotonic() + self.seconds)
+            now = monotonic()
+            if now >= deadline:  # while it waited for its turn
+                raise NoReply(_TOO_LONG, final=True)
+            deadline = min(deadline, now + self.seconds)
             return await self._first_reply(servers, name, type, recursive=recursive, deadline=deadline)
 
     async def _first_reply(
@@ -134,7 +140,7 @@ class Check:
             raise NoReply("the check asks too many questions", final=True)
         self._left -= 1
         if monotonic() >= self._deadline:
-            raise NoReply("the check takes too long", final=True)
+            raise NoReply(_TOO_LONG, final=True)
         try:
             return await self._resolver.ask(servers, name, type, recursive=recursive, deadline=self._deadline)
         except NoReply as problem:
@@ -164,7 +170,8 @@ class Check:
             return await self._servers_of(name.partition(".")[2])
         hosts = sorted(reply.records)[:_MOST_NAME_SERVERS]
         found = await asyncio.gather(*(self._addresses(host) for host in hosts))
-        servers = [server for each in found for address in each if (server := self._at(address)) is not None]
+        usable = [[server for address in each if (server := self._at(address)) is not None] for each in found]
+        servers = chosen(usable)
         if not servers:
             raise NoReply(f"the name servers of {name} have no public address", final=True)
         return servers
@@ -184,6 +191,12 @@ class Check:
                 continue
             addresses += reply.records[:2]
         return addresses
+
+
+def chosen(addresses: Sequence[Sequence[Server]]) -> list[Server]:
+    """Of the addresses of each host, those that are asked: the first of each host before the second of any."""
+    in_turn = itertools.zip_longest(*addresses)
+    return [server for each in in_turn for server in each if server is not None][:_MOST_SERVERS]
 
 
 def _found(reply: Reply) -> Found:

@@ -36,6 +36,13 @@ class Applied:
     def name(self) -> str:
         return f"_dmarc.{self.at}"
 
+    @property
+    def applied_policy(self) -> str | None:
+        """What receivers do with mail that fails: with `t=y`, what is one step milder than the policy (RFC 9989 4.7)."""
+        if self.record is None or not self.record.testing:
+            return self.policy
+        return {"reject": "quarantine", "quarantine": "none"}.get(self.policy or "", self.policy)
+
 
 async def check(from_domain: str, below: tuple[str, ...], lookup: Lookup, elsewhere: Elsewhere) -> Applied:
     """`below`: domains under it where a record may be by mistake."""

@@ -184,7 +184,7 @@ class _Weighed:
                 domain, list(failed[:3]), why_not_dkim if by_dkim is None else why_not_spf
             )
         because = [words.mail_because(why) for why in dict.fromkeys((why_not_dkim, why_not_spf))]
-        return Result.FAILS, words.mail_fails(domain, because, self.applied.policy)
+        return Result.FAILS, words.mail_fails(domain, because, self.applied.applied_policy)
 
     def _mechanism(self, part: Part, strict: bool, strict_code: str) -> tuple[bool | None, str]:
         """Whether it passes and aligns, and the code of why not."""

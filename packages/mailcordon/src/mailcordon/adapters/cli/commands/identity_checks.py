@@ -84,7 +84,7 @@ def _views(found: Document) -> list[RenderableType]:
             ("next check", when(found.get("next_check_at"))),
         ]
     )
-    records = [child(row, "publish") for row in children(found, "rows") if row.get("publish")]
+    records = once([child(row, "publish") for row in children(found, "rows") if row.get("publish")])
     views: list[RenderableType] = [about, "", _rows(children(found, "rows"))]
     if records:
         views += ["", messages.records_heading(), identity.record_table(records)]
@@ -93,6 +93,11 @@ def _views(found: Document) -> list[RenderableType]:
         authoritative=bool(found.get("authoritative")), complete=bool(found.get("complete"))
     )
     return [*views, "", sure]
+
+
+def once(records: list[Document]) -> list[Document]:
+    """Several faults can have the same repair."""
+    return [each for number, each in enumerate(records) if each not in records[:number]]
 
 
 def _rows(rows: list[Document]) -> RenderableType:
