@@ -364,8 +364,13 @@ def scope(
     set_reasons: Sequence[str] | None,
 ) -> str:
     """`prove`: the suppression that applies to a lane's mail, as read from SES."""
-    own = f"the SES tenant has scope {tenant_scope or 'unset'} for {', '.join(reasons or ()) or 'nothing'}"
+    own = f"the SES tenant {_suppresses(', '.join(reasons or ()), tenant_scope)}"
     if set_scope is None and set_reasons is None:
         return f"Suppression, read from SES: {own}; the set leaves it so."
-    what = "the tenant's reasons" if set_reasons is None else ", ".join(set_reasons) or "nothing"
-    return f"Suppression, read from SES: {own}; the set has scope {set_scope or 'unset'} for {what}."
+    what = "the SES tenant's reasons" if set_reasons is None else ", ".join(set_reasons)
+    return f"Suppression, read from SES: {own}; the set {_suppresses(what, set_scope)}."
+
+
+def _suppresses(what: str, scope: str | None) -> str:
+    where = "no scope of its own" if scope is None else f"the scope {scope}"
+    return f"suppresses for {what or 'nothing'}, in {where}"
