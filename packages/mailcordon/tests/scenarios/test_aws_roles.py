@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mailcordon.run import iam_policies
 from mailcordon_fixtures import systems
@@ -60,7 +61,10 @@ def test_the_drill_and_a_proof_pass_with_keys_that_have_exactly_the_printed_poli
     with (
         short_home() as home,
         local_ses(tmp_path) as url,
-        systems.running(home, MAILCORDON_SES_ENDPOINT=url, **settings) as system,
+        # The port of a local SES does not matter where one is named, not even that it is in use.
+        systems.running(
+            home, MAILCORDON_SES_ENDPOINT=url, MAILCORDON_SES_PORT=str(urlsplit(url).port), **settings
+        ) as system,
     ):
         done = system.cli("drill", "--patience", "60", "--json")
         assert done.returncode == 0, (

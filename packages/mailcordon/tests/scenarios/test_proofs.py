@@ -22,15 +22,15 @@ OF_TENANT = (
     "metric_minute", "lane_count",
 )  # fmt: skip
 OF_LANE = ("lane_intake", "lane_finished")
-OF_ALL = (
-    "platform_suppression",
-    "quarantine",
-    "quarantine_kind",
-    "elsewhere",
-    "stop",
-    "reserve_use",
-    "idempotency",
-)
+#: What all tenants share, with what is read of it: a tenant's own rows, and whatever names an address of the simulator. The rest
+#: changes with other mail of the shared system.
+OF_ALL = {
+    "platform_suppression": "address like '%simulator%'",
+    "quarantine": "tenant = $1 or document like '%simulator%'",
+    "stop": "tenant = $1 or name in (select name from ses_resource where tenant = $1)",
+    "reserve_use": "tenant = $1",
+    "idempotency": "tenant = $1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,9 @@ async def everything(mail: Traffic, slug: str) -> dict[str, list[Any]]:
     for name in OF_LANE:
         where = "lane in (select id from lane where tenant = $1)"
         found[name] = await mail.db.fetch(f"select * from {name} where {where} order by 1", tenant)
-    for name in OF_ALL:
-        found[name] = await mail.db.fetch(f"select * from {name} order by 1")
-    found["the day's quota"] = await mail.db.fetch("select sent_24h + taken from account_rate")
+    for name, where in OF_ALL.items():
+        rows = f"select x::text from {name} x where $1::int is not null and ({where}) order by 1"
+        found[name] = await mail.db.fetch(rows, tenant)
     return {name: [tuple(row) for row in rows] for name, rows in found.items()}
 
 
@@ -84,11 +84,17 @@ async def test_every_lane_is_proved_and_nothing_that_counts_has_changed(
 ) -> None:
     await mail.onboard({"prv-a": TYPES})
     key = (await mail.call("GET", "/v1/tenants/prv-a"))[1]["key"]
-    before = await everything(mail, "prv-a")
-    code, out, err = await prove("prv-a", "--json")
-    assert code == 0, out + err
-    after = await everything(mail, "prv-a")
-    assert {name for name in before if before[name] != after[name]} == set()
+    quota = "select sent_24h + taken from account_rate"
+    for _ in range(5):  # other mail, and reading SES's account, change the day's quota too
+        before, left = await everything(mail, "prv-a"), await mail.db.fetchval(quota)
+        code, out, err = await prove("prv-a", "--json")
+        assert code == 0, out + err
+        after = await everything(mail, "prv-a")
+        assert {name for name in before if before[name] != after[name]} == set()
+        if await mail.db.fetchval(quota) == left:
+            break
+    else:
+        pytest.fail("every proof took of the day's quota")
     assert ses.list_suppressed_destinations(TenantName=key)["SuppressedDestinationSummaries"] == []
     items = json.loads(out)["items"]
     assert {item["type"] for item in items} == set(TYPES)
