@@ -307,6 +307,21 @@ async def test_a_domain_that_ses_verified_at_the_last_moment_does_not_lapse(
     assert await world.owners() == ["acme"]
 
 
+async def test_a_contender_gets_the_domain_once_it_is_free(world: World) -> None:
+    await world.onboard("acme")
+    await world.onboard("zen", "mail.zen.example")
+    assert not (await world.claims.claim("zen", DOMAIN, actor="ann")).holds
+    given_up = [
+        Step(kind=StepKind.RETIRE_DOMAIN, tenant="acme", domain=DOMAIN, mail="cancel"),
+        Step(kind=StepKind.FREE_DOMAIN, tenant="acme", domain=DOMAIN),
+    ]
+    async with world.store.changing() as transaction:
+        await world.plans.carry_out(transaction, given_up, actor="ann", because="given up")
+    claim = await world.claims.claim("zen", DOMAIN, actor="ann")
+    assert (claim.holds, claim.record) == (True, None)
+    assert await world.owners() == ["zen"]
+
+
 async def test_a_token_of_another_claim_proves_nothing(world: World) -> None:
     await world.onboard("acme")
     await world.onboard("zen", "mail.zen.example")

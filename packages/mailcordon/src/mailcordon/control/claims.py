@@ -205,22 +205,22 @@ class Claims:
             if not (names.is_slug(slug) and await transaction.tenant_exists(slug)):
                 raise lookup.no_tenant(slug)
             await transaction.prove_verified()
-            found = await transaction.open_claim(slug, name)
-            if found is None:
+            found, is_new = await transaction.open_claim(slug, name), False
+            if found is None or not found.holds:
                 others = [each for each in await transaction.holders(name) if each.tenant != slug]
-                if any(each.proved for each in others):
-                    raise Invalid(Fault("domain", api.domain_taken(name), "domain-taken"))
-                if others:
-                    await self._may_add(transaction, slug, name, others)
-                    await transaction.contend(slug, name, secrets.token_urlsafe(24), actor=actor)
-                else:
+                if not others:  # free, perhaps since the tenant contended
                     added = steps.add_domain(slug, name, self._plans.settings.mail_from_label)
                     aligned = await self._plans.carry_out(transaction, added, actor=actor, because=because)
-                made = await transaction.open_claim(slug, name)
-                assert made is not None
-                found, is_new = made, True
-            else:
-                is_new = False
+                    is_new = True
+                elif found is None:
+                    if any(each.proved for each in others):
+                        raise Invalid(Fault("domain", api.domain_taken(name), "domain-taken"))
+                    await self._may_add(transaction, slug, name, others)
+                    await transaction.contend(slug, name, secrets.token_urlsafe(24), actor=actor)
+                    is_new = True
+            if is_new:
+                found = await transaction.open_claim(slug, name)
+            assert found is not None
             now = await transaction.now()
         await self._plans.align(aligned)
         if is_new or found.record is None:
