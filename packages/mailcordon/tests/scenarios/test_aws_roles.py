@@ -63,7 +63,7 @@ def test_the_drill_and_a_proof_pass_with_keys_that_have_exactly_the_printed_poli
         local_ses(tmp_path) as url,
         # The port of a local SES does not matter where one is named, not even that it is in use.
         systems.running(
-            home, MAILCORDON_SES_ENDPOINT=url, MAILCORDON_SES_PORT=str(urlsplit(url).port), **settings
+            home, "--ses-port", str(urlsplit(url).port), MAILCORDON_SES_ENDPOINT=url, **settings
         ) as system,
     ):
         done = system.cli("drill", "--patience", "60", "--json")
