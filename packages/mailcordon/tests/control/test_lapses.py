@@ -272,3 +272,26 @@ def test_a_look_up_says_nothing_of_the_area_it_was_for_whatever_the_domain_is_ca
     )
     judged = Judgement(domain="dkim.example", faults=(silent,), mails=(), authoritative=True, complete=False)
     assert lapses.seen(judged, Ses(), at=0).unsure == {Area.MAIL_FROM}
+
+
+def test_records_of_a_new_mail_from_or_key_are_not_lost_before_they_were_there() -> None:
+    def about(seen: Seen, mail_from: str) -> Seen:
+        return replace(seen, subjects=Ses(keys=("a", "b"), mail_from=mail_from).subjects)
+
+    state = after(about(right(0), "old.acme.example"))
+    moved = [about(lost(8 * n), "new.acme.example") for n in range(1, 6)]
+    assert after(*moved, state=state).suspicions == ()
+    assert Area.DKIM in after(*moved, state=state).good  # its keys are the same
+    stayed = [about(lost(8 * n), "old.acme.example") for n in range(1, 6)]
+    assert after(*stayed, state=state).lapsed_at is not None
+    there = after(about(right(60), "new.acme.example"), state=after(*moved, state=state))
+    again = [about(lost(60 + 8 * n), "new.acme.example") for n in range(1, 6)]
+    assert after(*again, state=there).lapsed_at is not None
+    assert lapses.from_json(lapses.to_json(there)) == there
+
+
+def test_a_lapse_ends_when_the_mail_from_is_changed() -> None:
+    state = after(*(lost(1 + 8 * n) for n in range(4)))
+    state = replace(state, subjects={Area.MAIL_FROM: "old.acme.example"})
+    moved = replace(lost(34), subjects={Area.MAIL_FROM: "new.acme.example"})
+    assert after(moved, state=state).lapsed_at is None

@@ -434,6 +434,7 @@ def _ses(facts: Facts) -> Ses:
     return Ses(
         status=(facts.whole or {}).get("VerificationStatus") or dkim.get("Status"),
         dkim_status=dkim.get("Status"),
+        keys=tuple(dkim.get("Tokens") or ()),
         mail_from=mail_from.get("MailFromDomain"),
         mail_from_status=mail_from.get("MailFromDomainStatus"),
     )

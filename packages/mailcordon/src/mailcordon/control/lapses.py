@@ -107,6 +107,7 @@ class Seen:
     losses: tuple[Loss, ...] = ()
     unsure: frozenset[Area] = frozenset()  #: a look-up failed: neither a success nor a failure
     applies: frozenset[Area] = frozenset(Area)  #: without a custom MAIL FROM there is none to lose
+    subjects: Mapping[Area, str] = field(default_factory=dict[Area, str])  #: as in `State`
     ses_good: frozenset[Area] = frozenset()
     ses_lost: frozenset[Area] = frozenset()
 
@@ -128,6 +129,8 @@ class State:
 
     good: Mapping[Area, int] = field(default_factory=dict[Area, int])  #: when each area was right last
     suspicions: tuple[Suspicion, ...] = ()
+    #: The DKIM keys and the MAIL FROM domain that this is about: of others nothing is remembered.
+    subjects: Mapping[Area, str] = field(default_factory=dict[Area, str])
 
     @property
     def lapses(self) -> tuple[Suspicion, ...]:
@@ -157,8 +160,14 @@ class Ses:
 
     status: str | None = None  #: VerificationStatus
     dkim_status: str | None = None
+    keys: tuple[str, ...] = ()  #: DkimAttributes.Tokens
     mail_from: str | None = None
     mail_from_status: str | None = None
+
+    @property
+    def subjects(self) -> Mapping[Area, str]:
+        found = {Area.DKIM: " ".join(self.keys), Area.MAIL_FROM: self.mail_from or ""}
+        return {area: what for area, what in found.items() if what}
 
     @property
     def good(self) -> frozenset[Area]:
@@ -223,6 +232,7 @@ def seen(judgement: Judgement, ses: Ses, at: int) -> Seen:
         losses=tuple(each for each in lost if each.area in applies),
         unsure=frozenset(unsure),
         applies=applies if results else applies - {Area.MAIL},
+        subjects=ses.subjects,
         ses_good=ses.good,
         ses_lost=ses.lost,
     )
@@ -231,13 +241,14 @@ def seen(judgement: Judgement, ses: Ses, at: int) -> Seen:
 def fold(state: State, now: Seen, rules: Rules) -> State:
     """The state after a check. Checks are folded in the order of their times."""
     losses = {each.key: each for each in now.losses}
-    good = {area: at for area, at in state.good.items() if area in now.applies}
+    changed = {area for area, what in now.subjects.items() if state.subjects.get(area, what) != what}
+    good = {area: at for area, at in state.good.items() if area in now.applies and area not in changed}
     bad = {each.area for each in now.losses}
     for area in now.applies:
         is_right = now.authoritative and area not in now.unsure and area not in bad
         if is_right or area in now.ses_good:
             good[area] = max(now.at, good.get(area, 0))
-    before = {each.loss.key: each for each in state.suspicions}
+    before = {each.loss.key: each for each in state.suspicions if each.loss.area not in changed}
     after: list[Suspicion] = []
     for key, loss in losses.items():
         if (kept := _again(before.get(key), loss, now, rules, was_good=loss.area in good)) is not None:
@@ -245,7 +256,11 @@ def fold(state: State, now: Seen, rules: Rules) -> State:
     for key, was in before.items():
         if key not in losses and _is_kept(was, now):
             after.append(was)
-    return State(good=good, suspicions=tuple(sorted(after, key=lambda each: (each.since, each.loss.key))))
+    return State(
+        good=good,
+        suspicions=tuple(sorted(after, key=lambda each: (each.since, each.loss.key))),
+        subjects={**state.subjects, **now.subjects},
+    )
 
 
 def _again(was: Suspicion | None, loss: Loss, now: Seen, rules: Rules, *, was_good: bool) -> Suspicion | None:
@@ -390,6 +405,7 @@ def next_check(
 def to_json(state: State) -> dict[str, Any]:
     return {
         "good": {area.value: at for area, at in state.good.items()},
+        "subjects": {area.value: what for area, what in state.subjects.items()},
         "suspicions": [
             {
                 "code": each.loss.code,
@@ -411,6 +427,7 @@ def to_json(state: State) -> dict[str, Any]:
 def from_json(found: Mapping[str, Any]) -> State:
     return State(
         good={Area(area): at for area, at in found.get("good", {}).items()},
+        subjects={Area(area): what for area, what in found.get("subjects", {}).items()},
         suspicions=tuple(
             Suspicion(
                 loss=Loss(
