@@ -395,3 +395,28 @@ async def test_entries_of_quarantine_that_a_replay_settled_before_are_settled(fr
             )  # fmt: skip
     settled = await fresh.value("select array_agg(resolved_at is not null order by id) from quarantine")
     assert settled == [True, True, False, False, True, False]
+
+
+async def test_domains_of_before_claims_are_held_by_their_tenants_and_none_lapses_on_the_day_of_the_upgrade(
+    fresh: Fresh,
+):
+    async with fresh.grown_from("0020") as connection:
+        await connection.execute(
+            "insert into tenant (key, slug) values ('mc-acme0000', 'acme'), ('mc-zen00000', 'zen');"
+            "insert into identity (tenant, domain, status, checked_at, created_at) values"
+            " (1, 'a.example', 'verified', '2025-01-01', '2024-01-01'), (1, 'b.example', 'pending', null, '2024-01-01'),"
+            " (2, 'c.example', 'failed', now(), '2024-01-01')"
+        )
+    found = await fresh.value(
+        "select jsonb_agg(jsonb_build_array(c.domain, t.slug, c.proof, c.holds, c.claimed_at > now() - interval '1 hour',"
+        " length(c.token)) order by c.domain)::text from domain_claim c join tenant t on t.id = c.tenant"
+    )
+    assert json.loads(str(found)) == [
+        ["a.example", "acme", "ses", True, True, 64],
+        ["b.example", "acme", None, True, True, 64],
+        ["c.example", "zen", None, True, True, 64],
+    ]
+    assert (
+        await fresh.value("select count(*) from identity where mail_from is not null or freed_at is not null")
+        == 0
+    )
