@@ -17,7 +17,7 @@ from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
-from mailcordon.control import desired, identity_checks
+from mailcordon.control import desired, identity_check_rows, identity_checks
 from mailcordon.control.authentication.lookup import Answer, Found, Lookup, RecordType
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import AT_ONCE, LEASE_MS, IdentityChecks
@@ -190,12 +190,14 @@ async def test_a_check_shows_the_answer_for_the_mail_of_each_lane(world: World) 
     found = await world.check()
     lanes = {each["type"]: each["result"] for each in found.check.result["lanes"]}
     assert lanes == dict.fromkeys(("newsletter", "invoice", "password-reset"), "passes-both")
-    assert [row.state for row in identity_checks.rows(found)] == ["ok"] * 4
+    assert [row.state for row in identity_check_rows.rows(found)] == ["ok"] * 4
     world.lose(BOUNCE)
     await world.ses(mail_from_status="FAILED")
     found = await world.check(1)
     assert {each["result"] for each in found.check.result["lanes"]} == {"passes-dkim-only"}
-    row = next(row for row in identity_checks.rows(found) if row.state in ("error", "lapsed") and row.publish)
+    row = next(
+        row for row in identity_check_rows.rows(found) if row.state in ("error", "lapsed") and row.publish
+    )
     assert row.publish == {
         "type": "MX",
         "name": BOUNCE,
@@ -217,7 +219,7 @@ async def test_a_key_of_ours_is_looked_for_where_ses_signs_with_it(world: World)
     )
     await world.ses(dkim={"SigningAttributesOrigin": "EXTERNAL", "Tokens": ["s1"]})
     found = await world.check()
-    row = next(row for row in identity_checks.rows(found) if row.what == "dkim")
+    row = next(row for row in identity_check_rows.rows(found) if row.what == "dkim")
     assert row.publish is not None
     assert (row.state, row.publish["type"], row.publish["name"]) == (
         "error",
@@ -266,7 +268,7 @@ async def test_a_dns_that_is_down_for_days_lapses_nothing_and_says_so(world: Wor
         await world.due(12)
     found = await world.checks.last(EVERYBODY, DOMAIN)
     assert (found.check.complete, found.state.suspicions) == (False, ())
-    assert "unknown" in {row.state for row in identity_checks.rows(found)}
+    assert "unknown" in {row.state for row in identity_check_rows.rows(found)}
     assert await world.holds() == []
     # A suspicion from before stays one.
     world.dns = None

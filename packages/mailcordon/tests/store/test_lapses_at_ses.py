@@ -18,7 +18,7 @@ from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.reply import Server
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.ses.administer import Administer
-from mailcordon.control import desired, identity_checks, lanes, status
+from mailcordon.control import desired, identity_check_rows, lanes, status
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import Checked, IdentityChecks
 from mailcordon.control.lapses import Effect
@@ -123,15 +123,15 @@ async def world(database: Any) -> AsyncIterator[World]:
         yield world
 
 
-def rows(found: Checked, *states: str) -> list[identity_checks.Row]:
-    return [row for row in identity_checks.rows(found) if row.state in states]
+def rows(found: Checked, *states: str) -> list[identity_check_rows.Row]:
+    return [row for row in identity_check_rows.rows(found) if row.state in states]
 
 
 def mends(found: Checked) -> set[tuple[str, str, str]]:
     """The records that a check says to publish."""
     return {
         (row.publish["type"], row.publish["name"], row.publish["value"])
-        for row in identity_checks.rows(found)
+        for row in identity_check_rows.rows(found)
         if row.publish
     }
 

@@ -16,26 +16,22 @@ from typing import Any, Literal, Protocol
 
 from mailcordon.control import lapses, lookup, observed
 from mailcordon.control.administration import Whole
-from mailcordon.control.authentication import sender_rules
 from mailcordon.control.authentication.alignment import Suffixes
 from mailcordon.control.authentication.judgement import (
     Domain,
     Judgement,
     Mail,
-    MailAnswer,
-    Result,
     judge,
 )
 from mailcordon.control.authentication.lookup import Lookup
 from mailcordon.control.governor import Governor, require_because, require_rate
-from mailcordon.control.lapses import Effect, Policy, Rules, Ses, State, Suspicion
+from mailcordon.control.lapses import Effect, Policy, Rules, Ses, State
 from mailcordon.control.views import IdentityView, Viewer
 from mailcordon.core.errors import Conflict, NotFound, TooMuch, Unavailable
 from mailcordon.core.hold import NewHold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import Target
 from mailcordon.messages import identities as messages
-from mailcordon.messages import times
 
 _LOG = logging.getLogger(__name__)
 
@@ -377,57 +373,6 @@ class IdentityChecks:
         return next(each for each in await self.policies() if each.class_ is class_ and each.effect is effect)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of what a check found."""
-
-    what: Literal["ses", "dkim", "mail-from", "dmarc", "other"]
-    state: Literal["ok", "pending", "lapsed", "error", "warning", "note", "unknown"]
-    says: str
-    record: str | None = None  #: the name it is about
-    publish: Mapping[str, str] | None = None  #: {type, name, value} that would mend it
-
-
-def rows(found: Checked) -> list[Row]:
-    """What a check found, by subject: what SES says first, then each fault, and a line for each subject without one."""
-    result = found.check.result
-    ses, faults = result["ses"], result["faults"]
-    lapsed = {each.loss.key: each for each in found.state.suspicions}
-    out = [
-        Row(
-            what="ses",
-            state=_ses_state(ses["status"]),
-            says=messages.ses_says(ses["status"], ses["mail_from_status"]),
-        )
-    ]
-    for what in ("dkim", "mail-from", "dmarc"):
-        own = [each for each in faults if each["what"] == what]
-        if all(each["severity"] == "note" and not each["unsure"] for each in own):
-            says = messages.is_right(what, found.domain, ses["mail_from"])
-            out.append(Row(what=what, state="ok", says=says))
-        out += [_row(what, each, lapsed.get((each["code"], each["record"]))) for each in own]
-    out += [_row("other", each, None) for each in faults if each["what"] is None]
-    return out
-
-
-def _row(what: Any, fault: Mapping[str, Any], suspicion: Suspicion | None) -> Row:
-    says = str(fault["says"])
-    state: Any = "unknown" if fault["unsure"] else fault["severity"]
-    if suspicion is not None and suspicion.lapsed_at is not None:
-        state, more = "lapsed", messages.lapsed_since(times.minute(suspicion.lapsed_at))
-        says = f"{says.rstrip('.')}. {more}"
-    elif suspicion is not None:
-        more = messages.suspected_since(times.minute(suspicion.since), suspicion.agreed)
-        says = f"{says.rstrip('.')}. {more}"
-    return Row(what=what, state=state, says=says, record=fault["record"] or None, publish=fault["publish"])
-
-
-def _ses_state(status: str | None) -> Literal["ok", "pending", "error"]:
-    return (
-        "ok" if status == "SUCCESS" else "error" if status in ("FAILED", "TEMPORARY_FAILURE") else "pending"
-    )
-
-
 def _ses(facts: Facts) -> Ses:
     dkim = observed.group(facts.whole, "DkimAttributes")
     mail_from = observed.group(facts.whole, "MailFromAttributes")
@@ -506,17 +451,3 @@ def _result(facts: Facts, judgement: Judgement) -> dict[str, Any]:
             for answer in judgement.mails
         ],
     }
-
-
-def rules_for_bulk_senders(lane: Mapping[str, Any]) -> tuple[sender_rules.Checked, ...]:
-    """The checklist of a lane, from an element of `lanes` of a stored result."""
-    answer = MailAnswer(
-        mail=Mail(lane=lane["type"] or "", from_domain=lane["from_domain"]),
-        result=Result(lane["result"]),
-        sentence=lane["says"],
-        organisation=lane["organisation"],
-        policy=lane["policy"],
-        dkim=lane["dkim"],
-        spf=lane["spf"],
-    )
-    return sender_rules.checklist(answer, marketing=lane["class"] == Class.MARKETING.word)

@@ -12,7 +12,7 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.identities import Record
 from mailcordon.adapters.http.shapes import Time
-from mailcordon.control import identity_checks, lookup
+from mailcordon.control import identity_check_rows, lookup
 from mailcordon.control.authentication import sender_rules
 from mailcordon.control.identity_checks import Checked, IdentityChecks, SetPolicy
 from mailcordon.control.lapses import Effect, Policy, Suspicion
@@ -188,7 +188,7 @@ def _check(found: Checked) -> CheckItem:
                 record=row.record,
                 publish=None if row.publish is None else Record(**row.publish),
             )
-            for row in identity_checks.rows(found)
+            for row in identity_check_rows.rows(found)
         ],
         lanes=[
             LaneAnswer(
@@ -199,7 +199,7 @@ def _check(found: Checked) -> CheckItem:
                 says=each["says"],
                 organisation=each["organisation"],
                 policy=each["policy"],
-                rules=[_rule(rule) for rule in identity_checks.rules_for_bulk_senders(each)],
+                rules=[_rule(rule) for rule in identity_check_rows.rules_for_bulk_senders(each)],
             )
             for each in check.result["lanes"]
         ],
