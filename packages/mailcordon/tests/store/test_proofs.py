@@ -263,6 +263,9 @@ async def test_a_proof_is_compared_with_the_route_and_destination_of_now(parts: 
 
     as_tenant = Viewer(parts.tenant, as_tenant=True)
     assert (await state(Viewer(None)))[0] == (await state(as_tenant))[0] == "fresh"
+    assert parts.store._reader is not None
+    async with parts.store._reader.acquire() as reader:  # names no tenant, so it sees none
+        assert await reader.fetchval("select proof_parts($1)", proof.lane) is None
     reordered = json.dumps(observed | {"events": ["BOUNCE", "SEND"]})
     await c.execute("update ses_resource set observed = $1::jsonb", reordered)
     assert (await state(as_tenant))[0] == "fresh"

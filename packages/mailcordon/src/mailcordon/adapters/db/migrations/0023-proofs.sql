@@ -73,7 +73,10 @@ language sql stable security definer set search_path = pg_catalog, mailcordon, p
       from route r
       left join ses_resource s on s.kind = 'event-destination' and s.name = r.configuration_set || '/outcome'
      where r.lane = of_lane
-       and r.tenant = coalesce(nullif(current_setting('mailcordon.tenant', true), '')::int, r.tenant)
+       and (r.tenant = nullif(current_setting('mailcordon.tenant', true), '')::int
+            -- The reader sees nothing before it names a tenant; who may change a resource sees all.
+            or nullif(current_setting('mailcordon.tenant', true), '') is null
+               and has_table_privilege(session_user, 'mailcordon.ses_resource', 'update'))
      order by r.share desc, r.path limit 1
 $$;
 revoke all on function proof_parts(int) from public;
