@@ -26,6 +26,9 @@ _MOST_NAME_SERVERS = 4  #: of a zone; the rest would not say anything else
 _MOST_SERVERS = 6  #: that are asked; each one more leaves less time to each
 _FIRST_TRIES = 0.4  #: share of the time for the first round; a lost packet is sent again in the second
 _TOO_LONG = "the check takes too long"
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: Networks that `is_global` takes for public: NAT64 of one's own network (RFC 8215), and IPv4 addresses as RFC 4291 had them.
+_NOT_PUBLIC = (ipaddress.IPv6Network("64:ff9b:1::/48"), ipaddress.IPv6Network("::/96"))
 _RESOLV_CONF = Path("/etc/resolv.conf")
 
 
@@ -211,8 +214,15 @@ def is_public(address: str) -> bool:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return parsed.is_global and not parsed.is_multicast and (mapped is None or is_public(str(mapped)))
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.is_site_local or any(parsed in network for network in _NOT_PUBLIC):
+            return False
+        mapped = parsed.ipv4_mapped or parsed.sixtofour
+        if parsed in _NAT64:  # leads to the IPv4 address in its last 32 bits (RFC 6052)
+            mapped = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        if mapped is not None and not is_public(str(mapped)):
+            return False
+    return parsed.is_global and not parsed.is_multicast
 
 
 def host_servers(file: Path = _RESOLV_CONF) -> tuple[Server, ...]:
