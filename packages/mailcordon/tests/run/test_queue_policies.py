@@ -84,6 +84,11 @@ async def test_the_printed_policy_is_the_one_that_doctor_wants(
     for proof in ("signature", "queue-policy"):
         said = await check(MAILCORDON_EVENT_PROOF=proof)
         assert {said[f"{kind} queue"][0] for kind in TOPICS} == {"ok"}
+    url, copied = settings["MAILCORDON_ENGAGEMENT_QUEUE_URL"], policy.replace(":engagement", ":other")
+    await asyncio.to_thread(client.set_queue_attributes, QueueUrl=url, Attributes={"Policy": copied})
+    same_topic = TOPICS["engagement"].replace(":engagement", ":other")
+    said = await check(MAILCORDON_ENGAGEMENT_TOPIC_ARN=same_topic)
+    assert said["engagement queue"][0] == "bad", "the policy is another queue's"
 
 
 async def test_management_events_are_optional_and_their_queue_lets_a_rule_write(

@@ -119,6 +119,30 @@ def test_a_denial_of_less_than_everybody_else_closes_nothing(change: dict[str, A
     assert kinds(allow(Condition={}), DENY | change) == ["open", "users"]
 
 
+@pytest.mark.parametrize(
+    "resource", ["*", QUEUE, QUEUE[:-2] + "*", [QUEUE + "-2", QUEUE], QUEUE.replace("123456789012", "*")]
+)
+def test_a_policy_about_this_queue_counts(resource: Any) -> None:
+    text = json.dumps({"Statement": [allow(Resource=resource), DENY | {"Resource": resource}]})
+    assert faults(text, needed=[TOPIC], allowed=[TOPIC, IDENTITY], queue=QUEUE) == []
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [QUEUE + "-2", QUEUE.upper(), QUEUE.replace("outcome", "[o]utcome"), QUEUE.replace("2:", "3:")],
+)
+def test_a_policy_about_another_queue_lets_no_event_arrive_and_closes_nothing(resource: str) -> None:
+    def found(*statements: Any) -> list[str]:
+        text = json.dumps({"Statement": list(statements)})
+        return [one.kind for one in faults(text, needed=[TOPIC], allowed=[TOPIC, IDENTITY], queue=QUEUE)]
+
+    other = {"Resource": resource}
+    assert found(allow(**other), DENY) == ["missing"]
+    assert found(allow(Condition={}), DENY | other) == ["open", "users"]
+    rule = json.dumps({"Statement": [one | other for one in rule_policy(QUEUE, RULE)["Statement"]]})
+    assert [one.kind for one in rule_faults(rule, queue=QUEUE)] == ["missing", "users"]
+
+
 @pytest.mark.parametrize("text", [None, "", '{"Statement": []}'])
 def test_without_a_policy_no_event_arrives(text: str | None) -> None:
     found = faults(text, needed=[TOPIC], allowed=[TOPIC])

@@ -202,11 +202,21 @@ async def _check_queues(config: Config) -> list[Finding]:
             await queue.close()
         wrong = [
             Finding(about, states[fault.kind], fault.says)
-            for fault in queue_policy.faults(policy, needed=[topic], allowed=config.topic_arns)
+            for fault in queue_policy.faults(
+                policy, needed=[topic], allowed=config.topic_arns, queue=_arn(config, url)
+            )
             if states[fault.kind] != "ok"
         ]
         found += wrong or [Finding(about, "ok", queues.queue_policy_ok())]
     return [*found, await _check_management_queue(config)]
+
+
+def _arn(config: Config, url: str) -> str | None:
+    """The ARN of a queue; None if its URL has no account."""
+    try:
+        return queue_policy.queue_arn(url, region=config.region, topic=config.outcome_topic_arn or "arn:aws")
+    except ValueError:
+        return None
 
 
 async def _credentials(config: Config, kind: str) -> CredentialsSource:
@@ -234,7 +244,7 @@ async def _check_management_queue(config: Config) -> Finding:
     finally:
         await queue.close()
     states: Mapping[str, State] = {"missing": "bad", "open": "warn", "users": "ok"}
-    for fault in queue_policy.rule_faults(policy):
+    for fault in queue_policy.rule_faults(policy, queue=_arn(config, url)):
         if states[fault.kind] != "ok":
             return Finding(about, states[fault.kind], fault.says)
     return Finding(about, "ok", queues.management_queue_ok())

@@ -82,19 +82,23 @@ class Fault:
     says: str
 
 
-def faults(text: str | None, *, needed: Iterable[str], allowed: Iterable[str]) -> list[Fault]:
-    """What is wrong with a queue's policy. `needed`: topics that must write; `allowed`: all that may."""
+def faults(
+    text: str | None, *, needed: Iterable[str], allowed: Iterable[str], queue: str | None = None
+) -> list[Fault]:
+    """What is wrong with a queue's policy. `needed`: topics that must write; `allowed`: all that may; `queue`: its ARN, since a
+    statement about another queue has no effect. None: it is not known."""
     try:
-        statements = _statements(text)
+        statements = _about(queue, _statements(text))
         return _judge(statements, list(needed), set(allowed))
     except (ValueError, AttributeError, TypeError):
         return [Fault("open", queues.queue_policy_unreadable())]
 
 
-def rule_faults(text: str | None) -> list[Fault]:
-    """What is wrong with the policy of a queue that some rule of EventBridge must write to, and rules alone may."""
+def rule_faults(text: str | None, *, queue: str | None = None) -> list[Fault]:
+    """What is wrong with the policy of a queue that some rule of EventBridge must write to, and rules alone may. `queue`: as in
+    `faults`."""
     try:
-        statements = _statements(text)
+        statements = _about(queue, _statements(text))
         found = _judge(statements, [], set())
         lets = any(
             one.get("Effect") == "Allow" and _covers_send(one) and _lets_a_rule(one) for one in statements
@@ -123,7 +127,7 @@ def _allows(text: str, action: str, resource: str, service: str, request: Mappin
             one
             for one in _statements(text)
             if _names(one, "Action", action)
-            and _names(one, "Resource", resource)
+            and _is_about(one, resource)
             and {"*", service} & set(_principals(one))
             and _holds(one, request)
         ]
@@ -138,6 +142,17 @@ def _names(statement: Mapping[str, Any], member: str, value: str) -> bool:
     if f"Not{member}" in statement:
         return not any(fnmatchcase(value.lower(), one.lower()) for one in _texts(statement[f"Not{member}"]))
     return any(fnmatchcase(value.lower(), one.lower()) for one in _texts(statement.get(member)))
+
+
+def _is_about(statement: Mapping[str, Any], resource: str) -> bool:
+    """As IAM compares ARNs: `*` and `?` are wildcards, and case counts."""
+    member = "NotResource" if "NotResource" in statement else "Resource"
+    patterns = [one.replace("[", "[[]") for one in _texts(statement.get(member))]
+    return any(fnmatchcase(resource, one) for one in patterns) == (member == "Resource")
+
+
+def _about(queue: str | None, statements: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [one for one in statements if queue is None or _is_about(one, queue)]
 
 
 def _holds(statement: Mapping[str, Any], request: Mapping[str, str]) -> bool:
