@@ -75,6 +75,7 @@ async def test_the_printed_policy_is_the_one_that_doctor_wants(
         said = await check(MAILCORDON_EVENT_PROOF=proof)
         assert {said[f"{kind} queue"][0] for kind in TOPICS} == {"bad"}, "no event arrives without a policy"
         assert "iam queue-policy" in said["outcome queue"][1]
+    policy = ""
     for kind in TOPICS:
         iam.queue_policy(kind)  # type: ignore[arg-type]
         policy = capsys.readouterr().out
