@@ -123,6 +123,7 @@ async def test_claims_and_shared_domains_on_the_command_line(
     await cli("identity", "claim", f"{other}.{parent}", "--tenant", other)
     found = await cli("identity", "show", f"{other}.{parent}")
     assert (found["shared"], found["proof"]) == (True, "parent")
+    await cli("identity", "claim", f"{slug}.{parent}", "--tenant", slug)
     code, _, err = await asyncio.to_thread(run, "identity", "unshare", parent, "--because", "no more")
     assert (code, f"{other}.{parent}" in err) == (1, True)
     code, out, _ = await asyncio.to_thread(run, "identity", "show", f"{other}.{parent}")
