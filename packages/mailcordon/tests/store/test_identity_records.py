@@ -185,6 +185,18 @@ async def test_a_record_with_another_key_does_not_switch(world: World) -> None:
     assert (waiting.state, "another key" in str(waiting.looked)) == ("waiting", True)
 
 
+async def test_a_record_that_receivers_cannot_use_does_not_switch(world: World) -> None:
+    await verified(world)
+    await world.dkim.change(DOMAIN, "own", selector="mc1", **GIVEN)
+    (made,) = await world.dkim.of(None, DOMAIN)
+    key = str(made.public_key)
+    value = f'"v=DKIM1; h=sha1; p={key[:200]}" "{key[200:]}"'
+    world.local.account.zone.put([ZoneRecord(f"mc1._domainkey.{DOMAIN}", "TXT", value)])
+    await advance(world)
+    (waiting,) = await world.dkim.of(None, DOMAIN)
+    assert (waiting.state, "does not allow SHA-256" in str(waiting.looked)) == ("waiting", True)
+
+
 async def test_a_key_is_rotated_with_a_second_selector_and_the_old_record_stays_for_a_week(
     world: World,
 ) -> None:

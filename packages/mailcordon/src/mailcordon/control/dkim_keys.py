@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 
 from mailcordon.control import dns_records
 from mailcordon.control.administration import SesError
+from mailcordon.control.authentication import dkim_record
 from mailcordon.control.authentication.lookup import Answer, Lookup
 from mailcordon.core.errors import Conflict, Fault, Invalid
 from mailcordon.messages import identities as words
@@ -158,9 +159,10 @@ def judge(answer: Answer, public_key: str) -> str | None:
         case ():
             return words.dkim_not_published(answer.name)
         case (record,):
-            parts = (part.partition("=") for part in record.split(";"))
-            tags = {name.strip(): re.sub(r"\s", "", value) for name, _, value in parts}
-            if tags.get("p") != public_key:
+            found = dkim_record.parse(record)
+            if found.why is not None:  # receivers would not use it, whatever key it has
+                return words.dkim_unusable(answer.name, found.why)
+            if not dkim_record.same_key(found.key, public_key):
                 return words.dkim_differs(answer.name)
             return None if answer.authoritative else words.dkim_not_published(answer.name)
         case _:

@@ -864,6 +864,12 @@ def dkim_differs(name: str) -> str:
     return f"the TXT record at {name} has another key in p="
 
 
+@example("mc1._domainkey.mail.acme.example", "the key was revoked (p= is empty)")
+def dkim_unusable(name: str, why: str) -> str:
+    """Beside a DKIM key: receivers cannot use its record."""
+    return f"the TXT record at {name} cannot be used: {why}"
+
+
 @example("BadRequestException: the key is too short")
 def dkim_refused(error: str) -> str:
     """Beside a DKIM key: SES did not take it."""

@@ -548,3 +548,10 @@ async def test_a_policy_that_is_being_tested_is_not_said_to_be_applied() -> None
     assert answer.policy == "reject"
     records = changed(DMARC, {"TXT": ["v=DMARC1; p=quarantine; t=y"]})
     assert "Receivers treat" not in (await judge(records, domain)).mails[0].sentence
+
+
+async def test_a_dns_that_answered_nothing_is_no_authority() -> None:
+    asked = WrittenDns(zone())
+    await judge(asked)
+    found = await judge(WrittenDns({}, silent=[name for name, _ in asked.asked]))
+    assert (found.authoritative, found.complete) == (False, False)

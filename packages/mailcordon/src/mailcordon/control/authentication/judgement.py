@@ -105,12 +105,18 @@ class _Recorded:
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
         self.failed: list[str] = []
-        self.authoritative = True
+        self._answered = False
+        self._by_the_zones = True
+
+    @property
+    def authoritative(self) -> bool:
+        return self._answered and self._by_the_zones
 
     async def find(self, name: str, type: RecordType) -> Answer:
         answer = await self._lookup.find(name, type)
         if answer.known:
-            self.authoritative &= answer.authoritative
+            self._answered = True
+            self._by_the_zones &= answer.authoritative
         elif (what := f"{type} of {name}") not in self.failed:
             self.failed.append(what)
         return answer
