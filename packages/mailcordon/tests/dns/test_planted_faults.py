@@ -50,7 +50,7 @@ class World:
         self.account.zone.put([Record(name, type, value) for value in values])
 
     def fail(self, name: str, **how: Any) -> None:
-        self.account.name_faults.put(NameFault(name=name, **how))
+        self.account.faults.names.put(NameFault(name=name, **how))
 
     @property
     def token(self) -> str:
@@ -108,8 +108,8 @@ def world(running: World) -> Iterator[World]:
     for name in {record.name for record in running.account.zone}:
         running.account.zone.delete(name)
     running.account.zone.put(before)
-    for fault in list(running.account.name_faults):
-        running.account.name_faults.delete(fault.name)
+    for fault in list(running.account.faults.names):
+        running.account.faults.names.delete(fault.name)
 
 
 async def test_without_a_fault_everything_passes_by_answers_of_the_zones_own_servers(world: World) -> None:

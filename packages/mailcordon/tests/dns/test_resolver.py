@@ -36,7 +36,7 @@ class Dns:
             self._account.zone.put(same)
 
     def fail(self, name: str, **how: Any) -> None:
-        self._account.name_faults.put(NameFault(name=name, **how))
+        self._account.faults.names.put(NameFault(name=name, **how))
 
     def check(
         self, *, authoritative: bool = False, patience: float = PATIENCE, **limits: Any

@@ -357,6 +357,22 @@ async def test_a_proof_of_a_name_above_or_below_counts_too(world: World) -> None
     assert await world.owners("deep.acme.example") == ["zen"]
 
 
+async def test_a_token_below_a_verified_domain_does_not_take_the_domain(world: World) -> None:
+    await world.onboard("acme", "acme.example")
+    await world.onboard("zen", "mail.zen.example")
+    claim = await world.claims.claim("zen", "deep.acme.example", actor="ann")
+    await world.verify("acme.example")
+    world.publish(claim)  # zen runs the delegated zone deep.acme.example
+    await world.look()
+    assert await world.owners("acme.example") == ["acme"]
+    assert await world.owners("deep.acme.example") == []
+    assert not (await world.lane("acme"))["retiring_at"]
+    await world.look()
+    assert (await world.held_by("acme", "acme.example")).proof == "ses"
+    with pytest.raises(Invalid):
+        await world.claims.claim("zen", "deep.acme.example", actor="ann")
+
+
 async def test_two_proofs_at_once_leave_one_winner(world: World) -> None:
     await world.onboard("acme")
     for slug in ("zen", "ant"):

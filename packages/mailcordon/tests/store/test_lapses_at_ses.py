@@ -216,7 +216,7 @@ async def test_servfail_for_days_lapses_nothing_and_status_says_that_it_is_not_k
     assert (await world.check(1)).check.passes
     world.ses_knows_no_better()
     for name in [each.name for each in world.account.zone]:
-        world.account.name_faults.put(NameFault(name=name, rcode="SERVFAIL"))
+        world.account.faults.names.put(NameFault(name=name, rcode="SERVFAIL"))
     for _ in range(3):
         await world.day()
     found = await world.check(1)

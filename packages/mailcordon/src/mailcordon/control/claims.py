@@ -80,7 +80,15 @@ class Holder:
     tenant: str
     domain: str
     proved: bool
+    verified: bool  #: by SES
     retired: bool  #: the domain or its tenant is retired: no lane uses it
+
+    def keeps(self, name: str) -> bool:
+        """Whether a token that is shown for `name` does not take the domain.
+
+        Whoever runs a zone that is delegated below a verified domain controls none of the domain's own records.
+        """
+        return self.proved or (self.verified and self.domain != name and domains.covers(self.domain, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +221,7 @@ class Claims:
                     aligned = await self._plans.carry_out(transaction, added, actor=actor, because=because)
                     is_new = True
                 elif found is None:
-                    if any(each.proved for each in others):
+                    if any(each.keeps(name) for each in others):
                         raise Invalid(Fault("domain", api.domain_taken(name), "domain-taken"))
                     await self._may_add(transaction, slug, name, others)
                     await transaction.contend(slug, name, secrets.token_urlsafe(24), actor=actor)
@@ -293,10 +301,11 @@ class Claims:
         return after or claim
 
     async def _settle(self, transaction: ClaimTransaction, claim: Claim, *, actor: str) -> list[int]:
-        """The domain is the claimant's, unless another tenant has proved one that is equal, above or below."""
+        """The domain is the claimant's, unless another tenant has proved one that is equal, above or below, or SES has verified
+        one above."""
         await transaction.prove_verified()
         others = [each for each in await transaction.holders(claim.domain) if each.tenant != claim.tenant]
-        if any(each.proved for each in others):
+        if any(each.keeps(claim.domain) for each in others):
             await transaction.end(claim.id, words.claim_lost(claim.domain), actor=actor)
             return []
         because = words.claim_proved(claim.domain)

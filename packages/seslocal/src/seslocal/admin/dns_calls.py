@@ -60,7 +60,7 @@ def publish(account: Account, name: str, query: Query, body: Json) -> Json:
 
 
 def show_faults(account: Account, query: Query, body: Json) -> Json:
-    return {"faults": [asdict(fault) for fault in account.name_faults]}
+    return {"faults": [asdict(fault) for fault in account.faults.names]}
 
 
 def put_fault(account: Account, name: str, query: Query, body: Json) -> Json:
@@ -76,13 +76,13 @@ def put_fault(account: Account, name: str, query: Query, body: Json) -> Json:
     )
     if fault == NameFault(name=fault.name):
         raise Refused(400, messages.dns_fault_missing())
-    if not account.name_faults.put(fault):
+    if not account.faults.names.put(fault):
         raise Refused(400, messages.too_many_dns_faults(MOST))
     return asdict(fault)
 
 
 def delete_fault(account: Account, name: str, query: Query, body: Json) -> Json:
-    if not account.name_faults.delete(name):
+    if not account.faults.names.delete(name):
         raise Refused(404, messages.no_dns_fault(name))
     return {}
 

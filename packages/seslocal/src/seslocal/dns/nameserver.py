@@ -85,7 +85,7 @@ class NameServer:
             response.set_rcode(dns.rcode.REFUSED)
         elif self._account().faults.use("dns_outage"):
             response.set_rcode(dns.rcode.SERVFAIL)
-        elif fault := self._account().name_faults.at(query.question[0].name.to_text()):
+        elif fault := self._account().faults.names.at(query.question[0].name.to_text()):
             self._fail(response, fault, query.question[0].rdtype, over_udp=over_udp)
         else:
             self._fill(response, query.question[0].name, query.question[0].rdtype)

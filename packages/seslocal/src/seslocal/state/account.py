@@ -16,7 +16,6 @@ from seslocal.state.identities import Identities
 from seslocal.state.jobs import JobState
 from seslocal.state.mail_records import MailRecords
 from seslocal.state.mailboxes import Mailboxes
-from seslocal.state.name_faults import NameFaults
 from seslocal.state.queues import Queues
 from seslocal.state.sending import Sending
 from seslocal.state.settings import Behaviour, Settings
@@ -54,7 +53,6 @@ class Account:
 
         self.mailboxes = Mailboxes()
         self.zone = Zone()
-        self.name_faults = NameFaults()
         self.faults = Faults(self.ids.random)
 
     def arn(self, resource: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from seslocal.state.name_faults import NameFaults
 from seslocal.state.scenario import Step
 
 # In order of precedence; at most one of a group applies.
@@ -61,6 +62,7 @@ class Faults:
     def __init__(self, random: Random) -> None:
         self.active: dict[str, Fault] = {}
         self.scenario: list[Step] = []  #: the steps of the latest scenario
+        self.names = NameFaults()  #: of the DNS, by name
         self._random = random
 
     def add(self, fault: Fault) -> None:

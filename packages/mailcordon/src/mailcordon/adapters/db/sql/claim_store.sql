@@ -40,7 +40,7 @@ from domain_claim c join tenant t on t.id = c.tenant where t.slug = $1 and c.dom
 
 -- name: holders
 -- Who has this domain, or one above or below it.
-select c.id as claim, t.slug as tenant, c.domain, c.proved_at is not null as proved,
+select c.id as claim, t.slug as tenant, c.domain, c.proved_at is not null as proved, i.status = 'verified' as verified,
        t.retiring_at is not null or i.retiring_at is not null as retired
 from domain_claim c
 join tenant t on t.id = c.tenant
