@@ -102,6 +102,11 @@ def test_a_rule_of_eventbridge_may_write() -> None:
         Condition={"ArnLike": {"aws:SourceArn": RULE.replace("ses", "*")}},
     )
     assert kinds(allow(), wide) == ["open", "users"]
+    of_another_account = allow(
+        Principal={"Service": "events.amazonaws.com"},
+        Condition={"ArnEquals": {"aws:SourceArn": RULE.replace("123456789012", "999999999999")}},
+    )
+    assert kinds(allow(), of_another_account) == ["open", "users"]
 
 
 @pytest.mark.parametrize(

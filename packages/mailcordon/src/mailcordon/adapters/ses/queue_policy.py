@@ -254,7 +254,7 @@ def _too_open(statement: Mapping[str, Any], topics: set[str]) -> Iterator[str]:
     if not sources:
         yield queues.queue_policy_without_source(sid=name)
     for source in sources:
-        if source not in topics and not _RULE.fullmatch(source):
+        if not _may_write(source, topics):
             yield queues.queue_policy_lets_others(sid=name, who=source[:200])
 
 
@@ -268,8 +268,16 @@ def _denies_others(statement: Mapping[str, Any], topics: set[str]) -> bool:
         and "NotPrincipal" not in statement
         and sum(len(keys) for keys in conditions.values()) == 1
         and bool(sources)
-        and all(one in topics or _RULE.fullmatch(one) for one in sources)
+        and all(_may_write(one, topics) for one in sources)
     )
+
+
+def _may_write(source: str, topics: set[str]) -> bool:
+    """One of the topics, or a rule of EventBridge in their account. A queue without topics has rules only."""
+    if source in topics:
+        return True
+    accounts = {topic.split(":")[4] for topic in topics}
+    return _RULE.fullmatch(source) is not None and (not accounts or source.split(":")[4] in accounts)
 
 
 def _list(value: object) -> list[Any]:
