@@ -21,9 +21,8 @@ from mailcordon.messages import identities as words
 
 Action = Literal["own", "rotate", "ses"]
 State = Literal["waiting", "signing", "replaced", "dropped"]
-KEPT = timedelta(
-    days=7
-)  #: a replaced key's record; SES tries to deliver for 14 hours at most, and receivers check at once
+#: How long a replaced key's record stays listed. SES tries to deliver for 14 hours at most, and receivers check at once.
+KEPT = timedelta(days=7)
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # 1 to 63 characters (ses.md 5.3)
 _AT_ONCE = 10  #: keys of one round
 

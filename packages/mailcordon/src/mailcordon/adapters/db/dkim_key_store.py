@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from mailcordon.adapters.db import connection_pool, queries, row_level_security
 from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
 from mailcordon.adapters.db.secrets import Vault
-from mailcordon.control.dkim_keys import StoredKey
+from mailcordon.control.dkim_keys import KEPT, StoredKey
 from mailcordon.core.errors import Conflict
 from mailcordon.messages import identities as words
 
@@ -36,7 +36,7 @@ class DkimKeyStore:
     async def keys(self, tenant: int | None, domain: str) -> list[StoredKey]:
         reader = self._reader or self._control
         async with row_level_security.read_transaction(self._control, reader, tenant, snapshot=False) as conn:
-            return [StoredKey(**dict(row)) for row in await conn.fetch(_SQL.of_domain, domain)]
+            return [StoredKey(**dict(row)) for row in await conn.fetch(_SQL.of_domain, domain, KEPT)]
 
     async def add(self, domain: str, selector: str | None, *, actor: str, because: str) -> None:
         public, secret = None, None

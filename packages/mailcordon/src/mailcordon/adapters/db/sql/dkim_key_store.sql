@@ -5,10 +5,10 @@
 select now();
 
 -- name: of_domain
--- What a domain has now, and what was replaced in the last days. No secret: the reader role may not even ask for it.
+-- What a domain has now, and what was replaced less than $2 ago. No secret: the reader role may not even ask for it.
 select k.id, t.slug as tenant, k.domain, k.selector, k.public_key, k.state, k.made_at, k.looked_at, k.looked, k.signing_at, k.replaced_at
 from dkim_key k join tenant t on t.id = k.tenant
-where k.domain = $1 and (k.state in ('waiting', 'signing') or k.state = 'replaced' and k.replaced_at > now() - make_interval(days => 7))
+where k.domain = $1 and (k.state in ('waiting', 'signing') or k.state = 'replaced' and k.replaced_at > now() - $2::interval)
 order by k.id desc;
 
 -- name: add
