@@ -1,0 +1,2 @@
+-- 0026-feedback-losses
+select 1;

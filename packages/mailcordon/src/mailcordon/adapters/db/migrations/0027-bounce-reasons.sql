@@ -1,0 +1,2 @@
+-- 0027-bounce-reasons
+select 1;

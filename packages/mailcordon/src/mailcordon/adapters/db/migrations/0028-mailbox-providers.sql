@@ -1,0 +1,2 @@
+-- 0028-mailbox-providers
+select 1;

@@ -1,0 +1,2 @@
+-- 0029-suppressions
+select 1;

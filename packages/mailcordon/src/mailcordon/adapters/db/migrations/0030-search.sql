@@ -1,0 +1,2 @@
+-- 0030-search
+select 1;

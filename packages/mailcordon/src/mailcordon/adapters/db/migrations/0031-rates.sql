@@ -1,0 +1,2 @@
+-- 0031-rates
+select 1;
