@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from mailcordon.core.bounce_reason import BounceReason
 from mailcordon.core.delivery import State
 
 NO_TIME = 0  #: as the time of an event that has none
@@ -78,3 +79,4 @@ class Event:
     reason: str | None = None  #: e.g. `Permanent/General`
     text: str | None = None  #: diagnostic text, limited in length
     detail: Mapping[str, object] = field(default_factory=dict[str, object])
+    bounce_reason: BounceReason | None = None  #: of a hard or soft bounce

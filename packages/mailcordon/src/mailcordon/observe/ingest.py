@@ -439,6 +439,8 @@ def _event_row(one: Attributed) -> EventRow:
         detail = {**detail, "reason": event.reason}
     if event.text is not None:
         detail = {**detail, "text": event.text}
+    if event.bounce_reason is not None:
+        detail = {**detail, "bounce_reason": event.bounce_reason.word}
     return EventRow(
         delivery=one.attempt.delivery,
         key=event.key,

@@ -37,6 +37,7 @@ def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
         "ses_id": event.ses_id,
         "reason": event.reason or "",
         "text": event.text or "",
+        "bounce_reason": "" if event.bounce_reason is None else event.bounce_reason.word,
     }
     return Suppression(
         tenant=lane.tenant,

@@ -22,9 +22,10 @@ from mailcordon.adapters.ses.event_values import (
     event_key,
     milliseconds,
 )
+from mailcordon.core.bounce_reason import BounceReason
 from mailcordon.core.event import NO_TIME, Event, Kind
 from mailcordon.messages import reasons
-from mailcordon.observe import classify
+from mailcordon.observe import bounce_reasons, classify
 
 
 class Unusable(Exception):
@@ -34,7 +35,7 @@ class Unusable(Exception):
 class _Part:
     """What is read from the member of one kind of event; `event_of` adds what all kinds share."""
 
-    __slots__ = ("at", "detail", "key", "kind", "reason", "recipients", "text")
+    __slots__ = ("at", "bounce_reason", "detail", "key", "kind", "reason", "recipients", "text")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class _Part:
         reason: str | None = None,
         text: str | None = None,
         detail: dict[str, object] | None = None,
+        bounce_reason: BounceReason | None = None,
     ) -> None:
         self.kind = kind
         self.at = at
@@ -54,6 +56,7 @@ class _Part:
         self.reason = reason
         self.text = text
         self.detail = detail or {}
+        self.bounce_reason = bounce_reason
 
 
 def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
@@ -88,6 +91,7 @@ def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
         reason=part.reason,
         text=part.text,
         detail=_with_source(part, mail.source),
+        bounce_reason=part.bounce_reason,
     )
 
 
@@ -121,8 +125,10 @@ def _bounce(document: Document) -> _Part | None:
     if reported is None:
         return None
     first = reported.bouncedRecipients[0] if reported.bouncedRecipients else Recipient()
+    kind = classify.bounce(reported.bounceType, reported.bounceSubType)
+    bounced = kind is not Kind.SUPPRESSED
     return _Part(
-        classify.bounce(reported.bounceType, reported.bounceSubType),
+        kind,
         at=reported.timestamp,
         recipients=_addresses(reported.bouncedRecipients),
         # Without a feedbackId two bounces of one mail could only be told apart by their times.
@@ -134,6 +140,11 @@ def _bounce(document: Document) -> _Part | None:
             "reporting_mta": reported.reportingMTA,
             "feedback_id": reported.feedbackId,
         },
+        bounce_reason=bounce_reasons.reason_of(
+            reported.bounceType, reported.bounceSubType, first.status, first.diagnosticCode
+        )
+        if bounced
+        else None,
     )
 
 
