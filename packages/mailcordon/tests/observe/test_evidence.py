@@ -3,7 +3,7 @@
 from typing import Any
 
 from mailcordon.core.suppression import Scope, Suppression
-from mailcordon.observe import view
+from mailcordon.observe import suppression_view as view
 
 
 def entry(**evidence: Any) -> Suppression:

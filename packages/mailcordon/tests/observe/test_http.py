@@ -10,9 +10,11 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.key_store import KeyStore
-from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
+from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
-from mailcordon.adapters.http import observe, server
+from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
+from mailcordon.adapters.db.suppression_store import PostgresSuppressions
+from mailcordon.adapters.http import observe, server, suppressions
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.control.key_cache import KeyCache
@@ -54,8 +56,11 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
     store = ObserveStore(database.dsn("observe"))
     services = observe.ObserveServices(
         reader=PostgresObserveReader(control, reader),
-        suppressions=PostgresSuppressions(control),
         replay=Replay(store, reader=Reader(Proof(set())), ingest=world.ingest),
+    )
+    of_suppressions = suppressions.SuppressionServices(
+        reader=PostgresSuppressionReader(control, reader),
+        suppressions=PostgresSuppressions(control),
         hash_key=INSTALLATION.hash_key,
     )
     keys = Keys(KeyStore(control))
@@ -66,7 +71,9 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
         "acme": (await keys.create(tenant="acme", name="a", scopes=["send", "read"], actor="test"))[1],
         "zen": (await keys.create(tenant="zen", name="z", scopes=["send", "read"], actor="test"))[1],
     }
-    app: Any = server.application(KeyCache(KeyStore(control)), observe.routes(services))
+    app: Any = server.application(
+        KeyCache(KeyStore(control)), [*observe.routes(services), *suppressions.routes(of_suppressions)]
+    )
     try:
         async with AsyncClient(transport=ASGITransport(app), base_url="http://api.test") as client:
             yield Api(client, made)

@@ -20,10 +20,12 @@ from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
-from mailcordon.adapters.db.observe_reader import PostgresObserveReader, PostgresSuppressions
+from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.status_reader import StatusReader
+from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
+from mailcordon.adapters.db.suppression_store import PostgresSuppressions
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import account as account_routes
@@ -31,6 +33,7 @@ from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import status as status_routes
+from mailcordon.adapters.http import suppressions as suppression_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.app import heartbeat, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
@@ -115,7 +118,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.push_async_callback(replays.close)
         observed = observe_routes.ObserveServices(
             reader=PostgresObserveReader(*read_as),
-            suppressions=PostgresSuppressions(pools["control"]),
             replay=observe_view.Replay(
                 replays,
                 reader=wiring.event_reader(config),
@@ -125,6 +127,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                     identity_topics=frozenset(config.identity_topic_arns),
                 ),
             ),
+        )
+        suppressed = suppression_routes.SuppressionServices(
+            reader=PostgresSuppressionReader(*read_as),
+            suppressions=PostgresSuppressions(pools["control"]),
             hash_key=installation.hash_key,
         )
         governor = Governor(GovernorStore(pools["governor"]))
@@ -165,6 +171,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         handlers = [
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
+            *suppression_routes.routes(suppressed),
             *status_routes.routes(StatusReader(readers["control"])),
             *account_routes.routes(AccountReader(readers["control"])),
         ]

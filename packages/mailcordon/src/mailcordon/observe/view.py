@@ -1,4 +1,4 @@
-"""Reads counts, suppressions and quarantine for people, and changes suppressions and quarantine on their behalf.
+"""Reads counts and quarantine for people, and processes quarantined documents again on their behalf.
 
 The stores behind these protocols read under a tenant's key as the reader role, which sees only that tenant's rows, and write
 each change together with its audit row.
@@ -13,7 +13,6 @@ from mailcordon.core.errors import NotFound, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.queue import Unreachable
-from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.ports import (
@@ -87,17 +86,6 @@ class MetricQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressionKey:
-    """One address in one scope of one tenant: the key of a suppression."""
-
-    tenant: int
-    hash: bytes
-    address: str
-    scope: Scope
-    target: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineEntry:
     id: int
     why: str
@@ -138,10 +126,6 @@ class ObserveReader(Protocol):
         """The newest holds and stops of the window, at most 20 of each."""
         ...
 
-    async def suppressions(
-        self, scope: ReadScope, *, hash: bytes | None, after: str | None, limit: int
-    ) -> Sequence[Suppression]: ...
-
     async def quarantine(
         self, *, why: str | None, before: int | None, limit: int
     ) -> Sequence[QuarantineEntry]:
@@ -151,18 +135,6 @@ class ObserveReader(Protocol):
     async def quarantine_kinds(self) -> Sequence[QuarantineKind]: ...
 
     async def quarantine_entry(self, id: int) -> QuarantineEntry | None: ...
-
-
-class Suppressions(Protocol):
-    async def add(
-        self, key: SuppressionKey, *, because: str, until_seconds: int | None, actor: str
-    ) -> tuple[Suppression, bool]:
-        """Returns the stored row, and whether it is the new one: an existing suppression that lasts longer stays."""
-        ...
-
-    async def remove(self, key: SuppressionKey, *, because: str | None, actor: str) -> Suppression | None:
-        """Marks it for removal: it is deleted after SES's own entry. Returns None if there is no such suppression."""
-        ...
 
 
 class Replay:
@@ -213,11 +185,3 @@ class Replay:
             await self._store.run(lambda tx: tx.resolve(id, sentence, actor, settled=False))
         except Unreachable as error:
             raise Unavailable(api.not_replayed(id, str(error))) from error
-
-
-def evidence_sentence(entry: Suppression) -> str:
-    """The evidence in one line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`. Values that are not text are left out."""
-    texts = {name: value for name, value in entry.evidence.items() if isinstance(value, str) and value}
-    because = [texts[name] for name in ("because", "text") if name in texts]
-    about = [texts[name] for name in ("reason", "type", "delivery") if name in texts]
-    return " ".join([*because, f"({', '.join(about)})" if about else ""]).strip()

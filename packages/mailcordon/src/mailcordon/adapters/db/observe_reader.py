@@ -1,31 +1,21 @@
-"""Reads counts, suppressions and quarantine, and changes suppressions by hand.
-
-A tenant's key reads as the reader role, which sees only that tenant's rows; a platform key reads as control. A change and its
-audit row are one transaction.
-"""
+"""Reads counts and quarantine. A tenant's key reads as the reader role, which sees only that tenant's rows; a platform key reads
+as control."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import fields, replace
 
 import asyncpg
-import msgspec
 
-from mailcordon.adapters.db import arrays, connection_pool, engine, queries, row_level_security
+from mailcordon.adapters.db import connection_pool, engine, queries, row_level_security
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
-from mailcordon.adapters.db.suppression_row import suppression_from_row
-from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
-from mailcordon.core.suppression import Suppression
-from mailcordon.messages import api
 from mailcordon.observe import metrics, view
 
 _SQL = queries.load("observe_reader.sql")
-_OBSERVE = queries.load("observe_store.sql")
 _SHARED = queries.load("shared.sql")
-_json = msgspec.json.Encoder()
 _PROVIDERS = [int(provider) for provider in Provider]
 
 
@@ -46,7 +36,7 @@ class PostgresObserveReader:
 
     async def lane_id(self, tenant: int, type: str) -> int | None:
         async with connection_pool.transaction(self._control) as connection:
-            return await connection.fetchval(_SQL.lane_id, tenant, type)
+            return await connection.fetchval(_SHARED.lane_by_type, tenant, type)
 
     async def metrics(self, scope: view.ReadScope, query: view.MetricQuery) -> Sequence[view.MetricLine]:
         providers = _PROVIDERS if query.provider is None else [int(query.provider)]
@@ -78,14 +68,6 @@ class PostgresObserveReader:
         found = [_held(row) for row in holds] + [_stopped(row, scope) for row in known(stops)]
         return sorted(found, key=lambda one: one.since, reverse=True)
 
-    async def suppressions(
-        self, scope: view.ReadScope, *, hash: bytes | None, after: str | None, limit: int
-    ) -> Sequence[Suppression]:
-        start = (b"", 0, 0) if after is None else _cursor(after)
-        async with self._as(scope) as connection:
-            rows = await connection.fetch(_SQL.suppressions, scope.tenant, hash, *start, limit)
-        return [suppression_from_row(row) for row in rows]
-
     async def quarantine(
         self, *, why: str | None, before: int | None, limit: int
     ) -> Sequence[view.QuarantineEntry]:
@@ -102,92 +84,6 @@ class PostgresObserveReader:
         async with connection_pool.transaction(self._control) as connection:
             row = await connection.fetchrow(_SQL.quarantine_entry, id)
         return None if row is None else view.QuarantineEntry(**dict(row))
-
-
-class PostgresSuppressions:
-    """Implements observe.view.Suppressions, as the control role."""
-
-    def __init__(self, control: engine.Pool) -> None:
-        self._control = control
-
-    async def add(
-        self, key: view.SuppressionKey, *, because: str, until_seconds: int | None, actor: str
-    ) -> tuple[Suppression, bool]:
-        async with connection_pool.transaction(self._control) as connection:
-            now = await connection.fetchval(_SHARED.now)
-            until = None if until_seconds is None else now + until_seconds * 1000
-            before = await self._at(connection, key)
-            where = (key.tenant, key.hash, key.scope, key.target, key.address)
-            row = (*where, "manual", _text({"because": because}), now, until, actor)
-            await connection.execute(_OBSERVE.suppress, *[arrays.mixed([value]) for value in row])
-            after = await self._at(connection, key)
-            assert after is not None
-            await self._audit(connection, key, actor, "suppression.add", (before, after), because)
-            return after, before != after
-
-    async def remove(
-        self, key: view.SuppressionKey, *, because: str | None, actor: str
-    ) -> Suppression | None:
-        async with connection_pool.transaction(self._control) as connection:
-            before = await self._at(connection, key)
-            if before is None or before.removing_since is not None:
-                return before
-            await connection.execute(_SQL.remove_suppression, key.tenant, key.hash, key.scope, key.target)
-            after = await self._at(connection, key)
-            await self._audit(connection, key, actor, "suppression.remove", (before, after), because)
-            return after
-
-    async def _at(self, connection: engine.PooledConnection, key: view.SuppressionKey) -> Suppression | None:
-        row = await connection.fetchrow(_SQL.suppression_at, key.tenant, key.hash, key.scope, key.target)
-        return None if row is None else suppression_from_row(row)
-
-    async def _audit(
-        self,
-        connection: engine.PooledConnection,
-        key: view.SuppressionKey,
-        actor: str,
-        action: str,
-        change: tuple[Suppression | None, Suppression | None],
-        because: str | None,
-    ) -> None:
-        before, after = (None if one is None else _text(_shown(one)) for one in change)
-        personal = {"address": key.address} | ({} if because is None else {"because": because})
-        await connection.execute(
-            _SHARED.write_personal_audit,
-            actor,
-            action,
-            key.tenant,
-            f"suppression of {{address}}, scope {key.scope.word}",
-            before,
-            after,
-            None if because is None else "{because}",
-            _text(personal),
-        )
-
-
-def _shown(entry: Suppression) -> dict[str, object]:
-    return {
-        "cause": entry.cause,
-        "since": entry.since,
-        "until": entry.until,
-        "by": entry.by,
-        "removing_since": entry.removing_since,
-    }
-
-
-def _text(value: object) -> str:
-    return _json.encode(value).decode().replace("\\u0000", "")
-
-
-def _cursor(text: str) -> tuple[bytes, int, int]:
-    try:
-        hash, scope, target = text.split(".")
-        cursor = bytes.fromhex(hash), int(scope), int(target)
-        if not (0 <= cursor[1] < 3 and 0 <= cursor[2] < 1 << 31):
-            raise ValueError(text)
-    except ValueError:
-        raise Invalid(Fault("after", api.not_a_cursor())) from None
-    return cursor
 
 
 def _unreported(row: asyncpg.Record) -> view.MetricLine:

@@ -1,8 +1,4 @@
--- Reading counts, suppressions and quarantine, and changing suppressions by hand.
-
--- name: lane_id
--- A lane by its type's name, retired ones included.
-select l.id from lane l join message_type y on y.id = l.type where l.tenant = $1 and y.name = $2;
+-- Reading counts and quarantine.
 
 -- name: metrics
 -- The key begins with lane and provider, so each pair is looked up from its first minute on: no scan of a lane's whole past.
@@ -64,31 +60,6 @@ select s.* from stop s
     or s.scope = 'worker' and s.ended_at > now_ms() - $3::bigint * 60000
        and (select no_way_out(now_ms() - $3::bigint * 60000)) && stop_time(s)
  order by s.id desc limit 20;
-
--- name: suppressions
--- A page of the suppressions in force, in the order of their key.
-select s.tenant, s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
-  from suppression s
-  left join lane l on s.scope = 2 and l.id = s.target
-  left join message_type y on y.id = l.type
- where s.tenant = $1 and ($2::bytea is null or s.hash = $2) and (s.until is null or s.until > now_ms())
-   and (s.hash, s.scope, s.target) > ($3::bytea, $4::smallint, $5::int)
- order by s.hash, s.scope, s.target
- limit $6;
-
--- name: suppression_at
--- Locked, since a change follows in the same transaction.
-select s.tenant, s.address, s.scope, s.target, y.name as type, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.hash
-  from suppression s
-  left join lane l on s.scope = 2 and l.id = s.target
-  left join message_type y on y.id = l.type
- where (s.tenant, s.hash, s.scope, s.target) = ($1, $2::bytea, $3::smallint, $4::int)
-   for update of s;
-
--- name: remove_suppression
--- It stands until control has deleted SES's entry, and then this row.
-update suppression set removing_since = now_ms()
- where (tenant, hash, scope, target) = ($1, $2::bytea, $3::smallint, $4::int) and removing_since is null;
 
 -- name: quarantine_list
 -- A page of the quarantine, newest first, without the documents, which may be large.

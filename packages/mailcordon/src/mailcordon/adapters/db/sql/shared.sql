@@ -93,3 +93,7 @@ select u.o, coalesce(s.cause, p.cause) as cause, coalesce(s.scope, 3) as scope, 
                         and (s.scope = 0 or s.scope = 1 and s.target = u.class or s.scope = 2 and s.target = u.lane)
                         and (s.until is null or s.until > now_ms()) order by s.scope limit 1) s on true
   left join platform_suppression p on p.hash = u.hash;
+
+-- name: lane_by_type
+-- A lane by its type's name, retired ones included.
+select l.id from lane l join message_type y on y.id = l.type where l.tenant = $1 and y.name = $2;

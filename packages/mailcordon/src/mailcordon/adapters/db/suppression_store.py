@@ -1,0 +1,88 @@
+"""Changes suppressions on behalf of people. A change and its audit row are one transaction."""
+
+import msgspec
+
+from mailcordon.adapters.db import arrays, connection_pool, engine, queries
+from mailcordon.adapters.db.suppression_row import suppression_from_row
+from mailcordon.core.suppression import Suppression
+from mailcordon.observe import suppression_view as view
+
+_SQL = queries.load("suppression_store.sql")
+_OBSERVE = queries.load("observe_store.sql")
+_SHARED = queries.load("shared.sql")
+_json = msgspec.json.Encoder()
+
+
+class PostgresSuppressions:
+    """Implements observe.suppression_view.Suppressions, as the control role."""
+
+    def __init__(self, control: engine.Pool) -> None:
+        self._control = control
+
+    async def add(
+        self, key: view.SuppressionKey, *, because: str, until_seconds: int | None, actor: str
+    ) -> tuple[Suppression, bool]:
+        async with connection_pool.transaction(self._control) as connection:
+            now = await connection.fetchval(_SHARED.now)
+            until = None if until_seconds is None else now + until_seconds * 1000
+            before = await self._at(connection, key)
+            where = (key.tenant, key.hash, key.scope, key.target, key.address)
+            row = (*where, "manual", _text({"because": because}), now, until, actor)
+            await connection.execute(_OBSERVE.suppress, *[arrays.mixed([value]) for value in row])
+            after = await self._at(connection, key)
+            assert after is not None
+            await self._audit(connection, key, actor, "suppression.add", (before, after), because)
+            return after, before != after
+
+    async def remove(
+        self, key: view.SuppressionKey, *, because: str | None, actor: str
+    ) -> Suppression | None:
+        async with connection_pool.transaction(self._control) as connection:
+            before = await self._at(connection, key)
+            if before is None or before.removing_since is not None:
+                return before
+            await connection.execute(_SQL.remove_suppression, key.tenant, key.hash, key.scope, key.target)
+            after = await self._at(connection, key)
+            await self._audit(connection, key, actor, "suppression.remove", (before, after), because)
+            return after
+
+    async def _at(self, connection: engine.PooledConnection, key: view.SuppressionKey) -> Suppression | None:
+        row = await connection.fetchrow(_SQL.suppression_at, key.tenant, key.hash, key.scope, key.target)
+        return None if row is None else suppression_from_row(row)
+
+    async def _audit(
+        self,
+        connection: engine.PooledConnection,
+        key: view.SuppressionKey,
+        actor: str,
+        action: str,
+        change: tuple[Suppression | None, Suppression | None],
+        because: str | None,
+    ) -> None:
+        before, after = (None if one is None else _text(_shown(one)) for one in change)
+        personal = {"address": key.address} | ({} if because is None else {"because": because})
+        await connection.execute(
+            _SHARED.write_personal_audit,
+            actor,
+            action,
+            key.tenant,
+            f"suppression of {{address}}, scope {key.scope.word}",
+            before,
+            after,
+            None if because is None else "{because}",
+            _text(personal),
+        )
+
+
+def _shown(entry: Suppression) -> dict[str, object]:
+    return {
+        "cause": entry.cause,
+        "since": entry.since,
+        "until": entry.until,
+        "by": entry.by,
+        "removing_since": entry.removing_since,
+    }
+
+
+def _text(value: object) -> str:
+    return _json.encode(value).decode().replace("\\u0000", "")

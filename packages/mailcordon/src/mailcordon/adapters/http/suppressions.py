@@ -1,0 +1,167 @@
+"""Suppressions over HTTP. Changes need the scope `operate`, which only platform keys have."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Response, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery, JSONBody, QueryParameter
+
+from mailcordon.adapters.http import read_scope, shapes
+from mailcordon.adapters.http.auth import AnyRequest, principal_of
+from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
+from mailcordon.control import suppressions
+from mailcordon.core import address as addresses
+from mailcordon.core.errors import NotFound
+from mailcordon.core.principal import OPERATE
+from mailcordon.core.suppression import Scope, Suppression
+from mailcordon.messages import api
+from mailcordon.observe import suppression_view as view
+
+_LEAST_SECONDS = 1  #: of a suppression
+
+ScopeWord = Literal["tenant", "class", "lane"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionServices:
+    """What these routes need."""
+
+    reader: view.SuppressionReader
+    suppressions: view.Suppressions
+    hash_key: bytes  #: of the installation, for the keyed hash of addresses
+
+
+class SuppressionItem(msgspec.Struct):
+    tenant: str
+    address: str
+    scope: ScopeWord
+    class_: str | None = msgspec.field(name="class")
+    type: str | None
+    cause: str
+    detail: str  #: the cause, as a sentence
+    evidence: str  #: in one line
+    facts: dict[str, Any]  #: the evidence as it was recorded
+    since: Time
+    until: Time | None
+    by: str
+    removing: bool  #: its removal was requested; it ends when SES's own entry is gone
+
+
+class SuppressionPage(msgspec.Struct):
+    items: list[SuppressionItem]
+    next: str | None
+
+
+class NewSuppression(msgspec.Struct, forbid_unknown_fields=True):
+    address: str
+    scope: ScopeWord
+    because: str
+    tenant: str | None = None
+    class_: str | None = msgspec.field(default=None, name="class")
+    type: str | None = None
+    until_seconds: float | None = None
+
+
+def routes(services: SuppressionServices) -> list[HTTPRouteHandler]:
+    @get("/v1/suppressions", summary="List the addresses that a tenant may not mail", tags=["observe"])
+    async def list_suppressions(
+        request: AnyRequest,
+        tenant: OneTenant = None,
+        address: FromQuery[str | None] = None,
+        after: FromQuery[str | None] = None,
+        limit: Limit = 1000,
+    ) -> SuppressionPage:
+        slug, reader = await read_scope.of_one_tenant(services.reader, principal_of(request), tenant)
+        hash = None if address is None else addresses.hash_of(services.hash_key, shapes.address(address))
+        entries = await services.reader.suppressions(reader, hash=hash, after=after, limit=limit)
+        last = _cursor_after(entries[-1]) if len(entries) == limit else None
+        return SuppressionPage([_suppression_item(entry, slug) for entry in entries], last)
+
+    @post("/v1/suppressions", summary="Stop a tenant's mail to an address", tags=["observe"])
+    async def add_suppression(
+        request: AnyRequest, data: JSONBody[NewSuppression]
+    ) -> Response[SuppressionItem]:
+        principal = principal_of(request)
+        principal.require(OPERATE)
+        because = shapes.reason(data.because)
+        seconds = shapes.seconds(data.until_seconds, least=_LEAST_SECONDS)
+        slug = principal.tenant_for(data.tenant)
+        key = await _suppression_key(services, slug, data.address, data.scope, data.class_, data.type)
+        entry, changed = await services.suppressions.add(
+            key,
+            because=because,
+            until_seconds=None if seconds is None else int(seconds),
+            actor=principal.actor,
+        )
+        return Response(_suppression_item(entry, slug), status_code=201 if changed else 200)
+
+    @delete(
+        "/v1/suppressions",
+        status_code=202,
+        summary="Allow a tenant's mail to an address again",
+        tags=["observe"],
+    )
+    async def remove_suppression(
+        request: AnyRequest,
+        address: FromQuery[str],
+        scope_: Annotated[ScopeWord, QueryParameter(name="scope")],
+        tenant: OneTenant = None,
+        class_: Annotated[str | None, QueryParameter(name="class")] = None,
+        type: FromQuery[str | None] = None,
+        because: FromQuery[str | None] = None,
+    ) -> SuppressionItem:
+        principal = principal_of(request)
+        principal.require(OPERATE)
+        reason = None if because is None else shapes.reason(because)
+        slug = principal.tenant_for(tenant)
+        key = await _suppression_key(services, slug, address, scope_, class_, type)
+        entry = await services.suppressions.remove(key, because=reason, actor=principal.actor)
+        if entry is None:
+            raise NotFound(api.not_suppressed(slug, key.address, scope_))
+        return _suppression_item(entry, slug)
+
+    return [list_suppressions, add_suppression, remove_suppression]
+
+
+async def _suppression_key(
+    services: SuppressionServices,
+    slug: str,
+    address: str,
+    scope: ScopeWord,
+    class_: str | None,
+    type: str | None,
+) -> view.SuppressionKey:
+    """Raises Invalid where scope, class and type do not fit together, NotFound for an unknown tenant or lane."""
+    parsed = shapes.address(address)
+    covered = await suppressions.covered(services.reader, slug, scope, class_, type, code=read_scope.UNKNOWN)
+    return view.SuppressionKey(
+        tenant=covered.tenant,
+        hash=addresses.hash_of(services.hash_key, parsed),
+        address=str(parsed),
+        scope=covered.scope,
+        target=covered.target,
+    )
+
+
+def _cursor_after(found: Suppression) -> str:
+    return f"{found.hash.hex()}.{int(found.scope)}.{found.target}"
+
+
+def _suppression_item(found: Suppression, tenant: str) -> SuppressionItem:
+    return SuppressionItem(
+        tenant=tenant,
+        address=found.address,
+        scope=found.scope.word,  # pyright: ignore[reportArgumentType]
+        class_=found.mail if found.scope is Scope.CLASS else None,
+        type=found.type,
+        cause=found.cause,
+        detail=found.sentence(tenant),
+        evidence=view.evidence_sentence(found),
+        facts=dict(found.evidence),
+        since=shapes.iso_ms(found.since),
+        until=shapes.iso_ms_or_none(found.until),
+        by=found.by,
+        removing=found.removing_since is not None,
+    )
