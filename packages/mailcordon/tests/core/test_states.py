@@ -199,9 +199,9 @@ def test_other_words_are_not_providers():
         ("aol.com", Provider.YAHOO),
         ("icloud.com", Provider.APPLE),
         ("web.de", Provider.GMX),
-        ("example.com", Provider.OTHER),
-        ("notgmail.com", Provider.OTHER),
-        ("mail.gmail.com", Provider.OTHER),
+        ("example.com", Provider.UNKNOWN),
+        ("notgmail.com", Provider.UNKNOWN),
+        ("mail.gmail.com", Provider.UNKNOWN),
     ],
 )
 def test_a_mailbox_provider_is_known_by_its_public_domains(domain, whose):

@@ -399,7 +399,7 @@ async def test_an_accepted_message_is_found_by_its_id_or_by_one_of_its_deliverie
             "all",
         )
         assert [d["id"] for d in seen["deliveries"]] == [d["id"] for d in sent["deliveries"]]
-        assert [d["provider"] for d in seen["deliveries"]] == ["gmail", "other"]
+        assert [d["provider"] for d in seen["deliveries"]] == ["gmail", "unknown"]
         assert [m["what"] for m in seen["deliveries"][0]["timeline"]] == ["accepted"]
         assert seen["accepted_at"].endswith("Z")
 

@@ -156,7 +156,7 @@ def refusal(domain: str, *, local: bool, suffixes: Suffixes | None) -> Refusal |
     if suffixes is not None and suffixes.registrable(domain) is None:
         return Refusal(code="public-suffix", sentence=words.public_suffix(domain))
     for name in _upwards(domain):
-        if provider.of(name) is not Provider.OTHER or name in _MORE_MAILBOXES:
+        if provider.of(name) is not Provider.UNKNOWN or name in _MORE_MAILBOXES:
             return Refusal(code="mailbox-provider", sentence=words.mailbox_providers_domain(domain, name))
         if name in _OF_AMAZON:
             return Refusal(code="domain-of-amazon", sentence=words.domain_of_amazon(domain, name))

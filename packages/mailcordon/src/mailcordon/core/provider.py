@@ -1,6 +1,7 @@
-"""Mailbox providers, recognised by the domains that they offer to the public.
+"""Mailbox providers: who receives the mail of a recipient's domain (docs/providers.md).
 
-Custom domains hosted there are "other": there is no MX look-up yet.
+A domain that a provider offers to the public is known by its name. Whose a company's domain is, its MX records say: they are
+looked up in the background, so a domain is UNKNOWN until that was done.
 """
 
 from enum import IntEnum
@@ -9,12 +10,17 @@ from mailcordon.messages import api
 
 
 class Provider(IntEnum):
-    OTHER = 0
-    GMAIL = 1
-    MICROSOFT = 2
+    """Numbers are stored: they are never changed or given again."""
+
+    UNKNOWN = -1  #: not looked up yet, or no look-up has been answered
+    OTHER = 0  #: looked up, and none of those below
+
+    # Who has the mailboxes.
+    GMAIL = 1  #: Google: gmail.com and Workspace
+    MICROSOFT = 2  #: outlook.com and its families, and Microsoft 365
     YAHOO = 3
     APPLE = 4
-    GMX = 5
+    GMX = 5  #: United Internet's mailboxes for people: gmx, web.de, mail.com
     COMCAST = 6
     PROTON = 7
     ZOHO = 8
@@ -25,12 +31,130 @@ class Provider(IntEnum):
     FASTMAIL = 13
     TELEKOM = 14
     ORANGE = 15
+    BIGPOND = 16
+    BLUEWIN = 17
+    BT = 18
+    CHARTER = 19
+    FREE = 20
+    HEY = 21
+    KPN = 22
+    LIBERO = 23
+    NAVER = 24
+    ONET = 25
+    POSTEO = 26
+    PROXIMUS = 27
+    RAMBLER = 28
+    SEZNAM = 29
+    TUTA = 30
+    UOL = 31
+    ZIGGO = 32
+    ALIYUN = 33
+    DAUM = 34
+    DOCOMO = 35
+    FREENET = 36
+    INTERIA = 37
+    LAPOSTE = 38
+    MAILBOX_ORG = 39
+    REDIFF = 40
+    SFR = 41
+    TELENET = 42
+    TISCALI = 43
+    WP = 44
+    TENCENT = 45  #: Tencent's mail for companies
+    AWS = 46  #: WorkMail, and mail that SES receives
+
+    # Who has the mailboxes of companies' domains beside web sites.
+    ALL_INKL = 100
+    ARUBA = 101
+    DREAMHOST = 102
+    GANDI = 103
+    GODADDY = 104
+    HETZNER = 105
+    HOSTINGER = 106
+    INFOMANIAK = 107
+    IONOS = 108
+    LOCAWEB = 109
+    LOOPIA = 110
+    MIGADU = 111
+    NAMECHEAP = 112
+    NETCUP = 113
+    ONE_COM = 114
+    OPENSRS = 115
+    OVH = 116
+    RACKSPACE = 117
+    STRATO = 118
+    TITAN = 119
+    HOSTEUROPE = 120
+    DOMAINFACTORY = 121
+    SIMPLY = 122
+    BLUEHOST = 123
+
+    # Gateways: they receive the mail, and pass on what they let through.
+    ABXSEC = 200
+    APPRIVER = 201
+    BARRACUDA = 202
+    CISCO = 203
+    CLOUDFLARE = 204
+    FORCEPOINT = 205
+    FORTINET = 206
+    HORNETSECURITY = 207
+    MIMECAST = 208
+    N_ABLE = 209
+    NOSPAMPROXY = 210
+    PROOFPOINT = 211
+    SEPPMAIL = 212
+    SOPHOS = 213
+    SYMANTEC = 214
+    TRENDMICRO = 215
+    VADE = 216
+    VIPRE = 217
+    ZEROSPAM = 218
+    TRELLIX = 219
+    MAILROUTE = 220
+    SPAMHERO = 221
+    RETARUS = 222
+    ZSCALER = 223
+    DARKTRACE = 224
+    HEIMDAL = 225
+    MAILCHANNELS = 226
+    CLEANMAIL = 227
+    STAYSECURE = 228
+    SPAMTITAN = 229
+
+    # Forwarders: they pass all mail on to an address elsewhere.
+    IMPROVMX = 300
+    FORWARDEMAIL = 301
+    SIMPLELOGIN = 302
+    DUCKDUCKGO = 303
+    ADDY = 304
+    MAILGUN = 305
+    SENDGRID = 306
+    POSTMARK = 307
 
     @property
     def word(self) -> str:
-        return self.name.lower()
+        return _WORDS[self]
+
+    @property
+    def known(self) -> bool:
+        return self is not Provider.UNKNOWN
+
+    @property
+    def named(self) -> bool:
+        """Whether it is one of those that are told apart."""
+        return self > Provider.OTHER
 
 
+_WORDS = {each: each.name.lower().replace("_", "-") for each in Provider}
+#: Other names that people use for the same.
+_ALSO = {
+    "google": Provider.GMAIL,
+    "mail.ru": Provider.MAILRU,
+    "one.com": Provider.ONE_COM,
+    "t-online": Provider.TELEKOM,
+    "mailbox.org": Provider.MAILBOX_ORG,
+}
+_BY_WORD = {word: each for each, word in _WORDS.items()} | _ALSO
 _DOMAINS: dict[Provider, str] = {
     Provider.GMAIL: "gmail.com googlemail.com",
     Provider.MICROSOFT: "outlook.com hotmail.com live.com msn.com hotmail.co.uk hotmail.fr hotmail.de hotmail.it hotmail.es "
@@ -50,17 +174,18 @@ _DOMAINS: dict[Provider, str] = {
     Provider.TELEKOM: "t-online.de magenta.de",
     Provider.ORANGE: "orange.fr wanadoo.fr",
 }
-_OTHER = Provider.OTHER
+_UNKNOWN = Provider.UNKNOWN
 _BY_DOMAIN = {domain: provider for provider, names in _DOMAINS.items() for domain in names.split()}
 
 
 def of(domain: str) -> Provider:
-    return _BY_DOMAIN.get(domain, _OTHER)
+    """Of a domain in DNS form, by its name alone. UNKNOWN: no provider offers it to the public, and its MX records decide."""
+    return _BY_DOMAIN.get(domain, _UNKNOWN)
 
 
 def parse_provider(word: str) -> Provider:
     """Raises ValueError, whose message lists the providers."""
     try:
-        return Provider[word.upper()]
+        return _BY_WORD[word.lower()]
     except KeyError:
         raise ValueError(api.not_one_of([each.word for each in Provider])) from None

@@ -148,7 +148,7 @@ def _delivery(records: MessageRecords, id: int, to: str, rows: Mapping[str, Deli
     queue = rows.get("ready") or rows.get("waiting")
     ledger, outcome = rows.get("ledger"), rows.get("outcome")
     found = [row for row in (queue, ledger, outcome) if row]
-    provider = max((row.provider for row in found), default=0)
+    provider = max((row.provider for row in found), default=Provider.UNKNOWN)
     kept = _what_kept_it(records, id, provider, ledger)
     recorded = _as_recorded(records, id, kept, queue, ledger, outcome)
     now = _by_time(records, id, recorded.state, kept, queue, ledger) or recorded

@@ -40,7 +40,7 @@ class PostgresObserveReader:
 
     async def metrics(self, scope: view.ReadScope, query: view.MetricQuery) -> Sequence[view.MetricLine]:
         providers = _PROVIDERS if query.provider is None else [int(query.provider)]
-        after = -1 if query.after is None else query.after
+        after = -2 if query.after is None else query.after  # a provider's number may be -1
         flows: Sequence[asyncpg.Record] = ()
         async with self._as(scope) as connection:
             if query.by == "lane":

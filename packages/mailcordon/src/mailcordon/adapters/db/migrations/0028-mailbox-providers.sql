@@ -1,2 +1,118 @@
--- 0028-mailbox-providers
-select 1;
+-- Who receives the mail of each domain, as its MX records said when the control role asked (docs/decisions/035-mailbox-providers.md).
+-- Nobody waits for it: the first mail to a domain is accepted as unknown, and its counts move when the domain is learnt.
+
+create table domain_provider (
+    domain text primary key,
+    provider smallint not null,                             -- core.provider.Provider; -1: no look-up has succeeded yet
+    behind smallint,                                        -- who has the mailboxes, where the provider is a gateway and that is known
+    found smallint not null,                                -- core.mailbox_host.Found
+    mx text[] not null default '{}',                        -- the hosts that decided it
+    since bigint not null,                                  -- when this provider was seen first, milliseconds since 1970
+    learnt_at bigint not null,                              -- of the last look-up that answered; 0: none has
+    asked_at bigint not null,                               -- of the last look-up
+    expires_at bigint not null,                             -- looked up again when mail to the domain comes after this
+    failures int not null default 0,                        -- look-ups without an answer, one after the other
+    detail text                                             -- why the last look-up failed
+);
+create index domain_provider_asked on domain_provider (asked_at);
+
+-- From which minute on a domain had which provider. The mail of earlier minutes belongs to the first.
+create table domain_provider_change (
+    domain text not null,
+    minute int not null,                                    -- minutes since 1970
+    provider smallint not null,
+    primary key (domain, minute)
+);
+
+-- Domains that mail goes to and of which nothing, or nothing recent, is known.
+create table domain_wanted (
+    domain text primary key,
+    wanted_at bigint not null default now_ms()
+);
+create index domain_wanted_at on domain_wanted (wanted_at);
+
+-- What is counted under an unknown provider, by domain, until the domain is learnt or its minutes are too old to change.
+create table cohort_unknown (
+    domain text not null,
+    minute int not null,
+    slice int not null,
+    counts int[] not null,                                  -- in the order of core.cohort.COLUMNS
+    primary key (domain, minute, slice)
+);
+create index cohort_unknown_minute on cohort_unknown (minute);
+
+-- The provider of a domain's mail of a minute; -1 if it is not known. A domain may change its provider: later answers do not change
+-- what earlier mail was counted under.
+create function provider_at(of_domain text, of_minute int) returns smallint
+language sql stable parallel safe set search_path = pg_catalog, mailcordon, pg_temp as $$
+    select coalesce(
+        (select provider from domain_provider_change where domain = of_domain and minute <= of_minute order by minute desc limit 1),
+        (select provider from domain_provider_change where domain = of_domain order by minute limit 1),
+        -1::smallint)
+$$;
+
+-- Adds two lists of counts of the same length.
+create function add_counts(one int[], other int[]) returns int[]
+language sql immutable parallel safe set search_path = pg_catalog, mailcordon, pg_temp as $$
+    select array_agg(coalesce(a, 0) + coalesce(b, 0) order by n)
+      from rows from (unnest(one), unnest(other)) with ordinality as u (a, b, n)
+$$;
+
+-- Moves what was counted as unknown to the domains' providers, as changes for the next fold. Null: all domains that are known.
+-- Returns how many rows moved. Runs as the owner: the learner changes no counts otherwise.
+create function move_unknown(of_domains text[], most int) returns int
+language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
+declare
+    n int;
+begin
+    if most is null or not most between 1 and 100000 then
+        raise exception 'move_unknown: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
+    end if;
+    with known as (
+        select u.domain, u.minute, u.slice, provider_at(u.domain, u.minute) as provider from cohort_unknown u
+         where (of_domains is null or u.domain = any (of_domains))
+           and exists (select from domain_provider_change c where c.domain = u.domain)
+         order by u.domain, u.minute, u.slice limit most
+           for update of u skip locked
+    ), moved as (
+        delete from cohort_unknown u using known k
+         where u.domain = k.domain and u.minute = k.minute and u.slice = k.slice
+        returning u.minute, u.slice, u.counts, k.provider
+    ), written as (
+        insert into cohort_change (tenant, lane, minute, path, campaign, list, provider, counts)
+        select l.tenant, l.lane, m.minute, l.path, l.campaign, l.list, p.provider,
+               case when p.provider = -1 then array(select -c from unnest(m.counts) with ordinality u (c, i) order by i) else m.counts end
+          from moved m join slice l on l.id = m.slice cross join lateral (values ((-1)::smallint), (m.provider)) p (provider)
+        returning 1
+    )
+    select count(*) into n from moved where (select count(*) from written) >= 0;
+    return n;
+end $$;
+revoke all on function provider_at(text, int), add_counts(int[], int[]), move_unknown(text[], int) from public;
+
+-- Asks for domains, as long as not too many wait already: mail to made-up domains must not fill the disk.
+create function want_domains(of_domains text[]) returns int
+language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
+declare
+    n int;
+begin
+    if of_domains is null or cardinality(of_domains) > 10000 then
+        raise exception 'want_domains: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
+    end if;
+    if (select count(*) from (select from domain_wanted limit 50000) w) >= 50000 then
+        return 0;
+    end if;
+    insert into domain_wanted (domain) select distinct d from unnest(of_domains) d where length(d) between 1 and 253 order by d
+    on conflict do nothing;
+    get diagnostics n = row_count;
+    return n;
+end $$;
+revoke all on function want_domains(text[]) from public;
+
+grant execute on function provider_at(text, int), add_counts(int[], int[]) to {{control}}, {{observe}}, {{send}}, {{governor}}, {{reader}};
+grant execute on function move_unknown(text[], int) to {{control}}, {{observe}};
+grant execute on function want_domains(text[]) to {{send}}, {{observe}}, {{control}};
+grant select on domain_provider, domain_provider_change to {{control}}, {{observe}}, {{send}}, {{governor}}, {{reader}};
+grant insert, update, delete on domain_provider, domain_provider_change to {{control}};
+grant select, insert, delete on domain_wanted to {{control}};
+grant select, insert, update, delete on cohort_unknown to {{control}}, {{observe}};
