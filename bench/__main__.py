@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import control, door, isolation, send, seslocal
+from bench import control, door, events, isolation, send, seslocal
 
 _BENCHES = {
     "control": control.main,
     "door": door.main,
+    "events": events.main,
     "isolation": isolation.main,
     "send": send.main,
     "seslocal": seslocal.main,

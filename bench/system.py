@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import asyncpg
 
@@ -30,7 +30,7 @@ from bench.mail import Stream
 from mailcordon.adapters.ses.signer import Credentials, Signer
 
 PATIENCE = 60.0  #: seconds; for starting, and for what was sent to be recorded
-_RATE = 100_000  #: recipients a second that the local SES grants
+RATE = 100_000  #: recipients a second that the local SES grants
 _LEDGER = 2_000_000  #: mails that it keeps
 
 
@@ -179,33 +179,80 @@ async def until(
 
 @contextlib.asynccontextmanager
 async def running(say: Callable[[str], None], checkout: Checkout) -> AsyncIterator[System]:
+    """A system of this checkout or another, with a local SES in a process of its own."""
     with temporary_home() as home, _seslocal(home) as ses:
         say(f"starting the system of {checkout.name}, and a local SES for it in a separate process")
-        with _up(checkout, home, ses.url) as up:
-            ran = json.loads((home / "run.json").read_text())
-            cli = json.loads((home / "cli.json").read_text())
-            logins = json.loads((home / "database.json").read_text())
-            streams = await seed.onboard(cli["url"], cli["key"])
-            await asyncio.to_thread(_verify_bare_identity, ses.url)
-            await _end_ramps(logins["send"])
-            session = await asyncpg.connect(logins["control"], server_settings={"search_path": "mailcordon"})
-            tree = Tree(up.pid, ran["processes"])
-            tree.uncounted.add(await session.fetchval("select pg_backend_pid()"))
-            system = System(
-                ses=ses,
-                url=cli["url"],
-                key=cli["key"],
-                streams=streams,
-                tree=tree,
-                processes=ran["processes"],
-                logins=logins,
-                session=session,
-                engine=await _engine(session),
-            )
-            try:
-                yield system
-            finally:
-                await session.close()
+        async with beside(checkout, home, ses) as system:
+            yield system
+
+
+@contextlib.asynccontextmanager
+async def beside(
+    checkout: Checkout, home: Path, ses: Ses, *, commit_times: bool = False
+) -> AsyncIterator[System]:
+    """A system beside a local SES that runs. `commit_times`: PostgreSQL records when each transaction was committed."""
+    with _up(checkout, home, ses.url) as up:
+        if commit_times:
+            await _record_commit_times(home)
+        ran = json.loads((home / "run.json").read_text())
+        cli = json.loads((home / "cli.json").read_text())
+        logins = json.loads((home / "database.json").read_text())
+        streams = await seed.onboard(cli["url"], cli["key"])
+        await asyncio.to_thread(_verify_bare_identity, ses.url)
+        await _end_ramps(logins["send"])
+        session = await asyncpg.connect(logins["control"], server_settings={"search_path": "mailcordon"})
+        tree = Tree(up.pid, ran["processes"])
+        tree.uncounted.add(await session.fetchval("select pg_backend_pid()"))
+        system = System(
+            ses=ses,
+            url=cli["url"],
+            key=cli["key"],
+            streams=streams,
+            tree=tree,
+            processes=ran["processes"],
+            logins=logins,
+            session=session,
+            engine=await _engine(session),
+        )
+        try:
+            yield system
+        finally:
+            await session.close()
+
+
+async def _record_commit_times(home: Path) -> None:
+    """PostgreSQL reads this setting at its start: it is stopped, and `up` starts it again."""
+    old = json.loads((home / "run.json").read_text())
+    postgres = old["processes"]["postgres"]
+    dsn = superuser(json.loads((home / "database.json").read_text()), postgres)
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("alter system set track_commit_timestamp = on")
+    await connection.close()
+    os.kill(postgres, signal.SIGINT)
+
+    async def replaced() -> int | None:
+        return json.loads((home / "run.json").read_text())["processes"]["postgres"]
+
+    await until(replaced, lambda found: found not in (None, postgres), "PostgreSQL has to start again")
+
+    async def healthy() -> bool:
+        return await asyncio.to_thread(_is_healthy, old["url"])
+
+    await until(healthy, bool, "the API has to be healthy")
+
+
+def _is_healthy(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/v1/health", timeout=30) as answer:
+        return answer.status == 200
+    return False
+
+
+def superuser(logins: dict[str, str], postgres: int) -> str:
+    """The address for the embedded server's superuser. `postgres`: the process id of its first process."""
+    parts = urlsplit(logins["control"])
+    data = Path(os.path.realpath(f"/proc/{postgres}/cwd"))
+    password = (data / "mailcordon.password").read_text().strip()
+    return f"postgresql://postgres:{quote(password)}@/{parts.path[1:]}?{parts.query}"
 
 
 async def _end_ramps(dsn: str) -> None:
@@ -240,42 +287,47 @@ def temporary_home() -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _environment(**settings: str) -> dict[str, str]:
+def python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
+
+
+def environment(**settings: str) -> dict[str, str]:
     """Our environment without settings and credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILCORDON_", "AWS_"))}
     return kept | settings
 
 
 @contextlib.contextmanager
-def _process(
-    command: list[str], log: Path, environment: dict[str, str], ready: Path
+def process(
+    command: list[str], log: Path, settings: dict[str, str], ready: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs until the block ends; entered once its file `ready` is there. Raises Failed."""
     with log.open("ab") as said:
-        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        started = subprocess.Popen(command, env=settings, stdout=said, stderr=said)
     try:
         deadline = time.monotonic() + PATIENCE
         while not ready.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
+            if started.poll() is not None or time.monotonic() > deadline:
                 raise Failed(f"{' '.join(command[1:4])} did not start: {log.read_text()[-2000:]}")
             time.sleep(0.05)
-        yield process
+        yield started
     finally:
-        process.terminate()
-        process.wait(PATIENCE)
+        started.terminate()
+        started.wait(PATIENCE)
 
 
 @contextlib.contextmanager
 def _seslocal(home: Path) -> Iterator[Ses]:
     ready = home / "seslocal.json"
     command = [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready)]
-    command += ["--rate", str(_RATE), "--quota", "-1", "--ledger", str(_LEDGER)]
-    with _process(command, home / "seslocal.log", _environment(), ready) as process:
-        yield Ses(json.loads(ready.read_text())["url"], process.pid)
+    command += ["--rate", str(RATE), "--quota", "-1", "--ledger", str(_LEDGER)]
+    with process(command, home / "seslocal.log", environment(), ready) as started:
+        yield Ses(json.loads(ready.read_text())["url"], started.pid)
 
 
 @contextlib.contextmanager
 def _up(checkout: Checkout, home: Path, ses_url: str) -> Iterator[subprocess.Popen[bytes]]:
-    environment = _environment(MAILCORDON_HOME=str(home), MAILCORDON_SES_ENDPOINT=ses_url)
+    settings = environment(MAILCORDON_HOME=str(home), MAILCORDON_SES_ENDPOINT=ses_url)
     command = [*checkout.mailcordon, "up", "--port", "0"]
-    with _process(command, home / "up.log", environment, home / "run.json") as process:
-        yield process
+    with process(command, home / "up.log", settings, home / "run.json") as started:
+        yield started
