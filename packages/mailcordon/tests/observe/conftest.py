@@ -235,6 +235,8 @@ class World:
             "send_event": "*",
             "send_seen": "configuration_set, called_at",
             "suppression": "*",
+            "address_report": "*",
+            "ses_entry": "tenant, hash, list, spelling",
             "metric_minute": "*",
             "quarantine": "digest, why, detail, document, source, tenant",
         }

@@ -131,7 +131,7 @@ def test_each_cause_suppresses_in_its_own_scope(
     ("kind", "reason"),
     [
         (Kind.SOFT_BOUNCE, "Transient/MailboxFull"),
-        (Kind.SUPPRESSED, "Permanent/OnTenantSuppressionList"),
+        (Kind.SUPPRESSED, "Permanent/EmailValidationSuppressed"),
         (Kind.DELIVERY, None),
         (Kind.REJECT, "Bad content"),
         (Kind.OTHER, "not-spam"),

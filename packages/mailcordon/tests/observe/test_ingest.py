@@ -52,14 +52,14 @@ async def test_a_complaint_suppresses_the_address_for_its_class_only(world: Worl
     assert await suppressed(world) == [(world.tenants["acme"], "lee@example.com", 1, 2, "complaint", None)]
 
 
-async def test_an_address_on_a_list_of_ses_is_not_suppressed_again(world: World) -> None:
+async def test_a_mail_that_a_list_of_ses_dropped_is_suppressed_at_ses(world: World) -> None:
     for sub_type in ("OnTenantSuppressionList", "OnAccountSuppressionList", "EmailValidationSuppressed"):
         sent = await world.sent("acme", "newsletter", "kim@example.com")
         await world.tell(sent.send(), sent.bounce(sub_type=sub_type))
         assert await state(world, sent.delivery) is State.SUPPRESSED_AT_SES
-    complained = await world.sent("acme", "newsletter", "kim@example.com")
-    await world.tell(complained.complaint(complaintSubType="OnTenantSuppressionList"))
-    assert await suppressed(world) == []
+    invalid = await world.sent("acme", "newsletter", "lee@example.com")
+    await world.tell(invalid.send(), invalid.bounce(sub_type="EmailValidationSuppressed"))
+    assert [row[1] for row in await suppressed(world)] == ["kim@example.com"]
     assert await world.metrics("hard_bounced", "complained", "suppressed_at_ses") == [(0, 0, 4)]
 
 

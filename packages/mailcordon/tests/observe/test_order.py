@@ -14,7 +14,7 @@ from mailcordon.observe.ports import Transaction
 
 from .conftest import World
 
-TABLES = "event, outcome, send_event, send_seen, suppression, metric_minute, quarantine"
+TABLES = "event, outcome, send_event, send_seen, suppression, address_report, ses_entry, metric_minute, quarantine"
 
 
 async def documents_of_a_delivery(world: World) -> list[str]:

@@ -10,6 +10,8 @@ from enum import IntEnum
 from mailcordon.core.priority import Class
 from mailcordon.messages import reasons, times
 
+DAY_MS = 86_400_000
+
 
 class Scope(IntEnum):
     """Which mail to the address is covered. The values are stored."""
@@ -24,7 +26,30 @@ class Scope(IntEnum):
         return self.name.lower()
 
 
+class Reported(IntEnum):
+    """What of an address is remembered to compute suppressions that end. The values are stored."""
+
+    SOFT_BOUNCE = 0
+    COMPLAINT = 1
+    NOT_SPAM = 2
+
+
 SCOPES = tuple(scope.word for scope in Scope if scope is not Scope.PLATFORM)  #: of a tenant's suppressions
+
+
+#: Causes that not-spam feedback takes back, as SES takes back its own entries (ses.md 2.2).
+LIFTED_BY_NOT_SPAM = frozenset({"complaint", "ses-tenant-complaint", "ses-account-complaint"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftBouncePolicy:
+    """When soft bounces of one address suppress it: `count` within `window_ms`, from the first to the last at least `spread_ms`
+    apart. `off_ms`: for how long, from the last one on. `count` 0: never."""
+
+    count: int = 5
+    window_ms: int = 14 * DAY_MS
+    spread_ms: int = 3 * DAY_MS
+    off_ms: int = 30 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +68,7 @@ class Suppression:
     until: int | None = None
     by: str = "ses"
     removing_since: int | None = None  #: its removal was requested; it ends when SES's own entry is gone
+    removal_waits: str | None = None  #: why a requested removal is not done yet
 
     @property
     def mail(self) -> str | None:
@@ -50,6 +76,11 @@ class Suppression:
         if self.scope is Scope.CLASS:
             return Class(self.target).word
         return self.type if self.scope is Scope.LANE else None
+
+    @property
+    def may_be_lifted(self) -> bool:
+        """Whether not-spam feedback takes it back."""
+        return self.cause in LIFTED_BY_NOT_SPAM
 
     def covers(self, class_: Class, lane: int, now: int) -> bool:
         """Whether it covers mail of this lane of its tenant now. The SQL function `suppressed_for` has the same rule."""

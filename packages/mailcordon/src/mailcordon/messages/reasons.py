@@ -10,7 +10,14 @@ _CAUSES = {
     "complaint": "complaint",
     "unsubscribe": "unsubscribe",
     "ses-global-list": "on SES's global suppression list",
+    "ses-tenant-list": "on SES's suppression list of the tenant",
+    "ses-tenant-complaint": "on SES's suppression list of the tenant because of a complaint",
+    "ses-account-list": "on SES's suppression list of the account",
+    "ses-account-complaint": "on SES's suppression list of the account because of a complaint",
+    "soft-bounces": "repeated soft bounces",
 }
+#: Causes that a person gives: the sentence names who added it, not SES.
+_OF_PEOPLE = {"manual": "added", "imported": "imported", "forgotten": "forgotten on request"}
 
 
 @example(owner="person", by="Ana (CLI)", since="15:23 UTC", because="complaints rising", hold="5")
@@ -93,7 +100,8 @@ def suppressed(
     what = f"send {mail} mail to" if mail else "mail"
     ends = f" until {until}" if until else ""
     source = "reported by SES" if by == "ses" else f"added by {by}"
-    why = f"added by {by} on {on}" if cause == "manual" else f"{_CAUSES.get(cause, cause)} on {on}, {source}"
+    added = _OF_PEOPLE.get(cause)
+    why = f"{added} by {by} on {on}" if added else f"{_CAUSES.get(cause, cause)} on {on}, {source}"
     return f"{may} {what} {address}{ends}: {why}{' (being removed)' if removing else ''}"
 
 

@@ -9,6 +9,8 @@ import re
 from mailcordon.core.event import Kind
 
 UNSUBSCRIBED = "Permanent/UnsubscribedRecipient"
+TRANSIENT = "Transient/General"
+NOT_SPAM = "not-spam"
 GLOBAL_LIST = "Permanent/Suppressed"
 
 #: (bounceType, bounceSubType) -> kind. Others are classified by their type alone.
@@ -36,6 +38,15 @@ BOUNCES: dict[tuple[str, str], Kind] = {
     ("Undetermined", "Undetermined"): Kind.SOFT_BOUNCE,
 }
 
+#: What an event says of the list that an address is on -> the cause of a suppression. A Bounce event says bounceType and
+#: bounceSubType, a Complaint event complaintSubType.
+_LISTS = {
+    "Permanent/OnTenantSuppressionList": "ses-tenant-list",
+    "Permanent/OnAccountSuppressionList": "ses-account-list",
+    "OnTenantSuppressionList": "ses-tenant-complaint",
+    "OnAccountSuppressionList": "ses-account-complaint",
+}
+
 _SUPPRESSION_LIST = re.compile(r"On[A-Za-z]*SuppressionList")
 
 
@@ -51,6 +62,16 @@ def bounce(type: str | None, sub_type: str | None) -> Kind:
 def complaint(sub_type: str | None, feedback_type: str | None) -> Kind:
     if sub_type and _SUPPRESSION_LIST.fullmatch(sub_type):
         return Kind.SUPPRESSED  # on a list because of an older complaint, not a new one
-    if feedback_type == "not-spam":
+    if feedback_type == NOT_SPAM:
         return Kind.OTHER  # the recipient moved the mail out of the spam folder
     return Kind.COMPLAINT
+
+
+def list_of(kind: Kind, reason: str | None) -> str | None:
+    """The cause of the suppression that a hit on a list of the tenant or the account means; None if the event is no such hit."""
+    return _LISTS.get(reason or "") if kind is Kind.SUPPRESSED else None
+
+
+def is_not_spam(kind: Kind, reason: str | None) -> bool:
+    """Whether it is feedback that a mail is no spam: the opposite of a complaint."""
+    return kind is Kind.OTHER and reason == NOT_SPAM

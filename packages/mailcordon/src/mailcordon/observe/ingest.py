@@ -14,9 +14,9 @@ from mailcordon.core import ids, proof, tags
 from mailcordon.core import text as texts
 from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
-from mailcordon.core.suppression import Suppression
+from mailcordon.core.suppression import SoftBouncePolicy
 from mailcordon.messages import reasons
-from mailcordon.observe import attribute, fold, metrics, plausible, suppress
+from mailcordon.observe import attribute, fold, metrics, plausible, suppressing
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
     Decoded,
@@ -103,10 +103,12 @@ class Ingest:
         *,
         kept_days: int = 90,
         identity_topics: Set[str] = frozenset(),
+        soft_bounces: SoftBouncePolicy | None = None,
     ) -> None:
         self._ours = installation
         self._identity_topics = identity_topics
         self._kept_ms = kept_days * 86_400_000
+        self._soft_bounces = soft_bounces or SoftBouncePolicy()
         self._proofs: Proofs = {}
         self._proved_with = installation.mac_keys
 
@@ -117,7 +119,16 @@ class Ingest:
         if len(self._proofs) > MAX_PROOFS or self._proved_with != self._ours.mac_keys:
             self._proofs.clear()  # a proof ends with its key
             self._proved_with = self._ours.mac_keys
-        batch = _Batch(self._ours, self._kept_ms, self._identity_topics, self._proofs, tx, source, quarantine)
+        batch = _Batch(
+            self._ours,
+            self._kept_ms,
+            self._identity_topics,
+            self._soft_bounces,
+            self._proofs,
+            tx,
+            source,
+            quarantine,
+        )
         return await batch.run(decoded)
 
     async def set_aside(
@@ -142,6 +153,7 @@ class _Batch:
         ours: Installation,
         kept_ms: int,
         identity_topics: Set[str],
+        soft_bounces: SoftBouncePolicy,
         proofs: Proofs,
         tx: Transaction,
         source: str,
@@ -150,6 +162,7 @@ class _Batch:
         self._ours = ours
         self._kept_ms = kept_ms
         self._identity_topics = identity_topics
+        self._soft_bounces = soft_bounces
         self._proofs = proofs
         self._tx = tx
         self._source = source
@@ -332,17 +345,7 @@ class _Batch:
             await self._tx.record_sends(list(sends.values()))
 
     async def _suppress(self, new: Sequence[Attributed]) -> None:
-        rows: dict[tuple[int, bytes, int, int], Suppression] = {}
-        for one in new:
-            if one.event.kind not in _MAY_SUPPRESS:
-                continue
-            hash = self._hash(one.address)
-            row = suppress.suppression_of(one, hash) if hash is not None else None
-            if row is not None:
-                key = (row.tenant, row.hash, row.scope, row.target)
-                rows[key] = suppress.stronger(rows[key], row) if key in rows else row
-        if rows:
-            await self._tx.suppress([rows[key] for key in sorted(rows)])
+        await suppressing.suppress(self._tx, new, self._hash, self._soft_bounces)
 
     async def _write_the_rest(self) -> None:
         """Rows that all observers share are written last, so that their locks are short."""
@@ -396,7 +399,6 @@ class _Batch:
 
 
 _NOTHING = Facts()
-_MAY_SUPPRESS = (Kind.HARD_BOUNCE, Kind.COMPLAINT, Kind.SUPPRESSED)
 
 
 def text_of(document: str | bytes) -> str:

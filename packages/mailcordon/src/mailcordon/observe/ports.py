@@ -14,6 +14,7 @@ from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Suppression
+from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack
 
 T = TypeVar("T")
 
@@ -252,7 +253,22 @@ class Transaction(Protocol):
         """Those of mails that still have rows. Existing rows stay as they are."""
         ...
 
-    async def suppress(self, rows: Sequence[Suppression]) -> None: ...
+    async def suppress(self, rows: Sequence[Suppression]) -> None:
+        """Writes each row that is stronger than what stands, and newer than a removal by a person."""
+        ...
+
+    async def remember(self, reports: Sequence[Report]) -> Sequence[Remembered]:
+        """Adds what is not known yet, and returns all that is known of each address. No other observer changes it until the
+        transaction ends."""
+        ...
+
+    async def lift(self, taken_back: Sequence[TakenBack]) -> None:
+        """Deletes the suppressions of the class up to that time that not-spam feedback takes back."""
+        ...
+
+    async def want_entries(self, hits: Sequence[ListHit]) -> None:
+        """Asks control to read SES's entries, each once a day at most."""
+        ...
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
         """Returns how many documents of each kind were counted and not kept, since their kind has no room (quarantine.py)."""

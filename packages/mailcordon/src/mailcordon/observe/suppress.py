@@ -1,26 +1,53 @@
 """Decides which address an event suppresses, in which scope and until when.
 
 A hard bounce suppresses the address for the tenant, a complaint for the tenant's mail of that class, an unsubscribe for the
-lane; never for another tenant. An entry on SES's global list is weak evidence and ends after 14 days. Of several suppressions
-the one that lasts longest stays, then the earliest: a total order, so the order of arrival does not matter.
+lane; never for another tenant. An entry on SES's global list is weak evidence and ends after 14 days. A hit on another of SES's
+lists covers what the list covers: SES's entries for bounces drop all of the tenant's mail, those for complaints only the mail of
+classes whose configuration sets heed complaints. Of several suppressions the one that lasts longest stays, then one that
+not-spam feedback does not take back, then the earliest: a total order, so the order of arrival does not matter.
+
+Complaints and soft bounces are remembered as reports, because what follows from one depends on others: not-spam feedback takes
+back the complaints before it, and soft bounces suppress only if they are repeated.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
 from mailcordon.core import ids
-from mailcordon.core.event import Kind
-from mailcordon.core.suppression import Scope, Suppression
+from mailcordon.core.bounce_reason import BounceReason
+from mailcordon.core.event import Event, Kind
+from mailcordon.core.priority import Class
+from mailcordon.core.suppression import (
+    DAY_MS,
+    LIFTED_BY_NOT_SPAM,
+    Reported,
+    Scope,
+    SoftBouncePolicy,
+    Suppression,
+)
 from mailcordon.observe import classify
 from mailcordon.observe.attribute import Attributed
+from mailcordon.observe.reports import ListHit, Report
 
 GLOBAL_LIST_MS = 14 * 24 * 3600 * 1000  #: SES keeps entries of its global list about as long (ses.md 2.1)
 FOREVER = 2**63 - 1
 
+#: Soft bounces that say something of the mailbox, if they are repeated. Others are about the message, the sender or a server.
+_OF_THE_MAILBOX = frozenset({BounceReason.MAILBOX_FULL, BounceReason.UNDETERMINED})
+_OF_THE_ACCOUNT = frozenset({"ses-account-list", "ses-account-complaint"})
+MOST_A_DAY = 20  #: reports of a kind about one address that are kept of one day; more would say nothing more
+
 
 def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
-    """Returns None if the event suppresses nothing. `hash` is the keyed hash of the address (core/address.py)."""
+    """What one event suppresses by itself; None if nothing. `hash` is the keyed hash of the address (core/address.py)."""
     event, lane = found.event, found.lane
     until = None
+    cause = classify.list_of(event.kind, event.reason)
     if event.kind is Kind.COMPLAINT:
         scope, target, cause = Scope.CLASS, int(lane.class_), "complaint"
+    elif cause is not None:
+        complained = cause in LIFTED_BY_NOT_SPAM
+        scope, target = (Scope.CLASS, int(lane.class_)) if complained else _listed(found)
     elif event.reason == classify.UNSUBSCRIBED:
         scope, target, cause = Scope.LANE, lane.id, "unsubscribe"
     elif event.kind is Kind.HARD_BOUNCE and event.reason == classify.GLOBAL_LIST:
@@ -30,15 +57,6 @@ def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
         scope, target, cause = Scope.TENANT, 0, "hard-bounce"
     else:
         return None
-    evidence = {
-        "event": event.key.hex(),
-        "delivery": ids.delivery_id(found.attempt.delivery),
-        "type": lane.type,
-        "ses_id": event.ses_id,
-        "reason": event.reason or "",
-        "text": event.text or "",
-        "bounce_reason": "" if event.bounce_reason is None else event.bounce_reason.word,
-    }
     return Suppression(
         tenant=lane.tenant,
         hash=hash,
@@ -46,10 +64,149 @@ def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
         target=target,
         address=found.address,
         cause=cause,
-        evidence=evidence,
+        evidence=_evidence(found),
         since=event.at,
         until=until,
     )
+
+
+def report_of(found: Attributed, hash: bytes) -> Report | None:
+    """What has to be remembered of an event; None if nothing."""
+    event, lane = found.event, found.lane
+    alone = suppression_of(found, hash)
+    if alone is not None and alone.may_be_lifted:
+        kind, cause = Reported.COMPLAINT, alone.cause
+    elif classify.is_not_spam(event.kind, event.reason):
+        kind, cause = Reported.NOT_SPAM, ""
+    elif is_of_the_mailbox(event):
+        kind, cause = Reported.SOFT_BOUNCE, "soft-bounces"
+    else:
+        return None
+    return Report(
+        tenant=lane.tenant,
+        hash=hash,
+        key=event.key,
+        kind=kind,
+        class_=lane.class_,
+        at=event.at,
+        cause=cause,
+        address=found.address,
+        evidence={} if kind is Reported.NOT_SPAM else _evidence(found),
+    )
+
+
+def hits_of(found: Attributed, hash: bytes) -> list[ListHit]:
+    """Where SES's own entry can be read, if the event is a hit on a list that can be read: as mailed and as the event says."""
+    event = found.event
+    cause = classify.list_of(event.kind, event.reason)
+    if cause is None:
+        return []
+    list_ = "" if cause in _OF_THE_ACCOUNT else event.ses_tenant or found.attempt.tenant_key
+    named = [one for one in event.recipients if one.lower() == found.address.lower()]
+    return [
+        ListHit(tenant=found.lane.tenant, hash=hash, list=list_, spelling=spelling)
+        for spelling in dict.fromkeys([*named, found.address])
+    ]
+
+
+def is_of_the_mailbox(event: Event) -> bool:
+    """Whether it is a soft bounce that counts for the policy of repetition."""
+    if event.kind is not Kind.SOFT_BOUNCE or event.bounce_reason not in _OF_THE_MAILBOX:
+        return False
+    # Out-of-office replies come as Transient/General, and name no status and no answer of a mail server (ses.md 4.3).
+    return event.reason != classify.TRANSIENT or bool(event.text or event.detail.get("status"))
+
+
+def follows(
+    reports: Iterable[Report], removed: Mapping[tuple[Scope, int], int], policy: SoftBouncePolicy
+) -> list[Suppression]:
+    """The suppressions of one address that follow from all that was reported about it, one for each scope and target.
+
+    `removed`: until when evidence is void, since a person removed the suppression.
+    """
+    found: dict[tuple[Scope, int], Suppression] = {}
+    reports = list(reports)
+    taken_back = not_spam(reports)
+    for one in reports:
+        key = Scope.CLASS, int(one.class_)
+        void = max(taken_back.get(one.class_, -1), removed.get(key, -1))
+        if one.kind is Reported.COMPLAINT and one.at > void:
+            row = _suppression(one, Scope.CLASS, int(one.class_), None)
+            found[key] = stronger(found[key], row) if key in found else row
+    void = removed.get((Scope.TENANT, 0), -1)
+    soft = [one for one in reports if one.kind is Reported.SOFT_BOUNCE and one.at > void]
+    last = _repeated(soft, policy)
+    if last is not None:
+        found[Scope.TENANT, 0] = _suppression(last, Scope.TENANT, 0, last.at + policy.off_ms)
+    return [found[key] for key in sorted(found)]
+
+
+def surplus(reports: Iterable[Report]) -> list[Report]:
+    """The reports of one address that need not be kept: those beyond MOST_A_DAY of a kind, class and day.
+
+    Which stay depends on the reports alone: the earliest, of not-spam feedback the latest.
+    """
+    days: dict[tuple[Reported, Class, int], list[Report]] = defaultdict(list)
+    for one in reports:
+        days[one.kind, one.class_, one.at // DAY_MS].append(one)
+    too_much: list[Report] = []
+    for (kind, _, _), of_a_day in days.items():
+        of_a_day.sort(key=lambda one: (one.at, one.key), reverse=kind is Reported.NOT_SPAM)
+        too_much += of_a_day[MOST_A_DAY:]
+    return too_much
+
+
+def not_spam(reports: Iterable[Report]) -> dict[Class, int]:
+    """The latest not-spam feedback of each class. Complaints up to then are taken back."""
+    latest: dict[Class, int] = {}
+    for one in reports:
+        if one.kind is Reported.NOT_SPAM:
+            latest[one.class_] = max(one.at, latest.get(one.class_, one.at))
+    return latest
+
+
+def _repeated(soft: Sequence[Report], policy: SoftBouncePolicy) -> Report | None:
+    """The latest soft bounce that, with those before it, meets the policy."""
+    ordered = sorted(soft, key=lambda one: (one.at, one.key))
+    for last in range(len(ordered) - 1, -1, -1):
+        within = [one for one in ordered[: last + 1] if one.at > ordered[last].at - policy.window_ms]
+        if 0 < policy.count <= len(within) and within[-1].at - within[0].at >= policy.spread_ms:
+            return ordered[last]
+    return None
+
+
+def _suppression(one: Report, scope: Scope, target: int, until: int | None) -> Suppression:
+    return Suppression(
+        tenant=one.tenant,
+        hash=one.hash,
+        scope=scope,
+        target=target,
+        address=one.address,
+        cause=one.cause,
+        evidence=one.evidence,
+        since=one.at,
+        until=until,
+    )
+
+
+def _listed(found: Attributed) -> tuple[Scope, int]:
+    """What an entry for a bounce covers: all mail that goes through the SES tenant whose list it is on."""
+    class_ = found.lane.class_
+    if found.event.ses_tenant == f"{found.attempt.tenant_key}-{class_.word}":
+        return Scope.CLASS, int(class_)
+    return Scope.TENANT, 0
+
+
+def _evidence(found: Attributed) -> dict[str, object]:
+    event = found.event
+    return {
+        "event": event.key.hex(),
+        "delivery": ids.delivery_id(found.attempt.delivery),
+        "type": found.lane.type,
+        "ses_id": event.ses_id,
+        "reason": event.reason or "",
+        "text": event.text or "",
+    }
 
 
 def stronger(one: Suppression, other: Suppression) -> Suppression:
@@ -57,9 +214,10 @@ def stronger(one: Suppression, other: Suppression) -> Suppression:
     return max(one, other, key=_strength)
 
 
-def _strength(row: Suppression) -> tuple[int, int, str, str]:
+def _strength(row: Suppression) -> tuple[int, bool, int, str, str]:
     return (
         FOREVER if row.until is None else row.until,
+        not row.may_be_lifted,
         -row.since,
         row.cause,
         str(row.evidence.get("event", "")),

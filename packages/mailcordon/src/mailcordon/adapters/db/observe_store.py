@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import arrays, engine, queries
+from mailcordon.adapters.db import address_reports, arrays, engine, queries
 from mailcordon.adapters.db.driver_errors import in_words
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.route_row import lane_from_row
@@ -42,6 +42,7 @@ from mailcordon.observe.ports import (
     SetRef,
     Transaction,
 )
+from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack
 
 T = TypeVar("T")
 
@@ -271,6 +272,15 @@ class PostgresTransaction:
             for row in rows
         ]
         await self._connection.execute(_SQL.suppress, *_columns(sorted(values, key=lambda one: one[:4]), 10))
+
+    async def remember(self, reports: Sequence[Report]) -> Sequence[Remembered]:
+        return await address_reports.remember(self._connection, reports)
+
+    async def lift(self, taken_back: Sequence[TakenBack]) -> None:
+        await address_reports.lift(self._connection, taken_back)
+
+    async def want_entries(self, hits: Sequence[ListHit]) -> None:
+        await address_reports.want_entries(self._connection, hits)
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
         kinds = sorted({row.why for row in rows})

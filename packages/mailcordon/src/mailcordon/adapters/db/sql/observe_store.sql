@@ -110,20 +110,24 @@ select x.mail, x.key, m.tenant, m.lane, x.kind, x.at, now_ms(), x.ses_id, x.queu
 on conflict do nothing;
 
 -- name: suppress
--- The order of observe/suppress.py: the suppression that lasts longest stays, of those the earliest. A requested removal stands
--- against older evidence, and is undone by newer.
+-- The order of observe/suppress.py: the suppression that lasts longest stays, of those one that not-spam feedback does not take back,
+-- of those the earliest. A removal, requested or done, stands against older evidence, and is undone by newer.
 insert into suppression as s (tenant, hash, scope, target, address, cause, evidence, since, until, by)
 select x.tenant, x.hash, x.scope, x.target, x.address, x.cause, x.evidence::jsonb, x.since, x.until, x.by
   from unnest($1::text::int[], $2::text::bytea[], $3::text::smallint[], $4::text::int[], $5::text::text[], $6::text::text[], $7::text::text[], $8::text::bigint[],
               $9::text::bigint[], $10::text::text[]) as x (tenant, hash, scope, target, address, cause, evidence, since, until, by)
+ where x.since > coalesce((select r.at from suppression_removal r
+                            where (r.tenant, r.hash, r.scope, r.target) = (x.tenant, x.hash, x.scope, x.target)), -1)
 on conflict (tenant, hash, scope, target) do update
    set address = excluded.address, cause = excluded.cause, evidence = excluded.evidence, since = excluded.since,
-       until = excluded.until, by = excluded.by, removing_since = null
+       until = excluded.until, by = excluded.by, removing_since = null, removal_waits = null, removal_next_at = null
  where excluded.since > s.removing_since
     or s.removing_since is null and
-       (coalesce(excluded.until, 9223372036854775807), -excluded.since, excluded.cause collate "C",
-        coalesce(excluded.evidence ->> 'event', '') collate "C")
-     > (coalesce(s.until, 9223372036854775807), -s.since, s.cause collate "C",
+       (coalesce(excluded.until, 9223372036854775807),
+        excluded.cause not in ('complaint', 'ses-tenant-complaint', 'ses-account-complaint'), -excluded.since,
+        excluded.cause collate "C", coalesce(excluded.evidence ->> 'event', '') collate "C")
+     > (coalesce(s.until, 9223372036854775807),
+        s.cause not in ('complaint', 'ses-tenant-complaint', 'ses-account-complaint'), -s.since, s.cause collate "C",
         coalesce(s.evidence ->> 'event', '') collate "C");
 
 -- name: lock_quarantine_kinds

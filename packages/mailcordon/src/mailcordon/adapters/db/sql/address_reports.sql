@@ -1,0 +1,47 @@
+-- What events reported about addresses, and what follows from several of them together.
+
+-- name: lock_addresses
+-- One observer after the other decides about an address. Sorted by the caller, and taken before any row of `suppression`.
+select pg_advisory_xact_lock(k) from unnest($1::text::bigint[]) k;
+
+-- name: remember
+-- Reports about addresses. A copy of an event changes nothing.
+insert into address_report (tenant, hash, key, kind, class, at, cause, address, evidence)
+select x.tenant, x.hash, x.key, x.kind, x.class, x.at, x.cause, x.address, x.evidence::jsonb
+  from unnest($1::text::int[], $2::text::bytea[], $3::text::bytea[], $4::text::smallint[], $5::text::smallint[], $6::text::bigint[],
+              $7::text::text[], $8::text::text[], $9::text::text[])
+       as x (tenant, hash, key, kind, class, at, cause, address, evidence)
+on conflict do nothing;
+
+-- name: remembered
+-- All reports about these addresses: at most some twenty of a kind and day are kept.
+select a.tenant, a.hash, a.key, a.kind, a.class, a.at, a.cause, a.address, a.evidence
+  from unnest($1::text::int[], $2::text::bytea[]) x (tenant, hash)
+  join address_report a on a.tenant = x.tenant and a.hash = x.hash;
+
+-- name: removed_by_people
+-- Until when evidence about these addresses is void.
+select r.tenant, r.hash, r.scope, r.target, r.at
+  from unnest($1::text::int[], $2::text::bytea[]) x (tenant, hash)
+  join suppression_removal r on r.tenant = x.tenant and r.hash = x.hash;
+
+-- name: forget_reports
+-- Reports beyond what is kept of a day.
+delete from address_report a
+ using unnest($1::text::int[], $2::text::bytea[], $3::text::bytea[]) x (tenant, hash, key)
+ where a.tenant = x.tenant and a.hash = x.hash and a.key = x.key;
+
+-- name: lift
+-- What not-spam feedback takes back, as SES takes back its own entry.
+delete from suppression s
+ using unnest($1::text::int[], $2::text::bytea[], $3::text::int[], $4::text::bigint[]) x (tenant, hash, class, at)
+ where s.tenant = x.tenant and s.hash = x.hash and s.scope = 1 and s.target = x.class and s.since <= x.at
+   and s.cause in ('complaint', 'ses-tenant-complaint', 'ses-account-complaint');
+
+-- name: want_entries
+-- Asks control to read SES's entries: those never read, and those read more than a day ago.
+insert into ses_entry as e (tenant, hash, list, spelling, wanted_since)
+select x.tenant, x.hash, x.list, x.spelling, now_ms()
+  from unnest($1::text::int[], $2::text::bytea[], $3::text::text[], $4::text::text[]) x (tenant, hash, list, spelling)
+on conflict (tenant, hash, list, spelling) do update set wanted_since = now_ms()
+ where e.wanted_since is null and e.read_at < now_ms() - 86400000;
