@@ -60,8 +60,9 @@ class Provider(IntEnum):
     TELENET = 42
     TISCALI = 43
     WP = 44
-    TENCENT = 45  #: Tencent's mail for companies
-    AWS = 46  #: WorkMail, and mail that SES receives
+    AWS = 45  #: WorkMail, and mail that SES receives
+    YAHOO_JAPAN = 46  #: has nothing in common with Yahoo but the name
+    VIRGIN_MEDIA = 47
 
     # Who has the mailboxes of companies' domains beside web sites.
     ALL_INKL = 100
@@ -84,10 +85,6 @@ class Provider(IntEnum):
     RACKSPACE = 117
     STRATO = 118
     TITAN = 119
-    HOSTEUROPE = 120
-    DOMAINFACTORY = 121
-    SIMPLY = 122
-    BLUEHOST = 123
 
     # Gateways: they receive the mail, and pass on what they let through.
     ABXSEC = 200
@@ -111,15 +108,7 @@ class Provider(IntEnum):
     ZEROSPAM = 218
     TRELLIX = 219
     MAILROUTE = 220
-    SPAMHERO = 221
-    RETARUS = 222
-    ZSCALER = 223
-    DARKTRACE = 224
-    HEIMDAL = 225
-    MAILCHANNELS = 226
-    CLEANMAIL = 227
-    STAYSECURE = 228
-    SPAMTITAN = 229
+    RETARUS = 221
 
     # Forwarders: they pass all mail on to an address elsewhere.
     IMPROVMX = 300
@@ -134,6 +123,11 @@ class Provider(IntEnum):
     @property
     def word(self) -> str:
         return _WORDS[self]
+
+    @property
+    def kind(self) -> str:
+        """mailbox, hosting, gateway or forwarder; "" if it is none of those that are told apart."""
+        return "" if self <= 0 else ("mailbox", "hosting", "gateway", "forwarder")[self // 100]
 
     @property
     def known(self) -> bool:
