@@ -18,6 +18,7 @@ from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.proof_store import ProofStore
+from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
@@ -34,6 +35,7 @@ from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.plans import Plans
+from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.retirement import Retirement
@@ -347,6 +349,9 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
             region="us-east-1",
         ),
         claims=Claims(ClaimStore(world.control), world.plans, lambda: Resolver().check(authoritative=True)),
+        learning=ProviderLearning(
+            ProviderStore(world.control), lambda *_: Resolver().check(authoritative=False), local=True
+        ),
         judge=Judge(
             ProofStore(world.control),
             world.administer,

@@ -23,6 +23,7 @@ from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReade
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.proof_store import ProofStore
+from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
@@ -32,6 +33,7 @@ from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
 from mailcordon.adapters.http import observe as observe_routes
+from mailcordon.adapters.http import providers as provider_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http import suppressions as suppression_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
@@ -48,6 +50,7 @@ from mailcordon.control.isolation import Isolation
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.proofs import Proofs
+from mailcordon.control.providers import Providers
 from mailcordon.control.tenants import Tenants
 from mailcordon.core.clock import boot_time
 from mailcordon.door.buckets import Buckets
@@ -93,6 +96,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         cache = KeyCache(key_store)
         await stack.enter_async_context(key_uses.written(cache, key_store))
         door_facts = DoorFacts()
+        table = await stack.enter_async_context(wiring.provider_table(config, stop))
         accept = Accept(
             accept_store,
             installation.hash_key,
@@ -102,6 +106,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             large=large_store,
             pending=config.pending,
             refused=door_facts.refuse,
+            provider_of=table.of,
         )
         # The thread that parses large messages gives way to the event loop after 0.5 ms, not after 5.
         sys.setswitchinterval(0.0005)
@@ -174,6 +179,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *suppression_routes.routes(suppressed),
             *status_routes.routes(StatusReader(readers["control"])),
             *account_routes.routes(AccountReader(readers["control"])),
+            *provider_routes.routes(Providers(ProviderStore(pools["control"]))),
         ]
         health = _Health(pools["control"]).check
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)

@@ -15,6 +15,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.proof_store import ProofStore
+from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses import management_events
@@ -31,6 +32,7 @@ from mailcordon.control.dkim_keys import DkimSigning
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
@@ -114,6 +116,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 keep_days=config.keep_records_days,
             ),
             checks=wiring.identity_checks(config, pool, ControlReader(pool, pool), governor),
+            learning=ProviderLearning(
+                ProviderStore(pool),
+                lambda seconds, questions: dns.check(
+                    authoritative=False, seconds=seconds, questions=questions
+                ),
+                local=local,
+            ),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

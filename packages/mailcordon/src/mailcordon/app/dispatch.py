@@ -45,6 +45,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(
             mac_keys.kept_fresh(installation, config, "send", sign_with_the_newest)
         )
+        table = await stack.enter_async_context(wiring.provider_table(config, stop))
         dispatcher = Dispatcher(
             store=queue,
             settle=settle,
@@ -56,6 +57,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             cell=config.cell,
             slots=config.call_slots,
             first_probe_ms=config.probe_seconds * 1000,
+            provider_of=table.of,
         )
         async with heartbeat.beating("dispatch", config.login_url("send"), dispatcher.facts):
             await dispatcher.run(stop)

@@ -12,6 +12,7 @@ from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.installation import load_installation
 from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.provider_store import ProviderFeed
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.reply import Server
 from mailcordon.adapters.dns.resolver import Resolver
@@ -29,6 +30,7 @@ from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
 from mailcordon.core.priority import Class
 from mailcordon.messages import database
+from mailcordon.send.provider_table import ProviderTable
 
 
 def settings(config: Config) -> Settings:
@@ -97,6 +99,18 @@ def identity_checks(
         region=config.region,
         rules=lapses.Rules(over_ms=int(config.lapse_hours * 3_600_000)),
     )
+
+
+@contextlib.asynccontextmanager
+async def provider_table(config: Config, stop: asyncio.Event) -> AsyncGenerator[ProviderTable]:
+    """What is known of recipients' domains, which follows what is learnt."""
+    feed = ProviderFeed(config.login_url("send"))
+    table = ProviderTable(feed)
+    try:
+        async with running(table.run(), stop):
+            yield table
+    finally:
+        await feed.close()
 
 
 async def installation(config: Config, login: str) -> Installation:

@@ -20,6 +20,7 @@ from mailcordon.control.facts import ControlFacts
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
+from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
@@ -51,6 +52,8 @@ class Intervals:
     purge: float = 30.0
     partitions: float = 3_600.0
     counts: float = 60.0
+    learn: float = 0.5  #: who receives the mail of new domains
+    counts_of_unknown: float = 30.0
     proofs: float = 1.0  #: those that run; without any it is one look at an empty index
 
 
@@ -67,6 +70,8 @@ LOCAL = Intervals(
     align=10.0,
     purge=10.0,
     partitions=10.0,
+    learn=0.2,
+    counts_of_unknown=2.0,
     proofs=0.3,
 )
 
@@ -89,6 +94,7 @@ class Services:
     dkim: DkimSigning
     judge: Judge
     checks: IdentityChecks
+    learning: ProviderLearning
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -115,6 +121,9 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("end the stops that cover no lane", intervals.align, services.governor.stops.end_of_no_lane),
         ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
+        ("learn mailbox providers", intervals.learn, services.learning.advance),
+        ("move counts of unknown providers", intervals.counts_of_unknown, services.learning.settle_counts),
+        ("forget domains", intervals.partitions, services.learning.purge),
         ("judge proofs", intervals.proofs, services.judge.advance),
         ("purge proofs", intervals.purge, services.judge.purge),
         ("settle claims to domains", intervals.claims, services.claims.advance),

@@ -30,7 +30,9 @@ class Records:
 
     mx: tuple[tuple[int, str], ...] = ()  #: preference and host
     spf: str | None = None
-    autodiscover: tuple[str, ...] = ()  #: where mail programs are sent to: targets of the CNAME or SRV records
+    autodiscover: tuple[
+        str, ...
+    ] = ()  #: where mail programs are sent to: targets of the CNAME or SRV records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +96,11 @@ _HOSTS: dict[Provider, str] = {
     Provider.GANDI: "mail.gandi.net",
     Provider.GODADDY: "smtp.secureserver.net mailstore1.secureserver.net smtp.*.secureserver.net mailstore1.*.secureserver.net",
     Provider.HETZNER: "your-server.de",
-    Provider.HOSTINGER: "hostinger.com hostinger.mx hostinger.in hostinger.co hostinger.co.uk hostinger.es hostinger.fr hostinger.com.br",
+    Provider.HOSTINGER: "hostinger.com hostinger.mx hostinger.in hostinger.co hostinger.es hostinger.fr "
+    "hostinger.co.uk hostinger.com.br",
     Provider.INFOMANIAK: "infomaniak.ch infomaniak.com",
-    Provider.IONOS: "ionos.de ionos.com ionos.es ionos.mx ionos.fr ionos.it ionos.co.uk ionos.at ionos.ca ionos.us kundenserver.de "
-    "1and1.com 1and1.co.uk 1and1.fr 1and1.es 1and1.it 1und1.de perfora.net schlund.de",
+    Provider.IONOS: "ionos.de ionos.com ionos.es ionos.mx ionos.fr ionos.it ionos.co.uk ionos.at ionos.ca ionos.us "
+    "kundenserver.de 1and1.com 1and1.co.uk 1and1.fr 1and1.es 1and1.it 1und1.de perfora.net schlund.de",
     Provider.LOCAWEB: "locaweb.com.br",
     Provider.LOOPIA: "loopia.se",
     Provider.MIGADU: "migadu.com",
@@ -144,7 +147,10 @@ _HOSTS: dict[Provider, str] = {
 _RENTED = ("clients.your-server.de", "invalid")
 #: Where mail programs find the mailboxes, and whom SPF lets send for a domain: of those whom companies put gateways before.
 _MAILBOXES: dict[Provider, tuple[str, str]] = {
-    Provider.MICROSOFT: ("outlook.com office365.us partner.outlook.cn", "spf.protection.outlook.com spf.protection.office365.us"),
+    Provider.MICROSOFT: (
+        "outlook.com office365.us partner.outlook.cn",
+        "spf.protection.outlook.com spf.protection.office365.us",
+    ),
     Provider.GMAIL: ("google.com googlehosted.com", "_spf.google.com"),
     Provider.AWS: ("awsapps.com", ""),
     Provider.INFOMANIAK: ("infomaniak.com infomaniak.ch", "spf.infomaniak.ch"),
@@ -183,7 +189,9 @@ def hosting(records: Records) -> Hosting:
     known = {host: whose for host in first if (whose := of_host(host)) is not None}
     if not known:
         return Hosting(
-            provider=Provider.OTHER, behind=_mailboxes(records, Provider.OTHER), hosts=tuple(first[:_MOST_HOSTS])
+            provider=Provider.OTHER,
+            behind=_mailboxes(records, Provider.OTHER),
+            hosts=tuple(first[:_MOST_HOSTS]),
         )
     count = Counter(known.values())
     # A gateway beside mailboxes is meant to be passed by all mail; the highest numbers are theirs.
@@ -211,9 +219,9 @@ def _mailboxes(records: Records, provider: Provider) -> Provider | None:
 
 def _included(spf: str | None) -> Sequence[str]:
     """The names that a record of SPF refers to by `include` or `redirect` (RFC 7208)."""
-    words = (spf or "").lower().split()
-    parts = (word.lstrip("+?~") for word in words)
-    return [part.partition(part[7])[2].removesuffix(".") for part in parts if part.startswith(("include:", "redirect="))]
+    parts = [word.lstrip("+?~") for word in (spf or "").lower().split()]
+    named = [part.removeprefix("include:").removeprefix("redirect=") for part in parts]
+    return [name.removesuffix(".") for name, part in zip(named, parts, strict=True) if name != part]
 
 
 def _longest(name: str, ends: dict[str, Provider]) -> Provider | None:
@@ -222,7 +230,10 @@ def _longest(name: str, ends: dict[str, Provider]) -> Provider | None:
         end = ".".join(labels[start:])
         if (whose := ends.get(end)) is not None:
             return whose
-        if start + 2 < len(labels) and (whose := ends.get(f"{labels[start]}.*.{'.'.join(labels[start + 2 :])}")) is not None:
+        if (
+            start + 2 < len(labels)
+            and (whose := ends.get(f"{labels[start]}.*.{'.'.join(labels[start + 2 :])}")) is not None
+        ):
             return whose
     return None
 

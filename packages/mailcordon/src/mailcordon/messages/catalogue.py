@@ -16,7 +16,7 @@ Message = Callable[P, str]
 
 #: The modules with messages, in the order of the page.
 SUBJECTS = (
-    *("reasons", "status", "queues", "holds", "sharing"),
+    *("reasons", "status", "queues", "holds", "sharing", "providers"),
     "identities",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "isolation"),
     *("api", "mail", "keys", "door"),

@@ -18,7 +18,7 @@ from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import StopScope
-from mailcordon.messages import reasons
+from mailcordon.messages import providers, reasons
 from mailcordon.send import compose, decide, refusals
 from mailcordon.send.canary import Identity
 from mailcordon.send.facts import DispatchFacts
@@ -35,6 +35,8 @@ log: Any = structlog.get_logger()
 
 THROTTLE_WINDOW = 1.0  #: seconds; throttling answers within it lower the rate once
 NO_ROUTE_RETRY_MS = 5_000
+LOOK_UP_WAITS = 10  #: attempts in which a mail waits for the look-up of its mailbox provider
+LOOK_UP_WAIT_MS = 3_000
 NOTED_ATTEMPTS = 5  #: of a mail that is set aside: the timeline must not grow with each retry
 
 
@@ -135,6 +137,7 @@ class Calling:
                 hold=self.holds.narrow_hold(claim, route, claim.called_at) if may_start else None,
                 has_content=claim.content is not None and bool(claim.to),
                 row=claim.facts,
+                unlearnt=self._unlearnt(claim, route) if may_start else None,
             )
         )
         if decision.state is State.SENDING:
@@ -156,6 +159,18 @@ class Calling:
         else:
             self._finish(claim, route, loop, decision.state, decision.reason, decision.sentence)
         return True
+
+    def _unlearnt(self, claim: Claimed, route: Route) -> decide.Unlearnt | None:
+        """A hold on a mailbox provider waits for a look-up a few times. Mail to a domain whose DNS is broken then leaves: the
+        hold is about a provider, and nothing says that this is one of its domains."""
+        if claim.attempt > LOOK_UP_WAITS:
+            return None
+        hold = self.holds.possible_hold(claim, route, claim.called_at)
+        if hold is None or hold.target.provider is None:
+            return None
+        domain = claim.to.rpartition("@")[2]
+        sentence = providers.hold_may_cover(domain, hold.target.provider.word)
+        return decide.Unlearnt(sentence, claim.called_at + LOOK_UP_WAIT_MS)
 
     def _may_start(self, claim: Claimed, route: Route) -> bool:
         return (

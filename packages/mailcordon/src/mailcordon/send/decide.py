@@ -66,6 +66,13 @@ class RowFacts(NamedTuple):
     suppressed: str | None
 
 
+class Unlearnt(NamedTuple):
+    """A mail's mailbox provider is being looked up, and a hold may be about it."""
+
+    sentence: str
+    until: int  #: milliseconds since 1970, when the mail is looked at again
+
+
 class CallFacts(NamedTuple):
     """What is known of one claimed delivery right before its call."""
 
@@ -73,6 +80,7 @@ class CallFacts(NamedTuple):
     hold: Hold | None  #: a hold on its campaign, list or mailbox provider
     has_content: bool
     row: RowFacts
+    unlearnt: Unlearnt | None = None
 
 
 def before_call(facts: CallFacts) -> Decision:
@@ -83,6 +91,10 @@ def before_call(facts: CallFacts) -> Decision:
         return Decision(State.HELD, Reason.HELD, facts.hold.sentence, Why.HELD, hold=facts.hold.id)
     if facts.row.suppressed is not None:
         return Decision(State.REFUSED, Reason.SUPPRESSED, facts.row.suppressed)
+    if facts.unlearnt is not None:
+        return Decision(
+            State.WAITING, Reason.HELD, facts.unlearnt.sentence, Why.RETRY, until=facts.unlearnt.until
+        )
     if not facts.has_content:
         return Decision(State.GIVEN_UP, Reason.NO_CONTENT, reasons.content_missing())
     return _CALL

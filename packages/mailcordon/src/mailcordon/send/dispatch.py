@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from mailcordon.core import provider
 from mailcordon.core.clock import boot_time
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
@@ -67,6 +68,7 @@ class Dispatcher:
         first_probe_ms: int = 1_000,
         drain: float = DRAIN,
         clock: Callable[[], float] = boot_time,
+        provider_of: Callable[[str], int] = provider.of,
     ) -> None:
         self._store = store
         self._drain = drain
@@ -83,7 +85,7 @@ class Dispatcher:
             first_probe_ms=first_probe_ms,
             released=self._window.restart,
         )
-        self._holds = Holds(store, clock, self._stops.read)
+        self._holds = Holds(store, clock, self._stops.read, provider_of)
         self._worker = 0
         routes = RouteCache(store)
         self._calling = Calling(

@@ -11,10 +11,12 @@ from typing import Any
 
 import structlog
 
+from mailcordon.core import provider
 from mailcordon.core.clock import boot_time
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.hold import Hold
 from mailcordon.core.log_limit import LogLimit
+from mailcordon.core.provider import Provider
 from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop
 from mailcordon.send.moves import Claimed
@@ -32,11 +34,13 @@ class Holds:
         store: QueueStore,
         clock: Callable[[], float] = boot_time,
         stops: Callable[[Sequence[Stop]], None] = lambda stops: None,
+        provider_of: Callable[[str], int] = provider.of,
     ) -> None:
-        """`stops` is told the open stops whenever they are read."""
+        """`stops` is told the open stops whenever they are read. `provider_of` says who receives a domain's mail, from memory."""
         self._store = store
         self._tell_stops = stops
         self._clock = clock
+        self._provider_of = provider_of
         self._epoch = -1
         self._read_at = float("-inf")
         self._database: tuple[int, float] | None = None  #: its clock in ms, and ours right after
@@ -64,12 +68,38 @@ class Holds:
 
     def narrow_hold(self, claim: Claimed, route: Route, now_ms: int) -> Hold | None:
         """Returns a hold on this mail's campaign, list or mailbox provider, or None."""
-        for hold in self._narrow.get(claim.tenant, ()):
-            if hold.target.covers_lane(
-                route.lane.tenant, route.lane.class_, route.lane.id
-            ) and hold.stops_mail(claim.provider, claim.campaign, claim.list, now_ms):
+        holds = self._narrow.get(claim.tenant)
+        if not holds:
+            return None
+        whose, lane = self._provider(claim), route.lane
+        for hold in holds:
+            if hold.target.covers_lane(lane.tenant, lane.class_, lane.id) and hold.stops_mail(
+                whose, claim.campaign, claim.list, now_ms
+            ):
                 return hold
         return None
+
+    def possible_hold(self, claim: Claimed, route: Route, now_ms: int) -> Hold | None:
+        """Returns a hold that stops this mail if its mailbox provider, which is not known yet, turns out to be the hold's."""
+        holds = self._narrow.get(claim.tenant)
+        if not holds or self._provider(claim) != Provider.UNKNOWN:
+            return None
+        lane = route.lane
+        for hold in holds:
+            whose = hold.target.provider
+            if (
+                whose is not None
+                and hold.target.covers_lane(lane.tenant, lane.class_, lane.id)
+                and hold.stops_mail(whose, claim.campaign, claim.list, now_ms)
+            ):
+                return hold
+        return None
+
+    def _provider(self, claim: Claimed) -> int:
+        """What was unknown when the mail was accepted may be known by now."""
+        if claim.provider != Provider.UNKNOWN:
+            return claim.provider
+        return self._provider_of(claim.to.rpartition("@")[2].lower())
 
     @property
     def narrow(self) -> Mapping[int, Sequence[Hold]]:

@@ -37,6 +37,7 @@ from mailcordon.adapters.cli.commands import (
     plan,
     plans,
     prove,
+    provider,
     quarantine,
     send,
     sent,
@@ -85,6 +86,7 @@ SINGLE_COMMANDS = (
     sent.app,
     cordon.app,
     metrics.app,
+    provider.app,
 )
 
 #: The order of the help: what one needs first comes first.
@@ -94,7 +96,7 @@ ORDER = (
     *("plan", "apply", "plans", "export", "drift", "prove", "isolation"),
     *("send", "why", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
-    *("status", "account", "metrics", "suppression", "quarantine", "mailbox"),
+    *("status", "account", "metrics", "provider", "suppression", "quarantine", "mailbox"),
     *("key", "audit"),
     *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, Protocol
 
-RecordType = Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "TXT"]
+RecordType = Literal["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT"]
 
 
 class Found(StrEnum):
@@ -20,7 +20,7 @@ class Answer:
     type: RecordType
     found: Found
     #: One text per record. TXT: its strings joined, octets as latin-1. MX: `10 host`. SOA: `primary admin serial`.
-    #: CNAME, NS, PTR: the name, lower case, no final dot.
+    #: SRV: `priority weight port host`. CNAME, NS, PTR: the name, lower case, no final dot.
     records: tuple[str, ...] = ()
     canonical: str = ""  #: the name at the end of the CNAMEs; `name` if there are none
     aliases: tuple[str, ...] = ()  #: names that have a CNAME, from `name` on; empty if there is none

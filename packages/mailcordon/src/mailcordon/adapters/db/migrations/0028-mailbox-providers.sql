@@ -27,9 +27,9 @@ create table domain_provider_change (
 -- Domains that mail goes to and of which nothing, or nothing recent, is known.
 create table domain_wanted (
     domain text primary key,
-    wanted_at bigint not null default now_ms()
+    due_at bigint not null default now_ms()                 -- milliseconds since 1970; later while a look-up is under way
 );
-create index domain_wanted_at on domain_wanted (wanted_at);
+create index domain_wanted_due on domain_wanted (due_at);
 
 -- What is counted under an unknown provider, by domain, until the domain is learnt or its minutes are too old to change.
 create table cohort_unknown (
@@ -51,7 +51,7 @@ language sql stable parallel safe set search_path = pg_catalog, mailcordon, pg_t
         -1::smallint)
 $$;
 
--- Adds two lists of counts of the same length.
+-- Adds two lists of counts; the shorter one ends in zeros.
 create function add_counts(one int[], other int[]) returns int[]
 language sql immutable parallel safe set search_path = pg_catalog, mailcordon, pg_temp as $$
     select array_agg(coalesce(a, 0) + coalesce(b, 0) order by n)
@@ -114,5 +114,5 @@ grant execute on function move_unknown(text[], int) to {{control}}, {{observe}};
 grant execute on function want_domains(text[]) to {{send}}, {{observe}}, {{control}};
 grant select on domain_provider, domain_provider_change to {{control}}, {{observe}}, {{send}}, {{governor}}, {{reader}};
 grant insert, update, delete on domain_provider, domain_provider_change to {{control}};
-grant select, insert, delete on domain_wanted to {{control}};
+grant select, insert, update, delete on domain_wanted to {{control}};
 grant select, insert, update, delete on cohort_unknown to {{control}}, {{observe}};
