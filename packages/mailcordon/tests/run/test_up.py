@@ -49,7 +49,9 @@ class Life:
     def up(self, *options: str, **settings: str) -> System:
         self.stack.close()
         self.stack = ExitStack()
-        system = self.system = self.stack.enter_context(systems.running(self.home, *options, **settings))
+        system = self.system = self.stack.enter_context(
+            systems.running(self.home, *options, prepared=False, **settings)
+        )
         self.known = known(system)
         return system
 
@@ -251,31 +253,43 @@ def test_a_port_that_is_taken_is_refused_with_its_number(home: Path):
     assert str(port) in done.stderr
 
 
-def test_a_role_with_too_much_power_refuses_to_run_and_up_says_so(home: Path, postgres):
-    """The operator gave `send` the owner's address: nothing may start."""
+@dataclass
+class Given:
+    """A database of the operator's, migrated, and a home for it."""
+
+    home: Path
+    dsn: str
+    name: str
+
+
+@pytest.fixture(scope="module")
+def given(short_home, postgres) -> Iterator[Given]:
     name = f"mct_up_{os.getpid()}"
     dsn = postgres.database_dsn(name)
-    settings = {"MAILCORDON_DATABASE_URL": dsn, "MAILCORDON_DATABASE_URL_SEND": dsn}
-    try:
-        done = systems.mailcordon(home, "up", "--port", "0", "--ses-port", "0", **settings)
-        assert done.returncode == 1
-        assert "superuser" in done.stderr
-        assert not systems.processes_naming(str(home))
-    finally:
-        _drop(postgres, name)
+    with short_home() as home:
+        try:
+            assert systems.mailcordon(home, "migrate", MAILCORDON_DATABASE_URL=dsn).returncode == 0
+            yield Given(home, dsn, name)
+        finally:
+            _drop(postgres, name)
 
 
-def test_a_server_that_forgets_commits_stops_the_start(home: Path, postgres):
-    name = f"mct_async_{os.getpid()}"
-    dsn = postgres.database_dsn(name)
-    try:
-        assert systems.mailcordon(home, "migrate", MAILCORDON_DATABASE_URL=dsn).returncode == 0
-        _execute(postgres.dsn, f"alter database {name} set synchronous_commit = off")
-        done = systems.mailcordon(home, "up", "--port", "0", "--ses-port", "0", MAILCORDON_DATABASE_URL=dsn)
-        assert done.returncode == 1
-        assert "synchronous_commit is off" in done.stderr
-    finally:
-        _drop(postgres, name)
+def test_a_role_with_too_much_power_refuses_to_run_and_up_says_so(given: Given):
+    """The operator gave `send` the owner's address: nothing may start."""
+    settings = {"MAILCORDON_DATABASE_URL": given.dsn, "MAILCORDON_DATABASE_URL_SEND": given.dsn}
+    done = systems.mailcordon(given.home, "up", "--port", "0", "--ses-port", "0", **settings)
+    assert done.returncode == 1
+    assert "superuser" in done.stderr
+    assert not systems.processes_naming(str(given.home))
+
+
+def test_a_server_that_forgets_commits_stops_the_start(given: Given, postgres):
+    _execute(postgres.dsn, f"alter database {given.name} set synchronous_commit = off")
+    settings = {"MAILCORDON_DATABASE_URL": given.dsn}
+    done = systems.mailcordon(given.home, "up", "--port", "0", "--ses-port", "0", **settings)
+    _execute(postgres.dsn, f"alter database {given.name} reset synchronous_commit")
+    assert done.returncode == 1
+    assert "synchronous_commit is off" in done.stderr
 
 
 def test_migrate_alone_makes_a_database_and_a_key(home: Path):

@@ -28,6 +28,8 @@ from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic, Verdict
 
 KILLS = int(os.environ.get("MAILCORDON_TEST_KILLS", "2"))  #: in each test marked `crash`
+#: Beside the first run, in `./dev crash` only: it promises less.
+LONG_FORM = ["late-and-lost"] if KILLS > 2 else []
 CRASH_TIMEOUT = 300 + 30 * KILLS  #: seconds; on a busy machine a kill with its restart takes 10
 GRACE = 4_000  #: milliseconds; more than any call is late in these tests, as in production
 SETTINGS = {"MAILCORDON_VISIBILITY_SECONDS": "3", "MAILCORDON_RAMP_SECONDS": "5"}
@@ -260,7 +262,7 @@ async def storm(system: systems.System, *, lossy: bool) -> AsyncIterator[Storm]:
 
 @pytest.mark.crash
 @pytest.mark.timeout(CRASH_TIMEOUT)
-@pytest.mark.parametrize("events", ["all-arrive", "late-and-lost"])
+@pytest.mark.parametrize("events", ["all-arrive", *LONG_FORM])
 async def test_whatever_dies_nothing_is_lost_doubled_or_stuck(stormy: systems.System, events: str) -> None:
     lossy = events == "late-and-lost"
     async with storm(stormy, lossy=lossy) as the:
@@ -375,17 +377,17 @@ async def test_a_hold_stops_a_busy_lane_within_a_second_and_others_do_not_notice
 
     async with mail.fault("slow", seconds=0.02):
         feeding = [asyncio.create_task(feed(one)) for one in (slug, other)]
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
         await mail.hold(slug, type="newsletter")
         held_at = time.time()
-        await asyncio.sleep(3)
+        await asyncio.sleep(2.2)
         done.set()
         await asyncio.gather(*feeding)
         calls = {one: [_seconds(sent["at"]) for sent in await mail.sent(one)] for one in (slug, other)}
     last = max(calls[slug]) - held_at
-    before, after = (sum(low <= at - held_at < low + 2 for at in calls[other]) for low in (-2, 0))
+    before, after = (sum(low <= at - held_at < low + 1 for at in calls[other]) for low in (-1, 0))
     print(f"\nlast call of the held lane: {last * 1000:+.0f} ms from the hold")
-    print(f"the other lane: {before} mails in the 2 s before it, {after} in the 2 s after")
+    print(f"the other lane: {before} mails in the second before it, {after} in the second after")
     assert not [at for at in calls[slug] if at - held_at > 1.5]
     assert any(at - held_at > 1.5 for at in calls[other])
 

@@ -209,7 +209,7 @@ async def test_a_held_campaign_costs_others_nothing_and_returns_along_the_ramp(m
     await mail.lift(campaign, campaign="spring")
     left_by_the_request = await mail.count("waiting", campaign)
     await mail.until(lambda: mail.count_sent(campaign), "it returns")
-    await asyncio.sleep(2)
+    await asyncio.sleep(1.2)
     times = [one["at"] for one in await mail.sent(campaign)]
     first_second = sum(at < times[0] + 1 for at in times)
     await mail.call("POST", "/v1/cancellations", {"tenant": campaign, "because": "the test is over"})
@@ -315,7 +315,7 @@ async def test_an_outage_of_most_calls_leaves_few_outcomes_unknown(mail: Traffic
     await mail.onboard({slug: ["newsletter"]})
     await mail.fill(slug, "newsletter", 2000)
     async with mail.fault("error_500", share=0.8):
-        await asyncio.sleep(8)
+        await asyncio.sleep(4)
     # What was on the wire when it began, and one or two each time that a test got through.
     assert await ever_unknown(mail, slug) <= SLOTS
     await mail.call("POST", "/v1/cancellations", {"tenant": slug, "because": "the test is over"})
