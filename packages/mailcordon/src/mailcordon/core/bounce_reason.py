@@ -1,6 +1,6 @@
-"""Why a mail bounced: a closed list of reasons, each of one group."""
+"""Why a mail bounced: a closed list of reasons, each of one group, with who can act and what follows for the address."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Group(IntEnum):
@@ -19,6 +19,27 @@ class Group(IntEnum):
     @property
     def word(self) -> str:
         return self.name.lower()
+
+
+class Actor(StrEnum):
+    """Who can do something about a bounce."""
+
+    LIST_OWNER = "list owner"  #: whoever keeps the addresses: it is wrong or gone
+    RECIPIENT = "recipient"  #: or who runs their mail system
+    SENDER_DNS = "sender's DNS"  #: whoever runs the DNS of the sending domain
+    CONTENT = "content"  #: whoever writes the mail
+    REPUTATION = "our reputation"  #: whoever runs this platform: what it sends, and from which addresses
+    SES = "SES"
+    NOBODY = "nobody"
+
+
+class Follow(StrEnum):
+    """What follows from a bounce for its address."""
+
+    SUPPRESS = "suppress"  #: for the tenant, without an end
+    WEAKEN = "weaken"  #: for a limited time: SES calls it permanent, and the text does not say that the address is gone
+    NOTHING = "nothing"  #: the address stays open; the bounce is counted
+    RETRY = "retry later"  #: the address stays open, and a later mail may well arrive
 
 
 class BounceReason(IntEnum):
@@ -48,6 +69,28 @@ class BounceReason(IntEnum):
         return self.name.lower()
 
     @property
+    def actor(self) -> Actor:
+        return _ACTORS[self]
+
+    def follow(self, *, permanent: bool, passing: bool = False) -> Follow:
+        """`permanent`: SES's type. `passing`: the codes of the text say that the refusal is not for good.
+
+        The text may weaken what SES's type says, and never strengthens it.
+        """
+        if self in _PASS:
+            return Follow.RETRY
+        if not permanent:
+            return Follow.NOTHING
+        if self.gone:
+            return Follow.WEAKEN if passing else Follow.SUPPRESS
+        return Follow.WEAKEN if self is BounceReason.UNDETERMINED else Follow.NOTHING
+
+    @property
+    def gone(self) -> bool:
+        """Whether it says that mail to this address can never arrive."""
+        return self.group is Group.RECIPIENT_GONE
+
+    @property
     def group(self) -> Group | None:
         return _GROUPS.get(self)
 
@@ -71,3 +114,30 @@ _GROUPS = {
     BounceReason.PROTOCOL_ERROR: Group.INFRASTRUCTURE,
     BounceReason.UNDETERMINED: Group.UNDETERMINED,
 }
+
+_ACTORS = {
+    BounceReason.USER_UNKNOWN: Actor.LIST_OWNER,
+    BounceReason.MAILBOX_DISABLED: Actor.LIST_OWNER,
+    BounceReason.MAILBOX_FULL: Actor.RECIPIENT,
+    BounceReason.DOMAIN_INVALID: Actor.LIST_OWNER,
+    BounceReason.BLOCKED_REPUTATION: Actor.REPUTATION,
+    BounceReason.AUTH_FAILURE: Actor.SENDER_DNS,
+    BounceReason.SENDER_REJECTED: Actor.SENDER_DNS,
+    BounceReason.RATE_LIMITED: Actor.REPUTATION,
+    BounceReason.GREYLISTED: Actor.SES,
+    BounceReason.CONTENT: Actor.CONTENT,
+    BounceReason.TOO_LARGE: Actor.CONTENT,
+    BounceReason.POLICY: Actor.RECIPIENT,
+    BounceReason.RELAY_DENIED: Actor.RECIPIENT,
+    BounceReason.NETWORK: Actor.NOBODY,
+    BounceReason.REMOTE_ERROR: Actor.NOBODY,
+    BounceReason.PROTOCOL_ERROR: Actor.SES,
+    BounceReason.UNDETERMINED: Actor.NOBODY,
+    BounceReason.AUTOREPLY: Actor.NOBODY,
+}
+
+#: Of these a later mail may arrive although nobody does anything.
+_PASS = frozenset(
+    {BounceReason.MAILBOX_FULL, BounceReason.RATE_LIMITED, BounceReason.GREYLISTED}
+    | {BounceReason.NETWORK, BounceReason.REMOTE_ERROR}
+)

@@ -80,3 +80,4 @@ class Event:
     text: str | None = None  #: diagnostic text, limited in length
     detail: Mapping[str, object] = field(default_factory=dict[str, object])
     bounce_reason: BounceReason | None = None  #: of a hard or soft bounce
+    bounce_passing: bool = False  #: the codes in its text say that the refusal is not for good

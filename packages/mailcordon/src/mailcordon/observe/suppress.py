@@ -1,10 +1,11 @@
 """Decides which address an event suppresses, in which scope and until when.
 
-A hard bounce suppresses the address for the tenant, a complaint for the tenant's mail of that class, an unsubscribe for the
-lane; never for another tenant. An entry on SES's global list is weak evidence and ends after 14 days. A hit on another of SES's
-lists covers what the list covers: SES's entries for bounces drop all of the tenant's mail, those for complaints only the mail of
-classes whose configuration sets heed complaints. Of several suppressions the one that lasts longest stays, then one that
-not-spam feedback does not take back, then the earliest: a total order, so the order of arrival does not matter.
+A hard bounce suppresses the address for the tenant unless its text says otherwise (closing.py), a complaint for the tenant's mail
+of that class, an unsubscribe for the lane; never for another tenant. An entry on SES's global list is weak evidence and ends
+after 14 days. A hit on another of SES's lists covers what the list covers: SES's entries for bounces drop all of the tenant's
+mail, those for complaints only the mail of classes whose configuration sets heed complaints. Of several suppressions the one
+that lasts longest stays, then one that not-spam feedback does not take back, then the earliest: a total order, so the order of
+arrival does not matter.
 
 Complaints and soft bounces are remembered as reports, because what follows from one depends on others: not-spam feedback takes
 back the complaints before it, and soft bounces suppress only if they are repeated.
@@ -14,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from mailcordon.core import ids
-from mailcordon.core.bounce_reason import BounceReason
+from mailcordon.core.bounce_reason import BounceReason, Follow
 from mailcordon.core.event import Event, Kind
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import (
@@ -25,7 +26,7 @@ from mailcordon.core.suppression import (
     SoftBouncePolicy,
     Suppression,
 )
-from mailcordon.observe import classify
+from mailcordon.observe import classify, closing
 from mailcordon.observe.attribute import Attributed
 from mailcordon.observe.reports import ListHit, Report
 
@@ -55,6 +56,13 @@ def suppression_of(found: Attributed, hash: bytes) -> Suppression | None:
         until = event.at + GLOBAL_LIST_MS
     elif event.kind is Kind.HARD_BOUNCE:
         scope, target, cause = Scope.TENANT, 0, "hard-bounce"
+        match closing.follow(event):
+            case Follow.SUPPRESS:
+                pass
+            case Follow.WEAKEN:
+                until = event.at + closing.WEAK_MS
+            case _:
+                return None
     else:
         return None
     return Suppression(
@@ -110,7 +118,9 @@ def hits_of(found: Attributed, hash: bytes) -> list[ListHit]:
 
 
 def is_of_the_mailbox(event: Event) -> bool:
-    """Whether it is a soft bounce that counts for the policy of repetition."""
+    """Whether it counts for the policy of repetition: a soft bounce, or one of a full mailbox whatever SES calls it."""
+    if event.kind is Kind.HARD_BOUNCE:
+        return event.bounce_reason is BounceReason.MAILBOX_FULL
     if event.kind is not Kind.SOFT_BOUNCE or event.bounce_reason not in _OF_THE_MAILBOX:
         return False
     # Out-of-office replies come as Transient/General, and name no status and no answer of a mail server (ses.md 4.3).
@@ -206,6 +216,7 @@ def _evidence(found: Attributed) -> dict[str, object]:
         "ses_id": event.ses_id,
         "reason": event.reason or "",
         "text": event.text or "",
+        "bounce_reason": "" if event.bounce_reason is None else event.bounce_reason.word,
     }
 
 

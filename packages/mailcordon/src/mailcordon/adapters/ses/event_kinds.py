@@ -22,10 +22,10 @@ from mailcordon.adapters.ses.event_values import (
     event_key,
     milliseconds,
 )
-from mailcordon.core.bounce_reason import BounceReason
 from mailcordon.core.event import NO_TIME, Event, Kind
 from mailcordon.messages import reasons
-from mailcordon.observe import bounce_reasons, classify
+from mailcordon.observe import classify
+from mailcordon.observe.bounce_reasons import Finding, find
 
 
 class Unusable(Exception):
@@ -35,7 +35,7 @@ class Unusable(Exception):
 class _Part:
     """What is read from the member of one kind of event; `event_of` adds what all kinds share."""
 
-    __slots__ = ("at", "bounce_reason", "detail", "key", "kind", "reason", "recipients", "text")
+    __slots__ = ("at", "bounce", "detail", "key", "kind", "reason", "recipients", "text")
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class _Part:
         reason: str | None = None,
         text: str | None = None,
         detail: dict[str, object] | None = None,
-        bounce_reason: BounceReason | None = None,
+        bounce: Finding | None = None,
     ) -> None:
         self.kind = kind
         self.at = at
@@ -56,7 +56,7 @@ class _Part:
         self.reason = reason
         self.text = text
         self.detail = detail or {}
-        self.bounce_reason = bounce_reason
+        self.bounce = bounce
 
 
 def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
@@ -91,7 +91,8 @@ def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
         reason=part.reason,
         text=part.text,
         detail=_with_source(part, mail.source),
-        bounce_reason=part.bounce_reason,
+        bounce_reason=None if part.bounce is None else part.bounce.reason,
+        bounce_passing=part.bounce is not None and part.bounce.passing,
     )
 
 
@@ -126,7 +127,6 @@ def _bounce(document: Document) -> _Part | None:
         return None
     first = reported.bouncedRecipients[0] if reported.bouncedRecipients else Recipient()
     kind = classify.bounce(reported.bounceType, reported.bounceSubType)
-    bounced = kind is not Kind.SUPPRESSED
     return _Part(
         kind,
         at=reported.timestamp,
@@ -140,11 +140,9 @@ def _bounce(document: Document) -> _Part | None:
             "reporting_mta": reported.reportingMTA,
             "feedback_id": reported.feedbackId,
         },
-        bounce_reason=bounce_reasons.reason_of(
-            reported.bounceType, reported.bounceSubType, first.status, first.diagnosticCode
-        )
-        if bounced
-        else None,
+        bounce=None
+        if kind is Kind.SUPPRESSED
+        else find(reported.bounceSubType, first.status, first.diagnosticCode),
     )
 
 

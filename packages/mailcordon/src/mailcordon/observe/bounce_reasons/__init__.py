@@ -1,5 +1,5 @@
-"""The reason of a bounce, from what SES and the receiving host say of it."""
+"""The reason of a bounce, from what SES and the receiving host say of it (docs/bounces.md)."""
 
-from mailcordon.observe.bounce_reasons.engine import reason_of
+from mailcordon.observe.bounce_reasons.engine import Finding, find
 
-__all__ = ["reason_of"]
+__all__ = ["Finding", "find"]

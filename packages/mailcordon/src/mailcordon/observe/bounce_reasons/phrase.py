@@ -1,0 +1,23 @@
+"""A rule over the words of a text.
+
+In a pattern, `~` stands for up to four words between two others. Each pattern is bounded, so that a search takes time in
+proportion to the text; and none reads across sentences.
+"""
+
+import re
+from dataclasses import dataclass
+
+from mailcordon.core.bounce_reason import BounceReason
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    name: str
+    reason: BounceReason
+    pattern: re.Pattern[str]
+    source: str  #: where the words are defined or explained
+
+
+def phrase(name: str, reason: BounceReason, *patterns: str, source: str) -> Phrase:
+    joined = "|".join(pattern.replace("~", r"(?:\S+ ){0,4}") for pattern in patterns)
+    return Phrase(name, reason, re.compile(rf" (?:{joined})(?= )"), source)
