@@ -1,7 +1,8 @@
 """Reads from source files which module imports which. Used by the tests of both packages' import rules."""
 
 import ast
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
@@ -21,11 +22,17 @@ def packages(*roots: Path) -> set[str]:
     }
 
 
+@functools.cache
+def nodes(source: str) -> Sequence[ast.AST]:
+    """All nodes of a module. Kept, as several tests read all modules."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
 def imports(module: str, source: str, known: set[str], *, package: bool = False) -> Iterator[tuple[int, str]]:
     """Every module that is imported, wherever in the file, by its full name. `from package import module` counts as
     the module, a relative import as what it means, and a computed name as itself if it is a plain text."""
     base = module if package else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -36,7 +43,7 @@ def imports(module: str, source: str, known: set[str], *, package: bool = False)
                 inner = f"{origin}.{alias.name}"
                 yield node.lineno, inner if inner in known else origin
         elif isinstance(node, ast.Call) and node.args:
-            called = ast.unparse(node.func).rpartition(".")[2]
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             name = node.args[0]
             if called in ("import_module", "__import__") and isinstance(name, ast.Constant):
                 yield node.lineno, str(name.value)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import import_reader
-from tests.import_reader import imports, modules
+from tests.import_reader import imports, modules, nodes
 
 PACKAGES_DIRECTORY = Path(__file__).resolve().parent.parent / "packages"
 SOURCES = (PACKAGES_DIRECTORY / "mailcordon" / "src", PACKAGES_DIRECTORY / "seslocal" / "src")
@@ -112,7 +112,7 @@ def send_breaches(sources: dict[str, str]) -> list[str]:
     for module, source in sources.items():
         if not module.startswith("mailcordon") or module in SENDERS:
             continue
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes(source):
             name = _sending_name(node, declaration_allowed=module == SEND_PORT)
             if name:
                 found.append(f"{module} line {getattr(node, 'lineno', '?')} has SES's {name}")
