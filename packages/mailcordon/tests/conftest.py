@@ -29,7 +29,11 @@ import pytest
 from mailcordon.adapters.db import embedded, engine, migrate, roles
 from mailcordon_fixtures import systems
 
-pytest_plugins = ["mailcordon_fixtures.queue_world", "mailcordon_fixtures.calls"]
+pytest_plugins = [
+    "mailcordon_fixtures.queue_world",
+    "mailcordon_fixtures.calls",
+    "mailcordon_fixtures.cohorts",
+]
 
 #: The same examples in every run and worker, and no deadline: a busy machine is no failure. For other examples:
 #: `--hypothesis-profile default`.

@@ -13,10 +13,12 @@ from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses.feedback import decode
 from mailcordon.core import address, ids, provider, tags
+from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.event import Attempt
 from mailcordon.core.installation import Installation
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import Transaction
+from mailcordon_fixtures.cohorts import Cohorts
 
 INSTALLATION = Installation(name="here", mac_key=b"m" * 32, hash_key=b"h" * 32)
 IDENTITY_TOPIC = "arn:aws:sns:us-east-1:123456789012:identity"
@@ -106,6 +108,7 @@ class Sent:
 class World:
     def __init__(self, owner: engine.Connection, store: ObserveStore, now: int) -> None:
         self.owner = owner
+        self.cohorts = Cohorts(owner)
         self.store = store
         self.ingest = Ingest(INSTALLATION, identity_topics={IDENTITY_TOPIC})
         self.now = now
@@ -214,21 +217,25 @@ class World:
             sent.ses_id,
             sent.attempt.called_at,
         )
+        await self.owner.execute("select count_finished(array[$1::bigint])", sent.delivery)
 
     async def tell(self, *documents: str) -> Report:
-        """One batch, in one transaction."""
+        """One batch, in one transaction, and a fold."""
         decoded = [decode(document) for document in documents]
 
         async def work(tx: Transaction) -> Report:
             return await self.ingest.store(tx, decoded, "test")
 
-        return await self.store.run(work)
+        report = await self.store.run(work)
+        await self.cohorts.fold()
+        return report
 
     async def rows(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
         return [tuple(row.values()) for row in await self.owner.fetch(sql, *arguments)]
 
     async def picture(self) -> dict[str, list[tuple[Any, ...]]]:
         """All that events wrote, without the columns that record arrival."""
+        await self.cohorts.fold()
         tables = {
             "event": "delivery, key, tenant, lane, kind, attempt, at, ses_id, detail",
             "outcome": "*",
@@ -237,7 +244,10 @@ class World:
             "suppression": "*",
             "address_report": "*",
             "ses_entry": "tenant, hash, list, spelling",
-            "metric_minute": "*",
+            "cohort_minute": "*",
+            "cohort_hour": "*",
+            "cohort_day": "*",
+            "cohort_bounce_domain": "*",
             "quarantine": "digest, why, detail, document, source, tenant",
         }
         return {
@@ -246,8 +256,12 @@ class World:
         }
 
     async def metrics(self, *columns: str) -> Sequence[tuple[int, ...]]:
+        """Of cohorts, by lane, provider and minute, after a fold."""
+        await self.cohorts.fold()
+        names = ", ".join(f"coalesce(sum({name}), 0)::int" if name in COLUMNS else name for name in columns)
         return await self.rows(
-            f"select {', '.join(columns)} from metric_minute order by lane, provider, minute"
+            f"select {names} from cohort_minute c join slice s on s.id = c.slice"
+            " group by lane, provider, minute, tenant order by lane, provider, minute"
         )
 
     async def whys(self) -> list[str]:

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailcordon.core.bounce_reason import BounceReason
+from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.delivery import State
 from mailcordon.core.event import MOVES, Attempt, Event, Kind
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Scope, Suppression
-from mailcordon.observe import classify, fold, metrics, suppress
+from mailcordon.observe import classify, cohorts, fold, suppress
 from mailcordon.observe.attribute import Attributed
-from mailcordon.observe.ports import Outcome
+from mailcordon.observe.ports import Facts, Outcome
 
 DAY = 24 * 3600 * 1000
 LANE = Lane(id=7, tenant=3, tenant_key="mc-acmexxxx", type="newsletter", class_=Class.MARKETING)
@@ -81,32 +83,72 @@ def test_an_open_alone_means_only_that_ses_has_the_mail() -> None:
     assert opened.state is State.SENT
 
 
-@given(st.lists(OUTCOMES, min_size=1, max_size=8), st.randoms())
-def test_counts_do_not_depend_on_the_order_of_events(said: list[Outcome], chance: object) -> None:
-    def total(rows: list[Outcome]) -> dict[metrics.Cell, list[int]]:
-        cells: dict[metrics.Cell, list[int]] = {}
+@given(
+    st.lists(OUTCOMES, min_size=1, max_size=8),
+    st.randoms(),
+    st.sampled_from([State.SENT, State.GIVEN_UP, State.EXPIRED]),
+)
+def test_counts_do_not_depend_on_the_order_of_events(
+    said: list[Outcome], chance: object, state: State
+) -> None:
+    """The ledger says that the second attempt was the last one."""
+    known = Facts(path="shared", ledger_state=state, called_at=70_000)
+    cell = cohorts.Cell(3, 7, 1, "shared", None, None, 1, None)
+    counted = [0] * len(COLUMNS)
+    if state is not State.EXPIRED:
+        counted[cohorts.SENT if state is State.SENT else cohorts.UNCLEAR] = 1
+
+    def total(rows: list[Outcome]) -> dict[cohorts.Cell, list[int]]:
+        cells = {cell: counted}
         before: Outcome | None = None
         for row in rows:
             after = row if before is None else fold.merge(before, row)
-            for cell, counts in metrics.changes([(before, after)]).items():
-                kept = cells.setdefault(cell, [0] * len(metrics.COLUMNS))
-                cells[cell] = [one + other for one, other in zip(kept, counts, strict=True)]
+            for key, counts in cohorts.changes([(before, after)], {65: known}).items():
+                kept = cells.setdefault(key, [0] * len(COLUMNS))
+                cells[key] = [one + other for one, other in zip(kept, counts, strict=True)]
             before = after
-        return {cell: counts for cell, counts in cells.items() if any(counts)}
+        return {key: counts for key, counts in cells.items() if any(counts)}
 
     shuffled = list(said)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     expected = total(said)
     assert total(shuffled) == total(said + shuffled) == expected
     assert all(count in (0, 1) for counts in expected.values() for count in counts)
+    [sent_at] = [key.minute for key, counts in expected.items() if counts[cohorts.SENT]]
+    assert sent_at == min(row.left_at for row in said) // 60_000
+    assert not any(counts[cohorts.UNCLEAR] for counts in expected.values())
+
+
+def test_without_a_ledger_row_nothing_is_counted_as_sent() -> None:
+    """Whoever writes it looks for the outcome."""
+    rows = [fold.outcome_of(found(Kind.OPEN, called_at=at)) for at in (70_000, 1000)]
+    cells = cohorts.changes([(None, rows[0]), (rows[0], fold.merge(*rows))], {65: Facts(path="shared")})
+    assert not any(counts[cohorts.SENT] for counts in cells.values())
+    assert {key.minute for key in cells} == {0}
 
 
 def test_every_kind_that_moves_a_state_is_counted_in_one_column() -> None:
     for kind in Kind:
         expected = 0 if kind is Kind.OTHER else 1
-        assert len(metrics.columns_of(1 << kind)) == expected
-    both = metrics.columns_of(1 << Kind.REJECT | 1 << Kind.RENDERING_FAILURE)
-    assert [metrics.COLUMNS[column] for column in both] == ["rejected"]
+        assert len(cohorts.columns_of(1 << kind, 0)) == expected
+    both = cohorts.columns_of(1 << Kind.REJECT | 1 << Kind.RENDERING_FAILURE, 0)
+    assert [COLUMNS[column] for column in both] == ["rejected"]
+
+
+@pytest.mark.parametrize("reason", list(BounceReason))
+def test_every_bounce_is_counted_by_the_group_of_its_reason(reason: BounceReason) -> None:
+    columns = [COLUMNS[column] for column in cohorts.columns_of(1 << Kind.SOFT_BOUNCE, 1 << reason)]
+    assert columns == ["soft_bounced"] + ([] if reason.group is None else [reason.group.word])
+
+
+def test_bounces_outside_the_named_providers_carry_the_domain_of_their_recipient() -> None:
+    known = Facts(path="shared", recipient="kim@corp.example")
+    cells = {}
+    for provider in (-1, 0, 1):
+        row = replace(fold.outcome_of(found(Kind.HARD_BOUNCE)), provider=provider)
+        cells |= cohorts.changes([(None, row)], {65: known})
+    domains = {(key.provider, key.domain) for key, counts in cells.items() if counts[cohorts.HARD_BOUNCED]}
+    assert domains == {(-1, "corp.example"), (0, "corp.example"), (1, None)}
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,16 @@ async def test_the_reader_role_sees_no_rows_without_a_tenant_even_on_a_used_conn
     await world.tell(sent.send(), sent.bounce())
     connection = await engine.connect(database.dsn("reader"))
     try:
-        for tables in ("event", "outcome", "suppression", "metric_minute"):
+        for tables in (
+            "event",
+            "outcome",
+            "suppression",
+            "cohort_minute",
+            "cohort_hour",
+            "cohort_day",
+            "cohort_slice",
+            "slice",
+        ):
             async with connection.transaction():
                 await connection.execute(
                     "select set_config('mailcordon.tenant', $1, true)", str(world.tenants["acme"])

@@ -19,7 +19,7 @@ SHORT = ("--timeout", "2s")
 #: Everything that counts, limits or keeps mail, with how to read a tenant's part of it.
 OF_TENANT = (
     "lane", "hold", "suppression", "message", "recipient", "ready", "waiting", "ledger", "note", "event", "outcome",
-    "metric_minute", "lane_count",
+    "slice", "cohort_day", "lane_count",
 )  # fmt: skip
 OF_LANE = ("lane_intake", "lane_finished")
 #: What all tenants share, with what is read of it: a tenant's own rows, and whatever names an address of the simulator. The rest

@@ -31,6 +31,7 @@ TABLES = {
     "message": "*",
     "recipient": "*",
     "turn": "id, next_at is null",
+    "cohort_change": "tenant, lane, minute, path, campaign, list, provider, domain, counts",
 }
 
 
@@ -79,7 +80,20 @@ async def test_finish_sent_writes_what_queue_finish_writes(queue: Queue, pinned:
     order = sorted(range(8), key=ids.__getitem__)
     ids, attempts = [ids[n] for n in order], [attempts[n] for n in order]
     hot = await after(
-        pinned, (_RESULTS.finish_sent, lanes, ids, attempts, ses_ids, called, [100] * 8, -3, True)
+        pinned,
+        (
+            _RESULTS.finish_sent,
+            lanes,
+            ids,
+            attempts,
+            ses_ids,
+            called,
+            [100] * 8,
+            -3,
+            True,
+            ["isolated"] * 8,
+            [None] * 8,
+        ),
     )
     cold = await after(
         pinned,
@@ -199,8 +213,8 @@ async def test_hot_statements_look_rows_up_by_key(
         await fill(queue, 20_000)
     shown = {
         "finish_sent": await plan(
-            pinned, _RESULTS.finish_sent, "int[], bigint[], smallint[], text[], bigint[], int[], int, boolean",
-            f"{{{queue.lane}}}", f"{{{id}}}", "{1}", "{s}", "{7}", "{1}", -3, True,
+            pinned, _RESULTS.finish_sent, "int[], bigint[], smallint[], text[], bigint[], int[], int, boolean, text[], text[]",
+            f"{{{queue.lane}}}", f"{{{id}}}", "{1}", "{s}", "{7}", "{1}", -3, True, "{isolated}", "{NULL}",
         ),
         "accept": await plan(
             pinned, _ACCEPT.accept,

@@ -1,4 +1,4 @@
-"""Each partition of the database is one day of ids."""
+"""Each partition of the database is one day of ids, or of the minutes or hours that are counted."""
 
 import re
 import secrets
@@ -16,8 +16,9 @@ from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import ids
 from mailcordon.core.errors import Unavailable
 
+COUNTS = {"cohort_minute": 60, "cohort_hour": 3600}  #: seconds of a unit of the key
 PARENTS = ("message", "content", "recipient", "ledger", "event", "outcome", "note", "send_event")
-_BOUNDS = re.compile(r"FROM \('(-?\d+)'\) TO \('(-?\d+)'\)")
+_BOUNDS = re.compile(r"FROM \('?(-?\d+)'?\) TO \('?(-?\d+)'?\)")
 
 
 @pytest.fixture
@@ -33,21 +34,22 @@ async def test_each_partition_holds_exactly_the_ids_of_its_day(connection: engin
         "from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent "
         "where p.relkind = 'p' and c.relkind = 'r' and c.relname <> p.relname || '_default'"
     )
-    assert {row["parent"] for row in rows} == set(PARENTS)
+    assert {row["parent"] for row in rows} == {*PARENTS, *COUNTS}
     for row in rows:
         day = datetime.strptime(row["relname"].removeprefix(f"{row['parent']}_p"), "%Y%m%d").replace(
             tzinfo=UTC
         )
         low, high = (int(bound) for bound in _BOUNDS.findall(row["bounds"])[0])
-        assert low == ids.first_of(_ms(day))
-        assert high == ids.first_of(_ms(day + timedelta(days=1)))
+        bounds = [_ms(day), _ms(day + timedelta(days=1))]
+        unit = COUNTS.get(row["parent"])
+        assert [low, high] == [ids.first_of(ms) if unit is None else ms // (unit * 1000) for ms in bounds]
 
 
 async def test_two_weeks_of_partitions_exist_ahead_for_every_parent(connection: engine.Connection) -> None:
     now = await connection.fetchval("select now_ms()")
     for days in range(14):
         id = ids.IdGenerator(127).next(now + days * 86_400_000)
-        for parent in PARENTS:
+        for parent in (*PARENTS, *COUNTS):
             name = f"{parent}_p{datetime.fromtimestamp(ids.ms_of(id) / 1000, UTC):%Y%m%d}"
             assert await connection.fetchval("select to_regclass($1)::text", name) == name
 
@@ -100,8 +102,12 @@ async def test_mail_of_a_day_without_partitions_is_stored_and_moves_into_them_wh
     async with await engine.create_pool(world.database.dsn("control")) as control:
         house = Upkeep(UpkeepStore(control), None, None, cell="default")  # type: ignore[arg-type]
         rows = await control.fetch("select * from rows_in_default(10)")
-        assert {row["parent"]: row["rows"] for row in rows} == dict.fromkeys(PARENTS, 1)
-        assert await house.make_partitions() == len(PARENTS) * 13  # the template's end with tomorrow's
+        assert {row["parent"]: row["rows"] for row in rows} == dict.fromkeys(PARENTS, 1) | dict.fromkeys(
+            COUNTS, 0
+        )
+        assert (
+            await house.make_partitions() == len(PARENTS) * 13 + len(COUNTS) * 12
+        )  # the template's end with tomorrow's
         assert sum(row["rows"] for row in await control.fetch("select * from rows_in_default(10)")) == 0
         assert await house.make_partitions() == 0
     for parent in PARENTS:

@@ -116,7 +116,8 @@ async def test_bodies_are_dropped_after_seven_days_and_records_after_ninety(hous
     ages = (0, 7, 8, 90, 91)
     await house.make_days(*ages[1:])
     mails = {age: await house.mail(age * DAY) for age in ages}
-    assert await house.upkeep.drop_expired_days() == 3 + len(RECORDS)
+    # Bodies of three days, records of one, counts by minute of two and by hour of one.
+    assert await house.upkeep.drop_expired_days() == 3 + len(RECORDS) + 2 + 1
     assert await house.kept("content") == {mails[0], mails[7]}
     for table in RECORDS:
         column = "delivery" if table in ("event", "send_event") else "id"
@@ -130,10 +131,11 @@ async def test_a_day_stays_while_a_queue_holds_mail_of_it_and_goes_afterwards(
     await house.make_days(100, 101)
     held = await house.mail(100 * DAY, queued=queue)
     await house.mail(101 * DAY)
-    assert await house.upkeep.drop_expired_days() == len(retention.DAILY)
+    of_mail = retention.DAILY - retention.COUNTS
+    assert await house.upkeep.drop_expired_days() == len(of_mail) + 2 * len(retention.COUNTS)
     assert await house.kept("message") == await house.kept("content") == {held}
     await house.owner.execute(f"delete from {queue}")
-    assert await house.upkeep.drop_expired_days() == len(retention.DAILY)
+    assert await house.upkeep.drop_expired_days() == len(of_mail)
     assert await house.kept("message") == set()
 
 
@@ -194,7 +196,7 @@ async def test_a_table_that_is_read_all_the_time_is_left_to_the_next_run(
 async def test_rows_past_retention_in_a_default_partition_are_deleted(house: House) -> None:
     await house.mail(100 * DAY)
     young = await house.mail(3 * DAY)
-    assert await house.upkeep.drop_expired_days() == len(retention.DAILY)
+    assert await house.upkeep.drop_expired_days() == len(retention.DAILY - retention.COUNTS)
     assert await house.kept("message") == await house.kept("note") == {young}
 
 
@@ -209,21 +211,21 @@ async def test_one_run_deletes_everything_that_is_due_however_many_batches_that_
         house.tenant,
         old,
     )
-    long_ago = (house.now - 91 * DAY) // 60_000
-    for lane in house.lanes.values():
-        await house.owner.execute(
-            "insert into metric_minute (lane, provider, minute, tenant) select $1, p, $2::int - n, $3"
-            " from generate_series(1, 17) n, generate_series(0, 2) p",
-            lane,
-            long_ago,
-            house.tenant,
-        )
-        await house.owner.execute(
-            "insert into metric_minute (lane, provider, minute, tenant) values ($1, 1, $2, $3)",
-            lane,
-            house.now // 60_000,
-            house.tenant,
-        )
+    await house.owner.execute(
+        "insert into cohort_day (day, lane, provider, tenant, sent)"
+        " select $1::int - n, l, p, $2, 1 from generate_series(1090, 1102) n, generate_series(0, 2) p, unnest($3::int[]) l",
+        house.now // DAY,
+        house.tenant,
+        list(house.lanes.values()),
+    )
+    await house.owner.execute(
+        "insert into cohort_bounce_domain select $1::int - n * 1440, 1, n, 1 from generate_series(5, 40) n",
+        house.now // 60_000,
+    )
+    await house.owner.execute(
+        "insert into cohort_feed select n, $1::bigint - (40 - n) * 3600000::bigint, 0, 0, 0, '{1}' from generate_series(1, 40) n",
+        house.now,
+    )
     await house.owner.execute(
         "insert into quarantine (digest, why, detail, document, source, last_received_at)"
         " select int4send(n), 'malformed', '', '', '', now() - make_interval(days => n) from generate_series(80, 130) n"
@@ -257,7 +259,10 @@ async def test_one_run_deletes_everything_that_is_due_however_many_batches_that_
     await house.upkeep.purge()
     await house.upkeep.purge_old_rows()
     assert await house.kept("idempotency", "message") == {fresh}
-    assert await house.owner.fetchval("select count(*) from metric_minute") == 2
+    days = await house.owner.fetchval("select count(*) from cohort_day")
+    assert days == 7 * 3 * len(house.lanes)
+    assert await house.owner.fetchval("select count(*) from cohort_bounce_domain") == 10
+    assert await house.owner.fetchval("select count(*) from cohort_feed") == 24
     assert await house.owner.fetchval("select count(*) from quarantine") == 10
     assert await house.owner.fetchval("select count(*) from ses_notice") == 10
     assert await house.owner.fetchval("select count(*) from elsewhere") == 11

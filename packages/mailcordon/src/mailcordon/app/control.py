@@ -7,6 +7,7 @@ from functools import partial
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.beside_store import BesideStore
+from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
@@ -40,6 +41,7 @@ from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import SHARED_SECONDS, Scan
 from mailcordon.control.signals import URGENT_PER_MINUTE, Signals
 from mailcordon.control.upkeep import Upkeep
+from mailcordon.observe import folding
 
 _CALLS_OF_A_LOOP = 4.0  #: a second: a call to AWS takes 100 to 200 ms, with what is recorded
 
@@ -76,6 +78,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             bodies_days=config.keep_bodies_days,
             records_days=config.keep_records_days,
             plans_days=config.keep_plans_days,
+            minute_counts_days=config.keep_minute_counts_days,
+            hour_counts_days=config.keep_hour_counts_days,
+            day_counts_days=config.keep_day_counts_days,
         )
         local = config.local
         # The local SES is fast, and a developer who changes something there by hand waits for the result.
@@ -148,6 +153,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             signals = Signals(queue, HintStore(pool), decode, cell=config.cell, urgent_per_minute=urgent)
             services.facts.signals = signals.facts
             await stack.enter_async_context(wiring.running(signals.run(stop), stop))
+        counts = CohortStore(config.login_url("control"))
+        stack.push_async_callback(counts.close)
+        await stack.enter_async_context(wiring.running(folding.run(counts, stop), stop))
         await stack.enter_async_context(checkpoints.written(config, pool))
         async with heartbeat.beating("control", config.login_url("control"), services.facts.document):
             await schedule.run(services, stop)

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 
+from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import heartbeat, mac_keys, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
-from mailcordon.observe import facts
+from mailcordon.observe import facts, folding
 from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.pipeline import Pipeline
 
@@ -49,7 +50,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                     exact=config.local,
                 )
             )
+        counts = CohortStore(config.login_url("observe"))
+        stack.push_async_callback(counts.close)
         queues = [pipeline.facts for pipeline in pipelines]
         report = lambda: facts.document(queues, reader.proof.version_1_topics)  # noqa: E731
         async with heartbeat.beating("observe", config.login_url("observe"), report):
-            await asyncio.gather(*(pipeline.run(stop) for pipeline in pipelines))
+            await asyncio.gather(folding.run(counts, stop), *(pipeline.run(stop) for pipeline in pipelines))

@@ -83,6 +83,9 @@ KNOWN = frozenset(
         "MAILCORDON_KEEP_BODIES_DAYS",
         "MAILCORDON_KEEP_RECORDS_DAYS",
         "MAILCORDON_KEEP_PLANS_DAYS",
+        "MAILCORDON_KEEP_MINUTE_COUNTS_DAYS",
+        "MAILCORDON_KEEP_HOUR_COUNTS_DAYS",
+        "MAILCORDON_KEEP_DAY_COUNTS_DAYS",
         "MAILCORDON_KEEP_SETS_DAYS",
         "MAILCORDON_PROOF_DAYS",
         "MAILCORDON_AUDIT_CHECKPOINTS",
@@ -214,6 +217,9 @@ class Config:
     #: Days after its end until a plan is deleted, with its calls. A yearly review finds what was done since the last one; who
     #: decided what stays in the audit trail.
     keep_plans_days: int = 400
+    keep_minute_counts_days: int = 14
+    keep_hour_counts_days: int = 90
+    keep_day_counts_days: int = 1096
     #: Days after its last mail until a tenant's own configuration set is deleted at SES, which then reports nothing more of it.
     #: 99 % of complaints come within four days. 0 on the local SES, which reports within seconds.
     keep_sets_days: int = 7
@@ -324,6 +330,9 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         keep_bodies_days=reader.number("MAILCORDON_KEEP_BODIES_DAYS", 7, 4, 3650),
         keep_records_days=reader.number("MAILCORDON_KEEP_RECORDS_DAYS", 90, 4, 3650),
         keep_plans_days=reader.number("MAILCORDON_KEEP_PLANS_DAYS", 400, 4, 3650),
+        keep_minute_counts_days=reader.number("MAILCORDON_KEEP_MINUTE_COUNTS_DAYS", 14, 4, 366),
+        keep_hour_counts_days=reader.number("MAILCORDON_KEEP_HOUR_COUNTS_DAYS", 90, 14, 366),
+        keep_day_counts_days=reader.number("MAILCORDON_KEEP_DAY_COUNTS_DAYS", 1096, 90, 36_500),
         keep_sets_days=reader.number("MAILCORDON_KEEP_SETS_DAYS", 0 if local else 7, 0, 90),
         proof_days=reader.number("MAILCORDON_PROOF_DAYS", 7, 1, 365),
         audit_checkpoint_file=checkpoint_file,

@@ -21,7 +21,9 @@ SETTLED_DAYS = 4
 #: Tables with a partition for each day, by what they hold.
 BODIES = frozenset({"content"})
 RECORDS = frozenset({"message", "recipient", "ledger", "event", "outcome", "note", "send_event"})
-DAILY = BODIES | RECORDS
+#: Counts by minute and by hour (core/cohort.py).
+COUNTS = frozenset({"cohort_minute", "cohort_hour"})
+DAILY = BODIES | RECORDS | COUNTS
 
 #: The promise of an idempotency key (docs/send-path.md).
 IDEMPOTENCY_MS = DAY_MS
@@ -32,16 +34,23 @@ URGENT_BODIES_MS = 300_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """The settings MAILCORDON_KEEP_BODIES_DAYS, MAILCORDON_KEEP_RECORDS_DAYS and MAILCORDON_KEEP_PLANS_DAYS."""
+    """The settings MAILCORDON_KEEP_BODIES_DAYS, _RECORDS_DAYS, _PLANS_DAYS, _MINUTE_COUNTS_DAYS, _HOUR_COUNTS_DAYS and
+    _DAY_COUNTS_DAYS."""
 
     bodies_days: int = 7  #: after accept
     records_days: int = 90  #: after accept
     plans_days: int = 400  #: after the end of the plan
+    #: After the call to SES.
+    minute_counts_days: int = 14
+    hour_counts_days: int = 90
+    day_counts_days: int = 1096
 
     def days_of(self, table: str, longest_expiry_ms: int) -> int:
         """How many whole days of a table are kept besides today. Raises KeyError for a table without daily partitions."""
         if table not in DAILY:
             raise KeyError(table)
+        if table in COUNTS:
+            return self.minute_counts_days if table == "cohort_minute" else self.hour_counts_days
         kept = self.bodies_days if table in BODIES else self.records_days
         return max(kept, -(-longest_expiry_ms // DAY_MS) + MARGIN_DAYS)
 

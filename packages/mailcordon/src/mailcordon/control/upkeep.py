@@ -54,7 +54,9 @@ class Dropped(Enum):
 class Purged(Enum):
     """Rows deleted by age that lie in no daily partition."""
 
-    COUNTS = "counts"
+    DAY_COUNTS = "day-counts"
+    BOUNCE_DOMAINS = "bounce-domains"
+    FEED = "feed"  #: of the changes of counts
     QUARANTINE = "quarantine"
     NOTICES = "notices"
     ELSEWHERE = "elsewhere"
@@ -235,10 +237,22 @@ class Upkeep:
         """Deletes, in batches, all other rows past their retention. Stops early if `stop` is set."""
         stop = stop or asyncio.Event()
         for kind in Purged:
-            of_plans = kind in (Purged.CALLS_OF_PLANS, Purged.PLANS)
-            days = self._keep.plans_days if of_plans else self._keep.records_days
-            while not stop.is_set() and await self._store.purge(kind, days * retention.DAY_MS, PURGE_BATCH):
+            kept_ms = self._days_of(kind) * retention.DAY_MS
+            while not stop.is_set() and await self._store.purge(kind, kept_ms, PURGE_BATCH):
                 pass
+
+    def _days_of(self, kind: Purged) -> int:
+        match kind:
+            case Purged.CALLS_OF_PLANS | Purged.PLANS:
+                return self._keep.plans_days
+            case Purged.DAY_COUNTS:
+                return self._keep.day_counts_days
+            case Purged.BOUNCE_DOMAINS:
+                return self._keep.minute_counts_days
+            case Purged.FEED:
+                return 1
+            case _:
+                return self._keep.records_days
 
 
 async def _walk(

@@ -27,6 +27,8 @@ class Kind(IntEnum):
     CLICK = 9
     RENDERING_FAILURE = 10
     OTHER = 11  #: a subscription, not-spam feedback or an unknown kind; stored, but changes no state
+    MACHINE_OPEN = 12  #: by a scanner, a proxy or another program, as SES tells (ses.md 4.2)
+    MACHINE_CLICK = 13
 
     @property
     def word(self) -> str:

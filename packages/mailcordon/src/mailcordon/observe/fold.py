@@ -30,6 +30,7 @@ def outcome_of(found: Attributed) -> Outcome:
         state=state,
         at=at,
         kinds=1 << event.kind,
+        reasons=0 if event.bounce_reason is None else 1 << event.bounce_reason,
         attempt=found.attempt.attempt,
         ses_id=event.ses_id,
         reason=reason,
@@ -42,9 +43,10 @@ def merge(one: Outcome, other: Outcome) -> Outcome:
     ranks = RANK[one.state] - RANK[other.state]
     first = min(one, other, key=_order) if ranks == 0 else one if ranks > 0 else other
     kinds = one.kinds | other.kinds
+    reasons = one.reasons | other.reasons
     left_at = min(one.left_at, other.left_at)
     provider = max(one.provider, other.provider)
-    if (kinds, left_at, provider) == (first.kinds, first.left_at, first.provider):
+    if (kinds, reasons, left_at, provider) == (first.kinds, first.reasons, first.left_at, first.provider):
         return first
     return Outcome(
         id=first.id,
@@ -55,6 +57,7 @@ def merge(one: Outcome, other: Outcome) -> Outcome:
         state=first.state,
         at=first.at,
         kinds=kinds,
+        reasons=reasons,
         attempt=first.attempt,
         ses_id=first.ses_id,
         reason=first.reason,

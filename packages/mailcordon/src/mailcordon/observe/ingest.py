@@ -7,7 +7,7 @@ and deletes from the queue only after the commit.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailcordon.core import address as addresses
 from mailcordon.core import ids, proof, tags
@@ -16,7 +16,7 @@ from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
 from mailcordon.core.suppression import SoftBouncePolicy
 from mailcordon.messages import reasons
-from mailcordon.observe import attribute, fold, metrics, plausible, suppressing
+from mailcordon.observe import attribute, cohorts, fold, plausible, suppressing
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
     Decoded,
@@ -173,7 +173,8 @@ class _Batch:
         self._other_installations: Counter[tuple[str, Kind]] = Counter()
         self._seen: dict[str, int] = {}
         self._proof_events: list[ProofEventRow] = []
-        self._counts: Mapping[metrics.Cell, Sequence[int]] = {}
+        self._counts: Mapping[cohorts.Cell, Sequence[int]] = {}
+        self._facts: dict[int, Facts] = {}
 
     async def run(self, decoded: Sequence[Decoded]) -> Report:
         claimed = await self._claim(decoded)
@@ -249,7 +250,7 @@ class _Batch:
             if not one.attempt.canary
         }
         directory, known_facts = await self._tx.known(asked, lanes, sets)
-        facts = dict(known_facts)
+        facts = self._facts = dict(known_facts)
         found: list[Attributed] = []
         for one in claimed:
             event, attempt = one.decoded.event, one.attempt
@@ -311,6 +312,7 @@ class _Batch:
         inserted: Set[tuple[int, bytes]] = set()
         if rows:
             inserted, new_rows = await self._tx.record(rows, list(outcomes.values()))
+            await self._lock_queued(outcomes)
             await self._fold([(None, outcomes.pop(id)) for id in new_rows], outcomes)
         new = [one for key, one in first.items() if key in inserted or not one.has_rows]
         for one in new:
@@ -318,6 +320,14 @@ class _Batch:
         self._report.new += new
         self._report.copies += len(found) - len(new)
         return new
+
+    async def _lock_queued(self, outcomes: Iterable[int]) -> None:
+        """Keeps deliveries without a ledger row as they are until the commit. Else this batch and whoever ends one could each leave
+        it to the other to count it as sent."""
+        queued = [id for id in outcomes if self._facts[id].ledger_state is None]
+        if queued:
+            for id, (state, called_at) in (await self._tx.lock_deliveries(queued)).items():
+                self._facts[id] = replace(self._facts[id], ledger_state=state, called_at=called_at)
 
     async def _fold(self, pairs: list[tuple[Outcome | None, Outcome]], outcomes: dict[int, Outcome]) -> None:
         """Merges `outcomes` into existing rows. Copies are merged too, which changes nothing."""
@@ -332,7 +342,7 @@ class _Batch:
                 # Their rows were deleted between the two statements.
                 _, inserted = await self._tx.record([], list(outcomes.values()))
                 pairs += [(None, outcomes.pop(id)) for id in inserted]
-        self._counts = metrics.changes(pairs)
+        self._counts = cohorts.changes(pairs, self._facts)
 
     async def _record_sends(self, found: Sequence[Attributed]) -> None:
         """Any event of an attempt settles its outcome, unless the answer to its call did."""
@@ -424,14 +434,7 @@ def _outcomes(found: Iterable[Attributed]) -> dict[int, Outcome]:
 
 
 def _with_ses_id(facts: Facts, attempt: int, ses_id: str) -> Facts:
-    return Facts(
-        tenant=facts.tenant,
-        lane=facts.lane,
-        recipient=facts.recipient,
-        provider=facts.provider,
-        newest_attempt=facts.newest_attempt,
-        ses_ids={**facts.ses_ids, attempt: ses_id},
-    )
+    return replace(facts, ses_ids={**facts.ses_ids, attempt: ses_id})
 
 
 def _event_row(one: Attributed) -> EventRow:

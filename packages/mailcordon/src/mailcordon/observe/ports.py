@@ -125,6 +125,12 @@ class Facts:
     ses_ids: Mapping[int, str] = field(
         default_factory=dict[int, str]
     )  #: by attempt, from the ledger or an earlier event
+    #: Of the message: what its counts are kept under.
+    path: str = ""
+    campaign: str | None = None
+    list: str | None = None
+    ledger_state: int | None = None  #: how it left the queue; None: it has not
+    called_at: int | None = None  #: of the ledger: its call of SES
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,7 @@ class Outcome:
     state: State
     at: int
     kinds: int  #: a bit for each kind seen
+    reasons: int = 0  #: a bit for each reason of its bounces (core.bounce_reason.BounceReason)
     attempt: int
     ses_id: str
     reason: str | None
@@ -219,8 +226,8 @@ class ProofEventRow:
     problem: str | None  #: how it contradicts our rows
 
 
-#: (lane, provider, minute, tenant) -> counts in the order of metrics.COLUMNS
-Counts = Mapping[tuple[int, int, int, int], Sequence[int]]
+#: What a change of a cohort's counts is about (cohorts.Cell) -> the change, in the order of core.cohort.COLUMNS
+Counts = Mapping[tuple[int, int, int, str, str | None, str | None, int, str | None], Sequence[int]]
 
 
 class Transaction(Protocol):
@@ -241,6 +248,11 @@ class Transaction(Protocol):
         self, events: Sequence[EventRow], outcomes: Sequence[Outcome]
     ) -> tuple[Set[tuple[int, bytes]], Set[int]]:
         """Inserts new rows, and returns the keys of those. Existing rows stay as they are."""
+        ...
+
+    async def lock_deliveries(self, ids: Sequence[int]) -> Mapping[int, tuple[int, int | None]]:
+        """Returns state and call of those that have a ledger row. The others get none before the end of this transaction, unless
+        it says that SES took their first attempt."""
         ...
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]: ...

@@ -60,7 +60,7 @@ class MetricLine:
     class_: Class | None
     provider: Provider | None
     minute: int | None  #: when the mail left, in minutes since 1970
-    counts: Sequence[int]  #: in the order of metrics.COLUMNS
+    counts: Sequence[int]  #: in the order of core.cohort.COLUMNS
     flow: Flow | None = None  #: of a lane
 
 

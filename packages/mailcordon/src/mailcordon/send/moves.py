@@ -30,6 +30,7 @@ class Claimed(NamedTuple):
     content: bytes | None  #: None only after a bug or a restore
     facts: RowFacts
     reserve: str | None = None  #: the cell whose reserve of the day's quota it was counted in, if in any
+    path: str = "isolated"  #: of the message
 
 
 class Finish(NamedTuple):

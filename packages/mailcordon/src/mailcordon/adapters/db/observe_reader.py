@@ -10,9 +10,10 @@ import asyncpg
 from mailcordon.adapters.db import connection_pool, engine, queries, row_level_security
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
+from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
-from mailcordon.observe import metrics, view
+from mailcordon.observe import view
 
 _SQL = queries.load("observe_reader.sql")
 _SHARED = queries.load("shared.sql")
@@ -94,7 +95,7 @@ def _unreported(row: asyncpg.Record) -> view.MetricLine:
         class_=Class(row["class"]),
         provider=None,
         minute=None,
-        counts=[0] * len(metrics.COLUMNS),
+        counts=[0] * len(COLUMNS),
     )
 
 
@@ -124,5 +125,5 @@ def _metric_line(row: asyncpg.Record, by: view.By) -> view.MetricLine:
         class_=Class(row["class"]) if by == "lane" else None,
         provider=Provider(row["key"]) if by == "provider" else None,
         minute=row["key"] if by == "minute" else None,
-        counts=[row[name] for name in metrics.COLUMNS],
+        counts=[row[name] for name in COLUMNS],
     )

@@ -192,6 +192,7 @@ class PostgresTransaction:
             arrays.texts([row.ses_id for row in outcomes]),
             arrays.texts([row.reason for row in outcomes]),
             arrays.texts([row.detail for row in outcomes]),
+            arrays.integers([row.reasons for row in outcomes]),
             len(events),
             len(outcomes),
         )
@@ -204,6 +205,10 @@ class PostgresTransaction:
         if row["outcomes"] == len(outcomes):
             return new, {one.id for one in outcomes}
         return new, set(row["ids"] or ())
+
+    async def lock_deliveries(self, ids: Sequence[int]) -> dict[int, tuple[int, int | None]]:
+        rows = await self._connection.fetch(_SQL.lock_deliveries, arrays.integers(ids))
+        return {row["id"]: (row["state"], row["called_at"]) for row in rows}
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
         rows = await self._connection.fetch(_SQL.lock_outcomes, arrays.mixed(ids), min(ids), max(ids))
@@ -223,10 +228,11 @@ class PostgresTransaction:
                     row.ses_id,
                     row.reason,
                     row.detail,
+                    row.reasons,
                 )
                 for row in rows
             ],
-            10,
+            11,
         )
         first, last = min(row.id for row in rows), max(row.id for row in rows)
         await self._connection.execute(_SQL.update_outcomes, *columns, first, last)
@@ -360,14 +366,10 @@ class PostgresTransaction:
         )
 
     async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
-        cells = sorted(counts)
-        values = [(*cell, *counts[cell]) for cell in cells]
+        values = [(*cell, arrays.integers(counts[cell])) for cell in counts]
         await self._connection.execute(
-            _SQL.add_counts, *_columns(values, 14), *_columns(sorted(seen.items()), 2)
+            _SQL.add_counts, *_columns(values, 9), *_columns(sorted(seen.items()), 2)
         )
-        emptied = [cell[:3] for cell in cells if min(counts[cell]) < 0]
-        if emptied:
-            await self._connection.execute(_SQL.delete_empty_counts, *_columns(emptied, 3))
 
     async def unproved(self) -> dict[str, int]:
         rows = await self._connection.fetch(_SQL.unproved)
@@ -437,6 +439,11 @@ def _facts(row: asyncpg.Record) -> Facts:
         provider=row["provider"],
         newest_attempt=row["newest_attempt"],
         ses_ids=ses_ids,
+        path=row["path"] or "",
+        campaign=row["campaign"],
+        list=row["list"],
+        ledger_state=row["ledger_state"],
+        called_at=row["called_at"],
     )
 
 
@@ -450,6 +457,7 @@ def _outcome(row: asyncpg.Record) -> Outcome:
         state=State(row["state"]),
         at=row["at"],
         kinds=row["kinds"],
+        reasons=row["reasons"],
         attempt=row["attempt"],
         ses_id=row["ses_id"],
         reason=row["reason"],

@@ -417,30 +417,34 @@ async def _refuse_suppressed(connection: engine.Connection, visits: Sequence[Vis
     )
 
 
+_Content = tuple[list[str], bytes | None, str]  #: recipients, content, path
+_NO_CONTENT: _Content = ([], None, "isolated")
+
+
 async def _contents(
     connection: engine.Connection, claimed: Sequence[asyncpg.Record], *, urgent: bool, only: bool
-) -> dict[int, tuple[list[str], bytes | None]]:
+) -> dict[int, _Content]:
     """Recipients and content by message. Urgent content has a table of its own, read only if a claim can need it."""
     if not claimed:
         return {}
     messages = sorted({ids.message_of(row["id"]) for row in claimed})
-    found: dict[int, tuple[list[str], bytes | None]] = {}
+    found: dict[int, _Content] = {}
     for apart in (True,) if urgent and only else (False, True) if urgent else (False,):
         rows = await connection.fetch(_SQL.claimed_content, messages, messages[0], messages[-1], apart)
         for row in rows:
             if row["body"] is not None or row["id"] not in found:
-                found[row["id"]] = (row["recipients"], row["body"])
+                found[row["id"]] = (row["recipients"], row["body"], row["path"])
     return found
 
 
 def _claimed(
     row: asyncpg.Record,
     now: int,
-    contents: Mapping[int, tuple[list[str], bytes | None]],
+    contents: Mapping[int, _Content],
     reserve: str | None,
 ) -> Claimed:
     id: int = row["id"]
-    recipients, content = contents.get(ids.message_of(id), ([], None))
+    recipients, content, path = contents.get(ids.message_of(id), _NO_CONTENT)
     place = ids.recipient_of(id) - 1
     return Claimed(
         lane=row["lane"],
@@ -455,6 +459,7 @@ def _claimed(
         content=content,
         facts=RowFacts(*[row[fact] for fact in RowFacts._fields]),
         reserve=reserve,
+        path=path,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.delivery import State
+from mailcordon.core.provider import Provider
 from mailcordon.send.moves import Defer, Finish, Requeue
 
 _SQL = queries.load("result_store.sql")
@@ -42,8 +43,8 @@ class ResultStore:
 async def _finish(connection: engine.Connection, worker: int, finished: Sequence[Finish]) -> None:
     """At most two statements. They need no common transaction: a delivery that the first one finished is not in the queue."""
     ordered = sorted(finished, key=lambda one: (one.claim.lane, one.claim.id))
-    sent = [x for x in ordered if x.state is State.SENT]
-    others = [x for x in ordered if x.state is not State.SENT]
+    sent = [x for x in ordered if x.state is State.SENT and x.claim.attempt == 1]
+    others = [x for x in ordered if x.state is not State.SENT or x.claim.attempt != 1]
     if sent:
         found = await connection.fetchval(
             _SQL.finish_sent,
@@ -55,6 +56,8 @@ async def _finish(connection: engine.Connection, worker: int, finished: Sequence
             [len(x.claim.content or b"") for x in sent],
             -worker,
             any(x.forget for x in sent),
+            [x.claim.path for x in sent],
+            [_domain(x) for x in sent],
         )
         if found < len(sent):
             # Recorded before, or declared unknown while we wrote. `queue_finish` looks again.
@@ -72,6 +75,13 @@ async def _finish(connection: engine.Connection, worker: int, finished: Sequence
             [x.detail for x in others],
             -worker,
         )
+
+
+def _domain(one: Finish) -> str | None:
+    """The recipient's domain, if its mailbox provider is not known yet."""
+    if one.claim.provider != Provider.UNKNOWN:
+        return None
+    return one.claim.to.rpartition("@")[2].lower() or None
 
 
 async def _requeue(connection: engine.Connection, requeued: Sequence[Requeue]) -> None:

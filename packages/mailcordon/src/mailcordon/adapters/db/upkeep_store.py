@@ -18,7 +18,9 @@ from mailcordon.messages import reasons
 _SQL = queries.load("upkeep_store.sql")
 _SHARED = queries.load("shared.sql")
 _PURGES = {
-    Purged.COUNTS: _SQL.purge_counts,
+    Purged.DAY_COUNTS: _SQL.purge_day_counts,
+    Purged.BOUNCE_DOMAINS: _SQL.purge_bounce_domains,
+    Purged.FEED: _SQL.purge_feed,
     Purged.QUARANTINE: _SQL.purge_quarantine,
     Purged.NOTICES: _SQL.purge_notices,
     Purged.ELSEWHERE: _SQL.purge_elsewhere,

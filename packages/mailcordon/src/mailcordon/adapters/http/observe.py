@@ -16,11 +16,12 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal, princi
 from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
 from mailcordon.control import lookup
 from mailcordon.core import quarantine
+from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
 from mailcordon.core.principal import OPERATE, Principal
 from mailcordon.core.provider import Provider, parse_provider
 from mailcordon.messages import api
-from mailcordon.observe import metrics, view
+from mailcordon.observe import cohorts, view
 
 _UNKNOWN = read_scope.UNKNOWN
 
@@ -159,15 +160,30 @@ def _metric_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
     return [get_metrics]
 
 
+_SHOWN = (
+    "sent",
+    "delivered",
+    "hard_bounced",
+    "soft_bounced",
+    "complained",
+    "delayed",
+    "rejected",
+    "suppressed_at_ses",
+    "opened",
+    "clicked",
+)
+
+
 def _metric_item(line: view.MetricLine, tenant: str) -> MetricItem:
-    counts = dict(zip(metrics.COLUMNS, line.counts, strict=True))
+    counted = dict(zip(COLUMNS, line.counts, strict=True))
+    counts = {name: counted[name] for name in _SHOWN}
     return MetricItem(
         **counts,
         tenant=tenant,
         type=line.type,
         class_=None if line.class_ is None else line.class_.word,
         provider=None if line.provider is None else line.provider.word,
-        minute=None if line.minute is None else shapes.iso_ms(line.minute * metrics.MINUTE_MS),
+        minute=None if line.minute is None else shapes.iso_ms(line.minute * cohorts.MINUTE_MS),
         flow=None if line.flow is None else _flow_item(line.flow),
     )
 

@@ -194,11 +194,11 @@ def _rendering(document: Document) -> _Part:
     return _Part(Kind.RENDERING_FAILURE, reason=reported.templateName, text=reported.errorMessage)
 
 
-def _engagement(kind: Kind, reported: Engagement | None) -> _Part | None:
+def _engagement(of_people: Kind, of_machines: Kind, reported: Engagement | None) -> _Part | None:
     if reported is None:
         return None
     return _Part(
-        kind,
+        of_machines if reported.isBotEvent == "Likely" else of_people,
         at=reported.timestamp,
         key=(reported.timestamp, reported.link),
         detail={
@@ -225,8 +225,8 @@ _PARTS: dict[str, Callable[[Document], _Part | None]] = {
     "Reject": _reject,
     "Rendering Failure": _rendering,
     "RenderingFailure": _rendering,
-    "Open": lambda document: _engagement(Kind.OPEN, document.open),
-    "Click": lambda document: _engagement(Kind.CLICK, document.click),
+    "Open": lambda document: _engagement(Kind.OPEN, Kind.MACHINE_OPEN, document.open),
+    "Click": lambda document: _engagement(Kind.CLICK, Kind.MACHINE_CLICK, document.click),
 }
 
 

@@ -1,19 +1,21 @@
 -- Reading counts and quarantine.
 
 -- name: metrics
--- The key begins with lane and provider, so each pair is looked up from its first minute on: no scan of a lane's whole past.
+-- By lane, provider or minute. A tenant has few slices.
 select case $4 when 'lane' then l.id when 'provider' then m.provider::int else m.minute end as key,
        min(y.name) as type, min(l.class) as class,
-       sum(m.sent) as sent, sum(m.delivered) as delivered, sum(m.hard_bounced) as hard_bounced,
-       sum(m.soft_bounced) as soft_bounced, sum(m.complained) as complained, sum(m.delayed) as delayed,
-       sum(m.rejected) as rejected, sum(m.suppressed_at_ses) as suppressed_at_ses, sum(m.opened) as opened,
-       sum(m.clicked) as clicked
+       coalesce(sum(m.sent), 0) as sent, coalesce(sum(m.send_events), 0) as send_events, coalesce(sum(m.delivered), 0) as delivered,
+       coalesce(sum(m.hard_bounced), 0) as hard_bounced, coalesce(sum(m.soft_bounced), 0) as soft_bounced, coalesce(sum(m.complained), 0) as complained,
+       coalesce(sum(m.delayed), 0) as delayed, coalesce(sum(m.rejected), 0) as rejected, coalesce(sum(m.suppressed_at_ses), 0) as suppressed_at_ses,
+       coalesce(sum(m.opened), 0) as opened, coalesce(sum(m.clicked), 0) as clicked, coalesce(sum(m.machine_opened), 0) as machine_opened,
+       coalesce(sum(m.machine_clicked), 0) as machine_clicked, coalesce(sum(m.unclear), 0) as unclear, coalesce(sum(m.recipient_gone), 0) as recipient_gone,
+       coalesce(sum(m.recipient_full), 0) as recipient_full, coalesce(sum(m.sender_reputation), 0) as sender_reputation, coalesce(sum(m.sender_auth), 0) as sender_auth,
+       coalesce(sum(m.content), 0) as content, coalesce(sum(m.throttled), 0) as throttled, coalesce(sum(m.policy), 0) as policy,
+       coalesce(sum(m.infrastructure), 0) as infrastructure, coalesce(sum(m.undetermined), 0) as undetermined
   from lane l
   join message_type y on y.id = l.type
- cross join unnest($2::smallint[]) as p (provider)
- cross join lateral (
-      select * from metric_minute
-       where lane = l.id and provider = p.provider and minute > now_ms() / 60000 - $3::int) m
+  join slice s on s.lane = l.id
+  join cohort_minute m on m.slice = s.id and m.provider = any ($2::smallint[]) and m.minute > now_ms() / 60000 - $3::int
  where l.tenant = $1 and ($5::text is null or y.name = $5)
  group by 1
 having case $4 when 'lane' then l.id when 'provider' then m.provider::int else m.minute end > $6::int

@@ -21,13 +21,14 @@ select (select now_ms()) as now, (select value from epoch where name = 'control'
        x.delivery, m.tenant, m.lane, m.recipient,
        coalesce(l.attempt, r.attempt, w.attempt) as newest_attempt,
        coalesce(l.provider, r.provider, w.provider) as provider,
-       l.attempt as ledger_attempt, l.ses_id as ledger_ses_id, s.attempts, s.ses_ids
+       l.attempt as ledger_attempt, l.ses_id as ledger_ses_id, l.state as ledger_state, l.called_at, m.path, m.campaign, m.list, s.attempts,
+       s.ses_ids
   from unnest($1::text::bigint[], $2::text::int[]) as x (delivery, lane)
   left join lateral (
-      select tenant, lane, recipients[(x.delivery & 63)::int] as recipient from message
+      select tenant, lane, recipients[(x.delivery & 63)::int] as recipient, path, campaign, list from message
        where id = x.delivery & ~63::bigint and id between $3 and $4 limit 1) m on true
   left join lateral (
-      select attempt, provider, ses_id from ledger where id = x.delivery and id between $3 and $4 limit 1) l on true
+      select attempt, provider, ses_id, state, called_at from ledger where id = x.delivery and id between $3 and $4 limit 1) l on true
   left join lateral (
       select attempt, provider from ready
        where l.attempt is null and lane = x.lane and id = x.delivery limit 1) r on true
@@ -63,22 +64,26 @@ with e as (
     on conflict do nothing
     returning delivery, key),
 o as (
-    insert into outcome (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail)
+    insert into outcome (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons)
     select * from unnest($10::text::bigint[], $11::text::int[], $12::text::int[], $13::text::smallint[], $14::text::bigint[],
                          $15::text::smallint[], $16::text::bigint[], $17::text::int[], $18::text::smallint[], $19::text::text[],
-                         $20::text::text[], $21::text::text[])
+                         $20::text::text[], $21::text::text[], $22::text::int[])
     on conflict do nothing
     returning id),
 n as (select (select count(*) from e) as events, (select count(*) from o) as outcomes)
 select n.events, n.outcomes,
-       case when n.events < $22::int then (select array_agg(delivery) from e) end as deliveries,
-       case when n.events < $22 then (select array_agg(key) from e) end as keys,
-       case when n.outcomes < $23::int then (select array_agg(id) from o) end as ids
+       case when n.events < $23::int then (select array_agg(delivery) from e) end as deliveries,
+       case when n.events < $23 then (select array_agg(key) from e) end as keys,
+       case when n.outcomes < $24::int then (select array_agg(id) from o) end as ids
   from n;
+
+-- name: lock_deliveries
+-- Of deliveries without a ledger row, right before their outcomes are stored.
+select id, state, called_at from ledger_locked($1::text::bigint[]);
 
 -- name: lock_outcomes
 -- In id order, so that two observers cannot deadlock.
-select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail
+select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons
   from outcome where id = any($1::text::bigint[]) and id between $2 and $3
  order by id for update;
 
@@ -86,10 +91,11 @@ select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, r
 -- The outcomes that this batch changed, locked before.
 update outcome o
    set provider = x.provider, left_at = x.left_at, state = x.state, at = x.at, kinds = x.kinds, attempt = x.attempt,
-       ses_id = x.ses_id, reason = x.reason, detail = x.detail
+       ses_id = x.ses_id, reason = x.reason, detail = x.detail, reasons = x.reasons
   from unnest($1::text::bigint[], $2::text::smallint[], $3::text::bigint[], $4::text::smallint[], $5::text::bigint[], $6::text::int[], $7::text::smallint[], $8::text::text[],
-              $9::text::text[], $10::text::text[]) as x (id, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail)
- where o.id = x.id and o.id between $11 and $12;
+              $9::text::text[], $10::text::text[], $11::text::int[])
+       as x (id, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons)
+ where o.id = x.id and o.id between $12 and $13;
 
 -- name: record_sends
 -- Proof that an attempt was sent: settles unknown outcomes.
@@ -211,29 +217,16 @@ select case when x.there or x.place <= room.names then x.installation else '*' e
 on conflict (installation, day, kind) do update set documents = e.documents + excluded.documents;
 
 -- name: add_counts
--- Adds to the counts, and raises the latest call for which each set showed a Send event: the rows that all observers share.
+-- Appends changes of cohorts, and raises the latest call for which each set showed a Send event: the rows that all observers share.
 with counted as (
-    insert into metric_minute as m (lane, provider, minute, tenant, sent, delivered, hard_bounced, soft_bounced, complained,
-                                    delayed, rejected, suppressed_at_ses, opened, clicked)
-    select * from unnest($1::text::int[], $2::text::smallint[], $3::text::int[], $4::text::int[], $5::text::int[],
-                         $6::text::int[], $7::text::int[], $8::text::int[], $9::text::int[], $10::text::int[], $11::text::int[],
-                         $12::text::int[], $13::text::int[], $14::text::int[])
-    on conflict (lane, provider, minute) do update
-       set sent = m.sent + excluded.sent, delivered = m.delivered + excluded.delivered,
-           hard_bounced = m.hard_bounced + excluded.hard_bounced, soft_bounced = m.soft_bounced + excluded.soft_bounced,
-           complained = m.complained + excluded.complained, delayed = m.delayed + excluded.delayed,
-           rejected = m.rejected + excluded.rejected, suppressed_at_ses = m.suppressed_at_ses + excluded.suppressed_at_ses,
-           opened = m.opened + excluded.opened, clicked = m.clicked + excluded.clicked)
+    insert into cohort_change (tenant, lane, minute, path, campaign, list, provider, domain, counts)
+    select x.tenant, x.lane, x.minute, x.path, x.campaign, x.list, x.provider, x.domain, x.counts::int[]
+      from unnest($1::text::int[], $2::text::int[], $3::text::int[], $4::text::text[], $5::text::text[], $6::text::text[],
+                  $7::text::smallint[], $8::text::text[], $9::text::text[])
+           as x (tenant, lane, minute, path, campaign, list, provider, domain, counts))
 insert into send_seen as s (configuration_set, called_at)
-select * from unnest($15::text::text[], $16::text::bigint[])
+select * from unnest($10::text::text[], $11::text::bigint[])
 on conflict (configuration_set) do update set called_at = excluded.called_at where s.called_at < excluded.called_at;
-
--- name: delete_empty_counts
--- A report of an earlier attempt can move all counts of a minute to another one.
-delete from metric_minute m using unnest($1::text::int[], $2::text::smallint[], $3::text::int[]) as x (lane, provider, minute)
- where (m.lane, m.provider, m.minute) = (x.lane, x.provider, x.minute)
-   and greatest(m.sent, m.delivered, m.hard_bounced, m.soft_bounced, m.complained, m.delayed, m.rejected,
-                m.suppressed_at_ses, m.opened, m.clicked) = 0;
 
 -- name: unproved
 -- Configuration sets that have shown the Send event of a call late enough to prove an absence, if nothing older is left in the

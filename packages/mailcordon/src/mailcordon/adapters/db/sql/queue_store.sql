@@ -84,7 +84,7 @@ select count(*) from queue_finish($1::int[], $2::bigint[], null, 1, $3::smallint
 -- name: claimed_content
 -- Recipients and content of claimed messages. Apart from the claim, and between two ids, so that only the partitions of those
 -- days are opened.
-select m.id, m.recipients,
+select m.id, m.recipients, m.path,
        case when $4 then (select u.body from urgent_content u where u.id = m.id)
             else (select c.body from content c where c.id = m.id and c.id between $2 and $3) end as body
   from message m where m.id = any ($1::bigint[]) and m.id between $2 and $3;

@@ -7,15 +7,17 @@ select count(*) from queue_finish($1::int[], $2::bigint[], $3::smallint[], 2 | 8
                                   $7::text[], $8::text[], $9::int);
 
 -- name: finish_sent
--- As `queue_finish`, for what SES accepted: nearly all mail, and therefore with as few arguments as possible.
+-- As `queue_finish`, for what SES accepted at the first attempt: nearly all mail, and therefore with as few arguments as possible. It
+-- is counted as sent without a look at its outcome: the only call that this can be about is its own (docs/decisions/032).
 with u as materialized (
-    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[]) u (lane, id, attempt, ses_id, called_at, bytes)
+    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[], $9::text[], $10::text[])
+           u (lane, id, attempt, ses_id, called_at, bytes, path, domain)
 ), d as (
     delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
-    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, r.campaign, r.list, u.ses_id, u.called_at, u.bytes, u.path, u.domain
 ), w as (
     delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
-    returning r.lane, r.id, r.tenant, r.provider, r.attempt, u.ses_id, u.called_at, u.bytes
+    returning r.lane, r.id, r.tenant, r.provider, r.attempt, r.campaign, r.list, u.ses_id, u.called_at, u.bytes, u.path, u.domain
 ), gone as (select * from d union all select * from w),
 g as (
     insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
@@ -24,6 +26,10 @@ g as (
     insert into lane_finished as z (lane, node, deliveries, bytes)
     select lane, $7::int, count(*), sum(bytes) from gone group by lane order by lane
     on conflict (lane, node) do update set deliveries = z.deliveries + excluded.deliveries, bytes = z.bytes + excluded.bytes
+), c as (
+    insert into cohort_change (tenant, lane, minute, path, campaign, list, provider, domain, counts)
+    select tenant, lane, called_at / 60000, path, campaign, list, provider, domain, array[count(*)::int] from gone
+     group by 1, 2, 3, 4, 5, 6, 7, 8
 )
 -- The count is taken first, so that the deliveries have left when the content is looked at.
 select x.n, case when $8::boolean and x.n > 0 then queue_forget($1::int[], $2::bigint[]) end from (select count(*) as n from gone) x;

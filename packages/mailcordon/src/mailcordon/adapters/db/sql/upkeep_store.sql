@@ -99,24 +99,23 @@ with seen as materialized (
 )
 select max(id) from seen;
 
--- name: purge_counts
--- Counts by minute, pair by pair of lane and provider, since these begin the key.
-with recursive pairs as (
-    (select lane, provider from metric_minute order by lane, provider limit 1)
-    union all
-    select n.lane, n.provider from pairs p cross join lateral (
-        select m.lane, m.provider from metric_minute m
-        where (m.lane, m.provider) > (p.lane, p.provider) order by m.lane, m.provider limit 1
-    ) n
-), old as (
-    select o.lane, o.provider, o.minute from pairs p cross join lateral (
-        select m.lane, m.provider, m.minute from metric_minute m
-        where m.lane = p.lane and m.provider = p.provider and m.minute < (now_ms() - $1::bigint) / 60000
-        order by m.minute limit $2
-    ) o limit $2
-)
-delete from metric_minute m using old o
-where m.lane = o.lane and m.provider = o.provider and m.minute = o.minute;
+-- name: purge_day_counts
+-- Counts of whole days, from the left end of the key on.
+delete from cohort_day where ctid = any(array(
+    select ctid from cohort_day where day < (now_ms() - $1::bigint) / 86400000 order by day limit $2
+));
+
+-- name: purge_bounce_domains
+-- Kept as long as counts by minute.
+delete from cohort_bounce_domain where ctid = any(array(
+    select ctid from cohort_bounce_domain where minute < (now_ms() - $1::bigint) / 60000 order by minute limit $2
+));
+
+-- name: purge_feed
+-- What folds changed, from the oldest on.
+delete from cohort_feed where ctid = any(array(
+    select ctid from (select ctid, at from cohort_feed order by fold limit $2) f where f.at < now_ms() - $1::bigint
+));
 
 -- name: purge_quarantine
 -- By the last copy: a document that still arrives stays. Each kind has an age of its own, and none is older than the records. What

@@ -1,0 +1,50 @@
+"""Adds the changes of cohorts to the cohorts, once a second (docs/decisions/032-cohorts.md).
+
+It runs in the observe and in the control process, so that a dead observer does not stop `sent` from being counted. Whoever comes
+first folds; the others find nothing to do.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from mailcordon.core.queue import Unreachable
+
+_LOG = logging.getLogger(__name__)
+
+EVERY = 1.0  #: seconds
+MOST = 10_000  #: changes in one transaction, some tenths of a second
+_LONGEST_WAIT = 30.0  #: seconds between two tries while the database is away
+
+
+class CohortStore(Protocol):
+    async def fold(self, most: int) -> int | None:
+        """Adds up to `most` changes. Returns how many; None if another process folds. Raises Unreachable."""
+        ...
+
+
+async def fold_all(store: CohortStore) -> int:
+    """Folds until nothing is left, or another process folds. Returns the number of changes."""
+    folded = 0
+    while n := await store.fold(MOST):
+        folded += n
+        if n < MOST:
+            break
+    return folded
+
+
+async def run(store: CohortStore, stop: asyncio.Event) -> None:
+    """Returns soon after `stop` is set."""
+    wait = EVERY
+    while not stop.is_set():
+        try:
+            await fold_all(store)
+            wait = EVERY
+        except Unreachable as error:
+            wait = min(wait * 2, _LONGEST_WAIT)
+            _LOG.warning("could not fold counts: %s; retrying in %.0f s", error, wait)
+        try:
+            async with asyncio.timeout(wait):
+                await stop.wait()
+        except TimeoutError:
+            pass
