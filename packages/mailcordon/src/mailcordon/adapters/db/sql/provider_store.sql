@@ -19,9 +19,8 @@ with l as materialized (
                     u (domain, provider, behind, found, mx, since, learnt_at, expires_at, failures, detail)
 ), w as (
     insert into domain_provider as p (domain, provider, behind, found, mx, since, learnt_at, asked_at, expires_at, failures, detail)
-    select domain, provider, behind, found, string_to_array(nullif(mx, ''), ' '), since, learnt_at, now_ms(), expires_at, failures, detail
-      from (select domain, provider, behind, found, coalesce(mx, '') as mx, since, learnt_at, expires_at, failures, detail from l) x
-     order by domain
+    select domain, provider, behind, found, string_to_array(mx, ' '), since, learnt_at, now_ms(), expires_at, failures, detail
+      from l order by domain
     on conflict (domain) do update
        set provider = excluded.provider, behind = excluded.behind, found = excluded.found, mx = excluded.mx, since = excluded.since,
            learnt_at = excluded.learnt_at, asked_at = excluded.asked_at, expires_at = excluded.expires_at,
