@@ -41,6 +41,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         drift_list drift_show drift_accept drift_policy prove isolation
         plans_show plans_steps plans_calls plans_reject status account send why sent cordon uncordon cancel metrics
         provider audit_list audit_verify audit_export
+        feedback
         tenant_onboard tenant_list tenant_show tenant_topology tenant_retire tenant_unretire tenant_erase tenant_erasure
         lane_list lane_show lane_limit lane_move lane_retire lane_unretire
         identity_list identity_show identity_check identity_lapse-policy identity_records identity_retire identity_unretire

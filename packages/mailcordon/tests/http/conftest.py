@@ -18,6 +18,7 @@ from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.adapters.db.feedback_reader import FeedbackReader
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
@@ -170,6 +171,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
             clock=_half_a_minute_later,
         ),
         proofs=Proofs(ProofStore(pools["control"], pools["reader"])),
+        feedback=FeedbackReader(pools["control"], pools["reader"]),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.

@@ -97,6 +97,8 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/holds", None, "read", False, 200),
     ("GET", "/v1/holds?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/holds/lift", HOLD, "operate", True, 403),
+    ("GET", "/v1/feedback", None, "read", False, 200),
+    ("GET", "/v1/feedback?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/stops", None, "read", False, 200),
     ("GET", "/v1/stops?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/cancellations", HOLD, "operate", True, 403),

@@ -12,6 +12,7 @@ from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.adapters.db.feedback_store import FeedbackStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
@@ -26,6 +27,7 @@ from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
+from mailcordon.adapters.ses.feedback_look import FeedbackLook
 from mailcordon.control import desired, schedule
 from mailcordon.control.beside import Beside
 from mailcordon.control.claims import Claims
@@ -46,6 +48,7 @@ from mailcordon.core.hold import NewHold
 from mailcordon.core.reason import Reason
 from mailcordon.core.stop import NewStop, StopScope
 from mailcordon.core.target import Target
+from mailcordon.observe.feedback_loop import Watch
 from mailcordon_fixtures import local_ses
 from seslocal import server
 from seslocal.state.settings import Settings
@@ -332,6 +335,18 @@ async def test_a_suppression_does_not_read_as_removed_while_ses_cannot_be_asked(
 
 async def test_the_control_role_runs_every_step_and_stops_on_request(world: World) -> None:
     stop = asyncio.Event()
+    topic = SETTINGS.outcome_topic_arn
+    road = EventRoad(
+        topic=topic,
+        queue_url=None,
+        region="us-east-1",
+        sns_endpoint=world.local.url,
+        sqs_endpoint=world.local.url,
+        credentials=("test", "test"),
+        local=True,
+    )
+    look = FeedbackLook(world.administer, road, topic=topic, queue="mailcordon-outcome")
+    watch = Watch(FeedbackStore(world.control, topic=topic), look, queue="mailcordon-outcome")
     services = schedule.Services(
         governor=world.governor,
         reconciler=world.reconciler,
@@ -355,16 +370,8 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         judge=Judge(
             ProofStore(world.control),
             world.administer,
-            EventRoad(
-                topic=SETTINGS.outcome_topic_arn,
-                queue_url=None,
-                region="us-east-1",
-                sns_endpoint=world.local.url,
-                sqs_endpoint=world.local.url,
-                credentials=("test", "test"),
-                local=True,
-            ),
-            topic=SETTINGS.outcome_topic_arn,
+            road,
+            topic=topic,
         ),
         dkim=DkimSigning(
             DkimKeyStore(world.control, []), world.administer, lambda: Resolver().check(authoritative=True)
@@ -373,6 +380,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,
         recheck_all=world.provision.recheck_all,
+        watch_feedback=watch.advance,
         reconciler_lock=world.provision.reconciler_lock,
         intervals=schedule.LOCAL,
         budget=world.administer.budget,

@@ -14,6 +14,7 @@ from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.adapters.db.feedback_reader import FeedbackReader
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.isolation_store import IsolationStore
@@ -172,6 +173,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 config, pools["control"], ControlReader(*read_as), governor, reader=readers["reader"]
             ),
             proofs=Proofs(ProofStore(*read_as), days=config.proof_days),
+            feedback=FeedbackReader(*read_as),
         )
         handlers = [
             *control_routes.routes(controlled),

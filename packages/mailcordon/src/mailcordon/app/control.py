@@ -11,6 +11,7 @@ from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
 from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.adapters.db.feedback_store import FeedbackStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
@@ -22,6 +23,7 @@ from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
+from mailcordon.adapters.ses.feedback_look import FeedbackLook
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import checkpoints, heartbeat, wiring
 from mailcordon.app.credentials import credentials
@@ -42,6 +44,7 @@ from mailcordon.control.scan import SHARED_SECONDS, Scan
 from mailcordon.control.signals import URGENT_PER_MINUTE, Signals
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.observe import folding
+from mailcordon.observe.feedback_loop import Watch
 
 _CALLS_OF_A_LOOP = 4.0  #: a second: a call to AWS takes 100 to 200 ms, with what is recorded
 
@@ -85,6 +88,20 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         local = config.local
         # The local SES is fast, and a developer who changes something there by hand waits for the result.
         scan = Scan(rates, shared=15.0 if local else SHARED_SECONDS)
+        topic = config.outcome_topic_arn or ""
+        road = EventRoad(
+            topic=topic,
+            queue_url=config.outcome_queue_url,
+            region=config.region,
+            sns_endpoint=config.ses_endpoint if local else None,
+            sqs_endpoint=config.sqs_endpoint,
+            credentials=(config.access_key, config.secret_key),
+            local=local,
+            profile=profile,
+        )
+        outcomes = (config.outcome_queue_url or "").rpartition("/")[2]
+        look = FeedbackLook(ses, road, topic=topic, queue=outcomes)
+        watch = Watch(FeedbackStore(pool, topic=topic), look, queue=outcomes)
         services = schedule.Services(
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if local else None, scan),
@@ -107,17 +124,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             judge=Judge(
                 ProofStore(pool),
                 ses,
-                EventRoad(
-                    topic=config.outcome_topic_arn or "",
-                    queue_url=config.outcome_queue_url,
-                    region=config.region,
-                    sns_endpoint=config.ses_endpoint if local else None,
-                    sqs_endpoint=config.sqs_endpoint,
-                    credentials=(config.access_key, config.secret_key),
-                    local=local,
-                    profile=profile,
-                ),
-                topic=config.outcome_topic_arn or "",
+                road,
+                topic=topic,
                 keep_days=config.keep_records_days,
             ),
             checks=wiring.identity_checks(config, pool, ControlReader(pool, pool), governor),
@@ -132,6 +140,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             want_everything=plans.want_everything,
             follow_plans=plans.follow,
             recheck_all=provision.recheck_all,
+            watch_feedback=watch.advance,
             reconciler_lock=provision.reconciler_lock,
             intervals=schedule.LOCAL if local else schedule.Intervals(),
             budget=budget,

@@ -129,7 +129,7 @@ class Judge:
             )
 
         scope, problem = await _in_time(read, SCOPE_SECONDS)
-        await self._store.set_scope(proof.id, scope or Scope(problem=problem or "no answer in time"))
+        await self._store.set_scope(proof.id, scope or Scope(problem=problem or messages.not_in_time()))
 
     async def _dead_parts(self, proof: Proof) -> list[Fault]:
         sent = _sent(proof)
@@ -144,7 +144,7 @@ class Judge:
             return await self._road.faults(name)
 
         found, problem = await _in_time(look, LOOK_SECONDS)
-        faults, unread = found if found is not None else ([], [problem or "no answer in time"])
+        faults, unread = found if found is not None else ([], [problem or messages.not_in_time()])
         if proofs.lost_all(proof):
             faults = [*faults, *observer_faults(await self._store.observers())]
         if not faults and proof.scope is not None:

@@ -55,6 +55,7 @@ class Intervals:
     learn: float = 0.5  #: who receives the mail of new domains
     counts_of_unknown: float = 30.0
     proofs: float = 1.0  #: those that run; without any it is one look at an empty index
+    feedback: float = 5.0  #: whether events come back; a round reads what was folded since the last one
 
 
 LOCAL = Intervals(
@@ -73,6 +74,7 @@ LOCAL = Intervals(
     learn=0.2,
     counts_of_unknown=2.0,
     proofs=0.3,
+    feedback=2.0,
 )
 
 
@@ -80,8 +82,8 @@ LOCAL = Intervals(
 class Services:
     """`want_everything` derives again what SES should have, `follow_plans` does what applied plans leave to be done,
     `recheck_all` makes all resources due, and `reconciler_lock` yields None unless this process is the one that reconciles, else
-    a function that says whether it still is. `loops` is how many resources of a kind of work are checked at a time. `budget`
-    and `scan` are those of the reconciler's calls."""
+    a function that says whether it still is. `watch_feedback` looks whether events of mail come back, in that process. `loops` is
+    how many resources of a kind of work are checked at a time. `budget` and `scan` are those of the reconciler's calls."""
 
     governor: Governor
     reconciler: Reconciler
@@ -99,6 +101,7 @@ class Services:
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
     recheck_all: Callable[[], Awaitable[None]]
+    watch_feedback: Callable[[], Awaitable[None]]
     reconciler_lock: Callable[[], AbstractAsyncContextManager[Callable[[], Awaitable[bool]] | None]]
     intervals: Intervals
     budget: CallBudget
@@ -186,6 +189,8 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
             others = beside.follow_other_hints
             group.create_task(_repeat("follow management events of others", intervals.hints, others, over))
             group.create_task(_repeat("carry out plans", intervals.hints, beside.carry_out, over))
+            watch = services.watch_feedback
+            group.create_task(_repeat("watch whether events come back", intervals.feedback, watch, over))
             try:
                 await _look(services, holds, due, stop)
             except Exception as error:  # raised below: here it would cancel the calls that are being made

@@ -8,7 +8,7 @@ from mailcordon.core import health
 from mailcordon.core.health import ROLES
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import MEANINGS, Reason
-from mailcordon.messages import identities, reasons, status, times
+from mailcordon.messages import feedback, identities, reasons, status, times
 
 #: How long mail of a class may wait for its turn. A person waits for urgent mail: half of it leaves within a second, and 30 s
 #: is when they ask for another. A receipt after 10 minutes is late, not useless. A newsletter of a day's size may take hours
@@ -147,7 +147,23 @@ def _quota(account: Account) -> Iterator[Problem]:
 
 
 def _feedback(facts: Facts) -> Iterator[Problem]:
-    """SES accepted calls long enough ago, and no Send event of a call as late as these has arrived."""
+    for loss in facts.losses:
+        yield Problem(
+            code="feedback-late" if loss.late else "feedback-lost",
+            check="feedback",
+            sentence=loss.sentence,
+            next=feedback.what_next(loss.cause),
+            since=loss.since,
+        )
+    yield from _silence(facts)
+    yield from _queues(facts)
+
+
+def _silence(facts: Facts) -> Iterator[Problem]:
+    """SES accepted calls long enough ago, and no Send event of a call as late as these has arrived. Control raises a loss sooner,
+    if it runs."""
+    if any(loss.signal == "send" for loss in facts.losses):
+        return
     minutes = {
         int(minute)
         for beat in facts.beats
@@ -169,6 +185,9 @@ def _feedback(facts: Facts) -> Iterator[Problem]:
             next=status.status_feedback_silent_next(),
             since=since,
         )
+
+
+def _queues(facts: Facts) -> Iterator[Problem]:
     observers = alive(facts, "observe")
     for name, queues in by_queue(observers).items():
         uncertain = next((queue["uncertain"] for queue in queues if queue.get("uncertain")), None)

@@ -161,6 +161,17 @@ class UnprovedLanes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLoss:
+    """Feedback that is lost or late."""
+
+    signal: str
+    sentence: str
+    cause: str
+    late: bool
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     now: int  #: the database's clock, milliseconds since 1970
     beats: Sequence[Beat] = ()
@@ -170,6 +181,7 @@ class Facts:
     retirements: Sequence[HeldRetirement] = ()
     accounts: Sequence[Account] = ()
     seen_call: int | None = None  #: the latest call whose Send event arrived
+    losses: Sequence[OpenLoss] = ()
     overdue: Overdue | None = None
     set_aside: int = 0  #: mails that SES refused with an error that we do not know
     failing: Sequence[FailingResource] = ()

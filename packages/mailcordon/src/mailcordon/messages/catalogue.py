@@ -18,7 +18,7 @@ Message = Callable[P, str]
 SUBJECTS = (
     *("reasons", "status", "queues", "holds", "sharing", "providers"),
     "identities",
-    *("plans", "document", "lifecycle", "drift", "audit", "proofs", "isolation"),
+    *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     *("api", "mail", "keys", "door"),
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

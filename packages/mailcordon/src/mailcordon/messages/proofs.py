@@ -184,6 +184,12 @@ def observer_stuck(queue: str, problem: str) -> str:
     return f"the observer does not receive from the queue {queue}: {problem}"
 
 
+@example()
+def not_in_time() -> str:
+    """SES, SNS or SQS did not answer in time while the way of events was looked at."""
+    return "no answer in time"
+
+
 @example("destination `outcome` of set mc-urgent is disabled at SES")
 def road_was(says: str) -> str:
     """Events of a proof were lost while something was wrong that has been repaired since."""

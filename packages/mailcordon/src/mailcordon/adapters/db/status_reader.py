@@ -17,6 +17,7 @@ from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.control import difference, lapses, status_checks, status_facts
+from mailcordon.control.feedback import LossView
 from mailcordon.control.problem import Check
 from mailcordon.control.status_facts import Facts
 from mailcordon.core.drift import Drift
@@ -126,6 +127,25 @@ async def _seen_call(connection: _Connection) -> Mapping[str, Any]:
     return {"seen_call": await connection.fetchval(_SQL.seen_call, timeout=_TIMEOUT)}
 
 
+async def _losses(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.losses, timeout=_TIMEOUT)
+    found = [LossView(**_with_evidence(row)) for row in rows]
+    return {
+        "losses": [
+            status_facts.OpenLoss(
+                signal=one.signal, sentence=one.sentence, cause=one.cause, late=one.late, since=one.since
+            )
+            for one in found
+        ]
+    }
+
+
+def _with_evidence(row: asyncpg.Record) -> dict[str, Any]:
+    found: dict[str, Any] = dict(row)
+    found["evidence"] = json.loads(found["evidence"])
+    return found
+
+
 async def _overdue(connection: _Connection) -> Mapping[str, Any]:
     row = await connection.fetchrow(_SQL.overdue, status_checks.UNKNOWN_MARGIN_MS, timeout=_TIMEOUT)
     found = row is not None and row["count"] > 0
@@ -209,6 +229,7 @@ _READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
     (("set-aside mail",), _set_aside),
     (("account",), _accounts),
     (("feedback",), _seen_call),
+    (("feedback",), _losses),
     (("unknown outcomes",), _overdue),
     (("resources at SES",), _failing),
     (("domains",), _domains),

@@ -10,6 +10,7 @@ from mailcordon.adapters.http import (
     dkim_keys,
     domain_claims,
     drift,
+    feedback,
     holds,
     identities,
     identity_checks,
@@ -29,6 +30,7 @@ from mailcordon.control.claims import Claims
 from mailcordon.control.cordon import Cordons
 from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
+from mailcordon.control.feedback import FeedbackReads
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
@@ -60,6 +62,7 @@ class ControlServices:
     claims: Claims
     dkim: DkimKeys
     proofs: Proofs
+    feedback: FeedbackReads
     isolation: Isolation
     checks: IdentityChecks
 
@@ -72,13 +75,14 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *dkim_keys.routes(services.reads, services.dkim),
         *domain_claims.routes(services.reads, services.claims, services.plans),
         *identity_checks.routes(services.reads, services.checks),
-        *lanes.routes(services.reads, services.governor, services.proofs),
+        *lanes.routes(services.reads, services.governor, services.proofs, services.feedback),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
         *plans.routes(services.plans),
         *lifecycle.routes(services.lifecycle, services.plans, services.erasures),
         *drift.routes(services.findings),
         *proofs.routes(services.reads, services.proofs),
+        *feedback.routes(services.feedback),
         *isolation.routes(services.reads, services.isolation, services.proofs),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),

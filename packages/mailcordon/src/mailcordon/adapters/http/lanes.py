@@ -9,10 +9,12 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
+from mailcordon.adapters.http.feedback import LaneFeedbackItem, lane_feedback_item
 from mailcordon.adapters.http.holds import HoldItem, hold_item
 from mailcordon.adapters.http.proofs import LaneProofItem, lane_proof_item
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lanes, lookup
+from mailcordon.control.feedback import FeedbackReads
 from mailcordon.control.governor import Governor
 from mailcordon.control.lanes import LaneOverview
 from mailcordon.control.proofs import Proofs
@@ -60,6 +62,7 @@ class LaneItem(msgspec.Struct):
     retiring_at: Time | None  #: takes no new mail since then, and ends when its queue is empty
     retire_mail: Mail | None  #: what becomes of its mail until then
     proof: LaneProofItem | None = None  #: whether its attribution is proved; only where one lane is shown
+    feedback: LaneFeedbackItem | None = None  #: whether its events come back; only where one lane is shown
 
 
 class LanePage(msgspec.Struct):
@@ -98,7 +101,9 @@ def lane_item(found: LaneOverview) -> LaneItem:
     )
 
 
-def routes(reads: Reads, governor: Governor, proofs: Proofs) -> list[HTTPRouteHandler]:
+def routes(
+    reads: Reads, governor: Governor, proofs: Proofs, feedback: FeedbackReads
+) -> list[HTTPRouteHandler]:
     @get("/v1/lanes", summary="List lanes with their state and its reasons", tags=["control"])
     async def list_lanes(
         request: AnyRequest,
@@ -120,6 +125,7 @@ def routes(reads: Reads, governor: Governor, proofs: Proofs) -> list[HTTPRouteHa
         item = lane_item(await lanes.overview(reads, viewer, slug, type_))
         for found, freshness in await proofs.lanes(viewer, type=type_, after=0, limit=1):
             item.proof = lane_proof_item(found, freshness)
+        item.feedback = lane_feedback_item(await feedback.of_lane(viewer, slug, type_))
         return item
 
     @patch("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Set the rate of a lane", tags=["control"])

@@ -1,7 +1,7 @@
 """Looks at what is between a configuration set and the observer: the SNS topic, its subscription and the SQS queue's policy.
 
-Read through boto3 in worker threads, and only when events of a proof did not come. What this login may not read is returned as
-unread, and the proof says so.
+Read through boto3 in worker threads, and only when events of a proof or of other mail did not come. What this login may not read
+is returned as unread, and the proof or the loss says so.
 """
 
 import asyncio
@@ -46,6 +46,23 @@ class EventRoad:
 
     async def faults(self, configuration_set: str) -> tuple[list[Fault], list[str]]:
         return await asyncio.to_thread(self._look, configuration_set)
+
+    async def waiting(self) -> tuple[int | None, str | None]:
+        """How many messages the queue has, those in an observer's hands included; or why that could not be read. Not exact at
+        AWS."""
+        return await asyncio.to_thread(self._waiting)
+
+    def _waiting(self) -> tuple[int | None, str | None]:
+        if self._queue_url is None:
+            return None, None
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        try:
+            found = self._client_of("sqs").get_queue_attributes(
+                QueueUrl=self._queue_url, AttributeNames=names
+            )
+        except (ClientError, BotoCoreError) as error:
+            return None, str(error)[:300]
+        return sum(int(found.get("Attributes", {}).get(name, 0)) for name in names), None
 
     def _look(self, configuration_set: str) -> tuple[list[Fault], list[str]]:
         found: list[Fault] = []

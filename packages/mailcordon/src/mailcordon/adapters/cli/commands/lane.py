@@ -196,6 +196,7 @@ def lane_view(lane: Document) -> RenderableType:
                 ("oldest", when(backlog.get("oldest_at"))),
                 *((plain(name).replace("_", " "), value) for name, value in route.items()),
                 *([("attribution", proof.get("because"))] if (proof := child(lane, "proof")) else []),
+                *([("feedback", back.get("detail"))] if (back := child(lane, "feedback")) else []),
             ]
         )
     ]

@@ -52,3 +52,13 @@ grant select on own_feedback_mark to {{control}}, {{reader}};
 revoke all on function set_at(int, text, int) from public;
 grant execute on function set_at(int, text, int) to {{control}};
 grant select on slice, cohort_minute, cohort_hour, cohort_day, cohort_feed, cohort_fold to {{control}};
+
+-- What the database knows of the observer's login: whether it is let in, and its connections. A process that was stopped keeps them.
+create function observer_login(out sessions bigint, out may_connect boolean) language sql stable as $$
+    select (select count(*) from pg_stat_activity a where a.usesysid = r.oid and a.datname = current_database()),
+           r.rolcanlogin and r.rolconnlimit <> 0 and coalesce(r.rolvaliduntil > now(), true)
+               and has_database_privilege(r.oid, current_database(), 'connect')
+      from pg_roles r where r.oid = '{{observe}}'::regrole
+$$;
+revoke all on function observer_login() from public;
+grant execute on function observer_login() to {{control}};

@@ -52,6 +52,11 @@ select cell, polled_at, max_24h, sent_24h + taken as sent_24h, sending_enabled a
 -- The latest call whose Send event is stored.
 select max(called_at) from send_seen;
 
+-- name: losses
+-- Feedback that is lost or late now, the oldest first.
+select id, signal, configuration_set, provider, since, until, raised_at, cause, because, late, missing, evidence
+  from feedback_loss where ended_at is null order by id limit 200;
+
 -- name: overdue
 -- Unknown outcomes that should be settled by now, counted up to 1,000.
 select count(*) as count, min(called_at) as oldest
