@@ -341,6 +341,10 @@ def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]
         for kind in kinds:
             await ses.put_set_group("mc-new", kind, groups[kind])
 
+    async def get_suppressed() -> None:
+        for tenant in ("mc-acme", None):
+            await ses.get_suppressed("kim@example.com", tenant=tenant)
+
     identity = LOCAL.ses("identity/new.example")
     return {
         "create_configuration_set": lambda: ses.create_configuration_set(
@@ -380,6 +384,8 @@ def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]
         "get_associations": lambda: ses.get_associations("mc-new"),
         "tenants_of": lambda: ses.tenants_of(identity),
         "disassociate": lambda: ses.disassociate("mc-new", identity),
+        "get_suppressed": get_suppressed,
+        "suppressed_page": lambda: ses.suppressed_page(tenant="mc-acme", token=None),
         "delete_suppressed": lambda: ses.delete_suppressed("kim@example.com", tenant="mc-acme"),
         "get_account": ses.get_account,
         "get_whole_account": ses.get_whole_account,

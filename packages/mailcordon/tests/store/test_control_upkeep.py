@@ -21,6 +21,7 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
@@ -42,6 +43,7 @@ from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
+from mailcordon.control.ses_lists import SesLists
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core.hold import NewHold
@@ -114,24 +116,6 @@ class World:
 
     async def stopped(self) -> set[int]:
         return {row["tenant"] for row in await self.owner.fetch("select tenant from lane where stopped")}
-
-    async def suppress(
-        self, tenant: int, address: str, *, scope: int = 0, target: int = 0, removing: bool = True
-    ) -> None:
-        await self.owner.execute(
-            "insert into suppression (tenant, hash, scope, target, address, cause, since, by, removing_since)"
-            " values ($1, $2, $3, $4, $5, 'hard-bounce', 0, 'ses', $6)",
-            tenant, address.lower().encode(), scope, target, address, 1 if removing else None,
-        )  # fmt: skip
-
-    async def listed(self, key: str) -> set[str]:
-        found = await asyncio.to_thread(lambda: self.ses.list_suppressed_destinations(TenantName=key))
-        return {each["EmailAddress"] for each in found["SuppressedDestinationSummaries"]}
-
-    async def list_at_ses(self, key: str, address: str) -> None:
-        await asyncio.to_thread(
-            lambda: self.ses.put_suppressed_destination(EmailAddress=address, Reason="BOUNCE", TenantName=key)
-        )
 
     async def account(self) -> Any:
         return await self.owner.fetchrow("select * from account_rate")
@@ -281,58 +265,6 @@ async def test_nothing_is_released_when_ses_cannot_be_asked(world: World) -> Non
     assert len(await world.governor.stops.open()) == 1
 
 
-async def test_a_removed_suppression_leaves_sess_list_of_that_tenant_first(world: World) -> None:
-    acme, key = await world.onboard("acme", "mail.acme.example")
-    zen, other = await world.onboard("zen", "mail.zen.example")
-    for k in (key, other):
-        await world.list_at_ses(k, "Kim@example.com")
-    await world.suppress(acme, "Kim@Example.com")
-    await world.suppress(zen, "Kim@example.com", removing=False)
-    assert await world.upkeep.remove_suppressions() == 1
-    assert await world.listed(key) == set()
-    assert await world.listed(other) == {"Kim@example.com"}
-    assert await world.owner.fetchval("select array_agg(tenant) from suppression") == [zen]
-
-
-async def test_a_removed_suppression_leaves_the_list_of_every_ses_tenant_of_the_tenant(world: World) -> None:
-    acme, key = await world.onboard("acme", "mail.acme.example")
-    _, other = await world.onboard("zen", "mail.zen.example")
-    await world.give_each_class_its_own(acme, key)
-    lists = [key, f"{key}-urgent", f"{key}-marketing"]
-    for name in (*lists, other):
-        await world.list_at_ses(name, "kim@example.com")
-    await world.suppress(acme, "kim@example.com")
-    assert await world.upkeep.remove_suppressions() == 1
-    assert [await world.listed(name) for name in lists] == [set(), set(), set()]
-    assert await world.listed(other) == {"kim@example.com"}
-
-
-async def test_a_suppression_whose_address_was_erased_can_be_removed(world: World) -> None:
-    acme, _ = await world.onboard("acme", "mail.acme.example")
-    await world.suppress(acme, "kim@example.com")
-    await world.owner.execute("update suppression set address = 'erased'")
-    assert await world.upkeep.remove_suppressions() == 1
-    assert await world.owner.fetchval("select count(*) from suppression") == 0
-
-
-async def test_sess_entry_stays_while_something_else_of_ours_suppresses_the_address(world: World) -> None:
-    acme, key = await world.onboard("acme", "mail.acme.example")
-    await world.list_at_ses(key, "kim@example.com")
-    await world.suppress(acme, "kim@example.com", scope=1, target=2)
-    await world.suppress(acme, "kim@example.com", removing=False)
-    await world.upkeep.remove_suppressions()
-    assert await world.listed(key) == {"kim@example.com"}
-    assert await world.owner.fetchval("select array_agg(scope) from suppression") == [0]
-
-
-async def test_a_suppression_does_not_read_as_removed_while_ses_cannot_be_asked(world: World) -> None:
-    acme, _ = await world.onboard("acme", "mail.acme.example")
-    await world.suppress(acme, "kim@example.com")
-    await world.local.close()
-    assert await world.upkeep.remove_suppressions() == 0
-    assert await world.owner.fetchval("select count(*) from suppression") == 1
-
-
 async def test_the_control_role_runs_every_step_and_stops_on_request(world: World) -> None:
     stop = asyncio.Event()
     topic = SETTINGS.outcome_topic_arn
@@ -351,6 +283,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         governor=world.governor,
         reconciler=world.reconciler,
         upkeep=world.upkeep,
+        ses_lists=SesLists(SesListStore(world.control), world.administer, lambda _: None),
         retirement=Retirement(LifecycleStore(world.control), world.governor, lambda _: 0.0),
         erasures=Erasures(ErasureStore(world.control)),
         beside=Beside(BesideStore(world.control), world.administer, cell="default", recheck=45.0),

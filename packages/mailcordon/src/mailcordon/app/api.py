@@ -131,6 +131,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                     installation,
                     kept_days=config.keep_records_days,
                     identity_topics=frozenset(config.identity_topic_arns),
+                    soft_bounces=config.soft_bounces,
                 ),
             ),
         )

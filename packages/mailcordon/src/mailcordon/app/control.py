@@ -19,6 +19,7 @@ from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
@@ -41,8 +42,10 @@ from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retention import Keep
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import SHARED_SECONDS, Scan
+from mailcordon.control.ses_lists import RETRY_SECONDS, SesLists
 from mailcordon.control.signals import URGENT_PER_MINUTE, Signals
 from mailcordon.control.upkeep import Upkeep
+from mailcordon.core import address as addresses
 from mailcordon.observe import folding
 from mailcordon.observe.feedback_loop import Watch
 
@@ -56,6 +59,7 @@ def _loops(calls_per_second: float | None) -> int:
 
 async def run(config: Config, stop: asyncio.Event) -> None:
     """Reconciles SES with what is desired; keeps partitions ahead; ends holds whose time is over."""
+    installation = await wiring.installation(config, "control")
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await engine.create_pool(config.login_url("control")))
         governors = await stack.enter_async_context(
@@ -106,6 +110,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if local else None, scan),
             upkeep=Upkeep(UpkeepStore(pool), ses, governor, cell=config.cell, keep=keep),
+            ses_lists=SesLists(
+                SesListStore(pool),
+                ses,
+                partial(addresses.hash_of_any, installation.hash_key),
+                retry_seconds=3.0 if local else RETRY_SECONDS,
+            ),
             retirement=Retirement(
                 LifecycleStore(pool), governor, partial(retirement.late_seconds, local=config.local)
             ),

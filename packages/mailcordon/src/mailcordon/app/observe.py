@@ -44,6 +44,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                         installation,
                         kept_days=config.keep_records_days,
                         identity_topics=frozenset(config.identity_topic_arns),
+                        soft_bounces=config.soft_bounces,
                     ),
                     # Send events come with the other outcomes. Only the local SES counts messages exactly.
                     settles_after=queue.settles_after if url == config.outcome_queue_url else None,

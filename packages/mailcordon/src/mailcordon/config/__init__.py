@@ -15,6 +15,7 @@ from mailcordon.config import door
 from mailcordon.config.setting_reader import SettingReader
 from mailcordon.core import names
 from mailcordon.core.errors import BadConfig
+from mailcordon.core.suppression import DAY_MS, SoftBouncePolicy
 from mailcordon.door.buckets import TENANT_RATES, Rates
 from mailcordon.door.client_address import Network
 from mailcordon.door.limits import Limits
@@ -88,6 +89,10 @@ KNOWN = frozenset(
         "MAILCORDON_KEEP_DAY_COUNTS_DAYS",
         "MAILCORDON_KEEP_SETS_DAYS",
         "MAILCORDON_PROOF_DAYS",
+        "MAILCORDON_SOFT_BOUNCES",
+        "MAILCORDON_SOFT_BOUNCE_WINDOW_DAYS",
+        "MAILCORDON_SOFT_BOUNCE_SPREAD_DAYS",
+        "MAILCORDON_SOFT_BOUNCE_OFF_DAYS",
         "MAILCORDON_AUDIT_CHECKPOINTS",
         "MAILCORDON_LOG",
         "MAILCORDON_TRUSTED_PROXIES",
@@ -226,6 +231,9 @@ class Config:
     #: Days that a proof of a lane's attribution counts. Routes are the same for months, but topics, queues and their policies are
     #: not Mailcordon's, and nothing says that they changed.
     proof_days: int = 7
+    #: When repeated soft bounces suppress an address (core/suppression.py). One full mailbox is emptied tomorrow; five refusals
+    #: over three days are a mailbox that nobody reads. A month later it is tried again.
+    soft_bounces: SoftBouncePolicy = field(default_factory=SoftBouncePolicy)
     #: Where the control process writes checkpoints of the audit trail: a file (None: none), lines of the log, or both. Default: a
     #: file in the home, so that there is always one outside of the database.
     audit_checkpoint_file: Path | None = None
@@ -335,6 +343,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         keep_day_counts_days=reader.number("MAILCORDON_KEEP_DAY_COUNTS_DAYS", 1096, 90, 36_500),
         keep_sets_days=reader.number("MAILCORDON_KEEP_SETS_DAYS", 0 if local else 7, 0, 90),
         proof_days=reader.number("MAILCORDON_PROOF_DAYS", 7, 1, 365),
+        soft_bounces=_soft_bounces(reader),
         audit_checkpoint_file=checkpoint_file,
         audit_checkpoint_log=checkpoint_log,
         limits=door.limits(reader),
@@ -359,6 +368,15 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     if reader.wrong:
         raise BadConfig(*reader.wrong)
     return config
+
+
+def _soft_bounces(reader: SettingReader) -> SoftBouncePolicy:
+    return SoftBouncePolicy(
+        count=reader.number("MAILCORDON_SOFT_BOUNCES", 5, 0, 20),
+        window_ms=reader.number("MAILCORDON_SOFT_BOUNCE_WINDOW_DAYS", 14, 1, 60) * DAY_MS,
+        spread_ms=reader.number("MAILCORDON_SOFT_BOUNCE_SPREAD_DAYS", 3, 0, 59) * DAY_MS,
+        off_ms=reader.number("MAILCORDON_SOFT_BOUNCE_OFF_DAYS", 30, 1, 365) * DAY_MS,
+    )
 
 
 def _profiles(reader: SettingReader) -> dict[str, str]:

@@ -25,6 +25,7 @@ from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
+from mailcordon.control.ses_lists import SesLists
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon.core.clock import boot_time, host_ms
@@ -88,6 +89,7 @@ class Services:
     governor: Governor
     reconciler: Reconciler
     upkeep: Upkeep
+    ses_lists: SesLists
     retirement: Retirement
     erasures: Erasures
     beside: Beside
@@ -122,7 +124,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
         ("end the stops that cover no lane", intervals.align, services.governor.stops.end_of_no_lane),
-        ("remove suppressions", intervals.removals, upkeep.remove_suppressions),
+        ("remove suppressions", intervals.removals, services.ses_lists.remove),
+        ("read SES's suppression lists", intervals.removals, services.ses_lists.read),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("learn mailbox providers", intervals.learn, services.learning.advance),
         ("move counts of unknown providers", intervals.counts_of_unknown, services.learning.settle_counts),

@@ -1,19 +1,17 @@
-"""Maintenance besides provisioning: the account's rate, tenants that SES has paused, removal of addresses from SES's lists, new
-partitions, and deletion of old data in bounded batches."""
+"""Maintenance besides provisioning: the account's rate, tenants that SES has paused, new partitions, and deletion of old data in
+bounded batches."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from mailcordon.control import retention
-from mailcordon.control.administration import Administration, SesAccount, SesError
+from mailcordon.control.administration import Administration, SesAccount
 from mailcordon.control.governor import Governor
 from mailcordon.control.retention import Keep, Stored, TableDay
 from mailcordon.control.work import Work
-from mailcordon.core import address
 from mailcordon.core import stop as stops
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.reason import Reason
@@ -24,23 +22,8 @@ _LOG = logging.getLogger(__name__)
 SES = "ses"
 BATCH = 2000
 PURGE_BATCH = 10_000
-_REMOVING_TENANTS = 20  #: whose removals wait for their turn together
 #: Batches of urgent bodies looked at in one run. What a long hold keeps need not be read again every time.
 URGENT_BATCHES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removal:
-    """A suppression whose removal was requested."""
-
-    tenant: int
-    ses_tenants: tuple[str, ...]  #: each has a list of its own
-    slug: str
-    hash: bytes
-    scope: int
-    target: int
-    address: str
-    alone: bool  #: no other suppression covers this address for the tenant
 
 
 class Dropped(Enum):
@@ -65,16 +48,15 @@ class Purged(Enum):
     WORKERS = "workers"  #: that ended
     CALLS_OF_PLANS = "calls-of-plans"  #: that ended; a large plan has more calls than one batch
     PLANS = "plans"
+    REPORTS = "reports"  #: about addresses
+    REMOVALS = "removals"  #: of suppressions, that evidence is compared with
+    ENTRIES = "entries"  #: of SES's lists, as they were read
 
 
 class UpkeepStore(Protocol):
     async def write_account(self, cell: str, account: SesAccount) -> None: ...
 
     async def tenants_by_key(self, keys: Sequence[str]) -> dict[str, int]: ...
-
-    async def removals(self, limit: int) -> list[Removal]: ...
-
-    async def removed(self, removal: Removal) -> None: ...
 
     async def stored(self) -> Stored: ...
 
@@ -168,32 +150,6 @@ class Upkeep:
         # Read before SES was asked: a stop that a dispatcher has placed since is not ended by an older answer.
         ended = [found.id for key, found in held.items() if key not in known]
         await self._governor.stops.end(ended, actor=SES, because=reasons.tenant_resumed())
-
-    async def remove_suppressions(self) -> int:
-        """First from SES's lists, then from ours, so that no address looks free while SES would still drop its mail."""
-        by_tenant: dict[int, list[Removal]] = {}
-        for removal in await self._store.removals(BATCH):
-            by_tenant.setdefault(removal.tenant, []).append(removal)
-        at_once = asyncio.Semaphore(_REMOVING_TENANTS)
-        return sum(await asyncio.gather(*(self._remove(own, at_once) for own in by_tenant.values())))
-
-    async def _remove(self, removals: Sequence[Removal], at_once: asyncio.Semaphore) -> int:
-        """Removes what one tenant asked for; the tenants take turns (control/call_budget.py)."""
-        gone = 0
-        async with at_once:
-            for removal in removals:
-                ses = self._ses.doing(Work.SUPPRESSION, removal.tenant)
-                # The list of before an erasure went with its SES tenant, and an erased address names no entry.
-                at_ses = removal.alone and removal.address != address.ERASED
-                try:
-                    for name in removal.ses_tenants if at_ses else ():
-                        await ses.delete_suppressed(removal.address, tenant=name)
-                except SesError as error:  # one address that SES refuses must not block the others
-                    _LOG.warning("SES keeps %s on the list of %s: %s", removal.address, removal.slug, error)
-                    continue
-                await self._store.removed(removal)
-                gone += 1
-        return gone
 
     async def make_partitions(self) -> int:
         """Makes the partitions of the next days. Returns how many. Raises Unavailable if some could not be locked."""

@@ -167,3 +167,11 @@ def hash_of(key: bytes, address: Address) -> bytes:
 def hash_of_text(key: bytes, address: str) -> bytes:
     """As `hash_of`, for the text of an address that was parsed."""
     return hashlib.blake2b(address.lower().encode(), digest_size=16, key=key).digest()
+
+
+def hash_of_any(key: bytes, text: str) -> bytes | None:
+    """As `hash_of`, for a text that may be no address that we mail: then None."""
+    try:
+        return hash_of(key, parse(text))
+    except ValueError:
+        return None

@@ -19,7 +19,7 @@ SUBJECTS = (
     *("reasons", "status", "queues", "holds", "sharing", "providers"),
     "identities",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
-    *("api", "mail", "keys", "door"),
+    *("api", "mail", "keys", "door", "suppressions"),
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),
 )

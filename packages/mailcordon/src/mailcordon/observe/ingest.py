@@ -402,10 +402,7 @@ class _Batch:
 
     def _hash(self, text: str) -> bytes | None:
         """Returns None for an address that accept would refuse: we never sent to it."""
-        try:
-            return addresses.hash_of(self._ours.hash_key, addresses.parse(text))
-        except ValueError:
-            return None
+        return addresses.hash_of_any(self._ours.hash_key, text)
 
 
 _NOTHING = Facts()

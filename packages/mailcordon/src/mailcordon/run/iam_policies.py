@@ -59,7 +59,9 @@ _OF_A_TENANT = (
     "DeleteSuppressedDestination",
     "DeleteTenant",
     "GetReputationEntity",
+    "GetSuppressedDestination",
     "GetTenant",
+    "ListSuppressedDestinations",
     "ListTenantResources",
     "PutTenantSuppressionAttributes",
     "UpdateReputationEntityCustomerManagedStatus",
@@ -74,6 +76,7 @@ _OF_SEVERAL = (
 )
 _OF_THE_ACCOUNT = (
     "GetAccount",
+    "GetSuppressedDestination",
     "ListConfigurationSets",
     "ListEmailIdentities",
     "ListReputationEntities",

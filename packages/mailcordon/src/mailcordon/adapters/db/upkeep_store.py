@@ -1,7 +1,6 @@
 """The control role's housekeeping, each step one bounded statement."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 
 import asyncpg
@@ -12,8 +11,7 @@ from mailcordon.adapters.db.engine import Pool, row_count
 from mailcordon.control import retention
 from mailcordon.control.administration import SesAccount
 from mailcordon.control.retention import TableDay
-from mailcordon.control.upkeep import Dropped, Purged, Removal
-from mailcordon.messages import reasons
+from mailcordon.control.upkeep import Dropped, Purged
 
 _SQL = queries.load("upkeep_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -29,6 +27,9 @@ _PURGES = {
     Purged.WORKERS: _SQL.purge_workers,
     Purged.CALLS_OF_PLANS: _SQL.purge_calls_of_plans,
     Purged.PLANS: _SQL.purge_plans,
+    Purged.REPORTS: _SQL.purge_reports,
+    Purged.REMOVALS: _SQL.purge_removals,
+    Purged.ENTRIES: _SQL.purge_entries,
 }
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = (
@@ -55,42 +56,6 @@ class UpkeepStore:
     async def tenants_by_key(self, keys: Sequence[str]) -> dict[str, int]:
         rows = await self._pool.fetch(_SQL.tenants_by_key, list(keys))
         return {row["key"]: row["id"] for row in rows}
-
-    async def removals(self, limit: int) -> list[Removal]:
-        return [
-            Removal(
-                tenant=row["tenant"],
-                ses_tenants=tuple(row["ses_tenants"]),
-                slug=row["slug"],
-                hash=row["hash"],
-                scope=row["scope"],
-                target=row["target"],
-                address=row["address"],
-                alone=row["alone"],
-            )
-            for row in await self._pool.fetch(_SQL.requested_removals, limit)
-        ]
-
-    async def removed(self, removal: Removal) -> None:
-        async with self._pool.acquire() as conn, conn.transaction():
-            gone = await conn.fetchval(
-                _SQL.delete_removed, removal.tenant, removal.hash, removal.scope, removal.target
-            )
-            if gone is None:
-                return
-            before = json.dumps({"scope": removal.scope, "target": removal.target})
-            words = f"suppression of {{address}} for {removal.slug}"
-            await conn.execute(
-                _SHARED.write_personal_audit,
-                "control",
-                "suppression.removed",
-                removal.tenant,
-                words,
-                before,
-                None,
-                reasons.removed_at_ses_too(),
-                json.dumps({"address": removal.address}),
-            )
 
     async def stored(self) -> retention.Stored:
         async with self._pool.acquire() as connection:

@@ -24,6 +24,7 @@ from mailcordon.core.errors import Unavailable
 from mailcordon.messages import settings, system
 
 _PAGE = 100
+_LONG_PAGE = 1000  #: of a suppression list
 _MAX_PAGES = 10_000  #: a million items: more than an account may have of anything
 _ATTEMPTS = 4
 _PAUSE = 0.1  #: seconds before a call is repeated; doubles
@@ -289,15 +290,20 @@ class Administer:
 
     # Account, suppression lists, tags -----------------------------------------------------------------------------------
 
+    async def get_suppressed(self, address: str, *, tenant: str | None) -> Whole | None:
+        of: dict[str, str] = {} if tenant is None else {"TenantName": tenant}
+        found = await self._read("get_suppressed_destination", EmailAddress=address, **of)
+        return None if found is None else _group(found, "SuppressedDestination")
+
+    async def suppressed_page(self, *, tenant: str, token: str | None) -> tuple[Sequence[Whole], str | None]:
+        more = {} if token is None else {"NextToken": token}
+        page = await self._read(
+            "list_suppressed_destinations", TenantName=tenant, PageSize=_LONG_PAGE, **more
+        )
+        return _items(page, "SuppressedDestinationSummaries"), (page or {}).get("NextToken")
+
     async def delete_suppressed(self, address: str, *, tenant: str) -> None:
-        # SES matches the letter case that it stored, and has been seen to store the domain in lower case (ses.md 2.4).
-        local, _, domain = address.rpartition("@")
-        for spelling in dict.fromkeys([address, f"{local}@{domain.lower()}", address.lower()]):
-            deleted = await self._read(
-                "delete_suppressed_destination", EmailAddress=spelling, TenantName=tenant
-            )
-            if deleted is not None:
-                return
+        await self._read("delete_suppressed_destination", EmailAddress=address, TenantName=tenant)
 
     async def get_account(self) -> SesAccount:
         found = await self.get_whole_account()

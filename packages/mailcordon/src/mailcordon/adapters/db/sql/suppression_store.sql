@@ -10,6 +10,12 @@ select s.tenant, s.address, s.scope, s.target, y.name as type, s.cause, s.eviden
    for update of s;
 
 -- name: remove_suppression
--- It stands until control has deleted SES's entry, and then this row.
-update suppression set removing_since = now_ms()
- where (tenant, hash, scope, target) = ($1, $2::bytea, $3::smallint, $4::int) and removing_since is null;
+-- It stands until control has read that SES's entry is gone, and then deletes this row. Evidence from before the removal is void.
+with asked as (
+    update suppression set removing_since = now_ms(), removal_waits = null, removal_next_at = null
+     where (tenant, hash, scope, target) = ($1, $2::bytea, $3::smallint, $4::int) and removing_since is null
+    returning tenant, hash, scope, target, removing_since
+)
+insert into suppression_removal as r (tenant, hash, scope, target, at)
+select * from asked
+on conflict (tenant, hash, scope, target) do update set at = greatest(r.at, excluded.at);

@@ -17,26 +17,6 @@ set rate = case when account_rate.rate >= account_rate.ceiling then excluded.cei
 -- Our tenants by the names of their SES tenants: one, or one of each class.
 select name as key, tenant as id from ses_resource where kind = 'tenant' and name = any($1) and tenant is not null;
 
--- name: requested_removals
--- Suppressions that a person asked to remove. `alone`: no other suppression of the address stands, so SES's own entries must go
--- too, of each of the tenant's SES tenants.
-select s.tenant, e.slug, s.hash, s.scope, s.target, s.address,
-       array(select r.name from ses_resource r where r.tenant = s.tenant and r.kind = 'tenant' order by r.name) as ses_tenants,
-       not exists (
-           select from suppression o
-           where o.tenant = s.tenant and o.hash = s.hash and o.removing_since is null
-             and (o.until is null or o.until > now_ms())
-       ) as alone
-from suppression s join tenant e on e.id = s.tenant
-where s.removing_since is not null
-order by s.removing_since limit $1;
-
--- name: delete_removed
--- Only if the address was not suppressed again since.
-delete from suppression
-where tenant = $1 and hash = $2 and scope = $3 and target = $4 and removing_since is not null
-returning tenant;
-
 -- name: retention_facts
 -- What a plan of partitions needs: the day by the database's clock, and the longest time that any mail may have to wait.
 select (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date as today,
@@ -143,6 +123,27 @@ update quarantine_kind k set entries = greatest(0, k.entries - g.entries), bytes
 -- By the last copy, as in quarantine.
 delete from ses_notice where digest = any(array(
     select digest from ses_notice where last_received_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) order by last_received_at limit $2
+));
+
+-- name: purge_reports
+-- Reports about addresses past the retention of the events that they came with.
+delete from address_report where ctid = any(array(
+    select ctid from address_report where at < now_ms() - $1::bigint order by at limit $2
+));
+
+-- name: purge_removals
+-- A removal by a person stands against events from before it, which come within the retention of mail.
+delete from suppression_removal where ctid = any(array(
+    select ctid from suppression_removal where at < now_ms() - $1::bigint limit $2
+));
+
+-- name: purge_entries
+-- What was read of SES's lists long ago, of addresses that nothing suppresses any more.
+delete from ses_entry where ctid = any(array(
+    select e.ctid from ses_entry e
+     where e.wanted_since is null and e.read_at < now_ms() - $1::bigint
+       and not exists (select from suppression s where s.tenant = e.tenant and s.hash = e.hash)
+     limit $2
 ));
 
 -- name: purge_elsewhere
