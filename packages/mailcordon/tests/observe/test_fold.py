@@ -15,7 +15,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.observe import classify, cohorts, fold, suppress
 from mailcordon.observe.attribute import Attributed
-from mailcordon.observe.ports import Facts, Outcome
+from mailcordon.observe.ports import Cell, Facts, Outcome
 
 DAY = 24 * 3600 * 1000
 LANE = Lane(id=7, tenant=3, tenant_key="mc-acmexxxx", type="newsletter", class_=Class.MARKETING)
@@ -93,12 +93,12 @@ def test_counts_do_not_depend_on_the_order_of_events(
 ) -> None:
     """The ledger says that the second attempt was the last one."""
     known = Facts(path="shared", ledger_state=state, called_at=70_000)
-    cell = cohorts.Cell(3, 7, 1, "shared", None, None, 1, None)
+    cell = Cell(3, 7, 1, "shared", None, None, 1, None)
     counted = [0] * len(COLUMNS)
     if state is not State.EXPIRED:
         counted[cohorts.SENT if state is State.SENT else cohorts.UNCLEAR] = 1
 
-    def total(rows: list[Outcome]) -> dict[cohorts.Cell, list[int]]:
+    def total(rows: list[Outcome]) -> dict[Cell, list[int]]:
         cells = {cell: counted}
         before: Outcome | None = None
         for row in rows:

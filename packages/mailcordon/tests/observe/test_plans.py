@@ -8,7 +8,8 @@ import pytest
 
 from mailcordon.adapters.db import arrays, engine, queries
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
-from mailcordon_fixtures.plans import plan
+from mailcordon.core import ids
+from mailcordon_fixtures.plans import plan, rows_read
 
 from .conftest import World
 
@@ -71,3 +72,104 @@ async def test_facts_and_outcomes_are_looked_up_in_their_own_day(
         for table in tables:
             assert len(re.findall(rf"Index.* on {table}_p\d+", shown)) == 1, shown
     assert {"ready_pkey", "waiting_pkey"} <= set(re.findall(r"\w+_pkey", facts))
+
+
+DAYS = 12
+OF_A_DAY = 1400
+
+
+@pytest.fixture
+async def scattered(world: World) -> list[int]:
+    """Deliveries of twelve days, each with its rows. Plans are made before there are any."""
+    tenant, lane = world.tenants["acme"], world.lanes["acme", "newsletter"]
+    first = ids.message_of((await world.sent("acme", "newsletter", "a@example.com")).delivery)
+    for day in range(DAYS):
+        start = first - day * (86_400_000 << 22)
+        for table in ("message", "ledger", "outcome", "event", "send_event"):
+            await world.owner.execute("select make_partition($1, day_of($2))", table, start)
+        place = f"generate_series({start} + 64, {start} + 64 * {OF_A_DAY}, 64) m"
+        await world.owner.execute(
+            "insert into message (id, tenant, lane, path, from_address, recipients, bytes, api_key)"
+            f" select m, $1, $2, 'shared', 'x@x.example', '{{a@x.example}}', 1, 1 from {place}",
+            tenant,
+            lane,
+        )
+        await world.owner.execute(
+            "insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at)"
+            f" select m + 1, $1, $2, 20, 1, 0, 'x', 1, 1 from {place}",
+            tenant,
+            lane,
+        )
+        await world.owner.execute(
+            "insert into outcome (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id)"
+            f" select m + 1, $1, $2, 0, 1, 20, 1, 1, 1, 'x' from {place}",
+            tenant,
+            lane,
+        )
+    ids_ = [row[0] for row in await world.rows("select id from outcome order by id")]
+    return ids_[:: len(ids_) // 40]
+
+
+def arguments(statement: str, scattered: list[int], lane: int) -> tuple[str, list[object]]:
+    """Types and values for a batch about these deliveries."""
+    n = len(scattered)
+    every = arrays.integers(scattered)
+    ones = arrays.integers([1] * n)
+    words = arrays.texts(["x"] * n)
+    first, last = ids.message_of(scattered[0]), scattered[-1]
+    match statement:
+        case "facts":
+            return "text, text, bigint, bigint", [every, arrays.integers([lane] * n), first, last]
+        case "lock_outcomes":
+            return "text, bigint, bigint", [every, first, last]
+        case "lock_deliveries":
+            return "text", [every]
+        case "record_sends":
+            return "text, text, text, text", [every, ones, words, ones]
+        case "update_outcomes":
+            columns = [every, ones, ones, ones, ones, arrays.integers([23] * n), ones, ones, ones]
+            return ", ".join(["text"] * 13), [*columns, words, words, words, ones]
+        case "record":
+            keys = arrays.digests([b"k"] * n)
+            events = [every, keys, ones, ones, ones, ones, ones, words, arrays.texts(["{}"] * n)]
+            columns = [every, ones, ones, ones, ones, arrays.integers([23] * n), ones, ones, ones]
+            outcomes = [*columns, words, words, words, ones]
+            return ", ".join(["text"] * 22 + ["int"] * 2), [*events, *outcomes, n, n]
+        case _:
+            raise ValueError(statement)
+
+
+@pytest.mark.parametrize("planned", ["empty", "full"])
+@pytest.mark.parametrize("statement", ["facts", "lock_outcomes", "update_outcomes", "record_sends", "record"])
+async def test_late_events_of_many_days_read_only_their_own_rows(
+    world: World, connection: engine.Connection, scattered: list[int], statement: str, planned: str
+) -> None:
+    """Whatever lies between the first and the last of them. Late opens, clicks and bounces are such batches."""
+    if planned == "full":
+        await world.owner.execute("analyze message; analyze ledger; analyze outcome")
+    types, values = arguments(statement, scattered, world.lanes["acme", "newsletter"])
+    read = await rows_read(connection, _SQL[statement], types, *values)
+    tables = {"facts": 5, "lock_outcomes": 1, "update_outcomes": 1, "record_sends": 1, "record": 2}
+    assert read <= tables[statement] * len(scattered) + DAYS
+
+
+async def test_functions_of_the_observer_read_only_the_rows_of_their_deliveries(
+    world: World, connection: engine.Connection, scattered: list[int]
+) -> None:
+    """What they read shows in the statistics of the session, since EXPLAIN does not look into them."""
+    for call, tables in (("select * from ledger_locked($1)", 1), ("select count_finished($1)", 3)):
+        transaction = connection.transaction()
+        await transaction.start()
+        before = await fetched(connection)
+        await connection.execute(call, scattered)
+        entries_and_rows = 2 * tables * len(scattered)
+        assert await fetched(connection) - before <= entries_and_rows, call
+        await transaction.rollback()
+
+
+async def fetched(connection: engine.Connection) -> int:
+    """Rows of mail, and entries of their indexes, that this transaction has read."""
+    return await connection.fetchval(
+        "select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid)), 0)::int"
+        " from pg_class c where c.relname ~ '^(message|ledger|outcome)_'"
+    )

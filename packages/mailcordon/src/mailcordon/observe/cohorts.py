@@ -9,7 +9,6 @@ contradicts the ledger.
 
 import functools
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from mailcordon.core import address
 from mailcordon.core.bounce_reason import BounceReason, Group
@@ -17,7 +16,7 @@ from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Kind
 from mailcordon.core.provider import Provider
-from mailcordon.observe.ports import Facts, Outcome
+from mailcordon.observe.ports import Cell, Facts, Outcome
 
 MINUTE_MS = 60_000
 
@@ -46,20 +45,6 @@ _OF_REASONS = tuple(
 )
 _UNCLEAR_STATES = (State.GIVEN_UP, State.NO_OUTCOME)
 _UNNAMED = (Provider.UNKNOWN, Provider.OTHER)
-
-
-class Cell(NamedTuple):
-    """What a change is about: a cohort, before its slice and provider are looked up."""
-
-    tenant: int
-    lane: int
-    minute: int  #: since 1970
-    path: str
-    campaign: str | None
-    list: str | None
-    provider: int
-    #: The recipient's, of mail to an unknown provider, and of hard bounces outside the named ones.
-    domain: str | None
 
 
 Pair = tuple[Outcome | None, Outcome]  #: a row before and after a batch

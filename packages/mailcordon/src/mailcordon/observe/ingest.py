@@ -6,7 +6,7 @@ and deletes from the queue only after the commit.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from mailcordon.core import address as addresses
@@ -19,6 +19,7 @@ from mailcordon.messages import reasons
 from mailcordon.observe import attribute, cohorts, fold, plausible, suppressing
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
+    Counts,
     Decoded,
     DecodedEvent,
     Directory,
@@ -173,7 +174,7 @@ class _Batch:
         self._other_installations: Counter[tuple[str, Kind]] = Counter()
         self._seen: dict[str, int] = {}
         self._proof_events: list[ProofEventRow] = []
-        self._counts: Mapping[cohorts.Cell, Sequence[int]] = {}
+        self._counts: Counts = {}
         self._facts: dict[int, Facts] = {}
 
     async def run(self, decoded: Sequence[Decoded]) -> Report:
@@ -322,8 +323,8 @@ class _Batch:
         return new
 
     async def _lock_queued(self, outcomes: Iterable[int]) -> None:
-        """Keeps deliveries without a ledger row as they are until the commit. Else this batch and whoever ends one could each leave
-        it to the other to count it as sent."""
+        """Keeps deliveries without a ledger row as they are until the commit. Else this batch and whoever ends one could each
+        leave it to the other to count it as sent."""
         queued = [id for id in outcomes if self._facts[id].ledger_state is None]
         if queued:
             for id, (state, called_at) in (await self._tx.lock_deliveries(queued)).items():

@@ -6,7 +6,7 @@ not frozen, because a frozen dataclass takes three times as long to make; they a
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from mailcordon.core.delivery import State
 from mailcordon.core.event import Event, Kind
@@ -226,8 +226,22 @@ class ProofEventRow:
     problem: str | None  #: how it contradicts our rows
 
 
-#: What a change of a cohort's counts is about (cohorts.Cell) -> the change, in the order of core.cohort.COLUMNS
-Counts = Mapping[tuple[int, int, int, str, str | None, str | None, int, str | None], Sequence[int]]
+class Cell(NamedTuple):
+    """What a change is about: a cohort, before its slice and provider are looked up."""
+
+    tenant: int
+    lane: int
+    minute: int  #: since 1970
+    path: str
+    campaign: str | None
+    list: str | None
+    provider: int
+    #: The recipient's, of mail to an unknown provider, and of hard bounces outside the named ones.
+    domain: str | None
+
+
+#: The change of each, in the order of core.cohort.COLUMNS.
+Counts = Mapping[Cell, Sequence[int]]
 
 
 class Transaction(Protocol):

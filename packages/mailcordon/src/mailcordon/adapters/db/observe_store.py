@@ -211,31 +211,32 @@ class PostgresTransaction:
         return {row["id"]: (row["state"], row["called_at"]) for row in rows}
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
-        rows = await self._connection.fetch(_SQL.lock_outcomes, arrays.mixed(ids), min(ids), max(ids))
+        ordered = sorted(ids)
+        rows = await self._connection.fetch(
+            _SQL.lock_outcomes, arrays.integers(ordered), ordered[0], ordered[-1]
+        )
         return {row["id"]: _outcome(row) for row in rows}
 
     async def update_outcomes(self, rows: Sequence[Outcome]) -> None:
-        columns = _columns(
-            [
-                (
-                    row.id,
-                    row.provider,
-                    row.left_at,
-                    int(row.state),
-                    row.at,
-                    row.kinds,
-                    row.attempt,
-                    row.ses_id,
-                    row.reason,
-                    row.detail,
-                    row.reasons,
-                )
-                for row in rows
-            ],
-            11,
-        )
-        first, last = min(row.id for row in rows), max(row.id for row in rows)
-        await self._connection.execute(_SQL.update_outcomes, *columns, first, last)
+        values = [
+            (
+                row.id,
+                row.tenant,
+                row.lane,
+                row.provider,
+                row.left_at,
+                int(row.state),
+                row.at,
+                row.kinds,
+                row.attempt,
+                row.ses_id,
+                row.reason,
+                row.detail,
+                row.reasons,
+            )
+            for row in sorted(rows, key=_id)
+        ]
+        await self._connection.execute(_SQL.update_outcomes, *_columns(values, 13))
 
     async def record_sends(self, rows: Sequence[Send]) -> None:
         ordered = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in rows)

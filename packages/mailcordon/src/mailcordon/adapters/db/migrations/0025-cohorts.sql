@@ -296,12 +296,13 @@ begin
            select l.tenant, l.lane, coalesce(o.provider, l.provider) as provider, (coalesce(o.left_at, l.called_at) / 60000)::int as minute,
                   o.id is not null or l.state = 20 as is_sent
              from ledger l
-             left join lateral (select t.id, t.left_at, t.provider from outcome t where t.id = l.id and t.id between low and high limit 1) o
+             left join lateral (select t.id, t.left_at, t.provider from outcome t where t.id = x and t.id between low and high limit 1) o
                on true
             where l.id = x and l.id between low and high
-              and (o.id is not null or l.state in (13, 20, 28) and l.called_at is not null)) e
+              and (o.id is not null or l.state in (13, 20, 28) and l.called_at is not null)
+            limit 1) e
      cross join lateral (
-           select t.path, t.campaign, t.list, t.recipients from message t where t.id = (x & -64) and t.id between low and high) m
+           select t.path, t.campaign, t.list, t.recipients from message t where t.id = (x & -64) and t.id between low and high limit 1) m
      group by e.tenant, e.lane, e.minute, m.path, m.campaign, m.list, e.provider, 8, e.is_sent;
 end $$;
 

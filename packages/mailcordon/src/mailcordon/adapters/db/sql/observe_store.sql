@@ -82,20 +82,23 @@ select n.events, n.outcomes,
 select id, state, called_at from ledger_locked($1::text::bigint[]);
 
 -- name: lock_outcomes
--- In id order, so that two observers cannot deadlock.
-select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons
-  from outcome where id = any($1::text::bigint[]) and id between $2 and $3
- order by id for update;
+-- In id order, so that two observers cannot deadlock. Each id is looked up in its own partition: late events are of many days.
+select o.* from unnest($1::text::bigint[]) as x (id)
+ cross join lateral (
+      select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons from outcome
+       where id = x.id and id between $2 and $3 limit 1 for update) o;
 
 -- name: update_outcomes
--- The outcomes that this batch changed, locked before.
-update outcome o
-   set provider = x.provider, left_at = x.left_at, state = x.state, at = x.at, kinds = x.kinds, attempt = x.attempt,
-       ses_id = x.ses_id, reason = x.reason, detail = x.detail, reasons = x.reasons
-  from unnest($1::text::bigint[], $2::text::smallint[], $3::text::bigint[], $4::text::smallint[], $5::text::bigint[], $6::text::int[], $7::text::smallint[], $8::text::text[],
-              $9::text::text[], $10::text::text[], $11::text::int[])
-       as x (id, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons)
- where o.id = x.id and o.id between $12 and $13;
+-- The outcomes that this batch changed, locked before. An insert that always conflicts finds each row in its own partition by its key;
+-- an update would join the rows between the first and the last id with the batch, on a plan that was made when there were few.
+insert into outcome as o (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons)
+select * from unnest($1::text::bigint[], $2::text::int[], $3::text::int[], $4::text::smallint[], $5::text::bigint[],
+                     $6::text::smallint[], $7::text::bigint[], $8::text::int[], $9::text::smallint[], $10::text::text[],
+                     $11::text::text[], $12::text::text[], $13::text::int[])
+on conflict (id) do update
+   set provider = excluded.provider, left_at = excluded.left_at, state = excluded.state, at = excluded.at, kinds = excluded.kinds,
+       attempt = excluded.attempt, ses_id = excluded.ses_id, reason = excluded.reason, detail = excluded.detail,
+       reasons = excluded.reasons;
 
 -- name: record_sends
 -- Proof that an attempt was sent: settles unknown outcomes.
