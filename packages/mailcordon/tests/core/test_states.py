@@ -206,9 +206,3 @@ def test_other_words_are_not_providers():
 )
 def test_a_mailbox_provider_is_known_by_its_public_domains(domain, whose):
     assert provider.of(domain) is whose
-
-
-def test_no_domain_belongs_to_two_providers():
-    listed = [name for names in provider._DOMAINS.values() for name in names.split()]
-    assert len(listed) == len(set(listed))
-    assert all(name == name.lower() for name in listed)

@@ -14,7 +14,6 @@ from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.control.governor import Governor
 from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.providers import Providers
-from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.hold import NewHold
 from mailcordon.core.mailbox_hosts import Found
 from mailcordon.core.provider import Provider
@@ -57,33 +56,32 @@ class Learning:
     async def expire(self) -> None:
         await self.owner.execute("update domain_provider set expires_at = now_ms() - 1")
 
-    async def slice(self) -> int:
+    async def counted(self, domain: str, minute: int = MINUTE, *, sent: int = 1) -> None:
+        """So much mail of unknown provider was handed to SES."""
         lane = await self.owner.fetchrow("select id, tenant from lane limit 1")
-        return await self.owner.fetchval(
-            "insert into slice (tenant, lane, path, first_minute) values ($1, $2, 'isolated', $3)"
-            " on conflict (lane, path, campaign, list) do update set first_minute = slice.first_minute returning id",
+        await self.owner.execute(
+            "insert into cohort_change (tenant, lane, minute, path, provider, domain, counts)"
+            " values ($1, $2, $3, 'isolated', -1, $4, $5)",
             lane["tenant"],
             lane["id"],
-            MINUTE,
-        )
-
-    async def counted(
-        self, domain: str, minute: int = MINUTE, *, sent: int = 1, slice: int | None = None
-    ) -> None:
-        await self.owner.execute(
-            "insert into cohort_unknown (domain, minute, slice, counts) values ($1, $2, $3, $4)",
-            domain,
             minute,
-            slice or await self.slice(),
-            [sent, sent] + [0] * (len(COLUMNS) - 2),
+            domain,
+            [sent, sent],
         )
+        await self.fold()
 
-    async def moved(self) -> dict[tuple[int, int], int]:
-        """`sent` by minute and provider, of the changes for the next fold."""
+    async def fold(self) -> None:
+        while await self.owner.fetchval("select fold_cohorts(1000)"):
+            pass
+
+    async def sent(self) -> dict[tuple[int, int], int]:
+        """By minute and provider."""
+        await self.fold()
         rows = await self.owner.fetch(
-            "select minute, provider, sum(counts[1])::int as sent from cohort_change where domain is null group by 1, 2"
+            "select minute, provider, sum(sent)::int as sent, sum(send_events)::int as events from cohort_minute group by 1, 2"
         )
-        return {(row["minute"], row["provider"]): row["sent"] for row in rows}
+        assert all(row["sent"] == row["events"] for row in rows)
+        return {(row["minute"], row["provider"]): row["sent"] for row in rows if row["sent"]}
 
 
 @pytest.fixture
@@ -187,20 +185,25 @@ async def test_a_domain_that_moves_leaves_earlier_mail_where_it_was(learn: Learn
 async def test_counts_of_unknown_mail_move_when_its_domain_is_learnt(learn: Learning) -> None:
     learn.mx("acme.test", "aspmx.l.google.com")
     await learn.counted("acme.test", sent=3)
+    await learn.counted("acme.test", sent=1)
     await learn.counted("acme.test", MINUTE + 1, sent=2)
     await learn.counted("later.test", sent=7)
+    assert await learn.sent() == {(MINUTE, Provider.UNKNOWN): 11, (MINUTE + 1, Provider.UNKNOWN): 2}
     await learn.learn("acme.test")
-    assert await learn.moved() == {
-        (MINUTE, Provider.GMAIL): 3,
-        (MINUTE, Provider.UNKNOWN): -3,
+    assert await learn.sent() == {
+        (MINUTE, Provider.GMAIL): 4,
+        (MINUTE, Provider.UNKNOWN): 7,
         (MINUTE + 1, Provider.GMAIL): 2,
-        (MINUTE + 1, Provider.UNKNOWN): -2,
     }
     assert await learn.owner.fetchval("select array_agg(domain) from cohort_unknown") == ["later.test"]
-    totals = await learn.owner.fetch(
-        "select sum(c)::int from cohort_change, unnest(counts) with ordinality u (c, n) group by n"
-    )
-    assert {row["sum"] for row in totals} == {0}
+
+
+async def test_mail_that_is_counted_after_its_domain_was_learnt_needs_no_move(learn: Learning) -> None:
+    learn.mx("acme.test", "aspmx.l.google.com")
+    await learn.learn("acme.test")
+    await learn.counted("acme.test", sent=4)
+    assert await learn.sent() == {(MINUTE, Provider.GMAIL): 4}
+    assert await learn.owner.fetchval("select count(*) from cohort_unknown") == 0
 
 
 async def test_a_failed_look_up_moves_nothing(learn: Learning) -> None:
@@ -208,16 +211,15 @@ async def test_a_failed_look_up_moves_nothing(learn: Learning) -> None:
     learn.break_dns("acme.test")
     await learn.learn("acme.test")
     await learn.learning.settle_counts()
-    assert await learn.moved() == {}
+    assert await learn.sent() == {(MINUTE, Provider.UNKNOWN): 1}
     assert await learn.owner.fetchval("select count(*) from cohort_unknown") == 1
 
 
-async def test_counts_that_arrive_while_their_domain_is_learnt_move_later(learn: Learning) -> None:
-    learn.mx("acme.test", "aspmx.l.google.com")
-    await learn.learn("acme.test")
+async def test_counts_that_were_folded_while_their_domain_was_learnt_move_later(learn: Learning) -> None:
     await learn.counted("acme.test", sent=4)
+    await learn.owner.execute("insert into domain_provider_change values ('acme.test', $1, 1)", MINUTE)
     await learn.learning.settle_counts()
-    assert await learn.moved() == {(MINUTE, Provider.GMAIL): 4, (MINUTE, Provider.UNKNOWN): -4}
+    assert await learn.sent() == {(MINUTE, Provider.GMAIL): 4}
 
 
 async def test_a_domain_that_nobody_could_ask_for_is_asked_for_by_its_counts(learn: Learning) -> None:
@@ -225,19 +227,18 @@ async def test_a_domain_that_nobody_could_ask_for_is_asked_for_by_its_counts(lea
     await learn.counted("acme.test", sent=4)
     await learn.learning.settle_counts()
     await learn.learning.advance()
-    assert (await learn.moved())[MINUTE, Provider.GMAIL] == 4
+    assert await learn.sent() == {(MINUTE, Provider.GMAIL): 4}
 
 
 async def test_two_movers_move_each_count_once(learn: Learning) -> None:
-    learn.mx("acme.test", "aspmx.l.google.com")
-    await learn.learn("acme.test")
     for minute in range(20):
         await learn.counted("acme.test", MINUTE + minute)
+    await learn.owner.execute("insert into domain_provider_change values ('acme.test', $1, 1)", MINUTE)
     async with learn.owner.transaction():
         first = await learn.owner.fetchval("select move_unknown(null, 10)")
         assert await learn.store.move_unknown(None, 100) == 10
     assert first == 10
-    assert sum(sent for (_, whose), sent in (await learn.moved()).items() if whose == Provider.GMAIL) == 20
+    assert await learn.sent() == {(MINUTE + minute, Provider.GMAIL): 1 for minute in range(20)}
 
 
 async def test_what_is_too_old_is_forgotten(learn: Learning) -> None:

@@ -8,41 +8,23 @@ from dataclasses import dataclass
 
 from mailcordon.control.authentication.alignment import Suffixes
 from mailcordon.core import provider, reserved_domains
-from mailcordon.core.provider import Provider
 from mailcordon.messages import identities as words
 
-#: Mailbox providers of the public beside those whose reactions are counted apart (core/provider.py): the largest of each country
+#: Mailbox providers of the public beside those that are told apart (core/mailbox_domains.txt): the largest of each country
 #: by their own pages, November 2026.
 _MORE_MAILBOXES = frozenset(
     [
         "arcor.de",
-        "freenet.de",
-        "online.de",
-        "posteo.de",
-        "mailbox.org",
         "kabelmail.de",
         "vodafone.de",
         "o2online.de",
-        "bluewin.ch",
         "hispeed.ch",
         "sunrise.ch",
         "aon.at",
         "chello.at",
-        "free.fr",
-        "laposte.net",
-        "sfr.fr",
-        "neuf.fr",
-        "numericable.fr",
         "bbox.fr",
-        "btinternet.com",
-        "virginmedia.com",
-        "ntlworld.com",
         "talktalk.net",
         "tiscali.co.uk",
-        "blueyonder.co.uk",
-        "libero.it",
-        "virgilio.it",
-        "tiscali.it",
         "alice.it",
         "tim.it",
         "tin.it",
@@ -52,21 +34,8 @@ _MORE_MAILBOXES = frozenset(
         "terra.es",
         "movistar.es",
         "sapo.pt",
-        "ziggo.nl",
-        "kpnmail.nl",
         "xs4all.nl",
-        "planet.nl",
-        "home.nl",
-        "telenet.be",
-        "skynet.be",
-        "proximus.be",
-        "wp.pl",
-        "o2.pl",
-        "onet.pl",
-        "interia.pl",
-        "seznam.cz",
         "centrum.cz",
-        "email.cz",
         "azet.sk",
         "freemail.hu",
         "citromail.hu",
@@ -75,15 +44,10 @@ _MORE_MAILBOXES = frozenset(
         "ukr.net",
         "i.ua",
         "meta.ua",
-        "rambler.ru",
         "online.no",
         "telia.com",
         "bredband.net",
-        "naver.com",
-        "daum.net",
-        "hanmail.net",
         "nate.com",
-        "docomo.ne.jp",
         "ezweb.ne.jp",
         "softbank.ne.jp",
         "i.softbank.jp",
@@ -93,24 +57,16 @@ _MORE_MAILBOXES = frozenset(
         "sohu.com",
         "139.com",
         "189.cn",
-        "aliyun.com",
         "21cn.com",
         "tom.com",
-        "rediffmail.com",
-        "rediff.com",
         "sify.com",
-        "bigpond.com",
         "optusnet.com.au",
         "iinet.net.au",
         "xtra.co.nz",
-        "uol.com.br",
-        "bol.com.br",
         "terra.com.br",
         "ig.com.br",
         "globo.com",
         "cox.net",
-        "charter.net",
-        "spectrum.net",
         "earthlink.net",
         "juno.com",
         "netzero.net",
@@ -123,20 +79,13 @@ _MORE_MAILBOXES = frozenset(
         "telus.net",
         "sympatico.ca",
         "videotron.ca",
-        "tutanota.com",
-        "tuta.io",
-        "tuta.com",
-        "hey.com",
         "hushmail.com",
         "mailfence.com",
         "startmail.com",
         "runbox.com",
         "disroot.org",
         "riseup.net",
-        "duck.com",
-        "simplelogin.com",
         "mozmail.com",
-        "privaterelay.appleid.com",
     ]
 )
 _OF_AMAZON = frozenset({"amazonses.com", "amazonaws.com"})
@@ -156,7 +105,7 @@ def refusal(domain: str, *, local: bool, suffixes: Suffixes | None) -> Refusal |
     if suffixes is not None and suffixes.registrable(domain) is None:
         return Refusal(code="public-suffix", sentence=words.public_suffix(domain))
     for name in _upwards(domain):
-        if provider.of(name) is not Provider.UNKNOWN or name in _MORE_MAILBOXES:
+        if provider.offered_to_the_public(name) or name in _MORE_MAILBOXES:
             return Refusal(code="mailbox-provider", sentence=words.mailbox_providers_domain(domain, name))
         if name in _OF_AMAZON:
             return Refusal(code="domain-of-amazon", sentence=words.domain_of_amazon(domain, name))

@@ -5,6 +5,7 @@ looked up in the background, so a domain is UNKNOWN until that was done.
 """
 
 from enum import IntEnum
+from pathlib import Path
 
 from mailcordon.messages import api
 
@@ -149,32 +150,43 @@ _ALSO = {
     "mailbox.org": Provider.MAILBOX_ORG,
 }
 _BY_WORD = {word: each for each, word in _WORDS.items()} | _ALSO
-_DOMAINS: dict[Provider, str] = {
-    Provider.GMAIL: "gmail.com googlemail.com",
-    Provider.MICROSOFT: "outlook.com hotmail.com live.com msn.com hotmail.co.uk hotmail.fr hotmail.de hotmail.it hotmail.es "
-    "live.co.uk live.nl live.de live.fr outlook.de outlook.fr outlook.es outlook.jp passport.com windowslive.com",
-    Provider.YAHOO: "yahoo.com yahoo.co.uk yahoo.fr yahoo.de yahoo.it yahoo.es yahoo.ca yahoo.com.br yahoo.co.in yahoo.in "
-    "ymail.com rocketmail.com aol.com aim.com verizon.net sky.com netscape.net att.net sbcglobal.net bellsouth.net",
-    Provider.APPLE: "icloud.com me.com mac.com",
-    Provider.GMX: "gmx.de gmx.net gmx.com gmx.at gmx.ch web.de mail.com email.com 1und1.de",
-    Provider.COMCAST: "comcast.net xfinity.com",
-    Provider.PROTON: "proton.me protonmail.com protonmail.ch pm.me",
-    Provider.ZOHO: "zoho.com zohomail.com zoho.eu zohomail.eu zoho.in",
-    Provider.MAILRU: "mail.ru bk.ru inbox.ru list.ru internet.ru",
-    Provider.YANDEX: "yandex.ru yandex.com ya.ru yandex.kz yandex.by",
-    Provider.QQ: "qq.com foxmail.com vip.qq.com",
-    Provider.NETEASE: "163.com 126.com yeah.net vip.163.com",
-    Provider.FASTMAIL: "fastmail.com fastmail.fm messagingengine.com",
-    Provider.TELEKOM: "t-online.de magenta.de",
-    Provider.ORANGE: "orange.fr wanadoo.fr",
+#: Families of domains under names of their own that belong to one provider: one system receives their mail.
+_FAMILIES = {
+    "aol": Provider.YAHOO,
+    "att": Provider.YAHOO,
+    "mail.com": Provider.GMX,
+    "web.de": Provider.GMX,
+    "virgilio": Provider.LIBERO,
 }
+
+
+def _read(text: str) -> tuple[dict[str, Provider], frozenset[str]]:
+    """Of mailbox_domains.txt: the provider of each domain, and the domains that are not offered to the public."""
+    providers: dict[str, Provider] = {}
+    institutions: set[str] = set()
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        family, *domains = line.split()
+        name = family.removesuffix("*")
+        providers.update(dict.fromkeys(domains, _FAMILIES.get(name) or _BY_WORD[name]))
+        if name != family:
+            institutions.update(domains)
+    return providers, frozenset(institutions)
+
+
 _UNKNOWN = Provider.UNKNOWN
-_BY_DOMAIN = {domain: provider for provider, names in _DOMAINS.items() for domain in names.split()}
+_BY_DOMAIN, _INSTITUTIONS = _read(Path(__file__).with_name("mailbox_domains.txt").read_text())
 
 
 def of(domain: str) -> Provider:
-    """Of a domain in DNS form, by its name alone. UNKNOWN: no provider offers it to the public, and its MX records decide."""
+    """Of a domain in DNS form, by its name alone. UNKNOWN: no provider is known to have it, and its MX records decide."""
     return _BY_DOMAIN.get(domain, _UNKNOWN)
+
+
+def offered_to_the_public(domain: str) -> bool:
+    """Whether anybody can get an address there."""
+    return domain in _BY_DOMAIN and domain not in _INSTITUTIONS
 
 
 def parse_provider(word: str) -> Provider:

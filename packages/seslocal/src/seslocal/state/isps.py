@@ -3,36 +3,48 @@ server. A domain that is not in the table has SES's value for an unknown provide
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 UNKNOWN: Final = "UNKNOWN_ISP"
 GMAIL: Final = "Gmail"
-_DOMAINS: Final = {
-    GMAIL: "gmail.com googlemail.com",
-    "Yahoo": "yahoo.com yahoo.co.uk yahoo.co.in yahoo.ca yahoo.com.br yahoo.de yahoo.es yahoo.fr ymail.com rocketmail.com",
-    "AOL": "aol.com aim.com",
-    "Microsoft": "outlook.com hotmail.com hotmail.co.uk hotmail.de hotmail.es hotmail.fr hotmail.it live.com live.co.uk msn.com",
-    "Apple": "icloud.com me.com mac.com",
-    "Comcast": "comcast.net",
-    "ATT": "att.net sbcglobal.net bellsouth.net",
-    "Cox": "cox.net",
-    "GMX": "gmx.com gmx.net gmx.de gmx.at gmx.ch",
-    "WEB_DE": "web.de",
-    "T-Online": "t-online.de",
-    "Orange": "orange.fr wanadoo.fr",
-    "Free": "free.fr",
-    "Libero": "libero.it",
-    "Mail_Ru": "mail.ru bk.ru inbox.ru list.ru",
-    "Yandex": "yandex.ru yandex.com ya.ru",
-    "QQ": "qq.com foxmail.com",
-    "NetEase": "163.com 126.com yeah.net",
-    "Naver": "naver.com",
-    "Yahoo_Japan": "yahoo.co.jp",
-    "UOL": "uol.com.br bol.com.br",
-    "Proton": "proton.me protonmail.com pm.me",
-    "Zoho": "zoho.com zohomail.com",
+#: Families of mailbox_domains.txt and SES's names for them. The others are unknown to SES.
+_NAMES: Final = {
+    "gmail": GMAIL,
+    "yahoo": "Yahoo",
+    "aol": "AOL",
+    "microsoft": "Microsoft",
+    "apple": "Apple",
+    "comcast": "Comcast",
+    "att": "ATT",
+    "gmx": "GMX",
+    "web.de": "WEB_DE",
+    "telekom": "T-Online",
+    "orange": "Orange",
+    "free": "Free",
+    "libero": "Libero",
+    "mailru": "Mail_Ru",
+    "yandex": "Yandex",
+    "qq": "QQ",
+    "netease": "NetEase",
+    "naver": "Naver",
+    "yahoo-japan": "Yahoo_Japan",
+    "uol": "UOL",
+    "proton": "Proton",
+    "zoho": "Zoho",
 }
-_BY_DOMAIN: Final = {domain: isp for isp, domains in _DOMAINS.items() for domain in domains.split()}
+
+
+def _read(text: str) -> dict[str, str]:
+    by_domain = {"cox.net": "Cox"}
+    for line in text.splitlines():
+        family, *domains = line.split() or [""]
+        if (name := _NAMES.get(family.removesuffix("*"))) is not None:
+            by_domain.update(dict.fromkeys(domains, name))
+    return by_domain
+
+
+_BY_DOMAIN: Final = _read(Path(__file__).with_name("mailbox_domains.txt").read_text())
 
 
 def isp_of(recipient: str) -> str:
