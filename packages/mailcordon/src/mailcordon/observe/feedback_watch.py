@@ -292,7 +292,8 @@ def _explained(gap: Gap, facts: Facts, observer: Fault | None) -> Fault | None:
         return None
     if looked.fault is not None:
         return looked.fault
-    if not looked.waiting:
+    # Each mail has a Send event and others. The count is not exact at AWS.
+    if not looked.waiting or 2 * looked.waiting < gap.missing:
         return None
     stored = max((beat.last_event or 0 for beat in facts.observers.beats if not beat.silent), default=0)
     if facts.now - stored > IDLE_MS:
