@@ -148,7 +148,7 @@ begin
     execute format($f$
 create function fold_cohorts(most int) returns int language plpgsql security definer
 set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
+set enable_seqscan = off set enable_mergejoin = off set enable_bitmapscan = off as $$
 declare
     n bigint;
     taken int;
@@ -186,14 +186,14 @@ begin
     ), f as (
         insert into cohort_feed (fold, at, minute, slice, provider, counts)
         select n, now_ms(), s.minute, d.id, s.provider, s.counts
-          from s join named d on d.lane = s.lane and d.path = s.path and d.campaign is not distinct from s.campaign
-                             and d.list is not distinct from s.list
+          from s join named d on d.lane = s.lane and d.path = s.path and coalesce(d.campaign, '') = coalesce(s.campaign, '')
+                             and coalesce(d.list, '') = coalesce(s.list, '')
          where exists (select from unnest(s.counts) u (one) where u.one <> 0)
     ), u as (
         insert into cohort_unknown as c (domain, minute, slice, counts)
         select x.domain, x.minute, d.id, array[%1$s]
-          from x join named d on d.lane = x.lane and d.path = x.path and d.campaign is not distinct from x.campaign
-                             and d.list is not distinct from x.list
+          from x join named d on d.lane = x.lane and d.path = x.path and coalesce(d.campaign, '') = coalesce(x.campaign, '')
+                             and coalesce(d.list, '') = coalesce(x.list, '')
          where x.provider = -1 and x.domain is not null and x.learnt is null
          group by 1, 2, 3
         on conflict (domain, minute, slice) do update set counts = add_counts(c.counts, excluded.counts)
