@@ -82,7 +82,8 @@ class BounceReason(IntEnum):
         if not permanent:
             return Follow.NOTHING
         if self.gone:
-            return Follow.WEAKEN if passing else Follow.SUPPRESS
+            # Some hosts say 450 to every unknown user, and SES has decided that it is for good.
+            return Follow.WEAKEN if passing and self is not BounceReason.USER_UNKNOWN else Follow.SUPPRESS
         return Follow.WEAKEN if self is BounceReason.UNDETERMINED else Follow.NOTHING
 
     @property

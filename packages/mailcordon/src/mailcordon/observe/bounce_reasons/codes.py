@@ -58,19 +58,21 @@ PRECISE: dict[tuple[int, int], R] = {
     (7, 900): R.POLICY,
 }
 
-#: (subject, detail): asked after the words, as many hosts give them for other causes too.
-GENERAL: dict[tuple[int, int], R] = {
+#: (subject, detail) that say that an address is wrong: asked after the words that name another cause.
+WRONG_ADDRESS: dict[tuple[int, int], R] = {
     (1, 1): R.USER_UNKNOWN,
     (1, 2): R.DOMAIN_INVALID,
     (1, 3): R.USER_UNKNOWN,
-    (1, 4): R.REMOTE_ERROR,
     (1, 6): R.USER_UNKNOWN,
-    (1, 9): R.POLICY,
-    (
-        1,
-        10,
-    ): R.USER_UNKNOWN,  # Microsoft: not found by SMTP address lookup; elsewhere a null MX, which texts name
+    (1, 10): R.USER_UNKNOWN,  # Microsoft: not found by address look-up; elsewhere a null MX, which texts name
     (2, 1): R.MAILBOX_DISABLED,
+    (7, 13): R.MAILBOX_DISABLED,  # IANA: user account disabled
+}
+
+#: (subject, detail): asked after all words, as many hosts give them for other causes too.
+GENERAL: dict[tuple[int, int], R] = {
+    (1, 4): R.REMOTE_ERROR,
+    (1, 9): R.POLICY,
     (2, 4): R.REMOTE_ERROR,
     (3, 3): R.PROTOCOL_ERROR,
     (3, 6): R.REMOTE_ERROR,
@@ -80,7 +82,6 @@ GENERAL: dict[tuple[int, int], R] = {
     (7, 1): R.POLICY,
     (7, 8): R.AUTH_FAILURE,
     (7, 9): R.AUTH_FAILURE,
-    (7, 13): R.MAILBOX_DISABLED,  # IANA: user account disabled
     (7, 28): R.RATE_LIMITED,  # IANA: mail flood detected; Gmail: unusual rate
 }
 

@@ -6,12 +6,13 @@ about the address (observe/suppress.py).
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mailcordon.core.bounce_reason import BounceReason
 from mailcordon.observe.bounce_reasons import codes
-from mailcordon.observe.bounce_reasons.phrases import LAST_PHRASES, PHRASES
+from mailcordon.observe.bounce_reasons.phrase import Phrase
+from mailcordon.observe.bounce_reasons.phrases import BROAD_PHRASES, LAST_PHRASES, PHRASES
 from mailcordon.observe.bounce_reasons.reading import LONGEST, Reading, read
 
 #: A reply that says nothing but to come back, with a status of security: what greylisting says (RFC 6647 2.2).
@@ -50,6 +51,8 @@ def _of_text(text: str, status: str | None) -> Finding:
         or _of_status(reading, codes.PRECISE, "precise status")
         or _of_reputation(reading)
         or _of_phrases(reading)
+        or _of_status(reading, codes.WRONG_ADDRESS, "status")
+        or _of_words(reading, BROAD_PHRASES)
         or _of_status(reading, codes.GENERAL, "status")
         or _of_last(reading)
         or Finding(BounceReason.UNDETERMINED, "nothing")
@@ -68,7 +71,9 @@ def _of_status(reading: Reading, table: Mapping[tuple[int, int], BounceReason], 
     if reading.status is None:
         return None
     reason = table.get(reading.status[1:])
-    return Finding(reason, f"{name} {_dotted(reading)}") if reason is not None else None
+    if reason is None or (reason.gone and reading.passing):
+        return None  # a code alone that says both "gone" and "later"
+    return Finding(reason, f"{name} {_dotted(reading)}")
 
 
 def _of_reputation(reading: Reading) -> Finding | None:
@@ -84,8 +89,12 @@ def _of_phrases(reading: Reading) -> Finding | None:
         return Finding(BounceReason.AUTOREPLY, "phrase: automatic reply")
     if reading.status is not None and reading.status[:2] == (4, 7) and _ONLY_LATER.fullmatch(words):
         return Finding(BounceReason.GREYLISTED, "phrase: only later")
-    for phrase in PHRASES:
-        if phrase.pattern.search(words):
+    return _of_words(reading, PHRASES)
+
+
+def _of_words(reading: Reading, phrases: Iterable[Phrase]) -> Finding | None:
+    for phrase in phrases:
+        if phrase.pattern.search(reading.words):
             return Finding(phrase.reason, f"phrase: {phrase.name}")
     return None
 

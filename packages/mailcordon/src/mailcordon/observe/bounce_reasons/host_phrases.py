@@ -9,6 +9,11 @@ VERIFICATION_IN_PROGRESS = phrase(
     "verification in progress",
     R.REMOTE_ERROR,
     r"(?:address )?verification in progress",
+    r"(?:verified|verify\w*) ~(?:at this time|right now|currently)",
+    (
+        r"(?:user|recipient|mail ?box|account|address|alias) (?:\S+ ){0,1}(?:data ?base|directory|look ?up) "
+        r"(?:\S+ ){0,1}(?:errors?|fail\w*|unavailable|problem|timed? ?out)"
+    ),
     r"unverified address ~(?:lost connection|timed? ?out|connect|temporar\w+)",
     source="Postfix address_verify_negative_refresh_time, unverified_recipient_tempfail_action",
 )
@@ -88,6 +93,7 @@ PROTOCOL = phrase(
     r"(?:malformed|ill formed|improperly formatted|not properly formatted)",
     r"(?:multiple|duplicate|more than one) ~(?:from|headers?|date|subject|message id)",
     r"lines? (?:is |are )?too long",
+    r"no such command|(?:invalid|bad) message ?id",
     r"protocol (?:error|violation)",
     r"(?:certificate|dane|mta sts) ~",
     r"helo (?:command )?rejected",

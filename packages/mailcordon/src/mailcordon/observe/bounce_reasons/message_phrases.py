@@ -85,6 +85,9 @@ SYNTAX = phrase(
     "syntax",
     R.PROTOCOL_ERROR,
     r"syntax",
+    r"(?:invalid|illegal|bad|unexpected|forbidden) characters?",
+    r"(?:message|mail|header) (?:\S+ ){0,1}(?:contains|has) (?:\S+ ){0,2}(?:invalid|bad|illegal) (?:address|header|recipient)\w*",
+    r"recipients? list|in (?:the |your )?(?:message )?headers?",
     (
         r"(?:missing|without|no|lacks?) (?:\S+ ){0,3}(?:from|date|message ?id|sender|to|subject)?(?: |"
         r")headers?"

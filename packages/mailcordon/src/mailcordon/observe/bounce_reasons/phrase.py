@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from mailcordon.core.bounce_reason import BounceReason
+from mailcordon.observe.bounce_reasons.reading import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +20,5 @@ class Phrase:
 
 
 def phrase(name: str, reason: BounceReason, *patterns: str, source: str) -> Phrase:
-    joined = "|".join(pattern.replace("~", r"(?:\S+ ){0,4}") for pattern in patterns)
+    joined = plain("|".join(pattern.replace("~", r"(?:\S+ ){0,4}") for pattern in patterns))
     return Phrase(name, reason, re.compile(rf" (?:{joined})(?= )"), source)

@@ -25,6 +25,7 @@ PHRASES: tuple[Phrase, ...] = (
     recipient_phrases.RECIPIENT_OWN_RULES,
     sender_phrases.SENDER,
     sender_phrases.CLIENT_HOST,
+    sender_phrases.SENDING_SIDE,
     message_phrases.SPAM_AND_MALWARE,
     message_phrases.SYNTAX,
     message_phrases.POLICY,
@@ -33,11 +34,14 @@ PHRASES: tuple[Phrase, ...] = (
     host_phrases.NETWORK,
     recipient_phrases.UNKNOWN_RECIPIENT,
     recipient_phrases.DISABLED_MAILBOX,
+    message_phrases.REFUSED,
+)
+#: Asked after the statuses that say that an address is wrong: words that hosts also use when they explain it.
+BROAD_PHRASES: tuple[Phrase, ...] = (
     host_phrases.PROTOCOL,
     host_phrases.GAVE_UP,
     recipient_phrases.ANY_QUOTA,
     host_phrases.TEMPORARY_TROUBLE,
-    message_phrases.REFUSED,
 )
 #: Asked after the codes: words that any refusal may have.
 LAST_PHRASES: tuple[Phrase, ...] = (recipient_phrases.RECIPIENT_REFUSED, message_phrases.MESSAGE_REFUSED)

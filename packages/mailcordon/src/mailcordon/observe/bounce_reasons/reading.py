@@ -61,8 +61,8 @@ _STAGES = (
 _AROUND = re.compile(
     r" (?:smtp error from remote mail server after (?:rcpt to|mail from|initial connection|(?:end of )?data|pipelined \w+)"
     r"|(?:to|from|in reply to|in response to) (?:rcpt to|mail from|(?:end of )?data|helo|ehlo)(?: command)?"
-    r"|connected to ip but \w+(?: \w+)? was rejected|remote host said|host host(?: ip)?(?: said)?|host said"
-    r"|ip failed after i sent the message|did not like our (?:rcpt to|mail from|data|helo|ehlo)"
+    r"|connected to ip but \w+(?: \w+)? was rejected|remote host said|host host(?: addresslist| linklist)?(?: ip)?(?: said)?"
+    r"|host said|ip failed after i sent the message|did not like our (?:rcpt to|mail from|data|helo|ehlo)"
     r"|diagnostic code|x postfix|x notes|smtp)(?= )"
 )
 
@@ -89,8 +89,7 @@ class Reading:
 
 def read(text: str, status: str | None) -> Reading:
     """`status` is the one of the delivery report."""
-    plain = _plain(text[:LONGEST])
-    words, links = _without_names(plain)
+    words, links = _without_names(_simple(text[:LONGEST]))
     found = [(int(a), int(b), int(c)) for a, b, c in _STATUS.findall(words)]
     if reported := _STATUS.fullmatch((status or "")[:20].strip()):
         found.append((int(reported[1]), int(reported[2]), int(reported[3])))
@@ -103,13 +102,17 @@ def read(text: str, status: str | None) -> Reading:
     return Reading(_AROUND.sub(" \n", said), links, code, reply, stage)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Without accents: letters in their simplest form, whatever the script."""
+    return "".join([char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char)])
+
+
+def _simple(text: str) -> str:
     """In lower case, without accents, and with one form of a negation."""
-    folded = unicodedata.normalize("NFKD", text.lower().replace("\u2019", "'").replace("ß", "ss"))
-    plain = "".join([char for char in folded[: 2 * LONGEST] if not unicodedata.combining(char)])
+    simple = plain(text.lower().replace("\u2019", "'").replace("ß", "ss"))[: 2 * LONGEST]
     for short, long in _NOT:
-        plain = plain.replace(short, long)
-    return plain
+        simple = simple.replace(short, long)
+    return simple
 
 
 def _without_names(text: str) -> tuple[str, str]:
@@ -127,7 +130,7 @@ def _without_names(text: str) -> tuple[str, str]:
             before, after = word[:at].rpartition("<")[0], word[word.rfind("@") :].partition(":")[2]
             kept.append(f"{before} addr {after}")
         elif _ADDRESS.search(word):
-            kept.append(_ADDRESS.sub(" ip ", word))
+            kept.append(_HOST.sub(_host, _ADDRESS.sub(" ip ", word)))
         elif _HOST.search(word):
             kept.append(_HOST.sub(_host, word))
         else:

@@ -13,7 +13,7 @@ _BOX = (
     r"(?:e ?mail|mail ?box|mail ?drop|mail ?dir|mail ?folder|inbox|user|account|recipient|"
     r"addressee|destinat\w+|address|customer|alias|mail ?address)(?:e?s)?(?: s)?"
 )
-_ANY_BOX = rf"(?:{_BOX}|addr|login|member|subscriber)"
+_ANY_BOX = rf"(?:{_BOX}|addr|member|subscriber)"
 
 RESTRICTED_RECIPIENT = phrase(
     "restricted recipient",
@@ -140,7 +140,8 @@ UNKNOWN_RECIPIENT = phrase(
         r"not in ~directory|not a valid|not our|not a known|not (?:a )?(?:local|customer|subscriber)|"
         r"not ok|not be resolved|not available|has moved|no longer valid|no longer exists?|"
         r"no longer available|no longer here|no longer with|no longer employed|deleted|removed|"
-        r"has left|is invalid|invalid|incorrect|was not found|absent|is no longer)"
+        r"has left|is invalid|invalid|incorrect|was not found|absent|"
+        r"is no longer(?! (?:accept|receiv|active)))"
     ),
     (
         r"(?:does|do|did|could|cannot|can) not (?:currently )?(?:have|find|know|recogni[sz]e|locate|"
@@ -166,6 +167,27 @@ UNKNOWN_RECIPIENT = phrase(
     r"(?:recipient|address|user|mail ?box)s? cannot be verified",
     r"bad destination (?:\S+ )?(?:address|mail ?box)",
     r"user account is unavailable",
+    (
+        r"(?:unk?now|uknown|unknow|inexistent|unresolvable|unverifiable) (?:\S+ ){0,1}(?:user|"
+        r"recipient|mail ?box|address|account)"
+    ),
+    (
+        r"(?:final delivery )?(?:userid|receiver|addressee|rcpt|mail drop) (?:is )?(?:unknown|"
+        r"not found|invalid|not known|does not exist)"
+    ),
+    r"(?:invalid|unknown|bad) (?:\S+ ){0,2}(?:userid|receiver)",
+    r"not (?:on|in) (?:the |a |our )?list of (?:valid |known )?(?:recipients|users|addresses|mail ?boxes)",
+    r"no (?:\S+ )?(?:mail ?box|account|user) (?:for|called|named|with|of)",
+    (
+        r"(?:recipient|address|user) (?:\S+ )?(?:could not be verified|cannot verify)|(?:unable|"
+        r"fail\w*) to verify (?:the )?(?:recipient|address|user|mail ?box)"
+    ),
+    r"(?:does not|not) match (?:an? |any )?(?:\S+ )?(?:user|recipient|mail ?box|account|address)",
+    (
+        r"(?:person|user|he|she) (?:is )?(?:not here|no longer has|does not work|no longer works)|"
+        r"does not work (?:here|for us)"
+    ),
+    r"(?:address|mail ?box|account) is not in use",
     r"(?:is )?no longer (?:valid|exists?|available|with|employed|works?|here|a customer)",
     r"(?:not|isn) (?:our|a) customer",
     r"(?:does|do) not (?:exist|have) (?:on|at|in|here|an account|a mailbox)",
@@ -205,7 +227,16 @@ UNKNOWN_RECIPIENT = phrase(
     ),
     r"(?:gebruiker|ontvanger|adres|postvak) ~(?:onbekend|bestaat niet|niet gevonden)",
     r"(?:пользователь|получатель|адрес|ящик) ~(?:не существует|не наиден|неизвестен|не зарегистрирован)",
-    r"(?:用户|收件人|邮箱|地址)\w*(?:不存在|未找到)",
+    (
+        r"kein (?:solcher|passender) (?:benutzer|empfanger)|(?:ukendt|okand|ukjent) (?:modtager|"
+        r"mottagare|mottaker|bruger|bruker|anvandare)"
+    ),
+    (
+        r"(?:no existe|nao existe|non esiste|inexistente) ~(?:buzon|usuario|cuenta|caixa|utente|"
+        r"casella)|(?:mail ?box|adres) onbekend"
+    ),
+    r"kayttajaa ei (?:ole|loydy)|(?:такого )?(?:пользователя|адреса|ящика) (?:нет|не существует|не наидено)",
+    r"\S*(?:不存在|未找到|存在しません|存在しない|見つかりません|宛先不明|없는)|\S+ 찾을 수 없습니다",
     source=(
         "RFC 3463 X.1.1; RFC 5321 4.2.3 (550, 551, 553); Postfix, Exim, Sendmail, qmail; Yahoo dd; "
         "Exchange 5.1.10"
@@ -216,9 +247,10 @@ DISABLED_MAILBOX = phrase(
     "disabled mailbox",
     R.MAILBOX_DISABLED,
     (
-        rf"{_ANY_BOX} (?:that you tried to reach )?(?:\S+ ){{0,3}}(?:disabled|inactive|inactivated|"
-        r"suspended|deactivated|locked|closed|expired|terminated|restricted|frozen|dormant|abandoned|"
-        r"blocked|not active|unavailable temporarily|hangup|on hold|discontinued|cancel\w*|"
+        rf"{_ANY_BOX} (?:that you tried to reach )?(?:\S+ ){{0,3}}(?:(?:disabled|restricted|"
+        r"blocked)(?! (?:e ?mail|mail|messages?|delivery))|inactive|inactivated|"
+        r"suspended|deactivated|locked|closed|expired|terminated|frozen|dormant|abandoned|not active|"
+        r"unavailable temporarily|hangup|on hold|discontinued|cancel\w*|"
         r"not activated|disconnected|retired)"
     ),
     (
@@ -244,9 +276,11 @@ RECIPIENT_REFUSED = phrase(
     "recipient refused",
     R.USER_UNKNOWN,
     (
-        r"(?:recipient|user|mail ?box|addr|address|mailbox) (?:\S+ ){0,2}(?:unavailable|rejected|"
-        r"refused|denied|not accepted|not ok|undeliverable)"
+        r"(?:recipient|user|mail ?box|addr|address) (?:\S+ ){0,2}(?:unavailable|not accepted|not ok|"
+        r"undeliverable)"
     ),
+    # Without more words: what follows is a rule of the host, and its words decide.
+    r"(?:recipient|user|mail ?box|addr|address) (?:\S+ ){0,2}(?:rejected|refused|denied)(?: addr)?(?= \n| $)",
     source=(
         "RFC 5321 4.2.3: 550 `mailbox unavailable` (not found, no access, or rejected for policy reasons)"
     ),

@@ -183,6 +183,7 @@ RELAYING = phrase(
         r"disallow\w*) (?:\S+ ){0,3}relay\w*"
     ),
     r"(?:allowed )?(?:rcpthosts|rcpt hosts)",
+    r"not a gateway",
     r"(?:domain|host) ~not ~(?:local|hosted|handled|served|serviced|accepted|configured|ours) ~",
     r"not (?:a |one of )?(?:our |my )?(?:local|hosted|served) (?:domain|host|address)\w*",
     (
@@ -239,6 +240,22 @@ SENDER = phrase(
     ),
 )
 
+SENDING_SIDE = phrase(
+    "sending side",
+    R.SENDER_REJECTED,
+    (
+        r"(?:sender|return|reply to|originator|client|(?:in|of|your) (?:the )?(?:from|helo|ehlo)|"
+        r"your (?:\S+ ){0,2}(?:server|host|domain|name|dns|system)) (?:\S+ ){0,4}(?:invalid|not valid|"
+        r"unknown|not found|not exist|has no|no mx|incorrect|bad)"
+    ),
+    (
+        r"(?:invalid|unknown|bad|incorrect) (?:\S+ ){0,2}(?:in|for|of) (?:the |your )?(?:from|helo|ehlo|"
+        r"sender|header)"
+    ),
+    r"of your (?:host|server|domain)|(?:mail )?server(?: s)? address",
+    source="RFC 3463 X.1.7 and X.1.8; RFC 5321 4.1.4",
+)
+
 CLIENT_HOST = phrase(
     "client host",
     R.BLOCKED_REPUTATION,
@@ -256,12 +273,13 @@ CLIENT_HOST = phrase(
         r"network)"
     ),
     r"not accepting connections",
+    r"(?:address|host|server) ip (?:is )?(?:invalid|not|bad|unknown|refused|rejected)",
     r"no (?:e?smtp|mail) service",
     (
         r"(?:ip|ip address|client) (?:\S+ ){0,2}(?:not allowed|not accepted|rejected|refused|denied|"
         r"blocked|unauthori[sz]ed|restricted|suspended|not white ?listed)"
     ),
-    r"ip not in white ?list",
+    r"(?:ip|host|client) (?:is )?not (?:found )?(?:in|on) ~(?:white|allow|safe) ?list\w*",
     r"to submit (?:messages|mail) to this ~system has been rejected",
     source=(
         "Postfix check_client_access; Microsoft 5.7.606; Apple `not accepting connections`; GMX `No "
