@@ -139,7 +139,7 @@ def tools(checkout: Path) -> Path:
         tool = checkout / ".venv" / "bin" / name
         tool.unlink(missing_ok=True)
         tool.write_text(
-            f'#!/bin/sh\necho "{name} $* minutes=${{MAILCORDON_TEST_SOAK_MINUTES:-}} kills=${{MAILCORDON_TEST_KILLS:-}}"\n'
+            f'#!/bin/sh\necho "{name} $* events=${{MAILCORDON_TEST_EVENTS:-}} minutes=${{MAILCORDON_TEST_SOAK_MINUTES:-}} kills=${{MAILCORDON_TEST_KILLS:-}}"\n'
             f'[ ! -e "{checkout}/{name}-fails" ]\n'
         )
         tool.chmod(0o755)
@@ -171,9 +171,9 @@ def test_one_failed_tool_fails_the_run_and_is_named(tools: Path, tool: str, what
 
 
 def test_what_pyright_found_is_printed(tools: Path):
-    assert "pyright  minutes= kills=" not in dev(tools, "test", "--quick").stderr
+    assert "pyright  events= minutes= kills=" not in dev(tools, "test", "--quick").stderr
     (tools / "pyright-fails").touch()
-    assert "pyright  minutes= kills=" in dev(tools, "test", "--quick").stderr
+    assert "pyright  events= minutes= kills=" in dev(tools, "test", "--quick").stderr
 
 
 @pytest.mark.parametrize(
@@ -202,6 +202,19 @@ def test_a_soak_takes_half_an_hour_or_as_long_as_it_is_told(
     tools: Path, words: tuple[str, ...], minutes: str
 ):
     assert f" minutes={minutes} " in dev(tools, "crash", *words).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "events"),
+    [
+        ((), "1500"),
+        (("events",), "1000000"),
+        (("events", "--events", "9000"), "9000"),
+        (("--events=7",), "7"),
+    ],
+)
+def test_a_million_events_are_read_or_as_many_as_it_is_told(tools: Path, words: tuple[str, ...], events: str):
+    assert f" events={events} " in dev(tools, "crash", *words).stdout
 
 
 @pytest.mark.parametrize(
