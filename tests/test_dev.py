@@ -139,7 +139,8 @@ def tools(checkout: Path) -> Path:
         tool = checkout / ".venv" / "bin" / name
         tool.unlink(missing_ok=True)
         tool.write_text(
-            f'#!/bin/sh\necho "{name} $* events=${{MAILCORDON_TEST_EVENTS:-}} minutes=${{MAILCORDON_TEST_SOAK_MINUTES:-}} kills=${{MAILCORDON_TEST_KILLS:-}}"\n'
+            f'#!/bin/sh\necho "{name} $* events=${{MAILCORDON_TEST_EVENTS:-}} minutes=${{MAILCORDON_TEST_SOAK_MINUTES:-}}'
+            ' kills=${MAILCORDON_TEST_KILLS:-}"\n'
             f'[ ! -e "{checkout}/{name}-fails" ]\n'
         )
         tool.chmod(0o755)
