@@ -43,6 +43,10 @@ _OF_REASONS = tuple(
     (COLUMNS.index(group.word), sum(1 << reason for reason in BounceReason if reason.group is group))
     for group in Group
 )
+#: By column: the bits of kinds and of reasons that it counts.
+MASKS = tuple(
+    (dict(_OF_KINDS).get(column, 0), dict(_OF_REASONS).get(column, 0)) for column in range(len(COLUMNS))
+)
 _UNCLEAR_STATES = (State.GIVEN_UP, State.NO_OUTCOME)
 _UNNAMED = (Provider.UNKNOWN, Provider.OTHER)
 

@@ -135,15 +135,17 @@ declare
     each_sum text;                                          -- of the elements of `counts`
     each_count text;                                        -- the elements of `counts` as columns
     each_column text;                                       -- the same of sums over several rows
+    each_column_of_table text;                              -- sums of the columns
     each_new text;                                          -- what an upsert writes
     all_null text;
 begin
     select string_agg(format('coalesce(sum(x.counts[%s]), 0)::int', n), ', ' order by n),
            string_agg(format('nullif(x.counts[%s], 0)', n), ', ' order by n),
            string_agg(format('nullif(sum(x.counts[%s]), 0)::int', n), ', ' order by n),
+           string_agg(format('nullif(sum(x.%I), 0)::int', name), ', ' order by n),
            string_agg(format('%1$I = nullif(coalesce(c.%1$I, 0) + coalesce(excluded.%1$I, 0), 0)', name), ', ' order by n),
            format('coalesce(%s) is null', string_agg(format('c.%I', name), ', ' order by n))
-      into each_sum, each_count, each_column, each_new, all_null
+      into each_sum, each_count, each_column, each_column_of_table, each_new, all_null
       from unnest(names) with ordinality u (name, n);
     execute format($f$
 create function fold_cohorts(most int) returns int language plpgsql security definer
@@ -242,6 +244,72 @@ begin
     return taken;
 end $$
 $f$, each_sum, columns, each_count, each_column, each_new, all_null);
+
+    -- Compares hours, days and whole lives with the sums of the minutes from `low` to before `high`, which begin and end with a day.
+    -- Returns how many rows differ; unless `only_check`, they are written again.
+    execute format($f$
+create function resum_cohorts(low int, high int, only_check boolean) returns int language plpgsql security definer
+set search_path = pg_catalog, mailcordon, pg_temp as $$
+declare
+    different int := 0;
+    n int;
+begin
+    if low is null or high is null or low %% 1440 <> 0 or high %% 1440 <> 0 or not high - low between 0 and 1440 * 40 then
+        raise exception 'resum_cohorts: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
+    end if;
+    perform hold_cohort_fold();
+    select count(*) into n
+      from (select c.minute / 60 as hour, c.slice, c.provider, array[%2$s] as counts from cohort_minute c
+             where c.minute >= low and c.minute < high group by 1, 2, 3) w
+      full join (select c.hour, c.slice, c.provider, array[%1$s] as counts from cohort_hour c where c.hour >= low / 60 and c.hour < high / 60) h
+           using (hour, slice, provider)
+     where coalesce(w.counts, array_fill(null::int, array[%3$s])) is distinct from coalesce(h.counts, array_fill(null::int, array[%3$s]));
+    different := different + n;
+    if n > 0 and not only_check then
+        delete from cohort_hour where hour >= low / 60 and hour < high / 60;
+        insert into cohort_hour (hour, slice, provider, %1$s)
+        select c.minute / 60, c.slice, c.provider, %2$s from cohort_minute c where c.minute >= low and c.minute < high group by 1, 2, 3;
+    end if;
+    select count(*) into n
+      from (select c.minute / 1440 as day, s.lane, c.provider, array[%2$s] as counts from cohort_minute c join slice s on s.id = c.slice
+             where c.minute >= low and c.minute < high group by 1, 2, 3) w
+      full join (select c.day, c.lane, c.provider, array[%1$s] as counts from cohort_day c where c.day >= low / 1440 and c.day < high / 1440) h
+           using (day, lane, provider)
+     where coalesce(w.counts, array_fill(null::int, array[%3$s])) is distinct from coalesce(h.counts, array_fill(null::int, array[%3$s]));
+    different := different + n;
+    if n > 0 and not only_check then
+        delete from cohort_day where day >= low / 1440 and day < high / 1440;
+        insert into cohort_day (day, lane, provider, tenant, %1$s)
+        select c.minute / 1440, s.lane, c.provider, min(s.tenant), %2$s from cohort_minute c join slice s on s.id = c.slice
+         where c.minute >= low and c.minute < high group by 1, 2, 3;
+    end if;
+    return different;
+end $$
+$f$, columns, replace(each_column_of_table, 'x.', 'c.'), cardinality(names));
+
+    -- The same for the whole lives of slices that began at `low` or later.
+    execute format($f$
+create function resum_slices(low int, only_check boolean) returns int language plpgsql security definer
+set search_path = pg_catalog, mailcordon, pg_temp as $$
+declare
+    n int;
+begin
+    perform hold_cohort_fold();
+    select count(*) into n
+      from (select c.slice, c.provider, array[%2$s] as counts from cohort_minute c join slice s on s.id = c.slice and s.first_minute >= low
+             group by 1, 2) w
+      full join (select c.slice, c.provider, array[%1$s] as counts from cohort_slice c join slice s on s.id = c.slice and s.first_minute >= low) h
+           using (slice, provider)
+     where coalesce(w.counts, array_fill(null::int, array[%3$s])) is distinct from coalesce(h.counts, array_fill(null::int, array[%3$s]));
+    if n > 0 and not only_check then
+        delete from cohort_slice c using slice s where s.id = c.slice and s.first_minute >= low;
+        insert into cohort_slice (slice, provider, first_minute, last_minute, %1$s)
+        select c.slice, c.provider, min(c.minute), max(c.minute), %2$s
+          from cohort_minute c join slice s on s.id = c.slice and s.first_minute >= low group by 1, 2;
+    end if;
+    return n;
+end $$
+$f$, columns, replace(each_column_of_table, 'x.', 'c.'), cardinality(names));
 end $do$;
 
 -- Writing changes ----------------------------------------------------------------------------------------------------------------
@@ -491,10 +559,10 @@ grant execute on function first_key_of(text, date), day_of_key(text, bigint) to 
 
 -- Rights -------------------------------------------------------------------------------------------------------------------------
 
-revoke all on function fold_cohorts(int), hold_cohort_fold(), domain_hash(text), domain_of(text), lock_deliveries(bigint[]),
+revoke all on function fold_cohorts(int), hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean), domain_hash(text), domain_of(text), lock_deliveries(bigint[]),
     ledger_locked(bigint[]), count_finished(bigint[]) from public;
 grant execute on function fold_cohorts(int) to {{control}}, {{observe}};
-grant execute on function hold_cohort_fold() to {{control}};
+grant execute on function hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean) to {{control}};
 grant execute on function domain_hash(text), domain_of(text) to {{control}}, {{governor}}, {{send}}, {{observe}}, {{reader}};
 grant execute on function lock_deliveries(bigint[]), count_finished(bigint[]) to {{control}}, {{send}}, {{governor}}, {{observe}};
 grant execute on function ledger_locked(bigint[]) to {{observe}};
