@@ -147,6 +147,28 @@ begin
            format('coalesce(%s) is null', string_agg(format('c.%I', name), ', ' order by n))
       into each_sum, each_count, each_column, each_column_of_table, each_new, all_null
       from unnest(names) with ordinality u (name, n);
+    -- Counts that a fold took back may leave nothing. By key, while the fold itself joins what it took by hash.
+    execute format($f$
+create function delete_empty_cohorts(n bigint) returns void language plpgsql
+set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
+begin
+    delete from cohort_minute c using cohort_feed x
+     where x.fold = n and 0 > any (x.counts) and c.minute = x.minute and c.slice = x.slice and c.provider = x.provider and %1$s;
+    delete from cohort_hour c using (select distinct minute / 60 as hour, slice, provider from cohort_feed where fold = n and 0 > any (counts)) x
+     where c.hour = x.hour and c.slice = x.slice and c.provider = x.provider and %1$s;
+    delete from cohort_day c
+     using (select distinct f.minute / 1440 as day, s.lane, f.provider from cohort_feed f join slice s on s.id = f.slice
+             where f.fold = n and 0 > any (f.counts)) x
+     where c.day = x.day and c.lane = x.lane and c.provider = x.provider and %1$s;
+    delete from cohort_slice c using (select distinct slice, provider from cohort_feed where fold = n and 0 > any (counts)) x
+     where c.slice = x.slice and c.provider = x.provider and %1$s;
+    delete from cohort_bounce_domain c using (
+        select distinct f.minute, s.lane from cohort_feed f join slice s on s.id = f.slice where f.fold = n and f.counts[4] < 0) x
+     where c.minute = x.minute and c.lane = x.lane and c.hard_bounced = 0;
+end $$
+$f$, all_null);
+
     execute format($f$
 create function fold_cohorts(most int) returns int language plpgsql security definer
 set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
@@ -167,9 +189,8 @@ begin
           from (select distinct t.domain, t.minute from t where t.provider = -1 and t.domain is not null) d
     ), x as materialized (
         select t.tenant, t.lane, t.minute, t.path, t.campaign, t.list, t.counts, t.domain, t.provider,
-               case when t.provider = -1 and t.domain is not null
-                    then (select l.provider from learnt l where l.domain = t.domain and l.minute = t.minute) end as learnt
-          from t
+               l.provider as learnt
+          from t left join learnt l on t.provider = -1 and l.domain = t.domain and l.minute = t.minute
     ), s as materialized (
         select x.tenant, x.lane, x.minute, x.path, x.campaign, x.list, coalesce(x.learnt, x.provider) as provider, array[%1$s] as counts
           from x group by 1, 2, 3, 4, 5, 6, 7
@@ -224,26 +245,13 @@ begin
     select x.slice, x.provider, min(x.minute), max(x.minute), %4$s from cohort_feed x where x.fold = n group by 1, 2 order by 1, 2
     on conflict (slice, provider) do update
     set first_minute = least(c.first_minute, excluded.first_minute), last_minute = greatest(c.last_minute, excluded.last_minute), %5$s;
-    -- Counts that were taken back may leave nothing.
     if exists (select from cohort_feed x where x.fold = n and 0 > any (x.counts)) then
-        delete from cohort_minute c using cohort_feed x
-         where x.fold = n and 0 > any (x.counts) and c.minute = x.minute and c.slice = x.slice and c.provider = x.provider and %6$s;
-        delete from cohort_hour c using (select distinct minute / 60 as hour, slice, provider from cohort_feed where fold = n and 0 > any (counts)) x
-         where c.hour = x.hour and c.slice = x.slice and c.provider = x.provider and %6$s;
-        delete from cohort_day c
-         using (select distinct f.minute / 1440 as day, s.lane, f.provider from cohort_feed f join slice s on s.id = f.slice
-                 where f.fold = n and 0 > any (f.counts)) x
-         where c.day = x.day and c.lane = x.lane and c.provider = x.provider and %6$s;
-        delete from cohort_slice c using (select distinct slice, provider from cohort_feed where fold = n and 0 > any (counts)) x
-         where c.slice = x.slice and c.provider = x.provider and %6$s;
-        delete from cohort_bounce_domain c using (
-            select distinct f.minute, s.lane from cohort_feed f join slice s on s.id = f.slice where f.fold = n and f.counts[4] < 0) x
-         where c.minute = x.minute and c.lane = x.lane and c.hard_bounced = 0;
+        perform delete_empty_cohorts(n);
     end if;
     update cohort_fold set fold = n, folded_at = now_ms();
     return taken;
 end $$
-$f$, each_sum, columns, each_count, each_column, each_new, all_null);
+$f$, each_sum, columns, each_count, each_column, each_new);
 
     -- Compares hours, days and whole lives with the sums of the minutes from `low` to before `high`, which begin and end with a day.
     -- Returns how many rows differ; unless `only_check`, they are written again.
@@ -559,7 +567,7 @@ grant execute on function first_key_of(text, date), day_of_key(text, bigint) to 
 
 -- Rights -------------------------------------------------------------------------------------------------------------------------
 
-revoke all on function fold_cohorts(int), hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean), domain_hash(text), domain_of(text), lock_deliveries(bigint[]),
+revoke all on function fold_cohorts(int), delete_empty_cohorts(bigint), hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean), domain_hash(text), domain_of(text), lock_deliveries(bigint[]),
     ledger_locked(bigint[]), count_finished(bigint[]) from public;
 grant execute on function fold_cohorts(int) to {{control}}, {{observe}};
 grant execute on function hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean) to {{control}};
