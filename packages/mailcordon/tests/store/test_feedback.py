@@ -121,7 +121,7 @@ class Feedback:
             json.dumps(facts),
         )
 
-    async def sent(self, name: str, minute: int = 0, /, **counts: int) -> None:
+    async def sent(self, name: str, minute: int = 0, /, **counts: Any) -> None:
         """Mail of a set, so many minutes after the first."""
         await self.cohorts.add(self.lanes[name], minute=self.minute + minute, **counts)
 
@@ -422,7 +422,7 @@ async def test_a_destination_that_was_repaired_at_once_is_a_loss_of_those_minute
     assert loss["until"] == (mail.minute + 1) * MINUTE
 
 
-async def finding(mail: Feedback, kind: str, *, ended: bool, **detail: Any) -> None:
+async def finding(mail: Feedback, kind: str, *, ended: bool, **detail: object) -> None:
     await mail.db.execute(
         "insert into finding (kind, severity, resource_kind, resource, member, detail, row_kind, row_name, found_by, since,"
         " ended_at) values ($1, 'high', 'event-destination', $2, '', $3, 'event-destination', $2, 'scan',"
@@ -452,7 +452,7 @@ async def test_mail_belongs_to_the_set_that_its_lane_had_when_it_was_sent(mail: 
 # Bounces and complaints -----------------------------------------------------------------------------------------------------
 
 
-async def past(mail: Feedback, **counts: int) -> None:
+async def past(mail: Feedback, **counts: Any) -> None:
     """Mail of two weeks ago, of both sets."""
     for lane in mail.lanes.values():
         await mail.cohorts.add(lane, minute=mail.minute - 14 * 1440, **counts)

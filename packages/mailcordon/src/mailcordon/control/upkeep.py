@@ -38,6 +38,7 @@ class Purged(Enum):
     """Rows deleted by age that lie in no daily partition."""
 
     DAY_COUNTS = "day-counts"
+    FEEDBACK_LOSSES = "feedback-losses"
     BOUNCE_DOMAINS = "bounce-domains"
     FEED = "feed"  #: of the changes of counts
     QUARANTINE = "quarantine"
@@ -201,7 +202,9 @@ class Upkeep:
         match kind:
             case Purged.CALLS_OF_PLANS | Purged.PLANS:
                 return self._keep.plans_days
-            case Purged.DAY_COUNTS:
+            case (
+                Purged.DAY_COUNTS | Purged.FEEDBACK_LOSSES
+            ):  # rates of the days that one covers are unreliable
                 return self._keep.day_counts_days
             case Purged.BOUNCE_DOMAINS:
                 return self._keep.minute_counts_days

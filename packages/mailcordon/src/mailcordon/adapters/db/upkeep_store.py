@@ -17,6 +17,7 @@ _SQL = queries.load("upkeep_store.sql")
 _SHARED = queries.load("shared.sql")
 _PURGES = {
     Purged.DAY_COUNTS: _SQL.purge_day_counts,
+    Purged.FEEDBACK_LOSSES: _SQL.purge_feedback_losses,
     Purged.BOUNCE_DOMAINS: _SQL.purge_bounce_domains,
     Purged.FEED: _SQL.purge_feed,
     Purged.QUARANTINE: _SQL.purge_quarantine,

@@ -85,6 +85,12 @@ delete from cohort_day where ctid = any(array(
     select ctid from cohort_day where day < (now_ms() - $1::bigint) / 86400000 order by day limit $2
 ));
 
+-- name: purge_feedback_losses
+-- Losses that ended, kept as long as the counts that they make unreliable.
+delete from feedback_loss where id = any(array(
+    select id from feedback_loss where ended_at < now_ms() - $1::bigint order by ended_at limit $2
+));
+
 -- name: purge_bounce_domains
 -- Kept as long as counts by minute.
 delete from cohort_bounce_domain where ctid = any(array(
