@@ -25,6 +25,7 @@ from mailcordon.adapters.cli.commands import (
 )
 from mailcordon.adapters.cli.connection import Connection
 from mailcordon.adapters.cli.drill import command as drill
+from mailcordon.core.bounce_reason import BounceReason, Follow
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 HOLD: dict[str, Any] = {
@@ -131,6 +132,20 @@ def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
         in said
     )
     assert "feedback: abuse" in said
+
+
+def test_why_says_what_a_bounce_means_and_who_can_act() -> None:
+    text = "554 5.7.1 Message identified as spam"
+    timeline = [
+        {"at": "2026-11-24T13:00:00.000Z", "what": "SES: hard-bounce", "detail": text, "bounce_reason": "content"}
+    ]
+    bounce = {"reason": "content", "detail": BounceReason.CONTENT.sentence(Follow.NOTHING)}
+    bounced = message(state="bounced", reason="Permanent/General", detail=text, timeline=timeline, bounce=bounce)
+    said = explained(bounced, None, {})
+    assert f"reason       Permanent/General: {text}" in said
+    [meant] = [line for line in said if line.startswith("bounce ")]
+    assert "the address stays open; whoever writes the mail can change it." in " ".join(said)
+    assert said[-1].endswith(f"content: {text}"), meant
 
 
 def test_an_address_without_suppressions_may_be_mailed() -> None:

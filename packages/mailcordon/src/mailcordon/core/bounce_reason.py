@@ -2,6 +2,8 @@
 
 from enum import IntEnum, StrEnum
 
+from mailcordon.messages import bounces
+
 
 class Group(IntEnum):
     """What the reasons have in common, and the column of a cohort that they are counted in. The values are stored."""
@@ -85,6 +87,10 @@ class BounceReason(IntEnum):
             # Some hosts say 450 to every unknown user, and SES has decided that it is for good.
             return Follow.WEAKEN if passing and self is not BounceReason.USER_UNKNOWN else Follow.SUPPRESS
         return Follow.WEAKEN if self is BounceReason.UNDETERMINED else Follow.NOTHING
+
+    def sentence(self, follow: Follow) -> str:
+        """What it means, what follows for the address, and who can act."""
+        return bounces.bounced(self.word, self.actor, follow)
 
     @property
     def gone(self) -> bool:

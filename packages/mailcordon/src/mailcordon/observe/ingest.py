@@ -16,7 +16,7 @@ from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
 from mailcordon.core.suppression import SoftBouncePolicy
 from mailcordon.messages import reasons
-from mailcordon.observe import attribute, cohorts, fold, plausible, suppressing
+from mailcordon.observe import attribute, closing, cohorts, fold, plausible, suppressing
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
     Counts,
@@ -443,7 +443,11 @@ def _event_row(one: Attributed) -> EventRow:
     if event.text is not None:
         detail = {**detail, "text": event.text}
     if event.bounce_reason is not None:
-        detail = {**detail, "bounce_reason": event.bounce_reason.word}
+        detail = {
+            **detail,
+            "bounce_reason": event.bounce_reason.word,
+            "follows": closing.follow(event).value,
+        }
     return EventRow(
         delivery=one.attempt.delivery,
         key=event.key,

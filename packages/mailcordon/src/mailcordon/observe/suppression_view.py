@@ -49,5 +49,5 @@ def evidence_sentence(entry: Suppression) -> str:
     """The evidence in one line: `550 5.1.1 user unknown (Permanent/General, dlv_…)`. Values that are not text are left out."""
     texts = {name: value for name, value in entry.evidence.items() if isinstance(value, str) and value}
     because = [texts[name] for name in ("because", "text") if name in texts]
-    about = [texts[name] for name in ("reason", "type", "delivery") if name in texts]
+    about = [texts[name] for name in ("reason", "bounce_reason", "type", "delivery") if name in texts]
     return " ".join([*because, f"({', '.join(about)})" if about else ""]).strip()

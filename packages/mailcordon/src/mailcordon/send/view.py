@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mailcordon.core import health, ids
+from mailcordon.core.bounce_reason import BounceReason, Follow
 from mailcordon.core.delivery import State, fold
 from mailcordon.core.event import Kind
 from mailcordon.core.health import Outflow
@@ -33,11 +34,21 @@ class DeliveryRow:
     lane_held: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Bounced:
+    """What a bounce says."""
+
+    reason: BounceReason
+    follow: Follow
+    hard: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
     at: int  #: milliseconds since 1970
     what: str  #: a Reason, the state in which it left the queue, or SES's event
     detail: str
+    bounced: Bounced | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +122,7 @@ class DeliveryView:
     provider: str
     attempts: int
     ses_id: str | None
+    bounced: Bounced | None  #: the newest hard bounce, else the newest soft bounce
     timeline: tuple[TimelineEntry, ...]
 
 
@@ -162,8 +174,14 @@ def _delivery(records: MessageRecords, id: int, to: str, rows: Mapping[str, Deli
         provider=Provider(provider).word,
         attempts=max((row.attempt for row in found), default=0),
         ses_id=next((row.ses_id for row in (ledger, outcome) if row and row.ses_id), None),
+        bounced=_bounced(records.history.get(id, ())),
         timeline=_timeline(records, id, kept, now, queue, ledger),
     )
+
+
+def _bounced(history: Sequence[TimelineEntry]) -> Bounced | None:
+    found = [(entry.bounced.hard, entry.at, entry.bounced) for entry in history if entry.bounced is not None]
+    return max(found, key=lambda one: one[:2])[2] if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,16 @@ from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import suppression_from_row
 from mailcordon.core import ids
+from mailcordon.core.bounce_reason import BounceReason, Follow
 from mailcordon.core.delivery import State
+from mailcordon.core.event import Kind
 from mailcordon.core.health import Outflow
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
 from mailcordon.messages import reasons, times
 from mailcordon.send import view
 from mailcordon.send.view import (
+    Bounced,
     DeliveryRow,
     MessageRecords,
     MessageRow,
@@ -215,4 +218,13 @@ def _timeline_entry(row: asyncpg.Record) -> TimelineEntry:
     what: str = row["what"]
     if what.startswith("event:"):
         what = "SES: " + event_word(int(what.removeprefix("event:")))
-    return TimelineEntry(at=row["at"], what=what, detail=row["detail"])
+    return TimelineEntry(at=row["at"], what=what, detail=row["detail"], bounced=_bounced(row))
+
+
+def _bounced(row: asyncpg.Record) -> Bounced | None:
+    """None for other events, and for bounces from before reasons were stored."""
+    try:
+        reason, follow = BounceReason[(row["bounce_reason"] or "").upper()], Follow(row["follows"])
+    except (KeyError, ValueError):
+        return None
+    return Bounced(reason, follow, row["what"] == f"event:{Kind.HARD_BOUNCE.value}")

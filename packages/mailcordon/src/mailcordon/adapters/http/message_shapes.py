@@ -55,6 +55,15 @@ class MomentView(msgspec.Struct):
     at: Time
     what: str
     detail: str
+    bounce_reason: str | None = None  #: of a bounce (docs/bounces.md)
+
+
+class BounceView(msgspec.Struct):
+    reason: str
+    group: str | None  #: the column of the metrics that it is counted in
+    actor: str  #: who can act
+    follows: str  #: for the address
+    detail: str  #: all of it as a sentence
 
 
 class DeliveryView(msgspec.Struct):
@@ -67,6 +76,7 @@ class DeliveryView(msgspec.Struct):
     provider: str
     attempts: int
     ses_id: str | None
+    bounce: BounceView | None
     timeline: list[MomentView]
 
 
@@ -190,10 +200,27 @@ def message_view(records: view.MessageRecords) -> MessageView:
                 provider=one.provider,
                 attempts=one.attempts,
                 ses_id=one.ses_id,
-                timeline=[MomentView(shapes.iso_ms(m.at), m.what, m.detail) for m in one.timeline],
+                bounce=None if one.bounced is None else _bounce(one.bounced),
+                timeline=[_moment(entry) for entry in one.timeline],
             )
             for one in view.deliveries(records)
         ],
+    )
+
+
+def _moment(entry: view.TimelineEntry) -> MomentView:
+    reason = None if entry.bounced is None else entry.bounced.reason.word
+    return MomentView(shapes.iso_ms(entry.at), entry.what, entry.detail, reason)
+
+
+def _bounce(found: view.Bounced) -> BounceView:
+    reason = found.reason
+    return BounceView(
+        reason=reason.word,
+        group=None if reason.group is None else reason.group.word,
+        actor=reason.actor.value,
+        follows=found.follow.value,
+        detail=reason.sentence(found.follow),
     )
 
 

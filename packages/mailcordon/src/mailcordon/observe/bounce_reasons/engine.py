@@ -48,7 +48,7 @@ def _of_text(text: str, status: str | None) -> Finding:
     reading = read(text, status)
     found = (
         _of_marks(text.lower())
-        or _of_status(reading, codes.PRECISE, "precise status")
+        or _of_status(reading, codes.PRECISE, "precise")
         or _of_reputation(reading)
         or _of_phrases(reading)
         or _of_status(reading, codes.WRONG_ADDRESS, "status")
@@ -79,16 +79,16 @@ def _of_status(reading: Reading, table: Mapping[tuple[int, int], BounceReason], 
 def _of_reputation(reading: Reading) -> Finding | None:
     """Microsoft's 5.7.606 to 5.7.649, banned addresses, and 4.7.650 and 4.7.651, a low rate by reputation."""
     if reading.status is not None and reading.status[1] == 7 and 600 <= reading.status[2] <= 651:
-        return Finding(BounceReason.BLOCKED_REPUTATION, f"precise status {_dotted(reading)}")
+        return Finding(BounceReason.BLOCKED_REPUTATION, f"precise {_dotted(reading)}")
     return None
 
 
 def _of_phrases(reading: Reading) -> Finding | None:
     words = reading.words
     if reading.reply is None and _AUTOREPLY.search(words):
-        return Finding(BounceReason.AUTOREPLY, "phrase: automatic reply")
+        return Finding(BounceReason.AUTOREPLY, "phrase:automatic-reply")
     if reading.status is not None and reading.status[:2] == (4, 7) and _ONLY_LATER.fullmatch(words):
-        return Finding(BounceReason.GREYLISTED, "phrase: only later")
+        return Finding(BounceReason.GREYLISTED, "phrase:only-later")
     return _of_words(reading, PHRASES)
 
 
@@ -109,7 +109,7 @@ def _of_last(reading: Reading) -> Finding | None:
     if reading.stage in codes.STAGES:
         return Finding(codes.STAGES[reading.stage], f"stage {reading.stage}")
     if reading.status is not None and reading.status[1] in codes.SUBJECTS:
-        return Finding(codes.SUBJECTS[reading.status[1]], f"subject of {_dotted(reading)}")
+        return Finding(codes.SUBJECTS[reading.status[1]], f"subject {_dotted(reading)}")
     if reading.reply in codes.REPLIES:
         return Finding(codes.REPLIES[reading.reply], f"reply {reading.reply}")
     return None

@@ -14,6 +14,7 @@ from mailcordon.adapters.cli.command import Cli, OfTenant
 from mailcordon.adapters.cli.commands import holds
 from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.text import NONE, clock, pairs, plain, when, words
+from mailcordon.messages import bounces
 from mailcordon.messages import cli as messages
 
 app = typer.Typer()
@@ -117,6 +118,8 @@ def _one_delivery(
     yield head
     if item.get("reason") or item.get("detail"):
         yield _labelled("reason", reason_of(item))
+    if bounce := child(item, "bounce"):
+        yield _labelled("bounce", plain(bounce.get("detail")))
     if lane is not None and item.get("state") in _IN_QUEUE:
         for hold in children(lane, "holds"):
             yield _labelled("hold", holds.hold_sentence(hold, now))
@@ -135,7 +138,10 @@ def _one_delivery(
             ),
         )
     for entry in children(item, "timeline"):
-        detail = f": {plain(entry['detail'])}" if entry.get("detail") else ""
+        said = entry.get("detail")
+        if reason := entry.get("bounce_reason"):
+            said = bounces.of_event(str(reason), str(said or ""))
+        detail = f": {plain(said)}" if said else ""
         yield f"  {clock(entry.get('at'))}  {event_of(entry)}{detail}"
 
 

@@ -25,9 +25,10 @@ select 'outcome', o.id, o.state, o.attempt, 0::smallint, o.ses_id, null, o.at, o
 
 -- name: history
 -- Notes and SES events of a message's deliveries, oldest first. Limited, since opens and clicks are not.
-select n.id as delivery, n.at, n.what, n.detail, n.attempt from note n where n.id > $1 and n.id <= $1 + 50
+select n.id as delivery, n.at, n.what, n.detail, n.attempt, null::text as bounce_reason, null::text as follows from note n where n.id > $1 and n.id <= $1 + 50
 union all
-select e.delivery, e.at, 'event:' || e.kind, coalesce(e.detail ->> 'text', e.detail ->> 'reason', ''), e.attempt
+select e.delivery, e.at, 'event:' || e.kind, coalesce(e.detail ->> 'text', e.detail ->> 'reason', ''), e.attempt,
+       e.detail ->> 'bounce_reason', e.detail ->> 'follows'
   from event e where e.delivery > $1 and e.delivery <= $1 + 50
 order by 1, 2 limit 2000;
 
