@@ -29,6 +29,7 @@ from seslocal.state.settings import Settings
 from seslocal.state.zone import Record
 
 MINUTE = 29_000_000
+FOR_EVER = 10**12  #: ms
 
 
 @dataclass
@@ -210,7 +211,7 @@ async def test_a_failed_look_up_moves_nothing(learn: Learning) -> None:
     await learn.counted("acme.test")
     learn.break_dns("acme.test")
     await learn.learn("acme.test")
-    await learn.learning.settle_counts()
+    await learn.learning.settle_counts(FOR_EVER)
     assert await learn.sent() == {(MINUTE, Provider.UNKNOWN): 1}
     assert await learn.owner.fetchval("select count(*) from cohort_unknown") == 1
 
@@ -218,14 +219,14 @@ async def test_a_failed_look_up_moves_nothing(learn: Learning) -> None:
 async def test_counts_that_were_folded_while_their_domain_was_learnt_move_later(learn: Learning) -> None:
     await learn.counted("acme.test", sent=4)
     await learn.owner.execute("insert into domain_provider_change values ('acme.test', $1, 1)", MINUTE)
-    await learn.learning.settle_counts()
+    await learn.learning.settle_counts(FOR_EVER)
     assert await learn.sent() == {(MINUTE, Provider.GMAIL): 4}
 
 
 async def test_a_domain_that_nobody_could_ask_for_is_asked_for_by_its_counts(learn: Learning) -> None:
     learn.mx("acme.test", "aspmx.l.google.com")
     await learn.counted("acme.test", sent=4)
-    await learn.learning.settle_counts()
+    await learn.learning.settle_counts(FOR_EVER)
     await learn.learning.advance()
     assert await learn.sent() == {(MINUTE, Provider.GMAIL): 4}
 
@@ -235,8 +236,8 @@ async def test_two_movers_move_each_count_once(learn: Learning) -> None:
         await learn.counted("acme.test", MINUTE + minute)
     await learn.owner.execute("insert into domain_provider_change values ('acme.test', $1, 1)", MINUTE)
     async with learn.owner.transaction():
-        first = await learn.owner.fetchval("select move_unknown(null, 10)")
-        assert await learn.store.move_unknown(None, 100) == 10
+        first = await learn.owner.fetchval("select move_unknown('{acme.test}', 10)")
+        assert await learn.store.move_unknown(["acme.test"], 100) == 10
     assert first == 10
     assert await learn.sent() == {(MINUTE + minute, Provider.GMAIL): 1 for minute in range(20)}
 

@@ -37,6 +37,8 @@ LONGEST_RETRY_MS = 6 * _HOUR_MS
 
 KEPT_COUNTS_MS = 14 * _DAY_MS  #: how long counts of unknown providers can still move
 KEPT_DOMAINS_MS = 90 * _DAY_MS  #: after the answer expired
+MOST_UNSETTLED = 10_000  #: domains
+RECENT_MS = _HOUR_MS  #: minutes that are looked at each time
 MOST_MOVED = 5_000  #: rows of counts in one statement
 
 
@@ -81,13 +83,15 @@ class LearningStore(Protocol):
         """Tells everybody again what is known of these domains; they are no longer wanted."""
         ...
 
-    async def move_unknown(self, domains: Sequence[str] | None, most: int) -> int:
-        """Moves what was counted as unknown. None: of all domains that are known. Returns how many rows."""
+    async def move_unknown(self, domains: Sequence[str], most: int) -> int:
+        """Moves what was counted as unknown of domains that are known by now. Returns how many rows."""
         ...
 
-    async def want_uncounted(self) -> None:
-        """Asks for domains with counts of which nothing was ever asked."""
+    async def unsettled(self, within_ms: int, most: int) -> tuple[list[str], list[str]]:
+        """Of the domains with counts of unknown providers so old at most: those that are known, and those nobody asked for."""
         ...
+
+    async def want(self, domains: Sequence[str]) -> None: ...
 
     async def forget(self, *, counts_ms: int, domains_ms: int) -> None:
         """Deletes what is too old to be needed."""
@@ -128,13 +132,18 @@ class ProviderLearning:
         )
         return len(wanted)
 
-    async def settle_counts(self) -> None:
-        """Moves counts that were written while their domain was being learnt, and asks for domains that nobody asked for."""
-        while await self._store.move_unknown(None, MOST_MOVED) == MOST_MOVED:
+    async def settle_counts(self, within_ms: int = RECENT_MS) -> None:
+        """Moves counts that were written while their domain was being learnt, and asks for domains that nobody asked for: what
+        met them may have died before it could."""
+        known, unasked = await self._store.unsettled(within_ms, MOST_UNSETTLED)
+        while known and await self._store.move_unknown(known, MOST_MOVED) == MOST_MOVED:
             pass
-        await self._store.want_uncounted()
+        if unasked:
+            await self._store.want(unasked)
 
     async def purge(self) -> None:
+        """Also settles what the shorter look of `settle_counts` missed."""
+        await self.settle_counts(KEPT_COUNTS_MS)
         await self._store.forget(counts_ms=KEPT_COUNTS_MS, domains_ms=KEPT_DOMAINS_MS)
 
     async def _seen(self, domain: str) -> Seen:

@@ -57,15 +57,15 @@ class ProviderStore:
         async with connection_pool.acquire(self._pool) as connection:
             await connection.execute(_SQL.touch, list(domains))
 
-    async def move_unknown(self, domains: Sequence[str] | None, most: int) -> int:
+    async def move_unknown(self, domains: Sequence[str], most: int) -> int:
         async with connection_pool.acquire(self._pool) as connection:
-            return await connection.fetchval(
-                _SQL.move_unknown, None if domains is None else list(domains), most
-            )
+            return await connection.fetchval(_SQL.move_unknown, list(domains), most)
 
-    async def want_uncounted(self) -> None:
+    async def unsettled(self, within_ms: int, most: int) -> tuple[list[str], list[str]]:
         async with connection_pool.acquire(self._pool) as connection:
-            await connection.execute(_SQL.want_uncounted)
+            rows = await connection.fetch(_SQL.unsettled, within_ms, most)
+        known = [row["domain"] for row in rows if row["known"]]
+        return known, [row["domain"] for row in rows if not row["asked"]]
 
     async def forget(self, *, counts_ms: int, domains_ms: int) -> None:
         async with connection_pool.acquire(self._pool) as connection:

@@ -58,20 +58,21 @@ language sql immutable parallel safe set search_path = pg_catalog, mailcordon, p
       from rows from (unnest(one), unnest(other)) with ordinality as u (a, b, n)
 $$;
 
--- Moves what was counted as unknown to the domains' providers, as changes for the next fold. Null: all domains that are known.
--- Returns how many rows moved. Runs as the owner: the learner changes no counts otherwise.
+-- Moves what was counted as unknown to the domains' providers, as changes for the next fold: those taken back name no domain, so
+-- that they stay changes of the unknown. Returns how many rows moved. Runs as the owner: the learner changes no counts otherwise.
 create function move_unknown(of_domains text[], most int) returns int
-language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
 declare
     n int;
 begin
-    if most is null or not most between 1 and 100000 then
+    if of_domains is null or most is null or not most between 1 and 100000 then
         raise exception 'move_unknown: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
     end if;
     with known as (
         select u.domain, u.minute, u.slice, provider_at(u.domain, u.minute) as provider from cohort_unknown u
-         where (of_domains is null or u.domain = any (of_domains))
-           and exists (select from domain_provider_change c where c.domain = u.domain)
+         where u.domain = any (of_domains)
+           and provider_at(u.domain, u.minute) >= 0
          order by u.domain, u.minute, u.slice limit most
            for update of u skip locked
     ), moved as (

@@ -45,13 +45,11 @@ delete from domain_wanted where domain = any ($1::text[]);
 -- Counts of unknown providers that have become known.
 select move_unknown($1::text[], $2);
 
--- name: want_uncounted
--- Asks for domains with counts of which nothing was ever asked: what wanted them may have died before it could say so.
-insert into domain_wanted (domain)
-select u.domain from (select distinct domain from cohort_unknown limit 10000) u
- where not exists (select from domain_provider p where p.domain = u.domain)
-   and (select count(*) from (select from domain_wanted limit 50000) w) < 50000
-on conflict do nothing;
+-- name: unsettled
+-- Domains with counts of unknown providers of the last $1 ms: whether each is known by now, and whether it was ever looked up.
+select u.domain, exists (select from domain_provider_change c where c.domain = u.domain) as known,
+       exists (select from domain_provider p where p.domain = u.domain) as asked
+  from (select distinct domain from cohort_unknown where minute >= (now_ms() - $1::bigint) / 60000 limit $2) u;
 
 -- name: forget_counts
 -- Counts by domain of minutes that are too old to change.
