@@ -138,6 +138,21 @@ def test_a_repaired_destination_explains_even_one_mail_of_meanwhile() -> None:
     assert judge(dataclasses.replace(gap, differences=[before])).new == ()
 
 
+def test_what_is_broken_now_is_named_before_what_was_repaired() -> None:
+    was = Difference(
+        configuration_set=NEWS, fault=DISABLED, signals=frozenset({"send"}), since=T, ended=T + 9_000
+    )
+    dead = facts({NEWS: {0: (9, 0)}}, differences=[was])
+    assert judge(dead).look == (NEWS,)
+    other = Fault(Cause.TOPIC_POLICY, "the topic")
+    assert [new.fault for new in judge(dataclasses.replace(dead, looked={NEWS: looked(other)})).new] == [
+        other
+    ]
+    assert [new.fault for new in judge(dataclasses.replace(dead, looked={NEWS: looked()})).new] == [DISABLED]
+    later = facts({NEWS: {0: (9, 0), 1: (9, 0)}}, differences=[was], looked={NEWS: looked()})
+    assert [new.fault.cause for new in judge(later).new] == [Cause.UNKNOWN]
+
+
 def test_a_canary_or_a_proof_whose_event_came_ends_a_gap_too() -> None:
     dead = {NEWS: {0: (5, 0)}}
     [new] = judge(facts(dead, seen_calls={NEWS: T + 2 * MINUTE})).new

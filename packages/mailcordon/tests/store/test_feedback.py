@@ -418,7 +418,7 @@ async def test_a_destination_that_was_repaired_at_once_is_a_loss_of_those_minute
     await finding(mail, "destination-disabled", ended=True)
     [loss] = await mail.look(2 * MINUTE + DUE)
     assert (loss["cause"], loss["missing"]) == (Cause.DESTINATION_DISABLED, 3)
-    assert loss["because"].endswith("is disabled at SES. That has been repaired")
+    assert loss["because"].endswith("is disabled at SES; that has been repaired")
     assert loss["until"] == (mail.minute + 1) * MINUTE
 
 

@@ -68,7 +68,7 @@ def stalled(signal: str, provider: int | None) -> str:
 @example(_DISABLED)
 def repaired(says: str) -> str:
     """A cause that is over."""
-    return f"while the mail was sent, {says}. That has been repaired"
+    return f"{says}; that has been repaired"
 
 
 # A loss as a sentence -------------------------------------------------------------------------------------------------------
@@ -133,10 +133,10 @@ def loss(
     mails = phrases.count(sent, "mail")
     if signal != "send":
         had = "none has" if seen == 0 else f"{seen:,} have"
-        return f"Feedback {what} {when}, {whose}: of {mails}, {had} a {signal}, since {because}"
+        return f"Feedback {what} {when} ({whose}): of {mails}, {had} a {signal}: {because}"
     had = "none has its Send event" if seen == 0 else f"{seen:,} have their Send event"
     more = ", and other events have come" if others else ""
-    return f"Feedback {what} {when}, {whose}: of {mails}, {had}{more}, since {because}"
+    return f"Feedback {what} {when} ({whose}): of {mails}, {had}{more}: {because}"
 
 
 @example(late=False)

@@ -276,20 +276,31 @@ def _uncovered(gap: Gap, losses: Sequence[Loss]) -> Gap:
 
 
 def _explained(gap: Gap, facts: Facts, observer: Fault | None) -> Fault | None:
-    """Something that is or was broken. What is over is explained by what differed at SES then: nothing is wrong any more."""
-    if observer is not None and not gap.is_over:
-        return observer
-    for one in facts.differences:
-        if (
-            one.configuration_set == gap.configuration_set
-            and "send" in one.signals
-            and (one.ended is None or one.ended >= gap.since)
-            and one.since <= gap.last + FOUND_LATER_MS
-        ):
-            return one.fault
-    looked = facts.looked.get(gap.configuration_set)
-    if looked is None or gap.is_over:
-        return None
+    """Something that is broken, else something that was. Nothing that is wrong now explains what is over."""
+    differed = [
+        one
+        for one in facts.differences
+        if one.configuration_set == gap.configuration_set
+        and "send" in one.signals
+        and (one.ended is None or one.ended >= gap.since)
+        and one.since <= gap.last + FOUND_LATER_MS
+    ]
+    if not gap.is_over:
+        if observer is not None:
+            return observer
+        now = next((one.fault for one in differed if one.ended is None), None)
+        looked = facts.looked.get(gap.configuration_set)
+        if now is not None or looked is None:
+            return now
+        if (seen := _seen(gap, looked, facts)) is not None:
+            return seen
+        # Mail of after the repair has no events either: something else is wrong.
+        differed = [one for one in differed if gap.last <= _end_of_minute(one.ended)]
+    last = max(differed, key=lambda one: one.since, default=None)
+    return None if last is None else last.fault
+
+
+def _seen(gap: Gap, looked: Looked, facts: Facts) -> Fault | None:
     if looked.fault is not None:
         return looked.fault
     # Each mail has a Send event and others. The count is not exact at AWS.
@@ -299,6 +310,11 @@ def _explained(gap: Gap, facts: Facts, observer: Fault | None) -> Fault | None:
     if facts.now - stored > IDLE_MS:
         return Fault(Cause.OBSERVER_STUCK, messages.observer_idle(looked.queue, looked.waiting))
     return Fault(Cause.BACKLOG, messages.backlog(looked.queue, looked.waiting))
+
+
+def _end_of_minute(at: int | None) -> int:
+    """Mail of the minute of a repair may have been sent before it."""
+    return ((at or 0) // MINUTE + 1) * MINUTE
 
 
 def _unexplained(gap: Gap, facts: Facts) -> Fault:
@@ -441,8 +457,7 @@ def _repaired(loss: Loss, last: int, facts: Facts) -> int | None:
     ended = [one.ended for one in found if one.ended is not None]
     if len(ended) < len(found) or not ended:
         return None
-    # The minute of the repair may have mail of before; a bad minute after it is not explained by what was repaired.
-    return last if last <= (max(ended) // MINUTE + 1) * MINUTE else None
+    return last if last <= _end_of_minute(max(ended)) else None
 
 
 def _differences(loss: Loss, facts: Facts) -> list[Difference]:
