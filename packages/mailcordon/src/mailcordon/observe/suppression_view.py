@@ -4,11 +4,12 @@ The stores behind these protocols read under a tenant's key as the reader role, 
 each change together with its audit row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from mailcordon.core.suppression import Scope, Suppression
+from mailcordon.observe.suppression_report import Known
 from mailcordon.observe.view import ReadScope
 
 
@@ -32,12 +33,34 @@ class SuppressionReader(Protocol):
         self, scope: ReadScope, *, hash: bytes | None, after: str | None, limit: int
     ) -> Sequence[Suppression]: ...
 
+    async def known(self, scope: ReadScope, tenant: str, address: str, hash: bytes) -> Known:
+        """What is known of an address, in one snapshot."""
+        ...
+
 
 class Suppressions(Protocol):
+    async def want_entries(self, tenant: int, hash: bytes, address: str) -> int:
+        """Asks control to read SES's entries of the address, unless that was done within the last minute. Returns how many."""
+        ...
+
     async def add(
         self, key: SuppressionKey, *, because: str, until_seconds: int | None, actor: str
     ) -> tuple[Suppression, bool]:
         """Returns the stored row, and whether it is the new one: an existing suppression that lasts longer stays."""
+        ...
+
+    async def import_all(
+        self,
+        rows: Sequence[Suppression],
+        tenant: int,
+        facts: Mapping[str, object],
+        *,
+        actor: str,
+        dry_run: bool,
+    ) -> int:
+        """All rows or, after an error, none, with one audit row that has `facts`. What lasts as long already stays.
+
+        Returns how many rows are now as given. `dry_run`: the same count, and nothing is changed."""
         ...
 
     async def remove(self, key: SuppressionKey, *, because: str | None, actor: str) -> Suppression | None:

@@ -10,6 +10,7 @@ from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api
 from mailcordon.observe import view
+from mailcordon.observe.suppression_report import MOST_DROPPED, AtSes, Dropped, Known
 
 _SQL = queries.load("suppression_reader.sql")
 _SHARED = queries.load("shared.sql")
@@ -41,6 +42,26 @@ class PostgresSuppressionReader:
         async with self._as(scope) as connection:
             rows = await connection.fetch(_SQL.suppressions, scope.tenant, hash, *start, limit)
         return [suppression_from_row(row) for row in rows]
+
+    async def known(self, scope: view.ReadScope, tenant: str, address: str, hash: bytes) -> Known:
+        of = scope.tenant, hash
+        async with self._as(scope) as connection:
+            facts = await connection.fetchrow(_SQL.soft_bounces, *of)
+            assert facts is not None
+            rows = await connection.fetch(_SQL.suppressions_of, *of)
+            if not scope.as_tenant:
+                rows += await connection.fetch(_SQL.platform_suppression_of, hash)
+            entries = await connection.fetch(_SQL.entries_of, *of)
+            dropped = await connection.fetch(_SQL.dropped, *of, MOST_DROPPED + 1)
+        return Known(
+            tenant=tenant,
+            address=address,
+            now=facts["now"],
+            ours=[suppression_from_row(row) for row in rows],
+            at_ses=[AtSes(**dict(row)) for row in entries],
+            dropped=[Dropped(**dict(row)) for row in dropped],
+            soft_bounces=facts["number"],
+        )
 
 
 def _cursor(text: str) -> tuple[bytes, int, int]:

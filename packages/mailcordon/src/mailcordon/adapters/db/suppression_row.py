@@ -27,6 +27,7 @@ def suppression_from_row(row: asyncpg.Record) -> Suppression:
         until=row["until"],
         by=row["by"],
         removing_since=row["removing_since"],
+        removal_waits=row["removal_waits"],
     )
 
 

@@ -1,5 +1,7 @@
 """Changes suppressions on behalf of people. A change and its audit row are one transaction."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from mailcordon.adapters.db import arrays, connection_pool, engine, queries
@@ -11,6 +13,11 @@ _SQL = queries.load("suppression_store.sql")
 _OBSERVE = queries.load("observe_store.sql")
 _SHARED = queries.load("shared.sql")
 _json = msgspec.json.Encoder()
+_AT_ONCE = 5000  #: rows of an import that one statement writes
+
+
+class _DryRun(Exception):
+    """Rolls an import back."""
 
 
 class PostgresSuppressions:
@@ -45,6 +52,59 @@ class PostgresSuppressions:
             after = await self._at(connection, key)
             await self._audit(connection, key, actor, "suppression.remove", (before, after), because)
             return after
+
+    async def import_all(
+        self,
+        rows: Sequence[Suppression],
+        tenant: int,
+        facts: Mapping[str, object],
+        *,
+        actor: str,
+        dry_run: bool,
+    ) -> int:
+        ordered = sorted(rows, key=lambda one: (one.hash, one.scope, one.target))
+        added = 0
+        try:
+            async with connection_pool.transaction(self._control) as connection:
+                now = await connection.fetchval(_SHARED.now)
+                for start in range(0, len(ordered), _AT_ONCE):
+                    values = [
+                        (
+                            tenant,
+                            one.hash,
+                            int(one.scope),
+                            one.target,
+                            one.address,
+                            one.cause,
+                            _text(one.evidence),
+                            now,
+                            one.until,
+                            one.by,
+                        )
+                        for one in ordered[start : start + _AT_ONCE]
+                    ]
+                    columns = [arrays.mixed(column) for column in zip(*values, strict=True)]
+                    await connection.execute(_OBSERVE.suppress, *columns)
+                    added += await connection.fetchval(_SQL.standing, tenant, *columns[1:4], now, "imported")
+                if dry_run:
+                    raise _DryRun
+                await connection.execute(
+                    _SHARED.write_audit,
+                    actor,
+                    "suppression.import",
+                    tenant,
+                    f"{len(ordered)} suppressions",
+                    None,
+                    _text({**facts, "added": added, "kept": len(ordered) - added}),
+                    str(facts.get("because") or ""),
+                )
+        except _DryRun:
+            pass
+        return added
+
+    async def want_entries(self, tenant: int, hash: bytes, address: str) -> int:
+        async with connection_pool.transaction(self._control) as connection:
+            return await connection.fetchval(_SQL.want_entries, tenant, hash, address)
 
     async def _at(self, connection: engine.PooledConnection, key: view.SuppressionKey) -> Suppression | None:
         row = await connection.fetchrow(_SQL.suppression_at, key.tenant, key.hash, key.scope, key.target)

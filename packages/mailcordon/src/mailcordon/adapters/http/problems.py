@@ -31,9 +31,12 @@ from mailcordon.messages import api
 
 log: Any = structlog.get_logger()
 
-MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages and POST /v1/plans
+MAX_BODY = 1024 * 1024  #: bytes, of every request but POST /v1/messages and those of _LARGE
 PLANS_PATH = "/v1/plans"
 MAX_PLAN_BODY = 8 * 1024 * 1024  #: bytes: a document of 20,000 tenants with a few lanes each has some 4 MB
+IMPORT_PATH = "/v1/suppressions/import"
+MAX_IMPORT_BODY = 8 * 1024 * 1024  #: bytes: a hundred thousand addresses, with what their file says of them
+_LARGE = {PLANS_PATH: MAX_PLAN_BODY, IMPORT_PATH: MAX_IMPORT_BODY}
 MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[MailcordonError], int], ...] = (
     (Invalid, 422),
@@ -86,7 +89,7 @@ def status_of(error: MailcordonError) -> int:
 
 def most_body(path: str) -> int:
     """Bytes of a body, of every request but POST /v1/messages."""
-    return MAX_PLAN_BODY if path == PLANS_PATH else MAX_BODY
+    return _LARGE.get(path, MAX_BODY)
 
 
 def describe(error: BaseException, path: str = "") -> tuple[int, bytes, dict[str, str]]:

@@ -8,20 +8,24 @@ from litestar import Response, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
-from mailcordon.adapters.http import read_scope, shapes
+from mailcordon.adapters.http import read_scope, shapes, suppression_import
 from mailcordon.adapters.http.auth import AnyRequest, principal_of
 from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
-from mailcordon.control import suppressions
+from mailcordon.control import lookup, suppressions
 from mailcordon.core import address as addresses
+from mailcordon.core import ids
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import OPERATE
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api
+from mailcordon.observe import suppression_report as report
 from mailcordon.observe import suppression_view as view
 
 _LEAST_SECONDS = 1  #: of a suppression
 
-ScopeWord = Literal["tenant", "class", "lane"]
+ScopeWord = Literal["tenant", "class", "lane", "platform"]
+#: Of what a request may change.
+TenantScope = Literal["tenant", "class", "lane"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class SuppressionItem(msgspec.Struct):
     until: Time | None
     by: str
     removing: bool  #: its removal was requested; it ends when SES's own entry is gone
+    removal_waits: str | None  #: why a requested removal is not done yet
 
 
 class SuppressionPage(msgspec.Struct):
@@ -54,9 +59,56 @@ class SuppressionPage(msgspec.Struct):
     next: str | None
 
 
+class EntryAtSes(msgspec.Struct):
+    """What a list of SES says of the address in one spelling, as it was read last."""
+
+    list: str  #: the SES tenant whose list it is, or `account`
+    spelling: str
+    found: bool | None  #: null: not read yet
+    reason: str | None  #: BOUNCE or COMPLAINT
+    listed_at: Time | None
+    message_id: (
+        str | None
+    )  #: SES's id of the mail that it was entered for; null: a person or a tool entered it
+    feedback_id: str | None
+    read_at: Time | None
+    problem: str | None  #: why the last read failed
+
+
+class DroppedMail(msgspec.Struct):
+    delivery: str
+    type: str
+    at: Time
+    by: Literal["mailcordon", "ses"]
+
+
+class Explained(msgspec.Struct):
+    address: str
+    tenant: str
+    sentence: str  #: whether it may be mailed; why not, since when and by whom
+    suppressed: bool
+    dropped_sentence: str
+    next: list[str]  #: what can be done
+    disagreements: list[str]  #: between our suppressions and SES's entries
+    ours: list["SuppressionItem"]
+    at_ses: list[EntryAtSes]
+    dropped: list[DroppedMail]
+
+
+class OneAddress(msgspec.Struct, forbid_unknown_fields=True):
+    address: str
+    tenant: str | None = None
+
+
+class Asked(msgspec.Struct):
+    """How many entries of SES are being read."""
+
+    entries: int
+
+
 class NewSuppression(msgspec.Struct, forbid_unknown_fields=True):
     address: str
-    scope: ScopeWord
+    scope: TenantScope
     because: str
     tenant: str | None = None
     class_: str | None = msgspec.field(default=None, name="class")
@@ -106,7 +158,7 @@ def routes(services: SuppressionServices) -> list[HTTPRouteHandler]:
     async def remove_suppression(
         request: AnyRequest,
         address: FromQuery[str],
-        scope_: Annotated[ScopeWord, QueryParameter(name="scope")],
+        scope_: Annotated[TenantScope, QueryParameter(name="scope")],
         tenant: OneTenant = None,
         class_: Annotated[str | None, QueryParameter(name="class")] = None,
         type: FromQuery[str | None] = None,
@@ -122,7 +174,77 @@ def routes(services: SuppressionServices) -> list[HTTPRouteHandler]:
             raise NotFound(api.not_suppressed(slug, key.address, scope_))
         return _suppression_item(entry, slug)
 
-    return [list_suppressions, add_suppression, remove_suppression]
+    importing = suppression_import.routes(services.reader, services.suppressions, services.hash_key)
+    return [list_suppressions, add_suppression, remove_suppression, *_explaining(services), *importing]
+
+
+def _explaining(services: SuppressionServices) -> list[HTTPRouteHandler]:
+    @get(
+        "/v1/suppressions/explain",
+        summary="Show whether a tenant may mail an address, and why not",
+        tags=["observe"],
+    )
+    async def explain_suppression(
+        request: AnyRequest, address: FromQuery[str], tenant: OneTenant = None
+    ) -> Explained:
+        slug, reader = await read_scope.of_one_tenant(services.reader, principal_of(request), tenant)
+        parsed = shapes.address(address)
+        hash = addresses.hash_of(services.hash_key, parsed)
+        return _explained(await services.reader.known(reader, slug, str(parsed), hash))
+
+    @post(
+        "/v1/suppressions/read",
+        status_code=202,
+        summary="Read again what SES's lists have of an address",
+        tags=["observe"],
+    )
+    async def read_entries(request: AnyRequest, data: JSONBody[OneAddress]) -> Asked:
+        principal = principal_of(request)
+        principal.require(OPERATE)
+        slug = principal.tenant_for(data.tenant)
+        tenant = await lookup.tenant_id(services.reader, slug, code=read_scope.UNKNOWN)
+        parsed = shapes.address(data.address)
+        hash = addresses.hash_of(services.hash_key, parsed)
+        return Asked(await services.suppressions.want_entries(tenant, hash, str(parsed)))
+
+    return [explain_suppression, read_entries]
+
+
+def _explained(known: report.Known) -> Explained:
+    said = report.explain(known)
+    return Explained(
+        address=known.address,
+        tenant=known.tenant,
+        sentence=said.sentence,
+        suppressed=any(one.until is None or one.until > known.now for one in known.ours),
+        dropped_sentence=said.dropped,
+        next=list(said.next),
+        disagreements=list(said.disagreements),
+        ours=[_suppression_item(one, known.tenant) for one in known.ours],
+        at_ses=[
+            EntryAtSes(
+                list=one.list or "account",
+                spelling=one.spelling,
+                found=one.found,
+                reason=one.reason,
+                listed_at=shapes.iso_ms_or_none(one.listed_at),
+                message_id=one.message_id,
+                feedback_id=one.feedback_id,
+                read_at=shapes.iso_ms_or_none(one.read_at),
+                problem=one.problem,
+            )
+            for one in known.at_ses
+        ],
+        dropped=[
+            DroppedMail(
+                delivery=ids.delivery_id(one.delivery),
+                type=one.type,
+                at=shapes.iso_ms(one.at),
+                by="ses" if one.by_ses else "mailcordon",
+            )
+            for one in known.dropped[: report.MOST_DROPPED]
+        ],
+    )
 
 
 async def _suppression_key(
@@ -164,4 +286,5 @@ def _suppression_item(found: Suppression, tenant: str) -> SuppressionItem:
         until=shapes.iso_ms_or_none(found.until),
         by=found.by,
         removing=found.removing_since is not None,
+        removal_waits=found.removal_waits,
     )

@@ -1,17 +1,25 @@
 """`mailcordon suppression`: which addresses a tenant may not mail, and why."""
 
+import asyncio
 from typing import Annotated, Literal
 
 import typer
+from rich.console import RenderableType
 
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Class, Cli, Limit, OfTenant, Yes
-from mailcordon.adapters.cli.document import Document
-from mailcordon.adapters.cli.text import when, words
+from mailcordon.adapters.cli.commands import suppression_files
+from mailcordon.adapters.cli.document import Document, children, strings
+from mailcordon.adapters.cli.text import plain, when, words
 from mailcordon.messages import cli as messages
+from mailcordon.messages import suppressions as sentences
+
+_READ_TRIES, _READ_PAUSE = 40, 0.25  #: of waiting for SES's answer, and seconds in between
 
 app = typer.Typer(no_args_is_help=True, help="Suppressions: addresses that a tenant may not mail, and why.")
+
+suppression_files.register(app)
 
 ScopeName = Literal["tenant", "class", "lane"]
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The recipient's address.")]
@@ -140,6 +148,91 @@ async def remove_suppression(
     command.confirm(cli.err, messages.remove_suppression_question(address=address), yes=yes)
     found = await cli.api.call("DELETE", path("suppressions"), query=query)
     cli.show_result(found, messages.suppression_being_removed(address=address))
+
+
+@command.remote(
+    app,
+    "explain",
+    examples="""
+mailcordon suppression explain kim@example.com --tenant acme
+mailcordon suppression explain kim@example.com --tenant acme --no-read
+""",
+)
+async def explain_suppression(
+    cli: Cli,
+    address: Address,
+    tenant: OfTenant = None,
+    read: Annotated[
+        bool,
+        typer.Option(
+            "--read/--no-read",
+            help="Ask SES's lists first, which takes a call or two; a key without `operate` sees what was read last.",
+        ),
+    ] = True,
+) -> None:
+    """Show whether a tenant may mail an address, why not, what was dropped because of it, and what SES's lists say."""
+    query = {"tenant": tenant, "address": address}
+    found = await cli.api.get(path("suppressions", "explain"), query)
+    if read and await _ask_ses(cli, {name: value for name, value in query.items() if value is not None}):
+        for _ in range(_READ_TRIES):
+            await asyncio.sleep(_READ_PAUSE)
+            found = await cli.api.get(path("suppressions", "explain"), query)
+            if all(item.get("read_at") or item.get("problem") for item in children(found, "at_ses")):
+                break
+    cli.show_result(found, *explanation(found))
+
+
+async def _ask_ses(cli: Cli, body: Document) -> bool:
+    """Whether SES is being asked. A key that may not ask sees what is known."""
+    try:
+        return bool((await cli.api.post(path("suppressions", "read"), body)).get("entries"))
+    except failures.Failure as failure:
+        if failure.exit is failures.Exit.NOT_ALLOWED:
+            return False
+        raise
+
+
+def explanation(found: Document) -> list[RenderableType]:
+    """One sentence, what was dropped, what to do; then ours and SES's entries."""
+    views: list[RenderableType] = [plain(found.get("sentence"))]
+    if said := found.get("dropped_sentence"):
+        views.append(plain(said))
+    views += [plain(line) for line in strings(found, "next")]
+    ours = [
+        (
+            "ours",
+            item.get("address"),
+            words(item.get("cause")),
+            " ".join(str(one) for one in (item.get("scope"), item.get("class") or item.get("type")) if one),
+            when(item.get("since")),
+            when(item.get("until")),
+            item.get("evidence"),
+        )
+        for item in children(found, "ours")
+    ]
+    at_ses = [
+        (
+            f"SES: {item.get('list')}",
+            item.get("spelling"),
+            sentences.says(found=item.get("found"), reason=str(item.get("reason") or "")),
+            "",
+            when(item.get("listed_at")),
+            None,
+            item.get("problem") or item.get("message_id"),
+        )
+        for item in children(found, "at_ses")
+    ]
+    rows: list[tuple[object, ...]] = [*ours, *at_ses]
+    if rows:
+        headers = ("list", "address", "says", "scope", "since", "until", "evidence")
+        views += ["", show.table(headers, rows, drop=("until", "since"), prose=("evidence",))]
+    views += [plain(line) for line in strings(found, "disagreements")]
+    if dropped := children(found, "dropped"):
+        mails: list[tuple[object, ...]] = [
+            (item.get("delivery"), item.get("type"), when(item.get("at")), item.get("by")) for item in dropped
+        ]
+        views += ["", show.table(("dropped", "type", "at", "by"), mails)]
+    return views
 
 
 def scoped(scope: str, class_: str | None, type_: str | None) -> dict[str, str]:

@@ -97,7 +97,8 @@ select 'outcome', o.id, o.state, o.attempt, 0::smallint, o.ses_id, null, o.at, o
 
 -- name: suppressions_of
 -- Every suppression of an address for a tenant, widest first, expired ones included.
-select s.tenant, s.hash, s.address, s.scope, s.target, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, ty.name as type
+select s.tenant, s.hash, s.address, s.scope, s.target, s.cause, s.evidence, s.since, s.until, s.by, s.removing_since, s.removal_waits,
+       ty.name as type
   from suppression s
   left join lane l on s.scope = 2 and l.id = s.target
   left join message_type ty on ty.id = l.type
