@@ -19,7 +19,7 @@ log: Any = structlog.get_logger()
 MOST = 100_000  #: domains; the ones that were learnt first are dropped
 MOST_WANTED = 10_000  #: domains that wait to be asked for; more are asked for when mail to them comes again
 READ_EVERY = 1.0  #: seconds
-PAGE = 5_000  #: answers of one read
+PAGE = 2_000  #: answers of one read: mail that arrives meanwhile waits for no more than a few ms
 OVERLAP_MS = 10_000  #: read again each time: what was written at a time may be committed a little later
 FORGET_EVERY = 30.0  #: seconds after which a domain that is still unknown is asked for again
 FAILED_PAUSE = 2.0  #: seconds
@@ -34,8 +34,8 @@ class Answer(NamedTuple):
 
 
 class Feed(Protocol):
-    async def newest(self, most: int) -> list[Answer]:
-        """The oldest first."""
+    async def newest_since(self, most: int) -> int:
+        """Since when so many domains were asked; 0: since ever. Milliseconds since 1970."""
         ...
 
     async def asked_since(self, since: int, most: int) -> list[Answer]:
@@ -95,9 +95,7 @@ class ProviderTable:
             return
         self._minute = int(self._now() // 60)
         if self._read_to is None:
-            answers = await self._feed.newest(self._most)
-            self._read_to = answers[-1].asked_at if answers else 0
-            self.put(answers)
+            self._read_to = await self._feed.newest_since(self._most)
         since = self._read_to - OVERLAP_MS
         while True:
             answers = await self._feed.asked_since(since, PAGE)

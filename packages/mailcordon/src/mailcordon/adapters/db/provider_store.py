@@ -91,10 +91,9 @@ class ProviderFeed:
     async def close(self) -> None:
         await self._connection.close()
 
-    async def newest(self, most: int) -> list[Answer]:
+    async def newest_since(self, most: int) -> int:
         async with self._connection.use() as connection:
-            rows = await connection.fetch(_SQL.newest, most)
-        return [_answer(row) for row in reversed(rows)]
+            return await connection.fetchval(_SQL.newest_since, most) or 0
 
     async def asked_since(self, since: int, most: int) -> list[Answer]:
         async with self._connection.use() as connection:

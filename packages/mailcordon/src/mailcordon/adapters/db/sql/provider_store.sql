@@ -64,9 +64,9 @@ with gone as (
 )
 select count(*)::int from gone;
 
--- name: newest
--- For a process that starts: what was asked last.
-select domain, provider, expires_at, asked_at from domain_provider order by asked_at desc limit $1;
+-- name: newest_since
+-- For a process that starts: since when the last $1 domains were asked.
+select asked_at from domain_provider order by asked_at desc offset $1 limit 1;
 
 -- name: asked_since
 -- What was asked from a time on.
