@@ -16,6 +16,7 @@ from mailcordon.adapters.ses.event_document import (
 )
 from mailcordon.adapters.ses.event_values import (
     CONFIGURATION_SET_TAG,
+    LONGEST_REASON,
     LONGEST_TEXT,
     SES_TENANT_TAG,
     bare_address,
@@ -76,6 +77,8 @@ def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
         mail_at = NO_TIME if at is None else at
     if part.text is not None:
         part.text = part.text[:LONGEST_TEXT].replace("\0", "")
+    if part.reason is not None:
+        part.reason = part.reason[:LONGEST_REASON].replace("\0", "")
     first_values = {name: values[0] for name, values in mail.tags.items() if values} if mail.tags else {}
     return Event(
         kind=part.kind,

@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 LONGEST_TEXT = 1000  #: characters of a diagnostic text that are kept
+LONGEST_REASON = 500  #: characters of a type, sub-type or name that SES gives as a reason
 #: Tags that SES adds itself.
 CONFIGURATION_SET_TAG = "ses:configuration-set"
 SES_TENANT_TAG = "ses:tenant-name"

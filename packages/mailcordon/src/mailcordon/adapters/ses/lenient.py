@@ -64,7 +64,9 @@ def read(body: str | bytes) -> Document | None:
         if not isinstance(found.get(name), str | None):
             return None
     values: dict[str, Any] = {
-        name: found[name] for name in (*SnsMessage.__struct_fields__, *_STRICT) if _is_text(found.get(name))
+        name: _storable(found[name])
+        for name in (*SnsMessage.__struct_fields__, *_STRICT)
+        if _is_text(found.get(name))
     }
     mail = found.get("mail")
     if isinstance(mail, dict):
@@ -76,7 +78,7 @@ def read(body: str | bytes) -> Document | None:
         if member is not None:
             values[name] = _made(kind, member)
     if _is_text(found.get("detail-type")):
-        values["detail_type"] = found["detail-type"]
+        values["detail_type"] = _storable(found["detail-type"])
         values["detail"] = msgspec.Raw(json.dumps(found.get("detail")).encode())
         values["resources"] = _texts(found.get("resources"))
     return Document(**values)
