@@ -152,7 +152,7 @@ def event_of(body: Any) -> Event:
             "no name",
         ),
         (document("Open", "open", {"timestamp": AT, "userAgent": None}), Kind.OPEN, 5250, None, None),
-        (document("Click", "click", CLICK), Kind.CLICK, 5250, None, None),
+        (document("Click", "click", CLICK), Kind.MACHINE_CLICK, 5250, None, None),
         (document("Subscription", "subscription", {"timestamp": AT}), Kind.OTHER, 0, "Subscription", None),
         (document("Telepathy", "telepathy", {"x": 1}), Kind.OTHER, 0, "Telepathy", None),
         (document("Bounce"), Kind.OTHER, 0, "Bounce", None),
