@@ -358,7 +358,8 @@ async def in_order(post: Post, database: Any) -> None:
             batch = []
     await store.close()
     owner = await engine.connect(database.dsn("owner"))
-    await owner.fetchval("select fold_cohorts(1000000)")
+    while await owner.fetchval("select fold_cohorts(10000)"):
+        pass
     await learn(owner, range(UNKNOWN))
     await owner.close()
     await finish(database.dsn("owner"))
