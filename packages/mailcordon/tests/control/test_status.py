@@ -1,5 +1,6 @@
 """What counts as a problem of the service, and what does not."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from mailcordon.control.status_facts import (
     HeldMail,
     HeldRetirement,
     OpenFinding,
+    OpenLoss,
     OpenStop,
     Overdue,
     Waiting,
@@ -202,6 +204,18 @@ class TestFeedback:
     def test_calls_of_a_dispatcher_that_has_died_count(self):
         dead = beat("dispatch", 9 * MINUTE, success_minutes=[(NOW - 8 * MINUTE) // MINUTE])
         assert codes(facts(beats=[*beats(), dead])) == ["feedback-silent"]
+
+    def test_a_loss_is_a_problem_with_what_to_do_and_is_said_once(self):
+        lost = OpenLoss(signal="send", sentence="Feedback lost", cause="topic-policy", late=False, since=NOW)
+        late = replace(lost, sentence="Feedback late", cause="backlog", late=True)
+        found = status.judge(facts(beats=self.sent_in(8), losses=[lost, late])).problems
+        assert [(one.code, one.sentence) for one in found] == [
+            ("feedback-lost", "Feedback lost"),
+            ("feedback-late", "Feedback late"),
+        ]
+        assert "Repair the topic" in found[0].next
+        bounces = replace(lost, signal="bounce")
+        assert codes(facts(beats=self.sent_in(8), losses=[bounces])) == ["feedback-lost", "feedback-silent"]
 
     def test_a_queue_that_is_not_read_for_a_minute_is_a_problem(self):
         def reading(age: int) -> list[Beat]:

@@ -44,12 +44,13 @@ async def feedback(
         return
     views: list[RenderableType] = []
     for item in items:
-        views += [_view(item), ""]
+        views += [show.bullet(loss_text(item)), ""]
     cli.show_result(found, *views[:-1], *show.more(found))
     cli.exit_code = int(any(item.get("open") for item in items))
 
 
-def _view(item: Document) -> RenderableType:
+def loss_text(item: Document) -> str:
+    """A loss in lines: which and whether it lasts, what is so, what it means, and what to do."""
     number = f"{item['id']}  " if item.get("id") is not None else ""
     types = ", ".join(strings(item, "types"))
     lines = [
@@ -59,4 +60,4 @@ def _view(item: Document) -> RenderableType:
     lines += [plain(item.get("rates"))]
     if item.get("next"):
         lines.append(plain(item["next"]))
-    return show.bullet("\n".join(lines))
+    return "\n".join(lines)
