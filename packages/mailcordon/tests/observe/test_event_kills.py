@@ -38,7 +38,7 @@ from seslocal.state.settings import Settings
 from .conftest import INSTALLATION, SETS, Sent, World
 
 EVENTS = int(os.environ.get("MAILCORDON_TEST_EVENTS", "1500"))
-KILLS = max(4, EVENTS // 10_000)
+KILLS = max(3, EVENTS // 10_000)
 LATE = max(200, min(50_000, EVENTS // 4))  #: documents that wait at any time, each for its random turn
 TWICE = 0.03
 FULL = 20_000  #: most messages in the queue
@@ -47,7 +47,8 @@ SPAN = int(3.5 * DAY)  #: of the calls, so that soft bounces are repeated over d
 QUEUE = "outcome"
 LANES = (("acme", "password-reset"), ("acme", "receipt"), ("acme", "newsletter"), ("zen", "newsletter"))
 DOMAINS = ("gmail.com", "yahoo.com", "outlook.com")
-UNKNOWN = 40  #: domains of which nobody knows the provider at first
+#: Domains of which nobody knows the provider at first.
+UNKNOWN_DOMAINS = [f"d{number}.example" for number in range(40)]
 TEXTS = (
     ("5.1.1", "smtp; 550 5.1.1 User unknown"),
     ("5.2.2", "smtp; 552 5.2.2 Mailbox full"),
@@ -82,7 +83,7 @@ class Post:
         chance = random.Random(number)
         slug, type = chance.choice(LANES)
         who = f"kim{number % 30}" if number % 10 == 0 else f"r{number}"
-        where = chance.choice((*DOMAINS, f"d{chance.randrange(UNKNOWN)}.example"))
+        where = chance.choice((*DOMAINS, chance.choice(UNKNOWN_DOMAINS)))
         attempt = Attempt(
             installation=INSTALLATION.name,
             tenant_key=World.key(slug),
@@ -319,11 +320,11 @@ async def difference(name: str, one: str, other: str) -> list[str]:
 
 async def learn(owner: engine.Connection, numbers: Sequence[int]) -> None:
     """What the learner does when the provider of a domain is known."""
-    rows = [(f"d{number}.example", 0, number % 4) for number in numbers]
+    rows = [(UNKNOWN_DOMAINS[number], 0, number % 4) for number in numbers]
     await owner.executemany(
         "insert into domain_provider_change (domain, minute, provider) values ($1, $2, $3)", rows
     )
-    await owner.fetchval("select move_unknown($1, 100000)", [row[0] for row in rows])
+    await owner.fetchval("select move_unknown($1, 10000)", [row[0] for row in rows])
 
 
 async def finish(dsn: str) -> None:
@@ -331,7 +332,7 @@ async def finish(dsn: str) -> None:
     owner = await engine.connect(dsn)
     try:
         while await owner.fetchval("select fold_cohorts(10000)") or await owner.fetchval(
-            "select move_unknown(null, 10000)"
+            "select move_unknown($1, 10000)", UNKNOWN_DOMAINS
         ):
             pass
         assert await owner.fetchval("select count(*) from cohort_change") == 0
@@ -360,7 +361,7 @@ async def in_order(post: Post, database: Any) -> None:
     owner = await engine.connect(database.dsn("owner"))
     while await owner.fetchval("select fold_cohorts(10000)"):
         pass
-    await learn(owner, range(UNKNOWN))
+    await learn(owner, range(len(UNKNOWN_DOMAINS)))
     await owner.close()
     await finish(database.dsn("owner"))
 
@@ -461,7 +462,7 @@ async def in_a_storm(post: Post, database: Any, secret: str, directory: Path) ->
         for some in range(4):
             while storm.put < EVENTS * (some + 1) // 5 and not (fed.done() or disturbed.done()):
                 await asyncio.sleep(0.05)
-            await learn(owner, range(UNKNOWN * some // 4, UNKNOWN * (some + 1) // 4))
+            await learn(owner, range(10 * some, 10 * (some + 1)))
         await asyncio.gather(fed, disturbed)
         await storm.until_read()
     finally:
