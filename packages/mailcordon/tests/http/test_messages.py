@@ -404,6 +404,13 @@ async def test_an_accepted_message_is_found_by_its_id_or_by_one_of_its_deliverie
         assert seen["accepted_at"].endswith("Z")
 
 
+async def test_a_delivery_has_the_provider_that_its_domain_was_learnt_to_have(api: Api) -> None:
+    sent = await api.accepted({**NEWS, "to": ["kim@gmail.com", LEE]})
+    await api.world.connection.execute("insert into domain_provider_change values ('example.com', 1, 2)")
+    seen = (await api.ask("GET", f"/v1/messages/{sent['id']}")).json()
+    assert [d["provider"] for d in seen["deliveries"]] == ["gmail", "microsoft"]
+
+
 async def test_fifty_recipients_get_a_delivery_each(api: Api) -> None:
     sent = await api.accepted({**GOOD, "to": [f"kim{n}@example.com" for n in range(50)]})
     assert len({d["id"] for d in sent["deliveries"]}) == 50

@@ -60,6 +60,9 @@ class MessageRow:
     type: str
     from_address: str
     recipients: Sequence[str]
+    learnt: Sequence[
+        int
+    ] = ()  #: by recipient: the mailbox provider of its domain, where it was learnt after the accept
     campaign: str | None
     list: str | None
 
@@ -161,6 +164,9 @@ def _delivery(records: MessageRecords, id: int, to: str, rows: Mapping[str, Deli
     ledger, outcome = rows.get("ledger"), rows.get("outcome")
     found = [row for row in (queue, ledger, outcome) if row]
     provider = max((row.provider for row in found), default=Provider.UNKNOWN)
+    place = ids.recipient_of(id) - 1
+    if provider == Provider.UNKNOWN and place < len(records.message.learnt):
+        provider = records.message.learnt[place]
     kept = _what_kept_it(records, id, provider, ledger)
     recorded = _as_recorded(records, id, kept, queue, ledger, outcome)
     now = _by_time(records, id, recorded.state, kept, queue, ledger) or recorded

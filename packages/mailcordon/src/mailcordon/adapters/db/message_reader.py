@@ -116,6 +116,7 @@ class _Around:
                 type=message["type"],
                 from_address=message["from_address"],
                 recipients=message["recipients"],
+                learnt=message["learnt"],
                 campaign=message["campaign"],
                 list=message["list"],
             ),

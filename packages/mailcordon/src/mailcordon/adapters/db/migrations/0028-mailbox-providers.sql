@@ -51,6 +51,13 @@ language sql stable parallel safe set search_path = pg_catalog, mailcordon, pg_t
         -1::smallint)
 $$;
 
+-- The same of the recipients of a message, when it was accepted.
+create function providers_at(recipients text[], message bigint) returns smallint[]
+language sql stable parallel safe set search_path = pg_catalog, mailcordon, pg_temp as $$
+    select array(select provider_at(domain_of(u.recipient), (ms_of(message) / 60000)::int)
+                   from unnest(recipients) with ordinality u (recipient, n) order by n)
+$$;
+
 -- Adds two lists of counts; the shorter one ends in zeros.
 create function add_counts(one int[], other int[]) returns int[]
 language sql immutable parallel safe set search_path = pg_catalog, mailcordon, pg_temp as $$
@@ -89,7 +96,7 @@ begin
     select count(*) into n from moved where (select count(*) from written) >= 0;
     return n;
 end $$;
-revoke all on function provider_at(text, int), add_counts(int[], int[]), move_unknown(text[], int) from public;
+revoke all on function provider_at(text, int), providers_at(text[], bigint), add_counts(int[], int[]), move_unknown(text[], int) from public;
 
 -- Asks for domains, as long as not too many wait already: mail to made-up domains must not fill the disk.
 create function want_domains(of_domains text[]) returns int
@@ -110,7 +117,8 @@ begin
 end $$;
 revoke all on function want_domains(text[]) from public;
 
-grant execute on function provider_at(text, int), add_counts(int[], int[]) to {{control}}, {{observe}}, {{send}}, {{governor}}, {{reader}};
+grant execute on function provider_at(text, int), providers_at(text[], bigint), add_counts(int[], int[])
+    to {{control}}, {{observe}}, {{send}}, {{governor}}, {{reader}};
 grant execute on function move_unknown(text[], int) to {{control}}, {{observe}};
 grant execute on function want_domains(text[]) to {{send}}, {{observe}}, {{control}};
 grant select on domain_provider, domain_provider_change to {{control}}, {{observe}}, {{send}}, {{governor}}, {{reader}};

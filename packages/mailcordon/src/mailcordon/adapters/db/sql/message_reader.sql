@@ -1,8 +1,8 @@
 -- Reading and cancelling messages.
 
 -- name: message
--- A message with its tenant and type.
-select m.*, t.slug, ty.name as type, ty.class, l.expiry_ms from message m join tenant t on t.id = m.tenant
+-- A message with its tenant and type, and the mailbox providers that its recipients' domains were learnt to have then.
+select m.*, t.slug, ty.name as type, ty.class, l.expiry_ms, providers_at(m.recipients, m.id) as learnt from message m join tenant t on t.id = m.tenant
   join lane l on l.id = m.lane join message_type ty on ty.id = l.type
  where m.id = $1;
 
@@ -71,7 +71,7 @@ select lower(t.gone) as kept_from, upper(t.gone) as kept_until
 
 -- name: newest_to
 -- The newest deliveries to an address, each with its message.
-select r.id as delivery, m.*, t.slug, ty.name as type, ty.class, l.expiry_ms
+select r.id as delivery, m.*, t.slug, ty.name as type, ty.class, l.expiry_ms, providers_at(m.recipients, m.id) as learnt
   from (select id from recipient where tenant = $1 and hash = $2 order by id desc limit $3) r
  cross join lateral (select * from message where id = r.id & -64 limit 1) m
   join tenant t on t.id = m.tenant join lane l on l.id = m.lane join message_type ty on ty.id = l.type
