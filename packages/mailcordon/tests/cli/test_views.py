@@ -137,10 +137,17 @@ def test_why_shows_the_suppression_behind_a_refusal_with_its_evidence() -> None:
 def test_why_says_what_a_bounce_means_and_who_can_act() -> None:
     text = "554 5.7.1 Message identified as spam"
     timeline = [
-        {"at": "2026-11-24T13:00:00.000Z", "what": "SES: hard-bounce", "detail": text, "bounce_reason": "content"}
+        {
+            "at": "2026-11-24T13:00:00.000Z",
+            "what": "SES: hard-bounce",
+            "detail": text,
+            "bounce_reason": "content",
+        }
     ]
     bounce = {"reason": "content", "detail": BounceReason.CONTENT.sentence(Follow.NOTHING)}
-    bounced = message(state="bounced", reason="Permanent/General", detail=text, timeline=timeline, bounce=bounce)
+    bounced = message(
+        state="bounced", reason="Permanent/General", detail=text, timeline=timeline, bounce=bounce
+    )
     said = explained(bounced, None, {})
     assert f"reason       Permanent/General: {text}" in said
     [meant] = [line for line in said if line.startswith("bounce ")]

@@ -4,12 +4,21 @@ from typing import Any
 
 import pytest
 
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.erasure_store import ErasureStore
+from mailcordon.control.erasure import Erasures
+
 from .conftest import World
 from .test_http import Api, api  # noqa: F401
 
 SCOPES: list[tuple[str, str, Any]] = [
     ("POST", "/v1/suppressions/read", {"tenant": "acme", "address": "kim@example.com"}),
     ("POST", "/v1/suppressions/import", {"tenant": "acme", "text": "a@b.example", "because": "moved"}),
+    (
+        "POST",
+        "/v1/suppressions/forget",
+        {"tenant": "acme", "address": "kim@example.com", "because": "letter"},
+    ),
 ]
 
 
@@ -65,7 +74,7 @@ async def test_explain_says_why_since_when_and_what_was_dropped(world: World, ap
     )
     for key in ("platform", "acme"):
         found = await explained(api, key)
-        assert found["sentence"].startswith("acme may not mail kim@example.com: hard bounce on ")
+        assert found["sentence"].startswith("acme may not mail Kim@example.com: hard bounce on ")
         assert found["dropped_sentence"].startswith(
             "2 mails to it were dropped because of that, 1 of them by SES, the last on "
         )
@@ -150,3 +159,73 @@ async def test_a_large_file_is_imported_in_one_transaction(world: World, api: Ap
 @pytest.mark.parametrize("text", ["", "Name\nKim\n"])
 async def test_a_file_that_is_none_is_refused(api: Api, text: str) -> None:  # noqa: F811
     assert (await load(api, text)).status_code == 422
+
+
+async def test_a_forgotten_address_is_nowhere_and_stays_suppressed(
+    world: World,
+    api: Api,  # noqa: F811
+    database: Any,
+) -> None:
+    kim = {"address": "Kim@example.com", "tenant": "acme"}
+    await world.owner.execute(
+        "insert into ses_resource (kind, name, phase, tenant, desired) values ('tenant', $1, 1, $2, '{}')",
+        world.key("acme"), world.tenants["acme"],
+    )  # fmt: skip
+    bounced = await world.sent("acme", "newsletter", "kim@example.com")
+    other = await world.sent("zen", "newsletter", "kim@example.com")
+    full = await world.sent("acme", "receipt", "kim@example.com")
+    text = [
+        {
+            "emailAddress": "kim@example.com",
+            "diagnosticCode": "552 kim@example.com is full",
+            "status": "5.2.2",
+        }
+    ]
+    await world.tell(
+        bounced.bounce(bouncedRecipients=text),
+        full.bounce("Transient", "MailboxFull", bouncedRecipients=text),
+        other.bounce(),
+        full.complaint(mail=full.mail(tags=bounced.mail()["tags"], messageId="another")),
+    )
+    await ask(
+        api,
+        "POST",
+        "/v1/suppressions",
+        "platform",
+        {**kim, "scope": "class", "class": "marketing", "because": "x"},
+    )
+    await ask(api, "POST", "/v1/suppressions/read", "platform", kim)
+    said = await ask(
+        api, "POST", "/v1/suppressions/forget", "platform", {**kim, "because": "asked by letter"}
+    )
+    assert "keyed hash stays" in said["detail"]
+    control = await engine.create_pool(database.dsn("control"))
+    try:
+        await Erasures(ErasureStore(control)).run()
+        await Erasures(ErasureStore(control)).run()
+    finally:
+        await control.close()
+    # A late event about it, and a sleeping one of another kind.
+    late = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.tell(late.complaint(), late.bounce(after=2000))
+    await world.owner.execute("delete from message where id = $1", late.delivery & ~63)
+    await world.owner.execute("delete from event where delivery = $1", late.delivery)
+    await world.owner.execute(
+        "delete from ses_entry where forget"
+    )  # control does it, once SES's lists do not have it
+    acme = world.tenants["acme"]
+    for table, of in [
+        ("suppression", "tenant"), ("address_report", "tenant"), ("ses_entry", "tenant"), ("message", "tenant"),
+        ("event", "tenant"), ("quarantine", "tenant"), ("audit", "tenant"), ("forgotten_address", "tenant"),
+    ]:  # fmt: skip
+        rows = await world.rows(f"select x::text from {table} x where {of} = $1", acme)
+        assert not [row for row in rows if "kim@" in str(row).lower()], table
+    assert await world.rows("select address from suppression where tenant = $1", world.tenants["zen"]) == [
+        ("kim@example.com",)
+    ], "another tenant's rows are not touched"
+    found = await explained(api)
+    assert found["suppressed"]
+    assert "Kim@example.com" in found["sentence"]
+    assert await world.rows(
+        "select suppressed_for($1, hash, 0::smallint, 0, now_ms()) from forgotten_address", acme
+    ) == [(True,)]

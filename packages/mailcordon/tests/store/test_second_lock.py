@@ -20,6 +20,8 @@ DEFINERS = {
     "ensure_partitions",
     "drop_day",
     "erase_some",
+    "forget_address",
+    "forget_some",
     "request_erasure",
     "audit_chained",
     "audit_erase_personal",
@@ -171,6 +173,8 @@ async def test_a_type_of_a_callers_own_never_runs_as_the_owner(
             f"mailcordon.drop_day('ledger', '{date(2026, 1, 1)}')",
             "mailcordon.request_erasure((select tenant from mailcordon.erasure), 'ann', 'asked to')",
             "mailcordon.erase_some((select tenant from mailcordon.erasure), 1, 'gone')",
+            "mailcordon.forget_address((select tenant from mailcordon.erasure), decode(repeat('00', 16), 'hex'), 'a@b', 'ann')",
+            "mailcordon.forget_some((select tenant from mailcordon.erasure), decode(repeat('00', 16), 'hex'), 1, 'gone')",
             "mailcordon.write_audit('a', 'b', null, 'o', null, null, null)",
             "mailcordon.audit_erase_personal(1)",
         ):
@@ -226,6 +230,11 @@ async def test_a_table_of_a_callers_own_is_never_taken_for_ours(
         "erase_some(1, 10001, 'gone')",
         "erase_some(null, 1, 'gone')",
         "erase_some(1, 1, null)",
+        "forget_address(1, null, 'a@b', 'ann')",
+        "forget_address(1, 'short', 'a@b', 'ann')",
+        "forget_address(1, decode(repeat('00', 16), 'hex'), 'no address', 'ann')",
+        "forget_some(1, decode(repeat('00', 16), 'hex'), 1, 'gone')",  # nobody asked for it
+        "forget_some(1, decode(repeat('00', 16), 'hex'), 10001, 'gone')",
     ],
 )
 async def test_an_argument_out_of_bounds_is_refused_and_makes_nothing(control: Connection, call: str) -> None:

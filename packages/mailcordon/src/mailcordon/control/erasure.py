@@ -64,6 +64,14 @@ class ErasureStore(Protocol):
         """One transaction. Returns how many rows or deliveries; 0 at the end of the pass."""
         ...
 
+    async def forgotten_due(self) -> list[tuple[int, bytes]]:
+        """Tenant and hash of forgotten addresses with a pass to make."""
+        ...
+
+    async def forget_some(self, tenant: int, hash: bytes, most: int) -> int:
+        """One transaction. Returns how many mails; 0 at the end of the pass."""
+        ...
+
     async def erased(self, due: Due, *, actor: str, deliveries: int) -> None:
         """Records the end of the pass that was asked for."""
         ...
@@ -135,6 +143,9 @@ class Erasures:
     async def run(self, stop: asyncio.Event | None = None) -> None:
         """Erases what is due, or what there is time for until `stop` is set."""
         stop = stop or asyncio.Event()
+        for tenant, hash in await self._store.forgotten_due():
+            while not stop.is_set() and await self._store.forget_some(tenant, hash, BATCH):
+                pass
         for due in await self._store.due():
             while not stop.is_set():
                 if await self._store.erase_some(due.tenant, BATCH):

@@ -125,6 +125,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
         ("end the stops that cover no lane", intervals.align, services.governor.stops.end_of_no_lane),
         ("remove suppressions", intervals.removals, services.ses_lists.remove),
+        ("forget addresses at SES", intervals.removals, services.ses_lists.forget),
         ("read SES's suppression lists", intervals.removals, services.ses_lists.read),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("learn mailbox providers", intervals.learn, services.learning.advance),

@@ -74,6 +74,14 @@ class SesListStore(Protocol):
         """Records why it is not done, and tries it again later."""
         ...
 
+    async def forgotten(self, limit: int) -> list[Removal]:
+        """Addresses to delete from SES's lists because their owners asked to be forgotten. They stay suppressed here."""
+        ...
+
+    async def forgotten_at_ses(self, removal: Removal) -> None: ...
+
+    async def not_forgotten(self, removal: Removal, why: str, seconds: float) -> None: ...
+
     async def wanted(self, limit: int) -> list[Wanted]: ...
 
     async def read(self, wanted: Wanted, found: Entry | None) -> None:
@@ -109,6 +117,24 @@ class SesLists:
         """Does the removals that are due: first at SES, then here, so that no address looks free while SES would drop its mail.
         Returns how many are done."""
         return await _by_tenant(await self._store.removals(BATCH), self._remove)
+
+    async def forget(self) -> int:
+        """Deletes forgotten addresses from SES's lists. Returns how many are gone."""
+        return await _by_tenant(await self._store.forgotten(BATCH), self._forget)
+
+    async def _forget(self, removals: Sequence[Removal]) -> int:
+        gone = 0
+        for one in removals:
+            try:
+                why = await self._not_gone(one, await self._shown([one]))
+            except SesError as error:
+                why = str(error)
+            if why is None:
+                await self._store.forgotten_at_ses(one)
+                gone += 1
+            else:
+                await self._store.not_forgotten(one, why, self._retry)
+        return gone
 
     async def _read(self, wanted: Sequence[Wanted]) -> int:
         read = 0

@@ -309,3 +309,25 @@ def not_exported(number: int) -> str:
 def file_unreadable(file: str, why: str) -> str:
     """`suppression import`: the file cannot be read."""
     return f"Cannot read {file}: {why}"
+
+
+@example("acme")
+def forgetting(tenant: str) -> str:
+    """`suppression forget`: what happens now."""
+    return (
+        f"The address is erased from {tenant}'s suppressions, quarantine and audit trail; its mails and SES's lists follow "
+        "within minutes. Its keyed hash stays, and no mail goes to it"
+    )
+
+
+@example("kim@example.com", "acme")
+def forget_question(address: str, tenant: str | None) -> str:
+    """`suppression forget`, before it acts."""
+    of = f" of {tenant}" if tenant else ""
+    return f"Erase {address} from what is stored{of}? This cannot be undone. No mail will go to it."
+
+
+@example()
+def forgotten_mail() -> str:
+    """Stands for the details of a delivery whose recipient asked to be forgotten."""
+    return "Erased: the recipient asked to be forgotten"

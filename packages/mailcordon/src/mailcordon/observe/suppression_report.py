@@ -1,7 +1,7 @@
 """Explains to a person whether a tenant may mail an address: from our suppressions and from what SES's lists say. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import suppressions as messages
@@ -70,7 +70,7 @@ def explain(known: Known) -> Explanation:
 def _sentence(known: Known, standing: Sequence[Suppression]) -> str:
     if standing:
         widest = min(standing, key=lambda one: (one.scope is not Scope.PLATFORM, one.scope, one.since))
-        return widest.sentence(known.tenant)
+        return replace(widest, address=known.address).sentence(known.tenant)
     listed = [one for one in known.at_ses if one.found and one.list]
     if listed:
         return messages.only_ses_lists(known.tenant, known.address, listed[0].reason or "")

@@ -49,6 +49,12 @@ class Suppressions(Protocol):
         """Returns the stored row, and whether it is the new one: an existing suppression that lasts longer stays."""
         ...
 
+    async def forget(
+        self, tenant: int, slug: str, hash: bytes, address: str, *, because: str, actor: str
+    ) -> None:
+        """Erases the address from what is stored of it, now or in the next minutes. Its keyed hash stays and suppresses it."""
+        ...
+
     async def import_all(
         self,
         rows: Sequence[Suppression],

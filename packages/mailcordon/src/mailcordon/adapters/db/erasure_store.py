@@ -5,7 +5,7 @@ import json
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.control.erasure import Due, Erasure, Personal
-from mailcordon.messages import lifecycle
+from mailcordon.messages import lifecycle, suppressions
 
 _SQL = queries.load("erasure_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -40,6 +40,12 @@ class ErasureStore:
 
     async def erase_some(self, tenant: int, most: int) -> int:
         return await self._pool.fetchval(_SQL.erase_some, tenant, most, lifecycle.erased())
+
+    async def forgotten_due(self) -> list[tuple[int, bytes]]:
+        return [(row["tenant"], row["hash"]) for row in await self._pool.fetch(_SQL.forgotten_due)]
+
+    async def forget_some(self, tenant: int, hash: bytes, most: int) -> int:
+        return await self._pool.fetchval(_SQL.forget_some, tenant, hash, most, suppressions.forgotten_mail())
 
     async def erased(self, due: Due, *, actor: str, deliveries: int) -> None:
         after = json.dumps({"deliveries": deliveries})

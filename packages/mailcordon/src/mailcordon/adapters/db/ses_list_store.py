@@ -68,6 +68,31 @@ class SesListStore:
             int(seconds * 1000),
         )
 
+    async def forgotten(self, limit: int) -> list[Removal]:
+        return [
+            Removal(
+                tenant=row["tenant"],
+                slug=row["slug"],
+                lists=tuple(row["lists"]),
+                account_applies=False,
+                hash=row["hash"],
+                scope=0,
+                target=0,
+                address=row["spellings"][0],
+                spellings=tuple(row["spellings"]),
+                alone=True,
+            )
+            for row in await self._pool.fetch(_SQL.forgotten, limit)
+        ]
+
+    async def forgotten_at_ses(self, removal: Removal) -> None:
+        await self._pool.execute(_SQL.forgotten_at_ses, removal.tenant, removal.hash)
+
+    async def not_forgotten(self, removal: Removal, why: str, seconds: float) -> None:
+        await self._pool.execute(
+            _SQL.not_forgotten, removal.tenant, removal.hash, why[:2000], int(seconds * 1000)
+        )
+
     async def wanted(self, limit: int) -> list[Wanted]:
         return [
             Wanted(tenant=row["tenant"], hash=row["hash"], list=row["list"], spelling=row["spelling"])

@@ -102,6 +102,23 @@ class PostgresSuppressions:
             pass
         return added
 
+    async def forget(
+        self, tenant: int, slug: str, hash: bytes, address: str, *, because: str, actor: str
+    ) -> None:
+        async with connection_pool.transaction(self._control) as connection:
+            await connection.execute(_SQL.forget_address, tenant, hash, address, actor)
+            await connection.execute(
+                _SHARED.write_personal_audit,
+                actor,
+                "suppression.forget",
+                tenant,
+                f"an address of {slug}",
+                None,
+                None,
+                "{because}",
+                _text({"because": because}),
+            )
+
     async def want_entries(self, tenant: int, hash: bytes, address: str) -> int:
         async with connection_pool.transaction(self._control) as connection:
             return await connection.fetchval(_SQL.want_entries, tenant, hash, address)

@@ -9,15 +9,16 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import read_scope, shapes, suppression_import
-from mailcordon.adapters.http.auth import AnyRequest, principal_of
+from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
 from mailcordon.control import lookup, suppressions
 from mailcordon.core import address as addresses
 from mailcordon.core import ids
 from mailcordon.core.errors import NotFound
-from mailcordon.core.principal import OPERATE
+from mailcordon.core.principal import ADMIN, OPERATE
 from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.messages import api
+from mailcordon.messages import suppressions as messages
 from mailcordon.observe import suppression_report as report
 from mailcordon.observe import suppression_view as view
 
@@ -98,6 +99,14 @@ class Explained(msgspec.Struct):
 class OneAddress(msgspec.Struct, forbid_unknown_fields=True):
     address: str
     tenant: str | None = None
+
+
+class Forgetting(OneAddress, forbid_unknown_fields=True, kw_only=True):
+    because: str
+
+
+class Forgotten(msgspec.Struct):
+    detail: str
 
 
 class Asked(msgspec.Struct):
@@ -207,7 +216,25 @@ def _explaining(services: SuppressionServices) -> list[HTTPRouteHandler]:
         hash = addresses.hash_of(services.hash_key, parsed)
         return Asked(await services.suppressions.want_entries(tenant, hash, str(parsed)))
 
-    return [explain_suppression, read_entries]
+    @post(
+        "/v1/suppressions/forget",
+        status_code=202,
+        summary="Erase an address from what is stored of a tenant; its keyed hash still suppresses it",
+        tags=["observe"],
+    )
+    async def forget_address(request: AnyRequest, data: JSONBody[Forgetting]) -> Forgotten:
+        principal = platform_principal(request, ADMIN)
+        because = shapes.reason(data.because)
+        slug = principal.tenant_for(data.tenant)
+        tenant = await lookup.tenant_id(services.reader, slug, code=read_scope.UNKNOWN)
+        parsed = shapes.address(data.address)
+        hash = addresses.hash_of(services.hash_key, parsed)
+        await services.suppressions.forget(
+            tenant, slug, hash, str(parsed), because=because, actor=principal.actor
+        )
+        return Forgotten(messages.forgetting(slug))
+
+    return [explain_suppression, read_entries, forget_address]
 
 
 def _explained(known: report.Known) -> Explained:

@@ -182,6 +182,25 @@ async def explain_suppression(
     cli.show_result(found, *explanation(found))
 
 
+@command.remote(
+    app,
+    "forget",
+    examples="""
+mailcordon suppression forget kim@example.com --tenant acme \\
+    --because "asked by letter" --yes
+""",
+)
+async def forget_address(
+    cli: Cli, address: Address, because: Because, tenant: OfTenant = None, yes: Yes = False
+) -> None:
+    """Erase an address from what is stored of a tenant, and from SES's lists. Its keyed hash stays, so no mail goes to it."""
+    command.confirm(cli.err, sentences.forget_question(address, tenant), yes=yes)
+    body: Document = {"tenant": tenant, "address": address, "because": because}
+    body = {name: value for name, value in body.items() if value is not None}
+    found = await cli.api.post(path("suppressions", "forget"), body)
+    cli.show_result(found, plain(found.get("detail")))
+
+
 async def _ask_ses(cli: Cli, body: Document) -> bool:
     """Whether SES is being asked. A key that may not ask sees what is known."""
     try:

@@ -7,10 +7,12 @@ select pg_advisory_xact_lock(k) from unnest($1::text::bigint[]) k;
 -- name: remember
 -- Reports about addresses. A copy of an event changes nothing.
 insert into address_report (tenant, hash, key, kind, class, at, cause, address, evidence)
-select x.tenant, x.hash, x.key, x.kind, x.class, x.at, x.cause, x.address, x.evidence::jsonb
+select x.tenant, x.hash, x.key, x.kind, x.class, x.at, x.cause, case when f.hash is null then x.address else 'erased' end,
+       case when f.hash is null then x.evidence::jsonb else '{}' end
   from unnest($1::text::int[], $2::text::bytea[], $3::text::bytea[], $4::text::smallint[], $5::text::smallint[], $6::text::bigint[],
               $7::text::text[], $8::text::text[], $9::text::text[])
        as x (tenant, hash, key, kind, class, at, cause, address, evidence)
+  left join forgotten_address f on f.tenant = x.tenant and f.hash = x.hash
 on conflict do nothing;
 
 -- name: remembered
@@ -43,5 +45,6 @@ delete from suppression s
 insert into ses_entry as e (tenant, hash, list, spelling, wanted_since)
 select x.tenant, x.hash, x.list, x.spelling, now_ms()
   from unnest($1::text::int[], $2::text::bytea[], $3::text::text[], $4::text::text[]) x (tenant, hash, list, spelling)
+ where not exists (select from forgotten_address f where f.tenant = x.tenant and f.hash = x.hash)
 on conflict (tenant, hash, list, spelling) do update set wanted_since = now_ms()
  where e.wanted_since is null and e.read_at < now_ms() - 86400000;

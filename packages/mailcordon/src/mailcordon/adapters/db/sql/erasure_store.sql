@@ -23,3 +23,11 @@ where x.next_at <= now() order by x.requested_at limit 100;
 -- name: erase_some
 -- One batch, as the owner. 0 ends the pass.
 select erase_some($1, $2, $3);
+
+-- name: forgotten_due
+-- Forgotten addresses with a pass to make.
+select tenant, hash from forgotten_address where next_at <= now() order by next_at limit 100;
+
+-- name: forget_some
+-- One batch of a forgotten address's mails, as the owner. 0 ends the pass.
+select forget_some($1, $2, $3, $4);

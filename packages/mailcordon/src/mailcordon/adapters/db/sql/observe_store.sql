@@ -122,9 +122,11 @@ on conflict do nothing;
 -- The order of observe/suppress.py: the suppression that lasts longest stays, of those one that not-spam feedback does not take back,
 -- of those the earliest. A removal, requested or done, stands against older evidence, and is undone by newer.
 insert into suppression as s (tenant, hash, scope, target, address, cause, evidence, since, until, by)
-select x.tenant, x.hash, x.scope, x.target, x.address, x.cause, x.evidence::jsonb, x.since, x.until, x.by
+select x.tenant, x.hash, x.scope, x.target, case when f.hash is null then x.address else 'erased' end, x.cause,
+       case when f.hash is null then x.evidence::jsonb else '{}' end, x.since, x.until, x.by
   from unnest($1::text::int[], $2::text::bytea[], $3::text::smallint[], $4::text::int[], $5::text::text[], $6::text::text[], $7::text::text[], $8::text::bigint[],
               $9::text::bigint[], $10::text::text[]) as x (tenant, hash, scope, target, address, cause, evidence, since, until, by)
+  left join forgotten_address f on f.tenant = x.tenant and f.hash = x.hash
  where x.since > coalesce((select r.at from suppression_removal r
                             where (r.tenant, r.hash, r.scope, r.target) = (x.tenant, x.hash, x.scope, x.target)), -1)
 on conflict (tenant, hash, scope, target) do update

@@ -42,7 +42,7 @@ update suppression set removal_waits = $5, removal_next_at = now_ms() + $6::bigi
 -- name: wanted
 -- Entries that are to be read, in the order in which they were asked for.
 select tenant, hash, list, spelling from ses_entry
- where wanted_since is not null and coalesce(next_try_at, 0) <= now_ms()
+ where wanted_since is not null and not forget and coalesce(next_try_at, 0) <= now_ms()
  order by wanted_since limit $1;
 
 -- name: entry_read
@@ -75,3 +75,19 @@ on conflict do nothing;
 update suppression set evidence = evidence || $3::jsonb
  where tenant = $1 and hash = $2 and address <> 'erased'
    and cause in ('ses-tenant-list', 'ses-account-list', 'ses-tenant-complaint', 'ses-account-complaint');
+
+-- name: forgotten
+-- Addresses that are to be deleted from SES's lists, since their owners asked to be forgotten.
+select n.tenant, e.slug, n.hash, array_agg(distinct n.spelling) as spellings,
+       array(select r.name from ses_resource r where r.tenant = n.tenant and r.kind = 'tenant' order by r.name) as lists
+  from ses_entry n join tenant e on e.id = n.tenant
+ where n.forget and coalesce(n.next_try_at, 0) <= now_ms()
+ group by n.tenant, e.slug, n.hash limit $1;
+
+-- name: forgotten_at_ses
+-- SES's lists do not have it any more.
+delete from ses_entry where tenant = $1 and hash = $2 and forget;
+
+-- name: not_forgotten
+-- SES could not be asked, or still has it.
+update ses_entry set problem = $3, next_try_at = now_ms() + $4::bigint where tenant = $1 and hash = $2 and forget;

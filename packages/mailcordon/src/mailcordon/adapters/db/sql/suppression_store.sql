@@ -25,9 +25,11 @@ on conflict (tenant, hash, scope, target) do update set at = greatest(r.at, excl
 -- Asks control to read what SES's lists have of an address: of each of the tenant's SES tenants, of the account's list if SES checks
 -- it for the tenant; as asked, in lower case, as mailed, and in every spelling that was read before. Once a minute at most.
 with lists as (
-    select r.name as list from ses_resource r where r.tenant = $1 and r.kind = 'tenant'
+    select r.name as list from ses_resource r
+     where r.tenant = $1 and r.kind = 'tenant'
+       and not exists (select from forgotten_address f where f.tenant = $1 and f.hash = $2)
     union all
-    select '' where exists (select from ses_resource r where r.tenant = $1 and r.kind = 'tenant'
+    select '' where not exists (select from forgotten_address f where f.tenant = $1 and f.hash = $2) and exists (select from ses_resource r where r.tenant = $1 and r.kind = 'tenant'
                                                          and r.observed ->> 'suppression_scope' <> 'TENANT')
 ), spellings as (
     select $3::text as spelling union select lower($3::text)
@@ -52,3 +54,7 @@ select count(*)::int
   from unnest($2::text::bytea[], $3::text::smallint[], $4::text::int[]) x (hash, scope, target)
   join suppression s on (s.tenant, s.hash, s.scope, s.target) = ($1::int, x.hash, x.scope, x.target)
  where s.since = $5::bigint and s.cause = $6::text;
+
+-- name: forget_address
+-- As the owner: no login may change what is recorded of mail.
+select forget_address($1, $2, $3, $4);
