@@ -211,3 +211,27 @@ async def test_what_ses_refuses_to_show_is_tried_again_later(world: World) -> No
     assert await world.rows("select problem is not null, next_try_at is not null from ses_entry") == [
         (True, True)
     ]
+
+
+async def test_a_forgotten_address_leaves_sess_lists_in_every_spelling_and_stays_suppressed(
+    world: World,
+) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    for spelling in ("KIM@example.com", "kim@example.com"):
+        await world.list_at_ses(key, spelling)
+    await world.suppress(acme, "kim@example.com", removing=False)
+    hash = (hash_of("kim@example.com") or b"").ljust(16)[:16]
+    await world.owner.execute("update suppression set hash = $1", hash)
+    world.lists = SesLists(
+        SesListStore(world.control),
+        world.administer,
+        lambda text: (hash_of(text) or b"").ljust(16)[:16],
+        retry_seconds=0,
+    )
+    await world.owner.execute("select forget_address($1, $2, 'kim@example.com', 'Ana')", acme, hash)
+    assert await world.lists.read() == 0, "what is forgotten is not read"
+    assert await world.lists.forget() == 1
+    assert await world.listed(key) == set()
+    assert await world.rows("select count(*) from ses_entry") == [(0,)]
+    assert await world.rows("select address, until from suppression") == [("erased", None)]
+    assert await world.lists.forget() == 0
