@@ -81,6 +81,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         provision = ProvisionStore(pool)
         plans = wiring.plans(config, pool, governor)
         dns = wiring.resolver(config)
+        recipients_dns = wiring.resolver(config)  # apart: it is asked for what anybody mails
         keep = Keep(
             bodies_days=config.keep_bodies_days,
             records_days=config.keep_records_days,
@@ -141,7 +142,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             checks=wiring.identity_checks(config, pool, ControlReader(pool, pool), governor),
             learning=ProviderLearning(
                 ProviderStore(pool),
-                lambda seconds, questions: dns.check(
+                lambda seconds, questions: recipients_dns.check(
                     authoritative=False, seconds=seconds, questions=questions
                 ),
                 local=local,

@@ -16,10 +16,10 @@ from mailcordon.core import mailbox_hosts, reserved_domains
 from mailcordon.core.mailbox_hosts import Found, Records
 from mailcordon.core.provider import Provider
 
-AT_ONCE = 16  #: domains that are looked up at a time
-BATCH = 200  #: domains that are taken at a time
-LEASE_MS = 120_000  #: a batch takes seconds; those of a process that died are looked up again after this
-LOOK_SECONDS = 10.0  #: for all questions about one domain
+AT_ONCE = 32  #: domains that are looked up at a time
+BATCH = 64  #: domains that are taken at a time: slow ones keep others waiting for so long only
+LEASE_MS = 60_000  #: a batch takes seconds; those of a process that died are looked up again after this
+LOOK_SECONDS = 6.0  #: for all questions about one domain
 MOST_QUESTIONS = 24  #: about one domain, aliases included
 
 _HOUR_MS = 3_600_000
