@@ -228,6 +228,13 @@ class TestFeedback:
         assert "no response within 30 s" in problem.sentence
 
 
+def test_counts_that_nobody_folds_are_a_problem_of_whoever_runs():
+    assert codes(facts(folded_at=NOW - 14_000)) == []
+    [problem] = status.judge(facts(folded_at=NOW - 42_000)).problems
+    assert problem.code == "counts-behind"
+    assert "42 seconds" in problem.sentence
+
+
 def test_a_certificate_that_cannot_be_fetched_is_a_problem_at_once():
     queue = {"name": "outcome", "last_receive": NOW - 1_000, "uncertain": "HTTP 503", "problem": "HTTP 503"}
     [problem] = status.judge(facts(beats=beats(observe=beat("observe", queues=[queue])))).problems

@@ -306,6 +306,35 @@ async def test_wrong_counts_are_found_and_only_corrected_when_asked(world: World
     await assert_rebuilt(world)
 
 
+async def test_a_campaign_per_mail_is_counted_under_one_name_beyond_the_bound(world: World) -> None:
+    lane = world.lanes["acme", "newsletter"]
+    await world.cohorts.add(lane, campaign="spring", sent=1)
+    await world.owner.execute(
+        "insert into slice (tenant, lane, path, campaign, first_minute) select $1, $2, 'isolated', 'x' || n, 0"
+        " from generate_series(1, 19998) n",
+        world.tenants["acme"],
+        lane,
+    )
+    for name in ("b", "a", "c"):
+        await world.cohorts.add(lane, campaign=name, list="l", sent=1, fold=False)
+    await world.cohorts.add(lane, campaign="spring", sent=1)
+    await world.cohorts.add(lane, campaign="b", list="l", delivered=1)
+    await world.cohorts.add(lane, sent=1)
+    await world.cohorts.add(world.lanes["zen", "newsletter"], campaign="b", sent=1)
+    rows = await world.rows(
+        "select campaign, list, sum(sent)::int, sum(delivered)::int from cohort_slice c join slice s on s.id = c.slice"
+        " where lane = $1 group by 1, 2",
+        lane,
+    )
+    assert sorted(rows, key=repr) == [
+        ("*", None, 2, 1),
+        ("a", "l", 1, None),
+        ("spring", None, 2, None),
+        (None, None, 1, None),
+    ]
+    assert await world.rows("select campaign from slice where lane <> $1", lane) == [("b",)]
+
+
 async def everything(world: World) -> dict[str, list[tuple[Any, ...]]]:
     await world.cohorts.fold()
     tables = {

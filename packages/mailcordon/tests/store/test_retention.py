@@ -16,6 +16,7 @@ from mailcordon.control.retention import TableDay
 from mailcordon.control.upkeep import Dropped, Upkeep
 from mailcordon.core import ids
 from mailcordon.core.errors import Unavailable
+from mailcordon_fixtures.cohorts import Cohorts
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -268,6 +269,20 @@ async def test_one_run_deletes_everything_that_is_due_however_many_batches_that_
     assert await house.owner.fetchval("select count(*) from elsewhere") == 11
     assert await house.owner.fetchval("select count(*) from stop") == 11
     assert await house.owner.fetchval("select count(*) from route_before") == 10 + 51
+
+
+async def test_campaigns_without_mail_for_long_are_forgotten_the_small_ones_first(house: House) -> None:
+    minute, lane = house.now // 60_000, house.lanes["newsletter"]
+    cohorts = Cohorts(house.owner)
+    for days, sent in ((1, 1), (100, 1), (100, 99), (100, 100), (1097, 5000)):
+        await cohorts.add(lane, minute=minute - days * 1440, campaign=f"{days}-{sent}", sent=sent)
+    await house.owner.execute("update slice set first_minute = 0")
+    await house.upkeep.purge_old_rows()
+    rows = await house.owner.fetch(
+        "select campaign from slice join cohort_slice c on c.slice = slice.id order by 1"
+    )
+    assert [row[0] for row in rows] == ["1-1", "100-100"]
+    assert await house.owner.fetchval("select count(*) from slice") == 2
 
 
 async def test_a_purge_starts_again_at_the_oldest_row_each_time(house: House) -> None:

@@ -20,6 +20,7 @@ LONGEST_WAIT_MS: Mapping[Class, int] = {
 }
 #: SES publishes Send events within seconds (ses.md 4); an observer that catches up after a restart needs minutes.
 FEEDBACK_MS = 5 * MINUTE
+COUNTS_MS = 15_000  #: changes of counts are folded every second
 QUEUE_SILENT_MS = MINUTE  #: a receive waits 20 s at most and is then repeated
 ACCOUNT_OLD_MS = 5 * MINUTE  #: GetAccount is asked every minute
 UNKNOWN_MARGIN_MS = 5 * MINUTE  #: beyond the grace: a canary, its event and the queue's visibility time-out
@@ -157,6 +158,7 @@ def _feedback(facts: Facts) -> Iterator[Problem]:
         )
     yield from _silence(facts)
     yield from _queues(facts)
+    yield from _counts(facts)
 
 
 def _silence(facts: Facts) -> Iterator[Problem]:
@@ -218,6 +220,22 @@ def _queues(facts: Facts) -> Iterator[Problem]:
                 ),
                 next=status.status_queue_silent_next(),
                 since=newest or None,
+            )
+
+
+def _counts(facts: Facts) -> Iterator[Problem]:
+    """Of processes that run and do not fold. Without any, the roles are the problem."""
+    folders = [*alive(facts, "control"), *alive(facts, "observe")]
+    if folders and facts.folded_at is not None:
+        since = max(facts.folded_at, min(beat.started for beat in folders))
+        if facts.now - since > COUNTS_MS:
+            seconds = (facts.now - since) // 1000
+            yield Problem(
+                code="counts-behind",
+                check="feedback",
+                sentence=status.status_counts_behind(seconds=seconds),
+                next=status.status_counts_behind_next(),
+                since=since,
             )
 
 

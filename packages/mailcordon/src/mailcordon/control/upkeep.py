@@ -79,6 +79,10 @@ class UpkeepStore(Protocol):
         """Deletes rows older than that. Returns how many."""
         ...
 
+    async def purge_slices(self, idle_days: int, idle_large_days: int, most: int) -> int:
+        """Deletes campaigns and lists that had no mail for so long, small ones earlier. Returns how many."""
+        ...
+
     async def count_lanes(self) -> None:
         """Stores the totals of the lanes in which something happened."""
         ...
@@ -197,6 +201,10 @@ class Upkeep:
             kept_ms = self._days_of(kind) * retention.DAY_MS
             while not stop.is_set() and await self._store.purge(kind, kept_ms, PURGE_BATCH):
                 pass
+        keep = self._keep
+        large = max(keep.hour_counts_days, keep.day_counts_days)
+        while not stop.is_set() and await self._store.purge_slices(keep.hour_counts_days, large, PURGE_BATCH):
+            pass
 
     def _days_of(self, kind: Purged) -> int:
         match kind:

@@ -256,6 +256,18 @@ def status_queue_silent_next() -> str:
     return "Read the log of observe; its messages wait in the queue"
 
 
+@example(seconds=42)
+def status_counts_behind(*, seconds: int) -> str:
+    """Counts of mail, with what SES reported of it, are not up to date."""
+    return f"What was sent and reported in the last {seconds:,} seconds is not in the counts yet"
+
+
+@example()
+def status_counts_behind_next() -> str:
+    """What to do about counts that are behind."""
+    return "Nothing is lost: they are folded by control and observe; read the log of both for why they cannot"
+
+
 @example(count=3, since="28 Nov 2026 15:23 UTC")
 def status_unknown_overdue(*, count: int, since: str) -> str:
     """Unknown outcomes should have been settled by now. `count` ends at 1,000."""

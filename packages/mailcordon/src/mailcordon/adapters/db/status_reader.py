@@ -124,7 +124,9 @@ async def _accounts(connection: _Connection) -> Mapping[str, Any]:
 
 
 async def _seen_call(connection: _Connection) -> Mapping[str, Any]:
-    return {"seen_call": await connection.fetchval(_SQL.seen_call, timeout=_TIMEOUT)}
+    row = await connection.fetchrow(_SQL.seen_call, timeout=_TIMEOUT)
+    assert row is not None
+    return dict(row)
 
 
 async def _losses(connection: _Connection) -> Mapping[str, Any]:

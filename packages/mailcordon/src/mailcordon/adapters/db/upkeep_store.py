@@ -99,6 +99,9 @@ class UpkeepStore:
     async def purge(self, kind: Purged, older_ms: int, most: int) -> int:
         return row_count(await self._pool.execute(_PURGES[kind], older_ms, most))
 
+    async def purge_slices(self, idle_days: int, idle_large_days: int, most: int) -> int:
+        return await self._pool.fetchval(_SQL.purge_slices, idle_days * 1440, idle_large_days * 1440, most)
+
     async def count_lanes(self) -> None:
         await self._pool.execute(_SQL.count_lanes)
 

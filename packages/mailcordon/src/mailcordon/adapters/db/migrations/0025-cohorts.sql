@@ -4,7 +4,8 @@
 --
 -- A count of 0 is stored as null: it takes no room, and most counts of a cohort are 0.
 
--- What mail is counted under beside its time and its mailbox provider. `path` is that of the message.
+-- What mail is counted under beside its time and its mailbox provider. `path` is that of the message. A lane has 20,000 at most:
+-- mail of further campaigns and lists is counted under the campaign '*', which no campaign is named.
 create table slice (
     id int generated always as identity primary key,
     tenant int not null,
@@ -187,10 +188,23 @@ begin
     ), learnt as materialized (
         select d.domain, d.minute, nullif(provider_at(d.domain, d.minute), -1) as provider
           from (select distinct t.domain, t.minute from t where t.provider = -1 and t.domain is not null) d
+    ), names as materialized (
+        select k.*, row_number() over (partition by k.lane order by k.path, k.campaign, k.list) as place
+          from (select distinct lane, path, campaign, list from t where campaign is not null or list is not null) k
+         where not exists (select from slice e where e.lane = k.lane and e.path = k.path and coalesce(e.campaign, '') = coalesce(k.campaign, '')
+                              and coalesce(e.list, '') = coalesce(k.list, ''))
+    ), crowd as materialized (
+        -- New names of a lane that has too many: of an app that names a campaign per mail.
+        select n.lane, n.path, n.campaign, n.list from names n
+          join (select lane, 20000 - (select count(*) from slice e where e.lane = d.lane) as room from (select distinct lane from names) d) r
+            on r.lane = n.lane and n.place > r.room
     ), x as materialized (
-        select t.tenant, t.lane, t.minute, t.path, t.campaign, t.list, t.counts, t.domain, t.provider,
-               l.provider as learnt
-          from t left join learnt l on t.provider = -1 and l.domain = t.domain and l.minute = t.minute
+        select t.tenant, t.lane, t.minute, t.path, case when c.lane is null then t.campaign else '*' end as campaign,
+               case when c.lane is null then t.list end as list, t.counts, t.domain, t.provider, l.provider as learnt
+          from t
+          left join learnt l on t.provider = -1 and l.domain = t.domain and l.minute = t.minute
+          left join crowd c on c.lane = t.lane and c.path = t.path and coalesce(c.campaign, '') = coalesce(t.campaign, '')
+                           and coalesce(c.list, '') = coalesce(t.list, '')
     ), s as materialized (
         select x.tenant, x.lane, x.minute, x.path, x.campaign, x.list, coalesce(x.learnt, x.provider) as provider, array[%1$s] as counts
           from x group by 1, 2, 3, 4, 5, 6, 7
@@ -319,6 +333,33 @@ begin
 end $$
 $f$, columns, replace(each_column_of_table, 'x.', 'c.'), cardinality(names));
 end $do$;
+
+-- Deletes slices, with the sums of their lives, that had no mail for `idle` minutes, at most `most`. Those of at least 100 mails stay
+-- until `idle_large`. Their minutes and hours are gone by then. Returns how many. No fold looks them up meanwhile.
+create function purge_slices(idle int, idle_large int, most int) returns int language plpgsql security definer
+set search_path = pg_catalog, mailcordon, pg_temp as $$
+declare
+    n int;
+    now_minute int := owner_now_ms() / 60000;
+begin
+    if idle is null or idle < 1440 or idle_large is null or idle_large < idle or most is null then
+        raise exception 'purge_slices: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
+    end if;
+    perform hold_cohort_fold();
+    with old as materialized (
+        select s.id from slice s
+          left join lateral (select max(c.last_minute) as last_minute, sum(c.sent) as sent from cohort_slice c where c.slice = s.id) c on true
+         where s.first_minute < now_minute - idle and coalesce(c.last_minute, s.first_minute) < now_minute - idle
+           and (coalesce(c.sent, 0) < 100 or c.last_minute < now_minute - idle_large)
+           and not exists (select from cohort_unknown u where u.slice = s.id)
+         limit most
+    ), sums as (
+        delete from cohort_slice c using old where c.slice = old.id
+    )
+    delete from slice s using old where s.id = old.id;
+    get diagnostics n = row_count;
+    return n;
+end $$;
 
 -- Writing changes ----------------------------------------------------------------------------------------------------------------
 
@@ -567,10 +608,10 @@ grant execute on function first_key_of(text, date), day_of_key(text, bigint) to 
 
 -- Rights -------------------------------------------------------------------------------------------------------------------------
 
-revoke all on function fold_cohorts(int), delete_empty_cohorts(bigint), hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean), domain_hash(text), domain_of(text), lock_deliveries(bigint[]),
+revoke all on function purge_slices(int, int, int), fold_cohorts(int), delete_empty_cohorts(bigint), hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean), domain_hash(text), domain_of(text), lock_deliveries(bigint[]),
     ledger_locked(bigint[]), count_finished(bigint[]) from public;
 grant execute on function fold_cohorts(int) to {{control}}, {{observe}};
-grant execute on function hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean) to {{control}};
+grant execute on function purge_slices(int, int, int), hold_cohort_fold(), resum_cohorts(int, int, boolean), resum_slices(int, boolean) to {{control}};
 grant execute on function domain_hash(text), domain_of(text) to {{control}}, {{governor}}, {{send}}, {{observe}}, {{reader}};
 grant execute on function lock_deliveries(bigint[]), count_finished(bigint[]) to {{control}}, {{send}}, {{governor}}, {{observe}};
 grant execute on function ledger_locked(bigint[]) to {{observe}};
@@ -578,7 +619,7 @@ grant execute on function ledger_locked(bigint[]) to {{observe}};
 grant insert on cohort_change to {{control}}, {{governor}}, {{send}}, {{observe}};
 grant select on slice, cohort_change, cohort_minute, cohort_hour, cohort_day, cohort_slice, cohort_bounce_domain, cohort_feed, cohort_fold
     to {{control}}, {{governor}}, {{send}}, {{observe}};
-grant delete on slice, cohort_day, cohort_slice, cohort_bounce_domain, cohort_feed to {{control}};
+grant delete on cohort_day, cohort_bounce_domain, cohort_feed to {{control}};
 grant select on slice, cohort_minute, cohort_hour, cohort_day, cohort_slice to {{reader}};
 do $$
 declare t text; own text := 'tenant = nullif(current_setting(''mailcordon.tenant'', true), '''')::int';

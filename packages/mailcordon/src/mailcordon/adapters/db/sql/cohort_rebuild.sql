@@ -46,8 +46,17 @@ with l as materialized (
       from d join message m on m.id = (d.id & -64) and m.id >= ($3::bigint & -64) and m.id < $4
      where d.minute >= $1::int and d.minute < $2::int
      group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+), crowded as (
+    select lane from slice group by lane having count(*) >= 20000
 ), k as materialized (
-    select g.*, case when g.provider = -1 and g.domain is not null then provider_at(g.domain, g.minute) else g.provider end as now_provider from g
+    select g.tenant, g.lane, g.minute, g.path, case when a.there then g.campaign else '*' end as campaign, case when a.there then g.list end as list,
+           g.provider, g.domain, g.kinds, g.reasons, g.sent, g.unclear, g.n,
+           case when g.provider = -1 and g.domain is not null then provider_at(g.domain, g.minute) else g.provider end as now_provider
+      from g
+     cross join lateral (
+           select g.campaign is null and g.list is null or g.lane not in (select lane from crowded)
+               or exists (select from slice s where s.lane = g.lane and s.path = g.path and coalesce(s.campaign, '') = coalesce(g.campaign, '')
+                             and coalesce(s.list, '') = coalesce(g.list, '')) as there) a
 ), wanted as (
     select k.tenant, k.lane, k.minute, k.path, k.campaign, k.list, k.now_provider as provider,
            case when k.now_provider = -1 then k.domain end as domain, b.i, k.n as count

@@ -91,6 +91,10 @@ delete from feedback_loss where id = any(array(
     select id from feedback_loss where ended_at < now_ms() - $1::bigint order by ended_at limit $2
 ));
 
+-- name: purge_slices
+-- Campaigns and lists without mail for so many minutes. Returns how many.
+select purge_slices($1, $2, $3);
+
 -- name: purge_bounce_domains
 -- Kept as long as counts by minute.
 delete from cohort_bounce_domain where ctid = any(array(
