@@ -6,7 +6,7 @@ lock table cohort_unknown in share row exclusive mode;
 
 -- name: move_known
 -- What would be moved soon is moved now, so that it is compared as what it is.
-select move_unknown(null, 100000);
+select move_unknown(array(select distinct domain from cohort_unknown), 100000);
 
 -- name: bounds
 -- The current minute, the longest time that a mail may wait for its call, in ms, and the first minute of which all counts, and all
