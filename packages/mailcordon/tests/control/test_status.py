@@ -20,6 +20,7 @@ from mailcordon.control.status_facts import (
     OpenLoss,
     OpenStop,
     Overdue,
+    RecipientDomains,
     Waiting,
     WaitingPlan,
 )
@@ -368,3 +369,21 @@ def test_the_period_in_which_a_change_at_ses_is_found_is_stated() -> None:
     assert with_events is not None
     assert "in seconds" in with_events
     assert status.judge(facts()).scan is None
+
+
+@pytest.mark.parametrize(
+    ("over", "expected"),
+    [
+        ({}, []),
+        ({"waiting": 3, "waiting_since": NOW - 9 * MINUTE}, []),
+        ({"waiting": 3, "waiting_since": NOW - 11 * MINUTE}, ["recipients-not-looked-up"]),
+        ({"failed": 19, "answered": 0}, []),
+        ({"failed": 20, "answered": 30}, []),
+        ({"failed": 20, "answered": 3}, ["recipients-dns-fails"]),
+    ],
+)
+def test_look_ups_of_recipients_that_wait_or_fail_are_a_problem(
+    over: dict[str, Any], expected: list[str]
+) -> None:
+    found = {"waiting": 0, "waiting_since": None, "failed": 0, "answered": 0, "detail": None} | over
+    assert codes(facts(recipients=RecipientDomains(**found))) == expected

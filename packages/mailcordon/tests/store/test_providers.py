@@ -9,6 +9,7 @@ import pytest
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.provider_store import ProviderFeed, ProviderStore
+from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.dns.reply import Server
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.control.governor import Governor
@@ -35,6 +36,7 @@ FOR_EVER = 10**12  #: ms
 @dataclass
 class Learning:
     owner: Any
+    pool: engine.Pool
     local: server.Local
     store: ProviderStore
     learning: ProviderLearning
@@ -100,7 +102,7 @@ async def learn(world: Any) -> AsyncIterator[Learning]:
         return resolver.check(authoritative=False, seconds=seconds, questions=questions)
 
     learning = ProviderLearning(store, look, local=True)
-    yield Learning(world.connection, local, store, learning, feed, ProviderTable(feed))
+    yield Learning(world.connection, pool, local, store, learning, feed, ProviderTable(feed))
     await feed.close()
     await pool.close()
     await local.close()
@@ -314,6 +316,15 @@ async def test_what_is_known_of_a_domain_is_said_with_its_source(learn: Learning
     failing = await providers.show("acme.test")
     assert failing.provider is Provider.PROOFPOINT
     assert failing.problem == "Looking it up again failed once (SERVFAIL); the last answer is kept"
+
+
+async def test_the_status_tells_of_look_ups_that_wait_and_fail(learn: Learning) -> None:
+    learn.break_dns("acme.test")
+    await learn.learn("acme.test", "other.test")
+    await learn.want("more.test")
+    found = (await StatusReader(learn.pool).facts()).recipients
+    assert found is not None
+    assert (found.waiting, found.failed, found.answered, found.detail) == (1, 1, 1, "SERVFAIL")
 
 
 # HOLDS -------------------------------------------------------------------------------------------------------------------------

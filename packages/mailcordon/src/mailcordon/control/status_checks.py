@@ -8,7 +8,7 @@ from mailcordon.core import health
 from mailcordon.core.health import ROLES
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import MEANINGS, Reason
-from mailcordon.messages import feedback, identities, reasons, status, times
+from mailcordon.messages import feedback, identities, providers, reasons, status, times
 
 #: How long mail of a class may wait for its turn. A person waits for urgent mail: half of it leaves within a second, and 30 s
 #: is when they ask for another. A receipt after 10 minutes is late, not useless. A newsletter of a day's size may take hours
@@ -28,6 +28,11 @@ FEWEST_DAYS = 3  #: partitions ahead: a weekend
 LONGEST_SNAPSHOT_SECONDS = 60  #: an older snapshot makes the queue several times slower
 SKEW_MS = 5_000  #: between a host and the database; SES refuses signatures from 5 minutes on
 UNCHECKED_MS = 48 * 60 * MINUTE  #: a verified domain is checked once a day
+UNLEARNT_MS = (
+    10 * MINUTE
+)  #: a domain is looked up within seconds; a large import of new addresses may take minutes
+LOOKED_UP_MS = 10 * MINUTE  #: how long a look-up speaks of the DNS as it is
+FEWEST_FAILED = 20  #: fewer may be a few domains whose own DNS is broken
 QUARANTINE_NEWS_MS = 24 * 60 * MINUTE  #: a document that quarantine had no room for is shown this long
 
 
@@ -305,6 +310,28 @@ def _domains(facts: Facts) -> Iterator[Problem]:
             check="domains",
             sentence=identities.domains_unchecked(facts.unchecked.count, days),
             next=identities.domains_unchecked_next(facts.unchecked.domain),
+        )
+    yield from _recipients(facts)
+
+
+def _recipients(facts: Facts) -> Iterator[Problem]:
+    found = facts.recipients
+    if found is None:
+        return
+    if found.waiting_since is not None and facts.now - found.waiting_since > UNLEARNT_MS:
+        yield Problem(
+            code="recipients-not-looked-up",
+            check="domains",
+            sentence=providers.not_looked_up(found.waiting, times.minute(found.waiting_since)),
+            next=providers.not_looked_up_next(),
+            since=found.waiting_since,
+        )
+    if found.failed >= FEWEST_FAILED and found.failed > found.answered:
+        yield Problem(
+            code="recipients-dns-fails",
+            check="domains",
+            sentence=providers.look_ups_fail(found.failed, found.failed + found.answered, found.detail or ""),
+            next=providers.look_ups_fail_next(),
         )
 
 

@@ -136,6 +136,17 @@ class LapsedDomain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientDomains:
+    """Look-ups of the domains that mail goes to."""
+
+    waiting: int
+    waiting_since: int | None  #: milliseconds since 1970, of the one that waits longest
+    failed: int  #: of those that were looked up a short while ago
+    answered: int
+    detail: str | None  #: how one failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unchecked:
     """Domains whose DNS records were not read for days."""
 
@@ -190,6 +201,7 @@ class Facts:
     findings: Sequence[OpenFinding] = ()
     lapsed: Sequence[LapsedDomain] = ()
     unchecked: Unchecked | None = None
+    recipients: RecipientDomains | None = None
     storage: Storage | None = None  #: None: it was not read
     quarantine: Sequence[QuarantineKind] = ()
     unproved: UnprovedLanes | None = None  #: None: there are none

@@ -80,3 +80,35 @@ def failing_since(detail: str, failures: int) -> str:
 def domain_invalid() -> str:
     """A domain that is no domain is asked for."""
     return "must be a domain, such as acme.example"
+
+
+@example(1, "10:12Z on 24 Nov 2026")
+@example(1234, "10:12Z on 24 Nov 2026")
+def not_looked_up(waiting: int, since: str) -> str:
+    """`status`: recipients' domains wait for their look-up for long."""
+    what = "1 domain of recipients waits" if waiting == 1 else f"{waiting:,} domains of recipients wait"
+    return f"{what} to be looked up, since {since}"
+
+
+@example()
+def not_looked_up_next() -> str:
+    """`status`: what to do about recipients' domains that wait."""
+    return (
+        "See that a control process runs, and its log. Mail leaves all the same; its mailbox provider is unknown, so that"
+        " counts by provider miss it"
+    )
+
+
+@example(40, 45, "no answer in 5 s")
+def look_ups_fail(failed: int, of: int, detail: str) -> str:
+    """`status`: most look-ups of recipients' domains fail."""
+    return f"{failed:,} of the last {of:,} look-ups of recipients' domains failed ({detail})"
+
+
+@example()
+def look_ups_fail_next() -> str:
+    """`status`: what to do when look-ups of recipients' domains fail."""
+    return (
+        "See that the hosts of the role control reach a resolver on port 53, or set MAILCORDON_DNS_SERVERS. Mail leaves all"
+        " the same; what was known of domains is kept"
+    )

@@ -151,8 +151,12 @@ def _with_evidence(row: asyncpg.Record) -> dict[str, Any]:
 async def _overdue(connection: _Connection) -> Mapping[str, Any]:
     row = await connection.fetchrow(_SQL.overdue, status_checks.UNKNOWN_MARGIN_MS, timeout=_TIMEOUT)
     found = row is not None and row["count"] > 0
+    recipients = await connection.fetchrow(
+        _SQL.recipient_domains, status_checks.LOOKED_UP_MS, timeout=_TIMEOUT
+    )
     return {
-        "overdue": status_facts.Overdue(row["count"], row["oldest"]) if row is not None and found else None
+        "recipients": None if recipients is None else status_facts.RecipientDomains(**recipients),
+        "overdue": status_facts.Overdue(row["count"], row["oldest"]) if row is not None and found else None,
     }
 
 

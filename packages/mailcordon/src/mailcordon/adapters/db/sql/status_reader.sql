@@ -96,6 +96,13 @@ select count(*) as count, min(i.domain) as domain
   from identity_state s join identity i on i.id = s.identity
  where i.retired_at is null and i.freed_at is null and coalesce(s.answered_at, s.scheduled_at) < now_ms() - $1::bigint;
 
+-- name: recipient_domains
+-- Look-ups of recipients' domains: those that wait, and how those of so many last ms ended.
+select (select count(*) from domain_wanted) as waiting, (select min(due_at) from domain_wanted) as waiting_since,
+       count(*) filter (where p.failures > 0) as failed, count(*) filter (where p.failures = 0) as answered,
+       max(p.detail) filter (where p.failures > 0) as detail
+  from (select failures, detail from domain_provider where asked_at > now_ms() - $1::bigint order by asked_at desc limit 10000) p;
+
 -- name: quarantine_kinds
 -- What quarantine had no room for.
 select why, entries, most_entries, bytes, most_bytes, not_kept, not_kept_at from quarantine_kind order by why;
