@@ -17,6 +17,7 @@ from mailcordon.observe import closing, suppress
 from mailcordon.observe.attribute import Attributed
 from mailcordon.observe.bounce_reasons import codes, engine, find
 from mailcordon.observe.bounce_reasons.phrases import BROAD_PHRASES, LAST_PHRASES, PHRASES
+from mailcordon.observe.bounce_reasons.reading import LONGEST_WORD, read
 
 R = BounceReason
 RULES = (*PHRASES, *BROAD_PHRASES, *LAST_PHRASES)
@@ -236,6 +237,11 @@ def test_a_full_mailbox_counts_for_repetition_whatever_ses_calls_it() -> None:
     assert suppress.is_of_the_mailbox(found.event)
     assert suppress.is_of_the_mailbox(replace(found.event, kind=Kind.SOFT_BOUNCE))
     assert not suppress.is_of_the_mailbox(bounced("554 message identified as spam").event)
+
+
+def test_of_a_long_word_only_the_beginning_is_read() -> None:
+    words = read("x" * 1500 + " user unknown", None).words.split()
+    assert (len(words[0]), words[1:]) == (LONGEST_WORD, ["user", "unknown"])
 
 
 def test_the_cache_holds_the_read_part_only() -> None:

@@ -117,3 +117,26 @@ async def test_several_bounces_of_an_address_leave_the_same_rows_in_any_order(wo
         )
     assert len(left) == 1
     assert next(iter(left))[0] == ("hard-bounce", None, "user_unknown")
+
+
+async def test_ses_entry_is_to_go_unless_the_address_is_closed_for_good(world: World) -> None:
+    """At once where the address stays open, else when its time is over; never for a bounce of an unknown user."""
+    texts = {"spam": SPAM, "odd": ODD, "unknown": UNKNOWN}
+    of = {text: await world.sent("acme", "newsletter", f"{name}@example.com") for name, text in texts.items()}
+    await world.tell(*[bounce(sent, text, after=1000) for text, sent in of.items()])
+    rows = await world.rows("select spelling, ses_id, due_at from ses_unlisting order by 1")
+    at = {text: sent.attempt.called_at + 1000 for text, sent in of.items()}
+    assert rows == [
+        ("odd@example.com", of[ODD].ses_id, at[ODD] + closing.WEAK_MS),
+        ("spam@example.com", of[SPAM].ses_id, at[SPAM]),
+    ]
+
+
+async def test_the_newest_bounce_says_which_entry_of_ses_is_to_go_in_any_order(world: World) -> None:
+    first, second = [await world.sent("acme", "newsletter", "kim@example.com") for _ in range(2)]
+    documents = [bounce(first, SPAM, after=1000), bounce(second, FULL, after=5000)]
+    for order in itertools.permutations(documents):
+        await world.owner.execute("truncate event, ses_unlisting")
+        for document in order:
+            await world.tell(document)
+        assert await world.rows("select ses_id from ses_unlisting") == [(second.ses_id,)]

@@ -23,6 +23,7 @@ from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.tenant_store import TenantStore
+from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.resolver import Resolver
@@ -45,6 +46,7 @@ from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
 from mailcordon.control.ses_lists import SesLists
 from mailcordon.control.tenants import Tenants
+from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core.hold import NewHold
 from mailcordon.core.reason import Reason
@@ -284,6 +286,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         reconciler=world.reconciler,
         upkeep=world.upkeep,
         ses_lists=SesLists(SesListStore(world.control), world.administer, lambda _: None),
+        unlister=Unlister(UnlistingStore(world.control), world.administer),
         retirement=Retirement(LifecycleStore(world.control), world.governor, lambda _: 0.0),
         erasures=Erasures(ErasureStore(world.control)),
         beside=Beside(BesideStore(world.control), world.administer, cell="default", recheck=45.0),

@@ -20,6 +20,7 @@ from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
+from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
@@ -29,7 +30,7 @@ from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import checkpoints, heartbeat, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
-from mailcordon.control import reconcile, retirement, schedule
+from mailcordon.control import reconcile, retirement, schedule, unlisting
 from mailcordon.control.beside import LIST_COVERS_SECONDS, Beside
 from mailcordon.control.call_budget import CallBudget, Rates
 from mailcordon.control.dkim_keys import DkimSigning
@@ -44,6 +45,7 @@ from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import SHARED_SECONDS, Scan
 from mailcordon.control.ses_lists import RETRY_SECONDS, SesLists
 from mailcordon.control.signals import URGENT_PER_MINUTE, Signals
+from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import address as addresses
 from mailcordon.observe import folding
@@ -116,6 +118,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 ses,
                 partial(addresses.hash_of_any, installation.hash_key),
                 retry_seconds=3.0 if local else RETRY_SECONDS,
+            ),
+            unlister=Unlister(
+                UnlistingStore(pool), ses, retry_seconds=3.0 if local else unlisting.RETRY_SECONDS
             ),
             retirement=Retirement(
                 LifecycleStore(pool), governor, partial(retirement.late_seconds, local=config.local)

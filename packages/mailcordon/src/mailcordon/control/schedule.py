@@ -26,6 +26,7 @@ from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
 from mailcordon.control.ses_lists import SesLists
+from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon.core.clock import boot_time, host_ms
@@ -90,6 +91,7 @@ class Services:
     reconciler: Reconciler
     upkeep: Upkeep
     ses_lists: SesLists
+    unlister: Unlister
     retirement: Retirement
     erasures: Erasures
     beside: Beside
@@ -127,6 +129,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("remove suppressions", intervals.removals, services.ses_lists.remove),
         ("forget addresses at SES", intervals.removals, services.ses_lists.forget),
         ("read SES's suppression lists", intervals.removals, services.ses_lists.read),
+        ("take open addresses off SES's lists", intervals.removals, services.unlister.advance),
         ("lift expired holds", intervals.clock, services.governor.lift_expired),
         ("learn mailbox providers", intervals.learn, services.learning.advance),
         ("move counts of unknown providers", intervals.counts_of_unknown, services.learning.settle_counts),

@@ -14,7 +14,7 @@ from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Suppression
-from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack
+from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
 
 T = TypeVar("T")
 
@@ -294,6 +294,10 @@ class Transaction(Protocol):
 
     async def want_entries(self, hits: Sequence[ListHit]) -> None:
         """Asks control to read SES's entries, each once a day at most."""
+        ...
+
+    async def unlist(self, rows: Sequence[Unlist]) -> None:
+        """Asks control to take addresses off SES's lists. Of several bounces of an address the newest counts."""
         ...
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:

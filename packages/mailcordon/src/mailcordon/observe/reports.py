@@ -33,6 +33,18 @@ class ListHit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unlist:
+    """An address that SES may have listed for a bounce that closes it for a while, or not at all."""
+
+    tenant: int
+    hash: bytes
+    spelling: str
+    ses_id: str
+    since: int
+    due_at: int  #: when SES's entry is to go
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """All that is known of one address of a tenant."""
 

@@ -28,7 +28,7 @@ from mailcordon.core.suppression import (
 )
 from mailcordon.observe import classify, closing
 from mailcordon.observe.attribute import Attributed
-from mailcordon.observe.reports import ListHit, Report
+from mailcordon.observe.reports import ListHit, Report, Unlist
 
 GLOBAL_LIST_MS = 14 * 24 * 3600 * 1000  #: SES keeps entries of its global list about as long (ses.md 2.1)
 FOREVER = 2**63 - 1
@@ -110,11 +110,37 @@ def hits_of(found: Attributed, hash: bytes) -> list[ListHit]:
     if cause is None:
         return []
     list_ = "" if cause in _OF_THE_ACCOUNT else event.ses_tenant or found.attempt.tenant_key
-    named = [one for one in event.recipients if one.lower() == found.address.lower()]
     return [
         ListHit(tenant=found.lane.tenant, hash=hash, list=list_, spelling=spelling)
-        for spelling in dict.fromkeys([*named, found.address])
+        for spelling in _spellings(found)
     ]
+
+
+def unlist_of(found: Attributed, hash: bytes) -> list[Unlist]:
+    """Where SES's own entry is to go, since the bounce closes the address for a while or not at all."""
+    event = found.event
+    if event.kind is not Kind.HARD_BOUNCE or event.reason == classify.GLOBAL_LIST:
+        return []
+    follow = closing.follow(event)
+    if follow is Follow.SUPPRESS:
+        return []
+    return [
+        Unlist(
+            tenant=found.lane.tenant,
+            hash=hash,
+            spelling=spelling,
+            ses_id=event.ses_id,
+            since=event.at,
+            due_at=event.at + (closing.WEAK_MS if follow is Follow.WEAKEN else 0),
+        )
+        for spelling in _spellings(found)
+    ]
+
+
+def _spellings(found: Attributed) -> list[str]:
+    """As the event says it and as mailed."""
+    named = [one for one in found.event.recipients if one.lower() == found.address.lower()]
+    return list(dict.fromkeys([*named, found.address]))
 
 
 def is_of_the_mailbox(event: Event) -> bool:

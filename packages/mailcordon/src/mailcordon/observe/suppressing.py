@@ -7,7 +7,7 @@ from mailcordon.core.suppression import SoftBouncePolicy, Suppression
 from mailcordon.observe import suppress as decide
 from mailcordon.observe.attribute import Attributed
 from mailcordon.observe.ports import Transaction
-from mailcordon.observe.reports import ListHit, Report, TakenBack
+from mailcordon.observe.reports import ListHit, Report, TakenBack, Unlist
 
 #: Others say nothing about an address.
 _ABOUT_ADDRESSES = frozenset(
@@ -25,6 +25,7 @@ async def suppress(
     rows: list[Suppression] = []
     reports: list[Report] = []
     hits: list[ListHit] = []
+    unlist: list[Unlist] = []
     for one in new:
         if one.event.kind not in _ABOUT_ADDRESSES:
             continue
@@ -37,12 +38,15 @@ async def suppress(
         if row is not None and not row.may_be_lifted:
             rows.append(row)
         hits += decide.hits_of(one, hash)
+        unlist += decide.unlist_of(one, hash)
     if reports:
         rows += await _of_reports(tx, reports, soft_bounces)
     if rows:
         await tx.suppress(_strongest(rows))
     if hits:
         await tx.want_entries(hits)
+    if unlist:
+        await tx.unlist(unlist)
 
 
 async def _of_reports(

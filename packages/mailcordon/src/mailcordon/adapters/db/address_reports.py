@@ -11,7 +11,7 @@ from mailcordon.adapters.db import arrays, engine, queries
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Reported, Scope
 from mailcordon.observe import suppress
-from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack
+from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
 
 _SQL = queries.load("address_reports.sql")
 _json = msgspec.json.Encoder()
@@ -66,6 +66,17 @@ async def lift(connection: engine.Connection, taken_back: Sequence[TakenBack]) -
 async def want_entries(connection: engine.Connection, hits: Sequence[ListHit]) -> None:
     rows = sorted({(one.tenant, one.hash, one.list, one.spelling) for one in hits})
     await connection.execute(_SQL.want_entries, *_columns(rows, 4))
+
+
+async def unlist(connection: engine.Connection, rows: Sequence[Unlist]) -> None:
+    newest: dict[tuple[int, bytes, str], Unlist] = {}
+    for one in rows:
+        key = (one.tenant, one.hash, one.spelling)
+        before = newest.get(key)
+        if before is None or (one.since, one.ses_id) > (before.since, before.ses_id):
+            newest[key] = one
+    columns = [(*key, newest[key].ses_id, newest[key].since, newest[key].due_at) for key in sorted(newest)]
+    await connection.execute(_SQL.unlist, *_columns(columns, 6))
 
 
 def _lock_of(tenant: int, hash: bytes) -> int:

@@ -42,7 +42,7 @@ from mailcordon.observe.ports import (
     SetRef,
     Transaction,
 )
-from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack
+from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
 
 T = TypeVar("T")
 
@@ -288,6 +288,9 @@ class PostgresTransaction:
 
     async def want_entries(self, hits: Sequence[ListHit]) -> None:
         await address_reports.want_entries(self._connection, hits)
+
+    async def unlist(self, rows: Sequence[Unlist]) -> None:
+        await address_reports.unlist(self._connection, rows)
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
         kinds = sorted({row.why for row in rows})

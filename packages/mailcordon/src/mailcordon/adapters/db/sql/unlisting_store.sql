@@ -1,0 +1,26 @@
+-- Entries of SES's lists for bounces that are not about the address.
+
+-- name: due
+-- Those that are due, the oldest first. A hit on the entry itself is no other reason to suppress the address.
+select u.tenant, u.hash, u.spelling, u.ses_id, u.since, u.tries,
+       array(select r.name from ses_resource r where r.tenant = u.tenant and r.kind = 'tenant' order by r.name) as lists,
+       exists (
+           select from suppression s
+            where s.tenant = u.tenant and s.hash = u.hash and s.removing_since is null
+              and (s.until is null or s.until > now_ms()) and not (s.cause = 'ses-tenant-list' and s.since >= u.since)
+       ) as suppressed
+  from ses_unlisting u where u.due_at <= now_ms() order by u.due_at limit $1;
+
+-- name: unlisted
+-- Only if the address did not bounce again since.
+delete from ses_unlisting where tenant = $1 and hash = $2 and spelling = $3 and since = $4;
+
+-- name: reopen
+-- What hits on the deleted entry suppressed.
+delete from suppression where tenant = $1 and hash = $2 and cause = 'ses-tenant-list' and since >= $3;
+
+-- name: later
+-- Tried again; `tries` counts only answers.
+update ses_unlisting
+   set due_at = now_ms() + $5::bigint, problem = $6, tries = tries + case when $6::text is null then 1 else 0 end
+ where tenant = $1 and hash = $2 and spelling = $3 and since = $4;
