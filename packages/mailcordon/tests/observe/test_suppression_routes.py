@@ -76,7 +76,7 @@ async def test_explain_says_why_since_when_and_what_was_dropped(world: World, ap
         found = await explained(api, key)
         assert found["sentence"].startswith("acme may not mail Kim@example.com: hard bounce on ")
         assert found["dropped_sentence"].startswith(
-            "2 mails to it were dropped because of that, 1 of them by SES, the last on "
+            "2 mails to it were dropped because it is suppressed, 1 of them by SES, the last on "
         )
         assert [one["by"] for one in found["dropped"]] == ["mailcordon", "ses"]
         assert [one["cause"] for one in found["ours"]] == ["hard-bounce"]
@@ -122,7 +122,7 @@ async def test_an_import_covers_what_the_file_says_and_is_one_audit_row(world: W
     assert await world.rows("select count(*) from suppression") == [(0,)]
     assert await world.rows("select count(*) from audit where action = 'suppression.import'") == [(0,)]
     done = (await load(api, file, type="newsletter")).json()
-    assert (done["form"], done["added"], done["detail"]) == ("postmark", 3, "Imported 3; 1 were there twice")
+    assert (done["form"], done["added"], done["detail"]) == ("postmark", 3, "Imported 3; repeated lines: 1")
     rows = await world.rows(
         "select address, scope, cause, evidence ->> 'reason', evidence ->> 'reported_at' from suppression order by 1"
     )

@@ -235,3 +235,6 @@ async def test_a_forgotten_address_leaves_sess_lists_in_every_spelling_and_stays
     assert await world.rows("select count(*) from ses_entry") == [(0,)]
     assert await world.rows("select address, until from suppression") == [("erased", None)]
     assert await world.lists.forget() == 0
+    await world.owner.execute("update suppression set removing_since = now_ms()")
+    assert await world.lists.remove() == 1
+    assert await world.rows("select count(*) from forgotten_address") == [(0,)], "mailed again with consent"

@@ -37,15 +37,18 @@ def only_ses_lists(tenant: str, address: str, reason: str) -> str:
     return f"Nothing of ours suppresses {address} for {tenant}, but SES lists it ({reason}) and would drop {what} to it"
 
 
-@example(number=3, by_ses=1, more=False, newest="28 Nov 2026 15:23 UTC")
-@example(number=20, by_ses=0, more=True, newest="28 Nov 2026 15:23 UTC")
-def dropped(*, number: int, by_ses: int, more: bool, newest: str) -> str:
-    """`suppression explain`: the mails that did not reach the address because of the suppression."""
-    mails = "1 mail" if number == 1 and not more else f"{'More than ' if more else ''}{number} mails"
+@example(number=3, by_ses=1, more=False, newest="28 Nov 2026 15:23 UTC", standing=True)
+@example(number=20, by_ses=0, more=True, newest="28 Nov 2026 15:23 UTC", standing=True)
+@example(number=1, by_ses=1, more=False, newest="28 Nov 2026 15:23 UTC", standing=False)
+def dropped(*, number: int, by_ses: int, more: bool, newest: str, standing: bool) -> str:
+    """`suppression explain`: the mails that did not reach the address because it is, or was, suppressed."""
+    one = number == 1 and not more
+    mails = "1 mail to it was" if one else f"{'More than ' if more else ''}{number} mails to it were"
     where = (
         "by SES" if by_ses == number else f"{by_ses} of them by SES" if by_ses else "before SES was called"
     )
-    return f"{mails} to it {'was' if number == 1 and not more else 'were'} dropped because of that, {where}, the last on {newest}"
+    why = "because it is suppressed" if standing else "while it was suppressed"
+    return f"{mails} dropped {why}, {where}, the last on {newest}"
 
 
 @example("mc-s7wbigebcqsw", "kim@example.com")

@@ -78,17 +78,15 @@ def _sentence(known: Known, standing: Sequence[Suppression]) -> str:
 
 
 def _dropped(known: Known, standing: Sequence[Suppression]) -> str:
-    since = min((one.since for one in standing), default=0)
-    dropped = [one for one in known.dropped if one.at >= since or one.by_ses]
-    if not dropped:
+    if not known.dropped:
         return ""
-    more = len(known.dropped) > MOST_DROPPED
-    by_ses = sum(one.by_ses for one in dropped[:MOST_DROPPED])
+    shown = known.dropped[:MOST_DROPPED]
     return messages.dropped(
-        number=min(len(dropped), MOST_DROPPED),
-        by_ses=by_ses,
-        more=more,
-        newest=times.minute(dropped[0].at),
+        number=len(shown),
+        by_ses=sum(one.by_ses for one in shown),
+        more=len(known.dropped) > len(shown),
+        newest=times.minute(shown[0].at),
+        standing=bool(standing),
     )
 
 
@@ -120,7 +118,8 @@ def _disagreements(known: Known, standing: Sequence[Suppression]) -> list[str]:
     ]
     if read and known.now - max(one.read_at or 0 for one in read) > OLD_MS:
         said.append(messages.read_long_ago(times.minute(max(one.read_at or 0 for one in read))))
-    if not read:
+    forgotten = any(one.cause == "forgotten" for one in standing)
+    if not read and not forgotten:
         said.append(messages.never_read())
     return said
 

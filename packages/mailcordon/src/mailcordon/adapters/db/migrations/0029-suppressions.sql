@@ -170,6 +170,7 @@ create table forgotten_address (
 );
 create index forgotten_address_due on forgotten_address (next_at) where next_at is not null;
 grant select on forgotten_address to {{control}}, {{observe}};
+grant delete on forgotten_address to {{control}};
 
 -- Forgets an address in all that is found by its spelling: changes by hand, quarantined events, suppressions. It stays suppressed
 -- for all of the tenant's mail. Its mails follow in batches (forget_some), SES's lists by control.

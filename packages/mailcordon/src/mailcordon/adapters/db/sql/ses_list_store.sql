@@ -23,10 +23,15 @@ where s.removing_since is not null and coalesce(s.removal_next_at, 0) <= now_ms(
 order by s.removing_since limit $1;
 
 -- name: delete_removed
--- Only if the address was not suppressed again since.
-delete from suppression
-where tenant = $1 and hash = $2 and scope = $3 and target = $4 and removing_since is not null
-returning tenant;
+-- Only if the address was not suppressed again since. An address that was forgotten and may be mailed again is one like any other.
+with gone as (
+    delete from suppression
+    where tenant = $1 and hash = $2 and scope = $3 and target = $4 and removing_since is not null
+    returning tenant, hash, scope
+), f as (
+    delete from forgotten_address f using gone g where f.tenant = g.tenant and f.hash = g.hash and g.scope = 0
+)
+select tenant from gone;
 
 -- name: entries_are_gone
 -- SES's entries were read, and are gone.
