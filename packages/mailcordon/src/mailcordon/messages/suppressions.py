@@ -293,11 +293,8 @@ def bad_lines(number: int, *, skip: bool) -> str:
 def imported(*, added: int, kept: int, doubled: int, bad: int, dry_run: bool) -> str:
     """`suppression import`: what was done, or would be."""
     did = "Would import" if dry_run else "Imported"
-    parts = [
-        f"{kept} were suppressed already" if kept else "",
-        f"{doubled} were there twice" if doubled else "",
-    ]
-    parts.append(f"{bad} lines cannot be read" if bad else "")
+    parts = [f"suppressed already: {kept}" if kept else "", f"repeated lines: {doubled}" if doubled else ""]
+    parts.append(f"lines that cannot be read: {bad}" if bad else "")
     rest = "; ".join(filter(None, parts))
     return f"{did} {added}" + (f"; {rest}" if rest else "") + ("; nothing was changed" if dry_run else "")
 
