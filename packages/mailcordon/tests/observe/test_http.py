@@ -10,11 +10,12 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
-from mailcordon.adapters.http import observe, server, suppressions
+from mailcordon.adapters.http import metrics, observe, server, suppressions
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.control.key_cache import KeyCache
@@ -55,7 +56,7 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
     reader = await engine.create_pool(database.dsn("reader"))
     store = ObserveStore(database.dsn("observe"))
     services = observe.ObserveServices(
-        reader=PostgresObserveReader(control, reader),
+        reader=PostgresObserveReader(control),
         replay=Replay(store, reader=Reader(Proof(set())), ingest=world.ingest),
     )
     of_suppressions = suppressions.SuppressionServices(
@@ -72,7 +73,12 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
         "zen": (await keys.create(tenant="zen", name="z", scopes=["send", "read"], actor="test"))[1],
     }
     app: Any = server.application(
-        KeyCache(KeyStore(control)), [*observe.routes(services), *suppressions.routes(of_suppressions)]
+        KeyCache(KeyStore(control)),
+        [
+            *observe.routes(services),
+            *metrics.routes(PostgresMetricsReader(control, reader)),
+            *suppressions.routes(of_suppressions),
+        ],
     )
     try:
         async with AsyncClient(transport=ASGITransport(app), base_url="http://api.test") as client:
@@ -102,8 +108,20 @@ async def test_another_tenants_counts_and_suppressions_are_not_found(world: Worl
         assert await api.items(path, "zen") == []
         assert (await api.ask("GET", f"{path}?tenant=acme", "zen")).status_code == 404
         assert (await api.ask("GET", f"{path}?tenant=nobody")).status_code == 404
-        unnamed = await api.ask("GET", path)
-        assert (unnamed.status_code, unnamed.json()["errors"][0]["field"]) == (422, "tenant")
+    unnamed = await api.ask("GET", "/v1/suppressions")
+    assert (unnamed.status_code, unnamed.json()["errors"][0]["field"]) == (422, "tenant")
+
+
+async def test_a_platform_key_may_leave_the_tenant_out_of_counts_and_rankings(world: World, api: Api) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@gmail.com")
+    await world.tell(sent.send(), sent.bounce())
+    for key in ("platform", "platform-reader"):
+        [line] = await api.items("/v1/metrics", key)
+        assert (line["tenant"], line["type"], line["hard_bounced"]) == ("acme", "newsletter", 1)
+        [worst] = await api.items("/v1/top", key)
+        assert worst["detail"].startswith("acme/newsletter: 1 hard bounce of 1 mail in the last hour (")
+    for key, status in ((None, 401), ("platform-sender", 403), ("acme", 403)):
+        assert (await api.ask("GET", "/v1/top", key)).status_code == status
 
 
 async def test_the_reader_role_sees_no_rows_without_a_tenant_even_on_a_used_connection(
@@ -168,11 +186,53 @@ async def test_metrics_add_up_by_lane_by_provider_and_by_minute(world: World, ap
         ("type=invoice", 404),
         ("type=%00", 404),
         ("after=-1", 422),
+        ("after=%00&by=campaign", 422),
+        ("campaign=%00", 422),
+        ("class=none", 422),
+        ("since=yesterday", 422),
+        ("since=2026-11-28T15:00Z&minutes=5", 422),
+        ("since=2026-11-28T15:00Z&until=2026-11-28T14:00Z", 422),
+        ("since=1999-11-28T15:00Z", 422),
+        ("by=minute&minutes=1500", 422),
+        ("by=campaign&minutes=144000", 422),
     ],
 )
 async def test_a_wrong_query_is_named(api: Api, query: str, status: int) -> None:
     answer = await api.ask("GET", f"/v1/metrics?tenant=acme&{query}")
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["by=colour", "per=campaign", "by=volume&movers=true", "limit=101", "provider=nobody", "minutes=0"],
+)
+async def test_a_wrong_ranking_is_named(api: Api, query: str) -> None:
+    answer = await api.ask("GET", f"/v1/top?{query}")
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+async def test_all_tenants_campaigns_are_read_for_a_week_at_most(api: Api) -> None:
+    assert (await api.ask("GET", "/v1/metrics?by=campaign&minutes=11520")).status_code == 200
+    assert (await api.ask("GET", "/v1/metrics?by=campaign&minutes=14400")).status_code == 422
+    assert (await api.ask("GET", "/v1/metrics?type=invoices")).status_code == 404
+    assert (await api.ask("GET", "/v1/metrics?type=%00")).status_code == 404
+
+
+async def test_a_line_says_its_rates_first_as_a_sentence(world: World, api: Api) -> None:
+    for index in range(20):
+        sent = await world.sent("acme", "newsletter", f"k{index}@gmail.com")
+        await world.tell(sent.send(), sent.delivery_event())
+    sent = await world.sent("acme", "newsletter", "kim@yahoo.com")
+    await world.tell(sent.send(), sent.complaint())
+    page = (await api.ask("GET", "/v1/metrics?tenant=acme")).json()
+    [line] = page["items"]
+    complaints = line["rates"]["complaints"]
+    assert (complaints["events"], complaints["mails"], complaints["young"]) == (1, 1, True)
+    assert (complaints["usual"], complaints["standing"]) == (None, "unknown")
+    assert round(complaints["left_out"], 3) == 0.952
+    assert line["detail"].startswith("acme/newsletter: 0 hard bounces of 21 mails in the last hour (")
+    assert (page["unreliable"], page["until"], page["next"]) == (False, None, None)
+    assert page["since"].endswith("Z")
 
 
 async def test_a_suppression_by_hand_is_audited_and_ends_on_time(world: World, api: Api) -> None:

@@ -135,6 +135,13 @@ def test_mail_that_grew_at_the_usual_rate_moves_nothing() -> None:
     assert bad > 0
 
 
+def test_evidence_grows_with_the_count_and_is_none_at_the_healthy_rate() -> None:
+    assert rates.evidence(8, 1000, 0.008) == pytest.approx(0)
+    assert rates.evidence(4, 1000, 0.008) < 0
+    assert rates.evidence(1, 2, 0.008) < rates.evidence(80, 1000, 0.008)
+    assert rates.evidence(200, 50_000, 0.008) < 0
+
+
 @pytest.mark.parametrize(
     ("now", "other", "expected"),
     [

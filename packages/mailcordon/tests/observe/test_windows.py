@@ -10,6 +10,8 @@ from mailcordon.observe.windows import (
     DAY,
     HOUR,
     MINUTE,
+    MONTH,
+    QUARTER,
     TEN,
     WEEK,
     Bucket,
@@ -17,10 +19,11 @@ from mailcordon.observe.windows import (
     buckets,
     past,
     rounded,
+    weeks_before,
 )
 
 NOW = 29_600_000
-SIZES = (TEN, HOUR, DAY, WEEK)
+SIZES = (TEN, HOUR, QUARTER, DAY, WEEK, MONTH)
 
 
 @given(since=st.integers(0, 130 * DAY), length=st.integers(1, 100 * DAY))
@@ -31,12 +34,12 @@ def test_buckets_cover_the_window_once_in_order_and_lie_in_their_places(since: i
     assert all(one.end == two.start for one, two in itertools.pairwise(found))
     assert found[-1].end >= min(NOW, window.until)
     assert all(one.start % one.span == 0 for one in found)
-    assert len(found) <= 6 * 7 + 24 * 9
+    assert len(found) <= 30
 
 
 @pytest.mark.parametrize(
     ("length", "grain", "most"),
-    [(60, TEN, 7), (24 * HOUR, HOUR, 26), (7 * DAY, HOUR, 60), (90 * DAY, DAY, 25)],
+    [(60, TEN, 7), (24 * HOUR, HOUR, 13), (7 * DAY, DAY, 8), (30 * DAY, DAY, 15), (90 * DAY, WEEK, 9)],
 )
 def test_a_long_window_has_few_buckets_and_begins_where_a_small_one_does(
     length: int, grain: int, most: int
@@ -67,3 +70,11 @@ def test_the_past_is_seven_windows_but_not_less_than_7_days_nor_more_than_90(len
     assert window.since - before.until < DAY
     assert days <= before.length // DAY <= days + 8
     assert before.since % DAY == 0
+
+
+@pytest.mark.parametrize(("length", "weeks"), [(60, 1), (7 * DAY, 2), (30 * DAY, 5), (90 * DAY, 12)])
+def test_movement_is_measured_against_whole_weeks(length: int, weeks: int) -> None:
+    window = rounded(Window(NOW - length, NOW), NOW)
+    before = weeks_before(window, NOW)
+    assert (before.since % WEEK, before.until % WEEK, before.length) == (0, 0, weeks * WEEK)
+    assert 0 <= window.since - before.until < WEEK

@@ -1,16 +1,16 @@
 """Counts begin with the acceptance and add up, per lane and window."""
 
 import random
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.observe_reader import PostgresObserveReader
+from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
-from mailcordon.observe.view import Flow, MetricQuery, ReadScope
+from mailcordon.observe.metrics_view import Flow, Keeping, MetricQuery, MetricScope
+from mailcordon.observe.windows import Window
 from mailcordon.send.accept import Accept
 from mailcordon_fixtures.queue_world import accepting, allowed
 
@@ -21,7 +21,7 @@ UNSENT = {10: "refused", 11: "expired", 12: "cancelled", 13: "given_up", 14: "re
 class Counting:
     def __init__(self, world: Any, control: engine.Pool, reader: engine.Pool, accept: Accept) -> None:
         self.world, self.accept = world, accept
-        self.reader = PostgresObserveReader(control, reader)
+        self.reader = PostgresMetricsReader(control, reader)
         self.upkeep = UpkeepStore(control)
 
     async def put(self, submission: Any, slug: str = "acme") -> None:
@@ -38,11 +38,20 @@ class Counting:
 
     async def flow(self, minutes: int = 60, *, slug: str = "acme", as_tenant: bool = False) -> Flow:
         tenant = await self.world.connection.fetchval("select id from tenant where slug = $1", slug)
-        query = MetricQuery(by="lane", minutes=minutes, type=None, provider=None, after=None, limit=100)
-        [line] = await self.reader.metrics(ReadScope(tenant=tenant, as_tenant=as_tenant), query)
-        assert line.flow is not None
-        assert line.flow.queued_before + line.flow.accepted == total(line.flow)
-        return line.flow
+        now = await self.reader.now()
+        query = MetricQuery(by="lane", window=Window(now - minutes, now + 1))
+        page = await self.reader.metrics(MetricScope(tenant=tenant, as_tenant=as_tenant), query)
+        [line] = page.lines
+        flow = page.flows[line.key]
+        assert flow.queued_before + flow.accepted == total(flow)
+        return flow
+
+    async def kept(
+        self, tenant: int, *, type: str | None = None, as_tenant: bool = False
+    ) -> Sequence[Keeping]:
+        now = await self.reader.now()
+        query = MetricQuery(by="lane", window=Window(now - 60, now + 1), type=type)
+        return (await self.reader.metrics(MetricScope(tenant=tenant, as_tenant=as_tenant), query)).kept
 
     async def past(self, minutes: int) -> None:
         """What is stored so far was stored so long ago."""
@@ -212,9 +221,7 @@ async def test_the_holds_and_stops_of_the_window_are_named_in_the_sentence_of_th
         tenant,
     )
     for as_tenant in (False, True):
-        scope = ReadScope(tenant=tenant, as_tenant=as_tenant)
-        query = MetricQuery(by="lane", minutes=60, type=None, provider=None, after=None, limit=100)
-        kept = await counting.reader.kept(scope, query)
+        kept = await counting.kept(tenant, as_tenant=as_tenant)
         host = "The platform cannot call SES at the moment" if as_tenant else "cannot reach 10.0.0.7"
         wanted = [host, "the set is paused", "bad list", "the quota is gone"]
         assert len(kept) == len(wanted)
@@ -222,4 +229,4 @@ async def test_the_holds_and_stops_of_the_window_are_named_in_the_sentence_of_th
             assert words in one.sentence
         assert [one.until is None for one in kept] == [False, True, False, False]
         assert "It ends when" in kept[1].sentence
-        assert await counting.reader.kept(scope, replace(query, type="no-such")) == [kept[0]]
+        assert await counting.kept(tenant, type="no-such", as_tenant=as_tenant) == [kept[0]]

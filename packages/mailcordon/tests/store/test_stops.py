@@ -12,7 +12,7 @@ import structlog
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.governor_store import GovernorStore
-from mailcordon.adapters.db.observe_reader import PostgresObserveReader
+from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.control.governor import Governor
 from mailcordon.core.hold import NewHold
@@ -21,7 +21,8 @@ from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import NewStop, Stop, StopScope, because_of
 from mailcordon.core.target import Target
-from mailcordon.observe import view
+from mailcordon.observe import windows
+from mailcordon.observe.metrics_view import MetricQuery, MetricScope
 from mailcordon.send.calling import Calling, Loop
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.claiming import Claiming
@@ -583,12 +584,12 @@ async def test_a_stop_with_an_unknown_cause_hides_no_other_stop(stops: StopWorld
     await stops.owner.execute("update stop set probe_at = now_ms()")
     assert [stop.name for stop in await stops.stops.take_probes(1, 1_000)] == ["mc-urgent"]
     tenant = await stops.owner.fetchval("select id from tenant where slug = 'acme'")
-    query = view.MetricQuery(by="lane", minutes=60, type=None, provider=None, after=None, limit=10)
     pool = await engine.create_pool(stops.world.database.dsn("control"), max_size=1)
     try:
-        kept = await PostgresObserveReader(pool, pool).kept(
-            view.ReadScope(tenant=tenant, as_tenant=False), query
-        )
+        reader = PostgresMetricsReader(pool, pool)
+        now = await reader.now()
+        query = MetricQuery(by="lane", window=windows.Window(now - 60, now + 1))
+        kept = (await reader.metrics(MetricScope(tenant=tenant), query)).kept
     finally:
         await pool.close()
     assert [one.id for one in kept] == [one.id for one in await queue.stops()]

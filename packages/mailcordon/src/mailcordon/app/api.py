@@ -21,6 +21,7 @@ from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
+from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.proof_store import ProofStore
@@ -33,6 +34,7 @@ from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
+from mailcordon.adapters.http import metrics as metric_routes
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import providers as provider_routes
 from mailcordon.adapters.http import status as status_routes
@@ -123,7 +125,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         replays = ObserveStore(config.login_url("observe"))
         stack.push_async_callback(replays.close)
         observed = observe_routes.ObserveServices(
-            reader=PostgresObserveReader(*read_as),
+            reader=PostgresObserveReader(pools["control"]),
             replay=observe_view.Replay(
                 replays,
                 reader=wiring.event_reader(config),
@@ -179,6 +181,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         handlers = [
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
+            *metric_routes.routes(PostgresMetricsReader(*read_as)),
             *suppression_routes.routes(suppressed),
             *status_routes.routes(StatusReader(readers["control"])),
             *account_routes.routes(AccountReader(readers["control"])),

@@ -19,6 +19,7 @@ SUBJECTS = (
     *("reasons", "status", "queues", "holds", "sharing", "providers", "bounces"),
     "identities",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
+    "metrics",
     *("api", "mail", "keys", "door", "suppressions"),
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

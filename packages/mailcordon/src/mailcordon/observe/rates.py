@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mailcordon.core.provider import Provider
-from mailcordon.observe.delays import DEFAULTS
+from mailcordon.observe.delays import DEFAULTS, Signal
 
 #: 95 % of intervals hold the true rate.
 _Z = 1.959964
@@ -74,6 +74,22 @@ def wilson(events: float, exposure: float) -> tuple[float, float]:
     low = (share * share) / (centre + half) if share > 0 else 0.0
     high = (centre + half) / (1 + spread)
     return low, min(1.0, high)
+
+
+#: Rates that healthy mail has, as rankings measure evidence against: means over senders, not limits.
+HEALTHY = {Signal.BOUNCES: 0.008, Signal.COMPLAINTS: 0.0003, Signal.BLOCKS: 0.0008}
+
+
+def evidence(events: float, exposure: float, healthy: float) -> float:
+    """How strongly a count speaks for a rate above `healthy`, in nats; below 0: for a lower one.
+
+    Lanes of very different volume compare by it: a rate alone puts one bounce of two mails first, a count the largest lane.
+    """
+    expected = max(0.0, exposure) * healthy
+    if events <= 0 or expected <= 0:
+        return -expected
+    nats = events * math.log(events / expected) - (events - expected)
+    return nats if events >= expected else -nats
 
 
 class Standing(StrEnum):

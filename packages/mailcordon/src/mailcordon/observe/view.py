@@ -1,4 +1,4 @@
-"""Reads counts and quarantine for people, and processes quarantined documents again on their behalf.
+"""Reads quarantine for people, and processes quarantined documents again on their behalf.
 
 The stores behind these protocols read under a tenant's key as the reader role, which sees only that tenant's rows, and write
 each change together with its audit row.
@@ -7,11 +7,9 @@ each change together with its audit row.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
 from mailcordon.core.errors import NotFound, Unavailable
-from mailcordon.core.priority import Class
-from mailcordon.core.provider import Provider
 from mailcordon.core.queue import Unreachable
 from mailcordon.messages import api, reasons
 from mailcordon.observe.ingest import Ingest
@@ -24,9 +22,6 @@ from mailcordon.observe.ports import (
     Undecided,
 )
 
-By = Literal["lane", "provider", "minute"]
-MOST_MINUTES = 90 * 24 * 60  #: the retention of our rows
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadScope:
@@ -34,55 +29,6 @@ class ReadScope:
 
     tenant: int
     as_tenant: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """What became of a lane's mail in a window, in deliveries: `queued_before + accepted` is the sum of all that follow."""
-
-    since: int | None  #: where the window begins; None: with the lane
-    queued_before: int
-    accepted: int
-    sent: int
-    refused: int
-    expired: int
-    cancelled: int
-    given_up: int
-    rejected: int
-    no_outcome: int
-    queued: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricLine:
-    key: int  #: the lane, the provider or the minute that the line is for; also the cursor
-    type: str | None
-    class_: Class | None
-    provider: Provider | None
-    minute: int | None  #: when the mail left, in minutes since 1970
-    counts: Sequence[int]  #: in the order of core.cohort.COLUMNS
-    flow: Flow | None = None  #: of a lane
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
-    """A hold or stop that kept mail of the lanes shown from leaving, in a part of the window."""
-
-    what: Literal["hold", "stop"]
-    id: int
-    sentence: str  #: as the lanes and deliveries that it covers say it
-    since: int
-    until: int | None  #: None: it still does
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricQuery:
-    by: By
-    minutes: int
-    type: str | None
-    provider: Provider | None
-    after: int | None
-    limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +62,6 @@ class QuarantineKind:
 
 
 class ObserveReader(Protocol):
-    async def tenant_id(self, slug: str) -> int | None: ...
-
-    async def lane_id(self, tenant: int, type: str) -> int | None: ...
-
-    async def metrics(self, scope: ReadScope, query: MetricQuery) -> Sequence[MetricLine]: ...
-
-    async def kept(self, scope: ReadScope, query: MetricQuery) -> Sequence[Keeping]:
-        """The newest holds and stops of the window, at most 20 of each."""
-        ...
-
     async def quarantine(
         self, *, why: str | None, before: int | None, limit: int
     ) -> Sequence[QuarantineEntry]:

@@ -1,19 +1,20 @@
 """A window of time as the buckets that hold its counts.
 
-Counts are stored by minute, ten minutes, hour, day and week. A long window is read from its large buckets, with small ones at its
-ends, so that a year costs no more rows than it has weeks. All times are minutes since 1970; weeks begin where their number does,
-on a Thursday.
+Counts are stored by minute, ten minutes, hour, six hours, day, week and four weeks. A long window is read from its large buckets,
+with small ones at its ends, so that a year costs no more rows than it has weeks. All times are minutes since 1970; weeks begin
+where their number does, on a Thursday, and so do the four weeks.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-MINUTE, TEN, HOUR, DAY, WEEK = 1, 10, 60, 1440, 10_080
+MINUTE, TEN, HOUR, QUARTER, DAY, WEEK, MONTH = 1, 10, 60, 360, 1440, 10_080, 40_320
 MINUTE_MS = 60_000
 _DAYS = DAY  #: minutes
 
-#: A window no longer than the first begins at a multiple of the second. So a window may begin a little earlier than was asked.
-_GRAIN = ((6 * HOUR, TEN), (8 * _DAYS, HOUR))
+#: A window no longer than the first begins at a multiple of the second, a longer one with a week. So a window may begin a little
+#: earlier than was asked.
+_GRAIN = ((6 * HOUR, TEN), (2 * _DAYS, HOUR), (35 * _DAYS, DAY))
 #: Buckets of tens and hours of whole lanes are kept for so many minutes; an older window has whole days.
 KEPT = {TEN: 2 * _DAYS, HOUR: 14 * _DAYS}
 
@@ -41,18 +42,18 @@ class Window:
 
 
 def rounded(window: Window, now: int, grain: int | None = None) -> Window:
-    """The window with ends at whole buckets. An end that is not past is that of the week of now, so that the buckets that
-    are still filling are read whole.
+    """The window with ends at whole buckets. An end that is not past is that of the four weeks of now, so that the
+    buckets that are still filling are read whole.
 
     `grain`: the size of bucket, if it is not chosen by the window's length and age.
     """
     if grain is None:
-        grain = next((size for longest, size in _GRAIN if window.length <= longest), DAY)
+        grain = next((size for longest, size in _GRAIN if window.length <= longest), WEEK)
         while grain in KEPT and now - window.since > KEPT[grain] - grain:
             grain = HOUR if grain == TEN else DAY
     since = window.since - window.since % grain
     if window.until >= now:
-        return Window(since, (now // WEEK + 1) * WEEK)
+        return Window(since, (now // MONTH + 1) * MONTH)
     return Window(since, -(-window.until // grain) * grain)
 
 
@@ -85,3 +86,12 @@ def past(window: Window, now: int) -> Window:
     span = min(_PAST_MOST, max(_PAST_LEAST, _PAST_TIMES * length))
     until = window.since - window.since % DAY
     return Window(until - (-(-span // DAY) * DAY), until)
+
+
+def weeks_before(window: Window, now: int) -> Window:
+    """The whole weeks before a window, as many as it is long, at most twelve: what the movement of all lanes is measured against.
+    Few buckets hold them."""
+    length = min(window.until, now + 1) - window.since
+    weeks = min(12, -(-length // WEEK))
+    until = window.since - window.since % WEEK
+    return Window(until - weeks * WEEK, until)

@@ -98,7 +98,7 @@ ORDER = (
     *("plan", "apply", "plans", "export", "drift", "prove", "isolation"),
     *("send", "why", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
-    *("status", "feedback", "account", "metrics", "provider", "suppression", "quarantine", "mailbox"),
+    *("status", "feedback", "account", "metrics", "top", "provider", "suppression", "quarantine", "mailbox"),
     *("key", "audit"),
     *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )

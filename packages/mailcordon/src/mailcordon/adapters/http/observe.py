@@ -1,29 +1,24 @@
-"""Metrics and the quarantine of events that could not be attributed, over HTTP.
+"""The quarantine of events that could not be attributed, over HTTP.
 
-To a tenant's key another tenant does not exist (404). Changes need the scope `operate`, which only platform keys have.
+It needs the scope `operate`, which only platform keys have.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from mailcordon.adapters.http import read_scope, shapes
-from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
-from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
-from mailcordon.control import lookup
+from mailcordon.adapters.http import shapes
+from mailcordon.adapters.http.auth import AnyRequest, platform_principal
+from mailcordon.adapters.http.shapes import Limit, Time
 from mailcordon.core import quarantine
-from mailcordon.core.cohort import COLUMNS
-from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
+from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.principal import OPERATE, Principal
-from mailcordon.core.provider import Provider, parse_provider
 from mailcordon.messages import api
-from mailcordon.observe import cohorts, view
-
-_UNKNOWN = read_scope.UNKNOWN
+from mailcordon.observe import view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,57 +27,6 @@ class ObserveServices:
 
     reader: view.ObserveReader
     replay: view.Replay
-
-
-class FlowItem(msgspec.Struct):
-    """Deliveries of a lane in the window, from the acceptance on: `queued_before + accepted` is the sum of the others."""
-
-    since: Time | None  #: where the window begins; null: with the lane
-    queued_before: int
-    accepted: int
-    sent: int
-    refused: int
-    expired: int
-    cancelled: int
-    given_up: int
-    rejected: int
-    no_outcome: int
-    queued: int
-
-
-class MetricItem(msgspec.Struct, omit_defaults=True):
-    sent: int
-    delivered: int
-    hard_bounced: int
-    soft_bounced: int
-    complained: int
-    delayed: int
-    rejected: int
-    suppressed_at_ses: int
-    opened: int
-    clicked: int
-    tenant: str | None = None
-    type: str | None = None
-    class_: str | None = msgspec.field(default=None, name="class")
-    provider: str | None = None
-    minute: Time | None = None  #: in which the mail left
-    flow: FlowItem | None = None  #: by lane only
-
-
-class KeepingItem(msgspec.Struct):
-    """A hold or stop that kept mail of the lanes shown from leaving, in a part of the window."""
-
-    what: Literal["hold", "stop"]
-    id: int
-    detail: str  #: as the lanes and deliveries that it covers say it
-    since: Time
-    until: Time | None  #: null: it still does
-
-
-class MetricPage(msgspec.Struct):
-    items: list[MetricItem]
-    kept: list[KeepingItem]  #: the newest first
-    next: str | None
 
 
 class QuarantineItem(msgspec.Struct):
@@ -123,81 +67,7 @@ class QuarantinePage(msgspec.Struct):
 
 
 def routes(services: ObserveServices) -> list[HTTPRouteHandler]:
-    return [*_metric_routes(services), *_quarantine_routes(services)]
-
-
-# Metrics -----------------------------------------------------------------------------------------------------------------
-
-
-def _metric_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
-    @get("/v1/metrics", summary="Count what became of mail, from its acceptance on", tags=["observe"])
-    async def get_metrics(
-        request: AnyRequest,
-        tenant: OneTenant = None,
-        type: FromQuery[str | None] = None,
-        provider: FromQuery[str | None] = None,
-        minutes: Annotated[int, QueryParameter(ge=1, le=view.MOST_MINUTES)] = 60,
-        by: FromQuery[view.By] = "lane",
-        after: Annotated[int | None, QueryParameter(ge=0, lt=2**31)] = None,
-        limit: Limit = 1000,
-    ) -> MetricPage:
-        slug, reader = await read_scope.of_one_tenant(services.reader, principal_of(request), tenant)
-        if type is not None:
-            await _lane(services, reader.tenant, slug, type)
-        query = view.MetricQuery(
-            by=by,
-            minutes=minutes,
-            type=type,
-            provider=None if provider is None else _provider(provider),
-            after=after,
-            limit=limit,
-        )
-        lines = await services.reader.metrics(reader, query)
-        last = str(lines[-1].key) if len(lines) == limit else None
-        kept = await services.reader.kept(reader, query)
-        return MetricPage([_metric_item(line, slug) for line in lines], [_keeping(one) for one in kept], last)
-
-    return [get_metrics]
-
-
-_SHOWN = (
-    "sent",
-    "delivered",
-    "hard_bounced",
-    "soft_bounced",
-    "complained",
-    "delayed",
-    "rejected",
-    "suppressed_at_ses",
-    "opened",
-    "clicked",
-)
-
-
-def _metric_item(line: view.MetricLine, tenant: str) -> MetricItem:
-    counted = dict(zip(COLUMNS, line.counts, strict=True))
-    counts = {name: counted[name] for name in _SHOWN}
-    return MetricItem(
-        **counts,
-        tenant=tenant,
-        type=line.type,
-        class_=None if line.class_ is None else line.class_.word,
-        provider=None if line.provider is None else line.provider.word,
-        minute=None if line.minute is None else shapes.iso_ms(line.minute * cohorts.MINUTE_MS),
-        flow=None if line.flow is None else _flow_item(line.flow),
-    )
-
-
-def _keeping(one: view.Keeping) -> KeepingItem:
-    return KeepingItem(
-        one.what, one.id, one.sentence, shapes.iso_ms(one.since), shapes.iso_ms_or_none(one.until)
-    )
-
-
-def _flow_item(flow: view.Flow) -> FlowItem:
-    counts = asdict(flow)
-    del counts["since"]
-    return FlowItem(since=shapes.iso_ms_or_none(flow.since), **counts)
+    return _quarantine_routes(services)
 
 
 # Quarantine --------------------------------------------------------------------------------------------------------------
@@ -275,11 +145,3 @@ def _quarantine_item(entry: view.QuarantineEntry) -> QuarantineItem:
         replayed_at=shapes.iso_or_none(entry.replayed_at),
         resolution=entry.resolution,
     )
-
-
-async def _lane(services: ObserveServices, tenant: int, slug: str, type: str) -> int:
-    return await lookup.lane_id(services.reader, tenant, slug, type, code=_UNKNOWN)
-
-
-def _provider(word: str) -> Provider:
-    return parse_field("provider", parse_provider, word)

@@ -1,0 +1,321 @@
+"""Counts and rates from the tables: which mail a line counts, of what it is a share, and how it is looked up."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+from mailcordon.observe.delays import Signal
+from mailcordon.observe.metrics_view import MetricLine, MetricQuery, MetricScope, Page, TopQuery, rates_of
+from mailcordon.observe.rates import evidence
+from mailcordon.observe.windows import DAY, HOUR, Window
+from mailcordon_fixtures.cohorts import Cohorts
+
+
+@dataclass
+class Fleet:
+    """Lanes of tenants, and mail of theirs as cohorts."""
+
+    owner: engine.Connection
+    reader: PostgresMetricsReader
+    now: int  #: minutes since 1970
+
+    async def lane(self, tenant: str, type: str, *, pool: str | None = None) -> int:
+        key = f"mc-{tenant}".ljust(11, "0")
+        id = await self.owner.fetchval(
+            "insert into tenant (key, slug) values ($1, $2) on conflict (slug) do update set slug = $2 returning id",
+            key,
+            tenant,
+        )
+        turn = await self.owner.fetchval(
+            "insert into turn (tenant, class) select $1, class from message_type where name = $2"
+            " on conflict (tenant, class) do update set class = excluded.class returning id",
+            id,
+            type,
+        )
+        lane = await self.owner.fetchval(
+            "insert into lane (tenant, type, class, turn, expiry_ms, grace_ms, resend)"
+            " select $1, id, class, $2, 86400000, 60000, false from message_type where name = $3"
+            " on conflict (tenant, type) do update set resend = false returning id",
+            id,
+            turn,
+            type,
+        )
+        await self.owner.execute(
+            "insert into configuration_set (name, kind) values ('set', 'shared') on conflict do nothing"
+        )
+        domain = f"{tenant}.example"
+        identity = await self.owner.fetchval("select id from identity where domain = $1", domain)
+        if identity is None:
+            identity = await self.owner.fetchval(
+                "insert into identity (tenant, domain) values ($1, $2) returning id", id, domain
+            )
+        await self.owner.execute(
+            "insert into route (lane, tenant, path, ses_tenant, identity, domain, configuration_set, ip_pool)"
+            " values ($1, $2, 'shared', 't', $3, $4, 'set', $5) on conflict do nothing",
+            lane,
+            id,
+            identity,
+            domain,
+            pool,
+        )
+        return lane
+
+    async def tenant(self, slug: str) -> MetricScope:
+        return MetricScope(tenant=await self.owner.fetchval("select id from tenant where slug = $1", slug))
+
+    async def mail(
+        self,
+        lane: int,
+        sent: int,
+        *,
+        ago: int = 30,
+        provider: Provider = Provider.YAHOO,
+        campaign: str | None = None,
+        list: str | None = None,
+        **counts: int,
+    ) -> None:
+        """`ago`: minutes."""
+        await Cohorts(self.owner).add(
+            lane,
+            minute=self.now - ago,
+            path="shared",
+            campaign=campaign,
+            list=list,
+            provider=provider,
+            **({"sent": sent, "delivered": sent} | counts),  # pyright: ignore[reportArgumentType]
+        )
+
+    async def read(self, scope: MetricScope | None = None, **query: Any) -> Page:
+        minutes = query.pop("minutes", 60)
+        window = query.pop("window", Window(self.now - minutes, self.now + 1))
+        return await self.reader.metrics(
+            scope or MetricScope(tenant=None), MetricQuery(**({"by": "lane", "window": window} | query))
+        )
+
+    async def top(self, **query: Any) -> Page:
+        minutes = query.pop("minutes", 60)
+        window = Window(self.now - minutes, self.now + 1)
+        return await self.reader.top(
+            TopQuery(**({"per": "lane", "ranking": "bounces", "window": window} | query))
+        )
+
+
+@pytest.fixture
+async def fleet(database: Any) -> AsyncIterator[Fleet]:
+    owner = await engine.connect(database.dsn("owner"))
+    pools = [await engine.create_pool(database.dsn(login)) for login in ("control", "reader")]
+    now = await owner.fetchval("select now_ms() / 60000")
+    yield Fleet(owner, PostgresMetricsReader(pools[0], pools[1]), now)
+    await owner.close()
+    for pool in pools:
+        await pool.close()
+
+
+def said(page: Page, *names: str) -> list[tuple[Any, ...]]:
+    return [tuple(shown(line, name) for name in names) for line in page.lines]
+
+
+def shown(line: MetricLine, name: str) -> Any:
+    value = line.counts[name] if name in line.counts else getattr(line, name)
+    return value.word if isinstance(value, Class | Provider) else value
+
+
+async def test_a_platform_key_reads_all_tenants_and_a_tenant_its_own(fleet: Fleet) -> None:
+    acme, zen = await fleet.lane("acme", "newsletter"), await fleet.lane("zen", "receipt")
+    await fleet.mail(acme, 100, hard_bounced=7)
+    await fleet.mail(zen, 50)
+    everyone = await fleet.read()
+    assert said(everyone, "tenant", "type", "sent", "hard_bounced") == [
+        ("acme", "newsletter", 100, 7),
+        ("zen", "receipt", 50, 0),
+    ]
+    scope = await fleet.tenant("acme")
+    assert said(await fleet.read(scope), "tenant", "sent") == [("acme", 100)]
+    own = MetricScope(tenant=scope.tenant, as_tenant=True)
+    assert said(await fleet.read(own), "tenant", "sent") == [("acme", 100)]
+    assert said(await fleet.read(own, minutes=20 * DAY), "tenant", "sent") == [("acme", 100)]
+
+
+@pytest.mark.parametrize("minutes", [60, DAY, 7 * DAY, 30 * DAY])
+@pytest.mark.parametrize("all_tenants", [True, False])
+async def test_every_question_counts_the_same_mail(fleet: Fleet, minutes: int, all_tenants: bool) -> None:
+    """Whatever table answers it, by the length of the window and by what is asked."""
+    lane, other = await fleet.lane("acme", "newsletter", pool="p1"), await fleet.lane("acme", "receipt")
+    await fleet.mail(lane, 60, hard_bounced=4, provider=Provider.GMAIL, campaign="spring", list="all")
+    await fleet.mail(lane, 40, complained=2, provider=Provider.YAHOO, campaign="spring")
+    await fleet.mail(other, 10, provider=Provider.UNKNOWN)
+    await fleet.mail(other, 1000, ago=40 * DAY)
+    scope = None if all_tenants else await fleet.tenant("acme")
+    kinds = ["lane", "tenant", "type", "class", "provider", "domain", "pool"]
+    if not (all_tenants and minutes > 8 * DAY):
+        kinds += ["campaign", "list"]
+    kinds += ["day"] + (["hour"] if minutes <= 7 * DAY else []) + (["minute"] if minutes <= DAY else [])
+    for by in kinds:
+        page = await fleet.read(scope, by=by, minutes=minutes)
+        if all_tenants and by in ("campaign", "list"):
+            # Of all tenants, only mail that has one.
+            assert said(page, by, "sent") == [("spring", 100) if by == "campaign" else ("all", 60)]
+            continue
+        sums = [
+            sum(line.counts[name] for line in page.lines) for name in ("sent", "hard_bounced", "complained")
+        ]
+        assert sums == [110, 4, 2], by
+        found = [rates_of(line) for line in page.lines]
+        exposed = sum(one[Signal.COMPLAINTS].sent for one in found)
+        assert exposed == 50, by
+        for one in found:
+            assert one[Signal.BOUNCES].exposure <= one[Signal.BOUNCES].sent + 1e-6
+    at_gmail = await fleet.read(scope, minutes=minutes, provider=Provider.GMAIL)
+    assert said(at_gmail, "type", "sent", "hard_bounced") == [("newsletter", 60, 4)]
+    of_type = await fleet.read(scope, minutes=minutes, by="provider", type="newsletter")
+    assert said(of_type, "provider", "sent") == [("gmail", 60), ("yahoo", 40)]
+    of_class = await fleet.read(scope, minutes=minutes, by="tenant", class_=Class.MARKETING)
+    assert said(of_class, "tenant", "sent") == [("acme", 100)]
+
+
+async def test_one_complaint_of_21_mails_of_which_20_went_to_gmail_is_not_4_76_percent(fleet: Fleet) -> None:
+    lane = await fleet.lane("acme", "newsletter")
+    await fleet.mail(lane, 20, ago=5 * DAY, provider=Provider.GMAIL)
+    await fleet.mail(lane, 1, ago=5 * DAY, provider=Provider.YAHOO, complained=1)
+    for scope in (None, await fleet.tenant("acme")):
+        for by in ("lane", "tenant", "class", "domain", "day"):
+            [line] = (await fleet.read(scope, by=by, minutes=7 * DAY)).lines
+            rate = rates_of(line)[Signal.COMPLAINTS]
+            assert (rate.events, rate.sent, round(rate.left_out, 3)) == (1, 1, 0.952), by
+            assert rate.rate == 1.0
+            assert round(1 / 21, 4) == 0.0476
+            assert rate.low > 0.0476
+
+
+async def test_a_mail_that_moves_to_another_provider_moves_in_every_sum(fleet: Fleet) -> None:
+    """A delivery's provider is learnt later: what was counted is taken back."""
+    lane = await fleet.lane("acme", "newsletter")
+    await fleet.mail(lane, 5, provider=Provider.UNKNOWN)
+    await fleet.mail(lane, -5, delivered=-5, provider=Provider.UNKNOWN)
+    await fleet.mail(lane, 5, provider=Provider.GMAIL)
+    for minutes in (60, 7 * DAY):
+        [line] = (await fleet.read(minutes=minutes)).lines
+        assert (line.counts["sent"], line.silent_sent) == (5, 5)
+        providers = await fleet.read(by="provider", minutes=minutes)
+        assert [line for line in said(providers, "provider", "sent") if line[1]] == [("gmail", 5)]
+
+
+async def test_campaigns_of_the_same_name_of_two_tenants_are_two(fleet: Fleet) -> None:
+    for tenant, sent in (("acme", 3), ("zen", 4)):
+        await fleet.mail(await fleet.lane(tenant, "newsletter"), sent, campaign="spring")
+    found = await fleet.read(by="campaign")
+    assert said(found, "tenant", "campaign", "sent") == [("acme", "spring", 3), ("zen", "spring", 4)]
+    one = await fleet.read(await fleet.tenant("acme"), by="list", campaign="spring")
+    assert said(one, "tenant", "list", "sent") == [("acme", None, 3)]
+
+
+async def test_a_line_is_compared_with_its_own_past_and_with_its_class(fleet: Fleet) -> None:
+    lane, other = await fleet.lane("acme", "newsletter"), await fleet.lane("zen", "newsletter")
+    for day in range(2, 6):
+        await fleet.mail(lane, 1000, ago=day * DAY, hard_bounced=8)
+    await fleet.mail(lane, 420, hard_bounced=31)
+    await fleet.mail(other, 9_580, hard_bounced=9)
+    page = await fleet.read()
+    line = next(line for line in page.lines if line.lane == lane)
+    past, all_marketing = page.past[line.key], page.fleet[Class.MARKETING]
+    assert (past.counts["sent"], past.counts["hard_bounced"]) == (4000, 32)
+    assert all_marketing.counts["sent"] == 10_000
+    own = await fleet.read(MetricScope(tenant=(await fleet.tenant("acme")).tenant, as_tenant=True))
+    assert own.past[line.key].counts["sent"] == 4000
+    assert own.fleet == {}
+
+
+async def test_pages_go_on_after_the_last_key(fleet: Fleet) -> None:
+    for index in range(5):
+        await fleet.mail(await fleet.lane(f"tenant{index}", "receipt"), index + 1)
+    seen: list[int] = []
+    after = None
+    for _ in range(3):
+        page = await fleet.read(limit=2, after=after)
+        seen += [line.counts["sent"] for line in page.lines]
+        after = page.next
+    assert (seen, after) == ([1, 2, 3, 4, 5], None)
+
+
+async def test_the_worst_is_the_lane_with_the_most_evidence_not_one_bounce_of_two(fleet: Fleet) -> None:
+    for tenant, sent, bounced in (("small", 2, 1), ("bad", 1000, 80), ("good", 50_000, 200), ("none", 10, 0)):
+        await fleet.mail(await fleet.lane(tenant, "receipt"), sent, hard_bounced=bounced)
+    ranked = await fleet.top()
+    assert said(ranked, "tenant") == [("bad",), ("small",), ("good",)]
+    by_volume = await fleet.top(ranking="volume", per="tenant", limit=2)
+    assert said(by_volume, "tenant", "sent") == [("good", 50_000), ("bad", 1000)]
+
+
+async def test_a_ranking_may_be_of_one_provider_or_class(fleet: Fleet) -> None:
+    acme, zen = await fleet.lane("acme", "newsletter"), await fleet.lane("zen", "receipt")
+    await fleet.mail(acme, 100, provider=Provider.GMAIL, hard_bounced=5)
+    await fleet.mail(zen, 100, provider=Provider.YAHOO, hard_bounced=50)
+    for minutes in (60, DAY, 20 * DAY):
+        at_gmail = await fleet.top(provider=Provider.GMAIL, minutes=minutes)
+        assert said(at_gmail, "tenant", "sent", "hard_bounced") == [("acme", 100, 5)]
+        of_class = await fleet.top(class_=Class.TRANSACTIONAL, minutes=minutes, per="domain")
+        assert said(of_class, "domain", "hard_bounced") == [("zen.example", 50)]
+
+
+async def test_complaints_rank_without_the_providers_that_report_none(fleet: Fleet) -> None:
+    many, few = await fleet.lane("many", "newsletter"), await fleet.lane("few", "newsletter")
+    await fleet.mail(many, 100_000, ago=5 * DAY, provider=Provider.GMAIL)
+    await fleet.mail(many, 1_000, ago=5 * DAY, complained=9)
+    await fleet.mail(few, 10_000, ago=5 * DAY, complained=20)
+    assert said(await fleet.top(ranking="complaints", minutes=7 * DAY), "tenant") == [("many",), ("few",)]
+
+
+async def test_who_moved_the_rate_is_who_is_worse_than_the_whole_was(fleet: Fleet) -> None:
+    grew, bad = await fleet.lane("grew", "receipt"), await fleet.lane("bad", "receipt")
+    for day in range(2, 7):
+        await fleet.mail(grew, 1000, ago=day * DAY, hard_bounced=10)
+        await fleet.mail(bad, 1000, ago=day * DAY, hard_bounced=10)
+    await fleet.mail(grew, 20_000, hard_bounced=200)
+    await fleet.mail(bad, 1000, hard_bounced=90)
+    page = await fleet.top(movers=True)
+    assert said(page, "tenant") == [("bad",), ("grew",)]
+    shares = [page.shares[line.key] for line in page.lines]
+    assert page.total is not None
+    assert page.total.now is not None
+    assert page.total.before is not None
+    change = [rates_of(line)[Signal.BOUNCES].rate or 0 for line in (page.total.now, page.total.before)]
+    assert sum(shares) == pytest.approx(change[0] - change[1], abs=1e-4)
+    assert abs(shares[1]) < shares[0] / 4
+
+
+async def test_the_evidence_in_the_database_is_that_of_the_rates(fleet: Fleet) -> None:
+    for events, exposure in ((31, 420.0), (1, 2.0), (0, 10.0), (7, 6.5), (1, 0.0), (200, 50_000.0)):
+        found = await fleet.owner.fetchval("select rate_evidence($1, $2, 0.008)", float(events), exposure)
+        assert found == pytest.approx(evidence(events, exposure, 0.008), abs=1e-9)
+
+
+async def test_a_lane_whose_domain_changed_in_the_window_says_so(fleet: Fleet) -> None:
+    lane = await fleet.lane("acme", "newsletter", pool="old")
+    await fleet.mail(lane, 10)
+    assert said(await fleet.read(by="pool"), "pool", "moved") == [("old", False)]
+    await fleet.owner.execute("update route set ip_pool = 'new' where lane = $1", lane)
+    assert said(await fleet.read(by="pool"), "pool", "moved") == [("new", True)]
+    assert said(await fleet.read(by="pool", window=Window(fleet.now - DAY, fleet.now + 1)), "moved") == [
+        (True,)
+    ]
+
+
+async def test_rebuilding_the_sums_gives_what_the_folds_gave(fleet: Fleet) -> None:
+    lane = await fleet.lane("acme", "newsletter")
+    for ago in (1, 9, 70, HOUR * 30, DAY * 9):
+        for provider in (Provider.GMAIL, Provider.YAHOO):
+            await fleet.mail(lane, 10 + ago, ago=ago, provider=provider, hard_bounced=1)
+    tables = ("cohort_lane", "cohort_fleet")
+    folded = {
+        table: {tuple(row) for row in await fleet.owner.fetch(f"select * from {table}")} for table in tables
+    }
+    await fleet.owner.execute("select rebuild_cohort_sums(0)")
+    for table in tables:
+        rebuilt = {tuple(row) for row in await fleet.owner.fetch(f"select * from {table}")}
+        assert rebuilt == folded[table]
