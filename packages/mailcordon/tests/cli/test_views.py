@@ -1,14 +1,15 @@
 """How the API's documents are shown to a person: the cause first, nothing left out."""
 
+import csv
 import io
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 
-from mailcordon.adapters.cli import failures, show
+from mailcordon.adapters.cli import failures, metrics_csv, show
 from mailcordon.adapters.cli.commands import (
     account,
     cordon,
@@ -223,22 +224,74 @@ def test_onboarding_shows_the_records_to_publish_and_what_is_shared() -> None:
         assert text in said
 
 
-def test_complaints_are_a_share_of_what_was_delivered_and_bounces_of_what_was_sent() -> None:
-    row = {"type": "newsletter", "sent": 200, "delivered": 100, "hard_bounced": 4, "complained": 1}
-    assert lines(metrics.metric_table([row]))[1].split() == [
-        "newsletter",
-        "200",
-        "100",
-        "4",
-        "0",
-        "1",
-        "50.00",
-        "%",
-        "2.00",
-        "%",
-        "1.00",
-        "%",
+def rate(value: float | None, **more: Any) -> dict[str, Any]:
+    return {"rate": value, "usual": None, "young": False, "standing": "unknown", "left_out": 0.0} | more
+
+
+def test_rates_are_those_of_the_server_with_their_marks() -> None:
+    rates = {
+        "bounces": rate(0.0738, usual=0.008, standing="above"),
+        "complaints": rate(0.0104, young=True),
+        "blocks": rate(None),
+    }
+    row = {"type": "newsletter", "sent": 420, "delivered": 210, "hard_bounced": 31, "rates": rates}
+    shown = lines(metrics.metric_table([row]))[1]
+    for said in ("50.00 %", "7.38 %", "0.80 %", "~1.04 %"):
+        assert said in shown
+    assert "!7.38 %" in lines(metrics.metric_table([row | {"notes": ["lost"]}]))[1]
+
+
+def test_what_is_above_usual_is_said_before_the_table() -> None:
+    above = {"detail": "a is bad.", "rates": {"bounces": rate(0.1, standing="above")}}
+    usual = {"detail": "b is fine.", "rates": {"bounces": rate(0.1, standing="like")}}
+    assert next(iter(metrics._first([usual, above]))) == "a is bad."
+    assert "No rate of these 2 lines" in str(next(iter(metrics._first([usual, usual]))))
+    assert next(iter(metrics._first([usual]))) == "b is fine."
+    assert list(metrics._first([above] * 5))[3] == "2 more lines are above their usual rate."
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_tables_of_metrics_fit_a_terminal(width: int) -> None:
+    rates = {
+        name: rate(0.0738, usual=0.008, low=0.05, high=0.1, fleet=0.01, events=31)
+        for name in ("bounces", "complaints", "blocks", "delays")
+    }
+    flow = {"queued_before": 10, "accepted": 120_000, "sent": 119_000, "queued": 1_000}
+    row: dict[str, Any] = {
+        "tenant": "acme-industries",
+        "type": "newsletter",
+        "class": "marketing",
+        "rates": rates,
+        "sent": 119_000,
+        "delivered": 110_000,
+        "hard_bounced": 3_100,
+        "soft_bounced": 900,
+        "opened": 5,
+    }
+    for table in (
+        metrics.metric_table([row | {"flow": flow}]),
+        metrics.metric_table([row]),
+        metrics.top_table([row | {"points": 0.41}], "bounces"),
+    ):
+        out = io.StringIO()
+        show.put(Console(file=out, width=width), table)
+        shown = out.getvalue().splitlines()
+        assert max(len(line) for line in shown[:2]) <= width
+        for needed in ("newsletter", "7.38 %"):
+            assert needed in shown[1]
+
+
+def test_csv_has_no_formulas_and_its_columns_once() -> None:
+    items = [
+        {"tenant": "acme", "campaign": text, "sent": 3, "rates": {"bounces": rate(0.5)}, "notes": []}
+        for text in ("=cmd|' /C calc'!A0", "+1", "-1", "@x", "\t=1", "\r=1", 'a "b", c', "spring")
     ]
+    read = list(csv.DictReader(io.StringIO(metrics_csv.text(items, head=True), newline="")))
+    assert [row["campaign"] for row in read] == [
+        *("'=cmd|' /C calc'!A0", "'+1", "'-1", "'@x", "'\t=1", "'\r=1", 'a "b", c', "spring")
+    ]
+    assert (read[0]["sent"], read[0]["bounces_rate"], read[0]["unreliable"]) == ("3", "0.5", "no")
+    assert metrics_csv.text(items[:1], head=False).startswith("acme,")
 
 
 STATUS: dict[str, Any] = {

@@ -273,12 +273,12 @@ async def test_complaints_rank_without_the_providers_that_report_none(fleet: Fle
 
 async def test_who_moved_the_rate_is_who_is_worse_than_the_whole_was(fleet: Fleet) -> None:
     grew, bad = await fleet.lane("grew", "receipt"), await fleet.lane("bad", "receipt")
-    for day in range(2, 7):
+    for day in range(2, 15):
         await fleet.mail(grew, 1000, ago=day * DAY, hard_bounced=10)
         await fleet.mail(bad, 1000, ago=day * DAY, hard_bounced=10)
-    await fleet.mail(grew, 20_000, hard_bounced=200)
-    await fleet.mail(bad, 1000, hard_bounced=90)
-    page = await fleet.top(movers=True)
+    await fleet.mail(grew, 20_000, ago=20 * HOUR, hard_bounced=200)
+    await fleet.mail(bad, 1000, ago=20 * HOUR, hard_bounced=90)
+    page = await fleet.top(movers=True, minutes=DAY)
     assert said(page, "tenant") == [("bad",), ("grew",)]
     shares = [page.shares[line.key] for line in page.lines]
     assert page.total is not None

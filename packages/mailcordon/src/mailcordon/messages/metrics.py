@@ -16,7 +16,7 @@ _RATES = {
 }
 
 
-def percent(share: float) -> str:
+def _percent(share: float) -> str:
     """`7.4 %`, `0.12 %`, `0.031 %`: more digits for small rates, since complaints matter at 0.1 %."""
     return f"{_digits(share)} %"
 
@@ -28,13 +28,17 @@ def _digits(share: float) -> str:
     return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
-def in_window(since: int, until: int | None) -> str:
-    """`in the last hour`, `from 28 Nov 2026 15:00 UTC to 28 Nov 2026 16:00 UTC`; times in milliseconds, None: until now."""
+@example(since=1_796_000_000_000, until=1_796_003_600_000)
+@example(since=1_796_000_000_000, until=None)
+def in_window(*, since: int, until: int | None) -> str:
+    """The window of a line of `mailcordon metrics` or `top`, if it is not one that ends now."""
     return f"from {times.minute(since)} to {'now' if until is None else times.minute(until)}"
 
 
+@example(60)
+@example(10_080)
 def in_last(minutes: int) -> str:
-    """`in the last hour`, `in the last 7 days`."""
+    """The window of a line of `mailcordon metrics` or `top`."""
     if minutes == 60:
         return "in the last hour"
     if minutes == 1440:
@@ -45,8 +49,10 @@ def in_last(minutes: int) -> str:
     return f"in the last {minutes} minutes"
 
 
-def in_bucket(start: int, size: str) -> str:
-    """`in the minute of 28 Nov 2026 15:23 UTC`, `on 28 Nov 2026`, from milliseconds since 1970."""
+@example(start=1_796_000_000_000, size="hour")
+@example(start=1_796_000_000_000, size="day")
+def in_bucket(*, start: int, size: str) -> str:
+    """The time of a line of `mailcordon metrics --by day`, hour or minute."""
     return f"on {times.day(start)}" if size == "day" else f"in the {size} of {times.minute(start)}"
 
 
@@ -146,11 +152,11 @@ def rate_of(
     said = f"{of}: {events:,} {one if events == 1 else many} of {mails:,} {'mail' if mails == 1 else 'mails'} {window}"
     interval = f"{_digits(low)} to {_digits(high)}"
     said += (
-        f" (about {percent(rate)} when all have come, {interval})"
+        f" (about {_percent(rate)} when all have come, {interval})"
         if young
-        else f" ({percent(rate)}, {interval})"
+        else f" ({_percent(rate)}, {interval})"
     )
-    said += "" if usual is None else f"; usual {percent(usual)}"
+    said += "" if usual is None else f"; usual {_percent(usual)}"
     if signal == "complaints" and left_out >= 0.005:
         said += f"; {100 * left_out:.0f} % of the mail is left out, since its providers report no complaints"
     return f"{said}."
@@ -180,8 +186,8 @@ def whole_rate(*, signal: str, before: float | None, now: float | None, window: 
     if now is None:
         return f"{name} of all mail {window}: no mail was sent."
     if before is None:
-        return f"{name} of all mail {window}: {percent(now)}; there was no mail before."
-    return f"{name} of all mail {window}: {percent(now)}, before {percent(before)}."
+        return f"{name} of all mail {window}: {_percent(now)}; there was no mail before."
+    return f"{name} of all mail {window}: {_percent(now)}, before {_percent(before)}."
 
 
 @example(signal="bounces", events=31, mails=420)

@@ -341,7 +341,7 @@ class _Asked:
         if self.until is None and self.page.window.since >= self.window.since - 10:
             return messages.in_last(self.now + 1 - self.window.since - (self.window.until > self.now))
         since, until = self.page.window.since * MINUTE_MS, self.page.window.until * MINUTE_MS
-        return messages.in_window(since, None if self.until is None else until)
+        return messages.in_window(since=since, until=None if self.until is None else until)
 
     @property
     def whole(self) -> str | None:
@@ -412,7 +412,9 @@ class _Asked:
             signal=signal,
             events=rate.events,
             mails=rate.sent,
-            window=self.words if line.at is None else messages.in_bucket(line.at * MINUTE_MS, line.by),
+            window=self.words
+            if line.at is None
+            else messages.in_bucket(start=line.at * MINUTE_MS, size=line.by),
             rate=rate.rate,
             low=rate.low,
             high=rate.high,

@@ -25,7 +25,17 @@ _TIMES = ("minute", "hour", "day")
 _MOST_SENTENCES = 3  #: of lines above their usual rate, before the table
 #: What a narrow terminal can do without, least important first.
 _DROP = (
-    *("class", "opened", "soft", "block %", "delivered", "usual complaint %", "not sent", "queued"),
+    *(
+        "class",
+        "opened",
+        "delivered / sent",
+        "soft",
+        "delivered %",
+        "block %",
+        "delivered",
+        "usual complaint %",
+    ),
+    *("not sent", "queued"),
     *("tenant", "complained", "hard", "usual bounce %", "accepted"),
 )
 
@@ -42,7 +52,10 @@ Last = Annotated[
     ),
 ]
 Since = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="Mail sent since then: 2026-11-28T15:00Z.")
+    str | None,
+    typer.Option(
+        "--since", metavar="TIME", help="Mail sent since then (2026-11-28T15:00Z). Default: 1h before now."
+    ),
 ]
 Until = Annotated[
     str | None, typer.Option("--until", metavar="TIME", help="Mail sent before then. Default: now.")
@@ -64,7 +77,7 @@ mailcordon metrics --tenant acme --watch 5s
 mailcordon metrics --by provider --last 7d
 mailcordon metrics --tenant acme --type newsletter --by campaign --last 1d
 mailcordon metrics --provider gmail --by day --last 7d
-mailcordon metrics --by lane --last 90d --format csv --limit 100000 > lanes.csv
+mailcordon metrics --by lane --last 90d --format csv --limit 100000
 """,
     watchable=True,
 )
@@ -98,7 +111,11 @@ async def metrics(
     ] = None,
     by: Annotated[
         By,
-        typer.Option("--by", help="One line for each of these."),
+        typer.Option(
+            "--by",
+            metavar="WHAT",
+            help="One line for each lane, tenant, type, class, campaign, list, provider, domain, pool, day, hour or minute.",
+        ),
     ] = "lane",
     format_: Annotated[
         Literal["text", "csv"],
@@ -272,7 +289,9 @@ def metric_table(items: list[Document]) -> RenderableType:
     flows = any(child(item, "flow") for item in items)
     opens = any(item.get("opened") for item in items)
     head = ("accepted", "queued", "sent", "not sent") if flows else ("sent",)
-    rates = ("bounce %", "usual bounce %", "block %", "complaint %", "usual complaint %")
+    # Mail that never left was not delivered either; only lanes know of it.
+    share = "delivered %" if flows else "delivered / sent"
+    rates = (share, "bounce %", "usual bounce %", "block %", "complaint %", "usual complaint %")
     outcomes = ("delivered", "hard", "soft", "complained", *(("opened",) if opens else ()))
     columns = (*names, *head, *outcomes, *rates)
     rows = [
@@ -284,6 +303,7 @@ def metric_table(items: list[Document]) -> RenderableType:
                 for name in ("delivered", "hard_bounced", "soft_bounced", "complained")
             ),
             *([int(item.get("opened") or 0)] if opens else []),
+            _delivered(item, flows=flows),
             *(_rate(item, "bounces"), _usual(item, "bounces"), _rate(item, "blocks")),
             *(_rate(item, "complaints"), _usual(item, "complaints")),
         ]
@@ -320,6 +340,11 @@ def top_table(items: list[Document], by: str) -> RenderableType:
     ]
     drop = [name for name in ("class", "fleet %", "low %", "high %", "usual %") if name in columns]
     return show.table(columns, rows, drop=drop)
+
+
+def _delivered(item: Document, *, flows: bool) -> str:
+    whole = _accepted(child(item, "flow")) if flows else int(item.get("sent") or 0)
+    return percent(min(int(item.get("delivered") or 0), whole), whole)
 
 
 def _named(item: Document, names: Iterable[str]) -> Iterator[object]:
