@@ -32,7 +32,8 @@ async def test_each_partition_holds_exactly_the_ids_of_its_day(connection: engin
     rows = await connection.fetch(
         "select c.relname, p.relname as parent, pg_get_expr(c.relpartbound, c.oid) as bounds "
         "from pg_inherits i join pg_class c on c.oid = i.inhrelid join pg_class p on p.oid = i.inhparent "
-        "where p.relkind = 'p' and c.relkind = 'r' and c.relname <> p.relname || '_default'"
+        "join pg_partitioned_table t on t.partrelid = p.oid and t.partstrat = 'r' "
+        "where c.relkind = 'r' and c.relname <> p.relname || '_default'"
     )
     assert {row["parent"] for row in rows} == {*PARENTS, *COUNTS}
     for row in rows:
