@@ -108,10 +108,19 @@ class ProviderLearning:
         self._local = local
 
     async def advance(self) -> int:
-        """Looks up what is wanted. Returns how many domains were answered or failed."""
+        """Looks up a batch of what is wanted, and passes over what is known. Returns how many domains are no longer wanted."""
+        done = 0
+        while True:
+            taken, looked_up = await self._batch()
+            done += taken
+            if not taken or looked_up:
+                return done
+
+    async def _batch(self) -> tuple[int, int]:
+        """How many domains were taken, and how many of these were looked up."""
         wanted, now = await self._store.claim(BATCH, lease_ms=LEASE_MS)
         if not wanted:
-            return 0
+            return 0, 0
         known = await self._store.known(wanted)
         fresh = [one for one in wanted if one in known and known[one].expires_at > now]
         if fresh:
@@ -130,7 +139,7 @@ class ProviderLearning:
                 for domain, answer in zip(due, answers, strict=True)
             ]
         )
-        return len(wanted)
+        return len(wanted), len(due)
 
     async def settle_counts(self, within_ms: int = RECENT_MS) -> None:
         """Moves counts that were written while their domain was being learnt, and asks for domains that nobody asked for: what
