@@ -625,7 +625,7 @@ async def test_an_unknown_url_is_a_problem_as_any_other_error(api: Api) -> None:
         assert problem(await api.ask("GET", path))[0] == 404
     for method, path, allowed in (
         ("PUT", "/v1/messages", "POST"),
-        ("GET", "/v1/messages", "POST"),
+        ("DELETE", "/v1/messages", "GET, POST"),
         ("POST", "/v1/messages/msg_0000000000000", "GET"),
         ("POST", "/v1/health", "GET"),
     ):

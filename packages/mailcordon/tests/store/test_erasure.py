@@ -325,7 +325,7 @@ async def test_passes_end_when_the_records_of_the_mail_are_gone(life: Retired) -
     await life.retire("acme")
     await life.ask()
     await life.erasures.run()
-    await owner.execute("delete from recipient")
+    await owner.execute("delete from message")
     await owner.execute("update erasure set next_at = now()")
     await life.erasures.run()
     assert await owner.fetchval("select next_at from erasure") is None

@@ -21,6 +21,7 @@ from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
+from mailcordon.adapters.db.message_search import MessageSearch
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
@@ -37,9 +38,11 @@ from mailcordon.adapters.http import message_protocol, server, shared_door, tls_
 from mailcordon.adapters.http import metrics as metric_routes
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import providers as provider_routes
+from mailcordon.adapters.http import search as search_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http import suppressions as suppression_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
+from mailcordon.adapters.http.search import SearchServices
 from mailcordon.app import heartbeat, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
@@ -121,6 +124,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             hash_key=installation.hash_key,
             buckets=Buckets(config.key_rates, config.tenant_rates, door_facts.refuse),
             reads=Reads(config.reads, door_facts.refuse),
+            region=config.region,
         )
         replays = ObserveStore(config.login_url("observe"))
         stack.push_async_callback(replays.close)
@@ -182,6 +186,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
             *metric_routes.routes(PostgresMetricsReader(*read_as)),
+            *search_routes.routes(
+                SearchServices(
+                    search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region
+                )
+            ),
             *suppression_routes.routes(suppressed),
             *status_routes.routes(StatusReader(readers["control"])),
             *account_routes.routes(AccountReader(readers["control"])),

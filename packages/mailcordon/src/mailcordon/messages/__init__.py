@@ -10,6 +10,7 @@ What the API, the CLI and the log show in the same words:
 - `proofs`: what a proof of attribution shows, and what did not come back.
 - `sharing`: what the lanes of a tenant share. `isolation` says it by dimension, with what would end it.
 - `identities`: the DNS records of a domain, whose it is, and what is wrong with what is published.
+- `search`: what a search did not find, and why something is as it is.
 - `holds`: what placing, lifting or cancelling would do.
 - `status`: what is not well, and what to do about it. `queues` and `audit` say the same of SES's events and of the audit trail.
 

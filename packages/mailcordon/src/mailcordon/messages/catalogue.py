@@ -20,6 +20,7 @@ SUBJECTS = (
     "identities",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     "metrics",
+    "search",
     *("api", "mail", "keys", "door", "suppressions"),
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

@@ -48,6 +48,9 @@ from mailcordon.adapters.cli.commands import (
     tenant,
     why,
 )
+from mailcordon.adapters.cli.commands import (
+    messages as found_messages,
+)
 from mailcordon.adapters.cli.drill import command as drill
 from mailcordon.messages import cli as messages
 
@@ -85,6 +88,7 @@ SINGLE_COMMANDS = (
     account.app,
     send.app,
     why.app,
+    found_messages.app,
     sent.app,
     cordon.app,
     metrics.app,
@@ -96,7 +100,7 @@ ORDER = (
     *("up", "down", "drill"),
     *("tenant", "lane", "identity", "type"),
     *("plan", "apply", "plans", "export", "drift", "prove", "isolation"),
-    *("send", "why", "message", "sent"),
+    *("send", "why", "messages", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "feedback", "account", "metrics", "top", "provider", "suppression", "quarantine", "mailbox"),
     *("key", "audit"),

@@ -70,25 +70,33 @@ class MessageReader:
 
     async def address(self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool) -> view.AddressRecords:
         async with self._snapshot(tenant if as_tenant else None) as connection:
-            newest = await connection.fetch(_SQL.newest_to, tenant, hash, limit)
+            newest = [row["id"] for row in await connection.fetch(_SQL.newest_to, tenant, hash, limit)]
             suppressions = await connection.fetch(_SQL.suppressions_of, tenant, hash)
-            rows: dict[int, list[asyncpg.Record]] = {}
-            if newest:
-                deliveries = [row["delivery"] for row in newest]
-                for row in await connection.fetch(_SQL.states, deliveries, [row["lane"] for row in newest]):
-                    rows.setdefault(row["id"], []).append(row)
-            since: dict[int, int] = {}
-            for row in newest:  # the oldest of each lane comes last
-                since[row["lane"]] = ids.ms_of(row["id"])
-            around = await _around(connection, since, as_tenant=as_tenant) if newest else None
+            deliveries = await records_of(connection, newest, as_tenant=as_tenant)
         return view.AddressRecords(
-            deliveries=[
-                (row["delivery"], around.records(row, rows.get(row["delivery"], []), {}))
-                for row in newest
-                if around is not None
-            ],
-            suppressions=[suppression_from_row(row) for row in suppressions],
+            deliveries=deliveries, suppressions=[suppression_from_row(row) for row in suppressions]
         )
+
+
+async def records_of(
+    connection: engine.PooledConnection, deliveries: Sequence[int], *, as_tenant: bool
+) -> list[tuple[int, MessageRecords]]:
+    """Each delivery that this reader may see, newest first, with what is known of it and its message: without history and without
+    its other recipients. In the caller's snapshot."""
+    if not deliveries:
+        return []
+    newest = await connection.fetch(_SQL.messages_of, deliveries)
+    rows: dict[int, list[asyncpg.Record]] = {}
+    asked, lanes = [row["delivery"] for row in newest], [row["lane"] for row in newest]
+    for row in await connection.fetch(_SQL.states, asked, lanes):
+        rows.setdefault(row["id"], []).append(row)
+    since: dict[int, int] = {}
+    for row in newest:  # the oldest of each lane comes last
+        since[row["lane"]] = ids.ms_of(row["id"])
+    if not since:
+        return []
+    around = await _around(connection, since, as_tenant=as_tenant)
+    return [(row["delivery"], around.records(row, rows.get(row["delivery"], []), {})) for row in newest]
 
 
 @dataclass(frozen=True, slots=True)

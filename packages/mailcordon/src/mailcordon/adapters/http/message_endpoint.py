@@ -56,6 +56,7 @@ class MessageEndpoint:
         hash_key: bytes,
         buckets: Buckets | None = None,
         reads: Reads | None = None,
+        region: str = "us-east-1",
     ) -> None:
         self.accept = accept
         self.keys = keys
@@ -64,16 +65,17 @@ class MessageEndpoint:
         self.hash_key = hash_key
         self.buckets = buckets or Buckets(Rates(), TENANT_RATES, lambda limit: None)
         self.reads = reads or Reads(ReadLimits(), lambda limit: None)
+        self.region = region  #: of SES
         self._decoder = msgspec.json.Decoder(SendBody)
         self._encode = msgspec.json.Encoder().encode
 
     # POST -----------------------------------------------------------------------------------------------------------------
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI function for /v1/messages, which takes POST only."""
+        """The ASGI function for /v1/messages, of all methods but GET."""
         try:
             if scope["type"] != "http" or scope["method"] != "POST":
-                raise MethodNotAllowedException(headers={"allow": "POST"})
+                raise MethodNotAllowedException(headers={"allow": "GET, POST"})
             authorization, key = credentials(scope["headers"])
             client = client_of(cast(HTTPScope, scope))
             await self._sender(authorization, client)  # before any of the body is kept in memory

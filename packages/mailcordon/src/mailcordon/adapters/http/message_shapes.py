@@ -6,7 +6,7 @@ import msgspec
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.shapes import Time
-from mailcordon.core import ids
+from mailcordon.core import ids, ses_ids
 from mailcordon.core.delivery import State
 from mailcordon.core.suppression import Suppression
 from mailcordon.send import submission, view
@@ -77,6 +77,7 @@ class DeliveryView(msgspec.Struct):
     attempts: int
     ses_id: str | None
     bounce: BounceView | None
+    message_id: str | None  #: the Message-ID header that the recipient sees; SES sets it
     timeline: list[MomentView]
 
 
@@ -180,7 +181,11 @@ def message_accepted(accepted: Accepted) -> MessageAccepted:
     )
 
 
-def message_view(records: view.MessageRecords) -> MessageView:
+def message_id_header(ses_id: str | None, region: str) -> str | None:
+    return None if ses_id is None else ses_ids.header(ses_id, region)
+
+
+def message_view(records: view.MessageRecords, region: str) -> MessageView:
     return MessageView(
         id=ids.message_id(records.message.id),
         tenant=records.message.tenant_slug,
@@ -200,6 +205,7 @@ def message_view(records: view.MessageRecords) -> MessageView:
                 provider=one.provider,
                 attempts=one.attempts,
                 ses_id=one.ses_id,
+                message_id=message_id_header(one.ses_id, region),
                 bounce=None if one.bounced is None else _bounce(one.bounced),
                 timeline=[_moment(entry) for entry in one.timeline],
             )
@@ -241,3 +247,6 @@ def suppression(found: Suppression, tenant: str) -> AddressSuppression:
 def word(state: State) -> str:
     """The API says `queued` for the queue's `ready`."""
     return "queued" if state is State.READY else state.word
+
+
+STATES = {word(state): state for state in State}

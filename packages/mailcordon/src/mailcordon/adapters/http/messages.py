@@ -30,7 +30,7 @@ def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
     async def get_message(request: AnyRequest, id: FromPath[str]) -> MessageView:
         principal = principal_of(request)
         principal.require("read")
-        return message_shapes.message_view(await endpoint.records(id, principal))
+        return message_shapes.message_view(await endpoint.records(id, principal), endpoint.region)
 
     @delete(
         "/v1/messages/{id:str}",

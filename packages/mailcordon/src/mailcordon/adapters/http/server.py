@@ -21,6 +21,8 @@ from mailcordon.adapters.http.json_body import JSONRequest
 from mailcordon.adapters.http.message_endpoint import App, MessageEndpoint
 from mailcordon.control.key_cache import KeyCache
 
+_READS = ("GET", "HEAD")
+
 
 class Health(msgspec.Struct):
     """Whether this process can work."""
@@ -49,7 +51,11 @@ def build(
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == message_endpoint.PATH:
+        if (
+            scope["type"] == "http"
+            and scope["path"] == message_endpoint.PATH
+            and scope["method"] not in _READS
+        ):
             await endpoint(scope, receive, send)
         else:
             await rest(scope, receive, send)

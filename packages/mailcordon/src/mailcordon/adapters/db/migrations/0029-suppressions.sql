@@ -80,7 +80,6 @@ declare
     high bigint;
     ids bigint[];
     messages bigint[];
-    last_hash bytea;
     n int;
 begin
     if of_tenant is null or most is null or not most between 1 and 10000 or words is null or length(words) > 200 then
@@ -128,10 +127,15 @@ begin
         low := greatest(first_id_of(e.on_day), 0);
         high := least(first_id_of(e.on_day + 1), e.before_id);
         exit when low >= e.before_id;
-        select array_agg(x.id order by x.hash, x.id), (array_agg(x.hash order by x.hash desc))[1] into ids, last_hash
-          from (select hash, id from recipient
-                 where tenant = of_tenant and id >= low and id < high and (hash, id) > (e.after_hash, e.after_id)
-                 order by hash, id limit most) x;
+        -- By its lanes: the key of `recipient` begins with the hash (0030-search.sql).
+        select array_agg(m.id + r.n order by m.id + r.n) into ids
+          from (select m.id, m.recipients from lane l cross join lateral (
+                    select id, recipients from message
+                     where lane = l.id and id >= greatest(low, e.after_id & ~63::bigint) and id < high order by id limit most) m
+                 where l.tenant = of_tenant order by m.id limit most) m
+         cross join generate_series(1, cardinality(m.recipients)) r (n)
+         where m.id + r.n > e.after_id and m.id + r.n < high;
+        ids := ids[:most];
         exit when ids is not null;
         e.on_day := e.on_day + 1; e.after_hash := ''; e.after_id := 0;
     end loop;
@@ -152,7 +156,7 @@ begin
     update outcome set detail = words where id = any (ids) and id >= low and id < high and detail is distinct from words;
     update note set detail = words where id = any (ids) and id >= low and id < high and detail <> words;
     update event set detail = '{}' where delivery = any (ids) and delivery >= low and delivery < high and detail <> '{}';
-    update erasure set on_day = e.on_day, after_hash = last_hash, after_id = ids[cardinality(ids)],
+    update erasure set on_day = e.on_day, after_id = ids[cardinality(ids)],
                        deliveries = e.deliveries + cardinality(ids)
      where tenant = of_tenant;
     return cardinality(ids);

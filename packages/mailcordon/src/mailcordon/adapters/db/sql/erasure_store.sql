@@ -11,7 +11,10 @@ from erasure where tenant = $1;
 
 -- name: personal
 -- What there is to erase: counted to a limit, since an answer must not cost a scan of all mail.
-select (select count(*) from (select from recipient where tenant = $1 limit $2) x)::int as deliveries,
+select (select least(coalesce(sum(x.recipients), 0), $2) from (
+            select m.recipients from lane l cross join lateral (
+                select cardinality(recipients) as recipients from message where lane = l.id limit $2) m
+             where l.tenant = $1 limit $2) x)::int as deliveries,
        (select count(*) from suppression where tenant = $1)::int as suppressions,
        (select count(*) from quarantine where tenant = $1)::int as quarantined;
 

@@ -70,12 +70,16 @@ select lower(t.gone) as kept_from, upper(t.gone) as kept_until
  order by 1 desc limit 100;
 
 -- name: newest_to
--- The newest deliveries to an address, each with its message.
-select r.id as delivery, m.*, t.slug, ty.name as type, ty.class, l.expiry_ms, providers_at(m.recipients, m.id) as learnt
-  from (select id from recipient where tenant = $1 and hash = $2 order by id desc limit $3) r
- cross join lateral (select * from message where id = r.id & -64 limit 1) m
+-- The newest deliveries to an address.
+select id from recipient where tenant = $1 and hash = $2 order by id desc limit $3;
+
+-- name: messages_of
+-- The messages of some deliveries, newest first.
+select d.id as delivery, m.*, t.slug, ty.name as type, ty.class, l.expiry_ms, providers_at(m.recipients, m.id) as learnt
+  from unnest($1::bigint[]) d (id)
+ cross join lateral (select * from message where id = d.id & -64 limit 1) m
   join tenant t on t.id = m.tenant join lane l on l.id = m.lane join message_type ty on ty.id = l.type
- order by r.id desc;
+ order by d.id desc;
 
 -- name: states
 -- What is known of each of these deliveries, as in `deliveries`. Each row is looked up by its key, whatever the planner believes

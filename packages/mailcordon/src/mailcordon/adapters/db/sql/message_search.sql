@@ -1,0 +1,208 @@
+-- Finding messages. Every walk goes from the newest id to older ones: $1 is the first id, $2 the id after the last one, both of
+-- deliveries, and $3 is how many are returned at most. What an index has beside the time, such as tenants, is asked for before, from
+-- the keys alone (a skip scan): of the newest of the spans of ids that has any; $1 are their beginnings, newest first, $2 is their
+-- length, looked at in this order. All are planned once for any arguments. An order that only one index has, and rows that are compared whole, leave no
+-- other index to go by.
+
+-- name: bounds
+-- The clock, the oldest message, and for how long a mail may wait before its call.
+select now_ms() as now, (select min(id) from message) as oldest,
+       (select coalesce(max(expiry_ms), 0) from lane) as most_expiry;
+
+-- name: lanes
+-- The lanes of a tenant, of a type, or both; retired ones too.
+select l.id from lane l join message_type y on y.id = l.type
+ where ($1::int is null or l.tenant = $1) and ($2::text is null or y.name = $2) order by l.id;
+
+-- name: walk
+-- All mail.
+select id, cardinality(recipients) as recipients from message where id >= ($1::bigint & -64) and id < $2 order by id desc limit $3;
+
+-- name: walk_lanes
+-- Mail of some lanes.
+select m.id, m.recipients
+  from unnest($4::int[]) u (lane)
+ cross join lateral (select id, cardinality(recipients) as recipients from message
+                      where (lane, id) >= (u.lane, $1::bigint & -64) and (lane, id) < (u.lane, $2)
+                        and id >= ($1::bigint & -64) and id < $2 order by lane desc, id desc limit $3) m
+ order by m.id desc limit $3;
+
+-- name: campaign_tenants
+-- The tenants from $4 to $5 that have mail of a campaign.
+with recursive span as materialized (
+    select s.low from unnest($1::bigint[]) s (low) cross join lateral (
+        select from message where campaign = $3 and tenant between $4 and $5
+                              and id >= s.low and id < s.low + $2::bigint limit 1) m
+     limit 1
+), k (low, tenant) as (
+    (select s.low, m.tenant from span s cross join lateral (
+        select tenant from message where campaign = $3 and tenant between $4 and $5
+                                     and id >= s.low and id < s.low + $2 order by tenant limit 1) m)
+    union all
+    select k.low, m.tenant from k cross join lateral (
+        select tenant from message where campaign = $3 and tenant > k.tenant and tenant <= $5
+                                     and id >= k.low and id < k.low + $2 order by tenant limit 1) m
+)
+select low, tenant from k;
+
+-- name: walk_campaign
+-- Mail of a campaign, of some tenants.
+select m.id, m.recipients
+  from unnest($5::int[]) u (tenant)
+ cross join lateral (select id, cardinality(recipients) as recipients from message
+                      where (campaign, tenant, id) >= ($4, u.tenant, $1::bigint & -64) and (campaign, tenant, id) < ($4, u.tenant, $2)
+                        and campaign is not null and id >= ($1::bigint & -64) and id < $2
+                      order by campaign desc, tenant desc, id desc limit $3) m
+ order by m.id desc limit $3;
+
+-- name: list_tenants
+-- The tenants from $4 to $5 that have mail of a list.
+with recursive span as materialized (
+    select s.low from unnest($1::bigint[]) s (low) cross join lateral (
+        select from message where list = $3 and tenant between $4 and $5
+                              and id >= s.low and id < s.low + $2::bigint limit 1) m
+     limit 1
+), k (low, tenant) as (
+    (select s.low, m.tenant from span s cross join lateral (
+        select tenant from message where list = $3 and tenant between $4 and $5
+                                     and id >= s.low and id < s.low + $2 order by tenant limit 1) m)
+    union all
+    select k.low, m.tenant from k cross join lateral (
+        select tenant from message where list = $3 and tenant > k.tenant and tenant <= $5
+                                     and id >= k.low and id < k.low + $2 order by tenant limit 1) m
+)
+select low, tenant from k;
+
+-- name: walk_list
+-- Mail of a list, of some tenants (as `walk_campaign`).
+select m.id, m.recipients
+  from unnest($5::int[]) u (tenant)
+ cross join lateral (select id, cardinality(recipients) as recipients from message
+                      where (list, tenant, id) >= ($4, u.tenant, $1::bigint & -64) and (list, tenant, id) < ($4, u.tenant, $2)
+                        and list is not null and id >= ($1::bigint & -64) and id < $2
+                      order by list desc, tenant desc, id desc limit $3) m
+ order by m.id desc limit $3;
+
+-- name: walk_recipient
+-- Deliveries to an address, of the tenants from $5 to $6.
+select id from recipient where hash = $4 and tenant between $5 and $6 and id >= $1 and id < $2 order by id desc limit $3;
+
+-- name: ledger_keys
+-- The tenants from $4 to $5 and reasons of what left the queue in these states.
+with recursive span as materialized (
+    select s.low from unnest($1::bigint[]) s (low) cross join lateral (
+        select from unnest($3::smallint[]) w (state) cross join lateral (
+            select from ledger where state = w.state and state <> 20 and tenant between $4 and $5
+                                 and id >= s.low and id < s.low + $2::bigint limit 1) g
+         limit 1) x
+     limit 1
+), k (low, state, tenant, reason) as (
+    (select s.low, w.state, g.tenant, g.reason from span s cross join unnest($3::smallint[]) w (state) cross join lateral (
+        select tenant, coalesce(reason, '') as reason from ledger
+         where state = w.state and state <> 20 and tenant between $4 and $5 and id >= s.low and id < s.low + $2
+         order by tenant, coalesce(reason, '') limit 1) g)
+    union all
+    select k.low, k.state, g.tenant, g.reason from k cross join lateral (
+        select tenant, coalesce(reason, '') as reason from ledger
+         where state = k.state and state <> 20 and (tenant, coalesce(reason, '')) > (k.tenant, k.reason) and tenant <= $5
+           and id >= k.low and id < k.low + $2
+         order by tenant, coalesce(reason, '') limit 1) g
+)
+select low, state as number, tenant, reason from k;
+
+-- name: walk_ledger
+-- Deliveries that left the queue in a state, for a reason.
+select g.id
+  from unnest($4::smallint[], $5::int[], $6::text[]) u (state, tenant, reason)
+ cross join lateral (
+    select id from ledger
+     where (state, tenant, coalesce(reason, ''), id) >= (u.state, u.tenant, u.reason, $1)
+       and (state, tenant, coalesce(reason, ''), id) < (u.state, u.tenant, u.reason, $2)
+       and state <> 20 and id >= $1 and id < $2
+     order by state desc, tenant desc, coalesce(reason, '') desc, id desc limit $3) g
+ order by g.id desc limit $3;
+
+-- name: event_keys
+-- The tenants from $4 to $5 with events of these kinds.
+with recursive span as materialized (
+    select s.low from unnest($1::bigint[]) s (low) cross join lateral (
+        select from unnest($3::smallint[]) w (kind) cross join lateral (
+            select from event where kind = w.kind and kind in (1, 2, 4, 5, 6, 7, 10) and tenant between $4 and $5
+                                and delivery >= s.low and delivery < s.low + $2::bigint limit 1) g
+         limit 1) x
+     limit 1
+), k (low, kind, tenant) as (
+    (select s.low, w.kind, g.tenant from span s cross join unnest($3::smallint[]) w (kind) cross join lateral (
+        select tenant from event
+         where kind = w.kind and kind in (1, 2, 4, 5, 6, 7, 10) and tenant between $4 and $5
+           and delivery >= s.low and delivery < s.low + $2
+         order by tenant limit 1) g)
+    union all
+    select k.low, k.kind, g.tenant from k cross join lateral (
+        select tenant from event
+         where kind = k.kind and kind in (1, 2, 4, 5, 6, 7, 10) and tenant > k.tenant and tenant <= $5
+           and delivery >= k.low and delivery < k.low + $2
+         order by tenant limit 1) g
+)
+select low, kind as number, tenant from k;
+
+-- name: walk_events
+-- Deliveries of which SES reported a kind of event, with SES's reason or that of the bounce ($6), or any.
+select g.delivery as id
+  from unnest($4::smallint[], $5::int[]) u (kind, tenant)
+ cross join lateral (
+    select delivery from event
+     where (kind, tenant, delivery) >= (u.kind, u.tenant, $1) and (kind, tenant, delivery) < (u.kind, u.tenant, $2)
+       and kind in (1, 2, 4, 5, 6, 7, 10) and delivery >= $1 and delivery < $2
+       and ($6::text is null or detail ->> 'bounce_reason' = $6 or detail ->> 'reason' = $6)
+     order by kind desc, tenant desc, delivery desc limit $3) g
+ order by g.delivery desc limit $3;
+
+-- name: walk_queue
+-- Deliveries in the queue. $5 says of which lanes: those that something closes (true), the others (false), or all (null). $6 says in
+-- which places: 0 ready, 1 sending, and 10 + `waiting.why`. $7: whether their time must be over.
+select q.id
+  from lane l
+ cross join lateral (
+    (select r.id from ready r
+      where r.lane = l.id and r.id >= $1 and r.id < $2 and r.state = any ($6::smallint[])
+        and ($5::boolean is null or (l.held or l.stopped or (select every_lane_stopped())) = $5)
+        and (r.state = 0 and r.id < first_id_at(now_ms() - l.expiry_ms)) = $7::boolean
+      order by r.id desc limit $3)
+    union all
+    (select w.id from waiting w
+      where w.lane = l.id and w.id >= $1 and w.id < $2 and w.why + 10 = any ($6::smallint[]) and not $7
+      order by w.id desc limit $3)
+ ) q
+ where $4::int[] is null or l.id = any ($4)
+ order by q.id desc limit $3;
+
+-- name: fitting
+-- Of some deliveries those whose recorded state ($2), lane, campaign and list ($4 to $7) fit, and of which SES reported a reason ($3).
+-- State 0: it has not left the queue. Each row is looked up by its key, whatever the planner believes of the sizes of tables: so
+-- `limit`.
+select d.id
+  from unnest($1::bigint[]) d (id)
+  left join lateral (select state from outcome where $2::smallint[] is not null and id = d.id limit 1) o on true
+  left join lateral (select state from ledger where $2::smallint[] is not null and id = d.id limit 1) g on true
+  left join lateral (select lane, campaign, list from message where $4::boolean and id = d.id & -64 limit 1) m on true
+ where ($2 is null or coalesce(o.state, g.state, 0) = any ($2))
+   and ($3::text is null or exists (select from event where delivery = d.id and (detail ->> 'bounce_reason' = $3 or detail ->> 'reason' = $3)))
+   and (not $4 or ($5::int[] is null or m.lane = any ($5)) and ($6::text is null or m.campaign = $6) and ($7::text is null or m.list = $7))
+ order by d.id desc;
+
+-- name: by_ses_id
+-- Deliveries with SES's id, of calls from $2 to $3 (ms since 1970), accepted from $4 to $5 (ids).
+select id from ledger where called_at between $2 and $3 and ses_id = $1 and id >= $4 and id < $5 limit 10;
+
+-- name: by_send_event
+-- The same from what SES reported, for calls whose answer was not clear.
+select delivery as id from send_event where at between $2 and $3 and ses_id = $1 and delivery >= $4 and delivery < $5 limit 10;
+
+-- name: mailed
+-- Which of some addresses were mailed by the tenants from $2 to $3, and when last.
+select h.n, x.id, t.slug
+  from unnest($1::bytea[]) with ordinality h (hash, n)
+ cross join lateral (select id, tenant from recipient where hash = h.hash and tenant between $2 and $3 and id >= $5 and id < $6 limit 1) x
+  join tenant t on t.id = x.tenant
+ order by h.n limit $4;

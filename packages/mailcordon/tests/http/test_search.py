@@ -1,0 +1,180 @@
+"""GET /v1/messages: what may be asked for, by whom, and what is said of an address that was never mailed."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.message_reader import MessageReader
+from mailcordon.adapters.db.message_search import MessageSearch
+from mailcordon.adapters.http import search, server
+from mailcordon.adapters.http.message_endpoint import MessageEndpoint
+from mailcordon.control import keys
+from mailcordon.control.key_cache import KeyCache
+from mailcordon.core import ids
+from mailcordon_fixtures.queue_world import HASH_KEY, MakeSubmission, World, accepting, allowed
+
+CALLED = time.time_ns() // 1_000_000 + 3_600_000  #: after every acceptance of this module
+SES_ID = f"0100{CALLED + 50:012x}-e4511161-032f-4588-82f8-53f2b862e736-000000"
+HEADER = f"<{SES_ID}@email.amazonses.com>"
+
+
+class Api:
+    def __init__(self, client: httpx.AsyncClient, tokens: dict[str, str]) -> None:
+        self.client, self.tokens = client, tokens
+
+    async def get(self, who: str = "acme", path: str = "/v1/messages", **query: str) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self.tokens[who]}"}
+        return await self.client.get(path, params=query, headers=headers)
+
+    async def found(self, who: str = "acme", **query: str) -> dict[str, Any]:
+        answer = await self.get(who, **query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    """The world of the queue tests, instead of the one in conftest.py."""
+    connection = await asyncpg.connect(database.dsn("owner"), server_settings={"search_path": "mailcordon"})
+    yield World(database, connection)
+    await connection.close()
+
+
+@pytest.fixture
+async def api(world: World, make_submission: MakeSubmission) -> AsyncIterator[Api]:
+    for slug in ("acme", "zen"):
+        await world.lane(slug, "password-reset")
+        await world.lane(slug, "newsletter")
+    await world.account()
+    await world.dispatcher()
+    async with accepting(world) as accept:
+        for slug, to in (
+            ("acme", "kim@example.com"),
+            ("acme", "lee@example.com"),
+            ("zen", "kin@example.com"),
+        ):
+            one = make_submission("newsletter", slug, [to], campaign=f"{slug}-spring")
+            await accept.enqueue(slug, one, api_key=1, key=None, still_allowed=allowed)
+    c = world.connection
+    await c.execute(
+        "with gone as (delete from ready where id = (select max(r.id) from recipient r join tenant t on t.id = r.tenant"
+        " where t.slug = 'zen') returning *)"
+        " insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)"
+        " select id, tenant, lane, 20, 1, 0, $1, $2, $2, 'sent', 'SES accepted the mail' from gone",
+        SES_ID, CALLED,
+    )  # fmt: skip
+    pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
+    store = KeyStore(pools["control"])
+    made, cache = keys.Keys(store), KeyCache(store, clock=time.time)
+    tokens = {
+        name: (await made.create(tenant=tenant, name=name, scopes=scopes, actor="test"))[1]
+        for name, tenant, scopes in (
+            ("acme", "acme", ["read"]),
+            ("zen", "zen", ["read"]),
+            ("sender", "acme", ["send"]),
+            ("platform", None, ["read"]),
+        )
+    }
+    read_as, nothing = (pools["control"], pools["reader"]), None
+    endpoint = MessageEndpoint(
+        accept=nothing,  # pyright: ignore[reportArgumentType]
+        keys=cache,
+        reader=MessageReader(*read_as),
+        canceller=nothing,  # pyright: ignore[reportArgumentType]
+        hash_key=HASH_KEY,
+    )
+
+    async def health() -> server.Health:
+        return server.Health(ok=True, database="ok", oldest_snapshot_seconds=None)
+
+    services = search.SearchServices(search=MessageSearch(*read_as), hash_key=HASH_KEY, region="us-east-1")
+    app: Any = server.build(endpoint, cache, search.routes(services), health, "0")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mailcordon") as client:
+        yield Api(client, tokens)
+    for pool in pools.values():
+        await pool.close()
+
+
+def to(page: dict[str, Any]) -> list[str]:
+    return [item["to"] for item in page["items"]]
+
+
+async def test_a_tenants_key_finds_its_own_mail_only(api: Api) -> None:
+    assert to(await api.found("acme")) == ["lee@example.com", "kim@example.com"]
+    assert to(await api.found("zen")) == ["kin@example.com"]
+    assert to(await api.found("platform")) == ["kin@example.com", "lee@example.com", "kim@example.com"]
+    assert to(await api.found("platform", tenant="zen")) == ["kin@example.com"]
+    assert to(await api.found("acme", campaign="zen-spring")) == []
+    assert to(await api.found("acme", message_id=HEADER)) == []
+
+
+async def test_another_tenant_does_not_exist_and_the_scope_is_needed(api: Api) -> None:
+    for who, query, status in (
+        ("acme", {"tenant": "zen"}, 404),
+        ("acme", {"tenant": "nobody"}, 404),
+        ("platform", {"tenant": "nobody"}, 404),
+        ("sender", {}, 403),
+    ):
+        assert (await api.get(who, **query)).status_code == status, (who, query)
+    assert (await api.client.get("/v1/messages")).status_code == 401
+
+
+async def test_a_page_goes_on_at_its_cursor(api: Api) -> None:
+    first = await api.found("platform", limit="2")
+    assert to(first) == ["kin@example.com", "lee@example.com"]
+    rest = await api.found("platform", limit="2", after=first["next"])
+    assert (to(rest), rest["next"]) == (["kim@example.com"], None)
+
+
+async def test_the_message_id_that_the_recipient_sees_finds_the_mail_and_is_shown(api: Api) -> None:
+    for query in ({"message_id": HEADER}, {"message_id": HEADER.strip("<>")}, {"ses_id": SES_ID}):
+        [item] = (await api.found("platform", **query))["items"]
+        assert (item["to"], item["message_id"], item["state"]) == ("kin@example.com", HEADER, "sent")
+        shown = (await api.get("platform", f"/v1/messages/{item['message']}")).json()["deliveries"][0]
+        names = ("id", "to", "state", "since", "reason", "detail", "ses_id", "message_id")
+        assert [shown[name] for name in names] == [item[name] for name in names]
+
+
+async def test_an_address_that_was_never_mailed_says_so_with_similar_ones_of_the_tenant(api: Api) -> None:
+    page = await api.found("acme", to="kim@exmaple.com")
+    never = page["never_mailed"]
+    assert (page["items"], never["similar"]) == ([], ["kim@example.com"])
+    assert never["detail"].startswith("acme has never mailed kim@exmaple.com in the records")
+    assert "kim@example.com" in never["detail"]
+    # kin@example.com is another tenant's.
+    assert (await api.found("zen", to="kim@exmaple.com"))["never_mailed"]["similar"] == []
+    both = (await api.found("platform", to="kik@example.com"))["never_mailed"]
+    assert both["detail"].startswith("No tenant has ever mailed kik@example.com")
+    assert both["similar"] == []  # neither is a slip of one key
+
+
+async def test_an_address_that_was_mailed_is_not_called_never_mailed(api: Api) -> None:
+    assert (await api.found("acme", to="kim@example.com", state="bounced"))["never_mailed"] is None
+    assert (await api.found("acme", to="KIM@example.com"))["never_mailed"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"to": "kim"}, "to"),
+        ({"id": "msg_1"}, "id"),
+        ({"message_id": "<x@mail.acme.example>"}, "message_id"),
+        ({"ses_id": "a b"}, "ses_id"),
+        ({"state": "bouncy"}, "state"),
+        ({"reason": ""}, "reason"),
+        ({"since": "yesterday"}, "since"),
+        ({"campaign": "a\nb"}, "campaign"),
+        ({"id": ids.message_id(64), "ses_id": "x"}, "ses_id"),
+    ],
+)
+async def test_a_field_that_cannot_be_asked_for_is_named(api: Api, query: dict[str, str], field: str) -> None:
+    answer = await api.get("acme", **query)
+    assert answer.status_code == 422
+    assert [one["field"] for one in json.loads(answer.content)["errors"]] == [field]
