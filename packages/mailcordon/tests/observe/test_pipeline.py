@@ -15,10 +15,11 @@ import seslocal
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.ses.certificates import Certificates, LocalSource, _download
 from mailcordon.adapters.ses.feedback import Reader
-from mailcordon.adapters.ses.queue import open_queue
+from mailcordon.adapters.ses.queue import SqsQueue, open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
 from mailcordon.adapters.ses.sns_signature import Proof
-from mailcordon.observe.pipeline import Pipeline
+from mailcordon.core.queue import Received
+from mailcordon.observe.pipeline import RECEIVERS, Pipeline
 from mailcordon.observe.ports import EventReader
 from mailcordon.run import local_ses
 from mailcordon_fixtures.queue_world import database_away
@@ -71,6 +72,7 @@ class PipelineWorld:
         settles_after: float | None = None,
         exact: bool = False,
         reader: EventReader | None = None,
+        receivers: int = 2,
     ) -> AsyncIterator[Pipeline]:
         queue = open_queue(
             self.url,
@@ -86,7 +88,7 @@ class PipelineWorld:
             store,
             reader=reader or Reader(Proof({TOPIC})),
             ingest=self.world.ingest,
-            receivers=2,
+            receivers=receivers,
             settles_after=settles_after,
             exact=exact,
         )
@@ -154,6 +156,33 @@ async def test_a_flood_of_quarantined_documents_is_a_line_for_each_kind_in_the_l
     assert await pipeline.world.rows(
         "select entries::int, documents::int, not_kept::int from quarantine_kind where why = 'malformed'"
     ) == [(2, 60, 58)]
+
+
+async def test_a_full_queue_is_read_by_many_receivers_at_once(
+    pipeline: PipelineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Amazon's needs: a receive brings at most ten messages, and each takes a while."""
+    queue = pipeline.local.account.queues.ensure("outcome")
+    for _ in range(2000):
+        queue.put("Successfully validated SNS topic for Amazon SES event publishing.")
+    now = most = 0
+    receive = SqsQueue.receive
+
+    async def slow(self: SqsQueue, *, wait: bool = True) -> list[Received]:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        try:
+            await asyncio.sleep(0.01)
+            return await receive(self, wait=wait)
+        finally:
+            now -= 1
+
+    monkeypatch.setattr(SqsQueue, "receive", slow)
+    async with pipeline.running(receivers=RECEIVERS) as running:
+        await until(pipeline.empty, "all read and deleted")
+    assert running.totals.stored == 2000
+    assert most > 8
 
 
 async def test_a_document_without_our_tags_is_an_ungoverned_send(pipeline: PipelineWorld) -> None:

@@ -40,6 +40,8 @@ GATHER = 0.1  #: seconds in which messages gather before they are stored
 GATHER_BUSY = 0.25  #: the same while batches have at least BUSY_BATCH events
 BUSY_BATCH = 40
 FULL = 10  #: most messages of one receive
+#: At most. A receive brings ten messages and takes SQS 5 to 20 ms, so a full queue of 10,000 messages a second needs that many.
+RECEIVERS = 16
 MANY_FULL = 4  #: full receives in a row that start one more receiver
 MAX_BUFFERED = 200  #: receives whose messages are not stored yet
 FIRST_PAUSE = 0.1  #: seconds until the first retry; doubled up to LONGEST_PAUSE
@@ -65,7 +67,7 @@ class Pipeline:
         *,
         reader: EventReader,
         ingest: Ingest,
-        receivers: int = 4,
+        receivers: int = RECEIVERS,
         batch: int = BATCH,
         settles_after: float | None = None,
         exact: bool = False,
