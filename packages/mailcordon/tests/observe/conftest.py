@@ -244,6 +244,7 @@ class World:
             "suppression": "*",
             "address_report": "*",
             "ses_entry": "tenant, hash, list, spelling",
+            "ses_unlisting": "*",
             "cohort_minute": "*",
             "cohort_hour": "*",
             "cohort_day": "*",

@@ -13,6 +13,7 @@ from mailcordon.core.bounce_reason import Actor, BounceReason, Follow, Group
 from mailcordon.core.event import Attempt, Event, Kind
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
+from mailcordon.messages import bounces
 from mailcordon.observe import closing, suppress
 from mailcordon.observe.attribute import Attributed
 from mailcordon.observe.bounce_reasons import codes, engine, find
@@ -142,6 +143,15 @@ def test_each_reason_has_a_group_an_actor_and_a_bit() -> None:
 def test_a_transient_bounce_never_suppresses_whatever_its_text_says(reason: BounceReason) -> None:
     for passing in (False, True):
         assert reason.follow(permanent=False, passing=passing) in (Follow.NOTHING, Follow.RETRY)
+
+
+def test_the_documented_table_is_the_one_of_the_code() -> None:
+    page = (Path(__file__).parents[4] / "docs/bounces.md").read_text()
+    for reason in BounceReason:
+        group = "" if reason.group is None else f"`{reason.group.word}`"
+        follows = [reason.follow(permanent=permanent).value for permanent in (True, False)]
+        row = [f"`{reason.word}`", bounces.meaning(reason.word), group, reason.actor.value, *follows]
+        assert f"| {' | '.join(row)} |" in page
 
 
 def bounced(text: str | None, *, type: str = "Permanent", at: int = 5000, key: bytes = b"k") -> Attributed:

@@ -9,11 +9,12 @@ import pytest
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.message_reader import MessageReader
 from mailcordon.adapters.http import message_shapes
+from mailcordon.core import address as addresses
 from mailcordon.core import ids
 from mailcordon.core.bounce_reason import BounceReason
 from mailcordon.observe import closing
 
-from .conftest import Sent, World
+from .conftest import INSTALLATION, Sent, World
 
 UNKNOWN = "smtp; 550 5.1.1 <kim@example.com>: Recipient address rejected: User unknown"
 SPAM = "smtp; 554 5.7.1 Message identified as spam"
@@ -130,6 +131,16 @@ async def test_ses_entry_is_to_go_unless_the_address_is_closed_for_good(world: W
         ("odd@example.com", of[ODD].ses_id, at[ODD] + closing.WEAK_MS),
         ("spam@example.com", of[SPAM].ses_id, at[SPAM]),
     ]
+
+
+async def test_the_spelling_of_a_forgotten_address_is_not_stored_again(world: World) -> None:
+    sent = await world.sent("acme", "newsletter", "kim@example.com")
+    hash = addresses.hash_of(INSTALLATION.hash_key, addresses.parse("kim@example.com"))
+    await world.owner.execute(
+        "insert into forgotten_address (tenant, hash) values ($1, $2)", world.tenants["acme"], hash
+    )
+    await world.tell(bounce(sent, SPAM))
+    assert await world.rows("select spelling from ses_unlisting") == []
 
 
 async def test_the_newest_bounce_says_which_entry_of_ses_is_to_go_in_any_order(world: World) -> None:

@@ -280,6 +280,7 @@ PICTURE = {
     "suppression": "select * from suppression",
     "address_report": "select * from address_report",
     "ses_entry": "select tenant, hash, list, spelling, found from ses_entry",
+    "ses_unlisting": "select tenant, hash, spelling, ses_id, since, due_at from ses_unlisting",
     "quarantine": "select digest, why, detail, source, tenant from quarantine where why <> 'ungoverned'",
     "ungoverned": "select digest, why, source, tenant from quarantine where why = 'ungoverned'",
     "cohort_minute": f"select {_SLICE}, to_jsonb(c) - 'slice' from cohort_minute c join slice s on s.id = c.slice",

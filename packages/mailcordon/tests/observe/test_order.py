@@ -16,7 +16,7 @@ from mailcordon.observe.ports import Transaction
 from .conftest import Sent, World
 
 TABLES = (
-    "event, outcome, send_event, send_seen, suppression, address_report, ses_entry, quarantine,"
+    "event, outcome, send_event, send_seen, suppression, address_report, ses_entry, ses_unlisting, quarantine,"
     " cohort_change, cohort_minute, cohort_hour, cohort_day, cohort_slice, cohort_bounce_domain, cohort_unknown, cohort_feed,"
     " domain_provider_change"
 )
