@@ -12,7 +12,8 @@ select domain, provider, behind, found, mx, since, learnt_at, asked_at, expires_
   from domain_provider where domain = any ($1::text[]);
 
 -- name: record
--- Stores answers and ends the wish for them. A change of a domain's provider is kept with its minute; a failed look-up is none.
+-- Stores answers and ends the wish for them. A change of a domain's provider is kept with its minute; a failed look-up is none. A new
+-- provider counts from two minutes on: what was counted of a minute that has begun must not belong to two providers.
 with l as materialized (
     select * from unnest($1::text[], $2::smallint[], $3::smallint[], $4::smallint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
                          $9::int[], $10::text[])
@@ -27,7 +28,8 @@ with l as materialized (
            failures = excluded.failures, detail = excluded.detail
 ), c as (
     insert into domain_provider_change (domain, minute, provider)
-    select domain, (learnt_at / 60000)::int, provider from l
+    select domain, (learnt_at / 60000)::int
+                   + case when exists (select from domain_provider_change c where c.domain = l.domain) then 2 else 0 end, provider from l
      where provider >= 0
        and provider is distinct from (select c.provider from domain_provider_change c where c.domain = l.domain order by c.minute desc limit 1)
     on conflict (domain, minute) do update set provider = excluded.provider
