@@ -120,6 +120,11 @@ def test_a_domain_that_moves_has_its_provider_since_then() -> None:
     )
 
 
+def test_with_the_local_ses_a_changed_record_is_seen_within_a_minute() -> None:
+    known = learnt(DOMAIN, None, google(), NOW, most_ms=provider_learning.LOCAL_MS)
+    assert known.expires_at == NOW + 60_000
+
+
 async def test_a_reserved_domain_is_never_asked_for() -> None:
     class Store:
         def __init__(self) -> None:

@@ -32,6 +32,7 @@ BELIEVED_MS = {
     Found.NO_NAME: 6 * _HOUR_MS,
     Found.NOTHING: 6 * _HOUR_MS,
 }
+LOCAL_MS = 60_000  #: with the local SES, whose DNS a developer changes and then waits
 FIRST_RETRY_MS = 30_000  #: after a look-up that failed; doubled with each further one
 LONGEST_RETRY_MS = 6 * _HOUR_MS
 
@@ -135,7 +136,7 @@ class ProviderLearning:
         answers = await asyncio.gather(*(seen(one) for one in due))
         await self._store.record(
             [
-                learnt(domain, known.get(domain), answer, now)
+                learnt(domain, known.get(domain), answer, now, most_ms=LOCAL_MS if self._local else None)
                 for domain, answer in zip(due, answers, strict=True)
             ]
         )
@@ -210,11 +211,13 @@ def _exchange(record: str) -> tuple[int, str] | None:
     return (int(preference), host.removesuffix(".")) if preference.isdecimal() else None
 
 
-def learnt(domain: str, before: Known | None, seen: Seen, now: int) -> Known:
-    """What is known after a look-up."""
+def learnt(domain: str, before: Known | None, seen: Seen, now: int, *, most_ms: int | None = None) -> Known:
+    """What is known after a look-up. `most_ms`: no longer than that it is believed."""
+    believed = BELIEVED_MS.get(seen.found, LONGEST_RETRY_MS)
+    believed = believed if most_ms is None else min(believed, most_ms)
     if seen.found is Found.FAILED:
         failures = 1 if before is None else before.failures + 1
-        again = now + min(LONGEST_RETRY_MS, FIRST_RETRY_MS << min(failures - 1, 20))
+        again = now + min(believed, FIRST_RETRY_MS << min(failures - 1, 20))
         return Known(
             domain=domain,
             provider=Provider.UNKNOWN if before is None else before.provider,
@@ -239,5 +242,5 @@ def learnt(domain: str, before: Known | None, seen: Seen, now: int) -> Known:
         since=before.since if same and before is not None else now,
         learnt_at=now,
         asked_at=now,
-        expires_at=now + BELIEVED_MS[seen.found],
+        expires_at=now + believed,
     )
