@@ -10,7 +10,6 @@ from mailcordon.core.feedback import Cause
 from mailcordon.observe import feedback_roads, feedback_watch
 from mailcordon.observe.feedback_roads import Past, Road, RoadFacts
 from mailcordon.observe.feedback_watch import (
-    ALONE_MS,
     DUE_MS,
     ENOUGH,
     MINUTE,
@@ -103,9 +102,9 @@ def test_without_a_cause_five_mails_raise_a_loss_and_fewer_when_ten_minutes_are_
     for sent in range(1, ENOUGH):
         few = facts({NEWS: {0: (sent, 0)}}, looked={NEWS: looked()})
         assert judge(few).new == ()
-        assert [new.fault.cause for new in judge(dataclasses.replace(few, now=T + ALONE_MS)).new] == [
-            Cause.UNKNOWN
-        ]
+        assert judge(dataclasses.replace(few, now=T + 10 * MINUTE - 1)).new == ()
+        [new] = judge(dataclasses.replace(few, now=T + 10 * MINUTE)).new
+        assert new.fault.cause is Cause.UNKNOWN
     [new] = judge(facts({NEWS: {0: (ENOUGH, 0)}}, looked={NEWS: looked()})).new
     assert new.fault.cause is Cause.UNKNOWN
 
@@ -172,6 +171,9 @@ def test_what_all_sets_have_in_common_is_one_loss() -> None:
     all_dead = facts({NEWS: {0: (50, 0)}, URGENT: {1: (50, 0)}}, looked={NEWS: looked(), URGENT: looked()})
     [new] = judge(all_dead).new
     assert (new.configuration_set, new.since, new.evidence.sent, new.evidence.sets) == (None, T, 100, 2)
+    but_one = {NEWS: {0: (50, 0)}, URGENT: {1: (50, 0)}, "mc-transactional": {1: (50, 50)}}
+    of_two = judge(facts(but_one, looked={NEWS: looked(), URGENT: looked()})).new
+    assert {new.configuration_set for new in of_two} == {NEWS, URGENT}
     # A subscription is the same for all sets, however many have sent mail.
     gone = Fault(Cause.SUBSCRIPTION, "no subscription")
     [new] = judge(facts({NEWS: {0: (50, 0)}}, looked={NEWS: looked(gone)})).new

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from mailcordon.adapters.db import engine, feedback_marks, status_reader
+from mailcordon.adapters.db import engine, feedback_marks, row_level_security, status_reader
 from mailcordon.adapters.db.feedback_reader import FeedbackReader
 from mailcordon.adapters.db.feedback_store import FeedbackStore
 from mailcordon.adapters.ses.administer import Administer
@@ -510,6 +510,13 @@ async def test_a_tenant_sees_that_its_own_lane_is_concerned_and_no_name_of_what_
     [shown] = await mail.reader.losses(Viewer(tenants["acme"]), is_open=None, before=None, limit=10)
     assert shown.types == ["newsletter"]
     assert await mail.reader.losses(Viewer(tenants["zen"]), is_open=None, before=None, limit=10) == []
+    for slug, sees in (("acme", [mail.lanes[NEWS]]), ("zen", [])):
+        of_tenant = row_level_security.read_transaction(
+            mail.control, mail.reader_pool, tenants[slug], snapshot=False
+        )
+        async with of_tenant as connection:
+            found = await feedback_marks.own_marks(connection, None, 0, 2**62)
+        assert [mark.lane for mark in found] == sees
     async with mail.reader_pool.acquire() as connection:
         with pytest.raises(Exception, match="permission denied"):
             await connection.fetch("select * from feedback_loss")

@@ -42,7 +42,9 @@ class FeedbackStore:
             at = await conn.fetchrow(_SQL.fold, fold)
             assert at is not None
             oldest = at["now"] // _MINUTE - window
-            if at["continues"]:
+            if at["continues"] and at["fold"] == fold:
+                rows = []
+            elif at["continues"]:
                 rows = await conn.fetch(_SQL.changed, fold, at["fold"], oldest)
             else:
                 rows = await conn.fetch(_SQL.window, oldest)

@@ -35,11 +35,15 @@ $$;
 -- `lane = any (...) and since < TO and (until is null or until > FROM)`.
 create view feedback_mark as
     select l.id as lane, l.tenant, x.id as loss, x.signal, x.provider, x.since, x.until, x.late
-      from feedback_loss x
-      join lane l on x.configuration_set is null
-                  or l.id in (select r.lane from route r where r.configuration_set = x.configuration_set)
-                  or exists (select from route_before b
-                              where b.lane = l.id and b.configuration_set = x.configuration_set and b.until > x.since)
+      from feedback_loss x cross join lane l
+     where x.configuration_set is null and (x.until is null or x.missing > 0)
+    union
+    select r.lane, r.tenant, x.id, x.signal, x.provider, x.since, x.until, x.late
+      from feedback_loss x join route r on r.configuration_set = x.configuration_set
+     where x.until is null or x.missing > 0
+    union
+    select l.id, l.tenant, x.id, x.signal, x.provider, x.since, x.until, x.late
+      from feedback_loss x join route_before b on b.configuration_set = x.configuration_set and b.until > x.since join lane l on l.id = b.lane
      where x.until is null or x.missing > 0;
 -- A tenant's key sees whether its own lanes are concerned, and nothing of the sets that tenants share.
 create view own_feedback_mark with (security_barrier) as

@@ -8,31 +8,40 @@ select f.fold, now_ms() as now,
   from cohort_fold f;
 
 -- name: changed
--- What was folded since, by set and minute. Counts are those of core.cohort.COLUMNS.
-select configuration_set, minute, provider, sum(sent)::int as sent, sum(seen)::int as seen, sum(others)::int as others,
-       sum(bounced)::int as bounced
-  from (select set_at(s.lane, s.path, f.minute) as configuration_set, f.minute, f.provider, sum(f.counts[1]) as sent,
-               sum(f.counts[2]) as seen,
-               sum(f.counts[3] + f.counts[4] + f.counts[5] + f.counts[6] + f.counts[7] + f.counts[8]) as others,
-               sum(f.counts[4]) as bounced
-          from cohort_feed f join slice s on s.id = f.slice
-         where f.fold > $1 and f.fold <= $2 and f.minute >= $3
-         group by s.lane, s.path, f.minute, f.provider) x
- where configuration_set is not null group by 1, 2, 3;
+-- What was folded since, by set and minute. Counts are those of core.cohort.COLUMNS. Mail belongs to the set that its lane's route had
+-- in that minute, as set_at says; here by a join, for thousands of lanes.
+with period as materialized (
+    select lane, path, configuration_set, upto, lag(upto, 1, -1::bigint) over (partition by lane, path order by upto) as after
+      from (select lane, path, configuration_set, until as upto from route_before where until >= $3 * 60000::bigint
+            union all
+            select lane, path, configuration_set, 9223372036854775807 from route) x
+), change as materialized (
+    select s.lane, s.path, f.minute, f.provider, sum(f.counts[1]) as sent, sum(f.counts[2]) as seen,
+           sum(f.counts[3] + f.counts[4] + f.counts[5] + f.counts[6] + f.counts[7] + f.counts[8]) as others, sum(f.counts[4]) as bounced
+      from cohort_feed f join slice s on s.id = f.slice
+     where f.fold > $1 and f.fold <= $2 and f.minute >= $3 group by 1, 2, 3, 4
+)
+select p.configuration_set, c.minute, c.provider, sum(c.sent)::int as sent, sum(c.seen)::int as seen, sum(c.others)::int as others,
+       sum(c.bounced)::int as bounced
+  from change c
+  join period p on p.lane = c.lane and p.path = c.path and c.minute * 60000::bigint > p.after and c.minute * 60000::bigint <= p.upto
+ group by 1, 2, 3;
 
 -- name: window
 -- The same of all minutes since one.
-select configuration_set, minute, provider, sum(sent)::int as sent, sum(seen)::int as seen, sum(others)::int as others,
-       sum(bounced)::int as bounced
-  from (select set_at(s.lane, s.path, c.minute) as configuration_set, c.minute, c.provider, sum(coalesce(c.sent, 0)) as sent,
-               sum(coalesce(c.send_events, 0)) as seen,
-               sum(coalesce(c.delivered, 0) + coalesce(c.hard_bounced, 0) + coalesce(c.soft_bounced, 0) + coalesce(c.complained, 0)
-                   + coalesce(c.delayed, 0) + coalesce(c.rejected, 0)) as others,
-               sum(coalesce(c.hard_bounced, 0)) as bounced
-          from cohort_minute c join slice s on s.id = c.slice
-         where c.minute >= $1
-         group by s.lane, s.path, c.minute, c.provider) x
- where configuration_set is not null group by 1, 2, 3;
+with period as materialized (
+    select lane, path, configuration_set, upto, lag(upto, 1, -1::bigint) over (partition by lane, path order by upto) as after
+      from (select lane, path, configuration_set, until as upto from route_before where until >= $1 * 60000::bigint
+            union all
+            select lane, path, configuration_set, 9223372036854775807 from route) x
+)
+select p.configuration_set, c.minute, c.provider, sum(coalesce(c.sent, 0))::int as sent, sum(coalesce(c.send_events, 0))::int as seen,
+       sum(coalesce(c.delivered, 0) + coalesce(c.hard_bounced, 0) + coalesce(c.soft_bounced, 0) + coalesce(c.complained, 0)
+           + coalesce(c.delayed, 0) + coalesce(c.rejected, 0))::int as others,
+       sum(coalesce(c.hard_bounced, 0))::int as bounced
+  from cohort_minute c join slice s on s.id = c.slice
+  join period p on p.lane = s.lane and p.path = s.path and c.minute * 60000::bigint > p.after and c.minute * 60000::bigint <= p.upto
+ where c.minute >= $1 group by 1, 2, 3;
 
 -- name: days
 -- Whole days by the set that the lane has now: what bounces and complaints let expect.
@@ -91,14 +100,18 @@ update feedback_loss
  where id = $1 and ended_at is null;
 
 -- name: recount
--- How many Send events are missing of the mail of a loss that is over: late ones may have come.
+-- How many Send events are missing of the mail of losses that are over: late ones may have come.
 update feedback_loss x
    set missing = (
         select coalesce(sum(greatest(0, m.sent - m.seen)), 0)
           from (select sum(coalesce(c.sent, 0)) as sent, sum(coalesce(c.send_events, 0)) as seen
                   from cohort_minute c join slice s on s.id = c.slice
                  where c.minute >= x.since / 60000 and c.minute < x.until / 60000
-                   and (x.configuration_set is null or set_at(s.lane, s.path, c.minute) = x.configuration_set)
+                   and (x.configuration_set is null or s.lane in (
+                            select r.lane from route r where r.configuration_set = x.configuration_set
+                            union all
+                            select b.lane from route_before b where b.configuration_set = x.configuration_set and b.until >= x.since)
+                        and set_at(s.lane, s.path, c.minute) = x.configuration_set)
                  group by c.minute, s.lane, s.path) m),
        counted_at = $2
  where x.id = any ($1::bigint[]) and x.signal = 'send' and x.until is not null;
