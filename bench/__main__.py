@@ -2,13 +2,14 @@
 
 import sys
 
-from bench import control, door, events, isolation, search, send, seslocal
+from bench import control, door, events, isolation, metrics, search, send, seslocal
 
 _BENCHES = {
     "control": control.main,
     "door": door.main,
     "events": events.main,
     "isolation": isolation.main,
+    "metrics": metrics.main,
     "search": search.main,
     "send": send.main,
     "seslocal": seslocal.main,

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailcordon.core.provider import Provider
 from mailcordon.observe import rates
 from mailcordon.observe.delays import DEFAULTS, Delay, Exponential, Lognormal, Signal
 
@@ -157,15 +156,3 @@ def test_a_rate_differs_from_another_when_their_intervals_are_apart(
 ) -> None:
     against = None if other is None else rates.aged(*other, other[1])
     assert rates.standing(rates.aged(*now, now[1]), against) == expected
-
-
-def test_a_provider_is_silent_by_a_million_mails_without_a_complaint_where_others_complain() -> None:
-    seen = {
-        Provider.YAHOO: (500_000, 400),
-        Provider.APPLE: (1_200_000, 0),
-        Provider.PROTON: (900_000, 0),
-        Provider.MICROSOFT: (2_000_000, 900),
-    }
-    assert rates.silent(seen) == {Provider.GMAIL, Provider.APPLE}
-    # Where nobody complains, nobody is silent.
-    assert rates.silent({Provider.YAHOO: (9_000_000, 0), Provider.APPLE: (9_000_000, 0)}) == {Provider.GMAIL}

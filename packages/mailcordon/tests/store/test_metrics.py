@@ -1,13 +1,16 @@
 """Counts and rates from the tables: which mail a line counts, of what it is a share, and how it is looked up."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, metrics_reader
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.control.upkeep import Purged
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.observe.delays import Signal
@@ -24,6 +27,7 @@ class Fleet:
     owner: engine.Connection
     reader: PostgresMetricsReader
     now: int  #: minutes since 1970
+    control: engine.Pool
 
     async def lane(self, tenant: str, type: str, *, pool: str | None = None) -> int:
         key = f"mc-{tenant}".ljust(11, "0")
@@ -111,7 +115,7 @@ async def fleet(database: Any) -> AsyncIterator[Fleet]:
     owner = await engine.connect(database.dsn("owner"))
     pools = [await engine.create_pool(database.dsn(login)) for login in ("control", "reader")]
     now = await owner.fetchval("select now_ms() / 60000")
-    yield Fleet(owner, PostgresMetricsReader(pools[0], pools[1]), now)
+    yield Fleet(owner, PostgresMetricsReader(pools[0], pools[1]), now, pools[0])
     await owner.close()
     for pool in pools:
         await pool.close()
@@ -319,3 +323,95 @@ async def test_rebuilding_the_sums_gives_what_the_folds_gave(fleet: Fleet) -> No
     for table in tables:
         rebuilt = {tuple(row) for row in await fleet.owner.fetch(f"select * from {table}")}
         assert rebuilt == folded[table]
+
+
+async def test_old_sums_are_purged_by_the_size_of_their_bucket(fleet: Fleet) -> None:
+    lane = await fleet.lane("acme", "newsletter")
+    for ago in (1, 3 * DAY, 20 * DAY, 100 * DAY):
+        await fleet.mail(lane, 10, ago=ago)
+    await fleet.owner.execute(
+        "insert into cohort_lane (span, minute, lane, isolated, tenant) select x, 0, $1, false, tenant"
+        " from lane, unnest('{10,60,360,1440,10080,40320}'::int[]) x where id = $1",
+        lane,
+    )
+    await fleet.owner.execute(
+        "insert into cohort_fleet (span, minute, type, provider) select x, 0, 1, 1 from unnest('{1,60,1440}'::int[]) x"
+    )
+    before = await fleet.read(minutes=30 * DAY)
+    store = UpkeepStore(fleet.control)
+    assert await store.purge(Purged.LANE_SUMS, 365 * 86_400_000, 1000) == 6
+    assert await store.purge(Purged.FLEET_SUMS, 365 * 86_400_000, 1000) >= 3
+    assert await fleet.owner.fetchval("select count(*) from cohort_lane where minute = 0") == 0
+    assert (await fleet.read(minutes=30 * DAY)).lines == before.lines
+
+
+async def test_lost_feedback_marks_the_lines_that_it_concerns(fleet: Fleet) -> None:
+    lane, other = await fleet.lane("acme", "newsletter"), await fleet.lane("zen", "receipt")
+    await fleet.mail(lane, 100)
+    await fleet.mail(other, 50)
+    await fleet.owner.execute("insert into configuration_set (name, kind) values ('lost', 'shared')")
+    await fleet.owner.execute("update route set configuration_set = 'lost' where lane = $1", lane)
+    await fleet.owner.execute("delete from route_before")
+    await fleet.owner.execute(
+        "insert into feedback_loss (signal, configuration_set, since, raised_at, cause, because, missing, counted_at)"
+        " select 'send', 'lost', now_ms() - 3000000, now_ms(), 'destination', 'x', 100, now_ms()"
+    )
+    for by, marked in (("lane", [True, False]), ("tenant", [True, False]), ("class", [False, True])):
+        page = await fleet.read(by=by)
+        assert [bool(line.marks) for line in page.lines] == marked, by
+    assert all(line.marks for line in (await fleet.read(by="provider")).lines)
+    for scope, marked in ((await fleet.tenant("acme"), True), (await fleet.tenant("zen"), False)):
+        own = MetricScope(tenant=scope.tenant, as_tenant=True)
+        assert [bool(line.marks) for line in (await fleet.read(own)).lines] == [marked]
+    before = Window(fleet.now - 3 * HOUR, fleet.now - HOUR)
+    assert (await fleet.read(window=before)).marks == []
+    assert [bool(line.marks) for line in (await fleet.top(ranking="volume")).lines] == [True, False]
+
+
+#: What the cells of each question may read, and by what: the first columns of a key, never a whole table.
+KEYS = {
+    "lane": ("cohort_lane_hour", "span = b.span"),
+    "minute": ("cohort_minute_default", "minute = b.minute"),
+    "hour": ("cohort_hour_default", "hour = (b.minute / 60)"),
+    "day": ("cohort_day", "day = (b.minute / 1440)"),
+}
+
+
+@pytest.mark.parametrize("table", list(KEYS))
+@pytest.mark.parametrize("some", [False, True])
+async def test_each_bucket_is_looked_up_by_its_key(fleet: Fleet, table: Any, some: bool) -> None:
+    """With many rows of other buckets, and buckets that lie apart."""
+    lane = await fleet.lane("acme", "newsletter")
+    await fleet.mail(lane, 1)
+    await fleet.owner.execute(
+        "insert into cohort_lane (span, minute, lane, isolated, tenant)"
+        " select 60, 60 * (n / 50), n % 50 + 1000000, false, 1 from generate_series(1, 20000) n"
+    )
+    for name in ("minute", "hour"):
+        await fleet.owner.execute(
+            f"insert into cohort_{name} ({name}, slice, provider)"
+            " select n / 50, n % 50 + 1000000, 1 from generate_series(1, 20000) n"
+        )
+    await fleet.owner.execute(
+        "insert into cohort_day (day, lane, provider, tenant)"
+        " select n / 50, n % 50 + 1000000, 1, 1 from generate_series(1, 20000) n"
+    )
+    await fleet.owner.execute("analyze")
+    relation, condition = KEYS[table]
+    spans, minutes = [60] * 3, [0, 60_000, 120_000]
+    weights = [[1.0] * 3] * 4
+    scope = [
+        [1] if some and table in ("lane", "day") else None,
+        [1] if some and table in ("minute", "hour") else None,
+    ]
+    scope.append([fleet.now] if scope[1] else None)
+    for at_one in (False, True) if table != "lane" else (False,):
+        statement = metrics_reader._counted(table, some, timed=False, at_one=at_one)
+        rows = await fleet.owner.fetch(
+            f"explain (costs off) {statement}",
+            *(spans, minutes, *weights, *scope, 1 if at_one else None),
+            *("lane", None, 100, None, None, None, 0),
+        )
+        text = "\n".join(row[0] for row in rows)
+        assert not re.search(rf"Seq Scan on {relation}", text), text
+        assert condition in text, text

@@ -38,6 +38,8 @@ class Purged(Enum):
     """Rows deleted by age that lie in no daily partition."""
 
     DAY_COUNTS = "day-counts"
+    LANE_SUMS = "lane-sums"
+    FLEET_SUMS = "fleet-sums"
     FEEDBACK_LOSSES = "feedback-losses"
     BOUNCE_DOMAINS = "bounce-domains"
     FEED = "feed"  #: of the changes of counts
@@ -210,9 +212,9 @@ class Upkeep:
         match kind:
             case Purged.CALLS_OF_PLANS | Purged.PLANS:
                 return self._keep.plans_days
-            case (
-                Purged.DAY_COUNTS | Purged.FEEDBACK_LOSSES
-            ):  # rates of the days that one covers are unreliable
+            case Purged.DAY_COUNTS | Purged.LANE_SUMS | Purged.FLEET_SUMS:
+                return self._keep.day_counts_days
+            case Purged.FEEDBACK_LOSSES:  # rates of the days that one covers are unreliable
                 return self._keep.day_counts_days
             case Purged.BOUNCE_DOMAINS:
                 return self._keep.minute_counts_days

@@ -6,22 +6,16 @@ counted over the mailbox providers that report them, and what was left out is sa
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mailcordon.core.provider import Provider
 from mailcordon.observe.delays import DEFAULTS, Signal
 
 #: 95 % of intervals hold the true rate.
 _Z = 1.959964
 #: A rate is young while less than this share of the feedback has come.
 MATURE_SHARE = 0.9
-#: Gmail has no feedback loop: it shows aggregated spam rates in Postmaster Tools only (ses.md 8.2).
-NEVER_REPORT = frozenset({Provider.GMAIL})
-#: So much mail without any complaint, where others would have brought so many, shows that a provider reports none.
-_SILENT_MAILS = 1_000_000
-_SILENT_EXPECTED = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +102,6 @@ def standing(now: Rate, other: Rate | None) -> Standing:
     if now.low > other.high:
         return Standing.ABOVE
     return Standing.BELOW if now.high < other.low else Standing.LIKE
-
-
-def silent(seen: Mapping[Provider, tuple[int, int]]) -> frozenset[Provider]:
-    """The providers that report no complaints, by what the fleet has seen: mail old enough to judge and its complaints, each.
-
-    Beside those known for it: a million mails without one complaint, where the other providers' rate would have brought 20.
-    """
-    others = {each: counts for each, counts in seen.items() if each not in NEVER_REPORT and counts[1] > 0}
-    sent = sum(counts[0] for counts in others.values())
-    rate = sum(counts[1] for counts in others.values()) / sent if sent else 0.0
-    found = {
-        each
-        for each, (mails, complained) in seen.items()
-        if complained == 0 and mails >= _SILENT_MAILS and mails * rate >= _SILENT_EXPECTED
-    }
-    return NEVER_REPORT | found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,10 @@ async def rebuild(
             await _fold(connection)
         sums += await _resum(connection, _SQL.resum_day, start, check)
     sums += await _resum(connection, _SQL.resum_slices, first, check)
+    if not check:
+        async with connection.transaction():
+            await connection.execute(_UPKEEP.allow_long_statement)
+            await connection.execute(_SQL.resum_lanes, first, timeout=_LONG)
     return Compared(first_minute=first, last_minute=now, differences=found[:most_shown], sums=sums)
 
 

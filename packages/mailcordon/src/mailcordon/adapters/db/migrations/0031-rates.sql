@@ -3,7 +3,7 @@
 -- not millions of cohorts. They follow the cohorts in the transaction of each fold, by what it writes to `cohort_feed`.
 
 -- Mailbox providers that report no complaints, from a minute on. Mail to them is left out of complaint rates. Gmail shows
--- aggregated rates in Postmaster Tools only (ses.md 8.2); others are found by what the fleet sees (observe/rates.py).
+-- aggregated rates in Postmaster Tools only (ses.md 8.2). Another one is added by hand, from a day on that begins later.
 create table complaint_silence (
     provider smallint primary key,                          -- core.provider.Provider
     from_minute int not null                                -- minutes since 1970, the beginning of a day
@@ -175,6 +175,7 @@ declare
 begin
     select string_agg(name, ', ' order by n), string_agg(format('nullif(sum(c.%I), 0)', name), ', ' order by n)
       into columns, sums from unnest(names) with ordinality u (name, n);
+    perform hold_cohort_fold();
     delete from cohort_lane where span <= 1440 and minute >= start;
     delete from cohort_lane where span > 1440 and minute >= start - start % span;
     delete from cohort_fleet where minute >= start;

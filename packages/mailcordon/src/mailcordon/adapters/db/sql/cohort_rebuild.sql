@@ -117,3 +117,7 @@ select resum_cohorts($1, $1 + 1440, $2);
 -- name: resum_slices
 -- The same of whole campaigns and lists.
 select resum_slices($1, $2);
+
+-- name: resum_lanes
+-- Sums by lane and of the fleet are computed again, as they are of hours and minutes.
+select rebuild_cohort_sums($1);

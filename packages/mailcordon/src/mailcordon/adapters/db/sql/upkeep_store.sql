@@ -85,6 +85,23 @@ delete from cohort_day where ctid = any(array(
     select ctid from cohort_day where day < (now_ms() - $1::bigint) / 86400000 order by day limit $2
 ));
 
+-- name: purge_lane_sums
+-- Sums by lane: tens for two days, hours and quarters of days for two weeks, larger buckets as long as counts by day.
+delete from cohort_lane c
+ using (values (10, 2880), (60, 20160), (360, 20160), (1440, ($1::bigint / 60000)::int), (10080, ($1::bigint / 60000)::int),
+               (40320, ($1::bigint / 60000)::int + 40320)) k (span, kept)
+ cross join lateral (select x.minute, x.lane, x.isolated from cohort_lane x
+                      where x.span = k.span and x.minute < now_ms() / 60000 - k.kept order by x.minute limit $2) o
+ where c.span = k.span and c.minute = o.minute and c.lane = o.lane and c.isolated = o.isolated;
+
+-- name: purge_fleet_sums
+-- Sums of the fleet: minutes for two days, hours for 90, days as long as counts by day.
+delete from cohort_fleet c
+ using (values (1, 2880), (60, 129600), (1440, ($1::bigint / 60000)::int)) k (span, kept)
+ cross join lateral (select x.minute, x.type, x.provider from cohort_fleet x
+                      where x.span = k.span and x.minute < now_ms() / 60000 - k.kept order by x.minute limit $2) o
+ where c.span = k.span and c.minute = o.minute and c.type = o.type and c.provider = o.provider;
+
 -- name: purge_feedback_losses
 -- Losses that ended, kept as long as the counts that they make unreliable.
 delete from feedback_loss where id = any(array(
