@@ -38,6 +38,7 @@ TABLES = (
         "send_event",
     ),
     *("ready", "waiting", "suppression", "quarantine", "stop", "idempotency"),
+    *("address_report", "ses_entry", "ses_unlisting"),
 )
 
 
@@ -114,6 +115,18 @@ class Retired:
             'update suppression set evidence = \'{"text": "secret"}\' where tenant = $1', tenant
         )
         await owner.execute(
+            "insert into address_report (tenant, hash, key, kind, class, at, cause, address, evidence)"
+            " values ($1, 'h', 'k', 1, 2, 1, 'complaint', 'secret@example.com', '{\"text\": \"secret\"}')", tenant,
+        )  # fmt: skip
+        await owner.execute(
+            "insert into ses_entry (tenant, hash, list, spelling) values ($1, 'h', 'mc', 'secret@example.com')",
+            tenant,
+        )
+        await owner.execute(
+            "insert into ses_unlisting (tenant, hash, spelling, ses_id, since, due_at)"
+            " values ($1, 'h', 'secret@example.com', 'ses', 1, 1)", tenant,
+        )  # fmt: skip
+        await owner.execute(
             "insert into quarantine (digest, why, detail, document, source, tenant, bytes)"
             " values ($2, 'double', 'secret', 'secret', 'q', $1, 6)",
             tenant, slug.encode(),
@@ -181,7 +194,7 @@ async def test_no_address_and_no_text_of_a_person_is_left_and_another_tenant_is_
     after = await life.dump("acme")
     assert re.findall(r"secret\w*|\w+@\w+", after) == []
     assert await life.dump("zen") == before
-    gone = ("content", "urgent_content", "quarantine")
+    gone = ("content", "urgent_content", "quarantine", "ses_entry", "ses_unlisting")
     assert {name: len(rows) for name, rows in (await life.rows("acme")).items()} == {
         name: 0 if name in gone else count for name, count in counts.items()
     }
@@ -261,7 +274,17 @@ async def test_batches_go_on_where_a_dead_process_was(life: Retired) -> None:
     sizes: list[int] = []
     while n := await ErasureStore(life.control).erase_some(life.tenants["acme"], 3):
         sizes.append(n)
-    assert sizes == [1, 1, 3, 1, 3, 1]  # the suppression, the document, and 4 deliveries of each day
+    assert sizes == [
+        1,
+        1,
+        1,
+        1,
+        1,
+        3,
+        1,
+        3,
+        1,
+    ]  # what is about addresses, the document, and 4 deliveries of each day
     done = await life.store.erasure(life.tenants["acme"])
     assert done is not None
     assert (done.deliveries, done.done_at is not None, done.requested_by) == (8, True, "ann")

@@ -64,13 +64,14 @@ update ses_entry set problem = $5, next_try_at = now_ms() + $6::bigint
 -- name: suppress_listed
 -- An address that SES lists and nothing of ours suppresses: SES drops its mail, for an entry because of a complaint that of
 -- marketing lanes. Not if a person removed ours after SES entered it: that removal ends at SES too. An entry of the account covers
--- tenants whose scope is not TENANT.
+-- tenants whose scope is not TENANT. An entry that is about to be deleted (control/unlisting.py) suppresses nothing.
 insert into suppression (tenant, hash, scope, target, address, cause, evidence, since, by)
 select $1::int, $2::bytea, case when $4::bool then 1 else 0 end, case when $4::bool then 2 else 0 end, $3::text,
        case when $5::bool then 'ses-account-' else 'ses-tenant-' end || case when $4::bool then 'complaint' else 'list' end,
        $6::jsonb, coalesce($7::bigint, now_ms()), 'ses'
  where coalesce($7::bigint, now_ms()) > coalesce(
            (select max(r.at) from suppression_removal r where r.tenant = $1 and r.hash = $2 and (r.scope = 0 or $4::bool)), -1)
+   and not exists (select from ses_unlisting u where u.tenant = $1 and u.hash = $2)
    and (not $5::bool or exists (select from ses_resource r
                                  where r.tenant = $1 and r.kind = 'tenant' and r.observed ->> 'suppression_scope' <> 'TENANT'))
 on conflict do nothing;
