@@ -196,3 +196,12 @@ def split(documents: list[str], chance: random.Random, most: int) -> list[list[s
         batches.append(documents[at : at + size])
         at += size
     return batches
+
+
+async def test_a_count_that_is_taken_back_before_it_is_there_leaves_no_row(world: World) -> None:
+    """As a count of a domain that was unknown, if it is moved after its provider is known."""
+    lane = world.lanes["acme", "receipt"]
+    await world.cohorts.add(lane, provider=1, delivered=-1, hard_bounced=-1, domain="d.example")
+    await world.cohorts.add(lane, provider=1, delivered=1, hard_bounced=1, domain="d.example")
+    for table in ("cohort_minute", "cohort_hour", "cohort_day", "cohort_slice", "cohort_bounce_domain"):
+        assert await world.rows(f"select 1 from {table}") == [], table

@@ -148,24 +148,25 @@ begin
            format('coalesce(%s) is null', string_agg(format('c.%I', name), ', ' order by n))
       into each_sum, each_count, each_column, each_column_of_table, each_new, all_null
       from unnest(names) with ordinality u (name, n);
-    -- Counts that a fold took back may leave nothing. By key, while the fold itself joins what it took by hash.
+    -- Counts that were taken back may leave nothing: of this fold, or of one before, if what is taken back came first. By key, while the
+    -- fold itself joins what it took by hash.
     execute format($f$
 create function delete_empty_cohorts(n bigint) returns void language plpgsql
 set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
 begin
     delete from cohort_minute c using cohort_feed x
-     where x.fold = n and 0 > any (x.counts) and c.minute = x.minute and c.slice = x.slice and c.provider = x.provider and %1$s;
-    delete from cohort_hour c using (select distinct minute / 60 as hour, slice, provider from cohort_feed where fold = n and 0 > any (counts)) x
+     where x.fold = n and c.minute = x.minute and c.slice = x.slice and c.provider = x.provider and %1$s;
+    delete from cohort_hour c using (select distinct minute / 60 as hour, slice, provider from cohort_feed where fold = n) x
      where c.hour = x.hour and c.slice = x.slice and c.provider = x.provider and %1$s;
     delete from cohort_day c
      using (select distinct f.minute / 1440 as day, s.lane, f.provider from cohort_feed f join slice s on s.id = f.slice
-             where f.fold = n and 0 > any (f.counts)) x
+             where f.fold = n) x
      where c.day = x.day and c.lane = x.lane and c.provider = x.provider and %1$s;
-    delete from cohort_slice c using (select distinct slice, provider from cohort_feed where fold = n and 0 > any (counts)) x
+    delete from cohort_slice c using (select distinct slice, provider from cohort_feed where fold = n) x
      where c.slice = x.slice and c.provider = x.provider and %1$s;
     delete from cohort_bounce_domain c using (
-        select distinct f.minute, s.lane from cohort_feed f join slice s on s.id = f.slice where f.fold = n and f.counts[4] < 0) x
+        select distinct f.minute, s.lane from cohort_feed f join slice s on s.id = f.slice where f.fold = n and f.counts[4] <> 0) x
      where c.minute = x.minute and c.lane = x.lane and c.hard_bounced = 0;
 end $$
 $f$, all_null);
@@ -177,6 +178,7 @@ set enable_seqscan = off set enable_mergejoin = off set enable_bitmapscan = off 
 declare
     n bigint;
     taken int;
+    emptied boolean;
 begin
     if not pg_try_advisory_xact_lock(28015, 0) then
         return null;
@@ -245,9 +247,12 @@ begin
         update cohort_fold set folded_at = now_ms() where folded_at not between now_ms() - 900 and now_ms();
         return 0;
     end if;
-    insert into cohort_minute as c (minute, slice, provider, %2$s)
-    select x.minute, x.slice, x.provider, %3$s from cohort_feed x where x.fold = n order by 1, 2, 3
-    on conflict (minute, slice, provider) do update set %5$s;
+    with u as (
+        insert into cohort_minute as c (minute, slice, provider, %2$s)
+        select x.minute, x.slice, x.provider, %3$s from cohort_feed x where x.fold = n order by 1, 2, 3
+        on conflict (minute, slice, provider) do update set %5$s
+        returning %6$s as emptied)
+    select bool_or(u.emptied) into emptied from u;
     insert into cohort_hour as c (hour, slice, provider, %2$s)
     select x.minute / 60, x.slice, x.provider, %4$s from cohort_feed x where x.fold = n group by 1, 2, 3 order by 1, 2, 3
     on conflict (hour, slice, provider) do update set %5$s;
@@ -259,13 +264,13 @@ begin
     select x.slice, x.provider, min(x.minute), max(x.minute), %4$s from cohort_feed x where x.fold = n group by 1, 2 order by 1, 2
     on conflict (slice, provider) do update
     set first_minute = least(c.first_minute, excluded.first_minute), last_minute = greatest(c.last_minute, excluded.last_minute), %5$s;
-    if exists (select from cohort_feed x where x.fold = n and 0 > any (x.counts)) then
+    if emptied or exists (select from cohort_feed x where x.fold = n and 0 > any (x.counts)) then
         perform delete_empty_cohorts(n);
     end if;
     update cohort_fold set fold = n, folded_at = now_ms();
     return taken;
 end $$
-$f$, each_sum, columns, each_count, each_column, each_new);
+$f$, each_sum, columns, each_count, each_column, each_new, all_null);
 
     -- Compares hours, days and whole lives with the sums of the minutes from `low` to before `high`, which begin and end with a day.
     -- Returns how many rows differ; unless `only_check`, they are written again.
