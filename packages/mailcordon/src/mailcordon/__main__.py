@@ -33,6 +33,7 @@ def command_line() -> "typer.Typer":
         doctor=commands.doctor,
         iam=iam.COMMANDS,
         verify_audit=commands.verify_audit,
+        rebuild_metrics=commands.rebuild_metrics,
         run=command.run,
         secrets=commands.secrets,
     )

@@ -26,6 +26,7 @@ def app() -> typer.Typer:
         doctor=_local,
         iam=(("queue-policy", _local, "mailcordon iam queue-policy"),),
         verify_audit=_local,
+        rebuild_metrics=_local,
         run=_local,
     )
 

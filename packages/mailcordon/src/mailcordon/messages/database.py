@@ -290,3 +290,35 @@ def day_not_settled(*, today: str, days: int) -> str:
 def tables_busy(*, number: int) -> str:
     """`control` could not lock tables to add or drop partitions, since others read them for long; it tries again."""
     return f"others use the tables: {phrases.count(number, 'partition')} left for the next run"
+
+
+# Counts of mail, in `mailcordon metrics rebuild` --------------------------------------------------------------------------
+
+
+@example(since="15 Nov 2026 00:00 UTC")
+def counts_whole(*, since: str) -> str:
+    """All counts are what ledger and outcomes say."""
+    return f"The counts since {since} are what the ledger and SES's events say"
+
+
+@example(lane=7, minute="28 Nov 2026 15:23 UTC", campaign="spring", missing="sent +2, delivered -1")
+@example(lane=7, minute="28 Nov 2026 15:23 UTC", campaign=None, missing="unclear -1")
+def counts_of_cohort(*, lane: int, minute: str, campaign: str | None, missing: str) -> str:
+    """The counts of one cohort are wrong: what is missing, and what is too much."""
+    of = "" if campaign is None else f", campaign {campaign}"
+    return f"{minute}, lane {lane}{of}: {missing}"
+
+
+@example(number=3)
+def counts_more(*, number: int) -> str:
+    """Below the first wrong counts, which are named."""
+    return f"... and {number:,} more"
+
+
+@example(since="15 Nov 2026 00:00 UTC", number=23, sums=2, corrected=True)
+@example(since="15 Nov 2026 00:00 UTC", number=0, sums=2, corrected=False)
+def counts_differ(*, since: str, number: int, sums: int, corrected: bool) -> str:
+    """Counts were not what ledger and outcomes say; without --check they are corrected. `number`: at most 1,000 are listed."""
+    done = "Corrected" if corrected else "Not corrected, because of --check"
+    what = f"{phrases.count(number, 'cohort')} and {phrases.count(sums, 'sum')} of hours, days or campaigns"
+    return f"{done}: since {since}, {what} were not what the ledger and SES's events say"

@@ -1,4 +1,4 @@
-"""The commands that start and repair the system itself: `up`, `down`, `migrate`, `doctor` and `secrets`.
+"""The commands that start and repair the system itself: `up`, `down`, `migrate`, `doctor`, `secrets` and `metrics rebuild`.
 
 All other commands use the REST API; these work when it is down. They read the environment's settings, and an option overrides a
 setting. Each imports what it needs when it runs, so that `mailcordon why` does not wait for a database driver.
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mailcordon import config as configs
+from mailcordon.adapters.cli import duration
 from mailcordon.messages import system
 from mailcordon.run import home_lock
 
@@ -195,3 +196,28 @@ def verify_audit(
         raise typer.Exit(audit.verify_export(export, checkpoints=checkpoints, as_json=as_json))
     config = configs.read(os.environ)
     raise typer.Exit(asyncio.run(audit.verify(config, checkpoints=checkpoints, as_json=as_json)))
+
+
+def rebuild_metrics(
+    since: Annotated[
+        float,
+        typer.Option(
+            "--since",
+            metavar="DURATION",
+            parser=duration.between(60),
+            help="From the beginning of the day (UTC) so long ago, as far as counts by minute are kept.",
+        ),
+    ],
+    check: Annotated[bool, typer.Option("--check", help="Only compare; change nothing.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of text for people.")
+    ] = False,
+) -> None:
+    """Compute the counts of mail again, from the ledger and SES's events, and correct those that differ.
+
+    With --check it exits with 1 if any differ. It works on the database with the login `control`, while the system runs.
+    """
+    config = configs.read(os.environ)
+    from mailcordon.run import metrics
+
+    raise typer.Exit(asyncio.run(metrics.rebuild(config, since_seconds=since, check=check, as_json=as_json)))

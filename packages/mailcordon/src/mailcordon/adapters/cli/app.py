@@ -102,7 +102,8 @@ ORDER = (
     *("plan", "apply", "plans", "export", "drift", "prove", "isolation"),
     *("send", "why", "messages", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
-    *("status", "feedback", "account", "metrics", "top", "provider", "suppression", "quarantine", "mailbox"),
+    *("status", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),
+    *("suppression", "quarantine", "mailbox"),
     *("key", "audit"),
     *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )
@@ -139,8 +140,21 @@ mailcordon audit verify --export acme.jsonl --checkpoints kept.jsonl
 """
 
 
+_REBUILD_METRICS = """
+mailcordon metrics rebuild --since 2d --check
+mailcordon metrics rebuild --since 14d
+"""
+
+
 class CommandLine(core.TyperGroup):
     """The root of the tree: everything that fails below it is one sentence and an exit code."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """A command of two words stands beside the command of its first word."""
+        two = " ".join(args[:2])
+        if len(args) > 1 and two in self.commands:
+            return two, self.commands[two], args[2:]
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=ORDER.index)
@@ -214,6 +228,7 @@ def build(
     doctor: Command,
     iam: Sequence[tuple[str, Command, str]],
     verify_audit: Command,
+    rebuild_metrics: Command,
     run: Command,
     secrets: typer.Typer | None = None,
 ) -> typer.Typer:
@@ -240,6 +255,7 @@ def build(
     trail = audit.group()
     _add_local(trail, "verify", verify_audit, _VERIFY_AUDIT)
     app.add_typer(trail, name="audit", short_help=command.first_sentence(str(trail.info.help)))
+    _add_local(app, "metrics rebuild", rebuild_metrics, _REBUILD_METRICS)
     _add_local(app, "migrate", migrate, "mailcordon migrate")
     _add_local(app, "doctor", doctor, "mailcordon doctor")
     if secrets is not None:
