@@ -11,10 +11,12 @@ import pytest
 from mailcordon.adapters.db import engine, feedback_marks, row_level_security, status_reader
 from mailcordon.adapters.db.feedback_reader import FeedbackReader
 from mailcordon.adapters.db.feedback_store import FeedbackStore
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.adapters.ses.feedback_look import FeedbackLook
 from mailcordon.control import desired, status
+from mailcordon.control.upkeep import Upkeep
 from mailcordon.control.views import Viewer
 from mailcordon.control.work import Work
 from mailcordon.core.feedback import Cause
@@ -520,3 +522,19 @@ async def test_a_tenant_sees_that_its_own_lane_is_concerned_and_no_name_of_what_
     async with mail.reader_pool.acquire() as connection:
         with pytest.raises(Exception, match="permission denied"):
             await connection.fetch("select * from feedback_loss")
+
+
+async def test_a_loss_is_kept_as_long_as_the_counts_that_it_makes_unreliable(mail: Feedback) -> None:
+    for days, ended in ((1097, True), (1095, True), (1097, False)):
+        await mail.db.execute(
+            "insert into feedback_loss (signal, configuration_set, since, until, raised_at, ended_at, cause, because, counted_at)"
+            " select 'send', 'mc-' || $1::int || $2::boolean, x.at, case when $2 then x.at end, x.at, case when $2 then x.at end,"
+            " 'unknown', 'x', x.at from (select now_ms() - $1::int * 86400000::bigint as at) x",
+            days,
+            ended,
+        )
+    house = Upkeep(UpkeepStore(mail.control), None, None, cell="default")  # type: ignore[arg-type]
+    await house.purge_old_rows()
+    now = await mail.db.fetchval("select now_ms()")
+    left = {((now - row["since"]) // 86_400_000, row["ended_at"] is None) for row in await mail.losses()}
+    assert left == {(1095, False), (1097, True)}
