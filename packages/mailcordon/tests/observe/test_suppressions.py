@@ -86,12 +86,11 @@ async def test_a_list_that_is_not_known_suppresses_nothing(
 
 
 async def test_ses_entry_is_read_once_for_many_hits(world: World) -> None:
-    for _ in range(3):
+    for hit in range(3):
         sent = await world.sent("acme", "newsletter", "kim@example.com")
         await world.tell(sent.bounce(sub_type="OnTenantSuppressionList"))
-        await world.owner.execute(
-            "update ses_entry set wanted_since = null, read_at = now_ms(), found = true"
-        )
+        if hit == 0:
+            await world.owner.execute("update ses_entry set wanted_since = null, read_at = now_ms()")
     assert await world.rows("select wanted_since from ses_entry") == [(None,)]
     await world.owner.execute("update ses_entry set read_at = now_ms() - 86400001")
     sent = await world.sent("acme", "newsletter", "kim@example.com")
