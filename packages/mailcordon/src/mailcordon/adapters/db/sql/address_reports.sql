@@ -57,7 +57,6 @@ select x.tenant, x.hash, x.spelling, x.ses_id, x.since, x.due_at
   from unnest($1::text::int[], $2::text::bytea[], $3::text::text[], $4::text::text[], $5::text::bigint[], $6::text::bigint[])
        as x (tenant, hash, spelling, ses_id, since, due_at)
  where not exists (select from forgotten_address f where f.tenant = x.tenant and f.hash = x.hash)
- where not exists (select from forgotten_address f where f.tenant = x.tenant and f.hash = x.hash)
 on conflict (tenant, hash, spelling) do update
    set ses_id = excluded.ses_id, since = excluded.since, due_at = excluded.due_at, tries = 0, problem = null
  where (excluded.since, excluded.ses_id collate "C") > (u.since, u.ses_id collate "C");
