@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seslocal.state.mailboxes import Mailbox
+
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
@@ -129,6 +131,13 @@ def test_a_mailbox_setting_for_one_tenant_wins_over_one_for_all(world: World) ->
     assert fates[1]["anybody@broken.example"]["fate"] == "defers"
 
 
+def test_a_mailbox_bounces_with_the_words_that_it_is_given() -> None:
+    said = "smtp; 554 5.7.1 message identified as spam"
+    late = Mailbox("delivers", then="bounces", diagnostic=said).plan
+    assert [(one.kind, one.diagnostic) for one in late] == [("Delivery", ""), ("Bounce", said)]
+    assert Mailbox("bounces", diagnostic=said).plan[0].listed
+
+
 def test_mailboxes_are_read_listed_and_deleted(world: World) -> None:
     world.mailbox("Kim@example.com", "bounces", tenant="acme", subtype="MailboxFull")
     expected = {
@@ -139,6 +148,7 @@ def test_mailboxes_are_read_listed_and_deleted(world: World) -> None:
         "then": None,
         "seconds": 0.0,
         "delays": 1,
+        "diagnostic": None,
     }
     assert world.admin("GET", "/mailboxes/kim%40example.com?tenant=acme") == expected
     assert world.admin("GET", "/mailboxes")["mailboxes"] == [expected]

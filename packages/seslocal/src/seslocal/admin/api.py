@@ -214,7 +214,7 @@ class Admin:
         return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
 
     def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
-        fields.allow_only(body, "fate", "tenant", "subtype", "then", "seconds", "delays")
+        fields.allow_only(body, "fate", "tenant", "subtype", "then", "seconds", "delays", "diagnostic")
         tenant, then = fields.text(body, "tenant"), fields.text(body, "then")
         if "@" not in address:
             raise Refused(400, messages.not_an_address(address))
@@ -229,7 +229,8 @@ class Admin:
         if type(delays) is not int or not 1 <= delays <= 100:
             raise Refused(400, messages.out_of_range("delays", 1, 100, whole=True))
         seconds = fields.number(body, "seconds", 0.0, 0.0, 1e9)
-        mailbox = Mailbox(fate, fields.text(body, "subtype"), then, seconds, delays)
+        diagnostic = fields.text(body, "diagnostic")
+        mailbox = Mailbox(fate, fields.text(body, "subtype"), then, seconds, delays, diagnostic)
         try:
             _ = mailbox.plan
         except KeyError:

@@ -32,6 +32,7 @@ class Mailbox:
     then: str | None = None  #: the fate after a delivery or a delay; a delay ends in a delivery by default
     seconds: float = 0.0  #: until the last outcome: how long it defers, how late it bounces or complains
     delays: int = 1  #: number of DeliveryDelay events in that time
+    diagnostic: str | None = None  #: what the receiving host says in its bounces and delays
 
     @property
     def plan(self) -> Plan:
@@ -47,6 +48,10 @@ class Mailbox:
         late = self.delays if defers else len(plan) - 1  # the last outcome
         if step and late < len(plan):
             plan = (*plan[:late], replace(plan[late], after=step), *plan[late + 1 :])
+        if self.diagnostic is not None:
+            plan = tuple(
+                [replace(one, diagnostic=self.diagnostic) if one.diagnostic else one for one in plan]
+            )
         return plan
 
 
