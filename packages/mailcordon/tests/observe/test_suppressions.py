@@ -186,7 +186,7 @@ async def test_five_full_mailboxes_over_three_days_are_off_for_thirty_days_in_an
 
 @pytest.mark.parametrize(
     "days",
-    [[0, 1, 2, 3], [0, 0.5, 1, 2, 2.9], [0, 4, 8, 12, 16], [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07]],
+    [[0, 1, 2, 3], [0, 0.5, 1, 2, 2.9], [0, 4, 8, 12, 16], [0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4]],
 )
 async def test_too_few_too_close_or_too_far_apart_suppress_nothing(world: World, days: list[float]) -> None:
     await world.tell(*await soft(world, days))
@@ -204,6 +204,26 @@ async def test_soft_bounces_that_say_nothing_of_the_mailbox_do_not_count(
     assert await suppressed(world) == []
 
 
+async def test_marketing_mail_pauses_for_hours_after_three_full_mailboxes_in_any_order(world: World) -> None:
+    documents = await soft(world, [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07])
+    last = world.now - 40 * DAY + int(0.07 * DAY) + 1_000
+    for order in (documents, documents[::-1], documents[4:] + documents[:4]):
+        await forget(world)
+        for document in order:
+            await world.tell(document)
+        assert await world.rows("select scope, target, cause, until from suppression") == [
+            (1, 2, "soft-bounces", last + DAY // 4)
+        ]
+
+
+async def test_other_mail_neither_pauses_nor_counts_for_the_pause(world: World) -> None:
+    at = world.now - 40 * DAY
+    for after in (0, 60_000, 120_000):
+        sent = await world.sent("acme", "password-reset", "full@example.org", at=at + after)
+        await world.tell(sent.bounce("Transient", "MailboxFull"))
+    assert await suppressed(world) == []
+
+
 async def test_the_policy_is_a_setting(world: World) -> None:
     world.ingest._soft_bounces = SoftBouncePolicy(count=2, spread_ms=0)  # pyright: ignore[reportPrivateUsage]
     await world.tell(*await soft(world, [0, 0.00001]))
@@ -211,6 +231,10 @@ async def test_the_policy_is_a_setting(world: World) -> None:
     await forget(world)
     world.ingest._soft_bounces = SoftBouncePolicy(count=0)  # pyright: ignore[reportPrivateUsage]
     await world.tell(*await soft(world, [0, 1, 2, 3, 4, 5]))
+    assert await suppressed(world) == []
+    await forget(world)
+    world.ingest._soft_bounces = SoftBouncePolicy(pause_count=0)  # pyright: ignore[reportPrivateUsage]
+    await world.tell(*await soft(world, [0, 0.01, 0.02, 0.03]))
     assert await suppressed(world) == []
 
 

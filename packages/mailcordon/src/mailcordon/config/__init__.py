@@ -15,7 +15,7 @@ from mailcordon.config import door
 from mailcordon.config.setting_reader import SettingReader
 from mailcordon.core import names
 from mailcordon.core.errors import BadConfig
-from mailcordon.core.suppression import DAY_MS, SoftBouncePolicy
+from mailcordon.core.suppression import DAY_MS, HOUR_MS, SoftBouncePolicy
 from mailcordon.door.buckets import TENANT_RATES, Rates
 from mailcordon.door.client_address import Network
 from mailcordon.door.limits import Limits
@@ -93,6 +93,8 @@ KNOWN = frozenset(
         "MAILCORDON_SOFT_BOUNCE_WINDOW_DAYS",
         "MAILCORDON_SOFT_BOUNCE_SPREAD_DAYS",
         "MAILCORDON_SOFT_BOUNCE_OFF_DAYS",
+        "MAILCORDON_SOFT_BOUNCE_PAUSE",
+        "MAILCORDON_SOFT_BOUNCE_PAUSE_HOURS",
         "MAILCORDON_AUDIT_CHECKPOINTS",
         "MAILCORDON_LOG",
         "MAILCORDON_TRUSTED_PROXIES",
@@ -376,6 +378,8 @@ def _soft_bounces(reader: SettingReader) -> SoftBouncePolicy:
         window_ms=reader.number("MAILCORDON_SOFT_BOUNCE_WINDOW_DAYS", 14, 1, 60) * DAY_MS,
         spread_ms=reader.number("MAILCORDON_SOFT_BOUNCE_SPREAD_DAYS", 3, 0, 59) * DAY_MS,
         off_ms=reader.number("MAILCORDON_SOFT_BOUNCE_OFF_DAYS", 30, 1, 365) * DAY_MS,
+        pause_count=reader.number("MAILCORDON_SOFT_BOUNCE_PAUSE", 3, 0, 20),
+        pause_ms=reader.number("MAILCORDON_SOFT_BOUNCE_PAUSE_HOURS", 6, 1, 168) * HOUR_MS,
     )
 
 

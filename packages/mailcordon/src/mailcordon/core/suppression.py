@@ -10,6 +10,7 @@ from enum import IntEnum
 from mailcordon.core.priority import Class
 from mailcordon.messages import reasons, times
 
+HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
 
@@ -44,12 +45,16 @@ LIFTED_BY_NOT_SPAM = frozenset({"complaint", "ses-tenant-complaint", "ses-accoun
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftBouncePolicy:
     """When soft bounces of one address suppress it: `count` within `window_ms`, from the first to the last at least `spread_ms`
-    apart. `off_ms`: for how long, from the last one on. `count` 0: never."""
+    apart. `off_ms`: for how long, from the last one on. `count` 0: never.
+
+    Before that, marketing mail to it pauses for `pause_ms` after `pause_count` soft bounces of marketing mail within `pause_ms`."""
 
     count: int = 5
     window_ms: int = 14 * DAY_MS
     spread_ms: int = 3 * DAY_MS
     off_ms: int = 30 * DAY_MS
+    pause_count: int = 3
+    pause_ms: int = 6 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,9 +171,15 @@ def follows(
             found[key] = stronger(found[key], row) if key in found else row
     void = removed.get((Scope.TENANT, 0), -1)
     soft = [one for one in reports if one.kind is Reported.SOFT_BOUNCE and one.at > void]
-    last = _repeated(soft, policy)
+    last = _repeated(soft, policy.count, policy.window_ms, policy.spread_ms)
     if last is not None:
         found[Scope.TENANT, 0] = _suppression(last, Scope.TENANT, 0, last.at + policy.off_ms)
+    key = Scope.CLASS, int(Class.MARKETING)
+    soft = [one for one in soft if one.class_ is Class.MARKETING and one.at > removed.get(key, -1)]
+    last = _repeated(soft, policy.pause_count, policy.pause_ms, 0)
+    if last is not None:
+        row = _suppression(last, *key, last.at + policy.pause_ms)
+        found[key] = stronger(found[key], row) if key in found else row
     return [found[key] for key in sorted(found)]
 
 
@@ -201,12 +207,12 @@ def not_spam(reports: Iterable[Report]) -> dict[Class, int]:
     return latest
 
 
-def _repeated(soft: Sequence[Report], policy: SoftBouncePolicy) -> Report | None:
-    """The latest soft bounce that, with those before it, meets the policy."""
+def _repeated(soft: Sequence[Report], count: int, window_ms: int, spread_ms: int) -> Report | None:
+    """The latest soft bounce that is one of `count` within the window, at least `spread_ms` after the first of them."""
     ordered = sorted(soft, key=lambda one: (one.at, one.key))
     for last in range(len(ordered) - 1, -1, -1):
-        within = [one for one in ordered[: last + 1] if one.at > ordered[last].at - policy.window_ms]
-        if 0 < policy.count <= len(within) and within[-1].at - within[0].at >= policy.spread_ms:
+        within = [one for one in ordered[: last + 1] if one.at > ordered[last].at - window_ms]
+        if 0 < count <= len(within) and within[-1].at - within[0].at >= spread_ms:
             return ordered[last]
     return None
 
