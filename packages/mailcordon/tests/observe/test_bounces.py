@@ -44,7 +44,7 @@ async def shown(reader: MessageReader, sent: Sent, tenant: int | None) -> messag
     assert records is not None
     return next(
         one
-        for one in message_shapes.message_view(records).deliveries
+        for one in message_shapes.message_view(records, "us-east-1").deliveries
         if one.id == ids.delivery_id(sent.delivery)
     )
 
