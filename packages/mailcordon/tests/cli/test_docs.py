@@ -38,7 +38,9 @@ def app() -> typer.Typer:
 def parsed(app: typer.Typer, words: list[str], *, whole: bool) -> None:
     at: object = get_command(app)
     while words and isinstance(at, core.TyperGroup):
-        at = at.commands[words.pop(0)]
+        first, two = words[0], " ".join(words[:2])
+        words = words[2:] if two in at.commands else words[1:]
+        at = at.commands[two if two in at.commands else first]
     if whole and isinstance(at, core.TyperCommand):
         at.make_context("x", words)
 

@@ -167,6 +167,35 @@ async def test_functions_of_the_observer_read_only_the_rows_of_their_deliveries(
         await transaction.rollback()
 
 
+async def test_a_fold_finds_each_slice_and_cohort_by_its_key(world: World) -> None:
+    """On a plan that was made before there were any; with many campaigns of one lane."""
+    lane, n = world.lanes["acme", "newsletter"], 300
+    await world.cohorts.add(lane, sent=1)
+    for minute in range(3):
+        await world.owner.execute(
+            "insert into cohort_change (tenant, lane, minute, path, campaign, provider, domain, counts)"
+            " select $1, $2, now_ms() / 60000 - $3::int, 'shared', 'c' || m, m % 3 - 1, 'd' || m || '.example', '{1, 0, 0, 1}'"
+            " from generate_series(1, $4::int) m",
+            world.tenants["acme"],
+            lane,
+            minute,
+            n,
+        )
+        transaction = world.owner.transaction()
+        await transaction.start()
+        before = await read_of_counts(world)
+        assert await world.owner.fetchval("select fold_cohorts(10000)") == n
+        assert await read_of_counts(world) - before < 40 * n
+        await transaction.commit()
+
+
+async def read_of_counts(world: World) -> int:
+    """Rows of counts, and entries of their indexes, that this transaction has read."""
+    return await world.owner.fetchval(
+        "select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid)), 0)::int from pg_class c where c.relname ~ '^(slice|cohort_)'"
+    )
+
+
 async def fetched(connection: engine.Connection) -> int:
     """Rows of mail, and entries of their indexes, that this transaction has read."""
     return await connection.fetchval(

@@ -15,9 +15,10 @@ create table slice (
     list text,
     first_minute int not null                               -- minutes since 1970 of the first mail counted under it
 );
--- Neither a campaign nor a list is ever ''.
+-- Neither a campaign nor a list is ever ''. No other index begins with or skips to a lane: a fold's plan, which is made while there are
+-- no slices, must find each by its whole key.
 create unique index slice_key on slice (lane, path, coalesce(campaign, ''), coalesce(list, ''));
-create index slice_of_tenant on slice (tenant, lane);
+create index slice_of_tenant on slice (tenant);
 
 -- Changes that are not folded yet. Each may be negative.
 create table cohort_change (
@@ -148,92 +149,111 @@ begin
            format('coalesce(%s) is null', string_agg(format('c.%I', name), ', ' order by n))
       into each_sum, each_count, each_column, each_column_of_table, each_new, all_null
       from unnest(names) with ordinality u (name, n);
-    -- Counts that were taken back may leave nothing: of this fold, or of one before, if what is taken back came first. By key, while the
-    -- fold itself joins what it took by hash.
+    -- Counts that were taken back may leave nothing: of this fold, or of one before, if what is taken back came first. Each row is looked
+    -- up by its key, whatever the tables held when this was planned.
     execute format($f$
 create function delete_empty_cohorts(n bigint) returns void language plpgsql
 set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
+declare
+    r record;
 begin
-    delete from cohort_minute c using cohort_feed x
-     where x.fold = n and c.minute = x.minute and c.slice = x.slice and c.provider = x.provider and %1$s;
-    delete from cohort_hour c using (select distinct minute / 60 as hour, slice, provider from cohort_feed where fold = n) x
-     where c.hour = x.hour and c.slice = x.slice and c.provider = x.provider and %1$s;
-    delete from cohort_day c
-     using (select distinct f.minute / 1440 as day, s.lane, f.provider from cohort_feed f join slice s on s.id = f.slice
-             where f.fold = n) x
-     where c.day = x.day and c.lane = x.lane and c.provider = x.provider and %1$s;
-    delete from cohort_slice c using (select distinct slice, provider from cohort_feed where fold = n) x
-     where c.slice = x.slice and c.provider = x.provider and %1$s;
-    delete from cohort_bounce_domain c using (
-        select distinct f.minute, s.lane from cohort_feed f join slice s on s.id = f.slice where f.fold = n and f.counts[4] <> 0) x
-     where c.minute = x.minute and c.lane = x.lane and c.hard_bounced = 0;
+    for r in select x.minute, x.slice, x.provider from cohort_feed x
+              cross join lateral (select from cohort_minute c where c.minute = x.minute and c.slice = x.slice and c.provider = x.provider
+                                     and %1$s limit 1) c
+              where x.fold = n
+    loop
+        delete from cohort_minute c where c.minute = r.minute and c.slice = r.slice and c.provider = r.provider;
+    end loop;
+    for r in select x.hour, x.slice, x.provider
+               from (select distinct f.minute / 60 as hour, f.slice, f.provider from cohort_feed f where f.fold = n) x
+              cross join lateral (select from cohort_hour c where c.hour = x.hour and c.slice = x.slice and c.provider = x.provider
+                                     and %1$s limit 1) c
+    loop
+        delete from cohort_hour c where c.hour = r.hour and c.slice = r.slice and c.provider = r.provider;
+    end loop;
+    for r in select x.day, x.lane, x.provider
+               from (select distinct f.minute / 1440 as day, (select s.lane from slice s where s.id = f.slice) as lane, f.provider
+                       from cohort_feed f where f.fold = n) x
+              cross join lateral (select from cohort_day c where c.day = x.day and c.lane = x.lane and c.provider = x.provider
+                                     and %1$s limit 1) c
+    loop
+        delete from cohort_day c where c.day = r.day and c.lane = r.lane and c.provider = r.provider;
+    end loop;
+    for r in select x.slice, x.provider
+               from (select distinct f.slice, f.provider from cohort_feed f where f.fold = n) x
+              cross join lateral (select from cohort_slice c where c.slice = x.slice and c.provider = x.provider and %1$s limit 1) c
+    loop
+        delete from cohort_slice c where c.slice = r.slice and c.provider = r.provider;
+    end loop;
+    for r in select distinct f.minute, (select s.lane from slice s where s.id = f.slice) as lane
+               from cohort_feed f where f.fold = n and f.counts[4] <> 0
+    loop
+        delete from cohort_bounce_domain c where c.minute = r.minute and c.lane = r.lane and c.hard_bounced = 0;
+    end loop;
 end $$
 $f$, all_null);
 
     execute format($f$
 create function fold_cohorts(most int) returns int language plpgsql security definer
 set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
-set enable_seqscan = off set enable_mergejoin = off set enable_bitmapscan = off as $$
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
 declare
     n bigint;
     taken int;
+    ids bigint[];
     emptied boolean;
 begin
     if not pg_try_advisory_xact_lock(28015, 0) then
         return null;
     end if;
     select fold + 1 into n from cohort_fold;
+    ids := array(select c.id from cohort_change c order by c.id limit most);
+    -- The slices that are missing: of a lane that has too many, only '*'. There are no joins, since they would be planned for the few
+    -- rows that the tables have at first.
+    insert into slice (tenant, lane, path, campaign, list, first_minute)
+    select min(y.tenant), y.lane, y.path, y.campaign, y.list, min(y.minute)
+      from (select l.lane, u.tenant, u.path, u.minute, case when u.named and u.place > l.room then '*' else u.campaign end as campaign,
+                   case when u.named and u.place > l.room then null else u.list end as list
+              from (select k.lane, 20000 - (select count(*) from slice e where e.lane = k.lane) as room,
+                           array_agg(k.tenant order by k.path, k.campaign, k.list) as tenants,
+                           array_agg(k.path order by k.path, k.campaign, k.list) as paths,
+                           array_agg(k.campaign order by k.path, k.campaign, k.list) as campaigns,
+                           array_agg(k.list order by k.path, k.campaign, k.list) as lists,
+                           array_agg(k.minute order by k.path, k.campaign, k.list) as minutes
+                      from (select c.lane, c.path, c.campaign, c.list, min(c.tenant) as tenant, min(c.minute) as minute
+                              from cohort_change c where c.id = any (ids) group by 1, 2, 3, 4) k
+                     where not coalesce((select true from slice e where e.lane = k.lane and e.path = k.path
+                                            and coalesce(e.campaign, '') = coalesce(k.campaign, '')
+                                            and coalesce(e.list, '') = coalesce(k.list, '')), false)
+                     group by k.lane) l
+             cross join lateral (
+                   select t.*, t.campaign is not null or t.list is not null as named
+                     from unnest(l.tenants, l.paths, l.campaigns, l.lists, l.minutes) with ordinality
+                          t (tenant, path, campaign, list, minute, place)) u) y
+     group by y.lane, y.path, y.campaign, y.list
+    on conflict do nothing;
     with t as materialized (
-        delete from cohort_change where id = any (array(select c.id from cohort_change c order by c.id limit most))
-        returning tenant, lane, minute, path, campaign, list, provider, domain, counts
-    ), learnt as materialized (
-        select d.domain, d.minute, nullif(provider_at(d.domain, d.minute), -1) as provider
-          from (select distinct t.domain, t.minute from t where t.provider = -1 and t.domain is not null) d
-    ), names as materialized (
-        select k.*, row_number() over (partition by k.lane order by k.path, k.campaign, k.list) as place
-          from (select distinct lane, path, campaign, list from t where campaign is not null or list is not null) k
-         where not exists (select from slice e where e.lane = k.lane and e.path = k.path and coalesce(e.campaign, '') = coalesce(k.campaign, '')
-                              and coalesce(e.list, '') = coalesce(k.list, ''))
-    ), crowd as materialized (
-        -- New names of a lane that has too many: of an app that names a campaign per mail.
-        select n.lane, n.path, n.campaign, n.list from names n
-          join (select lane, 20000 - (select count(*) from slice e where e.lane = d.lane) as room from (select distinct lane from names) d) r
-            on r.lane = n.lane and n.place > r.room
+        delete from cohort_change where id = any (ids)
+        returning lane, minute, path, campaign, list, provider, domain, counts
     ), x as materialized (
-        select t.tenant, t.lane, t.minute, t.path, case when c.lane is null then t.campaign else '*' end as campaign,
-               case when c.lane is null then t.list end as list, t.counts, t.domain, t.provider, l.provider as learnt
+        select t.lane, t.minute, t.counts, t.domain, t.provider,
+               case when t.provider = -1 and t.domain is not null then nullif(provider_at(t.domain, t.minute), -1) end as learnt,
+               coalesce((select e.id from slice e where e.lane = t.lane and e.path = t.path
+                            and coalesce(e.campaign, '') = coalesce(t.campaign, '') and coalesce(e.list, '') = coalesce(t.list, '')),
+                        (select e.id from slice e where e.lane = t.lane and e.path = t.path and coalesce(e.campaign, '') = '*'
+                            and coalesce(e.list, '') = '')) as slice
           from t
-          left join learnt l on t.provider = -1 and l.domain = t.domain and l.minute = t.minute
-          left join crowd c on c.lane = t.lane and c.path = t.path and coalesce(c.campaign, '') = coalesce(t.campaign, '')
-                           and coalesce(c.list, '') = coalesce(t.list, '')
     ), s as materialized (
-        select x.tenant, x.lane, x.minute, x.path, x.campaign, x.list, coalesce(x.learnt, x.provider) as provider, array[%1$s] as counts
-          from x group by 1, 2, 3, 4, 5, 6, 7
-    ), k as materialized (
-        select lane, path, campaign, list, min(tenant) as tenant, min(minute) as first_minute from s group by 1, 2, 3, 4
-    ), known as materialized (
-        select k.*, (select e.id from slice e where e.lane = k.lane and e.path = k.path and coalesce(e.campaign, '') = coalesce(k.campaign, '')
-                        and coalesce(e.list, '') = coalesce(k.list, '')) as id
-          from k
-    ), fresh as (
-        insert into slice (tenant, lane, path, campaign, list, first_minute)
-        select tenant, lane, path, campaign, list, first_minute from known where id is null order by lane, path, campaign, list
-        returning id, lane, path, campaign, list
-    ), named as materialized (
-        select id, lane, path, campaign, list from known where id is not null union all select * from fresh
+        select x.minute, x.slice, coalesce(x.learnt, x.provider) as provider, array[%1$s] as counts from x group by 1, 2, 3
     ), f as (
         insert into cohort_feed (fold, at, minute, slice, provider, counts)
-        select n, now_ms(), s.minute, d.id, s.provider, s.counts
-          from s join named d on d.lane = s.lane and d.path = s.path and coalesce(d.campaign, '') = coalesce(s.campaign, '')
-                             and coalesce(d.list, '') = coalesce(s.list, '')
-         where exists (select from unnest(s.counts) u (one) where u.one <> 0)
+        select n, now_ms(), s.minute, s.slice, s.provider, s.counts
+          from s where exists (select from unnest(s.counts) u (one) where u.one <> 0)
     ), u as (
         insert into cohort_unknown as c (domain, minute, slice, counts)
-        select x.domain, x.minute, d.id, array[%1$s]
-          from x join named d on d.lane = x.lane and d.path = x.path and coalesce(d.campaign, '') = coalesce(x.campaign, '')
-                             and coalesce(d.list, '') = coalesce(x.list, '')
-         where x.provider = -1 and x.domain is not null and x.learnt is null
+        select x.domain, x.minute, x.slice, array[%1$s]
+          from x where x.provider = -1 and x.domain is not null and x.learnt is null
          group by 1, 2, 3
         on conflict (domain, minute, slice) do update set counts = add_counts(c.counts, excluded.counts)
     ), b as (
@@ -257,7 +277,9 @@ begin
     select x.minute / 60, x.slice, x.provider, %4$s from cohort_feed x where x.fold = n group by 1, 2, 3 order by 1, 2, 3
     on conflict (hour, slice, provider) do update set %5$s;
     insert into cohort_day as c (day, lane, provider, tenant, %2$s)
-    select x.minute / 1440, s.lane, x.provider, min(s.tenant), %4$s from cohort_feed x join slice s on s.id = x.slice where x.fold = n
+    select x.minute / 1440, (select s.lane from slice s where s.id = x.slice), x.provider,
+           min((select s.tenant from slice s where s.id = x.slice)), %4$s
+      from cohort_feed x where x.fold = n
      group by 1, 2, 3 order by 1, 2, 3
     on conflict (day, lane, provider) do update set %5$s;
     insert into cohort_slice as c (slice, provider, first_minute, last_minute, %2$s)
