@@ -192,7 +192,8 @@ async def test_a_fold_finds_each_slice_and_cohort_by_its_key(world: World) -> No
 async def read_of_counts(world: World) -> int:
     """Rows of counts, and entries of their indexes, that this transaction has read."""
     return await world.owner.fetchval(
-        "select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid)), 0)::int from pg_class c where c.relname ~ '^(slice|cohort_)'"
+        "select coalesce(sum(pg_stat_get_xact_tuples_returned(c.oid)), 0)::int from pg_class c"
+        " where c.relname ~ '^(slice|cohort_)'"
     )
 
 
