@@ -10,10 +10,12 @@ import httpx
 import pytest
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.control_reader import ControlReader
+from mailcordon.adapters.db.feedback_reader import FeedbackReader
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageReader
 from mailcordon.adapters.db.message_search import MessageSearch
-from mailcordon.adapters.http import search, server
+from mailcordon.adapters.http import search, server, why
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
@@ -26,8 +28,8 @@ HEADER = f"<{SES_ID}@email.amazonses.com>"
 
 
 class Api:
-    def __init__(self, client: httpx.AsyncClient, tokens: dict[str, str]) -> None:
-        self.client, self.tokens = client, tokens
+    def __init__(self, client: httpx.AsyncClient, tokens: dict[str, str], owner: Any) -> None:
+        self.client, self.tokens, self.owner = client, tokens, owner
 
     async def get(self, who: str = "acme", path: str = "/v1/messages", **query: str) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.tokens[who]}"}
@@ -94,10 +96,14 @@ async def api(world: World, make_submission: MakeSubmission) -> AsyncIterator[Ap
     async def health() -> server.Health:
         return server.Health(ok=True, database="ok", oldest_snapshot_seconds=None)
 
-    services = search.SearchServices(search=MessageSearch(*read_as), hash_key=HASH_KEY, region="us-east-1")
-    app: Any = server.build(endpoint, cache, search.routes(services), health, "0")
+    searching = search.SearchServices(search=MessageSearch(*read_as), hash_key=HASH_KEY, region="us-east-1")
+    explaining = why.WhyServices(
+        endpoint=endpoint, search=searching, reads=ControlReader(*read_as), feedback=FeedbackReader(*read_as)
+    )
+    handlers = [*search.routes(searching), *why.routes(explaining)]
+    app: Any = server.build(endpoint, cache, handlers, health, "0")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://mailcordon") as client:
-        yield Api(client, tokens)
+        yield Api(client, tokens, c)
     for pool in pools.values():
         await pool.close()
 
@@ -178,3 +184,85 @@ async def test_a_field_that_cannot_be_asked_for_is_named(api: Api, query: dict[s
     answer = await api.get("acme", **query)
     assert answer.status_code == 422
     assert [one["field"] for one in json.loads(answer.content)["errors"]] == [field]
+
+
+# WHY ---------------------------------------------------------------------------------------------------------------------
+
+
+async def told(api: Api, of: str, who: str = "acme", **query: str) -> tuple[str, list[str]]:
+    answer = await api.get(who, "/v1/why", of=of, **query)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    entries = found["timeline"]
+    assert [entry["at"] for entry in entries] == sorted(entry["at"] for entry in entries)
+    return found["sentence"], [entry["what"] for entry in entries]
+
+
+async def hold(api: Api) -> int:
+    """On acme's newsletters, placed before the mail was accepted and lifted now."""
+    await api.owner.execute(
+        "insert into hold (tenant, lane, owner, because, by, since, lifted_at, lifted_by, lifted_because)"
+        " select l.tenant, l.id, 'person', 'list looks bought', 'kim', now_ms() - 60000, now_ms(), 'lee', 'it was not'"
+        " from lane l join tenant t on t.id = l.tenant where t.slug = 'acme' and l.class = 2"
+    )
+    return await api.owner.fetchval("select max(id) from hold")
+
+
+async def test_why_of_a_message_is_one_sentence_and_its_timeline(api: Api) -> None:
+    await hold(api)
+    [_, item] = (await api.found("acme"))["items"]
+    for of in (item["id"], item["message"]):
+        sentence, story = await told(api, of)
+        assert sentence.startswith("The mail to kim@example.com is queued since ")
+        assert {"accepted", "held", "released"} <= set(story)
+
+
+async def test_why_of_a_hold_and_of_its_lane_tells_who_placed_and_lifted_it(api: Api) -> None:
+    number = await hold(api)
+    sentence, story = await told(api, f"hold {number}")
+    assert "list looks bought" in sentence
+    assert "newsletter mail of acme; lifted by lee: it was not" in sentence
+    assert story == ["held", "released"]
+    sentence, story = await told(api, "lane acme/newsletter")
+    assert sentence == "acme/newsletter is open: nothing keeps its mail from leaving"
+    assert story == ["held", "released"]
+    assert (await told(api, "lane acme/password-reset"))[1] == []
+
+
+async def test_why_of_a_domain_tells_of_its_lanes_and_stops(api: Api) -> None:
+    await api.owner.execute(
+        "insert into stop (scope, name, cause, because, urgent, since, last_seen, probe_at, tenant)"
+        " select 'identity', 'newsletter.acme.example', 'identity', 'not found', true, now_ms(), now_ms(), now_ms(), id"
+        " from tenant where slug = 'acme'"
+    )
+    sentence, story = await told(api, "domain newsletter.acme.example")
+    assert sentence == "newsletter.acme.example of acme is verified, and newsletter mail leaves from it"
+    assert story == ["added", "stopped"]
+    number = await api.owner.fetchval("select max(id) from stop")
+    assert "not found" in (await told(api, f"stop {number}"))[0]
+    assert (await told(api, "lane acme/newsletter"))[1] == ["stopped"]
+
+
+async def test_why_of_an_address_tells_of_its_mail_or_of_a_misspelling(api: Api) -> None:
+    sentence, story = await told(api, "kim@example.com")
+    assert sentence.startswith("Nothing keeps acme from mailing kim@example.com: the last mail is queued")
+    assert story == ["queued"]
+    assert "acme has never mailed kim@exmaple.com" in (await told(api, "kim@exmaple.com"))[0]
+
+
+async def test_why_tells_a_tenant_nothing_of_others(api: Api) -> None:
+    number = await hold(api)
+    [item] = (await api.found("zen"))["items"]
+    for of in (
+        item["id"],
+        "lane zen/newsletter",
+        "domain newsletter.zen.example",
+        "hold 999999",
+        "incident 1",
+    ):
+        assert (await api.get("acme", "/v1/why", of=of)).status_code == 404, of
+    for of in (f"hold {number}", "lane acme/newsletter", "domain newsletter.acme.example"):
+        assert (await api.get("zen", "/v1/why", of=of)).status_code == 404, of
+        assert (await api.get("platform", "/v1/why", of=of)).status_code == 200, of
+        assert (await api.get("sender", "/v1/why", of=of)).status_code == 403, of
+    assert (await api.get("acme", "/v1/why", of="nothing at all")).status_code == 422

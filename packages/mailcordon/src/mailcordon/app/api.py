@@ -41,8 +41,10 @@ from mailcordon.adapters.http import providers as provider_routes
 from mailcordon.adapters.http import search as search_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http import suppressions as suppression_routes
+from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
+from mailcordon.adapters.http.why import WhyServices
 from mailcordon.app import heartbeat, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
@@ -182,13 +184,20 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             proofs=Proofs(ProofStore(*read_as), days=config.proof_days),
             feedback=FeedbackReader(*read_as),
         )
+        searching = SearchServices(
+            search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region
+        )
         handlers = [
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
             *metric_routes.routes(PostgresMetricsReader(*read_as)),
-            *search_routes.routes(
-                SearchServices(
-                    search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region
+            *search_routes.routes(searching),
+            *why_routes.routes(
+                WhyServices(
+                    endpoint=endpoint,
+                    search=searching,
+                    reads=ControlReader(*read_as),
+                    feedback=controlled.feedback,
                 )
             ),
             *suppression_routes.routes(suppressed),

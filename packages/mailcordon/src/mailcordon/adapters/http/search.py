@@ -135,7 +135,7 @@ def routes(services: SearchServices) -> list[HTTPRouteHandler]:
         never = None
         if parsed is not None and not page.deliveries and page.next is None and after is None:
             slug = tenant or principal.tenant_slug
-            never = await _never(services, parsed, query, slug, as_tenant=viewer.as_tenant)
+            never = await never_mailed(services, parsed, query, slug, as_tenant=viewer.as_tenant)
         return FoundPage(
             items=[
                 _found(view.delivery(records, id), records, services.region)
@@ -149,7 +149,7 @@ def routes(services: SearchServices) -> list[HTTPRouteHandler]:
     return [search_messages]
 
 
-async def _never(
+async def never_mailed(
     services: SearchServices, asked: address.Address, query: Query, slug: str | None, *, as_tenant: bool
 ) -> NeverMailed | None:
     """None if the address was mailed, and only the other filters fit none of it."""

@@ -22,6 +22,7 @@ app = typer.Typer()
 _IN_QUEUE = frozenset({"queued", "sending", "waiting", "held", "unknown"})
 _ABOUT_THE_ADDRESS = frozenset({"refused", "bounced", "complained", "suppressed-at-ses"})
 _TIMELINE = {"parked": "held"}  #: stored codes that are shown as another word
+_RECORDS = ("lane ", "hold ", "stop ", "incident ", "domain ")  #: what the API tells whole
 _LABEL = 12  #: columns; the labels of a delivery's lines
 
 
@@ -31,6 +32,8 @@ _LABEL = 12  #: columns; the labels of a delivery's lines
     examples="""
 mailcordon why msg_0r4tq2v6k7m8n
 mailcordon why kim@example.com --tenant acme
+mailcordon why lane acme/newsletter
+mailcordon why hold 17
 """,
     watchable=True,
 )
@@ -39,19 +42,33 @@ async def why(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="MESSAGE_OR_ADDRESS", help="A message id, a delivery id, or a recipient's address."
+            metavar="WHAT",
+            help="A message or delivery id, an address, lane TENANT/TYPE, hold N, stop N, incident N or domain NAME.",
         ),
     ],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="Which lane, hold, stop, incident or domain.", show_default=False
+        ),
+    ] = None,
     tenant: OfTenant = None,
 ) -> None:
-    """Show why a mail is in its state, or why an address gets no mail.
+    """Show why a mail is in its state, or an address, lane, domain, hold, stop or incident is as it is.
 
-    From records, in the order of cause: the state and its reason, the holds or suppressions behind it with their
+    From records, in the order of cause: one sentence, the holds or suppressions behind it with their
     evidence, then the timeline.
     """
+    what = f"{what} {name}" if name is not None else what
+    told = {"of": what, "tenant": tenant}
+    if what.startswith(_RECORDS):
+        found = await cli.api.get(path("why"), told)
+        cli.show_result(found, *story_view(found))
+        return
     if "@" in what:
         found = await cli.api.get(path("addresses", what), {"tenant": tenant})
-        cli.show_result(found, address_view(found))
+        sentence = (await cli.api.get(path("why"), told)).get("sentence")
+        cli.show_result({**found, "sentence": sentence}, plain(sentence), "", address_view(found))
         return
     if not what.startswith(("msg_", "dlv_")):
         raise failures.usage(messages.not_an_id(text=what))
@@ -68,8 +85,25 @@ async def why(
         to = str(item.get("to"))
         if item.get("state") in _ABOUT_THE_ADDRESS and "@" in to:  # else it was erased
             addresses[to] = await _if_allowed(cli, path("addresses", to), {"tenant": slug}) or {}
-    document = {"message": {**message, "deliveries": chosen}, "lane": lane, "addresses": addresses}
-    cli.show_result(document, explanation(message, chosen, lane, addresses, cli.now))
+    sentence = (await cli.api.get(path("why"), {"of": what})).get("sentence")
+    document = {
+        "sentence": sentence,
+        "message": {**message, "deliveries": chosen},
+        "lane": lane,
+        "addresses": addresses,
+    }
+    cli.show_result(document, plain(sentence), "", explanation(message, chosen, lane, addresses, cli.now))
+
+
+def story_view(found: Document) -> list[RenderableType]:
+    """The sentence, then the timeline with its dates."""
+    views: list[RenderableType] = [plain(found.get("sentence"))]
+    if entries := children(found, "timeline"):
+        views.append("")
+    for entry in entries:
+        detail = f": {plain(entry['detail'])}" if entry.get("detail") else ""
+        views.append(f"  {when(entry.get('at'))}  {event_of(entry)}{detail}")
+    return views
 
 
 async def _if_allowed(cli: Cli, path_: str, query: Document | None = None) -> Document | None:
