@@ -88,7 +88,9 @@ def test_every_route_refuses_a_body_that_is_too_large(
     client: httpx.Client, routes: list[tuple[str, str]]
 ) -> None:
     for method, path in routes:
-        size = {"/v1/messages": 25 << 20, "/v1/plans": 9 << 20}.get(path, 2 << 20)
+        size = {"/v1/messages": 25 << 20, "/v1/plans": 9 << 20, "/v1/suppressions/import": 9 << 20}.get(
+            path, 2 << 20
+        )
         answer = send(client, method, path, b" " * size)
         assert (answer.status_code, answer.json()["code"]) == (413, "too-large"), path
     assert send(client, "POST", "/v1/plans", b" " * (2 << 20)).json()["code"] == "malformed-json"

@@ -26,6 +26,15 @@ DEFINERS = {
     "audit_chained",
     "audit_erase_personal",
     "proof_parts",
+    "fold_cohorts",
+    "resum_cohorts",
+    "resum_slices",
+    "purge_slices",
+    "move_unknown",
+    "want_domains",
+    "add_cohort_sums",
+    "rebuild_cohort_sums",
+    "keep_route_moved",
 }
 
 #: A type of the caller's own that stands before PostgreSQL's `text`, and runs a function whenever a value becomes one.
@@ -235,6 +244,22 @@ async def test_a_table_of_a_callers_own_is_never_taken_for_ours(
         "forget_address(1, decode(repeat('00', 16), 'hex'), 'no address', 'ann')",
         "forget_some(1, decode(repeat('00', 16), 'hex'), 1, 'gone')",  # nobody asked for it
         "forget_some(1, decode(repeat('00', 16), 'hex'), 10001, 'gone')",
+        "fold_cohorts(0)",
+        "fold_cohorts(100001)",
+        "fold_cohorts(null)",
+        "resum_cohorts(1, 1441, true)",
+        "resum_cohorts(0, 1440 * 41, true)",
+        "resum_cohorts(null, 1440, true)",
+        "resum_cohorts(0, 1440, null)",
+        "resum_slices(null, true)",
+        "resum_slices(0, null)",
+        "purge_slices(1439, 1440, 1)",
+        "purge_slices(1440, 1440, 10001)",
+        "purge_slices(1440, 1440, null)",
+        "move_unknown(null, 1)",
+        "move_unknown('{}', 0)",
+        "want_domains(null)",
+        "rebuild_cohort_sums(null)",
     ],
 )
 async def test_an_argument_out_of_bounds_is_refused_and_makes_nothing(control: Connection, call: str) -> None:

@@ -204,6 +204,9 @@ declare
     ids bigint[];
     emptied boolean;
 begin
+    if most is null or not most between 1 and 100000 then
+        raise exception 'fold_cohorts: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
+    end if;
     if not pg_try_advisory_xact_lock(28015, 0) then
         return null;
     end if;
@@ -303,7 +306,7 @@ declare
     different int := 0;
     n int;
 begin
-    if low is null or high is null or low %% 1440 <> 0 or high %% 1440 <> 0 or not high - low between 0 and 1440 * 40 then
+    if low is null or high is null or only_check is null or low %% 1440 <> 0 or high %% 1440 <> 0 or not high - low between 0 and 1440 * 40 then
         raise exception 'resum_cohorts: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
     end if;
     perform hold_cohort_fold();
@@ -343,6 +346,9 @@ set search_path = pg_catalog, mailcordon, pg_temp as $$
 declare
     n int;
 begin
+    if low is null or only_check is null then
+        raise exception 'resum_slices: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
+    end if;
     perform hold_cohort_fold();
     select count(*) into n
       from (select c.slice, c.provider, array[%2$s] as counts from cohort_minute c join slice s on s.id = c.slice and s.first_minute >= low
@@ -369,7 +375,7 @@ declare
     n int;
     now_minute int := owner_now_ms() / 60000;
 begin
-    if idle is null or idle < 1440 or idle_large is null or idle_large < idle or most is null then
+    if idle is null or idle < 1440 or idle_large is null or idle_large < idle or most is null or not most between 1 and 10000 then
         raise exception 'purge_slices: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
     end if;
     perform hold_cohort_fold();

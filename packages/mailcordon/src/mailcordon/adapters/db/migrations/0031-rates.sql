@@ -175,6 +175,9 @@ declare
 begin
     select string_agg(name, ', ' order by n), string_agg(format('nullif(sum(c.%I), 0)', name), ', ' order by n)
       into columns, sums from unnest(names) with ordinality u (name, n);
+    if since is null then
+        raise exception 'rebuild_cohort_sums: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
+    end if;
     perform hold_cohort_fold();
     delete from cohort_lane where span <= 1440 and minute >= start;
     delete from cohort_lane where span > 1440 and minute >= start - start % span;
