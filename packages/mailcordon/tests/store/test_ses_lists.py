@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db.ses_list_store import SesListStore
-from mailcordon.control.ses_lists import ACCOUNT, SesLists
+from mailcordon.adapters.db.suppression_store import PostgresSuppressions
+from mailcordon.control.ses_lists import ACCOUNT, Entry, SesLists, Wanted
+from mailcordon.core.suppression import Scope
+from mailcordon.observe.suppression_view import SuppressionKey
 from mailcordon_fixtures import local_ses
 from seslocal.state.settings import Settings
 
@@ -167,6 +170,36 @@ async def test_an_entry_of_the_account_blocks_a_removal_only_where_ses_checks_it
     assert found["SuppressedDestination"]["Reason"] == "BOUNCE", "the account's list is not ours to change"
 
 
+async def test_a_removal_that_waits_is_tried_ever_later_and_at_once_when_it_is_asked_for_again(
+    world: World,
+) -> None:
+    acme, _ = await world.onboard("acme", "mail.acme.example")
+    await world.list_in_account("kim@example.com")
+    await world.owner.execute(
+        "update ses_resource set observed = observed || '{\"suppression_scope\": \"ACCOUNT\"}' where kind = 'tenant'"
+    )
+    lists = SesLists(SesListStore(world.control), world.administer, hash_of, retry_seconds=60)
+    waits = "select (removal_next_at - now_ms()) / 60000.0 from suppression"
+    for minutes, pause in ((1, 1), (200, 20), (10**6, 60)):
+        await world.owner.execute("delete from suppression")
+        await world.suppress(acme, "kim@example.com")
+        await world.owner.execute(
+            "update suppression set removing_since = now_ms() - $1::bigint * 60000", minutes
+        )
+        assert await lists.remove() == 0
+        [(found,)] = await world.rows(waits)
+        assert pause - 1 < found <= pause + 0.1
+    key = SuppressionKey(
+        tenant=acme,
+        hash=b"kim@example.com",
+        address="kim@example.com",
+        scope=Scope.TENANT,
+        target=0,
+    )
+    await PostgresSuppressions(world.control).remove(key, because=None, actor="ops")
+    assert await world.rows("select removal_next_at from suppression") == [(None,)]
+
+
 # Reading ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -201,6 +234,40 @@ async def test_an_address_that_only_ses_lists_is_suppressed_once_that_is_read(wo
     assert await world.rows("select address, scope, cause, by from suppression") == [
         ("kim@example.com", 0, "ses-tenant-list", "ses")
     ], "the account's list is not checked for a tenant with the scope TENANT"
+
+
+async def test_a_suppression_that_has_ended_gives_way_to_what_ses_lists(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    for address, until in (("kim@example.com", 1), ("lee@example.com", 2**62)):
+        await world.suppress(acme, address, removing=False)
+        await world.owner.execute(
+            "update suppression set until = $1::bigint where address = $2", until, address
+        )
+        await world.list_at_ses(key, address)
+        await world.want(acme, key, address)
+    assert await world.lists.read() == 2
+    assert await world.rows("select address, cause, until from suppression order by address") == [
+        ("kim@example.com", "ses-tenant-list", None),
+        ("lee@example.com", "hard-bounce", 2**62),
+    ]
+
+
+async def test_evidence_does_not_name_the_mail_of_an_entry_of_the_account(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    await world.suppress(acme, "kim@example.com", removing=False)
+    await world.owner.execute("update suppression set cause = 'ses-account-list'")
+    store = SesListStore(world.control)
+    entry = Entry(
+        spelling="kim@example.com",
+        reason="BOUNCE",
+        listed_at=5,
+        message_id="of-another-tenant",
+        feedback_id="f",
+    )
+    for list_, shown in ((ACCOUNT, None), (key, "of-another-tenant")):
+        wanted = Wanted(tenant=acme, hash=b"kim@example.com", list=list_, spelling="kim@example.com")
+        await store.read(wanted, entry)
+        assert await world.rows("select evidence #>> '{ses,message_id}' from suppression") == [(shown,)]
 
 
 async def test_what_ses_refuses_to_show_is_tried_again_later(world: World) -> None:

@@ -22,6 +22,7 @@ _LOG = logging.getLogger(__name__)
 BATCH = 2000
 MOST_PAGES = 1000  #: of a list of SES, 1,000 entries each
 RETRY_SECONDS = 60.0  #: until SES is asked again about what it refused, or still lists
+LONGEST_RETRY = 60  #: times as long: a removal that waits for a person must not read the tenant's lists each minute for ever
 _TENANTS_AT_ONCE = 20
 ACCOUNT = ""  #: the name of the account's list
 
@@ -40,6 +41,7 @@ class Removal:
     address: str
     spellings: tuple[str, ...]  #: as mailed and as events named it
     alone: bool  #: no other suppression covers this address for the tenant
+    waited_ms: int = 0  #: since it was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +179,11 @@ class SesLists:
     async def _wait(self, removals: Iterable[Removal], why: str) -> None:
         for one in removals:
             _LOG.warning("%s stays suppressed for %s: %s", one.address, one.slug, why)
-            await self._store.waits(one, why, self._retry)
+            await self._store.waits(one, why, self._pause(one))
+
+    def _pause(self, removal: Removal) -> float:
+        """Seconds until a removal is tried again: a tenth of the time that it has waited."""
+        return min(max(self._retry, removal.waited_ms / 10_000), self._retry * LONGEST_RETRY)
 
     async def _shown(self, removals: Sequence[Removal]) -> dict[tuple[str, bytes], list[str]]:
         """In which spellings the tenant's lists show these addresses, by list and hash. Raises SesError."""

@@ -31,6 +31,7 @@ class SesListStore:
                 address=row["address"],
                 spellings=tuple(row["spellings"]),
                 alone=row["alone"],
+                waited_ms=row["waited_ms"],
             )
             for row in await self._pool.fetch(_SQL.requested_removals, limit)
         ]
@@ -139,7 +140,8 @@ def _shown(wanted: Wanted, found: Entry) -> dict[str, Any]:
         "spelling": found.spelling,
         "reason": found.reason,
         "listed_at": found.listed_at,
-        "message_id": found.message_id,
-        "feedback_id": found.feedback_id,
+        # The account's list is shared: its entry may be about mail of another tenant.
+        "message_id": found.message_id if wanted.list else None,
+        "feedback_id": found.feedback_id if wanted.list else None,
     }
     return {name: value for name, value in shown.items() if value is not None}

@@ -46,7 +46,10 @@ class PostgresSuppressions:
     ) -> Suppression | None:
         async with connection_pool.transaction(self._control) as connection:
             before = await self._at(connection, key)
-            if before is None or before.removing_since is not None:
+            if before is None:
+                return None
+            if before.removing_since is not None:
+                await connection.execute(_SQL.remove_soon, key.tenant, key.hash, key.scope, key.target)
                 return before
             await connection.execute(_SQL.remove_suppression, key.tenant, key.hash, key.scope, key.target)
             after = await self._at(connection, key)

@@ -17,7 +17,7 @@ select s.tenant, e.slug, s.hash, s.scope, s.target, s.address,
            select from suppression o
            where o.tenant = s.tenant and o.hash = s.hash and o.removing_since is null
              and (o.until is null or o.until > now_ms())
-       ) as alone
+       ) as alone, now_ms() - s.removing_since as waited_ms
 from suppression s join tenant e on e.id = s.tenant
 where s.removing_since is not null and coalesce(s.removal_next_at, 0) <= now_ms()
 order by s.removing_since limit $1;
@@ -62,10 +62,10 @@ update ses_entry set problem = $5, next_try_at = now_ms() + $6::bigint
  where tenant = $1 and hash = $2 and list = $3 and spelling = $4;
 
 -- name: suppress_listed
--- An address that SES lists and nothing of ours suppresses: SES drops its mail, for an entry because of a complaint that of
+-- An address that SES lists and nothing of ours suppresses now (one that has ended gives way): SES drops its mail, for an entry because of a complaint that of
 -- marketing lanes. Not if a person removed ours after SES entered it: that removal ends at SES too. An entry of the account covers
 -- tenants whose scope is not TENANT. An entry that is about to be deleted (control/unlisting.py) suppresses nothing.
-insert into suppression (tenant, hash, scope, target, address, cause, evidence, since, by)
+insert into suppression as s (tenant, hash, scope, target, address, cause, evidence, since, by)
 select $1::int, $2::bytea, case when $4::bool then 1 else 0 end, case when $4::bool then 2 else 0 end, $3::text,
        case when $5::bool then 'ses-account-' else 'ses-tenant-' end || case when $4::bool then 'complaint' else 'list' end,
        $6::jsonb, coalesce($7::bigint, now_ms()), 'ses'
@@ -74,7 +74,10 @@ select $1::int, $2::bytea, case when $4::bool then 1 else 0 end, case when $4::b
    and not exists (select from ses_unlisting u where u.tenant = $1 and u.hash = $2)
    and (not $5::bool or exists (select from ses_resource r
                                  where r.tenant = $1 and r.kind = 'tenant' and r.observed ->> 'suppression_scope' <> 'TENANT'))
-on conflict do nothing;
+on conflict (tenant, hash, scope, target) do update
+   set address = excluded.address, cause = excluded.cause, evidence = excluded.evidence, since = excluded.since, until = null,
+       by = excluded.by, removing_since = null, removal_waits = null, removal_next_at = null
+ where s.until <= now_ms();
 
 -- name: explain_listed
 -- SES's entry says what an event of a list hit does not: since when and for which mail.

@@ -21,6 +21,11 @@ insert into suppression_removal as r (tenant, hash, scope, target, at)
 select * from asked
 on conflict (tenant, hash, scope, target) do update set at = greatest(r.at, excluded.at);
 
+-- name: remove_soon
+-- A removal that waits is asked for again: whoever asks has perhaps mended what it waits for.
+update suppression set removal_next_at = null
+ where (tenant, hash, scope, target) = ($1, $2::bytea, $3::smallint, $4::int) and removing_since is not null;
+
 -- name: want_entries
 -- Asks control to read what SES's lists have of an address: of each of the tenant's SES tenants, of the account's list if SES checks
 -- it for the tenant; as asked, in lower case, as mailed, and in every spelling that was read before. Once a minute at most.
