@@ -95,6 +95,26 @@ async def test_explain_shows_an_entry_that_only_ses_has(world: World, api: Api) 
     assert any("ours has not" in said for said in found["disagreements"])
 
 
+async def test_a_tenant_is_told_of_the_platforms_list_and_not_whose_mail_the_account_lists_it_for(
+    world: World,
+    api: Api,  # noqa: F811
+) -> None:
+    listed = await world.sent("acme", "receipt", "kim@example.com")
+    await world.tell(listed.bounce(sub_type="OnAccountSuppressionList"))
+    await world.owner.execute(
+        "update ses_entry set found = true, reason = 'BOUNCE', read_at = now_ms(), message_id = 'm', feedback_id = 'f'"
+    )
+    await world.owner.execute(
+        "insert into platform_suppression select hash, address, 'manual', 0, 'ops' from suppression limit 1"
+    )
+    await world.owner.execute("delete from suppression")
+    for key, shown in (("platform", ("m", "f")), ("acme", (None, None))):
+        found = await explained(api, key)
+        assert found["suppressed"]
+        assert found["sentence"].startswith("No tenant may mail Kim@example.com")
+        assert {(one["message_id"], one["feedback_id"]) for one in found["at_ses"]} == {shown}
+
+
 async def test_asking_ses_is_recorded_once_a_minute(world: World, api: Api) -> None:  # noqa: F811
     await world.owner.execute(
         "insert into ses_resource (kind, name, phase, tenant, desired) values ('tenant', $1, 1, $2, '{}')",

@@ -34,7 +34,7 @@ class SuppressionReader(Protocol):
     ) -> Sequence[Suppression]: ...
 
     async def known(self, scope: ReadScope, tenant: str, address: str, hash: bytes) -> Known:
-        """What is known of an address, in one snapshot."""
+        """What is known of an address."""
         ...
 
 

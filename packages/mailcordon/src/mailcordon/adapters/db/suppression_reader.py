@@ -3,6 +3,9 @@ control."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+
+import asyncpg
 
 from mailcordon.adapters.db import connection_pool, engine, queries, row_level_security
 from mailcordon.adapters.db.suppression_row import suppression_from_row
@@ -49,19 +52,26 @@ class PostgresSuppressionReader:
             facts = await connection.fetchrow(_SQL.soft_bounces, *of)
             assert facts is not None
             rows = await connection.fetch(_SQL.suppressions_of, *of)
-            if not scope.as_tenant:
-                rows += await connection.fetch(_SQL.platform_suppression_of, hash)
             entries = await connection.fetch(_SQL.entries_of, *of)
             dropped = await connection.fetch(_SQL.dropped, *of, MOST_DROPPED + 1)
+        # The platform's list covers mail of every tenant, but only control may read it.
+        async with connection_pool.acquire(self._control) as control:
+            rows += await control.fetch(_SQL.platform_suppression_of, hash)
         return Known(
             tenant=tenant,
             address=address,
             now=facts["now"],
             ours=[suppression_from_row(row) for row in rows],
-            at_ses=[AtSes(**dict(row)) for row in entries],
+            at_ses=[_entry(row, whole=not scope.as_tenant) for row in entries],
             dropped=[Dropped(**dict(row)) for row in dropped],
             soft_bounces=facts["number"],
         )
+
+
+def _entry(row: asyncpg.Record, *, whole: bool) -> AtSes:
+    """`whole`: also of which mail the account's list has it. That may be mail of another tenant."""
+    found = AtSes(**dict(row))
+    return found if whole or found.list else replace(found, message_id=None, feedback_id=None)
 
 
 def _cursor(text: str) -> tuple[bytes, int, int]:
