@@ -6,6 +6,7 @@ import pytest
 
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Scope, Suppression
+from mailcordon.messages import suppressions
 
 NOW = 1_790_000_000_000
 
@@ -51,3 +52,18 @@ def test_the_sentence_names_the_mail_that_is_meant() -> None:
     assert "send marketing mail to" in suppression(Scope.CLASS, Class.MARKETING).sentence("acme")
     assert "send newsletter mail to" in suppression(Scope.LANE, 7, type="newsletter").sentence("acme")
     assert suppression(Scope.PLATFORM).sentence("acme").startswith("No tenant may mail kim@example.com")
+
+
+def test_a_command_that_names_an_address_can_be_pasted_whatever_the_address_is() -> None:
+    address = "a`reboot`|sh@example.com"
+    advice = suppressions.what_to_do(
+        cause="manual",
+        tenant="acme",
+        address=address,
+        scope="tenant",
+        mail="",
+        until="",
+        soft_bounces=0,
+    )
+    for text in (advice, suppressions.listed_by_account(address)):
+        assert f" '{address}'" in text

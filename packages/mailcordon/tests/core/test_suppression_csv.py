@@ -118,3 +118,8 @@ def test_no_cell_that_is_written_is_a_formula_and_what_is_read_back_is_the_same(
     assert parsed.lines[0].reason == 'manual: =HYPERLINK("http://x")'
     assert parsed.lines[0].said is Said.LISTED
     assert sum(parsed.left_out.values()) == 2, "one has ended, one was erased"
+
+
+def test_words_of_a_mail_server_drive_no_terminal() -> None:
+    text = suppression_csv.written([("kim@example.com", "550 \x1b]0;owned\x07 \x9b2J\u202e=1")])
+    assert not any(sign in text for sign in "\x1b\x07\x9b\u202e")

@@ -47,7 +47,7 @@ class SoftBouncePolicy:
     """When soft bounces of one address suppress it: `count` within `window_ms`, from the first to the last at least `spread_ms`
     apart. `off_ms`: for how long, from the last one on. `count` 0: never.
 
-    Before that, marketing mail to it pauses for `pause_ms` after `pause_count` soft bounces of marketing mail within `pause_ms`."""
+    Before that, marketing mail to it pauses for `pause_ms` after `pause_count` soft bounces of marketing mail within as long."""
 
     count: int = 5
     window_ms: int = 14 * DAY_MS

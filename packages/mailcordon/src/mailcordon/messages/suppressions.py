@@ -1,5 +1,7 @@
 """What is said about suppressions: why one stands, what SES's lists say, and what to do."""
 
+import shlex
+
 from mailcordon.messages.catalogue import example
 
 
@@ -14,7 +16,7 @@ def listed_by_account(spelling: str) -> str:
     """A suppression is being removed, and SES's list of the account has the address and is checked for this tenant."""
     return (
         f"SES's list of the account has {spelling} and is checked for this tenant. It is shared with others, so Mailcordon does "
-        f"not change it: `aws sesv2 delete-suppressed-destination --email-address {spelling}` does"
+        f"not change it: `aws sesv2 delete-suppressed-destination --email-address {shlex.quote(spelling)}` does"
     )
 
 
@@ -164,7 +166,9 @@ def what_to_do(
 ) -> str:
     """`suppression explain`: what a person can do about a suppression."""
     option = {"class": f" --class {mail}", "lane": f" --type {mail}"}.get(scope, "")
-    remove = f"`mailcordon suppression remove {address} --tenant {tenant} --scope {scope}{option}`"
+    remove = (
+        f"`mailcordon suppression remove {shlex.quote(address)} --tenant {tenant} --scope {scope}{option}`"
+    )
     advice = {
         "hard-bounce": f"If the mailbox works again, ask its owner and then {remove}; else delete the address from the list",
         "complaint": f"The recipient marked such mail as spam: mail it again only on their request, then {remove}",
@@ -309,6 +313,12 @@ def not_exported(number: int) -> str:
 def file_unreadable(file: str, why: str) -> str:
     """`suppression import`: the file cannot be read."""
     return f"Cannot read {file}: {why}"
+
+
+@example("acme.csv", "No such file or directory")
+def file_unwritable(file: str, why: str) -> str:
+    """`suppression export`: the file cannot be written."""
+    return f"Cannot write {file}: {why}"
 
 
 @example("acme")

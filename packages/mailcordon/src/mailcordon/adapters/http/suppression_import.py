@@ -1,5 +1,6 @@
 """POST /v1/suppressions/import: a file of suppressions, all of it or nothing."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -20,6 +21,8 @@ from mailcordon.core.suppression import Scope, Suppression
 from mailcordon.core.suppression_csv import Line, Parsed, Said
 from mailcordon.messages import suppressions as messages
 from mailcordon.observe import suppression_view as view
+
+_AT_ONCE = 500  #: lines that are read before other requests have their turn
 
 
 class ImportBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,7 +73,7 @@ def routes(
         because = shapes.reason(data.because)
         slug = principal.tenant_for(data.tenant)
         tenant = await lookup.tenant_id(reader, slug, code=read_scope.UNKNOWN)
-        parsed = _parsed(data)
+        parsed = await asyncio.to_thread(_parsed, data)  # seconds of a large file, in which mail is accepted
         rows, bad = await _rows(reader, slug, tenant, hash_key, data, parsed, because, principal.actor)
         bad_lines = parsed.bad_lines + len(bad)
         named = sorted([*parsed.bad, *bad])[: suppression_csv.MOST_NAMED]
@@ -134,7 +137,9 @@ async def _rows(
     place = _places(reader, slug, tenant)
     rows: dict[tuple[bytes, Scope, int], Suppression] = {}
     bad: list[tuple[int, str]] = []
-    for line in parsed.lines:
+    for number, line in enumerate(parsed.lines):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
         try:
             scope, target = await place(line) if line.scope is not None else _covered(line, of_class, lane)
         except ValueError as error:

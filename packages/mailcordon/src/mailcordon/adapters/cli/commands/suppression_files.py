@@ -131,7 +131,10 @@ async def export(
         "left_out": left_out,
     }
     if file is not None:
-        file.write_bytes(text.encode())
+        try:
+            file.write_bytes(text.encode())
+        except OSError as error:
+            raise failures.usage(sentences.file_unwritable(str(file), error.strerror or str(error))) from None
     elif cli.json:
         document["text"] = text
     else:
