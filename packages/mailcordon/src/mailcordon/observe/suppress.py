@@ -11,6 +11,7 @@ Complaints and soft bounces are remembered as reports, because what follows from
 back the complaints before it, and soft bounces suppress only if they are repeated.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -209,10 +210,13 @@ def not_spam(reports: Iterable[Report]) -> dict[Class, int]:
 
 def _repeated(soft: Sequence[Report], count: int, window_ms: int, spread_ms: int) -> Report | None:
     """The latest soft bounce that is one of `count` within the window, at least `spread_ms` after the first of them."""
+    if count <= 0:
+        return None
     ordered = sorted(soft, key=lambda one: (one.at, one.key))
-    for last in range(len(ordered) - 1, -1, -1):
-        within = [one for one in ordered[: last + 1] if one.at > ordered[last].at - window_ms]
-        if 0 < count <= len(within) and within[-1].at - within[0].at >= spread_ms:
+    for last in range(len(ordered) - 1, count - 2, -1):
+        at = ordered[last].at
+        first = bisect_right(ordered, at - window_ms, key=lambda one: one.at)
+        if first <= last and last - first + 1 >= count and at - ordered[first].at >= spread_ms:
             return ordered[last]
     return None
 
