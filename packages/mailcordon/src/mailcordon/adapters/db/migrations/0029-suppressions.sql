@@ -109,9 +109,6 @@ begin
         delete from ses_entry where ctid = any (array(select ctid from ses_entry where tenant = of_tenant limit most for update));
         get diagnostics n = row_count;
         if n > 0 then return n; end if;
-        delete from ses_unlisting where ctid = any (array(select ctid from ses_unlisting where tenant = of_tenant limit most for update));
-        get diagnostics n = row_count;
-        if n > 0 then return n; end if;
         if exists (select from quarantine where tenant = of_tenant) then
             perform from quarantine_kind order by why for update;
             with gone as (
@@ -205,7 +202,6 @@ begin
     select of_tenant, of_hash, r.name, spelled, true from ses_resource r where r.tenant = of_tenant and r.kind = 'tenant'
     on conflict do nothing;
     update ses_entry set forget = true, next_try_at = null where tenant = of_tenant and hash = of_hash;
-    delete from ses_unlisting where tenant = of_tenant and hash = of_hash;
     delete from ses_unlisting where tenant = of_tenant and hash = of_hash;
     update audit a set personal = audit_erased(a.personal)
      where a.tenant = of_tenant and lower(a.personal -> 'address' ->> 'value') = lower(spelled);
