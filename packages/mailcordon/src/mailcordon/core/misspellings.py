@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mailcordon.core.address import Address
 
-MOST = 250  #: candidates; each costs a look at every day that is kept
+MOST = 160  #: candidates; each costs a look at every day that is kept
 
 #: Domains that many people have, and that many misspell.
 _FREQUENT = (
@@ -79,15 +79,15 @@ def near(asked: Address, most: int = MOST) -> list[Address]:
 def _candidates(local: str, domain: str) -> Iterator[Address]:
     domains = list(dict.fromkeys(_domains(domain)))
     locals_ = list(dict.fromkeys(_locals(local)))
-    for one in domains[:50]:
+    for one in domains[:40]:
         yield Address(local, one)
+    for other in domains[:2]:  # a slip in each part
+        for one in locals_[:6]:
+            yield Address(one, other)
     for one in locals_[: MOST // 2]:
         yield Address(one, domain)
-    for one in domains[50:]:
+    for one in domains[40:]:
         yield Address(local, one)
-    for other in domains[:5]:  # a slip in each part
-        for one in locals_[:8]:
-            yield Address(one, other)
 
 
 def _domains(domain: str) -> Iterator[str]:
