@@ -176,6 +176,7 @@ async def test_an_address_that_was_mailed_is_not_called_never_mailed(api: Api) -
         ({"state": "bouncy"}, "state"),
         ({"reason": ""}, "reason"),
         ({"since": "yesterday"}, "since"),
+        ({"type": "a\0b"}, "type"),
         ({"campaign": "a\nb"}, "campaign"),
         ({"id": ids.message_id(64), "ses_id": "x"}, "ses_id"),
     ],

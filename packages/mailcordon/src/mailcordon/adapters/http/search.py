@@ -123,7 +123,7 @@ def routes(services: SearchServices) -> list[HTTPRouteHandler]:
             or _parsed("ses_id", ses_ids.parse, ses_id),
             campaign=_parsed("campaign", names.campaign, campaign),
             list=_parsed("list", names.list_, list_),
-            type=type,
+            type=_parsed("type", names.message_type, type),
             state=_parsed("state", _state, state_),
             reason=_parsed("reason", _reason, reason),
             since=_parsed("since", _time, since),

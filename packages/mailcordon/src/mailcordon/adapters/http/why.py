@@ -23,7 +23,7 @@ from mailcordon.control import lanes, lookup, why
 from mailcordon.control.feedback import FeedbackReads
 from mailcordon.control.views import Reads, Viewer
 from mailcordon.control.why import Entry, Story
-from mailcordon.core import address, ids
+from mailcordon.core import address, ids, names
 from mailcordon.core import text as texts
 from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.principal import READ, Principal
@@ -146,6 +146,8 @@ async def _numbered(services: WhyServices, principal: Principal, kind: str, numb
 
 
 async def _lane(services: WhyServices, viewer: Viewer, slug: str, type: str) -> Story:
+    if not names.is_slug(type):
+        raise lookup.no_lane(slug, type)
     found = await lanes.overview(services.reads, viewer, slug, type)
     return why.lane(
         found,
