@@ -192,7 +192,7 @@ class Facts:
     retirements: Sequence[HeldRetirement] = ()
     accounts: Sequence[Account] = ()
     seen_call: int | None = None  #: the latest call whose Send event arrived
-    folded_at: int | None = None  #: when changes of counts were last folded; 0: never
+    folded_at: int | None = None  #: changes of counts that were committed before are folded; 0: none
     losses: Sequence[OpenLoss] = ()
     overdue: Overdue | None = None
     set_aside: int = 0  #: mails that SES refused with an error that we do not know

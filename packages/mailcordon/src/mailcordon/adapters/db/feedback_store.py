@@ -56,6 +56,7 @@ class FeedbackStore:
         assert login is not None
         return Round(
             now=at["now"],
+            folded_at=at["folded_at"],
             fold=at["fold"],
             is_whole=not at["continues"],
             counted=[Counted(**dict(row)) for row in rows],

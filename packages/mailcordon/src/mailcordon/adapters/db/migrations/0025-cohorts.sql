@@ -110,7 +110,7 @@ create table cohort_feed (
 create table cohort_fold (
     id smallint primary key default 1 check (id = 1),
     fold bigint not null default 0,
-    folded_at bigint not null default 0                     -- milliseconds since 1970 of the last fold, also of nothing
+    folded_at bigint not null default 0                     -- milliseconds since 1970: what was committed before is folded
 );
 insert into cohort_fold default values;
 
@@ -200,6 +200,7 @@ set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_ge
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
 declare
     n bigint;
+    began bigint;
     taken int;
     ids bigint[];
     emptied boolean;
@@ -211,6 +212,7 @@ begin
         return null;
     end if;
     select fold + 1 into n from cohort_fold;
+    began := now_ms();
     ids := array(select c.id from cohort_change c order by c.id limit most);
     -- The slices that are missing: of a lane that has too many, only '*'. There are no joins, since they would be planned for the few
     -- rows that the tables have at first.
@@ -267,7 +269,7 @@ begin
     )
     select count(*) into taken from t;
     if taken = 0 then
-        update cohort_fold set folded_at = now_ms() where folded_at not between now_ms() - 900 and now_ms();
+        update cohort_fold set folded_at = began where folded_at not between now_ms() - 900 and now_ms();
         return 0;
     end if;
     with u as (
@@ -292,7 +294,7 @@ begin
     if emptied or exists (select from cohort_feed x where x.fold = n and 0 > any (x.counts)) then
         perform delete_empty_cohorts(n);
     end if;
-    update cohort_fold set fold = n, folded_at = now_ms();
+    update cohort_fold set fold = n, folded_at = case when taken < most then began else folded_at end;
     return taken;
 end $$
 $f$, each_sum, columns, each_count, each_column, each_new, all_null);

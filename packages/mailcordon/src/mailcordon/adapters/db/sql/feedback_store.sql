@@ -1,8 +1,8 @@
 -- What the watch of feedback reads and records (observe/feedback_loop.py), as the control role.
 
 -- name: fold
--- The newest fold, and whether the feed still has all after the one that was seen.
-select f.fold, now_ms() as now,
+-- The newest fold, what it is as of, and whether the feed still has all after the one that was seen.
+select f.fold, f.folded_at, now_ms() as now,
        $1::bigint is not null and $1 <= f.fold
            and coalesce((select min(x.fold) from cohort_feed x), f.fold + 1) <= $1 + 1 as continues
   from cohort_fold f;

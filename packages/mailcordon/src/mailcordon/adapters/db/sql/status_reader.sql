@@ -49,7 +49,7 @@ select s.*, e.slug, t.name as type_name
 select cell, polled_at, max_24h, sent_24h + taken as sent_24h, sending_enabled and enforcement <> 'SHUTDOWN' as enabled from account_rate order by cell;
 
 -- name: seen_call
--- The latest call whose Send event is stored, and when changes of counts were last folded.
+-- The latest call whose Send event is stored, and before when all changes of counts are folded.
 select (select max(called_at) from send_seen) as seen_call, (select folded_at from cohort_fold) as folded_at;
 
 -- name: losses
