@@ -32,6 +32,7 @@ def main() -> Callable[..., None]:
         doctor=_local,
         iam=(("queue-policy", _local, "mailcordon iam queue-policy"),),
         verify_audit=_local,
+        rebuild_metrics=_local,
         run=_local,
     )
     return get_command(app).main

@@ -59,6 +59,7 @@ def ask(system: systems.System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             doctor=_local,
             iam=(("queue-policy", _local, "mailcordon iam queue-policy"),),
             verify_audit=_local,
+            rebuild_metrics=_local,
             run=_local,
         )
     ).main
