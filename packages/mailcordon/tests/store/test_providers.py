@@ -50,7 +50,7 @@ class Learning:
         self.local.account.faults.names.put(NameFault(name=domain, rcode=rcode))
 
     async def want(self, *domains: str) -> None:
-        await self.feed.want(domains)
+        await self.feed.want(dict.fromkeys(domains, "acme"))
 
     async def learn(self, *domains: str) -> None:
         await self.want(*domains)
@@ -265,6 +265,17 @@ async def test_wishes_for_made_up_domains_are_bounded(learn: Learning) -> None:
     )
     await learn.want("acme.test")
     assert await learn.owner.fetchval("select count(*) from domain_wanted") == 50_000
+
+
+async def test_a_tenant_with_many_new_domains_leaves_room_and_turns_to_others(learn: Learning) -> None:
+    for start in (0, 8_000):
+        await learn.feed.want({f"d{number}.test": "flood" for number in range(start, start + 8_000)})
+    await learn.feed.want({"one.test": "acme", "two.test": "acme", "three.test": ""})
+    counts = await learn.owner.fetch("select asked_by, count(*) from domain_wanted group by 1 order by 1")
+    assert [tuple(row) for row in counts] == [("", 1), ("acme", 2), ("flood", 10_000)]
+    taken, _ = await learn.store.claim(6, lease_ms=60_000)
+    assert {"one.test", "two.test", "three.test"} < set(taken)
+    assert len(taken) == 6
 
 
 async def test_a_domain_whose_learner_died_is_learnt_by_the_next(learn: Learning) -> None:

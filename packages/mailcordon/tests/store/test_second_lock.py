@@ -258,7 +258,7 @@ async def test_a_table_of_a_callers_own_is_never_taken_for_ours(
         "purge_slices(1440, 1440, null)",
         "move_unknown(null, 1)",
         "move_unknown('{}', 0)",
-        "want_domains(null)",
+        "want_domains(null, null)",
         "rebuild_cohort_sums(null)",
     ],
 )

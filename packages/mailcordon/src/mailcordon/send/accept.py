@@ -39,7 +39,8 @@ class Accept:
 
     `on_change` is called when the control epoch has moved, so that the caller can drop its own caches. `large` stores large
     messages, on connections of its own; without it they take turns with the others. `refused` is told why a message may not wait:
-    `pending-per-tenant` or `pending`. `provider_of` says who receives a domain's mail, from memory."""
+    `pending-per-tenant` or `pending`. `provider_of` says who receives a domain's mail, from memory; it is told
+    whose mail it is."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Accept:
         large: AcceptStore | None = None,
         pending: Pending | None = None,
         refused: Callable[[str], None] = lambda limit: None,
-        provider_of: Callable[[str], int] = provider.of,
+        provider_of: Callable[[str, str], int] = lambda domain, slug: provider.of(domain),
     ) -> None:
         self._provider_of = provider_of
         self._local = local
@@ -182,7 +183,7 @@ class Accept:
                 (
                     text := str(to),
                     address.hash_of_text(self._hash_key, text),
-                    int(self._provider_of(to.domain)),
+                    int(self._provider_of(to.domain, slug)),
                     reserved_domains.find(to.domain, self._local),
                 )
                 for to in submission.to

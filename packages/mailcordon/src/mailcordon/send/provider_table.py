@@ -3,7 +3,7 @@ do. It is filled at the start and follows what is learnt within about a second.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from time import time
 from typing import Any, NamedTuple, Protocol
@@ -42,7 +42,9 @@ class Feed(Protocol):
         """From a time on, the oldest first."""
         ...
 
-    async def want(self, domains: Sequence[str]) -> None: ...
+    async def want(self, wanted: Mapping[str, str]) -> None:
+        """Domains, and the slug of the tenant whose mail met each; "" if that is not known."""
+        ...
 
 
 class ProviderTable:
@@ -58,7 +60,7 @@ class ProviderTable:
         #: One integer instead of an object, since there are many.
         self._known: dict[str, int] = {}
         self._minute = int(now() // 60)
-        self._wanted: dict[str, None] = {}
+        self._wanted: dict[str, str] = {}
         self._asked: set[str] = set()
         self._asked_since = 0.0
         self._read_to: int | None = None
@@ -66,9 +68,9 @@ class ProviderTable:
     def __len__(self) -> int:
         return len(self._known)
 
-    def of(self, domain: str) -> int:
-        """The provider of a domain in DNS form, as far as this process knows; an unknown one is asked for in the background. An
-        answer that has expired is still the best there is."""
+    def of(self, domain: str, slug: str = "") -> int:
+        """The provider of a domain in DNS form, as far as this process knows; an unknown one is asked for in the background, in
+        the turn of the tenant `slug`. An answer that has expired is still the best there is."""
         public = provider.of(domain)
         if public is not Provider.UNKNOWN:
             return public
@@ -78,7 +80,7 @@ class ProviderTable:
             and domain not in self._asked
             and len(self._wanted) < MOST_WANTED
         ):
-            self._wanted[domain] = None
+            self._wanted.setdefault(domain, slug)
         return known % _PROVIDERS - 1
 
     def put(self, answers: Sequence[Answer]) -> None:
@@ -114,7 +116,7 @@ class ProviderTable:
             self._asked_since = now
         if not self._wanted or self._feed is None:
             return
-        wanted, self._wanted = list(self._wanted), {}
+        wanted, self._wanted = self._wanted, {}
         await self._feed.want(wanted)
         self._asked.update(wanted)
         if len(self._asked) > self._most:

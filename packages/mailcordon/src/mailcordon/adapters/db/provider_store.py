@@ -1,7 +1,7 @@
 """What was learnt of recipients' domains. Implements `control.provider_learning.LearningStore`, `control.providers.ProviderReads`
 and `send.provider_table.Feed`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
@@ -79,7 +79,7 @@ class ProviderStore:
 
     async def want(self, domains: Sequence[str]) -> None:
         async with connection_pool.acquire(self._pool) as connection:
-            await connection.fetchval(_SQL.want, list(domains))
+            await connection.fetchval(_SQL.want, list(domains), [""] * len(domains))
 
 
 class ProviderFeed:
@@ -100,9 +100,9 @@ class ProviderFeed:
             rows = await connection.fetch(_SQL.asked_since, since, most)
         return [_answer(row) for row in rows]
 
-    async def want(self, domains: Sequence[str]) -> None:
+    async def want(self, wanted: Mapping[str, str]) -> None:
         async with self._connection.use() as connection:
-            await connection.fetchval(_SQL.want, list(domains))
+            await connection.fetchval(_SQL.want, list(wanted), list(wanted.values()))
 
 
 def _answer(row: asyncpg.Record) -> Answer:

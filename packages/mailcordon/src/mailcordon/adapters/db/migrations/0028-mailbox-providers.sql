@@ -27,9 +27,10 @@ create table domain_provider_change (
 -- Domains that mail goes to and of which nothing, or nothing recent, is known.
 create table domain_wanted (
     domain text primary key,
-    due_at bigint not null default now_ms()                 -- milliseconds since 1970; later while a look-up is under way
+    due_at bigint not null default now_ms(),                -- milliseconds since 1970; later while a look-up is under way
+    asked_by text not null default ''                       -- slug of the tenant whose mail met it first; '': of none
 );
-create index domain_wanted_due on domain_wanted (due_at);
+create index domain_wanted_due on domain_wanted (asked_by, due_at);
 
 -- What is counted under an unknown provider, by domain, until the domain is learnt or its minutes are too old to change.
 create table cohort_unknown (
@@ -98,29 +99,38 @@ begin
 end $$;
 revoke all on function provider_at(text, int), providers_at(text[], bigint), add_counts(int[], int[]), move_unknown(text[], int) from public;
 
--- Asks for domains, as long as not too many wait already: mail to made-up domains must not fill the disk.
-create function want_domains(of_domains text[]) returns int
+-- Asks for domains, as long as not too many wait already, of all tenants or of the tenant whose mail met them: mail to made-up
+-- domains must not fill the disk, nor leave no room to others.
+create function want_domains(of_domains text[], slugs text[]) returns int
 language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
 declare
     n int;
 begin
-    if of_domains is null or cardinality(of_domains) > 10000 then
+    if of_domains is null or slugs is null or cardinality(of_domains) > 10000 or cardinality(of_domains) <> cardinality(slugs) then
         raise exception 'want_domains: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
     end if;
     if (select count(*) from (select from domain_wanted limit 50000) w) >= 50000 then
         return 0;
     end if;
-    insert into domain_wanted (domain) select distinct d from unnest(of_domains) d where length(d) between 1 and 253 order by d
+    insert into domain_wanted (domain, asked_by)
+    select x.domain, x.slug
+      from (select domain, slug, row_number() over (partition by slug order by domain) as n
+              from (select distinct on (u.domain) u.domain, left(u.slug, 100) as slug
+                      from unnest(of_domains, slugs) u (domain, slug)
+                     where length(u.domain) between 1 and 253 and u.slug is not null order by u.domain) d) x
+      left join (select asked_by, count(*) as n from domain_wanted group by asked_by) w on w.asked_by = x.slug
+     where x.n + coalesce(w.n, 0) <= 10000
+     order by x.domain
     on conflict do nothing;
     get diagnostics n = row_count;
     return n;
 end $$;
-revoke all on function want_domains(text[]) from public;
+revoke all on function want_domains(text[], text[]) from public;
 
 grant execute on function provider_at(text, int), providers_at(text[], bigint), add_counts(int[], int[])
     to {{control}}, {{observe}}, {{send}}, {{governor}}, {{reader}};
 grant execute on function move_unknown(text[], int) to {{control}}, {{observe}};
-grant execute on function want_domains(text[]) to {{send}}, {{observe}}, {{control}};
+grant execute on function want_domains(text[], text[]) to {{send}}, {{observe}}, {{control}};
 grant select on domain_provider, domain_provider_change to {{control}}, {{observe}}, {{send}}, {{governor}}, {{reader}};
 grant insert, update, delete on domain_provider, domain_provider_change to {{control}};
 grant select, insert, update, delete on domain_wanted to {{control}};

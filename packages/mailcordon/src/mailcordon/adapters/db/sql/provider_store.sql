@@ -1,9 +1,19 @@
 -- What was learnt of recipients' domains. The learner's statements run as the control role, those of `ProviderFeed` as the send role.
 
 -- name: claim
--- Domains to look up, the longest wanted first. Others take them again after $2 ms, if this process died with them.
+-- Domains to look up: the tenants whose mail met them take turns, of each the longest wanted first. Others take them again after $2 ms,
+-- if this process died with them.
 update domain_wanted set due_at = now_ms() + $2
- where domain in (select domain from domain_wanted where due_at <= now_ms() order by due_at limit $1 for update skip locked)
+ where domain in (
+    select w.domain from domain_wanted w
+     where w.due_at <= now_ms() and w.domain = any (array(
+        select d.domain
+          from (select distinct asked_by from domain_wanted where due_at <= now_ms()) a
+         cross join lateral (
+            select domain, due_at, row_number() over (order by due_at) as turn from domain_wanted
+             where asked_by = a.asked_by and due_at <= now_ms() order by due_at limit $1) d
+         order by d.turn, d.due_at limit $1))
+       for update skip locked)
 returning domain, now_ms() as now;
 
 -- name: known
@@ -76,7 +86,7 @@ select domain, provider, expires_at, asked_at from domain_provider where asked_a
 
 -- name: want
 -- Domains that mail was accepted to and that are not known here.
-select want_domains($1::text[]);
+select want_domains($1::text[], $2::text[]);
 
 -- name: is_wanted
 -- Whether a look-up of the domain is due.
