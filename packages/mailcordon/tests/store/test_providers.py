@@ -226,6 +226,16 @@ async def test_counts_that_were_folded_while_their_domain_was_learnt_move_later(
     assert await learn.sent() == {(MINUTE, Provider.GMAIL): 4}
 
 
+async def test_domains_whose_look_ups_fail_stand_before_no_others(learn: Learning) -> None:
+    for domain in ("a.test", "b.test", "m.test"):
+        await learn.counted(domain)
+    for domain in ("a.test", "b.test"):
+        learn.break_dns(domain)
+    await learn.learn("a.test", "b.test")
+    await learn.owner.execute("insert into domain_provider_change values ('m.test', $1, 1)", MINUTE)
+    assert await learn.store.unsettled(FOR_EVER, 1) == (["m.test"], ["m.test"])
+
+
 async def test_a_domain_that_nobody_could_ask_for_is_asked_for_by_its_counts(learn: Learning) -> None:
     learn.mx("acme.test", "aspmx.l.google.com")
     await learn.counted("acme.test", sent=4)

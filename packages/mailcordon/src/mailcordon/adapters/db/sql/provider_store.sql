@@ -58,10 +58,13 @@ delete from domain_wanted where domain = any ($1::text[]);
 select move_unknown($1::text[], $2);
 
 -- name: unsettled
--- Domains with counts of unknown providers of the last $1 ms: whether each is known by now, and whether it was ever looked up.
-select u.domain, exists (select from domain_provider_change c where c.domain = u.domain) as known,
-       exists (select from domain_provider p where p.domain = u.domain) as asked
-  from (select distinct domain from cohort_unknown where minute >= (now_ms() - $1::bigint) / 60000 limit $2) u;
+-- Domains with counts of unknown providers of the last $1 ms that are known by now, or were never looked up. Those whose look-ups fail
+-- may be many, and must not stand before these.
+select x.domain, x.known, x.asked
+  from (select u.domain, exists (select from domain_provider_change c where c.domain = u.domain) as known,
+               exists (select from domain_provider p where p.domain = u.domain) as asked
+          from (select distinct domain from cohort_unknown where minute >= (now_ms() - $1::bigint) / 60000) u) x
+ where x.known or not x.asked limit $2;
 
 -- name: forget_counts
 -- Counts by domain of minutes that are too old to change.
