@@ -223,6 +223,19 @@ async def test_a_forgotten_address_is_nowhere_and_stays_suppressed(
     try:
         await Erasures(ErasureStore(control)).run()
         await Erasures(ErasureStore(control)).run()
+        # Its mail is too old to be kept, and the tenant hands in new mail, which is refused: the next day's pass erases it.
+        await world.owner.execute("delete from message where tenant = $1", world.tenants["acme"])
+        await world.owner.execute("delete from recipient where tenant = $1", world.tenants["acme"])
+        await world.owner.execute("update forgotten_address set next_at = now()")
+        await Erasures(ErasureStore(control)).run()
+        later = await world.sent("acme", "newsletter", "kim@example.com")
+        await world.owner.execute("delete from ready where id = $1", later.delivery)
+        await world.owner.execute("delete from waiting where id = $1", later.delivery)
+        await world.owner.execute("update forgotten_address set next_at = now() where next_at > now()")
+        await Erasures(ErasureStore(control)).run()
+        assert await world.rows("select next_at > now() + interval '23 hours' from forgotten_address") == [
+            (True,)
+        ]
     finally:
         await control.close()
     # A late event about it, and a sleeping one of another kind.

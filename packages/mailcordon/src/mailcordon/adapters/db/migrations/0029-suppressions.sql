@@ -172,10 +172,10 @@ create table forgotten_address (
     hash bytea not null,
     requested_at timestamptz not null default now(),
     after_id bigint not null default 0,                     -- deliveries up to here are erased in this pass
-    next_at timestamptz default now(),                      -- of the next pass; null: no mail to it is left
+    next_at timestamptz not null default now(),             -- of the next pass
     primary key (tenant, hash)
 );
-create index forgotten_address_due on forgotten_address (next_at) where next_at is not null;
+create index forgotten_address_due on forgotten_address (next_at);
 grant select on forgotten_address to {{control}}, {{observe}};
 grant delete on forgotten_address to {{control}};
 
@@ -235,10 +235,9 @@ begin
     end if;
     ids := array(select id from recipient where tenant = of_tenant and hash = of_hash and id > place.after_id order by id limit most);
     if cardinality(ids) = 0 then
-        -- SES may report on a mail for weeks.
+        -- SES may report on a mail for weeks, and the tenant may hand in new mail, which is refused and has the address.
         update forgotten_address
-           set after_id = 0, next_at = case when place.after_id > 0 or exists (
-                   select from recipient where tenant = of_tenant and hash = of_hash) then now() + interval '1 day' end
+           set after_id = 0, next_at = now() + interval '1 day'
          where tenant = of_tenant and hash = of_hash;
         return 0;
     end if;
