@@ -270,6 +270,21 @@ async def test_evidence_does_not_name_the_mail_of_an_entry_of_the_account(world:
         assert await world.rows("select evidence #>> '{ses,message_id}' from suppression") == [(shown,)]
 
 
+async def test_a_tenant_that_asks_for_much_leaves_the_next_round_to_others(world: World) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    zen, other = await world.onboard("zen", "mail.zen.example")
+    for number in range(6):
+        await world.want(acme, key, f"a{number}@example.com")
+        await world.suppress(acme, f"a{number}@example.com")
+    await world.want(zen, other, "z@example.com")
+    await world.suppress(zen, "z@example.com")
+    store = SesListStore(world.control)
+    for asked in (await store.wanted(100, 2), await store.removals(100, 2)):
+        assert sorted(one.tenant for one in asked) == [acme, acme, zen]
+    for asked in (await store.wanted(2, 2), await store.removals(2, 2)):
+        assert {one.tenant for one in asked} == {acme, zen}
+
+
 async def test_what_ses_refuses_to_show_is_tried_again_later(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     await world.want(acme, key, "kim@example.com")

@@ -23,12 +23,14 @@ class World(ControlWorld):
 
     def list_at_ses(self, key: str, message_id: str, reason: str = "BOUNCE") -> None:
         account = self.local.account
-        account.tenants.get(key).suppression.put(
-            SuppressedDestination(KIM, reason, account.clock.now(), message_id, "f-1")
-        )
+        tenant = account.tenants.get(key)
+        assert tenant is not None
+        tenant.suppression.put(SuppressedDestination(KIM, reason, account.clock.now(), message_id, "f-1"))
 
     def listed(self, key: str) -> list[str]:
-        return list(self.local.account.tenants.get(key).suppression.entries)
+        tenant = self.local.account.tenants.get(key)
+        assert tenant is not None
+        return list(tenant.suppression.entries)
 
     async def bounced(
         self, tenant: int, message_id: str = "ses-1", *, since: int = 1000, due_in: int = 0
@@ -70,6 +72,18 @@ async def test_an_entry_for_the_bounced_mail_is_deleted_and_what_its_hits_suppre
     assert await world.unlister.advance() == 1
     assert world.listed(key) == []
     assert (await world.left("ses_unlisting"), await world.left("suppression")) == (0, 0)
+
+
+async def test_a_wave_of_one_tenants_bounces_keeps_no_other_tenant_waiting(world: World) -> None:
+    acme, _ = await world.onboard("acme", "mail.acme.example")
+    zen, _ = await world.onboard("zen", "mail.zen.example")
+    await world.owner.execute(
+        "insert into ses_unlisting (tenant, hash, spelling, ses_id, since, due_at)"
+        " select $1, n::text::bytea, n || '@example.com', 'ses-1', 1000, n from generate_series(1, 50) n", acme,
+    )  # fmt: skip
+    await world.bounced(zen)
+    due = await UnlistingStore(world.control).due(4)
+    assert sorted(one.tenant for one in due) == [acme, acme, acme, zen]
 
 
 @pytest.mark.parametrize(("message_id", "reason"), [("ses-2", "BOUNCE"), ("ses-1", "COMPLAINT")])

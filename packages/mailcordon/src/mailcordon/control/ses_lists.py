@@ -20,6 +20,8 @@ from mailcordon.messages import suppressions
 
 _LOG = logging.getLogger(__name__)
 BATCH = 2000
+#: Of one tenant in a round, which ends with its slowest tenant: others who ask meanwhile wait for so many calls only.
+MOST_REMOVED, MOST_READ = 200, 50
 MOST_PAGES = 1000  #: of a list of SES, 1,000 entries each
 RETRY_SECONDS = 60.0  #: until SES is asked again about what it refused, or still lists
 LONGEST_RETRY = 60  #: times as long: a removal that waits for a person must not read the tenant's lists each minute for ever
@@ -66,8 +68,8 @@ class Entry:
 
 
 class SesListStore(Protocol):
-    async def removals(self, limit: int) -> list[Removal]:
-        """Those that are due, the oldest request first."""
+    async def removals(self, limit: int, each: int) -> list[Removal]:
+        """Those that are due, of each tenant `each` at most, its oldest requests first."""
         ...
 
     async def removed(self, removal: Removal) -> None: ...
@@ -84,7 +86,7 @@ class SesListStore(Protocol):
 
     async def not_forgotten(self, removal: Removal, why: str, seconds: float) -> None: ...
 
-    async def wanted(self, limit: int) -> list[Wanted]: ...
+    async def wanted(self, limit: int, each: int) -> list[Wanted]: ...
 
     async def read(self, wanted: Wanted, found: Entry | None) -> None:
         """Records what SES says of an entry. One that is not on our list is added to it: SES drops this mail."""
@@ -113,12 +115,12 @@ class SesLists:
 
     async def read(self) -> int:
         """Reads the entries that are asked for, one call each. Returns how many SES answered."""
-        return await _by_tenant(await self._store.wanted(BATCH), self._read)
+        return await _by_tenant(await self._store.wanted(BATCH, MOST_READ), self._read)
 
     async def remove(self) -> int:
         """Does the removals that are due: first at SES, then here, so that no address looks free while SES would drop its mail.
         Returns how many are done."""
-        return await _by_tenant(await self._store.removals(BATCH), self._remove)
+        return await _by_tenant(await self._store.removals(BATCH, MOST_REMOVED), self._remove)
 
     async def forget(self) -> int:
         """Deletes forgotten addresses from SES's lists. Returns how many are gone."""

@@ -18,7 +18,7 @@ class SesListStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def removals(self, limit: int) -> list[Removal]:
+    async def removals(self, limit: int, each: int) -> list[Removal]:
         return [
             Removal(
                 tenant=row["tenant"],
@@ -33,7 +33,7 @@ class SesListStore:
                 alone=row["alone"],
                 waited_ms=row["waited_ms"],
             )
-            for row in await self._pool.fetch(_SQL.requested_removals, limit)
+            for row in await self._pool.fetch(_SQL.requested_removals, limit, each)
         ]
 
     async def removed(self, removal: Removal) -> None:
@@ -94,10 +94,10 @@ class SesListStore:
             _SQL.not_forgotten, removal.tenant, removal.hash, why[:2000], int(seconds * 1000)
         )
 
-    async def wanted(self, limit: int) -> list[Wanted]:
+    async def wanted(self, limit: int, each: int) -> list[Wanted]:
         return [
             Wanted(tenant=row["tenant"], hash=row["hash"], list=row["list"], spelling=row["spelling"])
-            for row in await self._pool.fetch(_SQL.wanted, limit)
+            for row in await self._pool.fetch(_SQL.wanted, limit, each)
         ]
 
     async def read(self, wanted: Wanted, found: Entry | None) -> None:

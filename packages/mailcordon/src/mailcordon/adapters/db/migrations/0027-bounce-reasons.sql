@@ -13,7 +13,7 @@ create table ses_unlisting (
     problem text,                                           -- why the last try failed
     primary key (tenant, hash, spelling)
 );
-create index ses_unlisting_due on ses_unlisting (due_at);
+create index ses_unlisting_due on ses_unlisting (tenant, due_at);
 
 grant select, insert, update on ses_unlisting to {{observe}};
 grant select, update, delete on ses_unlisting to {{control}};

@@ -1,7 +1,8 @@
 -- What SES's suppression lists say of our addresses, and removals that wait for it.
 
 -- name: requested_removals
--- Suppressions that a person asked to remove, and that are due. `alone`: no other suppression of the address stands, so SES's own
+-- Suppressions that a person asked to remove, and that are due, of each tenant $2 at most: nobody waits for long because another tenant
+-- asked for many. `alone`: no other suppression of the address stands, so SES's own
 -- entries must go too, of each of the tenant's SES tenants. SES checks the account's list for a tenant whose scope is not TENANT.
 select s.tenant, e.slug, s.hash, s.scope, s.target, s.address,
        array(select r.name from ses_resource r where r.tenant = s.tenant and r.kind = 'tenant' order by r.name) as lists,
@@ -18,9 +19,11 @@ select s.tenant, e.slug, s.hash, s.scope, s.target, s.address,
            where o.tenant = s.tenant and o.hash = s.hash and o.removing_since is null
              and (o.until is null or o.until > now_ms())
        ) as alone, now_ms() - s.removing_since as waited_ms
-from suppression s join tenant e on e.id = s.tenant
-where s.removing_since is not null and coalesce(s.removal_next_at, 0) <= now_ms()
-order by s.removing_since limit $1;
+from (
+    select *, row_number() over (partition by tenant order by removing_since) as turn from suppression
+     where removing_since is not null and coalesce(removal_next_at, 0) <= now_ms()
+) s join tenant e on e.id = s.tenant
+where s.turn <= $2 order by s.turn, s.removing_since limit $1;
 
 -- name: delete_removed
 -- Only if the address was not suppressed again since. An address that was forgotten and may be mailed again is one like any other.
@@ -45,10 +48,11 @@ update suppression set removal_waits = $5, removal_next_at = now_ms() + $6::bigi
  where tenant = $1 and hash = $2 and scope = $3 and target = $4 and removing_since is not null;
 
 -- name: wanted
--- Entries that are to be read, in the order in which they were asked for.
-select tenant, hash, list, spelling from ses_entry
- where wanted_since is not null and not forget and coalesce(next_try_at, 0) <= now_ms()
- order by wanted_since limit $1;
+-- Entries that are to be read, of each tenant $2 at most, in the order in which they were asked for.
+select tenant, hash, list, spelling
+  from (select tenant, hash, list, spelling, wanted_since, row_number() over (partition by tenant order by wanted_since) as turn
+          from ses_entry where wanted_since is not null and not forget and coalesce(next_try_at, 0) <= now_ms()) n
+ where turn <= $2 order by turn, wanted_since limit $1;
 
 -- name: entry_read
 -- What SES says of an entry now.

@@ -1,7 +1,7 @@
 -- Entries of SES's lists for bounces that are not about the address.
 
 -- name: due
--- Those that are due, the oldest first. A hit on the entry itself is no other reason to suppress the address.
+-- Those that are due: the tenants take turns, of each the oldest first. A hit on the entry itself is no other reason to suppress the address.
 select u.tenant, u.hash, u.spelling, u.ses_id, u.since, u.tries,
        array(select r.name from ses_resource r where r.tenant = u.tenant and r.kind = 'tenant' order by r.name) as lists,
        exists (
@@ -9,7 +9,11 @@ select u.tenant, u.hash, u.spelling, u.ses_id, u.since, u.tries,
             where s.tenant = u.tenant and s.hash = u.hash and s.removing_since is null
               and (s.until is null or s.until > now_ms()) and not (s.cause = 'ses-tenant-list' and s.since >= u.since)
        ) as suppressed
-  from ses_unlisting u where u.due_at <= now_ms() order by u.due_at limit $1;
+  from (select distinct tenant from ses_unlisting where due_at <= now_ms()) a
+ cross join lateral (
+    select *, row_number() over (order by due_at) as turn from ses_unlisting
+     where tenant = a.tenant and due_at <= now_ms() order by due_at limit $1) u
+ order by u.turn, u.due_at limit $1;
 
 -- name: unlisted
 -- Only if the address did not bounce again since.
