@@ -1,5 +1,6 @@
 """Counts and rates from the tables: which mail a line counts, of what it is a share, and how it is looked up."""
 
+import random
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from mailcordon.adapters.db import engine, metrics_reader
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.control.upkeep import Purged
+from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.observe.delays import Signal
@@ -267,6 +269,51 @@ async def test_a_ranking_may_be_of_one_provider_or_class(fleet: Fleet) -> None:
         assert said(of_class, "domain", "hard_bounced") == [("zen.example", 50)]
 
 
+@pytest.mark.parametrize("per", ["lane", "tenant", "domain"])
+async def test_a_ranking_at_one_provider_does_not_depend_on_how_many_candidates_are_looked_at(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, per: Any
+) -> None:
+    """By the day of its bounces alone, `large` is the worst; with its mail of the other days it is the best."""
+    wanted = ["third", "second", "first", "large"]
+    for place, tenant in enumerate(wanted):
+        lane = await fleet.lane(tenant, "newsletter")
+        bounced = 90 if tenant == "large" else 20 * (3 - place) + 20
+        await fleet.mail(lane, 100, ago=3 * DAY, hard_bounced=bounced)
+        await fleet.mail(lane, 2_000_000 if tenant == "large" else 10, ago=2 * DAY)
+    query = {"per": per, "provider": Provider.YAHOO, "minutes": 7 * DAY, "limit": 1}
+    for candidates in (1, 2, 100):
+        monkeypatch.setattr(metrics_reader, "_CANDIDATES", candidates)
+        monkeypatch.setattr(metrics_reader, "_CANDIDATES_OF_ONE", 1)
+        page = await fleet.top(**query)
+        name = "domain" if per == "domain" else "tenant"
+        assert [getattr(line, name).removesuffix(".example") for line in page.lines] == ["third"], candidates
+
+
+@pytest.mark.parametrize("movers", [True, False])
+@pytest.mark.parametrize("ranking", ["bounces", "complaints", "blocks"])
+async def test_what_has_few_lines_ranks_by_the_same_rules_as_lanes(
+    fleet: Fleet, ranking: Any, movers: bool
+) -> None:
+    """One lane of each type and pool."""
+    chance = random.Random(5)
+    for index, type in enumerate(("newsletter", "receipt", "password-reset")):
+        lane = await fleet.lane("acme", type, pool=f"pool-{index}")
+        for ago in (5 * DAY, 16 * DAY):
+            counts = {name: chance.randint(1, 40) for name in ("hard_bounced", "complained", "policy")}
+            await fleet.mail(lane, chance.randint(100, 5000), ago=ago, **counts)
+    pages = [
+        await fleet.top(per=per, ranking=ranking, movers=movers, minutes=7 * DAY)
+        for per in ("lane", "type", "pool")
+    ]
+    sent = [[line.counts["sent"] for line in page.lines] for page in pages]
+    assert len(sent[0]) == 3
+    assert sent[1] == sent[0]
+    assert sent[2] == sent[0]
+    shares = [sorted(page.shares.values()) for page in pages]
+    assert shares[1] == pytest.approx(shares[0], rel=0.02)
+    assert shares[2] == pytest.approx(shares[0])
+
+
 async def test_complaints_rank_without_the_providers_that_report_none(fleet: Fleet) -> None:
     many, few = await fleet.lane("many", "newsletter"), await fleet.lane("few", "newsletter")
     await fleet.mail(many, 100_000, ago=5 * DAY, provider=Provider.GMAIL)
@@ -406,7 +453,7 @@ async def test_each_bucket_is_looked_up_by_its_key(fleet: Fleet, table: Any, som
     ]
     scope.append([fleet.now] if scope[1] else None)
     for at_one in (False, True) if table != "lane" else (False,):
-        statement = metrics_reader._counted(table, some, timed=False, at_one=at_one)
+        statement = metrics_reader._counted(table, some, COLUMNS, timed=False, at_one=at_one)
         rows = await fleet.owner.fetch(
             f"explain (costs off) {statement}",
             *(spans, minutes, *weights, *scope, 1 if at_one else None),

@@ -143,9 +143,8 @@ class Total:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     lines: Sequence[MetricLine]
-    past: Mapping[
-        str, MetricLine
-    ]  #: of the same keys, in the time before the window; not of times and campaigns
+    #: Of the same keys, in the time before the window, with the counts that rates are made of; not of times and campaigns.
+    past: Mapping[str, MetricLine]
     window: Window  #: as it was read: it may begin a little earlier than was asked
     past_window: Window
     marks: Sequence[Mark] = ()  #: lost feedback that covers a part of the window
@@ -201,6 +200,39 @@ def rates_of(line: MetricLine) -> dict[Signal, Rate]:
         Signal.BLOCKS: rates.aged(blocked(line.counts), sent, line.exposure.blocks),
         Signal.DELAYS: rates.aged(line.counts["delayed"], sent, line.exposure.delays),
     }
+
+
+def ranked(
+    lines: Sequence[MetricLine], before: Sequence[MetricLine], query: TopQuery
+) -> list[tuple[str, float]]:
+    """The keys of the lines, the first first, with their ranks: by evidence, by volume, or by what each adds to the change since
+    `before`. The database ranks what has many lines by the same rules."""
+    if query.ranking == "volume":
+        found = [(line.key, float(line.counts["sent"])) for line in lines if line.counts["sent"] > 0]
+    elif query.movers:
+        signal = Signal(query.ranking)
+        now, then = ({line.key: _mail(line, signal) for line in each} for each in (lines, before))
+        keys = sorted({*now, *then})
+        found = list(
+            zip(keys, rates.movement((*now.get(k, _NONE), *then.get(k, _NONE)) for k in keys), strict=True)
+        )
+    else:
+        signal = Signal(query.ranking)
+        found = [
+            (line.key, rates.evidence(events, mail, rates.HEALTHY[signal]))
+            for line in lines
+            for events, mail in [_mail(line, signal)]
+            if events > 0
+        ]
+    return sorted(found, key=lambda one: (-abs(one[1]) if query.movers else -one[1], one[0]))
+
+
+_NONE = (0, 0.0)
+
+
+def _mail(line: MetricLine, signal: Signal) -> tuple[int, float]:
+    """Events and the mail that they are of."""
+    return rates_of(line)[signal].events, getattr(line.exposure, signal.value)
 
 
 def blocked(counts: Mapping[str, int]) -> int:

@@ -76,14 +76,14 @@ def _cover(since: int, until: int, sizes: Sequence[int]) -> Iterator[Bucket]:
     yield from _cover(last, until, smaller)
 
 
-#: What a window is compared with: the time before it, this many times as long, but not shorter or longer than these.
-_PAST_TIMES, _PAST_LEAST, _PAST_MOST = 7, 7 * _DAYS, 90 * _DAYS
+#: What a window is compared with is not shorter or longer than these.
+_PAST_LEAST, _PAST_MOST = 7 * _DAYS, 90 * _DAYS
 
 
-def past(window: Window, now: int) -> Window:
-    """The time before a window, in whole days: seven windows of its length, at least 7 days and at most 90."""
+def past(window: Window, now: int, times: int = 7) -> Window:
+    """The time before a window, in whole days: `times` windows of its length, at least 7 days and at most 90."""
     length = min(window.until, now + 1) - window.since
-    span = min(_PAST_MOST, max(_PAST_LEAST, _PAST_TIMES * length))
+    span = min(_PAST_MOST, max(_PAST_LEAST, times * length))
     until = window.since - window.since % DAY
     return Window(until - (-(-span // DAY) * DAY), until)
 

@@ -36,8 +36,13 @@ _MOST_MINUTES, _MOST_HOURS = 3 * HOUR, 8 * DAY
 #: The same of all lanes at one provider, which are many.
 _MOST_FLEET_HOURS = 6 * HOUR
 
-#: More lanes than these are read with all others, and not looked up.
-_MOST_LOOKED_UP = 2_000
+#: More message types or IP pools than these are not ranked.
+_MOST_FEW = 10_000
+#: The counts that rates are made of.
+_RATED = (
+    *("sent", "hard_bounced", "complained", "delayed"),
+    *("sender_reputation", "content", "policy"),
+)
 
 Table = Literal["lane", "minute", "hour", "day"]
 _CELLS = {
@@ -73,6 +78,18 @@ _RANKINGS: dict[view.Ranking, tuple[tuple[str, ...], str, str]] = {
     ),
     "volume": ((), "c.sent", "c.sent"),
 }
+
+
+#: Rows of days in which what is ranked happened.
+_HAPPENED: dict[view.Ranking, str] = {
+    "bounces": "x.hard_bounced > 0",
+    "complaints": "x.complained > 0",
+    "blocks": "(x.sender_reputation > 0 or x.content > 0 or x.policy > 0)",
+}
+#: The predicate of the index `cohort_day_bad` (0031).
+_BAD = "(x.hard_bounced > 0 or x.complained > 0 or x.sender_reputation > 0 or x.content > 0 or x.policy > 0)"
+#: Lanes that are looked at first for a ranking at one provider: at least so many, and so many for each that is shown.
+_CANDIDATES, _CANDIDATES_OF_ONE = 200, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +140,7 @@ class PostgresMetricsReader:
             flows = await read.flows() if read.has_flows else {}
             lines = _with_flows(lines, flows, query.limit)
             keys = [line.key for line in lines]
-            past_window = windows.past(read.rounded(query.window), read.now)
+            past_window = read.before(read.rounded(query.window))
             past = await read.past(keys, past_window)
             window = read.rounded(query.window)
             fleet = await read.fleet(window) if query.by in _BY_LANE and not scope.as_tenant else {}
@@ -149,18 +166,19 @@ class PostgresMetricsReader:
             )
             read = await _Read.begin(connection, view.MetricScope(tenant=None), asked)
             window = read.rounded(query.window)
-            before = windows.weeks_before if query.movers else windows.past
-            past_window = before(window, read.now)
-            ranked = await read.ranked(query, window, past_window)
-            keys = [row["key"] for row in ranked]
-            lanes = sorted({lane for row in ranked for lane in row["lanes"]})
-            lines = {line.key: line for line in await read.lines_of(window, keys, lanes)}
-            past = await read.lines_of(past_window, keys, lanes)
+            past_window = read.before(window, movers=query.movers)
+            if query.per in ("type", "pool"):
+                ranked, lines, past = await read.ranked_few(query, window, past_window)
+            else:
+                ranked = await read.ranked(query, window, past_window)
+                lines, past = await read.lines_of([key for key, _ in ranked], window, past_window)
             fleet = await read.fleet(window)
             whole = await read.whole(window)
             whole_before = await read.whole(past_window)
             marks = await read.marks(window)
-            found = view.marked([lines[key] for key in keys if key in lines], marks, await read.places(marks))
+            by_key = {line.key: line for line in lines}
+            shown = [by_key[key] for key, _ in ranked if key in by_key]
+            found = view.marked(shown, marks, await read.places(marks))
         return view.Page(
             lines=found,
             past={line.key: line for line in past},
@@ -168,7 +186,7 @@ class PostgresMetricsReader:
             past_window=past_window,
             marks=marks,
             fleet=fleet,
-            shares={row["key"]: row["share"] for row in ranked} if query.movers else {},
+            shares=dict(ranked) if query.movers else {},
             total=view.Total(now=whole, before=whole_before),
         )
 
@@ -246,6 +264,12 @@ class _Read:
             return windows.rounded(window, self.now, _TIMES.get(self.query.by))
         return windows.rounded(window, self.now, _SIZES[table][0])
 
+    def before(self, window: Window, *, movers: bool = False) -> Window:
+        """What a window is compared with. Shorter where many lanes are read for it: the whole weeks before, or as long a time."""
+        if movers or (self.lanes is None and self.query.by == "pool" and not self._narrow):
+            return windows.weeks_before(window, self.now)
+        return windows.past(window, self.now, times=1 if self.lanes is None and self._narrow else 7)
+
     # Reading ------------------------------------------------------------------------------------------------------------
 
     async def page(
@@ -277,13 +301,29 @@ class _Read:
                 return lines, after
 
     async def lines_of(
-        self, window: Window, keys: Sequence[str], lanes: Sequence[int]
-    ) -> list[view.MetricLine]:
-        """The lines with these keys, which are sums over these lanes only."""
+        self, keys: Sequence[str], window: Window, past: Window
+    ) -> tuple[list[view.MetricLine], list[view.MetricLine]]:
+        """The lines with these keys, of the window and of the time before it."""
         if not keys:
-            return []
-        few = lanes if len(lanes) <= _MOST_LOOKED_UP else None
-        return await self._lines(self._table(window), window, few, keys=keys, limit=len(keys))
+            return [], []
+        lanes, table = await self._lanes_of(keys), self._table(self.query.window)
+        return (
+            await self._lines(table, window, lanes, keys=keys, limit=len(keys)),
+            await self._lines(table, past, lanes, keys=keys, limit=len(keys), rated=True),
+        )
+
+    async def ranked_few(
+        self, query: view.TopQuery, window: Window, past: Window
+    ) -> tuple[list[tuple[str, float]], list[view.MetricLine], list[view.MetricLine]]:
+        """As `ranked` with the lines, by what has few lines: all of them are read."""
+        if query.per == "type":
+            lines = await self._fleet_lines("type", window, None, _MOST_FEW)
+            before = await self._fleet_lines("type", past, None, _MOST_FEW)
+        else:
+            table = self._table(query.window)
+            lines = await self._lines(table, window, None, limit=_MOST_FEW)
+            before = await self._lines(table, past, None, limit=_MOST_FEW, rated=True)
+        return view.ranked(lines, before, query)[: query.limit], lines, before
 
     async def past(self, keys: Sequence[str], window: Window) -> list[view.MetricLine]:
         if self.query.by in (*_TIMES, "campaign") or not keys:
@@ -294,7 +334,7 @@ class _Read:
         if lanes is None and self.query.by in ("lane", "tenant", "domain"):
             lanes = await self._lanes_of(keys)
         table = "hour" if self._parts else "day" if self._narrow else "lane"
-        return await self._lines(table, window, lanes, keys=keys, limit=len(keys))
+        return await self._lines(table, window, lanes, keys=keys, limit=len(keys), rated=True)
 
     async def _lanes_of(self, keys: Sequence[str]) -> list[int]:
         return [
@@ -310,11 +350,17 @@ class _Read:
         after: str | None = None,
         keys: Sequence[str] | None = None,
         limit: int,
+        rated: bool = False,
     ) -> list[view.MetricLine]:
-        by = self.query.by
+        """`rated`: with the counts that rates are made of, and no others."""
+        by, at_one = self.query.by, self.query.provider is not None
+        columns = _RATED if rated else COLUMNS
         scope = await self._scope(table, window, lanes)
         sizes = (_TIMES[by],) if table == "lane" and by in _TIMES else _SIZES[table]
-        statement = _counted(table, scope.some, timed=by in _TIMES, at_one=self.query.provider is not None)
+        if by == "pool" and not scope.some:
+            statement = _counted_pools(table, columns, at_one=at_one)
+        else:
+            statement = _counted(table, scope.some, columns, timed=by in _TIMES, at_one=at_one)
         rows = await self.connection.fetch(
             statement,
             *self._buckets(window, sizes),
@@ -385,24 +431,61 @@ class _Read:
         found = await self._fleet_lines("all", window, None, 1)
         return found[0] if found else None
 
-    async def ranked(self, query: view.TopQuery, window: Window, past: Window) -> Sequence[asyncpg.Record]:
+    async def ranked(self, query: view.TopQuery, window: Window, past: Window) -> list[tuple[str, float]]:
+        """The keys of the lines, the first first, with their ranks; of movers, with what each adds to the change."""
         table = self._table(query.window)
+        if table == "day" and query.ranking in _HAPPENED and not query.movers:
+            found = await self._ranked_of_candidates(query, window)
+            if found is not None:
+                return found
         buckets = self._buckets(window, _SIZES[table])
         if query.movers:
             buckets = [
                 [*one, *two]
                 for one, two in zip(self._buckets(past, _past_sizes(table)), buckets, strict=True)
             ]
-        at_one = query.provider is not None
-        statement = _ranked(table, query.ranking, movers=query.movers, at_one=at_one)
-        arguments = (
+        return await self._rank(_Ranked(table, query.movers), query, buckets, window=window)
+
+    async def _ranked_of_candidates(
+        self, query: view.TopQuery, window: Window
+    ) -> list[tuple[str, float]] | None:
+        """At one provider, where on most days nothing bad happened to most lanes. None: the candidates do not decide it.
+
+        Mail without events only lowers a rank: of the days alone on which something happened it is never lower than of all days.
+        So whoever is left out by the former has no place if all that are shown are truly above the last candidate.
+        """
+        buckets = self._buckets(window, _SIZES["day"])
+        most = max(_CANDIDATES, _CANDIDATES_OF_ONE * query.limit)
+        bounds = await self._rank(_Ranked("day", happened=True), query, buckets, limit=most)
+        keys = dict(bounds)
+        lanes = await self._lanes_of(list(keys))
+        rows = await self._rank(_Ranked("day", some=True), query, buckets, lanes=lanes, limit=2 * most)
+        # A lane with two routes brings mail of a domain that is none of the candidates.
+        found = [row for row in rows if row[0] in keys][: query.limit]
+        if len(bounds) < most or (len(found) == query.limit and found[-1][1] > bounds[-1][1]):
+            return found
+        return None
+
+    async def _rank(
+        self,
+        what: "_Ranked",
+        query: view.TopQuery,
+        buckets: list[list[Any]],
+        *,
+        lanes: Sequence[int] | None = None,
+        limit: int | None = None,
+        window: Window | None = None,
+    ) -> list[tuple[str, float]]:
+        statement = _ranked(what, query.per, query.ranking, at_one=query.provider is not None)
+        rows = await self.connection.fetch(
+            statement,
             *buckets,
-            *(None, None, None, None if query.provider is None else int(query.provider)),
-            query.per,
+            *(lanes, None, None, None if query.provider is None else int(query.provider)),
             None if query.class_ is None else int(query.class_),
-            query.limit,
+            limit or query.limit,
+            *([window.since] if what.movers and window is not None else []),
         )
-        return await self.connection.fetch(statement, *arguments, *([window.since] if query.movers else []))
+        return [(row["key"], row["share" if what.movers else "rank"]) for row in rows]
 
     async def places(self, marks: Sequence[Mark]) -> dict[int, view.Place]:
         """Where the lanes of the marks belong."""
@@ -475,10 +558,10 @@ def _past_sizes(table: Table) -> tuple[int, ...]:
 
 
 @functools.cache
-def _counted(table: Table, some: bool, *, timed: bool, at_one: bool) -> str:
+def _counted(table: Table, some: bool, columns: tuple[str, ...], *, timed: bool, at_one: bool) -> str:
     at = "b.minute" if timed else "null::int"
-    cells = _cells(table, some, COLUMNS, _EXPOSURES, at=at, at_one=at_one)
-    return _filled(_SQL.counted, cells=cells, added_up=_sums("c", *_names(COLUMNS, _EXPOSURES)))
+    cells = _cells(table, some, columns, _EXPOSURES, at=at, at_one=at_one)
+    return _filled(_SQL.counted, cells=cells, added_up=_sums("c", *_names(columns, _EXPOSURES)))
 
 
 @functools.cache
@@ -487,58 +570,117 @@ def _counted_fleet() -> str:
 
 
 @functools.cache
-def _ranked(table: Table, ranking: view.Ranking, *, movers: bool, at_one: bool) -> str:
+def _counted_pools(table: Table, columns: tuple[str, ...], *, at_one: bool) -> str:
+    return _filled(
+        _SQL.counted_pools,
+        cells=_flat_cells(table, columns, (), at_one=at_one),
+        added_up=_sums("c", *_names(columns, ())),
+        exposures=_parts(columns, _EXPOSURES)["exposures"],
+        same_path="p.first" if table == "day" else "p.isolated = c.isolated",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """What a ranking reads."""
+
+    table: Table
+    movers: bool = False
+    some: bool = False  #: of some lanes, each looked up
+    happened: bool = False  #: only the days on which what is ranked happened
+
+
+@functools.cache
+def _ranked(what: _Ranked, per: view.Per, ranking: view.Ranking, *, at_one: bool) -> str:
     columns, events, exposure = _RANKINGS[ranking]
     signals = () if ranking == "volume" else (ranking,)
-    at = "(b.minute >= $14::int)::int" if movers else "null::int"
-    cells = _cells(table, False, ("sent", *columns), signals, at=at, at_one=at_one)
-    if movers:
-        return _filled(_SQL.moved, cells=cells, events=events, exposure=exposure)
+    cells = _flat_cells(what.table, ("sent", *columns), signals, at_one=at_one, some=what.some)
+    if what.happened:
+        cells = cells.replace(_at_provider(True), f"{_at_provider(True)} and {_HAPPENED[ranking]} and {_BAD}")
+    parts = {
+        "cells": cells,
+        "key": {"lane": "c.lane", "tenant": "c.tenant", "domain": "coalesce(r.domain, '')"}[per],
+        "named": "k.key" if per == "domain" else "lpad(k.key::text, 10, '0')",
+        "place": "\n" + _SQL.place if per == "domain" else "",
+    }
+    if what.movers:
+        return _filled(_SQL.moved, **parts, events=events, exposure=exposure)
     if ranking == "volume":
-        return _filled(_SQL.ranked, cells=cells, rank="sum(c.sent)::float8", happened="sum(c.sent)")
+        return _filled(_SQL.ranked, **parts, rank="sum(c.sent)::float8", happened="sum(c.sent)")
     healthy = rates.HEALTHY[Signal(ranking)]
     rank = f"rate_evidence(sum({events})::float8, sum({exposure})::float8, {healthy!r})"
-    return _filled(_SQL.ranked, cells=cells, rank=rank, happened=f"sum({events})")
+    return _filled(_SQL.ranked, **parts, rank=rank, happened=f"sum({events})")
 
 
 def _cells(
     table: Table, some: bool, columns: Iterable[str], signals: Iterable[str], *, at: str, at_one: bool
 ) -> str:
-    """`at_one`: of one mailbox provider."""
-    at_provider = "x.provider = $10::smallint" if at_one else "$10::smallint is null"
+    """A line each for lane and path. `at_one`: of one mailbox provider."""
     columns, signals = tuple(columns), tuple(signals)
-    added = ", ".join(f"c.{name}" for name in _names(columns, signals))
     return _filled(
-        _CELLS[table, some], at=at, added=added, at_provider=at_provider, **_parts(columns, signals)
+        _CELLS[table, some],
+        at=at,
+        tenant="null::int",
+        added=", ".join(f"c.{name}" for name in _names(columns, signals)),
+        at_provider=_at_provider(at_one),
+        by_lane="\n group by c.lane, c.isolated, 6",
+        by_slice="\n group by c.slice, c.provider, 3",
+        by_lane_and_provider="\n group by c.lane, c.provider, 6",
+        **_parts(columns, signals),
     )
+
+
+def _flat_cells(
+    table: Table, columns: tuple[str, ...], signals: tuple[str, ...], *, at_one: bool, some: bool = False
+) -> str:
+    """A line for each bucket of each lane: the statement around them adds up."""
+    return _filled(
+        _CELLS[table, some],
+        at="b.minute",
+        tenant="c.tenant",
+        added=", ".join(f"c.{name}" for name in _names(columns, signals)),
+        at_provider=_at_provider(at_one),
+        by_lane="",
+        by_slice="",
+        by_lane_and_provider="",
+        **_parts(columns, signals, flat=True),
+    )
+
+
+def _at_provider(at_one: bool) -> str:
+    return "x.provider = $10::smallint" if at_one else "$10::smallint is null"
 
 
 def _names(columns: Iterable[str], signals: Iterable[str]) -> tuple[str, ...]:
     return (*columns, "silent_sent", "silent_complained", *(f"{signal}_exposure" for signal in signals))
 
 
-def _parts(columns: Iterable[str], signals: Iterable[str]) -> dict[str, str]:
-    """The sums of a cell. Mail to providers that report no complaints (`q`, or the sums of it) is not exposed to them."""
+def _parts(columns: Iterable[str], signals: Iterable[str], *, flat: bool = False) -> dict[str, str]:
+    """The counts of a cell. Mail to providers that report no complaints (`q`, or the sums of it) is not exposed to them.
+
+    `flat`: of each row, not their sums.
+    """
     signals, columns = tuple(signals), tuple(columns)
-    exposed = dict.fromkeys(signals, "c.sent")
-    by_provider = dict.fromkeys(signals, "")
-    if "complaints" in exposed:
-        exposed["complaints"] = "(c.sent - coalesce(c.silent_sent, 0))"
-        by_provider["complaints"] = " filter (where q.provider is null)"
+
+    def added(value: str, condition: str | None = None) -> str:
+        if flat:
+            return value if condition is None else f"case when {condition} then {value} end"
+        return f"sum({value})" + ("" if condition is None else f" filter (where {condition})")
+
+    def exposures(reporting: str, condition: str | None) -> str:
+        mail = {signal: added(f"c.sent * b.{signal}") for signal in signals}
+        if "complaints" in mail:
+            mail["complaints"] = added(f"{reporting} * b.complaints", condition)
+        return ", ".join(f"{value} as {signal}_exposure" for signal, value in mail.items()) or "null"
+
     complained = "c.complained" if "complained" in columns else "0"
-    silent = " filter (where q.provider is not null)"
+    silent = "q.provider is not null"
     return {
-        "counts": _sums("c", *columns),
-        "silent": _sums("c", "silent_sent", "silent_complained"),
-        "exposures": ", ".join(
-            f"sum({exposed[signal]} * b.{signal}) as {signal}_exposure" for signal in signals
-        )
-        or "null",
-        "provider_silent": f"sum(c.sent){silent} as silent_sent, sum({complained}){silent} as silent_complained",
-        "provider_exposures": ", ".join(
-            f"sum(c.sent * b.{signal}){by_provider[signal]} as {signal}_exposure" for signal in signals
-        )
-        or "null",
+        "counts": ", ".join(f"{added(f'c.{name}')} as {name}" for name in columns),
+        "silent": f"{added('c.silent_sent')} as silent_sent, {added('c.silent_complained')} as silent_complained",
+        "exposures": exposures("(c.sent - coalesce(c.silent_sent, 0))", None),
+        "provider_silent": f"{added('c.sent', silent)} as silent_sent, {added(complained, silent)} as silent_complained",
+        "provider_exposures": exposures("c.sent", "q.provider is null"),
     }
 
 
@@ -565,7 +707,7 @@ def _line(row: asyncpg.Record, by: str) -> view.MetricLine:
     return view.MetricLine(
         key=row["key"],
         by=by,  # pyright: ignore[reportArgumentType]
-        counts={name: int(row[name] or 0) for name in COLUMNS},
+        counts={name: int(found.get(name) or 0) for name in COLUMNS},
         silent_sent=int(row["silent_sent"] or 0),
         silent_complained=int(row["silent_complained"] or 0),
         exposure=view.Exposure(**{name: float(row[f"{name}_exposure"] or 0) for name in _EXPOSURES}),

@@ -225,8 +225,10 @@ begin
 end $do$;
 select rebuild_cohort_sums(0);
 
--- For rankings at one mailbox provider.
+-- For rankings at one mailbox provider: by volume, and by what is bad, which most lanes have none of on most days.
 create index cohort_day_at_provider on cohort_day (provider, day);
+create index cohort_day_bad on cohort_day (provider, day)
+    where hard_bounced > 0 or complained > 0 or sender_reputation > 0 or content > 0 or policy > 0;
 
 -- How strongly a count speaks for a rate above `healthy`, in nats; below 0: for a lower one (observe/rates.py has the same, and why).
 create function rate_evidence(events float8, exposure float8, healthy float8) returns float8

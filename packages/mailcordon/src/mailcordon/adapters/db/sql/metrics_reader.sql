@@ -3,6 +3,8 @@
 -- tells apart); `counted` or `ranked` adds them up by what the question is by. `counts` stands for the sums of all columns of
 -- core/cohort.py.
 --
+-- Added up, they are a line each for lane and path; for questions about all lanes they are not, as adding up once is cheaper than twice.
+--
 -- $1 to $6 are the buckets of the window: span and first minute, and the shares of bounces, complaints, blocks and delays that have
 -- come of mail of that age. $7: lanes; $8, $9: slices, if the cells are of some only. $10: provider.
 
@@ -13,87 +15,79 @@ select now_ms(), set_config('work_mem', '64MB', true);
 
 -- name: cells_lane
 -- Of every lane, from the sums by lane.
-select c.lane, c.isolated, null::int as slice, null::int as provider, {at} as at, {counts}, {silent}, {exposures}
+select c.lane, c.isolated, {tenant} as tenant, null::int as slice, null::int as provider, {at} as at, {counts}, {silent}, {exposures}
   from unnest($1::int[], $2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (span, minute, bounces, complaints, blocks, delays)
  cross join lateral (select * from cohort_lane x where x.span = b.span and x.minute = b.minute offset 0) c
- where $7::int[] is null and $8::int[] is null and $9::int[] is null and $10::smallint is null
- group by c.lane, c.isolated, 5;
+ where $7::int[] is null and $8::int[] is null and $9::int[] is null and $10::smallint is null{by_lane};
 
 -- name: cells_lane_of
 -- Of some lanes: each bucket of each lane is looked up.
-select c.lane, c.isolated, null::int as slice, null::int as provider, {at} as at, {counts}, {silent}, {exposures}
+select c.lane, c.isolated, {tenant} as tenant, null::int as slice, null::int as provider, {at} as at, {counts}, {silent}, {exposures}
   from unnest($1::int[], $2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (span, minute, bounces, complaints, blocks, delays)
  cross join unnest($7::int[]) l (lane)
  cross join lateral (select * from cohort_lane x where x.span = b.span and x.minute = b.minute and x.lane = l.lane offset 0) c
- where $8::int[] is null and $9::int[] is null and $10::smallint is null
- group by c.lane, c.isolated, 5;
+ where $8::int[] is null and $9::int[] is null and $10::smallint is null{by_lane};
 
 -- name: cells_minute
 -- Of every slice by minute, at one provider or at each.
-select s.lane, s.path = 'isolated' as isolated, c.slice, c.provider::int, c.at, {added}
+select s.lane, s.path = 'isolated' as isolated, s.tenant, c.slice, c.provider::int, c.at, {added}
   from (select c.slice, c.provider, {at} as at, {counts}, {provider_silent}, {provider_exposures}
           from unnest($1::int[], $2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (span, minute, bounces, complaints, blocks, delays)
          cross join lateral (select * from cohort_minute x where x.minute = b.minute and {at_provider} offset 0) c
           left join complaint_silence q on q.provider = c.provider and q.from_minute <= b.minute
-         where $7::int[] is null and $8::int[] is null and $9::int[] is null
-         group by c.slice, c.provider, 3) c
+         where $7::int[] is null and $8::int[] is null and $9::int[] is null{by_slice}) c
   join slice s on s.id = c.slice;
 
 -- name: cells_minute_of
 -- Of some slices by minute; $9 has the last minute of each, so that nothing is looked up after it.
-select s.lane, s.path = 'isolated' as isolated, c.slice, c.provider::int, c.at, {added}
+select s.lane, s.path = 'isolated' as isolated, s.tenant, c.slice, c.provider::int, c.at, {added}
   from (select c.slice, c.provider, {at} as at, {counts}, {provider_silent}, {provider_exposures}
           from unnest($8::int[], $9::int[]) o (slice, last)
           join unnest($1::int[], $2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (span, minute, bounces, complaints, blocks, delays)
             on b.minute <= o.last
          cross join lateral (select * from cohort_minute x where x.minute = b.minute and x.slice = o.slice and {at_provider} offset 0) c
           left join complaint_silence q on q.provider = c.provider and q.from_minute <= b.minute
-         where $7::int[] is null
-         group by c.slice, c.provider, 3) c
+         where $7::int[] is null{by_slice}) c
   join slice s on s.id = c.slice;
 
 -- name: cells_hour
 -- Of every slice by hour, at one provider or at each.
-select s.lane, s.path = 'isolated' as isolated, c.slice, c.provider::int, c.at, {added}
+select s.lane, s.path = 'isolated' as isolated, s.tenant, c.slice, c.provider::int, c.at, {added}
   from (select c.slice, c.provider, {at} as at, {counts}, {provider_silent}, {provider_exposures}
           from unnest($1::int[], $2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (span, minute, bounces, complaints, blocks, delays)
          cross join lateral (select * from cohort_hour x where x.hour = b.minute / 60 and {at_provider} offset 0) c
           left join complaint_silence q on q.provider = c.provider and q.from_minute <= b.minute
-         where $7::int[] is null and $8::int[] is null and $9::int[] is null
-         group by c.slice, c.provider, 3) c
+         where $7::int[] is null and $8::int[] is null and $9::int[] is null{by_slice}) c
   join slice s on s.id = c.slice;
 
 -- name: cells_hour_of
 -- Of some slices by hour, up to the last minute of each.
-select s.lane, s.path = 'isolated' as isolated, c.slice, c.provider::int, c.at, {added}
+select s.lane, s.path = 'isolated' as isolated, s.tenant, c.slice, c.provider::int, c.at, {added}
   from (select c.slice, c.provider, {at} as at, {counts}, {provider_silent}, {provider_exposures}
           from unnest($8::int[], $9::int[]) o (slice, last)
           join unnest($1::int[], $2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (span, minute, bounces, complaints, blocks, delays)
             on b.minute <= o.last
          cross join lateral (select * from cohort_hour x where x.hour = b.minute / 60 and x.slice = o.slice and {at_provider} offset 0) c
           left join complaint_silence q on q.provider = c.provider and q.from_minute <= b.minute
-         where $7::int[] is null
-         group by c.slice, c.provider, 3) c
+         where $7::int[] is null{by_slice}) c
   join slice s on s.id = c.slice;
 
 -- name: cells_day
 -- Of every lane by day, at one provider or at each.
-select c.lane, null::boolean as isolated, null::int as slice, c.provider::int, {at} as at, {counts}, {provider_silent}, {provider_exposures}
+select c.lane, null::boolean as isolated, {tenant} as tenant, null::int as slice, c.provider::int, {at} as at, {counts}, {provider_silent}, {provider_exposures}
   from unnest($1::int[], $2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (span, minute, bounces, complaints, blocks, delays)
  cross join lateral (select * from cohort_day x where x.day = b.minute / 1440 and {at_provider} offset 0) c
   left join complaint_silence q on q.provider = c.provider and q.from_minute <= b.minute
- where $7::int[] is null and $8::int[] is null and $9::int[] is null
- group by c.lane, c.provider, 5;
+ where $7::int[] is null and $8::int[] is null and $9::int[] is null{by_lane_and_provider};
 
 -- name: cells_day_of
 -- Of some lanes by day.
-select c.lane, null::boolean as isolated, null::int as slice, c.provider::int, {at} as at, {counts}, {provider_silent}, {provider_exposures}
+select c.lane, null::boolean as isolated, {tenant} as tenant, null::int as slice, c.provider::int, {at} as at, {counts}, {provider_silent}, {provider_exposures}
   from unnest($1::int[], $2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (span, minute, bounces, complaints, blocks, delays)
  cross join unnest($7::int[]) l (lane)
  cross join lateral (select * from cohort_day x where x.day = b.minute / 1440 and x.lane = l.lane and {at_provider} offset 0) c
   left join complaint_silence q on q.provider = c.provider and q.from_minute <= b.minute
- where $8::int[] is null and $9::int[] is null
- group by c.lane, c.provider, 5;
+ where $8::int[] is null and $9::int[] is null{by_lane_and_provider};
 
 -- name: counted
 -- A page of lines by $11 in the order of their keys, after the key $12, of a type ($14) and class ($15), or of the keys $16. A key is
@@ -143,52 +137,72 @@ select k.*, y.name as type_name
  order by k.key collate "C"
  limit $9;
 
--- name: ranked
--- The $13 keys by $11 with the highest rank among lanes of the class $12. Rates rank by how strongly they speak for being above the
--- rate of healthy mail, so that one bounce of two mails is not the worst, and neither is the largest lane.
-select coalesce(k.name, lpad(k.number::text, 10, '0')) as key, k.lanes
-  from (select case $11::text when 'lane' then c.lane when 'tenant' then l.tenant when 'type' then l.type end as number,
-               case $11::text when 'domain' then coalesce(r.domain, '') when 'pool' then coalesce(r.ip_pool, '') end as name,
-               array_agg(c.lane) as lanes, {rank} as rank, {happened} as happened
-          from ({cells}) c
-          join lane l on l.id = c.lane
-          left join route r on $11::text in ('domain', 'pool') and r.lane = c.lane
-               and r.path = case when c.isolated is null then (select min(o.path) from route o where o.lane = c.lane)
-                                 when c.isolated then 'isolated' else 'shared' end
-         where $12::smallint is null or l.class = $12
+-- name: counted_pools
+-- A page of lines by IP pool, of all lanes, as `counted`. Each route is looked up once and not for each row, and what has come is
+-- weighed by bucket.
+with place as materialized (
+    select r.lane, r.path = 'isolated' as isolated, r.path = min(r.path) over (partition by r.lane) as first, r.ip_pool,
+           coalesce(m.at > $17::bigint, false) as moved
+      from route r
+      left join route_moved m on m.lane = r.lane and m.path = r.path
+)
+select k.*
+  from (select coalesce(c.pool, '') as key, c.pool, bool_or(c.moved) as moved, {added_up}, {exposures}
+          from (select p.ip_pool as pool, c.at, bool_or(p.moved) as moved, {added_up}
+                  from ({cells}) c
+                  left join place p on p.lane = c.lane and {same_path}
+                 where $11::text = 'pool'
+                   and ($14::smallint is null and $15::smallint is null
+                        or c.lane in (select l.id from lane l
+                                       where ($14::smallint is null or l.type = $14) and ($15::smallint is null or l.class = $15)))
+                 group by 1, 2) c
+          join unnest($2::int[], $3::float4[], $4::float4[], $5::float4[], $6::float4[]) b (minute, bounces, complaints, blocks, delays)
+            on b.minute = c.at
          group by 1, 2) k
- where k.happened > 0
- order by k.rank desc, 1
+ where ($12::text is null or k.key > $12 collate "C") and ($16::text[] is null or k.key = any ($16))
+ order by k.key collate "C"
  limit $13;
 
+-- name: ranked
+-- The $12 keys with the highest rank among lanes of the class $11. Rates rank by how strongly they speak for being above the rate of
+-- healthy mail, so that one bounce of two mails is not the worst, and neither is the largest lane.
+select {named} as key, k.rank
+  from (select {key} as key, {rank} as rank, {happened} as happened
+          from ({cells}) c{place}
+         where $11::smallint is null or c.lane in (select l.id from lane l where l.class = $11)
+         group by 1) k
+ where k.happened > 0
+ order by k.rank desc, k.key
+ limit $12;
+
 -- name: moved
--- The $13 keys that add most to the change of the whole rate, up or down: what each has beyond the whole rate of before. `at` is 1 in
--- the window, which begins at $14, and 0 before it. The shares of all keys add up to the change.
-with part as (
-    select case $11::text when 'lane' then c.lane when 'tenant' then l.tenant when 'type' then l.type end as number,
-           case $11::text when 'domain' then coalesce(r.domain, '') when 'pool' then coalesce(r.ip_pool, '') end as name,
-           array_agg(c.lane) as lanes,
-           coalesce(sum({events}) filter (where c.at = 1), 0)::float8 as events,
-           coalesce(sum({exposure}) filter (where c.at = 1), 0)::float8 as mail,
-           coalesce(sum({events}) filter (where c.at = 0), 0)::float8 as events_before,
-           coalesce(sum({exposure}) filter (where c.at = 0), 0)::float8 as mail_before
-      from ({cells}) c
-      join lane l on l.id = c.lane
-      left join route r on $11::text in ('domain', 'pool') and r.lane = c.lane
-           and r.path = case when c.isolated is null then (select min(o.path) from route o where o.lane = c.lane)
-                             when c.isolated then 'isolated' else 'shared' end
-     where $12::smallint is null or l.class = $12
-     group by 1, 2
+-- The $12 keys that add most to the change of the whole rate, up or down: what each has beyond the whole rate of before. The window
+-- begins at $13; what is before it is the time before. The shares of all keys add up to the change.
+with part as materialized (
+    select {key} as key,
+           coalesce(sum({events}) filter (where c.at >= $13::int), 0)::float8 as events,
+           coalesce(sum({exposure}) filter (where c.at >= $13::int), 0)::float8 as mail,
+           coalesce(sum({events}) filter (where c.at < $13::int), 0)::float8 as events_before,
+           coalesce(sum({exposure}) filter (where c.at < $13::int), 0)::float8 as mail_before
+      from ({cells}) c{place}
+     where $11::smallint is null or c.lane in (select l.id from lane l where l.class = $11)
+     group by 1
 ), whole as (
     select nullif(sum(mail), 0) as mail, nullif(sum(mail_before), 0) as mail_before,
            coalesce(sum(events_before) / nullif(sum(mail_before), 0), 0) as rate_before
       from part
 ), shares as (
-    select p.*, coalesce((p.events - w.rate_before * p.mail) / w.mail, 0)
-                - coalesce((p.events_before - w.rate_before * p.mail_before) / w.mail_before, 0) as share
+    select p.key, coalesce((p.events - w.rate_before * p.mail) / w.mail, 0)
+                  - coalesce((p.events_before - w.rate_before * p.mail_before) / w.mail_before, 0) as share
       from part p cross join whole w
 )
-select coalesce(s.name, lpad(s.number::text, 10, '0')) as key, s.lanes, s.share from shares s order by abs(s.share) desc, 1 limit $13;
+select {named} as key, k.share from shares k order by abs(k.share) desc, k.key limit $12;
+
+-- name: place
+-- The domain of each lane and path.
+  left join route r on r.lane = c.lane
+       and r.path = case when c.isolated is null then (select min(o.path) from route o where o.lane = c.lane)
+                         when c.isolated then 'isolated' else 'shared' end;
 
 -- name: lanes_of
 -- A tenant's lanes, retired ones included.
