@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,6 +196,33 @@ def test_a_manual_suppression_refuses_mail_until_it_is_removed(run: Run, tenant:
         lambda: json.loads(send(run, tenant, "--json")[1])["deliveries"][0]["state"] == "queued",
         "it is removed",
     )
+
+
+def test_a_list_of_suppressions_goes_in_and_out_and_one_address_is_explained_and_forgotten(
+    run: Run, tenant: str, tmp_path: Path
+) -> None:
+    onboard(run, tenant)
+    file, written = tmp_path / "in.csv", tmp_path / "out.csv"
+    file.write_text(f"email\n=cmd@{tenant}.example\nkim@{tenant}.example\nnobody\n")
+    into = ("suppression", "import", str(file), "--tenant", tenant, "--because", "from before")
+    code, _, err = run(*into)
+    assert (code, "line 4" in err) == (1, True)
+    code, out, err = run(*into, "--skip-bad", "--json")
+    assert (code, json.loads(out)["added"], json.loads(out)["bad_lines"]) == (0, 2, 1), err
+    out_of = ("suppression", "export", "--tenant", tenant)
+    assert run(*out_of, "-f", str(written), "--json")[0] == 0
+    assert f"'=cmd@{tenant}.example" in written.read_text()
+    code, out, _ = run(
+        "suppression", "import", str(written), "--tenant", tenant, "--because", "again", "--json"
+    )
+    assert (code, json.loads(out)["added"], json.loads(out)["kept"]) == (0, 0, 2)
+    code, _, err = run(*out_of, "-f", str(tmp_path / "missing" / "out.csv"))
+    assert (code, "Cannot write" in err, "Traceback" in err) == (2, True, False)
+    kim = (f"kim@{tenant}.example", "--tenant", tenant)
+    assert "from before" in run("suppression", "explain", *kim)[1]
+    assert run("suppression", "forget", *kim, "--because", "asked by letter", "--yes")[0] == 0
+    code, out, _ = run("suppression", "explain", *kim, "--no-read", "--json")
+    assert (code, json.loads(out)["suppressed"], json.loads(out)["ours"][0]["address"]) == (0, True, "erased")
 
 
 def test_a_mailbox_set_for_one_tenant_bounces_for_it_and_shows_in_why_and_metrics(
