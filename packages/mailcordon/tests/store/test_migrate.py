@@ -420,3 +420,29 @@ async def test_domains_of_before_claims_are_held_by_their_tenants_and_none_lapse
         await fresh.value("select count(*) from identity where mail_from is not null or freed_at is not null")
         == 0
     )
+
+
+async def test_counts_of_before_cohorts_are_kept_by_minute_hour_day_and_lane_as_long_as_each_is_kept(
+    fresh: Fresh,
+):
+    async with fresh.grown_from("0025") as connection:
+        await connection.execute(
+            "insert into tenant (key, slug) values ('mc-acme0000', 'acme');"
+            "insert into turn (tenant, class) values (1, 0);"
+            "insert into lane (tenant, type, class, turn, expiry_ms, grace_ms, resend) values (1, 1, 0, 1, 1000, 1000, true);"
+        )
+        # An hour, 20 days, 200 days and 4 years ago; a second provider; a lane without a route; a minute ahead of the clock.
+        await connection.execute(
+            "insert into metric_minute (lane, provider, minute, tenant, sent, delivered, hard_bounced)"
+            " select 1, p, (n.minute / 1440) * 1440 + 5 - d * 1440, 1, 10, 9, 1"
+            " from (select (now_ms() / 60000)::int as minute) n, unnest(array[0, 20, 200, 1460]) d, unnest(array[0, 1]) p;"
+            "insert into metric_minute (lane, provider, minute, tenant, sent) select 1, 0, (now_ms() / 60000)::int + 100000, 1, 5"
+        )
+    sums = "select array[count(*), sum(sent), sum(send_events), sum(delivered), sum(hard_bounced), sum(complained)] from "
+    assert await fresh.value(sums + "cohort_minute") == [3, 25, 25, 18, 2, None]
+    assert await fresh.value(sums + "cohort_hour") == [5, 45, 45, 36, 4, None]
+    assert await fresh.value(sums + "cohort_day") == [7, 65, 65, 54, 6, None]
+    assert await fresh.value(sums + "cohort_slice") == [2, 85, 85, 72, 8, None]
+    assert await fresh.value("select count(*) from cohort_hour_default") == 1  # the one ahead
+    assert await fresh.value("select array[tenant, lane] from slice where path = 'isolated'") == [1, 1]
+    assert await fresh.value("select to_regclass('metric_minute') is null") is True

@@ -318,7 +318,7 @@ def counts_more(*, number: int) -> str:
 @example(since="15 Nov 2026 00:00 UTC", number=23, sums=2, corrected=True)
 @example(since="15 Nov 2026 00:00 UTC", number=0, sums=2, corrected=False)
 def counts_differ(*, since: str, number: int, sums: int, corrected: bool) -> str:
-    """Counts were not what ledger and outcomes say; without --check they are corrected. `number`: at most 1,000 are listed."""
+    """Counts were not what ledger and outcomes say; without --check they are corrected."""
     done = "Corrected" if corrected else "Not corrected, because of --check"
     what = f"{phrases.count(number, 'cohort')} and {phrases.count(sums, 'sum')} of hours, days or campaigns"
     return f"{done}: since {since}, {what} were not what the ledger and SES's events say"

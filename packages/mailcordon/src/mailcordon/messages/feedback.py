@@ -48,7 +48,10 @@ def unknown(unread: Sequence[str]) -> str:
         if unread
         else " on their way is wrong"
     )
-    return f"SES took the mail, and nothing{what}: SES may be late with its events, or has lost them"
+    return (
+        f"SES took the mail, and nothing{what}: SES may be late with its events, or has lost them, or they are in quarantine"
+        " (`mailcordon quarantine list`)"
+    )
 
 
 @example()

@@ -28,7 +28,7 @@ async def rebuild(config: Config, *, since_seconds: float, check: bool, as_json:
         found = await cohort_rebuild.rebuild(connection, since, check=check)
     finally:
         await connection.close()
-    whole = not found.differences and not found.sums
+    whole = not found.number and not found.sums
     if as_json:
         print(json.dumps(_document(found, ok=whole or not check, corrected=not check and not whole)))
     else:
@@ -39,12 +39,12 @@ async def rebuild(config: Config, *, since_seconds: float, check: bool, as_json:
 
 def _sentences(found: Compared, *, check: bool) -> list[str]:
     since = times.minute(found.first_minute * _MINUTE_MS)
-    if not found.differences and not found.sums:
+    if not found.number and not found.sums:
         return [database.counts_whole(since=since)]
     lines = [_line(one) for one in found.differences[:SHOWN]]
-    if len(found.differences) > SHOWN:
-        lines.append(database.counts_more(number=len(found.differences) - SHOWN))
-    number, sums = len(found.differences), found.sums
+    if found.number > SHOWN:
+        lines.append(database.counts_more(number=found.number - SHOWN))
+    number, sums = found.number, found.sums
     return [*lines, database.counts_differ(since=since, number=number, sums=sums, corrected=not check)]
 
 
@@ -67,6 +67,7 @@ def _document(found: Compared, *, ok: bool, corrected: bool) -> dict[str, object
         "first_minute": found.first_minute * _MINUTE_MS,
         "last_minute": found.last_minute * _MINUTE_MS,
         "sums": found.sums,
+        "number": found.number,
         "differences": [
             one.cell._asdict() | {"missing": {n: c for n, c in zip(COLUMNS, one.counts, strict=True) if c}}
             for one in found.differences

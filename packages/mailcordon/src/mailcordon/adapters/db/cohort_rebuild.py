@@ -38,7 +38,8 @@ class Difference:
 class Compared:
     first_minute: int  #: since 1970
     last_minute: int
-    differences: Sequence[Difference]
+    differences: Sequence[Difference]  #: the first of them
+    number: int  #: of all differences
     sums: int  #: of hours, days, and whole campaigns and lists, that were not those of their minutes
 
 
@@ -55,10 +56,12 @@ async def rebuild(
     # Whole days (UTC), so that their sums can be compared as well.
     first = max(since_minute // DAY * DAY, -(-bounds["first_minute"] // DAY) * DAY)
     found: list[Difference] = []
-    sums = 0
+    number = sums = 0
     expiry: int = bounds["longest_expiry_ms"] + _HOUR_MS
     for start in range(first, now + 1, DAY):
-        found += await _compare(connection, start, min(start + DAY, now + 1), expiry, check=check)
+        of_day = await _compare(connection, start, min(start + DAY, now + 1), expiry, check=check)
+        number += len(of_day)
+        found += of_day[: most_shown - len(found)]
         if not check:
             await _fold(connection)
         sums += await _resum(connection, _SQL.resum_day, start, check)
@@ -67,7 +70,7 @@ async def rebuild(
         async with connection.transaction():
             await connection.execute(_UPKEEP.allow_long_statement)
             await connection.execute(_SQL.resum_lanes, first, timeout=_LONG)
-    return Compared(first_minute=first, last_minute=now, differences=found[:most_shown], sums=sums)
+    return Compared(first_minute=first, last_minute=now, differences=found, number=number, sums=sums)
 
 
 async def _fold(connection: Connection) -> None:

@@ -79,9 +79,10 @@ select f.kind, f.detail, case when f.kind = 'missing-resource' then f.resource e
 select configuration_set, called_at from send_seen where called_at >= $1::bigint;
 
 -- name: losses
--- Those that last, and those that ended within a day.
+-- Those that last, and the newest of those that ended within a day.
 select id, signal, configuration_set, provider, since, until, cause, coalesce((evidence ->> 'last')::bigint, since) as last
-  from feedback_loss where ended_at is null or ended_at > now_ms() - 86400000 order by id limit 2000;
+  from feedback_loss where ended_at is null or ended_at > now_ms() - 86400000
+ order by ended_at is not null, id desc limit 2000;
 
 -- name: raise_loss
 -- A new loss; nothing if one of the same mail lasts.
