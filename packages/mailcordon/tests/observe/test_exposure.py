@@ -346,3 +346,25 @@ async def everything(world: World) -> dict[str, list[tuple[Any, ...]]]:
         table: sorted(await world.rows(f"select {columns} from {table}"), key=repr)
         for table, columns in tables.items()
     }
+
+
+async def test_a_change_that_cannot_be_added_stops_none_of_those_before_it(
+    database: Any, world: World
+) -> None:
+    largest = 2**31 - 3  # with the two before, an hour is full
+    append = (
+        "insert into cohort_change (tenant, lane, minute, path, provider, counts)"
+        " select tenant, id, $1, 'isolated', 0, array[$2::int] from lane order by id limit 1"
+    )
+    for minute, sent in ((1, 1), (2, 1), (3, largest), (3, 1), (4, 1)):
+        await world.owner.execute(append, minute, sent)
+    store = CohortStore(database.dsn("control"))
+    try:
+        with pytest.raises(folding.NotFolded, match="does not take a value"):
+            await folding.fold_all(store)
+    finally:
+        await store.close()
+    rows = await world.owner.fetch("select minute, sent from cohort_minute order by minute")
+    assert [tuple(row) for row in rows] == [(1, 1), (2, 1), (3, largest)]
+    assert await world.owner.fetchval("select count(*) from cohort_change") == 2
+    assert await world.owner.fetchval("select folded_at from cohort_fold") == 0

@@ -17,20 +17,36 @@ MOST = 10_000  #: changes in one transaction, some tenths of a second
 _LONGEST_WAIT = 30.0  #: seconds between two tries while the database is away
 
 
+class NotFolded(Unreachable):
+    """The database answers, and could not add these changes: fewer at once may be possible."""
+
+
 class CohortStore(Protocol):
     async def fold(self, most: int) -> int | None:
-        """Adds up to `most` changes. Returns how many; None if another process folds. Raises Unreachable."""
+        """Adds up to `most` changes. Returns how many; None if another process folds. Raises NotFolded, Unreachable."""
         ...
 
 
 async def fold_all(store: CohortStore) -> int:
-    """Folds until nothing is left, or another process folds. Returns the number of changes."""
-    folded = 0
-    while n := await store.fold(MOST):
+    """Folds until nothing is left, or another process folds. Returns the number of changes.
+
+    Raises NotFolded at a change that cannot be added, after it has added all before it.
+    """
+    folded, most = 0, MOST
+    while True:
+        try:
+            n = await store.fold(most)
+        except NotFolded:
+            if most == 1:
+                raise
+            most //= 10
+            continue
+        if not n:
+            return folded
         folded += n
-        if n < MOST:
-            break
-    return folded
+        if n < most:
+            return folded
+        most = min(MOST, most * 10)
 
 
 async def run(store: CohortStore, stop: asyncio.Event) -> None:

@@ -8,6 +8,7 @@ from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.queue import Unreachable
 from mailcordon.messages import api
+from mailcordon.observe.folding import NotFolded
 
 _SQL = queries.load("cohort_store.sql")
 
@@ -29,4 +30,4 @@ class CohortStore:
             cause = error.__cause__ or error
             raise Unreachable(api.database_unreachable(in_words(cause))) from cause
         except asyncpg.PostgresError as error:
-            raise Unreachable(api.database_unreachable(in_words(error))) from error
+            raise NotFolded(api.database_unreachable(in_words(error))) from error
