@@ -8,6 +8,7 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.message_reader import MessageReader
+from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.http import message_shapes
 from mailcordon.core import address as addresses
 from mailcordon.core import ids
@@ -151,3 +152,28 @@ async def test_the_newest_bounce_says_which_entry_of_ses_is_to_go_in_any_order(w
         for document in order:
             await world.tell(document)
         assert await world.rows("select ses_id from ses_unlisting") == [(second.ses_id,)]
+
+
+@pytest.mark.parametrize(("after", "closed"), [(-500, False), (50_000, False), (90_000, True)])
+async def test_a_hit_on_a_deleted_entry_that_is_reported_late_closes_nothing(
+    database: Any, world: World, after: int, closed: bool
+) -> None:
+    """SES drops mail until the entry is deleted, and perhaps a moment longer. A later hit is one on another entry."""
+    first, hit = [await world.sent("acme", "newsletter", "kim@example.com") for _ in range(2)]
+    await world.tell(bounce(first, SPAM))
+    pool = await engine.create_pool(database.dsn("control"))
+    try:
+        store = UnlistingStore(pool)
+        [due] = await store.due(10)
+        await store.done(due, deleted=True)
+        assert await store.due(10) == []
+    finally:
+        await pool.close()
+    deleted = await world.owner.fetchval("select deleted_at from ses_unlisting")
+    await world.tell(
+        hit.bounce(sub_type="OnTenantSuppressionList", after=deleted - hit.attempt.called_at + after)
+    )
+    assert bool(await suppressed(world)) is closed
+    # What is about the address itself closes it, whenever it was.
+    await world.tell(bounce(await world.sent("acme", "newsletter", "kim@example.com"), UNKNOWN))
+    assert "hard-bounce" in [row[0] for row in await suppressed(world)]

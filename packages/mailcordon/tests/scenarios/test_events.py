@@ -21,6 +21,7 @@ import boto3
 import pytest
 
 from mailcordon.core import ids
+from mailcordon.core.delivery import State
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.traffic import Traffic, domain
 
@@ -240,3 +241,42 @@ async def test_what_sns_signed_and_is_odd_counts_for_its_own_delivery(
     assert await one.suppressions("lee@example.com") == []
     at = await mail.db.fetchval("select at from outcome where id = $1", one.id + 1)
     assert abs(at / 1000 - time.time()) < 600
+
+
+async def test_a_bounce_for_spam_leaves_the_address_open_here_and_at_ses(mail: Traffic) -> None:
+    """SES lists the address for it, and would drop every later mail. Its entry goes, so the next mail arrives."""
+    text = "smtp; 554 5.7.1 message identified as spam"
+    slug, to = f"events-{secrets.token_hex(3)}", f"{secrets.token_hex(4)}@example.com"
+    await mail.onboard({slug: ["receipt"]})
+    box = f"{mail.system.ses_url}/_seslocal/mailboxes/{to}"
+    async with mail.http.put(box, json={"fate": "bounces", "diagnostic": text}) as answer:
+        assert answer.status == 200, await answer.text()
+    bounced = await mail.put(slug, "receipt", [to])
+    assert bounced is not None
+    shown: dict[str, Any] = {}
+
+    async def is_bounced() -> bool:
+        _, found = await mail.call("GET", f"/v1/messages/{ids.message_id(bounced)}")
+        shown.update(found["deliveries"][0])
+        return shown["state"] == "bounced"
+
+    await mail.until(is_bounced, "its bounce is counted")
+    assert (shown["bounce"]["reason"], shown["bounce"]["follows"]) == ("content", "nothing")
+    _, address = await mail.call("GET", f"/v1/addresses/{quote(to)}?tenant={slug}")
+    assert address["suppressions"] == []
+    async with mail.http.delete(box) as answer:
+        assert answer.status == 200
+
+    async def arrives() -> bool:
+        again = await mail.put(slug, "receipt", [to])
+        assert again is not None
+
+        async def ended() -> bool:
+            _, found = await mail.call("GET", f"/v1/messages/{ids.message_id(again)}")
+            shown.update(found["deliveries"][0])
+            return shown["state"] in ("delivered", "bounced", State.SUPPRESSED_AT_SES.word, "refused")
+
+        await mail.until(ended, "the next mail ends")
+        return shown["state"] == "delivered"
+
+    await mail.until(arrives, "SES's entry is gone")

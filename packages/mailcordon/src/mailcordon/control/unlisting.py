@@ -38,7 +38,7 @@ class UnlistingStore(Protocol):
     async def due(self, most: int) -> Sequence[Unlisting]: ...
 
     async def done(self, one: Unlisting, *, deleted: bool) -> None:
-        """Forgets it. `deleted`: hits on the entry since then suppress the address no longer."""
+        """Ends it. `deleted`: hits on the entry, also those that are reported later, do not suppress the address."""
         ...
 
     async def later(self, one: Unlisting, seconds: float, *, why: str | None) -> None:

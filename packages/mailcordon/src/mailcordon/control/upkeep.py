@@ -54,6 +54,7 @@ class Purged(Enum):
     REPORTS = "reports"  #: about addresses
     REMOVALS = "removals"  #: of suppressions, that evidence is compared with
     ENTRIES = "entries"  #: of SES's lists, as they were read
+    DELETED_ENTRIES = "deleted-entries"  #: of SES's lists
 
 
 class UpkeepStore(Protocol):

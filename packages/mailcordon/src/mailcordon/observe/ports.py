@@ -4,7 +4,7 @@ The values that pass between them are here too. This plane does not depend on SQ
 not frozen, because a frozen dataclass takes three times as long to make; they are never changed all the same.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -294,6 +294,12 @@ class Transaction(Protocol):
 
     async def want_entries(self, hits: Sequence[ListHit]) -> None:
         """Asks control to read SES's entries, each once a day at most."""
+        ...
+
+    async def deleted_entries(
+        self, addresses: Iterable[tuple[int, bytes]]
+    ) -> Mapping[tuple[int, bytes], int]:
+        """By tenant and hash, when control deleted the entries that `unlist` names, in milliseconds since 1970."""
         ...
 
     async def unlist(self, rows: Sequence[Unlist]) -> None:

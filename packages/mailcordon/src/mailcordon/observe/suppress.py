@@ -37,6 +37,9 @@ FOREVER = 2**63 - 1
 #: Soft bounces that say something of the mailbox, if they are repeated. Others are about the message, the sender or a server.
 _OF_THE_MAILBOX = frozenset({BounceReason.MAILBOX_FULL, BounceReason.UNDETERMINED})
 _OF_THE_ACCOUNT = frozenset({"ses-account-list", "ses-account-complaint"})
+TENANT_LIST = "ses-tenant-list"
+#: SES may check mail against an entry for so long after it was deleted.
+DELETED_MS = 60_000
 MOST_A_DAY = 20  #: reports of a kind about one address that are kept of one day; more would say nothing more
 
 
@@ -115,6 +118,12 @@ def hits_of(found: Attributed, hash: bytes) -> list[ListHit]:
         ListHit(tenant=found.lane.tenant, hash=hash, list=list_, spelling=spelling)
         for spelling in _spellings(found)
     ]
+
+
+def is_of_deleted_entry(row: Suppression, deleted: Mapping[tuple[int, bytes], int]) -> bool:
+    """Whether a hit on a list is one on an entry that control has deleted since. `deleted` says when, by tenant and hash."""
+    at = deleted.get((row.tenant, row.hash))
+    return row.cause == TENANT_LIST and at is not None and row.since <= at + DELETED_MS
 
 
 def unlist_of(found: Attributed, hash: bytes) -> list[Unlist]:

@@ -41,6 +41,10 @@ async def suppress(
         unlist += decide.unlist_of(one, hash)
     if reports:
         rows += await _of_reports(tx, reports, soft_bounces)
+    listed = {(row.tenant, row.hash) for row in rows if row.cause == decide.TENANT_LIST}
+    if listed:
+        deleted = await tx.deleted_entries(listed)
+        rows = [row for row in rows if not decide.is_of_deleted_entry(row, deleted)]
     if rows:
         await tx.suppress(_strongest(rows))
     if hits:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -66,6 +66,18 @@ async def lift(connection: engine.Connection, taken_back: Sequence[TakenBack]) -
 async def want_entries(connection: engine.Connection, hits: Sequence[ListHit]) -> None:
     rows = sorted({(one.tenant, one.hash, one.list, one.spelling) for one in hits})
     await connection.execute(_SQL.want_entries, *_columns(rows, 4))
+
+
+async def deleted_entries(
+    connection: engine.Connection, addresses: Iterable[tuple[int, bytes]]
+) -> dict[tuple[int, bytes], int]:
+    rows = await connection.fetch(_SQL.deleted_entries, *_columns(sorted(set(addresses)), 2))
+    found: dict[tuple[int, bytes], int] = {}
+    for row in rows:
+        if row["deleted_at"] is not None:
+            key = (row["tenant"], row["hash"])
+            found[key] = max(found.get(key, 0), row["deleted_at"])
+    return found
 
 
 async def unlist(connection: engine.Connection, rows: Sequence[Unlist]) -> None:

@@ -289,6 +289,11 @@ class PostgresTransaction:
     async def want_entries(self, hits: Sequence[ListHit]) -> None:
         await address_reports.want_entries(self._connection, hits)
 
+    async def deleted_entries(
+        self, addresses: Iterable[tuple[int, bytes]]
+    ) -> Mapping[tuple[int, bytes], int]:
+        return await address_reports.deleted_entries(self._connection, addresses)
+
     async def unlist(self, rows: Sequence[Unlist]) -> None:
         await address_reports.unlist(self._connection, rows)
 

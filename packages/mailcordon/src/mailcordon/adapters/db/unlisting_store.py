@@ -32,8 +32,11 @@ class UnlistingStore:
 
     async def done(self, one: Unlisting, *, deleted: bool) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_SQL.unlisted, one.tenant, one.hash, one.spelling, one.since)
-            if deleted:
+            if not deleted:
+                await connection.execute(_SQL.not_listed, one.tenant, one.hash, one.spelling, one.since)
+            else:
+                # In this order: an observer with a hit holds the row until it has committed.
+                await connection.execute(_SQL.deleted, one.tenant, one.hash, one.spelling, one.since)
                 await connection.execute(_SQL.reopen, one.tenant, one.hash, one.since)
 
     async def later(self, one: Unlisting, seconds: float, *, why: str | None) -> None:

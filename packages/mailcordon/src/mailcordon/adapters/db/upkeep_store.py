@@ -33,6 +33,7 @@ _PURGES = {
     Purged.REPORTS: _SQL.purge_reports,
     Purged.REMOVALS: _SQL.purge_removals,
     Purged.ENTRIES: _SQL.purge_entries,
+    Purged.DELETED_ENTRIES: _SQL.purge_deleted_entries,
 }
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = (

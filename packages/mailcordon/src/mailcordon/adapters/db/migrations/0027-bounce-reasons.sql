@@ -8,7 +8,8 @@ create table ses_unlisting (
     spelling text not null,                                 -- in which SES may have listed it
     ses_id text not null,                                   -- of the mail that bounced
     since bigint not null,                                  -- milliseconds since 1970 of the bounce
-    due_at bigint not null,
+    due_at bigint,                                          -- null: done
+    deleted_at bigint,                                      -- when the entry was deleted: hits on it may be reported long after
     tries smallint not null default 0,                      -- how often SES was asked and had no such entry yet
     problem text,                                           -- why the last try failed
     primary key (tenant, hash, spelling)

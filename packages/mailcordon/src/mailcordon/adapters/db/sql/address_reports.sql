@@ -60,3 +60,11 @@ select x.tenant, x.hash, x.spelling, x.ses_id, x.since, x.due_at
 on conflict (tenant, hash, spelling) do update
    set ses_id = excluded.ses_id, since = excluded.since, due_at = excluded.due_at, tries = 0, problem = null
  where (excluded.since, excluded.ses_id collate "C") > (u.since, u.ses_id collate "C");
+
+-- name: deleted_entries
+-- When control deleted SES's entries of these addresses for bounces that are not about the address. The rows stay locked: control
+-- deletes before this transaction, which then sees it, or after it, and then takes back what its hits suppressed.
+select u.tenant, u.hash, u.deleted_at
+  from (select distinct * from unnest($1::text::int[], $2::text::bytea[]) x (tenant, hash)) x
+  join ses_unlisting u on u.tenant = x.tenant and u.hash = x.hash
+ order by u.tenant, u.hash, u.spelling for share of u;

@@ -75,7 +75,7 @@ select $1::int, $2::bytea, case when $4::bool then 1 else 0 end, case when $4::b
        $6::jsonb, coalesce($7::bigint, now_ms()), 'ses'
  where coalesce($7::bigint, now_ms()) > coalesce(
            (select max(r.at) from suppression_removal r where r.tenant = $1 and r.hash = $2 and (r.scope = 0 or $4::bool)), -1)
-   and not exists (select from ses_unlisting u where u.tenant = $1 and u.hash = $2)
+   and not exists (select from ses_unlisting u where u.tenant = $1 and u.hash = $2 and u.due_at is not null)
    and (not $5::bool or exists (select from ses_resource r
                                  where r.tenant = $1 and r.kind = 'tenant' and r.observed ->> 'suppression_scope' <> 'TENANT'))
 on conflict (tenant, hash, scope, target) do update

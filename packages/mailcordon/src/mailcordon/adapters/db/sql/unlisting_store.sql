@@ -15,9 +15,18 @@ select u.tenant, u.hash, u.spelling, u.ses_id, u.since, u.tries,
      where tenant = a.tenant and due_at <= now_ms() order by due_at limit $1) u
  order by u.turn, u.due_at limit $1;
 
--- name: unlisted
--- Only if the address did not bounce again since.
-delete from ses_unlisting where tenant = $1 and hash = $2 and spelling = $3 and since = $4;
+-- name: not_listed
+-- Only if the address did not bounce again since. A deletion is remembered.
+with done as (
+    update ses_unlisting set due_at = null
+     where tenant = $1 and hash = $2 and spelling = $3 and since = $4 and deleted_at is not null
+)
+delete from ses_unlisting where tenant = $1 and hash = $2 and spelling = $3 and since = $4 and deleted_at is null;
+
+-- name: deleted
+-- From here on, hits on the entry suppress nothing (`deleted_entries` of address_reports.sql).
+update ses_unlisting set deleted_at = now_ms(), due_at = case when since = $4 then null else due_at end
+ where tenant = $1 and hash = $2 and spelling = $3;
 
 -- name: reopen
 -- What hits on the deleted entry suppressed.

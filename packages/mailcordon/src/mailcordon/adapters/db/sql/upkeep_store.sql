@@ -164,6 +164,12 @@ delete from suppression_removal where ctid = any(array(
     select ctid from suppression_removal where at < now_ms() - $1::bigint limit $2
 ));
 
+-- name: purge_deleted_entries
+-- Hits on them come within the retention of mail.
+delete from ses_unlisting where ctid = any(array(
+    select ctid from ses_unlisting where due_at is null and deleted_at < now_ms() - $1::bigint limit $2
+));
+
 -- name: purge_entries
 -- What was read of SES's lists long ago, of addresses that nothing suppresses any more.
 delete from ses_entry where ctid = any(array(
