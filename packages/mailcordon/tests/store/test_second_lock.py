@@ -33,6 +33,7 @@ DEFINERS = {
     "move_unknown",
     "want_domains",
     "add_cohort_sums",
+    "count_wrong_cohort_sums",
     "rebuild_cohort_sums",
     "keep_route_moved",
 }
@@ -259,6 +260,7 @@ async def test_a_table_of_a_callers_own_is_never_taken_for_ours(
         "move_unknown(null, 1)",
         "move_unknown('{}', 0)",
         "want_domains(null, null)",
+        "count_wrong_cohort_sums(null)",
         "rebuild_cohort_sums(null)",
     ],
 )

@@ -40,7 +40,7 @@ class Compared:
     last_minute: int
     differences: Sequence[Difference]  #: the first of them
     number: int  #: of all differences
-    sums: int  #: of hours, days, and whole campaigns and lists, that were not those of their minutes
+    sums: int  #: of hours, days, lanes, the fleet, and whole campaigns and lists, that were not those of their minutes
 
 
 async def rebuild(
@@ -66,10 +66,12 @@ async def rebuild(
             await _fold(connection)
         sums += await _resum(connection, _SQL.resum_day, start, check)
     sums += await _resum(connection, _SQL.resum_slices, first, check)
-    if not check:
-        async with connection.transaction():
-            await connection.execute(_UPKEEP.allow_long_statement)
+    async with connection.transaction():
+        await connection.execute(_UPKEEP.allow_long_statement)
+        wrong: int = await connection.fetchval(_SQL.wrong_lanes, first, timeout=_LONG)
+        if wrong and not check:
             await connection.execute(_SQL.resum_lanes, first, timeout=_LONG)
+    sums += wrong
     return Compared(first_minute=first, last_minute=now, differences=found, number=number, sums=sums)
 
 

@@ -225,6 +225,75 @@ begin
 end $do$;
 select rebuild_cohort_sums(0);
 
+-- How many buckets of the sums are not those of the cohorts by minute and hour, from the day of `since` on, as far back as both are kept;
+-- of weeks and more, those of the days and weeks in them.
+create function count_wrong_cohort_sums(since int) returns int language plpgsql security definer
+set search_path = pg_catalog, mailcordon, pg_temp set work_mem = '128MB' as $do$
+declare
+    names text[] := array[
+        'sent', 'send_events', 'delivered', 'hard_bounced', 'soft_bounced', 'complained', 'delayed', 'rejected',
+        'suppressed_at_ses', 'opened', 'clicked', 'machine_opened', 'machine_clicked', 'unclear', 'recipient_gone',
+        'recipient_full', 'sender_reputation', 'sender_auth', 'content', 'throttled', 'policy', 'infrastructure', 'undetermined'];
+    recent constant int := now_ms() / 60000;
+    oldest constant int := greatest(since, coalesce((select min(hour) * 60 from cohort_hour), 0));
+    start constant int := oldest - oldest % 1440;
+    columns text;
+    sums text;
+    found int := 0;
+    n int;
+    level record;
+begin
+    if since is null then
+        raise exception 'count_wrong_cohort_sums: an argument is missing or out of bounds' using errcode = 'invalid_parameter_value';
+    end if;
+    select string_agg(format('nullif(c.%I, 0)', name), ', ' order by o), string_agg(format('nullif(sum(c.%I), 0)', name), ', ' order by o)
+      into columns, sums from unnest(names) with ordinality u (name, o);
+    perform hold_cohort_fold();
+    for level in
+        select v.*, case v.sums when 'cohort_lane' then 's.lane, (s.path = ''isolated'')::int' else 'l.type, c.provider' end as keys
+          from (values ('cohort_lane', 10, 'minute', 1, 1440), ('cohort_lane', 60, 'hour', 60, 18720),
+                       ('cohort_lane', 360, 'hour', 60, 18720), ('cohort_lane', 1440, 'hour', 60, null),
+                       ('cohort_fleet', 1, 'minute', 1, 1440), ('cohort_fleet', 60, 'hour', 60, null),
+                       ('cohort_fleet', 1440, 'hour', 60, null)) v (sums, span, source, unit, kept)
+    loop
+        execute format($f$
+            select count(*)
+              from (select c.%1$I * %2$s - c.%1$I * %2$s %% %3$s, %4$s, array[%5$s,
+                           nullif(sum(c.sent) filter (where c.%1$I * %2$s >= q.from_minute), 0),
+                           nullif(sum(c.complained) filter (where c.%1$I * %2$s >= q.from_minute), 0)]::bigint[]
+                      from %6$I c
+                      join slice s on s.id = c.slice
+                      join lane l on l.id = s.lane
+                      left join complaint_silence q on q.provider = c.provider
+                     where c.%1$I >= %7$s / %2$s group by 1, 2, 3) w (minute, one, two, counts)
+              full join (select c.minute, %8$s, array[%9$s, nullif(c.silent_sent, 0), nullif(c.silent_complained, 0)]::bigint[]
+                           from %10$I c where c.span = %3$s and c.minute >= %7$s) h (minute, one, two, counts)
+                   using (minute, one, two)
+             where coalesce(w.counts, array_fill(null::bigint, array[25])) is distinct from coalesce(h.counts, array_fill(null::bigint, array[25])) $f$,
+            level.source, level.unit, level.span, level.keys, sums, 'cohort_' || level.source,
+            greatest(start, (recent - coalesce(level.kept, recent)) / 1440 * 1440),
+            case level.sums when 'cohort_lane' then 'c.lane, c.isolated::int' else 'c.type, c.provider' end, columns, level.sums)
+           into n;
+        found := found + n;
+    end loop;
+    for level in select * from (values (1440, 10080), (10080, 40320)) v (part, span) loop
+        execute format($f$
+            select count(*)
+              from (select c.minute - c.minute %% %1$s, c.lane, c.isolated,
+                           array[%2$s, nullif(sum(c.silent_sent), 0), nullif(sum(c.silent_complained), 0)]::bigint[]
+                      from cohort_lane c where c.span = %3$s and c.minute >= %4$s group by 1, 2, 3) w (minute, lane, isolated, counts)
+              full join (select c.minute, c.lane, c.isolated,
+                                array[%5$s, nullif(c.silent_sent, 0), nullif(c.silent_complained, 0)]::bigint[]
+                           from cohort_lane c where c.span = %1$s and c.minute >= %4$s) h (minute, lane, isolated, counts)
+                   using (minute, lane, isolated)
+             where coalesce(w.counts, array_fill(null::bigint, array[25])) is distinct from coalesce(h.counts, array_fill(null::bigint, array[25])) $f$,
+            level.span, sums, level.part, start - start % level.span, columns)
+           into n;
+        found := found + n;
+    end loop;
+    return found;
+end $do$;
+
 -- For rankings at one mailbox provider: by volume, and by what is bad, which most lanes have none of on most days.
 create index cohort_day_at_provider on cohort_day (provider, day);
 create index cohort_day_bad on cohort_day (provider, day)
@@ -271,6 +340,6 @@ alter table cohort_lane enable row level security;
 create policy own_tenant on cohort_lane for select to {{reader}}
     using (tenant = nullif(current_setting('mailcordon.tenant', true), '')::int);
 create policy planes on cohort_lane to {{control}} using (true) with check (true);
-revoke all on function rebuild_cohort_sums(int), add_cohort_sums(), rate_evidence(float8, float8, float8) from public;
+revoke all on function rebuild_cohort_sums(int), count_wrong_cohort_sums(int), add_cohort_sums(), rate_evidence(float8, float8, float8) from public;
 grant execute on function rate_evidence(float8, float8, float8) to {{control}};
-grant execute on function rebuild_cohort_sums(int) to {{control}};
+grant execute on function rebuild_cohort_sums(int), count_wrong_cohort_sums(int) to {{control}};

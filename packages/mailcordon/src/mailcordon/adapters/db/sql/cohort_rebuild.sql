@@ -118,6 +118,10 @@ select resum_cohorts($1, $1 + 1440, $2);
 -- The same of whole campaigns and lists.
 select resum_slices($1, $2);
 
+-- name: wrong_lanes
+-- How many buckets of these are not the sums of hours and minutes.
+select count_wrong_cohort_sums($1);
+
 -- name: resum_lanes
 -- Sums by lane and of the fleet are computed again, as they are of hours and minutes.
 select rebuild_cohort_sums($1);
