@@ -238,6 +238,8 @@ async def _export(cli: Cli, query: Document, limit: int) -> None:
         if after is None or not items:
             break
     cli.out.file.flush()
+    if after is not None:
+        cli.note(messages.more_results())
 
 
 # For people -------------------------------------------------------------------------------------------------------------
