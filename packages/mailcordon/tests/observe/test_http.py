@@ -186,6 +186,7 @@ async def test_metrics_add_up_by_lane_by_provider_and_by_minute(world: World, ap
         ("type=invoice", 404),
         ("type=%00", 404),
         ("after=-1", 422),
+        ("after=9999999999", 422),
         ("after=%00&by=campaign", 422),
         ("campaign=%00", 422),
         ("class=none", 422),

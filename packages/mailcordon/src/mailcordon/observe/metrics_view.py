@@ -213,9 +213,9 @@ def ranked(
         signal = Signal(query.ranking)
         now, then = ({line.key: _mail(line, signal) for line in each} for each in (lines, before))
         keys = sorted({*now, *then})
-        found = list(
-            zip(keys, rates.movement((*now.get(k, _NONE), *then.get(k, _NONE)) for k in keys), strict=True)
-        )
+        shares = rates.movement((*now.get(k, _NONE), *then.get(k, _NONE)) for k in keys)
+        way = -1 if sum(shares) < 0 else 1
+        found = [(key, share) for key, share in zip(keys, shares, strict=True) if share * way >= LEAST_SHARE]
     else:
         signal = Signal(query.ranking)
         found = [
@@ -228,6 +228,8 @@ def ranked(
 
 
 _NONE = (0, 0.0)
+#: Less than this moves nothing that anybody could read: 0.0005 percentage points.
+LEAST_SHARE = 0.000005
 
 
 def _mail(line: MetricLine, signal: Signal) -> tuple[int, float]:

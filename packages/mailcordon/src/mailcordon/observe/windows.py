@@ -89,9 +89,9 @@ def past(window: Window, now: int, times: int = 7) -> Window:
 
 
 def weeks_before(window: Window, now: int) -> Window:
-    """The whole weeks before a window, as many as it is long, at most twelve: what the movement of all lanes is measured against.
-    Few buckets hold them."""
+    """The whole weeks before a window, as many as it is long to the nearest, one to twelve: few buckets hold them. The movement
+    of all lanes is measured against them."""
     length = min(window.until, now + 1) - window.since
-    weeks = min(12, -(-length // WEEK))
+    weeks = min(12, max(1, (length + WEEK // 2) // WEEK))
     until = window.since - window.since % WEEK
     return Window(until - weeks * WEEK, until)

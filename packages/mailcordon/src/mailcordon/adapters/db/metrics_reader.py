@@ -5,24 +5,26 @@ mailbox providers read the cohorts by minute, hour or day, by the length of the 
 time read the sums of the fleet, which are few. A tenant's key reads as the reader role, which sees only that tenant's rows.
 """
 
-import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
-import asyncpg
-
-from mailcordon.adapters.db import connection_pool, engine, feedback_marks, queries, row_level_security
-from mailcordon.adapters.db.hold_row import hold_from_row
-from mailcordon.adapters.db.stop_row import known, stop_from_row
+from mailcordon.adapters.db import (
+    connection_pool,
+    engine,
+    feedback_marks,
+    metrics_rows,
+    metrics_statements,
+    queries,
+    row_level_security,
+)
+from mailcordon.adapters.db.stop_row import known
 from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.feedback import Mark
 from mailcordon.core.priority import Class
-from mailcordon.core.provider import Provider
 from mailcordon.observe import metrics_view as view
 from mailcordon.observe import rates, windows
-from mailcordon.observe.delays import Signal
 from mailcordon.observe.windows import DAY, HOUR, MINUTE, MONTH, QUARTER, TEN, WEEK, Bucket, Window
 
 _SQL = queries.load("metrics_reader.sql")
@@ -44,17 +46,6 @@ _RATED = (
     *("sender_reputation", "content", "policy"),
 )
 
-Table = Literal["lane", "minute", "hour", "day"]
-_CELLS = {
-    ("lane", False): _SQL.cells_lane,
-    ("lane", True): _SQL.cells_lane_of,
-    ("minute", False): _SQL.cells_minute,
-    ("minute", True): _SQL.cells_minute_of,
-    ("hour", False): _SQL.cells_hour,
-    ("hour", True): _SQL.cells_hour_of,
-    ("day", False): _SQL.cells_day,
-    ("day", True): _SQL.cells_day_of,
-}
 _SIZES: dict[str, tuple[int, ...]] = {
     "lane": (TEN, HOUR, QUARTER, DAY, WEEK, MONTH),
     "minute": (MINUTE,),
@@ -62,32 +53,6 @@ _SIZES: dict[str, tuple[int, ...]] = {
     "day": (DAY,),
     "fleet": (MINUTE, HOUR, DAY),
 }
-_EXPOSURES = ("bounces", "complaints", "blocks", "delays")
-#: What each ranking needs of a cell: columns, what counts, and the mail that it is counted of.
-_RANKINGS: dict[view.Ranking, tuple[tuple[str, ...], str, str]] = {
-    "bounces": (("hard_bounced",), "c.hard_bounced", "c.bounces_exposure"),
-    "complaints": (
-        ("complained",),
-        "c.complained - coalesce(c.silent_complained, 0)",
-        "c.complaints_exposure",
-    ),
-    "blocks": (
-        ("sender_reputation", "content", "policy"),
-        "coalesce(c.sender_reputation, 0) + coalesce(c.content, 0) + coalesce(c.policy, 0)",
-        "c.blocks_exposure",
-    ),
-    "volume": ((), "c.sent", "c.sent"),
-}
-
-
-#: Rows of days in which what is ranked happened.
-_HAPPENED: dict[view.Ranking, str] = {
-    "bounces": "x.hard_bounced > 0",
-    "complaints": "x.complained > 0",
-    "blocks": "(x.sender_reputation > 0 or x.content > 0 or x.policy > 0)",
-}
-#: The predicate of the index `cohort_day_bad` (0031).
-_BAD = "(x.hard_bounced > 0 or x.complained > 0 or x.sender_reputation > 0 or x.content > 0 or x.policy > 0)"
 #: Lanes that are looked at first for a ranking at one provider: at least so many, and so many for each that is shown.
 _CANDIDATES, _CANDIDATES_OF_ONE = 200, 5
 
@@ -138,7 +103,7 @@ class PostgresMetricsReader:
             read = await _Read.begin(connection, scope, query)
             lines, after = await read.page(query.window, after=query.after, limit=query.limit)
             flows = await read.flows() if read.has_flows else {}
-            lines = _with_flows(lines, flows, query.limit)
+            lines = metrics_rows.with_flows(lines, flows, query.limit)
             keys = [line.key for line in lines]
             past_window = read.before(read.rounded(query.window))
             past = await read.past(keys, past_window)
@@ -232,7 +197,7 @@ class _Read:
             self.lanes is None and self.query.by in ("type", "class", "provider", *_TIMES) and not self._parts
         )
 
-    def _table(self, window: Window) -> Table:
+    def _table(self, window: Window) -> metrics_statements.Table:
         by = self.query.by
         length = min(window.until, self.now + 1) - window.since
         if by in _TIMES:
@@ -343,7 +308,7 @@ class _Read:
 
     async def _lines(
         self,
-        table: Table,
+        table: metrics_statements.Table,
         window: Window,
         lanes: Sequence[int] | None,
         *,
@@ -358,9 +323,11 @@ class _Read:
         scope = await self._scope(table, window, lanes)
         sizes = (_TIMES[by],) if table == "lane" and by in _TIMES else _SIZES[table]
         if by == "pool" and not scope.some:
-            statement = _counted_pools(table, columns, at_one=at_one)
+            statement = metrics_statements.counted_pools(table, columns, at_one=at_one)
         else:
-            statement = _counted(table, scope.some, columns, timed=by in _TIMES, at_one=at_one)
+            statement = metrics_statements.counted(
+                table, scope.some, columns, timed=by in _TIMES, at_one=at_one
+            )
         rows = await self.connection.fetch(
             statement,
             *self._buckets(window, sizes),
@@ -376,9 +343,11 @@ class _Read:
             None if keys is None else list(keys),
             window.since * windows.MINUTE_MS,
         )
-        return [_line(row, by) for row in rows]
+        return [metrics_rows.line(row, by) for row in rows]
 
-    async def _scope(self, table: Table, window: Window, lanes: Sequence[int] | None) -> _Scope:
+    async def _scope(
+        self, table: metrics_statements.Table, window: Window, lanes: Sequence[int] | None
+    ) -> _Scope:
         query = self.query
         if lanes is None and self._parts:
             campaign, list_ = query.campaign, query.list
@@ -411,7 +380,7 @@ class _Read:
     ) -> list[view.MetricLine]:
         sizes = (_TIMES[by],) if by in _TIMES else _SIZES["fleet"]
         rows = await self.connection.fetch(
-            _counted_fleet(),
+            metrics_statements.counted_fleet(),
             *self._buckets(window, sizes),
             by,
             after,
@@ -420,7 +389,7 @@ class _Read:
             self.type,
             None if self.query.class_ is None else int(self.query.class_),
         )
-        return [_line(row, by) for row in rows]
+        return [metrics_rows.line(row, by) for row in rows]
 
     async def fleet(self, window: Window) -> dict[Class, view.MetricLine]:
         """Of all tenants, each class."""
@@ -434,7 +403,7 @@ class _Read:
     async def ranked(self, query: view.TopQuery, window: Window, past: Window) -> list[tuple[str, float]]:
         """The keys of the lines, the first first, with their ranks; of movers, with what each adds to the change."""
         table = self._table(query.window)
-        if table == "day" and query.ranking in _HAPPENED and not query.movers:
+        if table == "day" and query.ranking in metrics_statements.HAPPENED and not query.movers:
             found = await self._ranked_of_candidates(query, window)
             if found is not None:
                 return found
@@ -444,7 +413,7 @@ class _Read:
                 [*one, *two]
                 for one, two in zip(self._buckets(past, _past_sizes(table)), buckets, strict=True)
             ]
-        return await self._rank(_Ranked(table, query.movers), query, buckets, window=window)
+        return await self._rank(metrics_statements.Ranked(table, query.movers), query, buckets, window=window)
 
     async def _ranked_of_candidates(
         self, query: view.TopQuery, window: Window
@@ -456,10 +425,12 @@ class _Read:
         """
         buckets = self._buckets(window, _SIZES["day"])
         most = max(_CANDIDATES, _CANDIDATES_OF_ONE * query.limit)
-        bounds = await self._rank(_Ranked("day", happened=True), query, buckets, limit=most)
+        bounds = await self._rank(metrics_statements.Ranked("day", happened=True), query, buckets, limit=most)
         keys = dict(bounds)
         lanes = await self._lanes_of(list(keys))
-        rows = await self._rank(_Ranked("day", some=True), query, buckets, lanes=lanes, limit=2 * most)
+        rows = await self._rank(
+            metrics_statements.Ranked("day", some=True), query, buckets, lanes=lanes, limit=2 * most
+        )
         # A lane with two routes brings mail of a domain that is none of the candidates.
         found = [row for row in rows if row[0] in keys][: query.limit]
         if len(bounds) < most or (len(found) == query.limit and found[-1][1] > bounds[-1][1]):
@@ -468,7 +439,7 @@ class _Read:
 
     async def _rank(
         self,
-        what: "_Ranked",
+        what: "metrics_statements.Ranked",
         query: view.TopQuery,
         buckets: list[list[Any]],
         *,
@@ -476,7 +447,9 @@ class _Read:
         limit: int | None = None,
         window: Window | None = None,
     ) -> list[tuple[str, float]]:
-        statement = _ranked(what, query.per, query.ranking, at_one=query.provider is not None)
+        statement = metrics_statements.ranked(
+            what, query.per, query.ranking, at_one=query.provider is not None
+        )
         rows = await self.connection.fetch(
             statement,
             *buckets,
@@ -525,15 +498,15 @@ class _Read:
             int(query.after) if query.after else -1,
             query.limit,
         )
-        return {f"{row['key']:010}": _flow(row) for row in rows}
+        return {f"{row['key']:010}": metrics_rows.flow(row) for row in rows}
 
     async def kept(self) -> list[view.Keeping]:
         minutes = self.now - self.query.window.since
         tenant, type = self.asked_by.tenant, self.query.type
         holds = await self.connection.fetch(_SQL.holds_in_window, tenant, type, minutes)
         stops = await self.connection.fetch(_SQL.stops_in_window, tenant, type, minutes)
-        found = [_held(row) for row in holds]
-        found += [_stopped(row, for_tenants=self.asked_by.as_tenant) for row in known(stops)]
+        found = [metrics_rows.held(row) for row in holds]
+        found += [metrics_rows.stopped(row, for_tenants=self.asked_by.as_tenant) for row in known(stops)]
         return sorted(found, key=lambda one: one.since, reverse=True)
 
     def _buckets(self, window: Window, sizes: Sequence[int]) -> list[list[Any]]:
@@ -543,230 +516,12 @@ class _Read:
         return [
             [bucket.span for bucket in found],
             [bucket.start for bucket in found],
-            *([getattr(weights, name) for weights in weighed] for name in _EXPOSURES),
+            *([getattr(weights, name) for weights in weighed] for name in metrics_statements.EXPOSURES),
         ]
 
     def _weights(self, bucket: Bucket) -> rates.Weights:
         return rates.weights(bucket.start * windows.MINUTE_MS, bucket.end * windows.MINUTE_MS, self.now_ms)
 
 
-def _past_sizes(table: Table) -> tuple[int, ...]:
+def _past_sizes(table: metrics_statements.Table) -> tuple[int, ...]:
     return (DAY, WEEK, MONTH) if table == "lane" else _SIZES[table]
-
-
-# Statements -----------------------------------------------------------------------------------------------------------------
-
-
-@functools.cache
-def _counted(table: Table, some: bool, columns: tuple[str, ...], *, timed: bool, at_one: bool) -> str:
-    at = "b.minute" if timed else "null::int"
-    cells = _cells(table, some, columns, _EXPOSURES, at=at, at_one=at_one)
-    return _filled(_SQL.counted, cells=cells, added_up=_sums("c", *_names(columns, _EXPOSURES)))
-
-
-@functools.cache
-def _counted_fleet() -> str:
-    return _filled(_SQL.counted_fleet, **_parts(COLUMNS, _EXPOSURES))
-
-
-@functools.cache
-def _counted_pools(table: Table, columns: tuple[str, ...], *, at_one: bool) -> str:
-    return _filled(
-        _SQL.counted_pools,
-        cells=_flat_cells(table, columns, (), at_one=at_one),
-        added_up=_sums("c", *_names(columns, ())),
-        exposures=_parts(columns, _EXPOSURES)["exposures"],
-        same_path="p.first" if table == "day" else "p.isolated = c.isolated",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Ranked:
-    """What a ranking reads."""
-
-    table: Table
-    movers: bool = False
-    some: bool = False  #: of some lanes, each looked up
-    happened: bool = False  #: only the days on which what is ranked happened
-
-
-@functools.cache
-def _ranked(what: _Ranked, per: view.Per, ranking: view.Ranking, *, at_one: bool) -> str:
-    columns, events, exposure = _RANKINGS[ranking]
-    signals = () if ranking == "volume" else (ranking,)
-    cells = _flat_cells(what.table, ("sent", *columns), signals, at_one=at_one, some=what.some)
-    if what.happened:
-        cells = cells.replace(_at_provider(True), f"{_at_provider(True)} and {_HAPPENED[ranking]} and {_BAD}")
-    parts = {
-        "cells": cells,
-        "key": {"lane": "c.lane", "tenant": "c.tenant", "domain": "coalesce(r.domain, '')"}[per],
-        "named": "k.key" if per == "domain" else "lpad(k.key::text, 10, '0')",
-        "place": "\n" + _SQL.place if per == "domain" else "",
-    }
-    if what.movers:
-        return _filled(_SQL.moved, **parts, events=events, exposure=exposure)
-    if ranking == "volume":
-        return _filled(_SQL.ranked, **parts, rank="sum(c.sent)::float8", happened="sum(c.sent)")
-    healthy = rates.HEALTHY[Signal(ranking)]
-    rank = f"rate_evidence(sum({events})::float8, sum({exposure})::float8, {healthy!r})"
-    return _filled(_SQL.ranked, **parts, rank=rank, happened=f"sum({events})")
-
-
-def _cells(
-    table: Table, some: bool, columns: Iterable[str], signals: Iterable[str], *, at: str, at_one: bool
-) -> str:
-    """A line each for lane and path. `at_one`: of one mailbox provider."""
-    columns, signals = tuple(columns), tuple(signals)
-    return _filled(
-        _CELLS[table, some],
-        at=at,
-        tenant="null::int",
-        added=", ".join(f"c.{name}" for name in _names(columns, signals)),
-        at_provider=_at_provider(at_one),
-        by_lane="\n group by c.lane, c.isolated, 6",
-        by_slice="\n group by c.slice, c.provider, 3",
-        by_lane_and_provider="\n group by c.lane, c.provider, 6",
-        **_parts(columns, signals),
-    )
-
-
-def _flat_cells(
-    table: Table, columns: tuple[str, ...], signals: tuple[str, ...], *, at_one: bool, some: bool = False
-) -> str:
-    """A line for each bucket of each lane: the statement around them adds up."""
-    return _filled(
-        _CELLS[table, some],
-        at="b.minute",
-        tenant="c.tenant",
-        added=", ".join(f"c.{name}" for name in _names(columns, signals)),
-        at_provider=_at_provider(at_one),
-        by_lane="",
-        by_slice="",
-        by_lane_and_provider="",
-        **_parts(columns, signals, flat=True),
-    )
-
-
-def _at_provider(at_one: bool) -> str:
-    return "x.provider = $10::smallint" if at_one else "$10::smallint is null"
-
-
-def _names(columns: Iterable[str], signals: Iterable[str]) -> tuple[str, ...]:
-    return (*columns, "silent_sent", "silent_complained", *(f"{signal}_exposure" for signal in signals))
-
-
-def _parts(columns: Iterable[str], signals: Iterable[str], *, flat: bool = False) -> dict[str, str]:
-    """The counts of a cell. Mail to providers that report no complaints (`q`, or the sums of it) is not exposed to them.
-
-    `flat`: of each row, not their sums.
-    """
-    signals, columns = tuple(signals), tuple(columns)
-
-    def added(value: str, condition: str | None = None) -> str:
-        if flat:
-            return value if condition is None else f"case when {condition} then {value} end"
-        return f"sum({value})" + ("" if condition is None else f" filter (where {condition})")
-
-    def exposures(reporting: str, condition: str | None) -> str:
-        mail = {signal: added(f"c.sent * b.{signal}") for signal in signals}
-        if "complaints" in mail:
-            mail["complaints"] = added(f"{reporting} * b.complaints", condition)
-        return ", ".join(f"{value} as {signal}_exposure" for signal, value in mail.items()) or "null"
-
-    complained = "c.complained" if "complained" in columns else "0"
-    silent = "q.provider is not null"
-    return {
-        "counts": ", ".join(f"{added(f'c.{name}')} as {name}" for name in columns),
-        "silent": f"{added('c.silent_sent')} as silent_sent, {added('c.silent_complained')} as silent_complained",
-        "exposures": exposures("(c.sent - coalesce(c.silent_sent, 0))", None),
-        "provider_silent": f"{added('c.sent', silent)} as silent_sent, {added(complained, silent)} as silent_complained",
-        "provider_exposures": exposures("c.sent", "q.provider is null"),
-    }
-
-
-def _sums(of: str, *names: str) -> str:
-    return ", ".join(f"sum({of}.{name}) as {name}" for name in names)
-
-
-def _filled(statement: str, **parts: str) -> str:
-    for name, text in parts.items():
-        statement = statement.replace("{" + name + "}", text)
-    return statement
-
-
-# Rows -------------------------------------------------------------------------------------------------------------------------
-
-
-def _line(row: asyncpg.Record, by: str) -> view.MetricLine:
-    found: Mapping[str, Any] = dict(row)
-
-    def when(*kinds: str, name: str) -> Any:
-        return found.get(name) if by in kinds else None
-
-    class_, provider = when("lane", "type", "class", name="class"), when("provider", name="provider")
-    return view.MetricLine(
-        key=row["key"],
-        by=by,  # pyright: ignore[reportArgumentType]
-        counts={name: int(found.get(name) or 0) for name in COLUMNS},
-        silent_sent=int(row["silent_sent"] or 0),
-        silent_complained=int(row["silent_complained"] or 0),
-        exposure=view.Exposure(**{name: float(row[f"{name}_exposure"] or 0) for name in _EXPOSURES}),
-        tenant=found.get("slug"),
-        type=when("lane", "type", name="type_name"),
-        class_=None if class_ is None else Class(class_),
-        provider=None if provider is None else Provider(provider),
-        campaign=when("campaign", name="campaign"),
-        list=when("list", name="list"),
-        domain=when("domain", name="domain"),
-        pool=when("pool", name="pool"),
-        at=when(*_TIMES, name="at"),
-        lane=int(row["key"]) if by == "lane" else None,
-        tenant_id=found.get("tenant") if by in ("lane", "tenant", "campaign", "list") else None,
-        moved=bool(found.get("moved")) and by in ("domain", "pool"),
-    )
-
-
-def _with_flows(
-    lines: list[view.MetricLine], flows: Mapping[str, view.Flow], limit: int
-) -> list[view.MetricLine]:
-    """Lanes that accepted mail and sent none have a line too."""
-    known_keys = {line.key for line in lines}
-    more = [
-        view.MetricLine(
-            key=key,
-            by="lane",
-            counts=dict.fromkeys(COLUMNS, 0),
-            silent_sent=0,
-            silent_complained=0,
-            exposure=view.Exposure(bounces=0, complaints=0, blocks=0, delays=0),
-            tenant=flow.tenant,
-            type=flow.type,
-            class_=flow.class_,
-            lane=int(key),
-        )
-        for key, flow in flows.items()
-        if key not in known_keys
-    ]
-    return sorted([*lines, *more], key=lambda line: line.key)[:limit]
-
-
-def _flow(row: asyncpg.Record) -> view.Flow:
-    values = {
-        field.name: row[field.name] for field in fields(view.Flow) if field.name not in ("tenant", "class_")
-    }
-    return view.Flow(**values, tenant=row["slug"], class_=Class(row["class"]))
-
-
-def _held(row: asyncpg.Record) -> view.Keeping:
-    hold = hold_from_row(row)
-    return view.Keeping(
-        what="hold", id=hold.id, sentence=hold.sentence, since=hold.since, until=row["lifted_at"]
-    )
-
-
-def _stopped(row: asyncpg.Record, *, for_tenants: bool) -> view.Keeping:
-    stop = stop_from_row(row)
-    if for_tenants:
-        stop = stop.for_tenants
-    sentence = stop.sentence if stop.ended_at is None else stop.record
-    return view.Keeping(what="stop", id=stop.id, sentence=sentence, since=stop.since, until=stop.ended_at)

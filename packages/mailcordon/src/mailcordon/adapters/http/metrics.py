@@ -310,7 +310,7 @@ _CURSORS = {
     "domain": re.compile(r"[^\x00]+"),
 }
 _CURSORS["pool"] = _CURSORS["domain"]
-_NUMBER = re.compile(r"\d{1,10}")
+_NUMBER = re.compile(r"[0-9]{1,9}|0[0-9]{9}|1[0-9]{9}")  #: an int of the database
 
 
 def _cursor(after: str | None, by: view.By) -> str | None:

@@ -176,8 +176,8 @@ select {named} as key, k.rank
  limit $12;
 
 -- name: moved
--- The $12 keys that add most to the change of the whole rate, up or down: what each has beyond the whole rate of before. The window
--- begins at $13; what is before it is the time before. The shares of all keys add up to the change.
+-- The $12 keys that add most to the change of the whole rate, the way it went: what each has beyond the whole rate of before. The
+-- window begins at $13; what is before it is the time before. The shares of all keys add up to the change.
 with part as materialized (
     select {key} as key,
            coalesce(sum({events}) filter (where c.at >= $13::int), 0)::float8 as events,
@@ -196,7 +196,11 @@ with part as materialized (
                   - coalesce((p.events_before - w.rate_before * p.mail_before) / w.mail_before, 0) as share
       from part p cross join whole w
 )
-select {named} as key, k.share from shares k order by abs(k.share) desc, k.key limit $12;
+select {named} as key, k.share
+  from shares k cross join (select case when sum(share) < 0 then -1 else 1 end as way from shares) w
+ where k.share * w.way >= {least_share}
+ order by abs(k.share) desc, k.key
+ limit $12;
 
 -- name: place
 -- The domain of each lane and path.
