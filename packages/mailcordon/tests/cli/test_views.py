@@ -284,11 +284,11 @@ def test_the_tables_of_metrics_fit_a_terminal(width: int) -> None:
 def test_csv_has_no_formulas_and_its_columns_once() -> None:
     items = [
         {"tenant": "acme", "campaign": text, "sent": 3, "rates": {"bounces": rate(0.5)}, "notes": []}
-        for text in ("=cmd|' /C calc'!A0", "+1", "-1", "@x", "\t=1", "\r=1", 'a "b", c', "spring")
+        for text in ("=cmd|' /C calc'!A0", "+1", "-1", "@x", "\t=1", "\r=1", " =1", 'a "b", c', "spring")
     ]
     read = list(csv.DictReader(io.StringIO(metrics_csv.text(items, head=True), newline="")))
     assert [row["campaign"] for row in read] == [
-        *("'=cmd|' /C calc'!A0", "'+1", "'-1", "'@x", "'\t=1", "'\r=1", 'a "b", c', "spring")
+        *("'=cmd|' /C calc'!A0", "'+1", "'-1", "'@x", "'\t=1", "'\r=1", "' =1", 'a "b", c', "spring")
     ]
     assert (read[0]["sent"], read[0]["bounces_rate"], read[0]["unreliable"]) == ("3", "0.5", "no")
     assert metrics_csv.text(items[:1], head=False).startswith("acme,")
