@@ -158,11 +158,21 @@ def test_why_says_what_a_bounce_means_and_who_can_act() -> None:
 
 def test_an_address_without_suppressions_may_be_mailed() -> None:
     said = lines(
-        why.address_view(
-            {"address": "kim@example.com", "tenant": "acme", "suppressions": [], "deliveries": []}
+        Group(
+            *why.address_view(
+                {"address": "kim@example.com", "tenant": "acme", "suppressions": [], "deliveries": []}, None
+            )
         )
     )
     assert said == ["acme may mail kim@example.com: no suppression is recorded."]
+
+
+def test_the_first_sentence_about_an_address_is_said_once() -> None:
+    sentence = "acme may not mail kim@example.com: hard bounce on 29 Nov 2026, reported by SES"
+    rows = [{"detail": sentence, "evidence": {"text": "550 no such user"}}, {"detail": "and a complaint"}]
+    found = {"address": "kim@example.com", "tenant": "acme", "suppressions": rows}
+    said = lines(Group(*why.address_view(found, sentence)))
+    assert said == [sentence, "text: 550 no such user", "and a complaint"]
 
 
 def test_a_preview_shows_what_happens_and_what_is_not_affected() -> None:

@@ -258,12 +258,6 @@ def scope_needs(*, scope: str, option: str) -> str:
     return f"--scope {scope} needs {option}."
 
 
-@example(text="msg-1")
-def not_an_id(*, text: str) -> str:
-    """`mailcordon why` has something that is no id and no address. Exit code 2."""
-    return f"{text} is not a message id (msg_...), a delivery id (dlv_...) or an address."
-
-
 @example()
 def nothing_to_change() -> str:
     """`type change` without an option. Exit code 2."""

@@ -14,7 +14,7 @@ from mailcordon.adapters.cli.command import Cli, OfTenant
 from mailcordon.adapters.cli.commands import holds
 from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.text import NONE, clock, pairs, plain, when, words
-from mailcordon.messages import bounces
+from mailcordon.messages import bounces, search
 from mailcordon.messages import cli as messages
 
 app = typer.Typer()
@@ -68,10 +68,10 @@ async def why(
     if "@" in what:
         found = await cli.api.get(path("addresses", what), {"tenant": tenant})
         sentence = (await cli.api.get(path("why"), told)).get("sentence")
-        cli.show_result({**found, "sentence": sentence}, plain(sentence), "", address_view(found))
+        cli.show_result({**found, "sentence": sentence}, *address_view(found, sentence))
         return
     if not what.startswith(("msg_", "dlv_")):
-        raise failures.usage(messages.not_an_id(text=what))
+        raise failures.usage(search.not_a_subject(plain(what)))
     message = await cli.api.get(path("messages", what), {"tenant": tenant})
     chosen = [
         item for item in children(message, "deliveries") if what.startswith("msg_") or item.get("id") == what
@@ -199,19 +199,17 @@ def reason_of(delivery: Document) -> str:
     return plain(detail)
 
 
-def address_view(found: Document) -> RenderableType:
-    """What stops mail to the address, with evidence, then the newest mails to it."""
+def address_view(found: Document, sentence: str | None) -> list[RenderableType]:
+    """The sentence, what stops mail to the address, with evidence, then the newest mails to it."""
     tenant, address = plain(found.get("tenant")), plain(found.get("address"))
-    views: list[RenderableType] = []
-    rows = children(found, "suppressions")
-    if not rows:
-        views.append(messages.may_mail(tenant=tenant, address=address))
-    for row in rows:
-        views.append(plain(row.get("detail")))
+    views: list[RenderableType] = [plain(sentence or messages.may_mail(tenant=tenant, address=address))]
+    for row in children(found, "suppressions"):
+        if row.get("detail") != sentence:
+            views.append(plain(row.get("detail")))
         views += [f"  {name}: {value}" for name, value in pairs(child(row, "evidence"))]
     if deliveries := children(found, "deliveries"):
         views += ["", _delivery_table(deliveries)]
-    return Group(*views)
+    return views
 
 
 def _delivery_table(deliveries: list[Document]) -> RenderableType:
