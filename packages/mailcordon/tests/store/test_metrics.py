@@ -506,3 +506,20 @@ async def test_each_bucket_is_looked_up_by_its_key(fleet: Fleet, table: Any, som
         text = "\n".join(row[0] for row in rows)
         assert not re.search(rf"Seq Scan on {relation}", text), text
         assert condition in text, text
+
+
+async def test_candidates_of_a_ranking_are_looked_up_among_the_days_on_which_something_happened(
+    fleet: Fleet,
+) -> None:
+    await fleet.owner.execute(
+        "insert into cohort_day (day, lane, provider, tenant, sent, hard_bounced)"
+        " select n / 200, n % 200, 1, 1, 9, case when n % 20 = 0 then 1 end from generate_series(1, 40000) n"
+    )
+    await fleet.owner.execute("analyze cohort_day")
+    what = metrics_statements.Ranked("day", happened=True)
+    for ranking in ("bounces", "complaints", "blocks"):
+        rows = await fleet.owner.fetch(
+            f"explain (costs off) {metrics_statements.ranked(what, 'lane', ranking, at_one=True)}",
+            *([1440] * 3, [0, 72_000, 144_000], *([[1.0] * 3] * 4), None, None, None, 1, None, 10),
+        )
+        assert "cohort_day_bad" in "\n".join(row[0] for row in rows), ranking

@@ -226,7 +226,8 @@ end $do$;
 select rebuild_cohort_sums(0);
 
 -- How many buckets of the sums are not those of the cohorts by minute and hour, from the day of `since` on, as far back as both are kept;
--- of weeks and more, those of the days and weeks in them.
+-- of weeks and more, those of the days and weeks in them. A fold writes all of them in one transaction, so each comparison, which is one
+-- statement, sees them as they belong together, and no fold waits for it.
 create function count_wrong_cohort_sums(since int) returns int language plpgsql security definer
 set search_path = pg_catalog, mailcordon, pg_temp set work_mem = '128MB' as $do$
 declare
@@ -248,7 +249,6 @@ begin
     end if;
     select string_agg(format('nullif(c.%I, 0)', name), ', ' order by o), string_agg(format('nullif(sum(c.%I), 0)', name), ', ' order by o)
       into columns, sums from unnest(names) with ordinality u (name, o);
-    perform hold_cohort_fold();
     for level in
         select v.*, case v.sums when 'cohort_lane' then 's.lane, (s.path = ''isolated'')::int' else 'l.type, c.provider' end as keys
           from (values ('cohort_lane', 10, 'minute', 1, 1440), ('cohort_lane', 60, 'hour', 60, 18720),
