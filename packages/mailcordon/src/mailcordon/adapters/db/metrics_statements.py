@@ -42,14 +42,12 @@ _RANKINGS: dict[view.Ranking, tuple[tuple[str, ...], str, str]] = {
 }
 
 
-#: Rows of days in which what is ranked happened.
+#: Rows of days in which what is ranked happened. Each implies the predicate of the index `cohort_day_bad` (0031).
 HAPPENED: dict[view.Ranking, str] = {
     "bounces": "x.hard_bounced > 0",
     "complaints": "x.complained > 0",
     "blocks": "(x.sender_reputation > 0 or x.content > 0 or x.policy > 0)",
 }
-#: The predicate of the index `cohort_day_bad` (0031).
-_BAD = "(x.hard_bounced > 0 or x.complained > 0 or x.sender_reputation > 0 or x.content > 0 or x.policy > 0)"
 
 
 @functools.cache
@@ -91,7 +89,7 @@ def ranked(what: Ranked, per: view.Per, ranking: view.Ranking, *, at_one: bool) 
     signals = () if ranking == "volume" else (ranking,)
     cells = _flat_cells(what.table, ("sent", *columns), signals, at_one=at_one, some=what.some)
     if what.happened:
-        cells = cells.replace(_at_provider(True), f"{_at_provider(True)} and {HAPPENED[ranking]} and {_BAD}")
+        cells = cells.replace(_at_provider(True), f"{_at_provider(True)} and {HAPPENED[ranking]}")
     parts = {
         "cells": cells,
         "key": {"lane": "c.lane", "tenant": "c.tenant", "domain": "coalesce(r.domain, '')"}[per],
