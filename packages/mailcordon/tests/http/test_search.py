@@ -214,7 +214,7 @@ async def test_why_of_a_message_is_one_sentence_and_its_timeline(api: Api) -> No
     [_, item] = (await api.found("acme"))["items"]
     for of in (item["id"], item["message"]):
         sentence, story = await told(api, of)
-        assert sentence.startswith("The mail to kim@example.com is queued since ")
+        assert sentence.startswith("The mail to kim@example.com has been in state queued since ")
         assert {"accepted", "held", "released"} <= set(story)
 
 
@@ -246,7 +246,9 @@ async def test_why_of_a_domain_tells_of_its_lanes_and_stops(api: Api) -> None:
 
 async def test_why_of_an_address_tells_of_its_mail_or_of_a_misspelling(api: Api) -> None:
     sentence, story = await told(api, "kim@example.com")
-    assert sentence.startswith("Nothing keeps acme from mailing kim@example.com: the last mail is queued")
+    assert sentence.startswith(
+        "Nothing keeps acme from mailing kim@example.com: the last mail has been in state queued"
+    )
     assert story == ["queued"]
     assert "acme has never mailed kim@exmaple.com" in (await told(api, "kim@exmaple.com"))[0]
 

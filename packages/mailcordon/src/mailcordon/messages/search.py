@@ -79,7 +79,7 @@ def not_a_time_option(option: str, text: str) -> str:
 @example("kim@example.com", "delivered", "28 Nov 2026 15:23 UTC", "")
 def delivery_is(to: str, state: str, since: str, detail: str) -> str:
     """The first sentence of `why` about one delivery."""
-    return f"The mail to {to} is {state.replace('-', ' ')} since {since}{f': {detail}' if detail else ''}"
+    return f"The mail to {to} has been in state {state} since {since}{f': {detail}' if detail else ''}"
 
 
 @example("msg_0r4tq2v6k7m8n", {"delivered": 2, "bounced": 1})
@@ -92,7 +92,7 @@ def message_is(message: str, states: dict[str, int]) -> str:
 @example("acme", "kim@example.com", "delivered", "28 Nov 2026 15:23 UTC")
 def address_gets_mail(tenant: str, address: str, state: str, since: str) -> str:
     """The first sentence of `why` about an address that nothing keeps from getting mail."""
-    last = f"the last mail is {state.replace('-', ' ')} since {since}"
+    last = f"the last mail has been in state {state} since {since}"
     return f"Nothing keeps {tenant} from mailing {address}: {last}"
 
 
