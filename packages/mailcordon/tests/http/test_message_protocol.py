@@ -543,7 +543,7 @@ async def test_http_1_0_and_connection_close_end_the_connection_after_the_respon
 
 async def test_other_methods_and_similar_paths_do_not_reach_the_endpoint(api: Api) -> None:
     for method, path, status in (
-        ("GET", "/v1/messages", 405),
+        ("PUT", "/v1/messages", 405),
         ("POST", "/v1/messages/", 404),
         ("POST", "/v1/messagesX", 404),
     ):

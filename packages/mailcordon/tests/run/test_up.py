@@ -49,9 +49,7 @@ class Life:
     def up(self, *options: str, **settings: str) -> System:
         self.stack.close()
         self.stack = ExitStack()
-        system = self.system = self.stack.enter_context(
-            systems.running(self.home, *options, prepared=False, **settings)
-        )
+        system = self.system = self.stack.enter_context(systems.up(self.home, *options, **settings))
         self.known = known(system)
         return system
 

@@ -23,7 +23,9 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.installation import load_or_create_installation
 from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
 from mailcordon.control import desired
@@ -105,6 +107,8 @@ class World:
 @pytest.fixture
 async def world(database: Any, tmp_path: Path) -> AsyncIterator[World]:
     owner = await engine.connect(database.dsn("owner"))
+    secret_key = make_secret_key()
+    await load_or_create_installation(owner, [secret_key], "local")
     control = await engine.create_pool(database.dsn("control"))
     governors = await engine.create_pool(database.dsn("governor"))
     local = server.Local(Settings(), server.Clock())
@@ -114,6 +118,7 @@ async def world(database: Any, tmp_path: Path) -> AsyncIterator[World]:
         local.account.queues.ensure(queue)
     names = {
         "MAILCORDON_SES_ENDPOINT": local.url,
+        "MAILCORDON_SECRET_KEYS": secret_key,
         "MAILCORDON_DATABASE_URL_CONTROL": database.dsn("control"),
         "MAILCORDON_DATABASE_URL_GOVERNOR": database.dsn("governor"),
         "PYTHONPATH": str(Path(dying_control.__file__).parent.parent),

@@ -1,5 +1,7 @@
 """What a process remembers of recipients' domains: a dictionary's answer, bounded, and never a wait."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from mailcordon.core.errors import Unavailable
@@ -23,9 +25,9 @@ class Feed:
     async def asked_since(self, since: int, most: int) -> list[Answer]:
         return [one for one in self._there() if one.asked_at >= since][:most]
 
-    async def want(self, domains: object) -> None:
+    async def want(self, wanted: Mapping[str, str]) -> None:
         self._there()
-        self.wanted += list(domains)  # type: ignore[call-overload]
+        self.wanted += list(wanted)
 
     def _there(self) -> list[Answer]:
         if self.away:
