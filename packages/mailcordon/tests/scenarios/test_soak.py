@@ -35,6 +35,7 @@ def system(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[s
     settings = {
         "MAILCORDON_KEEP_BODIES_DAYS": str(KEPT),
         "MAILCORDON_KEEP_RECORDS_DAYS": str(KEPT),
+        "MAILCORDON_KEEP_MINUTE_COUNTS_DAYS": str(KEPT),
     }
     with short_home() as home, systems.running(home, **settings) as running:
         yield running
@@ -102,7 +103,11 @@ async def housekept(mail: Traffic) -> Storage:
             return (
                 found.days_left is not None
                 and found.days_left >= 13
-                and all(each.first_day is None or each.first_day >= oldest for each in found.tables)
+                and all(
+                    each.first_day is None or each.first_day >= oldest
+                    for each in found.tables
+                    if each.table != "cohort_hour"  # kept for 14 days at least
+                )
             )
 
         await mail.until(done, "what is past its retention is gone", 60)
