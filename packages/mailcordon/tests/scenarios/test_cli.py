@@ -193,8 +193,7 @@ def test_a_manual_suppression_refuses_mail_until_it_is_removed(run: Run, tenant:
     assert "by letter" in run("why", address, "--tenant", tenant)[1]
     assert run("suppression", "remove", address, "--tenant", tenant, "--scope", "tenant", "--yes")[0] == 0
     systems.wait_until(
-        lambda: json.loads(send(run, tenant, "--json")[1])["deliveries"][0]["state"] == "queued",
-        "it is removed",
+        lambda: '"state":"queued"' in send(run, tenant, "--json")[1].replace(" ", ""), "it is removed"
     )
 
 

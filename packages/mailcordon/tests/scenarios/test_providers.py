@@ -18,6 +18,11 @@ async def test_a_hold_on_gmail_catches_the_first_mail_to_a_domain_that_google_ho
     ]
     await mail.ses("PUT", "/dns", {"records": records})
     await mail.hold(tenant, provider="gmail")
+    old_enough = (
+        "select exists (select from hold h join tenant t on t.id = h.tenant"
+        " where t.slug = $1 and h.since < now_ms() - 1000)"
+    )
+    await mail.until(lambda: mail.db.fetchval(old_enough, tenant), "dispatch has read the hold")
 
     held = await mail.put(tenant, "newsletter", [f"kim@{hosted}"])
     await mail.put(tenant, "newsletter", [f"kim@{another}"])
