@@ -197,7 +197,7 @@ async def _lanes(under_test: System, queue: EventQueue, owner: asyncpg.Connectio
         )
         documents = await queue.peek()
     await system.until(queue.left, lambda left: not left, "the event queue has to be empty")
-    samples = dict(map(_sample, documents))
+    samples = dict(filter(None, map(_sample, documents)))
     rows = await owner.fetch(
         "select m.recipients[1] as to, m.lane, m.tenant, m.path, t.key, y.name as type from message m"
         " join lane l on l.id = m.lane join tenant t on t.id = m.tenant join message_type y on y.id = l.type"
@@ -210,11 +210,13 @@ async def _lanes(under_test: System, queue: EventQueue, owner: asyncpg.Connectio
     ]
 
 
-def _sample(document: str) -> tuple[str, tuple[Any, Any]]:
-    """Address -> the member `mail`, and the envelope."""
+def _sample(document: str) -> tuple[str, tuple[Any, Any]] | None:
+    """Address -> the member `mail`, and the envelope. None for a topic's test message, which is no event."""
     event = json.loads(document)
     envelope = event if "Message" in event else None
     if envelope is not None:
+        if not envelope["Message"].startswith("{"):
+            return None
         event = json.loads(envelope["Message"])
     return event["mail"]["destination"][0], (event["mail"], envelope)
 
@@ -251,6 +253,7 @@ async def _prepare(side: Side, events: int, run: str) -> tuple[Stream, dict[Cell
     file = side.home / "documents"
     file.write_text("\n".join(stream.documents) + "\n")
     await side.queue.load(file)
+    await _until_folded(side)  # the mail of the samples
     before = await _counts(side, stream)
     async with side.owner.transaction():
         await _copy(side.owner, "message", event_stream.MESSAGE, stream.messages)
