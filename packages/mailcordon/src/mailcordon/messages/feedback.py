@@ -6,7 +6,6 @@ from mailcordon.messages import phrases, times
 from mailcordon.messages.catalogue import example
 
 _DISABLED = "destination `outcome` of set mc-urgent is disabled at SES"
-_NO_BOUNCE = "destination `outcome` of set mc-urgent does not publish BOUNCE"
 _SINCE = 1_795_879_380_000
 
 # Causes, without a full stop; those about SES, topic and queue are in the subject `proofs` ----------------------------------

@@ -248,12 +248,6 @@ def complaints_left_out(*, share: float) -> str:
     return f"Complaint rates leave out {100 * share:.0f} % of the mail, to mailbox providers that report none, as Gmail."
 
 
-@example(since=1_796_000_000_000)
-def begins_earlier(*, since: int) -> str:
-    """Below the table of `mailcordon metrics`: the window begins at a whole bucket of counts."""
-    return f"Counted from {times.minute(since)} on."
-
-
 @example()
 def not_a_time() -> str:
     """A query parameter is no time (422)."""

@@ -261,12 +261,6 @@ def no_such_type(type: str, tenant: str) -> str:
     return f"{tenant} has no lane of the type {type}"
 
 
-@example("fast")
-def no_such_class(word: str) -> str:
-    """`suppression import`: a line names a class that does not exist."""
-    return f"{word} is not a class"
-
-
 @example()
 def left_out_soft() -> str:
     """`suppression import`: lines that suppress nothing."""

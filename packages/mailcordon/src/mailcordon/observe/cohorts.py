@@ -48,7 +48,6 @@ MASKS = tuple(
     (dict(_OF_KINDS).get(column, 0), dict(_OF_REASONS).get(column, 0)) for column in range(len(COLUMNS))
 )
 _UNCLEAR_STATES = (State.GIVEN_UP, State.NO_OUTCOME)
-_UNNAMED = (Provider.UNKNOWN, Provider.OTHER)
 
 
 Pair = tuple[Outcome | None, Outcome]  #: a row before and after a batch
