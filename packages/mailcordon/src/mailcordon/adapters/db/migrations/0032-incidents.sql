@@ -1,0 +1,66 @@
+-- Incidents (docs/incidents.md): what went wrong, whose it is, since when, and what was done. Times are milliseconds since 1970.
+
+create table incident (
+    id bigint generated always as identity primary key,
+    kind text not null,                                     -- core.incident.Kind
+    cause text not null,                                    -- what its alarms have in common, e.g. `set:mc-urgent`
+    severity text not null check (severity in ('critical', 'high', 'medium', 'low')),
+    scope text not null,                                    -- core.incident.ScopeKind
+    name text not null,                                     -- of what the scope says
+    tenant int references tenant,                           -- whose it is; null: the platform's
+    lane int references lane,
+    culprit text,                                           -- null: not known yet
+    sentence text not null,                                 -- of its worst alarm, as it was read last
+    next text not null,
+    command text,
+    since bigint not null,                                  -- estimated
+    opened_at bigint not null,
+    identified_at bigint,                                   -- when it had a culprit
+    mitigated_at bigint,                                    -- when it did no more harm: contained, or its last alarm ended
+    mitigated_by text,
+    reported_at bigint,                                     -- when a customer first reported it
+    acknowledged_at bigint,
+    acknowledged_by text,
+    closed_at bigint,
+    closed_by text,
+    closed_because text,
+    seen_at bigint not null,                                -- when one of its alarms was last there
+    alarms int not null default 0,                          -- alarms that it ever had
+    concerned int[] not null default '{}',                  -- other tenants
+    evidence jsonb not null default '{}',
+    check ((closed_at is null) = (closed_by is null)),
+    check ((acknowledged_at is null) = (acknowledged_by is null))
+);
+create unique index incident_open on incident (cause) where closed_at is null;
+create index incident_closed on incident (closed_at) where closed_at is not null;
+
+-- The alarms of an incident. At most 200 of each are kept; all are counted.
+create table incident_alarm (
+    incident bigint not null references incident on delete cascade,
+    key text not null,
+    kind text not null,
+    severity text not null,
+    tenant int references tenant,
+    sentence text not null,
+    since bigint not null,
+    first_seen bigint not null,
+    ended_at bigint,
+    primary key (incident, key)
+);
+
+-- The timeline. `what`: opened, reopened, worsened, joined, identified, action, contained, mitigated, note, reported, acknowledged,
+-- alerted, not-alerted, closed.
+create table incident_entry (
+    id bigint generated always as identity primary key,
+    incident bigint not null references incident on delete cascade,
+    at bigint not null,
+    what text not null,
+    author text not null,
+    text text not null,
+    key text,                                               -- of an action: its record, entered once
+    unique (incident, key)
+);
+create index incident_entry_of on incident_entry (incident, id);
+
+grant select on incident, incident_alarm, incident_entry to {{control}}, {{governor}};
+grant insert, update, delete on incident, incident_alarm, incident_entry to {{control}};
