@@ -18,6 +18,7 @@ Message = Callable[P, str]
 SUBJECTS = (
     *("reasons", "status", "queues", "holds", "sharing", "providers", "bounces"),
     "identities",
+    "incidents",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     "metrics",
     "search",
