@@ -219,12 +219,12 @@ class World:
         )
         await self.owner.execute("select count_finished(array[$1::bigint])", sent.delivery)
 
-    async def tell(self, *documents: str) -> Report:
+    async def tell(self, *documents: str, proves: bool = True) -> Report:
         """One batch, in one transaction, and a fold."""
         decoded = [decode(document) for document in documents]
 
         async def work(tx: Transaction) -> Report:
-            return await self.ingest.store(tx, decoded, "test")
+            return await self.ingest.store(tx, decoded, "test", proves=proves)
 
         report = await self.store.run(work)
         await self.cohorts.fold()

@@ -121,6 +121,15 @@ async def test_send_seen_only_moves_forward(world: World) -> None:
     assert await world.rows("select called_at from send_seen") == [(world.now + 5000,)]
 
 
+async def test_a_send_event_of_no_queue_settles_its_attempt_and_proves_no_absence(world: World) -> None:
+    sent = await world.sent("acme", "receipt", "kim@example.com", known=False)
+    canary = await world.sent("acme", "newsletter", "success@simulator.amazonses.com", canary=True)
+    report = await world.tell(sent.send(), canary.send(), proves=False)
+    assert not report.quarantined
+    assert await world.rows("select ses_id from send_event") == [(sent.ses_id,)]
+    assert await world.rows("select configuration_set, called_at from send_seen") == []
+
+
 async def test_a_canary_moves_send_seen_and_nothing_else(world: World) -> None:
     canary = await world.sent("acme", "newsletter", "success@simulator.amazonses.com", canary=True)
     report = await world.tell(canary.send(), canary.delivery_event())

@@ -67,7 +67,6 @@ from mailcordon.door.facts import DoorFacts
 from mailcordon.door.reads import Reads
 from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
-from mailcordon.observe.ingest import Ingest
 from mailcordon.send.accept import Accept
 
 _HEALTH_SECONDS = 1.0
@@ -135,12 +134,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             replay=observe_view.Replay(
                 replays,
                 reader=wiring.event_reader(config),
-                ingest=Ingest(
-                    installation,
-                    kept_days=config.keep_records_days,
-                    identity_topics=frozenset(config.identity_topic_arns),
-                    soft_bounces=config.soft_bounces,
-                ),
+                ingest=wiring.ingest(config, installation),
             ),
         )
         suppressed = suppression_routes.SuppressionServices(

@@ -10,7 +10,6 @@ from mailcordon.app import heartbeat, mac_keys, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.observe import facts, folding
-from mailcordon.observe.ingest import Ingest
 from mailcordon.observe.pipeline import Pipeline
 
 
@@ -40,12 +39,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                     queue,
                     store,
                     reader=reader,
-                    ingest=Ingest(
-                        installation,
-                        kept_days=config.keep_records_days,
-                        identity_topics=frozenset(config.identity_topic_arns),
-                        soft_bounces=config.soft_bounces,
-                    ),
+                    ingest=wiring.ingest(config, installation),
                     # Send events come with the other outcomes. Only the local SES counts messages exactly.
                     settles_after=queue.settles_after if url == config.outcome_queue_url else None,
                     exact=config.local,

@@ -30,6 +30,7 @@ from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
 from mailcordon.core.priority import Class
 from mailcordon.messages import database
+from mailcordon.observe.ingest import Ingest
 from mailcordon.send.provider_table import ProviderTable
 
 
@@ -132,6 +133,16 @@ def event_reader(config: Config) -> Reader:
     endpoint = config.sqs_endpoint if config.local else None
     source = AwsSource() if endpoint is None else LocalSource(endpoint)
     return Reader(Proof(config.topic_arns, Certificates(source)))
+
+
+def ingest(config: Config, installation: Installation) -> Ingest:
+    """Stores events, in whichever process they arrive."""
+    return Ingest(
+        installation,
+        kept_days=config.keep_records_days,
+        identity_topics=frozenset(config.identity_topic_arns),
+        soft_bounces=config.soft_bounces,
+    )
 
 
 @contextlib.asynccontextmanager

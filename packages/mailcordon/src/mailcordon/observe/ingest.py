@@ -114,9 +114,19 @@ class Ingest:
         self._proved_with = installation.mac_keys
 
     async def store(
-        self, tx: Transaction, decoded: Sequence[Decoded], source: str, *, quarantine: bool = True
+        self,
+        tx: Transaction,
+        decoded: Sequence[Decoded],
+        source: str,
+        *,
+        quarantine: bool = True,
+        proves: bool = True,
     ) -> Report:
-        """Stores the batch. `quarantine` is False for documents that are in quarantine already."""
+        """Stores the batch. `quarantine` is False for documents that are in quarantine already.
+
+        `proves` is False for what did not come through a queue that is read to its end: such a Send event says nothing of the
+        absence of another one (docs/decisions/017).
+        """
         if len(self._proofs) > MAX_PROOFS or self._proved_with != self._ours.mac_keys:
             self._proofs.clear()  # a proof ends with its key
             self._proved_with = self._ours.mac_keys
@@ -129,6 +139,7 @@ class Ingest:
             tx,
             source,
             quarantine,
+            proves,
         )
         return await batch.run(decoded)
 
@@ -145,7 +156,7 @@ class Ingest:
                     event, called_at=attempt.called_at, recipient=None, now=attempt.called_at
                 )
                 await tx.record_sends([Send(attempt.delivery, attempt.attempt, event.ses_id, event.mail_at)])
-        return await self.store(tx, [unstorable], source)
+        return await self.store(tx, [unstorable], source, proves=False)
 
 
 class _Batch:
@@ -159,6 +170,7 @@ class _Batch:
         tx: Transaction,
         source: str,
         quarantine: bool,
+        proves: bool,
     ) -> None:
         self._ours = ours
         self._kept_ms = kept_ms
@@ -168,6 +180,7 @@ class _Batch:
         self._tx = tx
         self._source = source
         self._writes_quarantine = quarantine
+        self._proves = proves
         self._report = Report()
         self._quarantined: list[Quarantined] = []
         self._notices: list[NoticeRow] = []
@@ -298,7 +311,7 @@ class _Batch:
 
     def _saw_send(self, configuration_set: str | None, kind: Kind, attempt: Attempt) -> None:
         """Records how far Send events have come. Others do not count: a Delivery event may overtake them."""
-        if kind is Kind.SEND and configuration_set is not None:
+        if kind is Kind.SEND and configuration_set is not None and self._proves:
             self._seen[configuration_set] = max(attempt.called_at, self._seen.get(configuration_set, 0))
 
     # Writing --------------------------------------------------------------------------------------------------------------

@@ -20,14 +20,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from mailcordon.core.clock import boot_time
 from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.queue import Queue, Received, Unreachable
-from mailcordon.messages import queues, reasons
+from mailcordon.messages import reasons
+from mailcordon.observe.batches import Batches
 from mailcordon.observe.facts import QueueFacts, Totals
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
     BadRow,
     Decoded,
     EventReader,
-    Malformed,
     NoCertificate,
     Store,
     Transaction,
@@ -76,7 +76,7 @@ class Pipeline:
         self._queue = queue
         self._store = store
         self._reader = reader
-        self._ingest = ingest
+        self._batches = Batches(store, ingest, queue.name)
         self._batch = batch
         self._clock = clock
         self._proves, self._exact = settles_after is not None, exact
@@ -224,68 +224,21 @@ class Pipeline:
         return waiting
 
     async def _store_messages(self, batch: Sequence[Received], decoded: Sequence[Decoded]) -> None:
-        try:
-            report = await self._commit(decoded)
-        except Unreachable:
-            raise
-        except Exception as error:
-            if not isinstance(error, BadRow):
-                _log.exception(
-                    "a batch of %d could not be stored; storing its messages one by one", len(batch)
-                )
-            await self._store_singly(batch, decoded)
-            return
-        self._done(batch, report)
+        def done(places: Sequence[int], report: Report) -> None:
+            self._done([batch[place] for place in places], report)
 
-    async def _store_singly(self, batch: Sequence[Received], decoded: Sequence[Decoded]) -> None:
-        for message, one in zip(batch, decoded, strict=True):
-            try:
-                self._done([message], await self._commit([one]))
-            except Unreachable:
-                raise
-            except Exception as error:
-                await self._quarantine(message, one, error)
-
-    async def _quarantine(self, message: Received, decoded: Decoded, error: Exception) -> None:
-        if not isinstance(error, BadRow):
-            _log.exception("storing a message failed; quarantining it")
-        why = reasons.not_stored(
-            str(error) if isinstance(error, BadRow) else f"{type(error).__name__}: {error}"
-        )
-
-        async def work(tx: Transaction) -> Report:
-            return await self._ingest.set_aside(tx, decoded, Malformed(why, message.body), self._queue.name)
-
-        try:
-            self._done([message], await self._store.run(work))
-        except BadRow as worse:
-            # Not even its text can be stored. It stays in the queue and is received again. It may be a Send event: while it
-            # keeps coming, the absence of another one is not proved.
+        bodies = [message.body for message in batch]
+        if await self._batches.store(decoded, bodies, done):
+            # What is left stays in the queue and is received again. It may be a Send event: while it keeps coming, the absence
+            # of another one is not proved.
             self._watermark.failed(self._clock())
-            _log.error("a message can neither be stored nor quarantined: %s", worse)
-
-    async def _commit(self, decoded: Sequence[Decoded]) -> Report:
-        async def work(tx: Transaction) -> Report:
-            return await self._ingest.store(tx, decoded, self._queue.name)
-
-        return await self._store.run(work)
 
     def _done(self, messages: Sequence[Received], report: Report) -> None:
         self.totals.add(len(messages), report)
         self.facts.committed()
-        self._warn(report)
         task = asyncio.create_task(self._delete([message.receipt for message in messages]))
         self._deletes.add(task)
         task.add_done_callback(self._deletes.discard)
-
-    def _warn(self, report: Report) -> None:
-        """A line a minute for each kind: events arrive by the thousand, and quarantine has them."""
-        for why, sentence in report.alarms.items():
-            if self._warnings.count(why) is not None:
-                _log.warning("quarantine: %s (%d in this batch)", sentence, report.quarantined[why])
-        for why, documents in report.not_kept.items():
-            if self._warnings.count((why, "not kept")) is not None:
-                _log.error("quarantine: %s", queues.quarantine_not_kept(why=why, documents=documents))
 
     async def _delete(self, receipts: Sequence[str]) -> None:
         try:

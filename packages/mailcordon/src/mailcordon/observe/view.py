@@ -98,7 +98,7 @@ class Replay:
                 needed[decoded.certificate] = decoded.why
                 return
             needed.clear()
-            report = await self._ingest.store(tx, [decoded], "replay", quarantine=False)
+            report = await self._ingest.store(tx, [decoded], "replay", quarantine=False, proves=False)
             outcome = report.sentence
             settled = not report.quarantined
             sentence = outcome if settled else reasons.still_in_quarantine(outcome)
