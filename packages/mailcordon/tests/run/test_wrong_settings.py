@@ -67,6 +67,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_OUTCOME_TOPIC_ARN": TOPICS,
     "MAILCORDON_ENGAGEMENT_TOPIC_ARN": TOPICS,
     "MAILCORDON_IDENTITY_TOPIC_ARNS": (*TOPICS, f"{TOPIC}, topic"),
+    "MAILCORDON_EVENT_TOPIC_ARNS": (*TOPICS, f"{TOPIC}, topic"),
     "MAILCORDON_EVENT_PROOF": ("tags", "none", "Signature"),
     "MAILCORDON_SES_CALLS_PER_SECOND": ("one", "0", "-1", "10001", "1e3", "0.0001"),
     "MAILCORDON_SES_CALL_RATES": (

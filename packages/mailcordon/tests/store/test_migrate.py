@@ -373,7 +373,7 @@ async def test_keys_that_could_mint_any_scope_keep_that_and_no_other_key_gets_it
         )
     found = await fresh.value("select jsonb_object_agg(prefix, to_jsonb(also_mints))::text from api_key")
     assert {prefix: sorted(scopes) for prefix, scopes in json.loads(str(found)).items()} == {
-        "operator": [], "adminkey": ["operate", "read", "send"], "sendkeys": [], "acmekeys": [],
+        "operator": ["events"], "adminkey": ["events", "operate", "read", "send"], "sendkeys": [], "acmekeys": [],
     }  # fmt: skip
 
 

@@ -72,6 +72,7 @@ KNOWN = frozenset(
         "MAILCORDON_OUTCOME_TOPIC_ARN",
         "MAILCORDON_ENGAGEMENT_TOPIC_ARN",
         "MAILCORDON_IDENTITY_TOPIC_ARNS",
+        "MAILCORDON_EVENT_TOPIC_ARNS",
         "MAILCORDON_EVENT_PROOF",
         "MAILCORDON_SES_CALLS_PER_SECOND",
         "MAILCORDON_SES_CALL_RATES",
@@ -191,6 +192,9 @@ class Config:
     #: Topics of identities (SetIdentityNotificationTopic), whose notifications have no tags: they are attributed by SES's id of
     #: the mail. Default: none, because an event without tags proves nothing about its mail.
     identity_topic_arns: tuple[str, ...] = ()
+    #: More topics whose messages are read, e.g. of a set-up that is not ours yet. Default: none, because whoever publishes to a
+    #: topic of this list is believed.
+    event_topic_arns: tuple[str, ...] = ()
     #: What proves that an event comes from SES: `signature` (SNS's, checked for each message) or `queue-policy` (only our topics
     #: and rules can write to the queues). Default: the signature on AWS, because a policy may be wrong and nobody notices; the
     #: local SES signs only on request. Raw delivery and EventBridge have no signature and need `queue-policy`.
@@ -281,7 +285,8 @@ class Config:
     @property
     def topic_arns(self) -> frozenset[str]:
         """The topics whose messages are read."""
-        named = (self.outcome_topic_arn, self.engagement_topic_arn, *self.identity_topic_arns)
+        own = (self.outcome_topic_arn, self.engagement_topic_arn)
+        named = (*own, *self.identity_topic_arns, *self.event_topic_arns)
         return frozenset(arn for arn in named if arn)
 
     def login_url(self, login: str) -> str:
@@ -324,6 +329,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         ),
         secret_keys=_secret_keys(reader, home, local=local),
         identity_topic_arns=reader.patterns("MAILCORDON_IDENTITY_TOPIC_ARNS", _TOPIC, _TOPICS_IN_WORDS),
+        event_topic_arns=reader.patterns("MAILCORDON_EVENT_TOPIC_ARNS", _TOPIC, _TOPICS_IN_WORDS),
         event_proof=reader.choice(
             "MAILCORDON_EVENT_PROOF",
             ("signature", "queue-policy"),

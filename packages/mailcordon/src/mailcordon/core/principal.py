@@ -18,7 +18,8 @@ SEND = "send"
 READ = "read"
 OPERATE = "operate"
 ADMIN = "admin"
-SCOPES = (SEND, READ, OPERATE, ADMIN)
+EVENTS = "events"  #: hands in events of SES that came through Firehose or EventBridge
+SCOPES = (SEND, READ, OPERATE, ADMIN, EVENTS)
 TENANT_SCOPES = (SEND, READ)  #: the scopes that a tenant's key can have
 
 

@@ -267,7 +267,7 @@ def nothing_to_change() -> str:
 @example()
 def platform_key_needs_scope() -> str:
     """`key create --platform` without a scope. Exit code 2."""
-    return "A platform key needs --scope send, read, operate or admin; repeat it for more."
+    return "A platform key needs --scope send, read, operate, admin or events; repeat it for more."
 
 
 # Tables and screens -----------------------------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def bad_key_name() -> str:
     return "must be 1 to 100 printable characters: the audit trail shows it"
 
 
-@example(["send", "read", "operate", "admin"])
+@example(["send", "read", "operate", "admin", "events"])
 def bad_scopes(scopes: list[str]) -> str:
     """A new key has no scope, or an unknown one."""
     return f"must be one or more of {', '.join(scopes)}"

@@ -841,7 +841,10 @@ def unverified(problem: str) -> str:
 def foreign_topic(topic: str) -> str:
     """A message of SNS whose topic is in none of the settings. Follows `unverified`."""
     named = f"its topic {topic} is" if topic else "it names no topic, which is"
-    return f"{named} not in MAILCORDON_OUTCOME_TOPIC_ARN, _ENGAGEMENT_TOPIC_ARN or MAILCORDON_IDENTITY_TOPIC_ARNS"
+    return (
+        f"{named} not in MAILCORDON_OUTCOME_TOPIC_ARN, _ENGAGEMENT_TOPIC_ARN, MAILCORDON_IDENTITY_TOPIC_ARNS"
+        " or MAILCORDON_EVENT_TOPIC_ARNS"
+    )
 
 
 @example()

@@ -20,6 +20,7 @@ class KeyScope(StrEnum):
     READ = "read"
     OPERATE = "operate"
     ADMIN = "admin"
+    EVENTS = "events"
 
 
 Prefix = Annotated[str, typer.Argument(metavar="PREFIX", help="The prefix that `key list` shows.")]
@@ -43,7 +44,7 @@ def _holder(default: str) -> Any:
 
 
 def _scope(default: str) -> Any:
-    help = f"What the key may do: send, read, operate or admin. Repeat for more. {default}"
+    help = f"What the key may do: send, read, operate, admin or events. Repeat for more. {default}"
     return typer.Option("--scope", metavar="SCOPE", help=help)
 
 
