@@ -67,6 +67,18 @@ class Attempt:
 
 
 @dataclass(slots=True, kw_only=True)
+class Sending:
+    """How a mail without our tags was sent, as its event says. Each is None where it does not."""
+
+    source_arn: str | None = None  #: of the identity
+    account: str | None = None
+    caller: str | None = None
+    source_ip: str | None = None
+    subject: str | None = None
+    mailer: str | None = None  #: its X-Mailer or User-Agent header
+
+
+@dataclass(slots=True, kw_only=True)
 class Event:
     kind: Kind
     at: int  #: milliseconds since 1970: the event's time, else the mail's
@@ -83,3 +95,4 @@ class Event:
     detail: Mapping[str, object] = field(default_factory=dict[str, object])
     bounce_reason: BounceReason | None = None  #: of a hard or soft bounce
     bounce_passing: bool = False  #: the codes in its text say that the refusal is not for good
+    sending: Sending | None = None  #: None: it has our tags, or its document cannot be read

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from mailcordon.core import address as addresses
-from mailcordon.core import ids, proof, tags
+from mailcordon.core import ids, proof, tags, ungoverned
 from mailcordon.core import text as texts
 from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
+from mailcordon.core.quarantine import UNGOVERNED
 from mailcordon.core.suppression import SoftBouncePolicy
 from mailcordon.messages import reasons
 from mailcordon.observe import attribute, closing, cohorts, fold, plausible, suppressing
@@ -183,6 +184,7 @@ class _Batch:
         self._proves = proves
         self._report = Report()
         self._quarantined: list[Quarantined] = []
+        self._ungoverned: list[ungoverned.Sighting] = []
         self._notices: list[NoticeRow] = []
         self._other_installations: Counter[tuple[str, Kind]] = Counter()
         self._seen: dict[str, int] = {}
@@ -234,6 +236,8 @@ class _Batch:
             if attempt is not None:
                 return attempt
             document = decoded.body or document  # a replay needs the topic
+        if verdict.why == UNGOVERNED:
+            self._ungoverned.append(ungoverned.of_event(event))
         self._quarantine(document, verdict)
         return None
 
@@ -377,6 +381,8 @@ class _Batch:
             await self._tx.record_proof_events(self._proof_events)
         if self._quarantined and self._writes_quarantine:
             self._report.not_kept.update(await self._tx.quarantine(self._quarantined))
+        if self._ungoverned and self._writes_quarantine:
+            await self._tx.record_ungoverned(self._ungoverned)
         if self._notices and (not_kept := await self._tx.keep_notices(self._notices)):
             self._report.not_kept["notice"] += not_kept
         if self._other_installations:

@@ -14,6 +14,7 @@ from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Suppression
+from mailcordon.core.ungoverned import Sighting
 from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
 
 T = TypeVar("T")
@@ -308,6 +309,10 @@ class Transaction(Protocol):
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
         """Returns how many documents of each kind were counted and not kept, since their kind has no room (quarantine.py)."""
+        ...
+
+    async def record_ungoverned(self, sightings: Sequence[Sighting]) -> None:
+        """Mail that did not pass through us, by identity and caller. Each mail counts once, however many of its events come."""
         ...
 
     async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:

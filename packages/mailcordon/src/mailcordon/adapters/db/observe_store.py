@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import address_reports, arrays, engine, queries
+from mailcordon.adapters.db import address_reports, arrays, engine, queries, ungoverned_rows
 from mailcordon.adapters.db.driver_errors import in_words
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.route_row import lane_from_row
@@ -24,6 +24,7 @@ from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Suppression
+from mailcordon.core.ungoverned import Sighting
 from mailcordon.messages import api
 from mailcordon.observe import quarantine as quarantines
 from mailcordon.observe.ports import (
@@ -348,6 +349,9 @@ class PostgresTransaction:
             for why, documents in sorted(plan.documents.items())
         ]
         await self._connection.execute(_SQL.count_quarantine, *_columns(counts, 5))
+
+    async def record_ungoverned(self, sightings: Sequence[Sighting]) -> None:
+        await ungoverned_rows.record(self._connection, sightings)
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> int:
         copies = Counter(row.digest for row in notices)

@@ -7,6 +7,7 @@ a message id or a type is refused.
 import hashlib
 from collections.abc import Callable, Mapping
 
+from mailcordon.adapters.ses import sending_document
 from mailcordon.adapters.ses.event_document import (
     Document,
     Engagement,
@@ -23,6 +24,7 @@ from mailcordon.adapters.ses.event_values import (
     event_key,
     milliseconds,
 )
+from mailcordon.core import tags
 from mailcordon.core.event import NO_TIME, Event, Kind
 from mailcordon.messages import reasons
 from mailcordon.observe import classify
@@ -96,6 +98,7 @@ def event_of(document: Document, mail: Mail, source: str | bytes) -> Event:
         detail=_with_source(part, mail.source),
         bounce_reason=None if part.bounce is None else part.bounce.reason,
         bounce_passing=part.bounce is not None and part.bounce.passing,
+        sending=None if tags.carries_ours(first_values) else sending_document.read(source),
     )
 
 
