@@ -21,6 +21,7 @@ SUBJECTS = (
     "incidents",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     "metrics",
+    "rate_alarms",
     "search",
     *("api", "mail", "keys", "door", "suppressions"),
     *("cli", "drill"),
