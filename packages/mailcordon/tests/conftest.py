@@ -33,6 +33,7 @@ pytest_plugins = [
     "mailcordon_fixtures.queue_world",
     "mailcordon_fixtures.calls",
     "mailcordon_fixtures.cohorts",
+    "mailcordon_fixtures.incidents",
 ]
 
 #: The same examples in every run and worker, and no deadline: a busy machine is no failure. For other examples:

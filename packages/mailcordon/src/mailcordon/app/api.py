@@ -45,7 +45,7 @@ from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
 from mailcordon.adapters.http.why import WhyServices
-from mailcordon.app import heartbeat, key_uses, mac_keys, wiring
+from mailcordon.app import heartbeat, incidents, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
@@ -211,6 +211,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             lambda: {**accept.facts.document(), **door_facts.document()},
         )
         await stack.enter_async_context(beating)
+        await stack.enter_async_context(incidents.running(config, stop, stand_by=True))
         connections = message_protocol.protocol(endpoint, door)
         if (context := http_server.tls_context(config)) is not None:
             connections = tls_gate.behind_tls(connections, door, context)

@@ -1,11 +1,22 @@
 """The loop of incidents, and the sources of its alarms. It runs in control, and in api while no control process reports."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.incident_store import IncidentStore
 from mailcordon.adapters.db.rate_alarm_store import RateAlarmStore
+from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.observe import rate_watch
-from mailcordon.observe.incidents.sources import Source
+from mailcordon.observe.incidents import rules
+from mailcordon.observe.incidents.loop import Incidents
+from mailcordon.observe.incidents.sources import Source, Sources
 from mailcordon.observe.rate_watch import RateWatch
+
+_CONNECTIONS = 4  #: sources are asked at the same time
 
 
 def sources(config: Config, control: Pool) -> list[Source]:
@@ -13,3 +24,21 @@ def sources(config: Config, control: Pool) -> list[Source]:
     rates = RateWatch(RateAlarmStore(control), rate_watch.LOCAL if config.local else None)
     found: list[Source] = [Source(name="rates", read=rates.read)]
     return found
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config, stop: asyncio.Event, *, stand_by: bool) -> AsyncGenerator[None]:
+    """`stand_by`: only while no control process reports."""
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            await engine.create_pool(config.login_url("control"), max_size=_CONNECTIONS)
+        )
+        loop = Incidents(
+            IncidentStore(config.login_url("control")),
+            Sources(sources(config, pool)),
+            rules.LOCAL if config.local else rules.Rules(),
+            stand_by=stand_by,
+        )
+        stack.push_async_callback(loop.close)
+        await stack.enter_async_context(wiring.running(loop.run(), stop))
+        yield

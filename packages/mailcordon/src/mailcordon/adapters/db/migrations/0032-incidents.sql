@@ -24,8 +24,11 @@ create table incident (
     closed_at bigint,
     closed_by text,
     closed_because text,
+    part_of bigint references incident on delete set null,  -- the incident that explains it
     seen_at bigint not null,                                -- when one of its alarms was last there
+    cause_seen_at bigint not null,                          -- and one of its own cause, not one that it explains
     alarms int not null default 0,                          -- alarms that it ever had
+    entries int not null default 0,                         -- of the timeline, without what people and alerts add
     concerned int[] not null default '{}',                  -- other tenants
     evidence jsonb not null default '{}',
     check ((closed_at is null) = (closed_by is null)),
@@ -33,20 +36,28 @@ create table incident (
 );
 create unique index incident_open on incident (cause) where closed_at is null;
 create index incident_closed on incident (closed_at) where closed_at is not null;
+create index incident_tenant on incident (tenant, id) where tenant is not null;
+create index incident_concerned on incident using gin (concerned) where concerned <> '{}';
+create index incident_opened on incident (opened_at);
+create index incident_part_of on incident (part_of) where part_of is not null;
 
 -- The alarms of an incident. At most 200 of each are kept; all are counted.
 create table incident_alarm (
     incident bigint not null references incident on delete cascade,
     key text not null,
+    source text not null,                                   -- what raised it
     kind text not null,
+    cause text not null,                                    -- another one than the incident's if that explains it
     severity text not null,
+    contained boolean not null,
     tenant int references tenant,
-    sentence text not null,
+    sentence text not null,                                 -- when it was seen first
     since bigint not null,
     first_seen bigint not null,
     ended_at bigint,
     primary key (incident, key)
 );
+create index incident_alarm_open on incident_alarm (incident) where ended_at is null;
 
 -- The timeline. `what`: opened, reopened, worsened, joined, identified, action, contained, mitigated, note, reported, acknowledged,
 -- alerted, not-alerted, closed.

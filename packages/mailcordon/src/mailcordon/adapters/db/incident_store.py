@@ -1,0 +1,240 @@
+"""Implements `observe.incidents.loop.IncidentStore`, as the control role.
+
+All statements run on the session that holds the lock: a process that was suspended and lost it cannot write a late round.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+
+from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
+from mailcordon.core import health
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.incident import Kind, Scope, ScopeKind
+from mailcordon.observe.incidents.book import Change, Entry, Held, Incident, Kept, Stored
+from mailcordon.observe.incidents.loop import NotLeading
+
+_SQL = queries.load("incident_store.sql")
+IDLE_SECONDS = 20.0  #: a suspended process keeps the lock no longer
+MOST_EVIDENCE = 16_384  #: characters of an incident's evidence
+
+
+class IncidentStore:
+    def __init__(self, dsn: str, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._connection = PinnedConnection(dsn, "incidents", index_plans=False, idle_seconds=idle_seconds)
+        self._leads: engine.Connection | None = None  #: the session that has the lock
+
+    async def close(self) -> None:
+        self._leads = None
+        await self._connection.close()
+
+    async def leads(self, *, stand_by: bool) -> bool:
+        try:
+            async with self._connection.use() as connection:
+                if stand_by and await connection.fetchval(_SQL.control_reports, health.SILENT_AFTER_MS):
+                    if self._leads is connection:
+                        await connection.fetchval(_SQL.release_lead)
+                    self._leads = None
+                    return False
+                if self._leads is not connection:
+                    self._leads = None
+                    if not await connection.fetchval(_SQL.try_lead):
+                        return False
+                    self._leads = connection
+        except SessionEnded:
+            self._leads = None
+            return False
+        return True
+
+    async def read(self, reopen_ms: int, kept: Sequence[int]) -> Stored:
+        async with self._leading() as connection:
+            now = await connection.fetchval(_SQL.now)
+            rows = await connection.fetch(_SQL.read, reopen_ms, list(kept))
+        return Stored(now=now, incidents=[_incident(row) for row in rows])
+
+    async def with_alarms(self) -> list[int]:
+        async with self._leading() as connection:
+            return [row["incident"] for row in await connection.fetch(_SQL.with_alarms)]
+
+    async def held(self, incidents: Sequence[Incident]) -> Mapping[int, Kept]:
+        ids = [one.id for one in incidents if one.id is not None]
+        held: dict[int, dict[str, Held]] = defaultdict(dict)
+        actions: dict[int, set[str]] = defaultdict(set)
+        async with self._leading() as connection:
+            for row in await connection.fetch(_SQL.held, ids):
+                held[row["incident"]][row["key"]] = Held(
+                    key=row["key"],
+                    source=row["source"],
+                    cause=row["cause"],
+                    severity=row["severity"],
+                    contained=row["contained"],
+                )
+            for row in await connection.fetch(_SQL.actions, ids):
+                actions[row["incident"]].add(row["key"])
+        return {
+            one.id: Kept(
+                incident=one,
+                held=held.get(one.id, {}),
+                actions=frozenset(actions.get(one.id, ())),
+                is_partial=one.is_open and one.alarms > len(held.get(one.id, ())),
+            )
+            for one in incidents
+            if one.id is not None
+        }
+
+    async def write(self, changes: Sequence[Change]) -> list[int] | None:
+        written: list[int] = []
+        known = {one.after.incident.id: one for one in changes if one.after.incident.id is not None}
+        async with self._leading() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                rows = await connection.fetch(_SQL.lock_rows, sorted(known))
+                if len(rows) < len(known) or any(row["is_open"] != known[row["id"]].was_open for row in rows):
+                    await transaction.rollback()
+                    return None
+                for change in changes:
+                    written.append(await _write(connection, change))
+                await transaction.commit()
+            except TimeoutError:
+                connection.terminate()  # the rollback would wait for the same server once more
+                raise
+            except BaseException:
+                with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    await transaction.rollback()
+                raise
+        return written
+
+    @asynccontextmanager
+    async def _leading(self) -> AsyncGenerator[engine.Connection]:
+        """Raises NotLeading, or Unavailable."""
+        try:
+            async with self._connection.use() as connection:
+                if self._leads is not connection:
+                    self._leads = None
+                    raise NotLeading
+                yield connection
+        except SessionEnded:
+            self._leads = None
+            raise NotLeading from None
+        except Unavailable:
+            self._leads = None
+            raise
+
+
+async def _write(connection: engine.Connection, change: Change) -> int:
+    one = change.after.incident
+    texts = (
+        one.scope.name,
+        one.tenant,
+        one.lane,
+        one.culprit,
+        one.sentence,
+        one.next,
+        one.command,
+        one.since,
+    )
+    if (id := one.id) is None:
+        id = await connection.fetchval(
+            _SQL.open,
+            one.kind,
+            one.cause,
+            one.severity,
+            one.scope.kind,
+            *texts,
+            one.opened_at,
+            one.identified_at,
+            one.mitigated_at,
+            one.mitigated_by,
+            one.seen_at,
+            one.cause_seen_at,
+            one.alarms,
+            one.entries,
+            sorted(one.concerned),
+            _evidence(one),
+        )
+    else:
+        await connection.execute(
+            _SQL.change,
+            id,
+            one.kind,
+            one.severity,
+            one.scope.kind,
+            *texts,
+            one.identified_at,
+            one.mitigated_at,
+            one.mitigated_by,
+            one.seen_at,
+            one.cause_seen_at,
+            one.alarms,
+            one.entries,
+            sorted(one.concerned),
+            _evidence(one),
+            one.closed_at,
+            one.closed_by,
+            one.closed_because,
+            change.reopened,
+            change.part_of,
+        )
+    if change.ended:
+        await connection.execute(_SQL.end_alarms, id, list(change.ended), one.closed_at or change.at)
+    if change.added:
+        held, alarms = zip(*change.added, strict=True)
+        await connection.execute(
+            _SQL.add_alarms,
+            id,
+            [each.key for each in held],
+            [each.source for each in held],
+            [each.kind for each in alarms],
+            [each.cause for each in held],
+            [each.severity for each in held],
+            [each.contained for each in held],
+            [each.tenant for each in alarms],
+            [each.sentence for each in alarms],
+            [each.since for each in alarms],
+            change.at,
+        )
+    if change.changed:
+        await connection.execute(
+            _SQL.change_alarms,
+            id,
+            [each.key for each in change.changed],
+            [each.source for each in change.changed],
+            [each.cause for each in change.changed],
+            [each.severity for each in change.changed],
+            [each.contained for each in change.changed],
+        )
+    await _enter(connection, id, change.entries)
+    return id
+
+
+async def _enter(connection: engine.Connection, incident: int, entries: Sequence[Entry]) -> None:
+    if entries:
+        await connection.execute(
+            _SQL.enter,
+            incident,
+            [each.at for each in entries],
+            [each.what for each in entries],
+            [each.author for each in entries],
+            [each.text for each in entries],
+            [each.key for each in entries],
+        )
+
+
+def _evidence(one: Incident) -> str | None:
+    """None: as it is stored."""
+    if not one.evidence:
+        return None
+    text = json.dumps(one.evidence, default=str)
+    return text if len(text) <= MOST_EVIDENCE else json.dumps({"omitted": f"{len(text)} characters"})
+
+
+def _incident(row: asyncpg.Record) -> Incident:
+    fields = dict(row)
+    scope = Scope(kind=ScopeKind(fields.pop("scope")), name=fields.pop("name"))
+    concerned = frozenset(fields.pop("concerned"))
+    return Incident(kind=Kind(fields.pop("kind")), scope=scope, concerned=concerned, **fields)
