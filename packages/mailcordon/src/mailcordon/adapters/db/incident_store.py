@@ -29,6 +29,11 @@ class IncidentStore:
         self._leads: engine.Connection | None = None  #: the session that has the lock
 
     async def close(self) -> None:
+        """Another process may lead at once, not when the server notices that this session is gone."""
+        if self._leads is not None:
+            with suppress(NotLeading, Unavailable):
+                async with self._leading() as connection:
+                    await connection.fetchval(_SQL.release_lead)
         self._leads = None
         await self._connection.close()
 
