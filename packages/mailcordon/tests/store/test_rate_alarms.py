@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, rate_alarm_store
 from mailcordon.adapters.db.rate_alarm_store import RateAlarmStore
 from mailcordon.core.incident import Alarm, ScopeKind
 from mailcordon.core.provider import Provider
+from mailcordon.observe import rate_watch
 from mailcordon.observe.rate_watch import Intervals, RateWatch
 from mailcordon_fixtures.cohorts import Cohorts
 from mailcordon_fixtures.queue_world import World
@@ -77,3 +78,139 @@ async def test_a_bad_list_is_named_with_the_minute_in_which_its_mail_began(rates
     assert alarm.culprit is not None
     assert alarm.culprit.startswith("list bought of acme/newsletter (")
     assert not alarm.contained
+
+
+async def bad_list(rates: Rates, lane: str = "acme/newsletter", ago: int = 40) -> None:
+    await rates.mail(lane, 140, ago=ago, list="bought", hard_bounced=31)
+
+
+async def hold(rates: Rates, slug: str, **of: Any) -> int:
+    columns = {"list": None, "campaign": None, **of}
+    return await rates.world.connection.fetchval(
+        "insert into hold (tenant, list, campaign, owner, because, by, since)"
+        " select id, $2, $3, 'person', 'a bought list', 'ana', now_ms() from tenant where slug = $1 returning id",
+        slug,
+        columns["list"],
+        columns["campaign"],
+    )
+
+
+async def test_an_alarm_keeps_its_cause_and_onset_in_another_process(rates: Rates) -> None:
+    await bad_list(rates)
+    first = await rates.only()
+    await rates.mail("acme/newsletter", 900, ago=45, list="june", hard_bounced=20)
+    await rates.mail("acme/newsletter", 140, ago=50, list="bought", hard_bounced=1)
+    rates.restart()
+    second = await rates.only()
+    assert (second.key, second.cause, second.since) == (first.key, first.cause, first.since)
+    assert await rates.world.connection.fetchval("select count(*) from rate_alarm") == 1
+
+
+async def test_a_hold_on_the_culprit_contains_it_and_another_does_not(rates: Rates) -> None:
+    await bad_list(rates)
+    assert not (await rates.only()).contained
+    await hold(rates, "acme", campaign="june")
+    assert not (await rates.only()).contained
+    id = await hold(rates, "acme", list="bought")
+    alarm = await rates.only()
+    assert alarm.contained
+    assert alarm.command is None
+    assert [(one.key, one.author) for one in alarm.actions] == [(f"hold:{id}", "ana")]
+    await rates.world.connection.execute("update hold set lifted_at = now_ms() where id = $1", id)
+    assert not (await rates.only()).contained
+
+
+async def test_mail_of_which_none_has_left_for_an_hour_does_no_more_harm(rates: Rates) -> None:
+    await bad_list(rates, ago=61)
+    assert (await rates.only()).contained
+
+
+async def test_an_alarm_ends_when_good_mail_outweighs_the_bad(rates: Rates) -> None:
+    await rates.mail("acme/receipt", 200, ago=40, hard_bounced=31)
+    assert (await rates.only()).cause == f"lane:{rates.lanes['acme/receipt']}"
+    await rates.mail("acme/receipt", 2_000, ago=20, hard_bounced=2)
+    assert await rates.read() == []
+    assert await rates.world.connection.fetchval("select count(*) from rate_alarm") == 0
+
+
+async def test_a_second_bad_list_of_the_lane_is_an_alarm_of_its_own(rates: Rates) -> None:
+    await bad_list(rates)
+    await rates.only()
+    await rates.mail("acme/newsletter", 200, ago=20, list="scraped", hard_bounced=50)
+    lane = rates.lanes["acme/newsletter"]
+    assert [one.cause for one in await rates.read()] == [
+        f"lane:{lane}/list:bought",
+        f"lane:{lane}/list:scraped",
+    ]
+
+
+async def test_bounces_and_complaints_of_a_list_have_one_cause(rates: Rates) -> None:
+    await rates.mail("acme/newsletter", 1_000, ago=50, list="bought", hard_bounced=150, complained=40)
+    alarms = await rates.read()
+    assert len(alarms) == 2
+    assert len({one.cause for one in alarms}) == 1
+
+
+async def test_complaints_are_a_share_of_the_mail_whose_providers_report_them(rates: Rates) -> None:
+    for provider, sent, complained in ((Provider.GMAIL, 100_000, 0), (Provider.YAHOO, 2_000, 14)):
+        await rates.mail("acme/newsletter", sent, ago=600, provider=provider, complained=complained)
+    alarm = await rates.only()
+    assert (alarm.evidence["signal"], alarm.evidence["events"], alarm.evidence["sent"]) == (
+        "complaints",
+        14,
+        2_000,
+    )
+
+
+async def test_a_provider_that_refuses_the_mail_of_several_tenants_is_itself_the_cause(rates: Rates) -> None:
+    for slug in ("acme", "zen", "otto"):
+        await rates.mail(f"{slug}/receipt", 300, ago=40, provider=Provider.GMAIL, hard_bounced=90)
+        await rates.mail(f"{slug}/receipt", 900, ago=40, provider=Provider.YAHOO, hard_bounced=4)
+    *of_lanes, of_provider = await rates.read()
+    assert (of_provider.cause, of_provider.tenant, len(of_provider.tenants)) == ("provider:gmail", None, 3)
+    assert [one.explained_by[-1] for one in of_lanes] == ["provider:gmail"] * 3
+
+
+async def test_of_a_lane_with_more_lists_than_are_told_apart_the_worst_is_still_named(
+    rates: Rates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_alarm_store, "MOST_SLICES", 3)
+    for n in range(6):
+        await rates.mail("acme/newsletter", 400, ago=90 - n, list=f"weekly-{n}", hard_bounced=2)
+    await bad_list(rates)
+    assert (await rates.only()).scope.name == "bought"
+
+
+async def test_on_a_quiet_system_a_round_reads_no_counts(rates: Rates) -> None:
+    await rates.mail("zen/newsletter", 5_000, ago=40, hard_bounced=40)
+    await rates.read()
+    store = CountingStore(rates.control)
+    rates.watch = RateWatch(store, Intervals())
+    await rates.read()
+    store.lanes_read.clear()
+    await rates.mail("zen/newsletter", 5_000, ago=10)
+    for _ in range(3):
+        await rates.read()
+    assert store.lanes_read == []
+
+
+async def test_a_round_judges_a_bounded_number_of_lanes_and_forgets_none(
+    rates: Rates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_watch, "MOST_LANES", 2)
+    for n in range(5):
+        await bad_list(rates, f"t{n}/newsletter")
+    rates.restart(Intervals(few_events=0, again=3_600_000, open=3_600_000))
+    assert [len(await rates.read()) for _ in range(3)] == [2, 4, 5]
+
+
+class CountingStore(RateAlarmStore):
+    """Remembers what was read."""
+
+    def __init__(self, control: engine.Pool) -> None:
+        super().__init__(control)
+        self.lanes_read: list[Sequence[int]] = []
+
+    async def lanes(self, ids: Sequence[int], now: int) -> Sequence[rate_watch.LaneFacts]:
+        self.lanes_read.append(ids)
+        return await super().lanes(ids, now)
