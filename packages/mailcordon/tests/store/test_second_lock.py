@@ -36,6 +36,8 @@ DEFINERS = {
     "count_wrong_cohort_sums",
     "rebuild_cohort_sums",
     "keep_route_moved",
+    "place_observed",
+    "observed_lane",
 }
 
 #: A type of the caller's own that stands before PostgreSQL's `text`, and runs a function whenever a value becomes one.

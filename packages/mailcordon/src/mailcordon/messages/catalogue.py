@@ -24,6 +24,7 @@ SUBJECTS = (
     "rate_alarms",
     "search",
     *("api", "mail", "keys", "door", "suppressions"),
+    "observing",
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),
 )

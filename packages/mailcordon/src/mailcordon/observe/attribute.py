@@ -26,6 +26,9 @@ class Attributed:
     provider: int
     has_rows: bool  #: False past retention: the event still suppresses, but is not counted
     settles: bool  #: whether the attempt's SES id was not known before
+    ours: bool = (
+        True  #: False: it did not pass through us, and SES's lists are not ours to change (observed_mail.py)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from mailcordon.core.event import Attempt, Kind
 from mailcordon.core.installation import Installation
 from mailcordon.core.quarantine import UNGOVERNED
 from mailcordon.core.suppression import SoftBouncePolicy
+from mailcordon.messages import observing as observing_messages
 from mailcordon.messages import reasons
-from mailcordon.observe import attribute, closing, cohorts, fold, plausible, suppressing
+from mailcordon.observe import attribute, closing, cohorts, fold, observed_mail, plausible, suppressing
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
     Counts,
@@ -53,6 +54,8 @@ class Report:
     copies: int = 0  #: events that were stored before
     quarantined: Counter[str] = field(default_factory=Counter[str])  #: by reason, including copies
     elsewhere: int = 0  #: events of other installations
+    observed: int = 0  #: events of mail that did not pass through us, and that a rule maps to a tenant
+    unmapped: int = 0  #: the same without a rule, while the installation observes only
     notices: int = 0
     odd: int = 0  #: events with a time that cannot be, or another recipient (plausible.py)
     new: list[Attributed] = field(default_factory=list[Attributed])
@@ -67,6 +70,8 @@ class Report:
         self.quarantined += other.quarantined
         self.copies += other.copies
         self.elsewhere += other.elsewhere
+        self.observed += other.observed
+        self.unmapped += other.unmapped
         self.notices += other.notices
         self.odd += other.odd
         self.new += other.new
@@ -84,6 +89,8 @@ class Report:
             return reasons.counted_before()
         if self.elsewhere:
             return reasons.of_another_installation()
+        if self.unmapped:
+            return observing_messages.not_mapped()
         return reasons.nothing_to_count()
 
 
@@ -96,7 +103,8 @@ class _Claimed:
 class Ingest:
     """Stores batches of events for one installation, whose mail has rows for `kept_days` (MAILCORDON_KEEP_RECORDS_DAYS).
 
-    `identity_topics`: ARNs of the topics whose events need no tags (MAILCORDON_IDENTITY_TOPIC_ARNS).
+    `identity_topics`: ARNs of the topics whose events need no tags (MAILCORDON_IDENTITY_TOPIC_ARNS). `observe_only`: mail that
+    did not pass through us is not quarantined; what no rule maps is counted (MAILCORDON_OBSERVE_ONLY).
     """
 
     def __init__(
@@ -106,8 +114,10 @@ class Ingest:
         kept_days: int = 90,
         identity_topics: Set[str] = frozenset(),
         soft_bounces: SoftBouncePolicy | None = None,
+        observe_only: bool = False,
     ) -> None:
         self._ours = installation
+        self._observe_only = observe_only
         self._identity_topics = identity_topics
         self._kept_ms = kept_days * 86_400_000
         self._soft_bounces = soft_bounces or SoftBouncePolicy()
@@ -141,6 +151,7 @@ class Ingest:
             source,
             quarantine,
             proves,
+            self._observe_only,
         )
         return await batch.run(decoded)
 
@@ -172,6 +183,7 @@ class _Batch:
         source: str,
         quarantine: bool,
         proves: bool,
+        observe_only: bool,
     ) -> None:
         self._ours = ours
         self._kept_ms = kept_ms
@@ -181,6 +193,9 @@ class _Batch:
         self._tx = tx
         self._source = source
         self._writes_quarantine = quarantine
+        self._observe_only = observe_only
+        #: Of mail that did not pass through us, with what is quarantined of it.
+        self._untagged: list[tuple[DecodedEvent, str | bytes, Quarantine]] = []
         self._proves = proves
         self._report = Report()
         self._quarantined: list[Quarantined] = []
@@ -195,6 +210,8 @@ class _Batch:
     async def run(self, decoded: Sequence[Decoded]) -> Report:
         claimed = await self._claim(decoded)
         found = await self._attribute(claimed) if claimed else []
+        if self._untagged:
+            found += await self._observe()
         if found:
             new = await self._record(found)
             await self._record_sends(found)
@@ -237,8 +254,9 @@ class _Batch:
                 return attempt
             document = decoded.body or document  # a replay needs the topic
         if verdict.why == UNGOVERNED:
-            self._ungoverned.append(ungoverned.of_event(event))
-        self._quarantine(document, verdict)
+            self._untagged.append((decoded, document, verdict))
+        else:
+            self._quarantine(document, verdict)
         return None
 
     async def _by_ses_id(self, decoded: DecodedEvent) -> Attempt | None:
@@ -258,6 +276,30 @@ class _Batch:
                     called_at=known.called_at,
                 )
         return None
+
+    async def _observe(self) -> list[Attributed]:
+        """Mail that did not pass through us counts for the tenant that a rule maps it to. It stays ungoverned, unless the
+        installation only observes."""
+        observed = await observed_mail.attribute(
+            self._tx,
+            [decoded.event for decoded, _, _ in self._untagged],
+            self._ours,
+            kept_ms=self._kept_ms,
+            hash_of=self._hash,
+            count_unmapped=self._observe_only,
+        )
+        aside = dict(observed.aside)
+        for place, (decoded, document, verdict) in enumerate(self._untagged):
+            if not self._observe_only:
+                self._ungoverned.append(ungoverned.of_event(decoded.event))
+                self._quarantine(document, verdict)
+            elif place in aside:
+                self._quarantine(document, aside[place])
+        self._report.observed += sum(observed.mapped)
+        self._report.unmapped += len(observed.mapped) - sum(observed.mapped) if self._observe_only else 0
+        self._report.odd += observed.odd
+        self._facts |= observed.facts
+        return observed.attributed
 
     async def _attribute(self, claimed: Sequence[_Claimed]) -> list[Attributed]:
         lanes = {(one.attempt.tenant_key, one.attempt.type) for one in claimed}

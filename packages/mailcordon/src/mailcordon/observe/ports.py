@@ -15,6 +15,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.queue import Unreachable
 from mailcordon.core.suppression import Suppression
 from mailcordon.core.ungoverned import Sighting
+from mailcordon.observe.observing import ObservedMail, Origin, Placed, Rules, Unmapped
 from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
 
 T = TypeVar("T")
@@ -320,6 +321,18 @@ class Transaction(Protocol):
         ...
 
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None: ...
+
+    async def observed_rules(self) -> tuple[int, Rules]:
+        """Returns the database's time in milliseconds since 1970, and the rules for mail that did not pass through us. They are
+        cached until control changes something."""
+        ...
+
+    async def place_observed(self, mails: Sequence[ObservedMail]) -> Mapping[int, Placed]:
+        """Returns the delivery of each by its place in `mails`, made if it was not there. Absent: those that were only looked for
+        and are not there."""
+        ...
+
+    async def count_unmapped(self, counts: Mapping[Origin, Unmapped]) -> None: ...
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> int:
         """Returns how many there was no room for (quarantine.py)."""

@@ -37,8 +37,9 @@ async def suppress(
         row = decide.suppression_of(one, hash)
         if row is not None and not row.may_be_lifted:
             rows.append(row)
-        hits += decide.hits_of(one, hash)
-        unlist += decide.unlist_of(one, hash)
+        if one.ours:
+            hits += decide.hits_of(one, hash)
+            unlist += decide.unlist_of(one, hash)
     if reports:
         rows += await _of_reports(tx, reports, soft_bounces)
     listed = {(row.tenant, row.hash) for row in rows if row.cause == decide.TENANT_LIST}

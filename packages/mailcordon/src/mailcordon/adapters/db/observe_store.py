@@ -12,7 +12,14 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import address_reports, arrays, engine, queries, ungoverned_rows
+from mailcordon.adapters.db import (
+    address_reports,
+    arrays,
+    engine,
+    observed_mail,
+    queries,
+    ungoverned_rows,
+)
 from mailcordon.adapters.db.driver_errors import in_words
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.route_row import lane_from_row
@@ -27,6 +34,7 @@ from mailcordon.core.suppression import Suppression
 from mailcordon.core.ungoverned import Sighting
 from mailcordon.messages import api
 from mailcordon.observe import quarantine as quarantines
+from mailcordon.observe.observing import ObservedMail, Origin, Placed, Rules, Unmapped
 from mailcordon.observe.ports import (
     BadRow,
     Candidate,
@@ -100,6 +108,7 @@ class _Cache:
         self.epoch = -1
         self.lanes: dict[LaneName, Lane] = {}
         self.sets: dict[str, SetRef] = {}
+        self.observed = observed_mail.Cache()
 
     def has(self, lanes: Set[LaneName], sets: Set[str]) -> bool:
         return lanes <= self.lanes.keys() and sets <= self.sets.keys()
@@ -108,6 +117,7 @@ class _Cache:
         if epoch != self.epoch or len(self.lanes) > MOST_CACHED:
             self.epoch = epoch
             self.lanes, self.sets = {}, {}
+            self.observed = observed_mail.Cache()
 
 
 class PostgresTransaction:
@@ -352,6 +362,16 @@ class PostgresTransaction:
 
     async def record_ungoverned(self, sightings: Sequence[Sighting]) -> None:
         await ungoverned_rows.record(self._connection, sightings)
+
+    async def observed_rules(self) -> tuple[int, Rules]:
+        now = await self._fill_cache(set(), set())
+        return now, await observed_mail.rules(self._connection, self._cache.observed)
+
+    async def place_observed(self, mails: Sequence[ObservedMail]) -> Mapping[int, Placed]:
+        return await observed_mail.place(self._connection, self._cache.observed, mails)
+
+    async def count_unmapped(self, counts: Mapping[Origin, Unmapped]) -> None:
+        await observed_mail.count_unmapped(self._connection, counts)
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> int:
         copies = Counter(row.digest for row in notices)
