@@ -45,7 +45,7 @@ from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
 from mailcordon.adapters.http.why import WhyServices
-from mailcordon.app import heartbeat, incidents, key_uses, mac_keys, wiring
+from mailcordon.app import event_doors, heartbeat, incidents, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
@@ -200,7 +200,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *provider_routes.routes(Providers(ProviderStore(pools["control"]))),
         ]
         health = _Health(pools["control"]).check
-        application = server.build(endpoint, cache, handlers, health, mailcordon.__version__)
+        events, event_totals = await stack.enter_async_context(
+            event_doors.open_doors(config, installation, cache, endpoint.reads, door_facts.refuse, stop)
+        )
+        application = server.build(endpoint, cache, handlers, health, mailcordon.__version__, events)
         await stack.enter_async_context(wiring.running(accept.run(), stop))
         door = shared_door.Door(
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
@@ -208,7 +211,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         beating = heartbeat.beating(
             "api",
             config.login_url("control"),
-            lambda: {**accept.facts.document(), **door_facts.document()},
+            lambda: {**accept.facts.document(), **door_facts.document(), **event_totals.document()},
         )
         await stack.enter_async_context(beating)
         await stack.enter_async_context(incidents.running(config, stop, stand_by=True))

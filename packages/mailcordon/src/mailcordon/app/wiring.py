@@ -130,9 +130,14 @@ def event_reader(config: Config) -> Reader:
     """Decodes events, and believes those that MAILCORDON_EVENT_PROOF proves."""
     if config.event_proof != "signature":
         return Reader(Proof(config.topic_arns))
+    return Reader(signatures(config))
+
+
+def signatures(config: Config) -> Proof:
+    """Checks SNS's signatures, whatever proves the events of the queues."""
     endpoint = config.sqs_endpoint if config.local else None
     source = AwsSource() if endpoint is None else LocalSource(endpoint)
-    return Reader(Proof(config.topic_arns, Certificates(source)))
+    return Proof(config.topic_arns, Certificates(source))
 
 
 def ingest(config: Config, installation: Installation) -> Ingest:

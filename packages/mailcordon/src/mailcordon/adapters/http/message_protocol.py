@@ -20,7 +20,7 @@ from mailcordon.adapters.http import limited_connection, message_endpoint, probl
 from mailcordon.adapters.http.direct_request import Direct, Mail
 from mailcordon.adapters.http.limited_connection import BODY, HEAD, LINGER_BYTES, LimitedConnection, Stop
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint, Reply
-from mailcordon.adapters.http.request_headers import raw_credentials
+from mailcordon.adapters.http.request_headers import firehose_key, raw_credentials
 from mailcordon.adapters.http.shared_door import Door
 from mailcordon.core.principal import Principal
 from mailcordon.door.admission import SMALL_BODY, Caller, Refusal, Ticket
@@ -93,6 +93,8 @@ class MessageProtocol(LimitedConnection):
             shown, raw_key = raw_credentials(self.headers)
         except problems.Malformed:
             shown = raw_key = None  # as a caller without a key: the endpoint refuses it
+        if shown is None:
+            shown = firehose_key(self.url, self.headers)
         key = None if raw_key is None else raw_key.decode("latin-1")
         callers = self.callers
         known = callers.known

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from mailcordon.adapters.http.problems import Malformed
 from mailcordon.messages import api
 
+FIREHOSE_PATH = "/v1/events/firehose"
+_FIREHOSE_URL = FIREHOSE_PATH.encode()
+
 
 def credentials(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None]:
     """The values of Authorization and Idempotency-Key. Names are in lower case.
@@ -38,6 +41,14 @@ def raw_credentials(headers: Sequence[tuple[bytes, bytes]]) -> tuple[bytes | Non
                 raise _twice("Idempotency-Key")
             key = value
     return authorization, key
+
+
+def firehose_key(url: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """The access key of a stream of Firehose, as the header Authorization that it stands for. None at any other address."""
+    if url.partition(b"?")[0] != _FIREHOSE_URL:
+        return None
+    found = next((value for name, value in headers if name == b"x-amz-firehose-access-key"), None)
+    return None if found is None else b"Bearer " + found.strip()
 
 
 def _twice(name: str) -> Malformed:

@@ -15,8 +15,18 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Receive, Scope, Send
 
-from mailcordon.adapters.http import message_endpoint, message_shapes, messages, problems, read_turns, shapes
+from mailcordon.adapters.http import (
+    event_doors,
+    event_doors_api,
+    message_endpoint,
+    message_shapes,
+    messages,
+    problems,
+    read_turns,
+    shapes,
+)
 from mailcordon.adapters.http.auth import before_request
+from mailcordon.adapters.http.event_doors import EventDoors
 from mailcordon.adapters.http.json_body import JSONRequest
 from mailcordon.adapters.http.message_endpoint import App, MessageEndpoint
 from mailcordon.control.key_cache import KeyCache
@@ -41,9 +51,14 @@ def build(
     handlers: Sequence[HTTPRouteHandler],
     health: HealthCheck,
     version: str,
+    events: EventDoors | None = None,
 ) -> App:
+    """`events` takes what is pushed to its paths; without it they are unknown."""
     rest = read_turns.in_turn(
-        cast(App, _rest(keys, [*messages.routes(endpoint), *handlers], health, version)),
+        cast(
+            App,
+            _rest(keys, [*messages.routes(endpoint), *handlers], health, version, doors=events is not None),
+        ),
         keys,
         endpoint.reads,
         endpoint.buckets,
@@ -57,13 +72,17 @@ def build(
             and scope["method"] not in _READS
         ):
             await endpoint(scope, receive, send)
+        elif events is not None and scope["type"] == "http" and scope["path"] in event_doors.PATHS:
+            await events(scope, receive, send)
         else:
             await rest(scope, receive, send)
 
     return app
 
 
-def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthCheck, version: str) -> Litestar:
+def _rest(
+    keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthCheck, version: str, *, doors: bool
+) -> Litestar:
     @get("/v1/health", opt={"open": True}, summary="Show whether this process can work", tags=["system"])
     async def health() -> Response[Health]:
         found = await check()
@@ -75,7 +94,7 @@ def _rest(keys: KeyCache, handlers: Sequence[HTTPRouteHandler], check: HealthChe
 
     @functools.cache  # anybody may ask for it
     def description() -> bytes:
-        return _described(rest)
+        return _described(rest, doors=doors)
 
     rest = application(
         keys,
@@ -112,7 +131,7 @@ def application(
     )
 
 
-def _described(rest: Litestar) -> bytes:
+def _described(rest: Litestar, *, doors: bool) -> bytes:
     schema = rest.openapi_schema.to_schema()
     (body, accepted, problem), parts = msgspec.json.schema_components(
         [message_shapes.SendBody, message_shapes.MessageAccepted, problems.Problem],
@@ -156,6 +175,9 @@ def _described(rest: Litestar) -> bytes:
         },
     }
     _mark_times(components)
+    described: dict[str, Any] = {}
+    if doors:
+        event_doors_api.describe(described, components, problem)
     for path in schema["paths"].values():
         for operation in path.values():
             if "requestBody" in operation:
@@ -165,6 +187,7 @@ def _described(rest: Litestar) -> bytes:
             operation["responses"].setdefault(
                 "default", {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": problem}}}
             )
+    schema["paths"].update(described)
     return msgspec.json.encode(schema)
 
 

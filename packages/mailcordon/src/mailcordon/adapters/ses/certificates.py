@@ -229,11 +229,16 @@ def _make_room(cache: dict[str, Any], most: int) -> None:
 
 def check_address(url: str, topic: str) -> str | None:
     """Returns why no certificate of SNS can be at this address, or None. `topic`: the ARN of the topic that the message names."""
-    _, partition, _, region, *_ = topic.split(":")
-    host = f"sns.{region}.{DOMAINS.get(partition, DOMAINS['aws'])}"
+    host = host_of(topic)
     if re.fullmatch(rf"https://{re.escape(host)}{_PATH.pattern}", url, re.ASCII):
         return None
     return reasons.certificate_elsewhere(url[:200], host)
+
+
+def host_of(topic: str) -> str:
+    """SNS's host in the region of a topic, by its ARN."""
+    _, partition, _, region, *_ = topic.split(":")
+    return f"sns.{region}.{DOMAINS.get(partition, DOMAINS['aws'])}"
 
 
 def names_of(host: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class Reader:
         self.proof = proof
 
     def decode(self, body: str | bytes, *, proved: bool = False) -> Decoded | Undecided:
-        decoded, envelope = _decode(body)
+        decoded, envelope = decode_with_envelope(body)
         if proved or (isinstance(decoded, Notice) and not decoded.keep):
             return decoded
         verdict = self.proof.without_envelope() if envelope is None else self.proof.check(envelope)
@@ -43,11 +43,11 @@ class Reader:
 
 def decode(body: str | bytes) -> Decoded:
     """One document, whoever wrote it. Never raises."""
-    return _decode(body)[0]
+    return decode_with_envelope(body)[0]
 
 
-def _decode(body: str | bytes) -> tuple[Decoded, SnsMessage | None]:
-    """The outermost envelope from SNS comes with it."""
+def decode_with_envelope(body: str | bytes) -> tuple[Decoded, SnsMessage | None]:
+    """As `decode`, with the outermost envelope if that is SNS's."""
     return decode_common(body) or _decode_carefully(body, body, None, 0)
 
 
