@@ -1,5 +1,6 @@
 """Alarms about rates from the tables: what is read of a lane, who is at fault since when, and when an alarm ends."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,6 +107,20 @@ async def test_an_alarm_keeps_its_cause_and_onset_in_another_process(rates: Rate
     assert await rates.world.connection.fetchval("select count(*) from rate_alarm") == 1
 
 
+async def test_of_mail_of_the_last_minutes_the_onset_is_known_to_the_second(rates: Rates) -> None:
+    store = ObservedStore(rates.control)
+    rates.watch = RateWatch(store, EAGER)
+    begins = (rates.now - 3) * 60_000
+    store.now = begins - 1_000
+    await rates.mail("acme/newsletter", 50, ago=4, list="bought")
+    await rates.read()
+    await rates.mail("acme/newsletter", 140, ago=3, list="bought")
+    await rates.world.connection.execute("update cohort_feed set at = $1", begins + 17_000)
+    await rates.mail("acme/newsletter", 0, ago=3, list="bought", hard_bounced=31)
+    store.now = begins + 20_000
+    assert (await rates.only()).since == begins + 16_000
+
+
 async def test_a_hold_on_the_culprit_contains_it_and_another_does_not(rates: Rates) -> None:
     await bad_list(rates)
     assert not (await rates.only()).contained
@@ -184,7 +199,7 @@ async def test_of_a_lane_with_more_lists_than_are_told_apart_the_worst_is_still_
 async def test_on_a_quiet_system_a_round_reads_no_counts(rates: Rates) -> None:
     await rates.mail("zen/newsletter", 5_000, ago=40, hard_bounced=40)
     await rates.read()
-    store = CountingStore(rates.control)
+    store = ObservedStore(rates.control)
     rates.watch = RateWatch(store, Intervals())
     await rates.read()
     store.lanes_read.clear()
@@ -204,12 +219,17 @@ async def test_a_round_judges_a_bounded_number_of_lanes_and_forgets_none(
     assert [len(await rates.read()) for _ in range(3)] == [2, 4, 5]
 
 
-class CountingStore(RateAlarmStore):
-    """Remembers what was read."""
+class ObservedStore(RateAlarmStore):
+    """Remembers what was read, and can be told what time it is."""
 
     def __init__(self, control: engine.Pool) -> None:
         super().__init__(control)
         self.lanes_read: list[Sequence[int]] = []
+        self.now: int | None = None
+
+    async def changes(self, fold: int | None) -> rate_watch.Changes:
+        found = await super().changes(fold)
+        return found if self.now is None else dataclasses.replace(found, now=self.now)
 
     async def lanes(self, ids: Sequence[int], now: int) -> Sequence[rate_watch.LaneFacts]:
         self.lanes_read.append(ids)

@@ -7,10 +7,11 @@ from typing import Any
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries
-from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
+from mailcordon.core.provider import parse_provider
 from mailcordon.observe.delays import Signal
 from mailcordon.observe.rate_alarms import LEAST_EVENTS, MINUTE_MS, WINDOW, Cell, LaneMail, Part
 from mailcordon.observe.rate_watch import Changes, LaneFacts, Open
@@ -97,10 +98,7 @@ class RateAlarmStore:
 
     async def minutes(self, lane: int, part: Part | None, since: int) -> Sequence[Cell]:
         async with connection_pool.transaction(self._control, snapshot=True) as conn:
-            slices = _by_lane(await conn.fetch(_SQL.slices, [lane], since, MOST_SLICES)).get(lane, [])
-            if part is not None and part.kind != "provider":
-                slices = [one for one in slices if getattr(one, part.kind) == part.value]
-            slices = slices[:_ONSET_SLICES]
+            slices = await self._slices(conn, lane, part, since)
             rows = await conn.fetch(
                 _SQL.minutes,
                 [one.id for one in slices],
@@ -109,6 +107,19 @@ class RateAlarmStore:
             )
         by_slice = _rows_by(rows, "slice")
         return [_cell(row, of, row["minute"], 1) for of in slices for row in by_slice.get(of.id, ())]
+
+    async def _slices(self, conn: PooledConnection, lane: int, part: Part | None, since: int) -> list[_Slice]:
+        """Of one lane, or of a list or campaign of it: the worst."""
+        found = _by_lane(await conn.fetch(_SQL.slices, [lane], since, MOST_SLICES)).get(lane, [])
+        if part is not None and part.kind != "provider":
+            found = [one for one in found if getattr(one, part.kind) == part.value]
+        return found[:_ONSET_SLICES]
+
+    async def first_seen(self, lane: int, part: Part | None, minute: int, *, after: int) -> int | None:
+        provider = parse_provider(part.value) if part is not None and part.kind == "provider" else None
+        async with connection_pool.transaction(self._control, snapshot=True) as conn:
+            slices = await self._slices(conn, lane, part, minute)
+            return await conn.fetchval(_SQL.first_seen, after, minute, [one.id for one in slices], provider)
 
     async def open(self) -> Sequence[Open]:
         async with connection_pool.acquire(self._control) as conn:

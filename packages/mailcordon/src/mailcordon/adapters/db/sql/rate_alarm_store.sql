@@ -74,6 +74,12 @@ select s.id as slice, c.minute, c.provider, coalesce(c.sent, 0) as sent, coalesc
  cross join lateral (select x.* from cohort_minute x where x.minute = m.minute and x.slice = s.id) c
   left join complaint_silence q on q.provider = c.provider and q.from_minute <= c.minute;
 
+-- name: first_seen
+-- The first fold after $1 that counted mail of a minute as sent: counts know minutes only. It is found within a minute of folds.
+select f.at from cohort_feed f
+ where f.fold > $1 and f.minute = $2 and f.slice = any ($3::int[]) and f.counts[1] > 0 and ($4::smallint is null or f.provider = $4)
+ order by f.fold limit 1;
+
 -- name: holds
 -- The open holds that stop any mail of these lanes.
 select l.id as covered_lane, h.id, h.tenant, h.class, h.lane, h.provider, h.campaign, h.list, h.stops, h.rate, h.owner, h.because,
