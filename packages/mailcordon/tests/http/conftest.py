@@ -22,6 +22,7 @@ from mailcordon.adapters.db.feedback_reader import FeedbackReader
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
+from mailcordon.adapters.db.incident_reader import IncidentEditor, IncidentReader
 from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
@@ -86,6 +87,7 @@ class ControlWorld:
         self.plan = 0  #: a proposed plan of acme
         self.proof = 0  #: of acme, ended
         self.finding = 0  #: an open finding
+        self.incident = 0  #: an open incident of acme
         self.now = time.time()  #: of the key cache's clock
 
     async def key(self, tenant: str | None, *scopes: str) -> str:
@@ -100,7 +102,8 @@ class ControlWorld:
             path.replace("{prefix}", self.spare)
             .replace("{plan}", str(self.plan))
             .replace("{proof}", str(self.proof))
-            .replace("{finding}", str(self.finding)),
+            .replace("{finding}", str(self.finding))
+            .replace("{incident}", str(self.incident)),
             json=body,
             headers=headers,
         )
@@ -172,6 +175,8 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         ),
         proofs=Proofs(ProofStore(pools["control"], pools["reader"])),
         feedback=FeedbackReader(pools["control"], pools["reader"]),
+        incidents=IncidentReader(pools["control"], pools["reader"]),
+        incident_changes=IncidentEditor(pools["control"]),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.
@@ -218,6 +223,12 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         " ('extra-set', 'low', 'configuration-set', 'old-set', '{\"name\": \"old-set\"}', 'list', 'configuration-set')"
         " returning id"
     )
+    world.incident = await world.owner.fetchval(
+        "insert into incident (kind, cause, severity, scope, name, tenant, sentence, next, since, opened_at, seen_at,"
+        " cause_seen_at) select 'rates', 'tenant:acme', 'high', 'tenant', 'acme', id, 'acme bounces', 'look', 1, 1, 1, 1"
+        " from tenant where slug = 'acme'"
+        " returning id"
+    )
     await services.checks.now(Viewer(None), "news.acme.example", reread=False)
     more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
     world.plan = (await services.plans.make([more], actor="test")).id or 0
@@ -242,5 +253,5 @@ async def world(copy_of: CopyOf, furnished: tuple[Any, ControlWorld]) -> AsyncIt
     async with copy_of(original) as database, opened(database) as (world, _):
         world.tenant_keys = dict(known.tenant_keys)
         world.spare, world.plan, world.finding = known.spare, known.plan, known.finding
-        world.proof = known.proof
+        world.proof, world.incident = known.proof, known.incident
         yield world

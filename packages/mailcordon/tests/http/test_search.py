@@ -12,6 +12,7 @@ import pytest
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.feedback_reader import FeedbackReader
+from mailcordon.adapters.db.incident_reader import IncidentReader
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageReader
 from mailcordon.adapters.db.message_search import MessageSearch
@@ -98,7 +99,11 @@ async def api(world: World, make_submission: MakeSubmission) -> AsyncIterator[Ap
 
     searching = search.SearchServices(search=MessageSearch(*read_as), hash_key=HASH_KEY, region="us-east-1")
     explaining = why.WhyServices(
-        endpoint=endpoint, search=searching, reads=ControlReader(*read_as), feedback=FeedbackReader(*read_as)
+        endpoint=endpoint,
+        search=searching,
+        reads=ControlReader(*read_as),
+        feedback=FeedbackReader(*read_as),
+        incidents=IncidentReader(*read_as),
     )
     handlers = [*search.routes(searching), *why.routes(explaining)]
     app: Any = server.build(endpoint, cache, handlers, health, "0")
@@ -262,6 +267,7 @@ async def test_why_tells_a_tenant_nothing_of_others(api: Api) -> None:
         "domain newsletter.zen.example",
         "hold 999999",
         "incident 1",
+        "loss 1",
     ):
         assert (await api.get("acme", "/v1/why", of=of)).status_code == 404, of
     for of in (f"hold {number}", "lane acme/newsletter", "domain newsletter.acme.example"):

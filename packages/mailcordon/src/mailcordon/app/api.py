@@ -17,6 +17,7 @@ from mailcordon.adapters.db.erasure_store import ErasureStore
 from mailcordon.adapters.db.feedback_reader import FeedbackReader
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.incident_reader import IncidentEditor, IncidentReader
 from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
@@ -177,6 +178,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             ),
             proofs=Proofs(ProofStore(*read_as), days=config.proof_days),
             feedback=FeedbackReader(*read_as),
+            incidents=IncidentReader(*read_as),
+            incident_changes=IncidentEditor(pools["control"]),
         )
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region
@@ -192,6 +195,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                     search=searching,
                     reads=ControlReader(*read_as),
                     feedback=controlled.feedback,
+                    incidents=controlled.incidents,
                 )
             ),
             *suppression_routes.routes(suppressed),

@@ -1,4 +1,4 @@
-"""Why a lane, a domain or an incident is as it is: one sentence, then what happened in the order of time. From records only."""
+"""Why a lane, a domain or a record is as it is: one sentence, then what happened in the order of time. From records only."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    about: str  #: message, delivery, address, lane, hold, stop, incident or domain
+    about: str  #: message, delivery, address, lane, hold, stop, incident, loss or domain
     subject: str
     sentence: str
     timeline: Sequence[Entry]
@@ -36,8 +36,8 @@ def stop(found: StopView) -> Story:
     return Story("stop", str(found.stop.id), _stop_sentence(found), _in_order(_of_stop(found)))
 
 
-def incident(found: LossView) -> Story:
-    return Story("incident", str(found.id), found.sentence, _in_order(_of_loss(found)))
+def loss(found: LossView) -> Story:
+    return Story("loss", str(found.id), found.sentence, _in_order(_of_loss(found)))
 
 
 def lane(

@@ -101,3 +101,108 @@ def more_than_listed(causes: int, example: str) -> str:
 def more_than_listed_next() -> str:
     """What to do about more incidents than can be listed."""
     return "look for what they have in common; each is listed as others close"
+
+
+# What a tenant is told -------------------------------------------------------------------------------------------------------
+
+_OWN = {
+    "feedback-lost": "events of some of your mail did not come back, so its rates were not reliable",
+    "ungoverned": "mail was sent past the platform",
+    "drift": "a resource at the sending service differed from what it should be",
+    "integrity": "events contradicted the platform's records",
+    "ses-status": "the sending service stopped or slowed mail",
+    "ses-finding": "the sending service reported a finding about the reputation of mail",
+    "stuck": "mail waited longer than it should",
+    "backlog": "a queue had no more room",
+    "domain-lapsed": "the DNS records of a domain no longer let mail be sent from it",
+    "rates": "the rate of bounces or complaints was too high",
+    "service": "a part of the platform did not work",
+}
+
+
+@example("feedback-lost")
+@example("service")
+def own_sentence(kind: str) -> str:
+    """An incident as a tenant is told of it, where its own sentence would name others."""
+    return _OWN.get(kind, "a part of the platform did not work")
+
+
+_RESUME = {
+    "domain-lapsed": "publish the records that `mailcordon identity show DOMAIN` lists; mail goes on after the next check",
+    "rates": "stop mailing the addresses that caused it; mail goes on while the rates fall",
+    "ses-status": "mail waits and goes on when the sending service takes it again",
+    "ses-finding": "stop mailing the addresses that caused it",
+    "ungoverned": "send through the platform, or ask for the sender to be declared",
+    "backlog": "send again what was refused, later and more slowly",
+}
+
+
+@example("domain-lapsed", True)
+@example("service", False)
+def resume(kind: str, own: bool) -> str:
+    """What a tenant can do about an incident that lasts."""
+    return (
+        _RESUME.get(kind, "nothing is to be done on your side")
+        if own
+        else "nothing is to be done on your side"
+    )
+
+
+@example(1)
+@example(3)
+def resume_held(holds: int) -> str:
+    """What a tenant can do while its mail is held."""
+    what = "this hold" if holds == 1 else f"these {holds} holds"
+    return f"mail is kept and goes on when {what} ends; ask the platform to lift it once the cause is gone"
+
+
+@example()
+def resume_over() -> str:
+    """What a tenant can do about an incident that does no more harm."""
+    return "nothing is to be done: mail goes on"
+
+
+# What people do --------------------------------------------------------------------------------------------------------------
+
+
+@example(12)
+def no_incident(number: int) -> str:
+    """The API was asked for an incident that there is not, or that is not the tenant's."""
+    return f"there is no incident {number}"
+
+
+@example(12)
+def already_closed(number: int) -> str:
+    """The API refuses to acknowledge or close an incident that is closed."""
+    return f"incident {number} is closed"
+
+
+@example(1000)
+def too_many_notes(most: int) -> str:
+    """The API refuses one more note."""
+    return f"an incident takes {most} notes at most"
+
+
+@example()
+def reported_in_future() -> str:
+    """The API refuses a time at which a customer cannot have reported it."""
+    return "is in the future"
+
+
+@example("10:05 UTC")
+@example(None)
+def entry_reported(when: str | None) -> str:
+    """Timeline: when a customer reported it first."""
+    return "no customer reported it" if when is None else f"first reported by a customer at {when}"
+
+
+@example()
+def entry_acknowledged() -> str:
+    """Timeline: somebody looks at it."""
+    return "somebody looks at it"
+
+
+@example()
+def bad_moment() -> str:
+    """The API refuses a time that it cannot read."""
+    return "is not a time in UTC such as 2026-11-28T15:23:00Z"

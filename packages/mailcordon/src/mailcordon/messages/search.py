@@ -154,10 +154,13 @@ def domain_checked(status: str) -> str:
 @example("lane acme")
 def not_a_subject(text: str) -> str:
     """The parameter `of` of /v1/why, or the arguments of `mailcordon why`, name nothing that can be explained."""
-    return f"{text} is none of: a message or delivery id, an address, lane TENANT/TYPE, hold N, stop N, incident N, domain NAME"
+    return (
+        f"{text} is none of: a message or delivery id, an address, lane TENANT/TYPE, hold N, stop N, incident N, loss N, "
+        "domain NAME"
+    )
 
 
 @example("hold 17")
 def no_such_record(subject: str) -> str:
-    """There is no such hold, stop or incident, or the key may not see it (404)."""
+    """There is no such hold, stop or loss, or the key may not see it (404)."""
     return f"There is no {subject}"

@@ -15,6 +15,7 @@ from mailcordon.adapters.http import (
     identities,
     identity_checks,
     identity_records,
+    incidents,
     isolation,
     keys,
     lanes,
@@ -42,6 +43,7 @@ from mailcordon.control.plans import Plans
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads
+from mailcordon.observe.incidents.view import IncidentChanges, IncidentReads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class ControlServices:
     dkim: DkimKeys
     proofs: Proofs
     feedback: FeedbackReads
+    incidents: IncidentReads
+    incident_changes: IncidentChanges
     isolation: Isolation
     checks: IdentityChecks
 
@@ -83,6 +87,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *drift.routes(services.findings),
         *proofs.routes(services.reads, services.proofs),
         *feedback.routes(services.feedback),
+        *incidents.routes(services.incidents, services.incident_changes, services.reads),
         *isolation.routes(services.reads, services.isolation, services.proofs),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),

@@ -29,10 +29,11 @@ from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.principal import READ, Principal
 from mailcordon.messages import search as messages
 from mailcordon.messages import times
+from mailcordon.observe.incidents.view import IncidentReads
 from mailcordon.send import view
 from mailcordon.send.search import Query
 
-_NUMBERED = re.compile(r"(hold|stop|incident) (\d{1,18})", re.ASCII)
+_NUMBERED = re.compile(r"(hold|stop|incident|loss) (\d{1,18})", re.ASCII)
 _LANE = re.compile(r"lane ([^/\s]{1,64})/([^/\s]{1,64})", re.ASCII)
 _DOMAIN = re.compile(r"domain (\S{1,253})")
 _MOST = 100  #: holds, stops and incidents that a timeline looks at: the newest
@@ -47,6 +48,7 @@ class WhyServices:
     search: SearchServices
     reads: Reads
     feedback: FeedbackReads
+    incidents: IncidentReads
 
 
 class WhyEntry(msgspec.Struct):
@@ -56,7 +58,7 @@ class WhyEntry(msgspec.Struct):
 
 
 class WhyAnswer(msgspec.Struct):
-    about: str  #: message, delivery, address, lane, hold, stop, incident or domain
+    about: str  #: message, delivery, address, lane, hold, stop, incident, loss or domain
     subject: str
     sentence: str
     timeline: list[WhyEntry]  #: oldest first
@@ -69,8 +71,8 @@ def routes(services: WhyServices) -> list[HTTPRouteHandler]:
         of: Annotated[
             str,
             QueryParameter(
-                description="A message or delivery id, an address, `lane TENANT/TYPE`, `hold N`, `stop N`, `incident N` "
-                "or `domain NAME`."
+                description="A message or delivery id, an address, `lane TENANT/TYPE`, `hold N`, `stop N`, `incident N`, "
+                "`loss N` or `domain NAME`."
             ),
         ],
         tenant: Annotated[
@@ -138,11 +140,25 @@ async def _numbered(services: WhyServices, principal: Principal, kind: str, numb
         for one in await services.reads.stops(viewer, is_open=None, before=number + 1, limit=1):
             if one.stop.id == number:
                 return why.stop(one)
+    elif kind == "incident":
+        return await _incident(services, principal, number)
     elif not viewer.as_tenant:  # a loss names what tenants share
         for one in await services.feedback.losses(viewer, is_open=None, before=number + 1, limit=1):
             if one.id == number:
-                return why.incident(one)
+                return why.loss(one)
     raise NotFound(messages.no_such_record(f"{kind} {number}"))
+
+
+async def _incident(services: WhyServices, principal: Principal, number: int) -> Story:
+    subject = str(number)
+    if principal.tenant_id is None:
+        found = await services.incidents.detail(number)
+        entries = [Entry(one.at, one.what, f"{one.author}: {one.text}") for one in found.timeline]
+        return Story("incident", subject, found.incident.sentence, sorted(entries, key=lambda one: one.at))
+    slug = principal.tenant_slug or ""
+    report = await services.incidents.report(principal.tenant_id, slug, number, as_tenant=True)
+    actions = [Entry(at, "action", text) for at, text in report.actions]
+    return Story("incident", subject, report.incident.says, actions)
 
 
 async def _lane(services: WhyServices, viewer: Viewer, slug: str, type: str) -> Story:

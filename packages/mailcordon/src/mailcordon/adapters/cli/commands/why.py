@@ -22,7 +22,7 @@ app = typer.Typer()
 _IN_QUEUE = frozenset({"queued", "sending", "waiting", "held", "unknown"})
 _ABOUT_THE_ADDRESS = frozenset({"refused", "bounced", "complained", "suppressed-at-ses"})
 _TIMELINE = {"parked": "held"}  #: stored codes that are shown as another word
-_RECORDS = ("lane ", "hold ", "stop ", "incident ", "domain ")  #: what the API tells whole
+_RECORDS = ("lane ", "hold ", "stop ", "incident ", "loss ", "domain ")  #: what the API tells whole
 _LABEL = 12  #: columns; the labels of a delivery's lines
 
 
@@ -34,6 +34,7 @@ mailcordon why msg_0r4tq2v6k7m8n
 mailcordon why kim@example.com --tenant acme
 mailcordon why lane acme/newsletter
 mailcordon why hold 17
+mailcordon why incident 3
 """,
     watchable=True,
 )
@@ -43,18 +44,18 @@ async def why(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="A message or delivery id, an address, lane TENANT/TYPE, hold N, stop N, incident N or domain NAME.",
+            help="A message or delivery id, an address, lane TENANT/TYPE, hold N, stop N, incident N, loss N or domain NAME.",
         ),
     ],
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="Which lane, hold, stop, incident or domain.", show_default=False
+            metavar="NAME", help="Which lane, hold, stop, incident, loss or domain.", show_default=False
         ),
     ] = None,
     tenant: OfTenant = None,
 ) -> None:
-    """Show why a mail is in its state, or an address, lane, domain, hold, stop or incident is as it is.
+    """Show why a mail is in its state, or an address, lane, domain, hold, stop, incident or loss is as it is.
 
     From records, in the order of cause: one sentence, the holds or suppressions behind it with their
     evidence, then the timeline.

@@ -75,3 +75,22 @@ create index incident_entry_of on incident_entry (incident, id);
 
 grant select on incident, incident_alarm, incident_entry to {{control}}, {{governor}};
 grant insert, update, delete on incident, incident_alarm, incident_entry to {{control}};
+
+-- What a tenant's key sees: incidents that concern it. Words are shown only of those that concern nobody else, and the API leaves
+-- them out if they name another tenant.
+create view own_incident with (security_barrier) as
+    select id, kind, severity, since, opened_at, identified_at, mitigated_at, reported_at, closed_at, tenant = t as own,
+           case when tenant = t and concerned = '{}' then sentence end as sentence,
+           case when tenant = t and concerned = '{}' then culprit end as culprit
+      from incident cross join (select nullif(current_setting('mailcordon.tenant', true), '')::int as t) x
+     where tenant = t or concerned @> array[t];
+create view own_incident_alarm with (security_barrier) as
+    select a.incident, a.kind, a.severity, a.sentence, a.since, a.first_seen, a.ended_at
+      from incident_alarm a
+     where a.tenant = nullif(current_setting('mailcordon.tenant', true), '')::int;
+-- Of its own incidents, what was done; notes and alerts are the platform's.
+create view own_incident_action with (security_barrier) as
+    select e.incident, e.id, e.at, e.text
+      from incident_entry e join own_incident i on i.id = e.incident
+     where e.what = 'action' and i.own and i.sentence is not null;
+grant select on own_incident, own_incident_alarm, own_incident_action to {{control}}, {{reader}};
