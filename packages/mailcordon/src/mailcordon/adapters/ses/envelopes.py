@@ -12,7 +12,6 @@ import msgspec
 from mailcordon.adapters.ses.event_document import Lenient
 
 MOST_DEPTH = 3  #: containers in each other: Firehose's error file of a record of a Lambda function's event
-MOST_DOCUMENTS = 50_000  #: of one body; Firehose's largest batch of SES's smallest events has fewer
 _BETWEEN = " \t\r\n,\x1e\ufeff"  #: what stands between documents; a record separator comes from JSON text sequences (RFC 7464)
 _MARKS = (b'"Records"', b'"records"', b'"rawData"', b'"Messages"', b"}{", b"}\n{", b"}\r\n{", b"} {")
 
@@ -21,7 +20,7 @@ class _Record(Lenient):
     """A record of a Lambda function's event, of a batch of Firehose, or a message that SQS returned."""
 
     body: str | None = None  #: Lambda, of SQS
-    Sns: msgspec.Raw | None = None  #: Lambda, of SNS
+    Sns: msgspec.Raw = msgspec.Raw()  #: Lambda, of SNS
     data: str | None = None  #: Firehose, base64
     Body: str | None = None  #: ReceiveMessage
 
@@ -33,9 +32,9 @@ class _Container(Lenient):
     rawData: str | None = None  #: a record that Firehose could not deliver, base64
     errorCode: str | None = None
     # What an event or an envelope has; a container has none of them.
-    mail: msgspec.Raw | None = None
-    Message: msgspec.Raw | None = None
-    detail: msgspec.Raw | None = None
+    mail: msgspec.Raw = msgspec.Raw()
+    Message: msgspec.Raw = msgspec.Raw()
+    detail: msgspec.Raw = msgspec.Raw()
 
 
 _container = msgspec.json.Decoder(_Container)
@@ -51,7 +50,7 @@ def documents(body: Body) -> list[Body]:
 
 
 def _take_apart(body: Body, found: list[Body], depth: int) -> None:
-    if len(found) >= MOST_DOCUMENTS or depth > MOST_DEPTH or not _may_hold_several(body):
+    if depth > MOST_DEPTH or not _may_hold_several(body):
         found.append(body)
         return
     try:
@@ -80,7 +79,7 @@ def _may_hold_several(body: Body) -> bool:
 
 def _inner(container: _Container) -> list[Body] | None:
     """None if it is no container."""
-    if container.mail is not None or container.Message is not None or container.detail is not None:
+    if any(bytes(one) for one in (container.mail, container.Message, container.detail)):
         return None
     if container.rawData is not None and container.errorCode is not None:
         return [_from_base64(container.rawData)]
@@ -93,8 +92,8 @@ def _inner(container: _Container) -> list[Body] | None:
 
 
 def _content(record: _Record) -> Body | None:
-    if record.Sns is not None:
-        return bytes(record.Sns)
+    if sns := bytes(record.Sns):
+        return sns
     if record.data is not None:
         return _from_base64(record.data)
     return record.body if record.body is not None else record.Body
