@@ -33,6 +33,7 @@ pytest_plugins = [
     "mailcordon_fixtures.queue_world",
     "mailcordon_fixtures.calls",
     "mailcordon_fixtures.cohorts",
+    "mailcordon_fixtures.receiver",
     "mailcordon_fixtures.incidents",
 ]
 

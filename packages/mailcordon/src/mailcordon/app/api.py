@@ -8,7 +8,9 @@ import mailcordon
 from mailcordon.adapters.db import engine, health_reader
 from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.account_reader import AccountReader
+from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.audit_store import AuditReader
+from mailcordon.adapters.db.contact_store import PostgresContacts
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
@@ -34,6 +36,8 @@ from mailcordon.adapters.db.suppression_store import PostgresSuppressions
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import account as account_routes
+from mailcordon.adapters.http import alerts as alert_routes
+from mailcordon.adapters.http import contacts as contact_routes
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
 from mailcordon.adapters.http import metrics as metric_routes
@@ -46,7 +50,7 @@ from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
 from mailcordon.adapters.http.why import WhyServices
-from mailcordon.app import event_doors, heartbeat, incidents, key_uses, mac_keys, wiring
+from mailcordon.app import alerts, event_doors, heartbeat, incidents, key_uses, mac_keys, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
@@ -184,9 +188,16 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region
         )
+        alert_store = PostgresAlerts(pools["control"], config.secret_keys)
+        contacts = PostgresContacts(pools["control"], config.secret_keys, reader=readers["reader"])
+        channels = alerts.channels(config, alert_store, contacts, controlled.keys)
         handlers = [
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
+            *alert_routes.routes(alert_routes.AlertServices(channels=channels, reads=alert_store)),
+            *contact_routes.routes(
+                contact_routes.ContactServices(reads=controlled.reads, channels=channels, contacts=contacts)
+            ),
             *metric_routes.routes(PostgresMetricsReader(*read_as)),
             *search_routes.routes(searching),
             *why_routes.routes(
@@ -219,6 +230,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         await stack.enter_async_context(beating)
         await stack.enter_async_context(incidents.running(config, stop, stand_by=True))
+        await stack.enter_async_context(alerts.running(config, stop, stand_by=True))
         connections = message_protocol.protocol(endpoint, door)
         if (context := http_server.tls_context(config)) is not None:
             connections = tls_gate.behind_tls(connections, door, context)

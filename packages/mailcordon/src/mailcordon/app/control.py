@@ -27,7 +27,7 @@ from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.adapters.ses.feedback_look import FeedbackLook
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import checkpoints, heartbeat, incidents, wiring
+from mailcordon.app import alerts, checkpoints, heartbeat, incidents, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control import reconcile, retirement, schedule, unlisting
@@ -183,5 +183,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(wiring.running(folding.run(counts, stop), stop))
         await stack.enter_async_context(checkpoints.written(config, pool))
         await stack.enter_async_context(incidents.running(config, stop, stand_by=False))
+        await stack.enter_async_context(alerts.running(config, stop, stand_by=False))
         async with heartbeat.beating("control", config.login_url("control"), services.facts.document):
             await schedule.run(services, stop)

@@ -8,7 +8,7 @@ from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.incident_store import IncidentStore
 from mailcordon.adapters.db.rate_alarm_store import RateAlarmStore
-from mailcordon.app import wiring
+from mailcordon.app import alerts, wiring
 from mailcordon.config import Config
 from mailcordon.observe import rate_watch
 from mailcordon.observe.incidents import rules
@@ -22,7 +22,10 @@ _CONNECTIONS = 4  #: sources are asked at the same time
 def sources(config: Config, control: Pool) -> list[Source]:
     """Everything that raises alarms. `control`: connections of the control login, for these sources only."""
     rates = RateWatch(RateAlarmStore(control), rate_watch.LOCAL if config.local else None)
-    found: list[Source] = [Source(name="rates", read=rates.read)]
+    found: list[Source] = [
+        Source(name="rates", read=rates.read),
+        Source(name="alert channels", read=alerts.source(control, config)),
+    ]
     return found
 
 

@@ -16,6 +16,7 @@ from mailcordon.config.setting_reader import SettingReader
 from mailcordon.core import names
 from mailcordon.core.errors import BadConfig
 from mailcordon.core.suppression import DAY_MS, HOUR_MS, SoftBouncePolicy
+from mailcordon.door import client_address
 from mailcordon.door.buckets import TENANT_RATES, Rates
 from mailcordon.door.client_address import Network
 from mailcordon.door.limits import Limits
@@ -135,6 +136,8 @@ KNOWN = frozenset(
         "MAILCORDON_CLAIM_DAYS",
         "MAILCORDON_MAIL_FROM_LABEL",
         "MAILCORDON_LAPSE_HOURS",
+        "MAILCORDON_ALERT_NETWORKS",
+        "MAILCORDON_ALERT_API_URL",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -142,6 +145,9 @@ KNOWN = frozenset(
         "MAILCORDON_SHARED",
     ]
 )
+
+
+_THIS_MACHINE = client_address.parse_networks("127.0.0.0/8, ::1/128")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +281,11 @@ class Config:
     #: Hours over which a zone's own name servers must agree that a record is lost before that counts. A day: whoever moves a zone
     #: by mistake is back at work by then, and no cache is that old.
     lapse_hours: float = 24.0
+    #: Networks that alerts and notices may be posted to although they are not public, and without TLS. Default: none on AWS,
+    #: because whoever sets a webhook would reach what only our own network reaches; this machine with the local SES.
+    alert_networks: tuple[Network, ...] = ()
+    #: URL of our own API, where the e-mail of alerts is submitted. `up` names its own. None: no alert goes by e-mail.
+    alert_api_url: str | None = None
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -368,6 +379,8 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         claim_days=reader.number("MAILCORDON_CLAIM_DAYS", 14, 1, 365),
         mail_from_label=_mail_from_label(reader),
         lapse_hours=reader.rate("MAILCORDON_LAPSE_HOURS", 24.0) or 24.0,
+        alert_networks=reader.networks("MAILCORDON_ALERT_NETWORKS") or (_THIS_MACHINE if local else ()),
+        alert_api_url=reader.url("MAILCORDON_ALERT_API_URL"),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )

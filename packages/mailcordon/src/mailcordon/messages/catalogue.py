@@ -20,6 +20,7 @@ SUBJECTS = (
     "identities",
     "incidents",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
+    "alerts",
     "metrics",
     "rate_alarms",
     "search",

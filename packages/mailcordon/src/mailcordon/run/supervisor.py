@@ -197,6 +197,8 @@ class System:
 
     async def _start_role(self, role: str, config: Config) -> None:
         environment = role_environment(os.environ, role, config)
+        if self._listener is not None and config.tls_certificate is None:
+            environment.setdefault("MAILCORDON_ALERT_API_URL", url_of(self._listener))
         descriptors: list[int] = []
         if role == "api":
             assert self._listener is not None

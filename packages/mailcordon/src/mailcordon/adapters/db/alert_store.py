@@ -1,0 +1,407 @@
+"""Alerts, as the control role: channels with encrypted secrets, and what each was told of each incident."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+import asyncpg
+
+from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
+from mailcordon.adapters.db.secrets import Vault
+from mailcordon.core.errors import Conflict
+from mailcordon.core.incident import Kind, ScopeKind
+from mailcordon.messages import alerts as messages
+from mailcordon.observe.alerts import plan
+from mailcordon.observe.alerts.channels import Lane, NewChannel
+from mailcordon.observe.alerts.nouns import (
+    AlertView,
+    Channel,
+    Done,
+    Due,
+    Form,
+    Incident,
+    LaneState,
+    Thread,
+    What,
+)
+
+_SQL = queries.load("alert_store.sql")
+_SHARED = queries.load("shared.sql")
+AUTHOR = "alerts"
+LEASE_MS = 60_000
+DISPATCHER_SILENT_MS = 15_000
+CONTROL_SILENT_MS = 10_000
+
+
+class PostgresAlerts:
+    """`secret_keys`: MAILCORDON_SECRET_KEYS. `clock_ms` is added to the database's clock, for tests."""
+
+    def __init__(self, control: Pool, secret_keys: Sequence[str], *, clock_ms: int = 0) -> None:
+        self._pool = control
+        self._secret_keys = secret_keys
+        self.clock_ms = clock_ms
+
+    async def _now(self, conn: PooledConnection) -> int:
+        return await conn.fetchval(_SHARED.now) + self.clock_ms
+
+    async def now(self) -> int:
+        async with connection_pool.acquire(self._pool) as conn:
+            return await self._now(conn)
+
+    async def plan(self) -> int:
+        async with connection_pool.transaction(self._pool) as conn:
+            channels = [channel_of(row) for row in await conn.fetch(_SQL.channels, None)]
+            if not channels or not await conn.fetchval(_SQL.lock_planning):
+                return 0
+            incidents = [incident_of(row) for row in await conn.fetch(_SQL.incidents_to_tell)]
+            if not incidents:
+                return 0
+            now = await self._now(conn)
+            rows = await conn.fetch(_SQL.threads, [one.id for one in incidents])
+            threads = {(row["incident"], row["channel"]): _thread(row) for row in rows}
+            lately = await conn.fetch(_SQL.told_lately, now - plan.NEW_WINDOW)
+            told = Counter({row["channel"]: row["told"] for row in lately})
+            changed = 0
+            for channel in channels:
+                steps = _steps(channel, incidents, threads, now, told[channel.id])
+                for incident, what in steps:
+                    if what is None:
+                        await conn.execute(_SQL.drop_message, incident.id, channel.id)
+                    else:
+                        await conn.execute(_SQL.put_on_its_way, incident.id, channel.id, what.value, now)
+                changed += len(steps)
+            return changed
+
+    async def due(self, most: int) -> list[Due]:
+        async with connection_pool.transaction(self._pool) as conn:
+            now = await self._now(conn)
+            leased = await conn.fetch(_SQL.lease, now, most, LEASE_MS)
+            if not leased:
+                return []
+            channels = {row["id"]: self._with_secret(row) for row in await conn.fetch(_SQL.channels, None)}
+            open_incidents = await conn.fetchval(_SQL.open_incidents)
+            found: list[Due] = []
+            for row in leased:
+                incident = await conn.fetchrow(_SQL.incident, row["incident"])
+                if incident is None or row["channel"] not in channels:
+                    continue
+                done = await conn.fetch(_SQL.done_about, row["incident"])
+                found.append(
+                    Due(
+                        alert=row["id"],
+                        message=message_id(row["id"], row["number"]),
+                        what=What(row["what"]),
+                        tries=row["tries"],
+                        channel=channels[row["channel"]],
+                        incident=incident_of(incident),
+                        done=[Done(at=one["at"], author=one["author"], text=one["text"]) for one in done],
+                        open_incidents=open_incidents,
+                    )
+                )
+            return found
+
+    async def lane_state(self, lane: int) -> LaneState:
+        async with connection_pool.acquire(self._pool) as conn:
+            return await lane_state(conn, lane)
+
+    async def sent(self, due: Due) -> None:
+        async with connection_pool.transaction(self._pool) as conn:
+            now = await self._now(conn)
+            row = await conn.fetchrow(_SQL.thread, due.alert)
+            if row is None:
+                return
+            after = plan.after_sent(_thread(row), due.what, due.incident, now)
+            await conn.execute(
+                _SQL.arrived,
+                due.alert,
+                number_of(due.message),
+                now,
+                after.told_severity,
+                after.told_culprit,
+                after.told_acknowledged,
+                after.told_closed,
+                after.reminders,
+                after.remind_at,
+            )
+            await conn.execute(_SQL.channel_works, due.channel.id)
+            text = messages.told(due.channel.name, due.channel.target, due.what.value)
+            await _enter(conn, due, now, "alerted", text, due.message)
+
+    async def failed(self, due: Due, why: str, *, retry_after: int | None = None) -> None:
+        async with connection_pool.transaction(self._pool) as conn:
+            now = await self._now(conn)
+            tries = due.tries + 1
+            if plan.is_given_up(due.what, tries):
+                await conn.execute(_SQL.give_up, due.alert, number_of(due.message), why)
+            else:
+                again = plan.retry_at(tries, now, retry_after)
+                await conn.execute(_SQL.not_arrived, due.alert, number_of(due.message), again, tries, why)
+            await conn.execute(_SQL.channel_fails, due.channel.id, now, why)
+            text = messages.not_told(due.channel.name, due.channel.target, why)
+            await _enter(conn, due, now, "not-alerted", text, f"{due.message}/failed")
+
+    async def skipped(self, due: Due, why: str) -> None:
+        async with connection_pool.transaction(self._pool) as conn:
+            now = await self._now(conn)
+            number, again = number_of(due.message), now + plan.SKIPPED_AFTER
+            await conn.execute(_SQL.not_arrived, due.alert, number, again, due.tries, why)
+            text = messages.not_told(due.channel.name, due.channel.target, why)
+            await _enter(conn, due, now, "not-alerted", text, f"alert-{due.alert}/skipped")
+
+    # -- channels ---------------------------------------------------------------------------------------------------
+
+    async def channels(self, name: str | None = None, *, with_secrets: bool = False) -> list[Channel]:
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.channels, name)
+        return [self._with_secret(row) if with_secrets else channel_of(row) for row in rows]
+
+    async def lane(self, tenant: str, type: str) -> Lane | None:
+        async with connection_pool.acquire(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.lane, tenant, type)
+        return None if row is None else Lane(row["id"], row["tenant"], row["class"], row["domain"])
+
+    async def tenants(self, slugs: Sequence[str]) -> dict[str, int]:
+        """Ids of those that exist and are not retired."""
+        async with connection_pool.acquire(self._pool) as conn:
+            return {row["slug"]: row["id"] for row in await conn.fetch(_SQL.tenants, list(slugs))}
+
+    async def slugs(self, ids: Sequence[int]) -> dict[int, str]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return {row["id"]: row["slug"] for row in await conn.fetch(_SQL.slugs, list(ids))}
+
+    async def add(
+        self,
+        new: NewChannel,
+        *,
+        form: Form,
+        target: str,
+        secret: dict[str, str],
+        lane: Lane | None,
+        key_prefix: str | None,
+        kinds: Sequence[Kind],
+        tenants: Sequence[int],
+        actor: str,
+        because: str | None,
+    ) -> None:
+        stored = Vault(self._secret_keys).encrypt(json.dumps(secret).encode())
+        try:
+            async with connection_pool.transaction(self._pool) as conn:
+                await conn.execute(
+                    _SQL.add_channel,
+                    new.name,
+                    form,
+                    target,
+                    stored,
+                    None if lane is None else lane.tenant,
+                    None if lane is None else lane.id,
+                    new.sender,
+                    key_prefix,
+                    new.least,
+                    sorted(one.value for one in kinds),
+                    list(tenants),
+                    actor,
+                )
+                after = {
+                    "form": form,
+                    "least": new.least,
+                    "kinds": list(new.kinds),
+                    "tenants": list(new.tenants),
+                }
+                about = f"alert channel {new.name}"
+                await conn.execute(
+                    _SHARED.write_audit, actor, "channel.add", None, about, None, json.dumps(after), because
+                )
+        except asyncpg.UniqueViolationError:
+            raise Conflict(messages.channel_exists(new.name), code="channel-exists") from None
+
+    async def remove(self, name: str, *, actor: str, because: str) -> str | None:
+        async with connection_pool.transaction(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.remove_channel, name, actor)
+            if row is None:
+                return None
+            if carried := await conn.fetchval(_SQL.contacts_of_channel, row["id"]):
+                raise Conflict(messages.channel_carries(name, carried), code="channel-in-use")
+            await conn.execute(_SQL.drop_messages_of_channel, row["id"])
+            about = f"alert channel {name}"
+            await conn.execute(_SHARED.write_audit, actor, "channel.remove", None, about, None, None, because)
+            return row["key_prefix"] or ""
+
+    async def alerts(
+        self,
+        *,
+        incident: int | None = None,
+        channel: str | None = None,
+        is_open: bool | None = None,
+        before: int | None = None,
+        limit: int = 100,
+        id: int | None = None,
+    ) -> list[AlertView]:
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.alerts, incident, channel, is_open, before, limit, id)
+        return [_view(row) for row in rows]
+
+    async def control_is_silent(self) -> bool:
+        async with connection_pool.acquire(self._pool) as conn:
+            return await conn.fetchval(_SQL.control_silent, CONTROL_SILENT_MS)
+
+    async def failing(self, *, for_ms: int) -> list[asyncpg.Record]:
+        """Channels to which nothing arrives."""
+        async with connection_pool.acquire(self._pool) as conn:
+            return await conn.fetch(_SQL.failing_channels, await self._now(conn) - for_ms)
+
+    def _with_secret(self, row: asyncpg.Record) -> Channel:
+        return channel_of(row, json.loads(Vault(self._secret_keys).decrypt(row["secret"])))
+
+
+def _steps(
+    channel: Channel,
+    incidents: Sequence[Incident],
+    threads: dict[tuple[int, int], Thread],
+    now: int,
+    told: int,
+) -> list[tuple[Incident, What | None]]:
+    """Messages to be put on their way. None: the one on its way is out of date."""
+    found: list[tuple[Incident, What | None]] = []
+    new: list[Incident] = []
+    for incident in incidents:
+        thread = threads.get((incident.id, channel.id))
+        what = plan.next_message(incident, channel, thread, now)
+        if thread is None:
+            if what is not None:
+                new.append(incident)
+        elif what is not thread.what:
+            found.append((incident, what))
+    allowed = plan.new_ones(((one.severity, one.id) for one in new), told)
+    return found + [(one, What.OPENED) for one in new if one.id in allowed]
+
+
+def message_id(alert: int, number: int) -> str:
+    return f"alert-{alert}-{number}"
+
+
+def number_of(message: str) -> int:
+    return int(message.rpartition("-")[2])
+
+
+async def _enter(conn: PooledConnection, due: Due, now: int, what: str, text: str, key: str) -> None:
+    await conn.execute(_SQL.enter, due.incident.id, now, what, AUTHOR, text, key)
+
+
+async def lane_state(conn: PooledConnection, lane: int) -> LaneState:
+    row = await conn.fetchrow(_SQL.lane_state, lane, DISPATCHER_SILENT_MS)
+    assert row is not None  # a lane of ours keeps its route
+    return LaneState(
+        tenant=row["tenant"],
+        lane=row["id"],
+        name=f"{row['slug']}/{row['type']}",
+        configuration_set=row["configuration_set"],
+        domain=row["domain"],
+        held=row["held"],
+        stopped=row["stopped"],
+        nothing_leaves=row["nothing_leaves"],
+        dispatcher_silent=row["dispatcher_silent"],
+    )
+
+
+def channel_of(row: asyncpg.Record, secret: dict[str, str] | None = None) -> Channel:
+    return Channel(
+        id=row["id"],
+        name=row["name"],
+        form=row["form"],
+        target=row["target"],
+        least=row["least"],
+        kinds=frozenset(Kind(one) for one in row["kinds"]),
+        tenants=frozenset(row["tenants"]),
+        secret=secret or {},
+        lane=row["lane"],
+        lane_name=None if row["lane"] is None else f"{row['slug']}/{row['type']}",
+        sender=row["sender"],
+        made_at=row["made_at"],
+        made_by=row["made_by"],
+        failing_since=row["failing_since"],
+        problem=row["problem"],
+    )
+
+
+def _view(row: asyncpg.Record) -> AlertView:
+    return AlertView(
+        id=row["id"],
+        incident=row["incident"],
+        channel=row["channel_name"],
+        form=row["form"],
+        kind=row["kind"],
+        severity=row["severity"],
+        tenant=row["slug"],
+        sentence=row["sentence"],
+        told_at=row["told_at"],
+        sent=row["sent"],
+        remind_at=row["remind_at"],
+        what=row["what"],
+        due_at=row["due_at"],
+        tries=row["tries"],
+        problem=row["problem"],
+        acknowledged_at=row["acknowledged_at"],
+        acknowledged_by=row["acknowledged_by"],
+        closed_at=row["closed_at"],
+    )
+
+
+def _thread(row: asyncpg.Record) -> Thread:
+    return Thread(
+        told_severity=row["told_severity"],
+        told_culprit=row["told_culprit"],
+        told_acknowledged=row["told_acknowledged"],
+        told_closed=row["told_closed"],
+        reminders=row["reminders"],
+        remind_at=row["remind_at"],
+        what=None if row["what"] is None else What(row["what"]),
+        tries=row["tries"],
+    )
+
+
+def incident_of(row: asyncpg.Record) -> Incident:
+    return Incident(
+        id=row["id"],
+        kind=Kind(row["kind"]),
+        cause=row["cause"],
+        severity=row["severity"],
+        scope=ScopeKind(row["scope"]),
+        name=row["name"],
+        tenant=row["tenant"],
+        tenant_slug=row["slug"],
+        lane=row["lane"],
+        culprit=row["culprit"],
+        sentence=row["sentence"],
+        next=row["next"],
+        command=row["command"],
+        since=row["since"],
+        opened_at=row["opened_at"],
+        mitigated_at=row["mitigated_at"],
+        mitigated_by=row["mitigated_by"],
+        acknowledged_at=row["acknowledged_at"],
+        acknowledged_by=row["acknowledged_by"],
+        closed_at=row["closed_at"],
+        closed_by=row["closed_by"],
+        closed_because=row["closed_because"],
+        concerned=frozenset(row["concerned"]),
+    )
+
+
+async def count_secrets(conn: Connection | PooledConnection, vault: Vault) -> tuple[int, int]:
+    """How many secrets the first key of MAILCORDON_SECRET_KEYS encrypted, and how many another one did."""
+    rows = await conn.fetch(_SQL.secrets)
+    for row in rows:
+        vault.decrypt(row["secret"])
+    current = sum(vault.is_current(row["secret"]) for row in rows)
+    return current, len(rows) - current
+
+
+async def reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
+    """Whether anything had to be rewritten."""
+    rewritten = False
+    for row in await conn.fetch(_SQL.secrets):
+        if not vault.is_current(row["secret"]):
+            await conn.execute(_SQL.rewrite_secret, row["id"], vault.encrypt(vault.decrypt(row["secret"])))
+            rewritten = True
+    return rewritten

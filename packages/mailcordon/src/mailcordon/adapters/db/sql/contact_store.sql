@@ -1,0 +1,130 @@
+-- Tenants' contacts, and notices to them about their own holds and stops.
+
+-- name: lock_planning
+-- Two processes that plan at once would tell the same twice.
+select pg_try_advisory_xact_lock(20552, 35);
+
+-- name: changes
+-- Holds and stops that a contact was not told of, and those it was told of that are over. What passes within $2 ms is not told.
+select c.tenant, c.form, 'hold' as kind, h.id as number, false as ended
+from tenant_contact c
+join hold h on h.tenant = c.tenant and h.lifted_at is null and h.stops and h.since <= $1 - 5000
+where 'holds' = any (c.tell) and not exists (
+    select from tenant_told x where x.tenant = c.tenant and x.form = c.form and x.kind = 'hold' and x.number = h.id)
+union all
+select c.tenant, c.form, 'stop', s.id, false
+from stop s
+join tenant_contact c on c.tenant = s.tenant
+where s.ended_at is null and s.since <= $1 - $2 and 'holds' = any (c.tell) and not exists (
+    select from tenant_told x where x.tenant = c.tenant and x.form = c.form and x.kind = 'stop' and x.number = s.id)
+union all
+select x.tenant, x.form, x.kind, x.number, true
+from tenant_told x
+join tenant_contact c on c.tenant = x.tenant and c.form = x.form
+left join hold h on x.kind = 'hold' and h.id = x.number
+left join stop s on x.kind = 'stop' and s.id = x.number
+where not x.ended and 'holds' = any (c.tell) and (h.lifted_at is not null or s.ended_at is not null)
+order by 1, 2, 3, 4 limit 2000;
+
+-- name: notices_since
+-- How many a contact got since $1. Those it gets no more of in this hour are told together later.
+select tenant, form, count(*) as notices from tenant_notice where made_at > $1 group by tenant, form;
+
+-- name: remember
+-- Told once, and once that it is over.
+insert into tenant_told (tenant, form, kind, number, ended) values ($1, $2, $3, $4, $5)
+on conflict (tenant, form, kind, number) do update set ended = $5;
+
+-- name: add_notice
+-- To be sent at once.
+insert into tenant_notice (tenant, form, items, made_at, due_at) values ($1, $2, $3::jsonb, $4, $4);
+
+-- name: lease
+-- A process that dies leaves the notice to another one, which sends it with the same id.
+with chosen as materialized (
+    select n.id from tenant_notice n
+    where n.due_at <= $1 and coalesce(n.leased_until, 0) <= $1
+    order by n.due_at, n.id limit $2
+    for update of n skip locked
+)
+update tenant_notice n set leased_until = $1 + $3 from chosen x where n.id = x.id
+returning n.id, n.tenant, n.form, n.items, n.tries;
+
+-- name: contact
+-- Of a tenant that is not retired.
+select c.*, t.slug from tenant_contact c join tenant t on t.id = c.tenant
+where c.tenant = $1 and ($2::text is null or c.form = $2) and t.retired_at is null
+order by c.form;
+
+-- name: shown
+-- What a tenant's key may see of it.
+select c.tenant, c.form, c.target, c.tell, c.made_at, c.made_by, c.failing_since, c.problem, t.slug
+from tenant_contact c join tenant t on t.id = c.tenant where c.tenant = $1 order by c.form;
+
+-- name: holds
+-- With the names of their lanes.
+select h.*, y.name as type from hold h left join lane l on l.id = h.lane left join message_type y on y.id = l.type
+where h.tenant = $1 and h.id = any ($2) order by h.id;
+
+-- name: stops
+-- Those of the tenant itself.
+select s.*, y.name as type from stop s left join lane l on l.id = s.lane left join message_type y on y.id = l.type
+where s.tenant = $1 and s.id = any ($2) order by s.id;
+
+-- name: others_in
+-- Names of other tenants, and their domains, that occur in a text. Whether as a whole word is looked at later.
+select slug as name from tenant where id <> $1 and position(slug in $2) > 0
+union
+select domain from identity where tenant <> $1 and position(domain in $2) > 0;
+
+-- name: sent
+-- It arrived.
+update tenant_notice set sent_at = $2, due_at = null, leased_until = null, problem = null where id = $1;
+
+-- name: failed
+-- Tried again at $2; null: given up.
+update tenant_notice set due_at = $2, tries = $3, problem = $4, leased_until = null where id = $1;
+
+-- name: contact_works
+-- Its last notice arrived.
+update tenant_contact set failing_since = null, problem = null where tenant = $1 and form = $2 and failing_since is not null;
+
+-- name: contact_fails
+-- Since the first notice that did not arrive.
+update tenant_contact set failing_since = coalesce(failing_since, $3), problem = $4 where tenant = $1 and form = $2;
+
+-- name: put
+-- Another contact of the same form takes its place; what was told stays told.
+insert into tenant_contact (tenant, form, target, secret, channel, tell, made_at, made_by)
+values ($1, $2, $3, $4, $5, $6, now_ms(), $7)
+on conflict (tenant, form) do update
+    set target = $3, secret = $4, channel = $5, tell = $6, made_at = now_ms(), made_by = $7, failing_since = null, problem = null;
+
+-- name: remove
+-- With what is on its way to it.
+delete from tenant_contact where tenant = $1 and form = $2 returning target;
+
+-- name: drop_notices
+-- Nobody receives them.
+delete from tenant_notice where tenant = $1 and form = $2 and sent_at is null;
+
+-- name: forget_retired
+-- Contacts are personal data, and a retired tenant has no mail to be told of.
+delete from tenant_contact where tenant in (select id from tenant where retired_at is not null);
+
+-- name: forget_notices
+-- Older than $1.
+delete from tenant_notice where made_at < $1;
+
+-- name: notices
+-- Newest first.
+select n.*, t.slug from tenant_notice n join tenant t on t.id = n.tenant
+where n.tenant = $1 and ($2::bigint is null or n.id < $2) order by n.id desc limit $3;
+
+-- name: secrets
+-- For `mailcordon secrets rotate`.
+select tenant, form, secret from tenant_contact order by tenant, form for update;
+
+-- name: rewrite_secret
+-- Under another encryption key.
+update tenant_contact set secret = $3 where tenant = $1 and form = $2;

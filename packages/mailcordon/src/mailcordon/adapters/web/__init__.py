@@ -1,0 +1,1 @@
+"""Requests to addresses that people configure: alerts, and notices to tenants."""

@@ -1,0 +1,213 @@
+"""What each form of channel is sent: the same facts as JSON for a webhook, as Slack's or PagerDuty's document, or as a mail."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from mailcordon.core.incident import Severity
+from mailcordon.messages import alerts as messages
+from mailcordon.observe.alerts.nouns import Due, DueNotice, Incident, What
+
+PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
+_PAGERDUTY_SEVERITY: Mapping[Severity, str] = {
+    "critical": "critical",
+    "high": "error",
+    "medium": "warning",
+    "low": "info",
+}
+_PAGERDUTY_ACTION = {What.ACKNOWLEDGED: "acknowledge", What.CLOSED: "resolve"}  #: the others trigger
+_LONGEST_SUMMARY = 1_024  #: characters (PagerDuty Events API v2)
+_LONGEST_SLACK_TEXT = 3_000  #: characters of a section (Slack's Block Kit)
+_LONGEST_SUBJECT = 200
+
+
+def webhook(due: Due, now: int) -> bytes:
+    """A `type`, a `timestamp` and `data`, as Standard Webhooks recommends."""
+    document = {
+        "type": f"incident.{due.what.value}",
+        "timestamp": _iso(now),
+        "data": {**_data(due.incident), "done": [_done(one) for one in due.done], "text": text(due, now)},
+    }
+    return _json(document)
+
+
+def slack(due: Due, now: int) -> bytes:
+    headline, rest = title(due), lines(due, now)
+    section = {"type": "mrkdwn", "text": _slack_text(f"*{_escaped(headline)}*\n{_escaped(rest)}")}
+    document: dict[str, Any] = {
+        "text": _escaped(headline),
+        "blocks": [{"type": "section", "text": section}],
+        "unfurl_links": False,
+    }
+    if due.incident.command is not None and due.what is not What.CLOSED:
+        command = {"type": "mrkdwn", "text": _slack_text(f"```{_escaped(due.incident.command)}```")}
+        document["blocks"].append({"type": "section", "text": command})
+    return _json(document)
+
+
+def pagerduty(due: Due, now: int, *, routing_key: str, installation: str) -> bytes:
+    incident = due.incident
+    action = _PAGERDUTY_ACTION.get(due.what, "trigger")
+    document: dict[str, Any] = {
+        "routing_key": routing_key,
+        "event_action": action,
+        "dedup_key": f"mailcordon/{installation}/incident/{incident.id}",
+    }
+    if action == "trigger":
+        document["payload"] = {
+            "summary": title(due)[:_LONGEST_SUMMARY],
+            "source": f"mailcordon/{installation}",
+            "severity": _PAGERDUTY_SEVERITY[incident.severity],
+            "timestamp": _iso(incident.since),
+            "component": incident.name,
+            "group": incident.tenant_slug or "platform",
+            "class": incident.kind.value,
+            "custom_details": {"text": text(due, now), **_data(incident)},
+        }
+        document["client"] = "Mailcordon"
+    return _json(document)
+
+
+def email(due: Due, now: int) -> tuple[str, str]:
+    """Subject and text."""
+    return title(due)[:_LONGEST_SUBJECT], text(due, now)
+
+
+def title(due: Due) -> str:
+    incident = due.incident
+    return messages.title(due.what.value, incident.severity, incident.sentence, incident.id)
+
+
+def lines(due: Due, now: int) -> str:
+    """What, whose, since when, what was done, what next."""
+    incident = due.incident
+    return messages.alert(
+        incident=incident.id,
+        what=due.what.value,
+        kind=incident.kind.value,
+        severity=incident.severity,
+        whose=incident.tenant_slug,
+        culprit=incident.culprit,
+        since=incident.since,
+        now=now,
+        done=[messages.done(one.at, one.author, one.text) for one in due.done],
+        next=incident.next,
+        mitigated=incident.mitigated_at,
+        acknowledged_by=incident.acknowledged_by,
+        closed=None
+        if incident.closed_at is None
+        else (incident.closed_at, incident.closed_by or "", incident.closed_because or ""),
+        open_incidents=due.open_incidents,
+    )
+
+
+def text(due: Due, now: int) -> str:
+    """All of it for people, with one command to paste."""
+    command = None if due.what is What.CLOSED else due.incident.command
+    return messages.whole(due.incident.sentence, lines(due, now), command)
+
+
+def notice(due: DueNotice, now: int) -> tuple[str, str]:
+    """Subject and text of what a tenant is told."""
+    ended = all(item.ended for item in due.items)
+    parts = [
+        messages.notice_ended(item.mail, item.why)
+        if item.ended
+        else messages.notice_held(item.mail, item.why, item.since, item.until, item.resume)
+        for item in due.items
+    ]
+    return messages.notice_title(due.contact.slug, ended=ended), "\n\n".join(parts)
+
+
+def notice_webhook(due: DueNotice, now: int) -> bytes:
+    document = {
+        "type": "holds.changed",
+        "timestamp": _iso(now),
+        "data": {
+            "tenant": due.contact.slug,
+            "items": [
+                {
+                    "kind": item.kind,
+                    "number": item.number,
+                    "state": "released" if item.ended else "held",
+                    "mail": item.mail,
+                    "why": item.why,
+                    "since": _iso(item.since),
+                    "until": None if item.until is None else _iso(item.until),
+                    "resume": None if item.ended else item.resume,
+                }
+                for item in due.items
+            ],
+            "text": notice(due, now)[1],
+        },
+    }
+    return _json(document)
+
+
+def test_webhook(now: int, sentence: str) -> bytes:
+    return _json({"type": "test", "timestamp": _iso(now), "data": {"text": sentence}})
+
+
+def test_slack(sentence: str) -> bytes:
+    return _json({"text": _escaped(sentence)})
+
+
+def test_pagerduty(action: str, sentence: str, *, routing_key: str, installation: str, now: int) -> bytes:
+    document: dict[str, Any] = {
+        "routing_key": routing_key,
+        "event_action": action,
+        "dedup_key": f"mailcordon/{installation}/test/{now}",
+    }
+    if action == "trigger":
+        source = f"mailcordon/{installation}"
+        document["payload"] = {"summary": sentence, "source": source, "severity": "info"}
+    return _json(document)
+
+
+def _data(incident: Incident) -> dict[str, object]:
+    return {
+        "incident": incident.id,
+        "kind": incident.kind.value,
+        "severity": incident.severity,
+        "scope": incident.scope.value,
+        "name": incident.name,
+        "tenant": incident.tenant_slug,
+        "culprit": incident.culprit,
+        "sentence": incident.sentence,
+        "next": incident.next,
+        "command": incident.command,
+        "since": _iso(incident.since),
+        "opened_at": _iso(incident.opened_at),
+        "mitigated_at": _iso_or_none(incident.mitigated_at),
+        "acknowledged_at": _iso_or_none(incident.acknowledged_at),
+        "acknowledged_by": incident.acknowledged_by,
+        "closed_at": _iso_or_none(incident.closed_at),
+        "closed_because": incident.closed_because,
+    }
+
+
+def _done(one: Any) -> dict[str, object]:
+    return {"at": _iso(one.at), "author": one.author, "text": one.text}
+
+
+def _escaped(words: str) -> str:
+    """Slack's control characters: without this a sentence could mention everybody, or show a link as something else."""
+    return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _slack_text(words: str) -> str:
+    return words if len(words) <= _LONGEST_SLACK_TEXT else words[: _LONGEST_SLACK_TEXT - 1] + "…"
+
+
+def _iso(ms: int) -> str:
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _iso_or_none(ms: int | None) -> str | None:
+    return None if ms is None else _iso(ms)
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

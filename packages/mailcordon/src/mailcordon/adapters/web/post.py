@@ -1,0 +1,205 @@
+"""One POST to a URL that somebody else configured.
+
+The name is resolved once, every address that it has is checked, and the connection goes to one of these: a name that resolves
+to something else a moment later changes nothing. The certificate must be the name's. Redirects are not followed, proxies of the
+environment are not used, and what comes back is bounded in size and time. Nothing of the answer but its status is shown to
+anybody, so that no page of ours can be read this way.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mailcordon.adapters.web import addresses
+from mailcordon.adapters.web.addresses import Network
+from mailcordon.messages import alerts as messages
+from mailcordon.observe.alerts.ports import NotDelivered
+
+if TYPE_CHECKING:
+    import aiohttp
+    from aiohttp.abc import AbstractResolver
+
+SECONDS = 10.0  #: for all of it: name, connection, answer
+LARGEST_ANSWER = 16 * 1024  #: bytes that are read
+LONGEST_URL = 2_000
+_MOST_WAIT = 3_600  #: seconds of a Retry-After that are believed
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    status: int
+    body: bytes
+
+
+class Poster:
+    """`networks`: addresses that are allowed although they are not public, and may be reached without TLS."""
+
+    def __init__(
+        self,
+        networks: Sequence[Network] = (),
+        *,
+        seconds: float = SECONDS,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._networks = tuple(networks)
+        self._seconds = seconds
+        self._tls = tls
+
+    def check(self, url: str) -> None:
+        """Raises ValueError for a URL that can never be used. Its addresses are checked at each request."""
+        parts = _parts(url)
+        host = parts.hostname or ""
+        try:
+            literal = ipaddress.ip_address(host)
+        except ValueError:
+            if parts.scheme != "https" and not self._networks:
+                raise ValueError(messages.url_without_tls()) from None
+            return
+        if not addresses.is_allowed(host, self._networks):
+            raise ValueError(messages.address_not_allowed(host))
+        if parts.scheme != "https" and not addresses.is_named(literal, self._networks):
+            raise ValueError(messages.url_without_tls())
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Sent:
+        """The answer, if its status is 2xx. Raises NotDelivered."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._post(url, body, headers)
+        except TimeoutError:
+            raise NotDelivered(messages.no_answer(self._seconds)) from None
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Sent:
+        import aiohttp
+
+        try:
+            parts = _parts(url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+        except ValueError as wrong:
+            raise NotDelivered(str(wrong)) from None
+        found = await self._resolve(parts.hostname or "", port)
+        if parts.scheme != "https" and not all(
+            addresses.is_named(ipaddress.ip_address(one), self._networks) for one in found
+        ):
+            raise NotDelivered(messages.url_without_tls())
+        connector = aiohttp.TCPConnector(
+            resolver=_known(parts.hostname or "", found),
+            use_dns_cache=False,
+            force_close=True,
+            limit=1,
+            ssl=self._tls if self._tls is not None else True,
+            socket_factory=self._socket,
+        )
+        try:
+            async with (
+                aiohttp.ClientSession(
+                    connector=connector,
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    auto_decompress=False,
+                    max_line_size=8_190,
+                ) as session,
+                session.post(
+                    url,
+                    data=body,
+                    headers={"User-Agent": "Mailcordon", "Accept": "*/*", **headers},
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                if not 200 <= answer.status < 300:
+                    wait = _wait(answer.headers.get("Retry-After"))
+                    raise NotDelivered(messages.answered(answer.status), retry_after=wait)
+                return Sent(answer.status, await _read(answer.content))
+        except aiohttp.ClientConnectorCertificateError:
+            raise NotDelivered(messages.bad_certificate(parts.hostname or "")) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NotDelivered(messages.not_reached(_why(error))) from None
+
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        """All its addresses, each of them allowed. Raises NotDelivered."""
+        try:
+            rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise NotDelivered(messages.name_not_found(host)) from None
+        found = list(dict.fromkeys(str(row[4][0]) for row in rows))
+        for address in found:
+            if not addresses.is_allowed(address, self._networks):
+                raise NotDelivered(messages.resolves_to(host, address))
+        if not found:
+            raise NotDelivered(messages.name_not_found(host))
+        return found
+
+    def _socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
+        """The last look: whatever led here, no socket is made for another address."""
+        address = str(info[4][0])
+        if not addresses.is_allowed(address, self._networks):
+            raise OSError(messages.address_not_allowed(address))
+        return socket.socket(info[0], info[1], info[2])
+
+
+def _known(of: str, found: Sequence[str]) -> "AbstractResolver":
+    """A resolver of aiohttp that knows one name, and asks nobody."""
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    class Known(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            if host != of:
+                raise OSError(host)
+            return [
+                ResolveResult(
+                    hostname=host,
+                    host=one,
+                    port=port,
+                    family=socket.AF_INET6 if ":" in one else socket.AF_INET,
+                    proto=socket.IPPROTO_TCP,
+                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                )
+                for one in found
+            ]
+
+        async def close(self) -> None:
+            pass
+
+    return Known()
+
+
+def _parts(url: str):
+    """Raises ValueError for what is no URL of a web server, or has a user or password in it."""
+    if len(url) > LONGEST_URL or not url.isascii() or any(not 33 <= ord(one) <= 126 for one in url):
+        raise ValueError(messages.bad_url())
+    parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError(messages.bad_url()) from None
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or "@" in parts.netloc
+        or "%" in parts.netloc
+    ):
+        raise ValueError(messages.bad_url())
+    return parts
+
+
+async def _read(content: "aiohttp.StreamReader") -> bytes:
+    """The first bytes. The rest stays unread: the connection is not used again."""
+    return await content.read(LARGEST_ANSWER)
+
+
+def _wait(header: str | None) -> int | None:
+    return (
+        min(int(header), _MOST_WAIT)
+        if header and header.isascii() and header.isdigit() and len(header) < 9
+        else None
+    )
+
+
+def _why(error: Exception) -> str:
+    cause = getattr(error, "os_error", error)
+    return str(getattr(cause, "strerror", None) or type(error).__name__)

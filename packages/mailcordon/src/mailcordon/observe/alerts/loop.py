@@ -1,0 +1,111 @@
+"""Sends alerts and notices: each round plans what is to be told, and sends what is due.
+
+It runs in control, and in the API for as long as no control process reports, so that a dead control is told too. Rounds of
+several processes do no harm: planning takes a lock, and each message is leased to one process. A message whose process dies is
+sent again with the same id, by which receivers drop copies.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from mailcordon.observe.alerts import trouble
+from mailcordon.observe.alerts.nouns import Due, DueNotice
+from mailcordon.observe.alerts.ports import AlertStore, Courier, NotDelivered, NoticeStore
+
+_LOG = logging.getLogger(__name__)
+EVERY = 1.0  #: seconds
+NOTICES_EVERY = 5.0  #: seconds; a tenant is told within a minute
+AT_ONCE = 16  #: messages under way
+_LONGEST_WAIT = 30.0
+_RETIRED_EVERY = 600.0
+
+
+class Alerts:
+    """`now`: the time in milliseconds, as the store has it. `leads`: whether this process is to work at present."""
+
+    def __init__(
+        self,
+        store: AlertStore,
+        notices: NoticeStore,
+        courier: Courier,
+        now: Callable[[], Awaitable[int]],
+        leads: Callable[[], Awaitable[bool]],
+        *,
+        notices_every: float = NOTICES_EVERY,
+    ) -> None:
+        self._store = store
+        self._notices = notices
+        self._courier = courier
+        self._now = now
+        self._leads = leads
+        self._notices_every = notices_every
+
+    async def round(self) -> int:
+        """Alerts that are to be told now. Returns how many messages were tried."""
+        await self._store.plan()
+        due = await self._store.due(AT_ONCE)
+        if due:
+            now = await self._now()
+            await asyncio.gather(*(self._alert(one, now) for one in due))
+        return len(due)
+
+    async def notice_round(self) -> int:
+        """Notices to tenants that are to be sent now."""
+        await self._notices.plan()
+        due = await self._notices.due(AT_ONCE)
+        if due:
+            now = await self._now()
+            await asyncio.gather(*(self._notice(one, now) for one in due))
+        return len(due)
+
+    async def _alert(self, due: Due, now: int) -> None:
+        lane = due.channel.lane
+        if lane is not None:
+            why = trouble.reason(due.incident, await self._store.lane_state(lane))
+            if why is not None:
+                await self._store.skipped(due, why)
+                return
+        try:
+            await self._courier.deliver(due, now)
+        except NotDelivered as failed:
+            await self._store.failed(due, str(failed), retry_after=failed.retry_after)
+        else:
+            await self._store.sent(due)
+
+    async def _notice(self, notice: DueNotice, now: int) -> None:
+        try:
+            await self._courier.tell(notice, now)
+        except NotDelivered as failed:
+            await self._notices.failed(notice, str(failed), retry_after=failed.retry_after)
+        else:
+            await self._notices.sent(notice)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Returns soon after `stop` is set."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat("send alerts", EVERY, self.round, stop))
+            group.create_task(self._repeat("tell tenants", self._notices_every, self.notice_round, stop))
+            forget = self._notices.forget_retired
+            group.create_task(
+                self._repeat("forget contacts of retired tenants", _RETIRED_EVERY, forget, stop)
+            )
+
+    async def _repeat(
+        self, name: str, every: float, duty: Callable[[], Awaitable[object]], stop: asyncio.Event
+    ) -> None:
+        wait = every
+        while not stop.is_set():
+            try:
+                if await self._leads():
+                    await duty()
+                wait = every
+            except Exception as error:  # the database may be away: the next round reads everything anew
+                _LOG.warning(
+                    "could not %s: %s; retrying in %.1f s", name, error or type(error).__name__, wait
+                )
+                wait = min(wait * 2, max(every, _LONGEST_WAIT))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await stop.wait()

@@ -1,0 +1,352 @@
+"""Alerts from rows to a receiver: real database, real HTTP. The receiver counts."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.alert_store import PostgresAlerts
+from mailcordon.adapters.db.contact_store import PostgresContacts
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.secrets import make_secret_key
+from mailcordon.adapters.web import standard_webhooks
+from mailcordon.adapters.web.courier import WebCourier
+from mailcordon.adapters.web.post import Poster
+from mailcordon.app.alerts import _LaneKeys  # pyright: ignore[reportPrivateUsage]
+from mailcordon.control.keys import Keys
+from mailcordon.core.principal import SCOPES, Principal
+from mailcordon.observe.alerts.channels import Channels, NewChannel
+from mailcordon.observe.alerts.loop import Alerts
+from mailcordon_fixtures.receiver import Receiver
+
+LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
+ANN = Principal(
+    key_id=1,
+    prefix="k7pq2m9d",
+    name="ann",
+    holder="ann",
+    tenant_id=None,
+    tenant_slug=None,
+    scopes=frozenset(SCOPES),
+)
+MINUTE = 60_000
+
+
+@dataclass
+class AlertWorld:
+    owner: engine.Connection
+    pool: engine.Pool
+    alerts: PostgresAlerts
+    contacts: PostgresContacts
+    channels: Channels
+    loop: Alerts
+    secret_key: str
+
+    async def incident(self, cause: str = "set:mc-urgent", **values: Any) -> int:
+        row = {
+            "kind": "drift",
+            "severity": "high",
+            "scope": "set",
+            "name": "mc-urgent",
+            "sentence": "Destination outcome of set mc-urgent is disabled at SES",
+            "next": "Enable it",
+            "command": "mailcordon drift show 7",
+            **values,
+        }
+        names = ", ".join(row)
+        marks = ", ".join(f"${n}" for n in range(2, len(row) + 2))
+        return await self.owner.fetchval(
+            f"insert into incident (cause, since, opened_at, seen_at, cause_seen_at, {names})"
+            f" values ($1, now_ms() - 240000, now_ms(), now_ms(), now_ms(), {marks}) returning id",
+            cause,
+            *row.values(),
+        )
+
+    async def change(self, incident: int, what: str) -> None:
+        await self.owner.execute(f"update incident set {what} where id = $1", incident)
+
+    async def close(self, incident: int) -> None:
+        await self.change(
+            incident, "closed_at = now_ms(), closed_by = 'mailcordon', closed_because = 'quiet'"
+        )
+
+    async def add(self, name: str = "night", form: str = "webhook", **more: Any) -> str | None:
+        return await self.channels.add(NewChannel(name=name, form=form, **more), ANN, because=None)
+
+    async def rounds(self, *, after_ms: int = 0) -> int:
+        """Rounds until nothing is due. `after_ms`: so much later."""
+        self.alerts.clock_ms += after_ms
+        self.contacts.clock_ms += after_ms
+        tried = 0
+        while done := await self.loop.round():
+            tried += done
+        return tried
+
+    async def notices(self, *, after_ms: int = 10_000) -> int:
+        self.alerts.clock_ms += after_ms
+        self.contacts.clock_ms += after_ms
+        return await self.loop.notice_round()
+
+    async def timeline(self, incident: int) -> list[tuple[str, str]]:
+        rows = await self.owner.fetch(
+            "select what, text from incident_entry where incident = $1 order by id", incident
+        )
+        return [(row["what"], row["text"]) for row in rows]
+
+
+@pytest.fixture
+async def told(database: Any) -> AsyncIterator[AlertWorld]:
+    owner = await engine.connect(database.dsn("owner"))
+    pool = await engine.create_pool(database.dsn("control"))
+    secret_key = make_secret_key()
+    alerts, contacts = PostgresAlerts(pool, [secret_key]), PostgresContacts(pool, [secret_key])
+    poster = Poster(LOOPBACK, seconds=20)
+    courier = WebCourier(poster, installation="test", api_url=None)
+    channels = Channels(
+        alerts,
+        contacts,
+        courier,
+        _LaneKeys(Keys(KeyStore(pool))),
+        check_url=poster.check,
+        new_secret=standard_webhooks.new_secret,
+        is_secret=standard_webhooks.is_secret,
+        has_api=True,
+    )
+    loop = Alerts(alerts, contacts, courier, alerts.now, _always)
+    yield AlertWorld(owner, pool, alerts, contacts, channels, loop, secret_key)
+    await pool.close()
+    await owner.close()
+
+
+async def _always() -> bool:
+    return True
+
+
+def kinds(receiver: Receiver) -> list[str]:
+    return [got.json["type"] for got in receiver.take()]
+
+
+async def test_an_incident_is_told_once_and_that_it_is_closed_once(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    incident = await told.incident()
+    await told.rounds()
+    await told.rounds(after_ms=MINUTE)
+    (got,) = receiver.take()
+    assert (got.json["type"], got.json["data"]["incident"]) == ("incident.opened", incident)
+    await told.close(incident)
+    await told.rounds()
+    await told.rounds(after_ms=MINUTE)
+    assert kinds(receiver) == ["incident.closed"]
+    assert [what for what, _ in await told.timeline(incident)] == ["alerted", "alerted"]
+
+
+async def test_an_alert_says_what_whose_since_when_what_was_done_what_next_and_one_command(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    incident = await told.incident(culprit="role deploy")
+    await told.owner.execute(
+        "insert into incident_entry (incident, at, what, author, text)"
+        " values ($1, now_ms(), 'action', 'ann', 'held newsletter mail of acme')",
+        incident,
+    )
+    await told.rounds()
+    text = receiver.take()[0].json["data"]["text"]
+    for part in (
+        "Destination outcome of set mc-urgent is disabled at SES",
+        "Whose: the platform",
+        "Due to: role deploy",
+        "Since: ",
+        "ann: held newsletter mail of acme",
+        "Next: Enable it",
+        "mailcordon drift show 7",
+        f"mailcordon incident ack {incident}",
+    ):
+        assert part in text
+
+
+async def test_a_webhook_is_signed_as_standard_webhooks_has_it_with_one_id_for_all_tries(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    secret = await told.add(url=receiver.url)
+    assert secret is not None
+    await told.incident()
+    receiver.answer(500)
+    await told.rounds()
+    await told.rounds(after_ms=6_000)
+    first, second = receiver.take()
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    signed = f"{second.headers['webhook-id']}.{second.headers['webhook-timestamp']}.".encode() + second.body
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert second.headers["webhook-signature"] == f"v1,{expected}"
+
+
+async def test_it_is_sent_again_until_somebody_acknowledges_it(told: AlertWorld, receiver: Receiver) -> None:
+    await told.add(url=receiver.url)
+    incident = await told.incident()
+    await told.rounds()
+    for minutes in (15, 60, 240):
+        await told.rounds(after_ms=minutes * MINUTE - 1_000)
+        await told.rounds(after_ms=2_000)
+    assert kinds(receiver) == ["incident.opened", *["incident.reminder"] * 3]
+    await told.change(incident, "acknowledged_at = now_ms(), acknowledged_by = 'ann'")
+    await told.rounds()
+    await told.rounds(after_ms=100 * 60 * MINUTE)
+    assert kinds(receiver) == ["incident.acknowledged"]
+
+
+async def test_what_becomes_worse_and_what_opens_again_is_told_again(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    incident = await told.incident()
+    await told.rounds()
+    await told.change(incident, "severity = 'critical'")
+    await told.rounds()
+    await told.close(incident)
+    await told.rounds()
+    await told.change(incident, "closed_at = null, closed_by = null, closed_because = null")
+    await told.rounds()
+    assert kinds(receiver) == [f"incident.{what}" for what in ("opened", "worsened", "closed", "reopened")]
+
+
+async def test_a_receiver_that_is_down_delays_no_other_and_gets_the_present_later(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    with_port = f"http://127.0.0.1:{_closed_port()}/hook"
+    await told.add("down", url=with_port)
+    await told.add("night", url=receiver.url)
+    incident = await told.incident()
+    await told.rounds()
+    assert kinds(receiver) == ["incident.opened"]
+    timeline = await told.timeline(incident)
+    assert sorted(what for what, _ in timeline) == ["alerted", "not-alerted"]
+    assert any("down" in text and "not reached" in text for _, text in timeline)
+    for _ in range(4):
+        await told.rounds(after_ms=10 * MINUTE)
+    assert [what for what, _ in await told.timeline(incident)].count("not-alerted") == 1
+    failing = await told.alerts.failing(for_ms=0)
+    assert [row["name"] for row in failing] == ["down"]
+    await told.owner.execute(
+        "update alert_channel d set secret = n.secret from alert_channel n where n.name = 'night' and d.name = 'down'"
+    )
+    receiver.take()
+    await told.rounds(after_ms=31 * MINUTE)
+    assert "incident.opened" in kinds(receiver)
+    assert await told.alerts.failing(for_ms=0) == []
+
+
+async def test_two_processes_send_each_message_once(told: AlertWorld, receiver: Receiver) -> None:
+    await told.add(url=receiver.url)
+    for n in range(20):
+        await told.incident(f"tenant:t{n}")
+    await asyncio.gather(*(told.loop.round() for _ in range(6)))
+    await told.rounds()
+    assert len(receiver.take()) == 20
+
+
+async def test_a_message_whose_process_dies_is_sent_again_with_its_id(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    await told.incident()
+    await told.alerts.plan()
+    (leased,) = await told.alerts.due(10)
+    await told.rounds()
+    assert receiver.take() == []
+    await told.rounds(after_ms=61_000)
+    (got,) = receiver.take()
+    assert got.headers["webhook-id"] == leased.message
+
+
+async def test_a_thousand_incidents_are_told_in_parts_and_each_says_how_many_there_are(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    await told.owner.execute(
+        "insert into incident (kind, cause, severity, scope, name, sentence, next, since, opened_at, seen_at, cause_seen_at)"
+        " select 'domain-lapsed', 'identity:' || n, 'low', 'identity', n::text, 'lapsed', 'repair',"
+        " now_ms(), now_ms(), now_ms(), now_ms() from generate_series(1, 1000) n"
+    )
+    worst = await told.incident("role:dispatch", severity="critical")
+    await told.rounds()
+    got = receiver.take()
+    assert len(got) == 30
+    assert worst in [one.json["data"]["incident"] for one in got]
+    assert "1001 incidents" in got[0].json["data"]["text"]
+    await told.rounds(after_ms=11 * MINUTE)
+    assert len([one for one in kinds(receiver) if one == "incident.opened"]) == 30
+
+
+async def test_slack_gets_its_form_and_no_mention_of_everybody(told: AlertWorld, receiver: Receiver) -> None:
+    await told.add(form="slack", url=receiver.url)
+    await told.incident(sentence="<!channel> <https://evil.example|mail & more>")
+    await told.rounds()
+    (got,) = receiver.take()
+    document = json.dumps(got.json)
+    assert "<" not in document
+    assert "&lt;!channel&gt;" in got.json["text"]
+    assert {block["type"] for block in got.json["blocks"]} == {"section"}
+    assert "mailcordon drift show 7" in document
+
+
+async def test_pagerduty_is_triggered_acknowledged_and_resolved_by_one_key(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(form="pagerduty", url=receiver.url, key="R0123456789abcdef0123456789abcde")
+    incident = await told.incident()
+    await told.rounds()
+    await told.change(incident, "acknowledged_at = now_ms(), acknowledged_by = 'ann'")
+    await told.rounds()
+    await told.close(incident)
+    await told.rounds()
+    got = [one.json for one in receiver.take()]
+    assert [one["event_action"] for one in got] == ["trigger", "acknowledge", "resolve"]
+    assert len({one["dedup_key"] for one in got}) == 1
+    assert {one["routing_key"] for one in got} == {"R0123456789abcdef0123456789abcde"}
+    assert got[0]["payload"]["severity"] == "error"
+    assert set(got[0]["payload"]) >= {"summary", "source", "severity", "timestamp", "class", "group"}
+
+
+async def test_no_secret_is_in_clear_in_the_database(told: AlertWorld, receiver: Receiver) -> None:
+    secret = await told.add(url=f"{receiver.url}/T0K3N")
+    await told.add("pager", "pagerduty", url=receiver.url, key="R0123456789abcdef0123456789abcde")
+    stored = str([tuple(row) for row in await told.owner.fetch("select * from alert_channel")])
+    audited = str([tuple(row) for row in await told.owner.fetch("select * from audit")])
+    for hidden in (secret or "", "T0K3N", "R0123456789abcdef0123456789abcde"):
+        assert hidden not in stored
+        assert hidden not in audited
+        assert hidden not in repr(await told.channels.get("night", with_secret=True))
+    assert "channel.add" in audited
+
+
+async def test_a_channel_that_is_removed_is_told_nothing_more(told: AlertWorld, receiver: Receiver) -> None:
+    await told.add(url=receiver.url)
+    await told.incident()
+    await told.alerts.plan()
+    await told.channels.remove("night", actor="ann", because="left")
+    await told.rounds()
+    await told.incident("role:dispatch")
+    await told.rounds()
+    assert receiver.take() == []
+    assert await told.owner.fetchval("select secret from alert_channel") is None
+    await told.add(url=receiver.url)  # the name is free again
+
+
+def _closed_port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
