@@ -46,7 +46,7 @@ class ContactBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     channel: str | None = (
         None  #: of email: the alert channel whose lane carries it; not needed if there is one only
     )
-    tell: list[Literal["holds"]] = ["holds"]
+    tell: list[Literal["holds"]] = msgspec.field(default_factory=lambda: ["holds"])
     because: str | None = None
 
 
