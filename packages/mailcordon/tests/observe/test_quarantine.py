@@ -15,7 +15,7 @@ from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.ses.certificates import Certificates, LocalSource
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
-from mailcordon.control import status, status_checks
+from mailcordon.control import status, status_events
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import ids
 from mailcordon.core import quarantine as kinds
@@ -148,7 +148,7 @@ async def test_a_kind_without_room_counts_the_newest_and_says_so(world: World, b
         [problem] = [one for one in status.judge(facts).problems if one.check == "quarantine"]
         assert problem.code == "quarantine-full"
         assert "18 documents so far" in problem.sentence
-        later = replace(facts, now=facts.now + status_checks.QUARANTINE_NEWS_MS + 1)
+        later = replace(facts, now=facts.now + status_events.QUARANTINE_NEWS_MS + 1)
         assert "quarantine-full" not in {one.code for one in status.judge(later).problems}
 
 

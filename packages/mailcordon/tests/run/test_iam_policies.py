@@ -377,6 +377,7 @@ def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]
         "tenants_with_status": lambda: ses.tenants_with_status("DISABLED"),
         "get_entity": lambda: ses.get_entity(arn),
         "entities": ses.entities,
+        "open_recommendations": lambda: ses.open_recommendations("BOUNCE"),
         "put_policy": lambda: ses.put_policy(arn, "standard"),
         "put_status": lambda: ses.put_status(arn, "ENABLED"),
         "status_cause": lambda: ses.status_cause(arn),

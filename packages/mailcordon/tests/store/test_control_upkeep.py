@@ -21,6 +21,7 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
@@ -44,6 +45,7 @@ from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
+from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import SesLists
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.unlisting import Unlister
@@ -291,6 +293,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         erasures=Erasures(ErasureStore(world.control)),
         beside=Beside(BesideStore(world.control), world.administer, cell="default", recheck=45.0),
         findings=Findings(FindingStore(world.control), world.governor),
+        ses_findings=SesFindings(SesFindingStore(world.control), world.administer),
         checks=IdentityChecks(
             IdentityCheckStore(world.control),
             ControlReader(world.control, world.control),

@@ -19,6 +19,7 @@ from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
@@ -40,9 +41,11 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
-from mailcordon.control.retention import Keep
+from mailcordon.control.retention import DAY_MS, Keep
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import SHARED_SECONDS, Scan
+from mailcordon.control.ses_findings import EVERY as ADVICE_SECONDS
+from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import RETRY_SECONDS, SesLists
 from mailcordon.control.signals import URGENT_PER_MINUTE, Signals
 from mailcordon.control.unlisting import Unlister
@@ -109,6 +112,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         outcomes = (config.outcome_queue_url or "").rpartition("/")[2]
         look = FeedbackLook(ses, road, topic=topic, queue=outcomes)
         watch = Watch(FeedbackStore(pool, topic=topic), look, queue=outcomes)
+        ses_findings = SesFindings(
+            SesFindingStore(pool),
+            ses,
+            every=3.0 if local else ADVICE_SECONDS,
+            keep_ms=config.keep_records_days * DAY_MS,
+        )
         services = schedule.Services(
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if local else None, scan),
@@ -137,6 +146,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 look_seconds=2.0 if local else 60.0,
             ),
             findings=Findings(FindingStore(pool), governor, keep_days=config.keep_records_days),
+            ses_findings=ses_findings,
             judge=Judge(
                 ProofStore(pool),
                 ses,
@@ -163,6 +173,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             scan=scan,
             loops=_loops(config.ses_calls_per_second),
         )
+        services.facts.advice_problem = lambda: ses_findings.problem
         if config.management_queue_url is not None:
             queue = open_queue(
                 config.management_queue_url,
@@ -175,7 +186,14 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             decode = partial(management_events.decode, region=config.region)
             rate = rates.per_second
             urgent = None if rate is None else max(1, round(URGENT_PER_MINUTE * rate))
-            signals = Signals(queue, HintStore(pool), decode, cell=config.cell, urgent_per_minute=urgent)
+            signals = Signals(
+                queue,
+                HintStore(pool),
+                decode,
+                cell=config.cell,
+                urgent_per_minute=urgent,
+                advised=ses_findings.notice,
+            )
             services.facts.signals = signals.facts
             await stack.enter_async_context(wiring.running(signals.run(stop), stop))
         counts = CohortStore(config.login_url("control"))

@@ -5,11 +5,13 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.alarm_reader import AlarmReader
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.incident_store import IncidentStore
 from mailcordon.adapters.db.rate_alarm_store import RateAlarmStore
 from mailcordon.app import alerts, wiring
 from mailcordon.config import Config
+from mailcordon.control import alarms
 from mailcordon.observe import rate_watch
 from mailcordon.observe.incidents import rules
 from mailcordon.observe.incidents.loop import Incidents
@@ -22,7 +24,9 @@ _CONNECTIONS = 4  #: sources are asked at the same time
 def sources(config: Config, control: Pool) -> list[Source]:
     """Everything that raises alarms. `control`: connections of the control login, for these sources only."""
     rates = RateWatch(RateAlarmStore(control), rate_watch.LOCAL if config.local else None)
+    status = AlarmReader(control, alarms.LOCAL if config.local else None)
     found: list[Source] = [
+        Source(name="status", read=status.read),
         Source(name="rates", read=rates.read),
         Source(name="alert channels", read=alerts.source(control, config)),
     ]

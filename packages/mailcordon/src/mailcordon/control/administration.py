@@ -109,6 +109,10 @@ class Administration(Protocol):
 
     async def entities(self) -> list[Whole]: ...
 
+    async def open_recommendations(self, type: str) -> list[Whole]:
+        """SES's own findings of one type that are open: of tenants, identities and the account."""
+        ...
+
     async def put_policy(self, tenant_arn: str, policy: str) -> None: ...
 
     async def put_status(self, tenant_arn: str, status: str) -> None:

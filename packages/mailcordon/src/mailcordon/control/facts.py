@@ -12,12 +12,14 @@ class ControlFacts:
     last_account: int | None = None  #: the last answer of GetAccount
     #: The calls to SES and the rolling scan, while this process is the one that reconciles.
     calls: Callable[[], Mapping[str, object]] | None = None
+    advice_problem: Callable[[], str | None] | None = None  #: why SES's findings could not be read
     signals: SignalFacts | None = None  #: None: no queue of management events is set
 
     def document(self) -> dict[str, object]:
         return {
             "last_reconcile": self.last_reconcile,
             "last_account": self.last_account,
+            "advice_problem": None if self.advice_problem is None else self.advice_problem(),
             "calls": None if self.calls is None else self.calls(),
             "signals": None if self.signals is None else self.signals.document(),
         }

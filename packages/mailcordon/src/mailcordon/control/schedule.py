@@ -25,6 +25,7 @@ from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
+from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import SesLists
 from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
@@ -45,6 +46,7 @@ class Intervals:
     hints: float = 1.0  #: management events about what is not ours, and approved changes of it
     account: float = 60.0  #: each run is one call at SES's management rate
     pauses: float = 60.0
+    advice: float = 1.0  #: whether it is time to read SES's findings
     checks: float = 15.0  #: domains whose check is due; most are due once a day
     lapses: float = 5.0  #: the holds that lapses ask for
     removals: float = 2.0
@@ -96,6 +98,7 @@ class Services:
     erasures: Erasures
     beside: Beside
     findings: Findings
+    ses_findings: SesFindings
     claims: Claims
     dkim: DkimSigning
     judge: Judge
@@ -124,6 +127,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("erase personal data", intervals.clock, lambda: services.erasures.run(stop)),
         ("ask SES for the account's rate", intervals.account, lambda: _poll_account(services)),
         ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
+        ("read SES's findings", intervals.advice, services.ses_findings.advance),
         ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
         ("end the stops that cover no lane", intervals.align, services.governor.stops.end_of_no_lane),
         ("remove suppressions", intervals.removals, services.ses_lists.remove),

@@ -32,6 +32,7 @@ URGENT_PER_MINUTE = 20
 PURGE_EVERY = 3_600.0  #: seconds
 FIRST_PAUSE = 0.5  #: seconds until the first retry; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE = 30.0
+ADVICE = "Advisor Recommendation"  #: how the types of events about SES's own findings begin (ses.md 1.8)
 MALFORMED = "malformed"
 NOT_STORED = "not stored"
 
@@ -83,9 +84,11 @@ class Signals:
         *,
         cell: str,
         urgent_per_minute: int | None = None,
+        advised: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`urgent_per_minute` None: every look is urgent."""
+        """`urgent_per_minute` None: every look is urgent. `advised` is called when SES tells of a finding of its own."""
+        self._advised = advised
         self._queue = queue
         self._store = store
         self._decode = decode
@@ -128,6 +131,8 @@ class Signals:
                 continue
             verdict, places = hints.judge(call, self._cell)
             self.facts.counted[verdict] += 1
+            if call.event.startswith(ADVICE):
+                self._advised()
             if call.says_who:
                 found += [
                     Hint(event=call.event, place=place, by=call.by, at=call.at or now) for place in places

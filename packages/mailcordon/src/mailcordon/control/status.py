@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mailcordon.control import status_checks
+from mailcordon.control import status_checks, subjects
 from mailcordon.control.problem import CHECKS, Check, Problem
 from mailcordon.control.retention import Storage
 from mailcordon.control.status_facts import Beat, Facts, Waiting, alive, refusals
@@ -36,13 +36,17 @@ class Status:
         return not self.problems
 
 
+def problems(facts: Facts, check: Check) -> Iterable[Problem]:
+    """All of one check. The alarms are made of the same (control/alarms.py)."""
+    if check in facts.unread:
+        return [_unread(check, facts.unread[check])]
+    return status_checks.OF[check](facts)
+
+
 def judge(facts: Facts) -> Status:
     found: list[Problem] = []
     for check in CHECKS:
-        if check in facts.unread:
-            found.append(_unread(check, facts.unread[check]))
-        else:
-            found += _bounded(status_checks.OF[check](facts))
+        found += _bounded(problems(facts, check))
     return Status(
         at=facts.now,
         problems=tuple(found),
@@ -89,7 +93,5 @@ def _unread(check: Check, why: str) -> Problem:
         check=check,
         sentence=status.status_not_checked(check=check, why=why),
         next=status.status_not_checked_next(),
+        about=subjects.of_check(check),
     )
-
-
-# Notices -----------------------------------------------------------------------------------------------------------------

@@ -1,14 +1,16 @@
 """The checks behind the status: each yields the problems in one part of the facts (control/status.py). Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from mailcordon.control import subjects
 from mailcordon.control.problem import Check, Problem
-from mailcordon.control.status_facts import MINUTE, Account, Facts, alive, by_queue
+from mailcordon.control.status_events import backlogs, doubtful, feedback, full_quarantine, ses_findings
+from mailcordon.control.status_facts import MINUTE, Account, Facts, Waiting, alive
 from mailcordon.core import health
 from mailcordon.core.health import ROLES
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import MEANINGS, Reason
-from mailcordon.messages import feedback, identities, providers, reasons, status, times
+from mailcordon.messages import alarms, identities, providers, reasons, status, times
 
 #: How long mail of a class may wait for its turn. A person waits for urgent mail: half of it leaves within a second, and 30 s
 #: is when they ask for another. A receipt after 10 minutes is late, not useless. A newsletter of a day's size may take hours
@@ -18,10 +20,6 @@ LONGEST_WAIT_MS: Mapping[Class, int] = {
     Class.TRANSACTIONAL: 10 * MINUTE,
     Class.MARKETING: 360 * MINUTE,
 }
-#: SES publishes Send events within seconds (ses.md 4); an observer that catches up after a restart needs minutes.
-FEEDBACK_MS = 5 * MINUTE
-COUNTS_MS = 15_000  #: changes of counts are folded every second
-QUEUE_SILENT_MS = MINUTE  #: a receive waits 20 s at most and is then repeated
 ACCOUNT_OLD_MS = 5 * MINUTE  #: GetAccount is asked every minute
 UNKNOWN_MARGIN_MS = 5 * MINUTE  #: beyond the grace: a canary, its event and the queue's visibility time-out
 FEWEST_DAYS = 3  #: partitions ahead: a weekend
@@ -33,14 +31,20 @@ UNLEARNT_MS = (
 )  #: a domain is looked up within seconds; a large import of new addresses may take minutes
 LOOKED_UP_MS = 10 * MINUTE  #: how long a look-up speaks of the DNS as it is
 FEWEST_FAILED = 20  #: fewer may be a few domains whose own DNS is broken
-QUARANTINE_NEWS_MS = 24 * 60 * MINUTE  #: a document that quarantine had no room for is shown this long
+MANY_LANES = 20  #: mail of so many lanes waits too long and nothing is stopped: no lane of them is the cause
+IDLE_MS = (
+    MINUTE  #: without a claim, although mail waits too long: a slow lane's next turn may be this far away
+)
 
 
 def _roles(facts: Facts) -> Iterator[Problem]:
     for role in ROLES:
         if alive(facts, role):
             continue
-        last = max((beat.beat for beat in facts.beats if beat.role == role), default=None)
+        beat = max(
+            (beat for beat in facts.beats if beat.role == role), key=lambda one: one.beat, default=None
+        )
+        last = None if beat is None else beat.beat
         since = None if last is None else times.minute(last)
         yield Problem(
             code="role-silent",
@@ -50,27 +54,58 @@ def _roles(facts: Facts) -> Iterator[Problem]:
             else status.status_role_silent(role=role, since=since),
             next=status.status_start_role(role=role),
             since=last,
+            about=subjects.of_role(role, beat),
         )
 
 
 def _waiting(facts: Facts) -> Iterator[Problem]:
-    for one in facts.waiting:
-        waited, most = facts.now - one.since, LONGEST_WAIT_MS[one.class_]
-        if waited > most:
-            yield Problem(
-                code="mail-waits",
-                check="waiting mail",
-                sentence=status.status_mail_waits(
-                    class_=one.class_.word,
-                    tenant=one.tenant,
-                    type=one.type,
-                    waited=_duration(waited),
-                    most=_duration(most),
-                ),
-                next=status.status_mail_waits_next(tenant=one.tenant, type=one.type),
-                whose=one.tenant,
-                since=one.since,
-            )
+    of_lane = {(one.tenant, one.type): one for one in (*facts.waiting, *facts.late)}
+    late = [one for one in of_lane.values() if facts.now - one.since > LONGEST_WAIT_MS[one.class_]]
+    plain = [one for one in late if not subjects.explanations(one, facts)]
+    many = len(plain) >= MANY_LANES
+    yield from _idle(facts, plain)
+    if many:
+        yield Problem(
+            code="many-lanes-wait",
+            check="waiting mail",
+            sentence=alarms.many_lanes_wait(lanes=len(plain), tenants=len({one.tenant for one in plain})),
+            next=alarms.many_lanes_wait_next(),
+            since=min(one.since + LONGEST_WAIT_MS[one.class_] for one in plain),
+            about=subjects.of_many(len(plain)),
+        )
+    for one in late:
+        yield Problem(
+            code="mail-waits",
+            check="waiting mail",
+            sentence=status.status_mail_waits(
+                class_=one.class_.word,
+                tenant=one.tenant,
+                type=one.type,
+                waited=_duration(facts.now - one.since),
+                most=_duration(LONGEST_WAIT_MS[one.class_]),
+            ),
+            next=status.status_mail_waits_next(tenant=one.tenant, type=one.type),
+            whose=one.tenant,
+            since=one.since,
+            about=subjects.of_waiting(one, facts, many=many),
+        )
+
+
+def _idle(facts: Facts, late: Sequence[Waiting]) -> Iterator[Problem]:
+    """Dispatchers that report, are not stopped, and take none of the mail that may leave."""
+    beats = alive(facts, "dispatch")
+    if not late or not beats or any(beat.facts.get("stopped") or beat.facts.get("because") for beat in beats):
+        return
+    last = max((int(beat.facts.get("last_claim") or 0) for beat in beats), default=0)
+    if facts.now - max(last, *(beat.started for beat in beats), min(one.since for one in late)) > IDLE_MS:
+        yield Problem(
+            code="dispatcher-idle",
+            check="waiting mail",
+            sentence=alarms.dispatch_idle(since=times.minute(last) if last else None),
+            next=alarms.dispatch_idle_next(),
+            since=max(last, min(one.since for one in late)),
+            about=subjects.of_idle(beats),
+        )
 
 
 def _stops(facts: Facts) -> Iterator[Problem]:
@@ -84,6 +119,7 @@ def _stops(facts: Facts) -> Iterator[Problem]:
             next=_who_can_act(stop.cause),
             whose=stop.tenant,
             since=stop.since,
+            about=subjects.of_stop(stop),
         )
     for beat in alive(facts, "dispatch"):
         because = beat.facts.get("stopped")
@@ -94,6 +130,7 @@ def _stops(facts: Facts) -> Iterator[Problem]:
                 check="stops",
                 sentence=status.status_dispatcher_stopped(host=beat.host, pid=beat.pid, because=because),
                 next=_who_can_act(Reason.OUTAGE),
+                about=subjects.of_dispatcher(beat),
             )
 
 
@@ -108,6 +145,7 @@ def _set_aside(facts: Facts) -> Iterator[Problem]:
             check="set-aside mail",
             sentence=status.status_set_aside(count=facts.set_aside),
             next=status.status_set_aside_next(),
+            about=subjects.of_set_aside(),
         )
 
 
@@ -119,6 +157,7 @@ def _account(facts: Facts) -> Iterator[Problem]:
             check="account",
             sentence=reasons.rate_unknown(),
             next=status.status_ask_account_next(),
+            about=subjects.of_account(None, Reason.RATE_UNKNOWN),
         )
     for account in facts.accounts:
         if facts.now - account.polled_at > ACCOUNT_OLD_MS:
@@ -128,6 +167,7 @@ def _account(facts: Facts) -> Iterator[Problem]:
                 sentence=status.status_account_old(cell=account.cell, since=times.minute(account.polled_at)),
                 next=status.status_ask_account_next(),
                 since=account.polled_at,
+                about=subjects.of_account(account, "not-read"),
             )
         if not account.enabled and Reason.ACCOUNT_PAUSED not in stopped:
             yield Problem(
@@ -135,6 +175,7 @@ def _account(facts: Facts) -> Iterator[Problem]:
                 check="account",
                 sentence=reasons.account_paused(),
                 next=status.status_account_paused_next(),
+                about=subjects.of_account(account, Reason.ACCOUNT_PAUSED, "critical"),
             )
         if account.max_24h >= 0 and Reason.DAILY_QUOTA not in stopped:
             yield from _quota(account)
@@ -149,99 +190,8 @@ def _quota(account: Account) -> Iterator[Problem]:
     else:
         return
     advice = status.status_quota_next(most=int(account.max_24h))
-    yield Problem(code=code, check="account", sentence=sentence, next=advice)
-
-
-def _feedback(facts: Facts) -> Iterator[Problem]:
-    for loss in facts.losses:
-        yield Problem(
-            code="feedback-late" if loss.late else "feedback-lost",
-            check="feedback",
-            sentence=loss.sentence,
-            next=feedback.what_next(loss.cause),
-            since=loss.since,
-        )
-    yield from _silence(facts)
-    yield from _queues(facts)
-    yield from _counts(facts)
-
-
-def _silence(facts: Facts) -> Iterator[Problem]:
-    """SES accepted calls long enough ago, and no Send event of a call as late as these has arrived. Control raises a loss sooner,
-    if it runs."""
-    if any(loss.signal == "send" for loss in facts.losses):
-        return
-    minutes = {
-        int(minute)
-        for beat in facts.beats
-        if beat.role == "dispatch"
-        for minute in beat.facts.get("success_minutes", ())
-    }
-    seen = facts.seen_call or 0
-    silent = [
-        minute
-        for minute in minutes
-        if minute * MINUTE > seen and (minute + 1) * MINUTE + FEEDBACK_MS <= facts.now
-    ]
-    if silent:
-        since = min(silent) * MINUTE
-        yield Problem(
-            code="feedback-silent",
-            check="feedback",
-            sentence=status.status_feedback_silent(since=times.minute(since)),
-            next=status.status_feedback_silent_next(),
-            since=since,
-        )
-
-
-def _queues(facts: Facts) -> Iterator[Problem]:
-    observers = alive(facts, "observe")
-    for name, queues in by_queue(observers).items():
-        uncertain = next((queue["uncertain"] for queue in queues if queue.get("uncertain")), None)
-        if uncertain is not None:
-            yield Problem(
-                code="events-uncertain",
-                check="feedback",
-                sentence=status.status_events_uncertain(queue=name, why=uncertain),
-                next=status.status_events_uncertain_next(),
-            )
-            continue
-        left = next((queue["left"] for queue in queues if queue.get("left")), None)
-        if left is not None:
-            yield Problem(
-                code="events-uncertain",
-                check="feedback",
-                sentence=status.status_events_left(queue=name, why=left),
-                next=status.status_events_uncertain_next(),
-            )
-        newest = max((queue.get("last_receive") or 0 for queue in queues), default=0)
-        started = min(beat.started for beat in observers)
-        if facts.now - max(newest, started) > QUEUE_SILENT_MS:
-            yield Problem(
-                code="queue-silent",
-                check="feedback",
-                sentence=status.status_queue_silent(
-                    queue=name, why=next((queue["problem"] for queue in queues if queue.get("problem")), None)
-                ),
-                next=status.status_queue_silent_next(),
-                since=newest or None,
-            )
-
-
-def _counts(facts: Facts) -> Iterator[Problem]:
-    """Of processes that run and do not fold. Without any, the roles are the problem."""
-    folders = [*alive(facts, "control"), *alive(facts, "observe")]
-    if folders and facts.folded_at is not None:
-        since = max(facts.folded_at, min(beat.started for beat in folders))
-        if facts.now - since > COUNTS_MS:
-            seconds = (facts.now - since) // 1000
-            yield Problem(
-                code="counts-behind",
-                check="feedback",
-                sentence=status.status_counts_behind(seconds=seconds),
-                next=status.status_counts_behind_next(),
-                since=since,
-            )
+    about = subjects.of_account(account, Reason.DAILY_QUOTA, "critical" if left < 1 else "high")
+    yield Problem(code=code, check="account", sentence=sentence, next=advice, about=about)
 
 
 def _unknown(facts: Facts) -> Iterator[Problem]:
@@ -254,6 +204,7 @@ def _unknown(facts: Facts) -> Iterator[Problem]:
             ),
             next=status.status_unknown_overdue_next(),
             since=facts.overdue.oldest,
+            about=subjects.of_unknown(),
         )
     for beat in alive(facts, "dispatch"):
         if rejected := beat.facts.get("rejected"):
@@ -262,6 +213,7 @@ def _unknown(facts: Facts) -> Iterator[Problem]:
                 check="unknown outcomes",
                 sentence=status.status_results_rejected(count=rejected, host=beat.host, pid=beat.pid),
                 next=status.status_results_rejected_next(),
+                about=subjects.of_results(beat),
             )
 
 
@@ -273,6 +225,7 @@ def _resources(facts: Facts) -> Iterator[Problem]:
             sentence=status.status_plan_waits(calls=plan.calls),
             next=status.status_plan_waits_next(plan=plan.id),
             since=plan.since,
+            about=subjects.of_plan(plan.id),
         )
     for found in facts.findings:
         yield Problem(
@@ -282,6 +235,7 @@ def _resources(facts: Facts) -> Iterator[Problem]:
             next=status.status_drift_next(finding=found.id, plan=found.plan),
             whose=found.tenant,
             since=found.since,
+            about=subjects.of_drift(found),
         )
     for one in facts.failing:
         yield Problem(
@@ -290,6 +244,7 @@ def _resources(facts: Facts) -> Iterator[Problem]:
             sentence=status.status_resource_failing(kind=one.kind, name=one.name, error=one.error),
             next=status.status_resource_failing_next(tenant=one.tenant),
             whose=one.tenant,
+            about=subjects.of_failing(one),
         )
 
 
@@ -302,6 +257,7 @@ def _domains(facts: Facts) -> Iterator[Problem]:
             next=identities.domains_lapsed_next(one.domain),
             whose=one.tenant,
             since=one.since,
+            about=subjects.of_lapse(one),
         )
     if facts.unchecked is not None:
         days = UNCHECKED_MS // (24 * 60 * MINUTE)
@@ -310,6 +266,7 @@ def _domains(facts: Facts) -> Iterator[Problem]:
             check="domains",
             sentence=identities.domains_unchecked(facts.unchecked.count, days),
             next=identities.domains_unchecked_next(facts.unchecked.domain),
+            about=subjects.of_look_ups("domains"),
         )
     yield from _recipients(facts)
 
@@ -325,6 +282,7 @@ def _recipients(facts: Facts) -> Iterator[Problem]:
             sentence=providers.not_looked_up(found.waiting, times.minute(found.waiting_since)),
             next=providers.not_looked_up_next(),
             since=found.waiting_since,
+            about=subjects.of_look_ups("recipients"),
         )
     if found.failed >= FEWEST_FAILED and found.failed > found.answered:
         yield Problem(
@@ -332,6 +290,7 @@ def _recipients(facts: Facts) -> Iterator[Problem]:
             check="domains",
             sentence=providers.look_ups_fail(found.failed, found.failed + found.answered, found.detail or ""),
             next=providers.look_ups_fail_next(),
+            about=subjects.of_look_ups("recipients"),
         )
 
 
@@ -343,6 +302,7 @@ def _partitions(facts: Facts) -> Iterator[Problem]:
             check="partitions",
             sentence=status.status_partitions_missing(),
             next=status.status_migrate(),
+            about=subjects.of_database("partitions"),
         )
     elif days < FEWEST_DAYS:
         yield Problem(
@@ -350,6 +310,7 @@ def _partitions(facts: Facts) -> Iterator[Problem]:
             check="partitions",
             sentence=status.status_partitions_few(days=max(0, days)),
             next=status.status_partitions_few_next(),
+            about=subjects.of_database("partitions"),
         )
 
 
@@ -361,28 +322,8 @@ def _strays(facts: Facts) -> Iterator[Problem]:
                 check="default partitions",
                 sentence=status.status_default_partition(table=each.table, rows=each.in_default),
                 next=status.status_partitions_few_next(),
+                about=subjects.of_database("partitions", each.table),
             )
-
-
-def _quarantine(facts: Facts) -> Iterator[Problem]:
-    for kind in facts.quarantine:
-        if kind.not_kept_at is None or facts.now - kind.not_kept_at > QUARANTINE_NEWS_MS:
-            continue
-        yield Problem(
-            code="quarantine-full",
-            check="quarantine",
-            sentence=status.status_quarantine_full(
-                why=kind.why,
-                entries=kind.entries,
-                most_entries=kind.most_entries,
-                bytes=kind.bytes,
-                most_bytes=kind.most_bytes,
-                not_kept=kind.not_kept,
-                since=times.minute(kind.not_kept_at),
-            ),
-            next=status.status_quarantine_full_next(why=kind.why),
-            since=kind.not_kept_at,
-        )
 
 
 def _snapshots(facts: Facts) -> Iterator[Problem]:
@@ -394,6 +335,7 @@ def _snapshots(facts: Facts) -> Iterator[Problem]:
             sentence=status.status_snapshot_old(seconds=seconds),
             next=status.status_snapshot_old_next(),
             since=facts.now - seconds * 1000,
+            about=subjects.of_database("snapshots"),
         )
 
 
@@ -406,6 +348,7 @@ def _clocks(facts: Facts) -> Iterator[Problem]:
                 check="clocks",
                 sentence=status.status_clock_skew(host=beat.host, seconds=round(skew / 1000)),
                 next=status.status_clock_next(),
+                about=subjects.of_clock(beat.host),
             )
 
 
@@ -420,13 +363,16 @@ OF: Mapping[Check, Callable[[Facts], Iterator[Problem]]] = {
     "stops": _stops,
     "set-aside mail": _set_aside,
     "account": _account,
-    "feedback": _feedback,
+    "feedback": feedback,
     "unknown outcomes": _unknown,
     "resources at SES": _resources,
+    "findings of SES": ses_findings,
+    "backlogs": backlogs,
     "domains": _domains,
     "partitions": _partitions,
     "default partitions": _strays,
-    "quarantine": _quarantine,
+    "quarantine": full_quarantine,
+    "integrity": doubtful,
     "snapshots": _snapshots,
     "clocks": _clocks,
 }

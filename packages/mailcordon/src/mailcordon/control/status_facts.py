@@ -9,6 +9,7 @@ from mailcordon.control.problem import Check
 from mailcordon.control.retention import Storage
 from mailcordon.core import health
 from mailcordon.core.health import Role
+from mailcordon.core.incident import Severity
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 
@@ -39,6 +40,10 @@ class Waiting:
     tenant: str
     type: str
     since: int  #: its acceptance, or the release of its lane if that was later
+    lane: int | None = None
+    domain: str | None = None
+    configuration_set: str | None = None
+    ses_tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,18 @@ class OpenStop:
     since: int
     probe_at: int | None
     last_probe: str | None
+    record: str = ""  #: the sentence without when it is tested next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHold:
+    """A hold of a tenant, as the timeline of an incident tells it."""
+
+    id: int
+    tenant: str  #: slug
+    by: str
+    sentence: str
+    since: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +142,53 @@ class OpenFinding:
     sentence: str
     plan: int | None  #: that repairs it and waits for a person
     since: int
+    severity: Severity = "high"
+    resource_kind: str = ""
+    resource: str = ""
+    by: str | None = None  #: who made it, in words
+    held: bool = False  #: whether a hold of the drift policy stops the tenant's mail meanwhile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SesFinding:
+    """What SES itself finds wrong with a tenant, an identity or the account, as ListRecommendations shows it (ses.md 1.7)."""
+
+    id: int
+    tenant: str | None  #: slug; None: not a tenant of ours
+    name: str  #: of SES's resource, e.g. the SES tenant
+    type: str  #: BOUNCE, COMPLAINT, FEEDBACK_3P or IP_LISTING
+    impact: str  #: LOW or HIGH; others may come
+    description: str  #: SES's words
+    since: int
+    quiet: bool = False  #: whether every lane of the tenant is held, stopped or retired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubtful:
+    """Events of one kind, from one sender, that lately went to quarantine because they contradict our records."""
+
+    why: str  #: as in quarantine
+    tenant: str | None  #: slug, if that is certain
+    source: str  #: where the events came from: a queue or another door
+    documents: int  #: copies included
+    detail: str  #: of the newest
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullLane:
+    """A lane that lately refused mail, since its backlog is full."""
+
+    lane: int
+    tenant: str
+    type: str
+    sentence: str  #: that callers were answered with
+    refused: int  #: messages, by all API processes
+    since: int
+    held: bool = False
+    domain: str | None = None
+    configuration_set: str | None = None
+    ses_tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +197,7 @@ class LapsedDomain:
     tenant: str  #: slug
     sentence: str  #: what is missing
     since: int
+    held: bool = False  #: whether every lane that sends from it is held or retired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,14 +245,22 @@ class OpenLoss:
     cause: str
     late: bool
     since: int
+    id: int = 0
+    because: str = ""  #: the cause as a sentence
+    configuration_set: str | None = None  #: None: every set
+    provider: str | None = None  #: None: every provider
+    tenant: str | None = None  #: whose set it is; None: all tenants'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     now: int  #: the database's clock, milliseconds since 1970
     beats: Sequence[Beat] = ()
-    waiting: Sequence[Waiting] = ()
+    waiting: Sequence[Waiting] = ()  #: the longest wait of each class
+    late: Sequence[Waiting] = ()  #: every lane whose mail waits longer than its class may, the oldest 200
     stops: Sequence[OpenStop] = ()
+    past_stops: Sequence[OpenStop] = ()  #: those that ended lately: mail may still wait because of them
+    was_silent: bool = False  #: whether no dispatcher has reported for a while lately
     holds: Sequence[HeldMail] = ()
     retirements: Sequence[HeldRetirement] = ()
     accounts: Sequence[Account] = ()
@@ -199,6 +272,9 @@ class Facts:
     failing: Sequence[FailingResource] = ()
     plans: Sequence[WaitingPlan] = ()
     findings: Sequence[OpenFinding] = ()
+    ses_findings: Sequence[SesFinding] = ()
+    full: Sequence[FullLane] = ()
+    doubtful: Sequence[Doubtful] = ()
     lapsed: Sequence[LapsedDomain] = ()
     unchecked: Unchecked | None = None
     recipients: RecipientDomains | None = None

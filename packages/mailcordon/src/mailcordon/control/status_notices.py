@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from mailcordon.control.problem import Problem
-from mailcordon.control.status_checks import QUEUE_SILENT_MS
+from mailcordon.control.status_events import QUEUE_SILENT_MS
 from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, refusals
-from mailcordon.messages import status, times
+from mailcordon.messages import alarms, status, times
 
 CLOCK_NEWS_MS = 10 * MINUTE  #: a correction of a clock is shown this long
 REFUSAL_NEWS_MS = 10 * MINUTE  #: and the last refusal of a door
@@ -59,6 +59,13 @@ def notices(facts: Facts) -> Iterator[Problem]:
             sentence=status.status_unproved(failed=unproved.failed, changed=unproved.changed),
             next=status.status_unproved_next(tenant=unproved.tenant),
             whose=unproved.tenant,
+        )
+    for why in {str(why) for beat in alive(facts, "control") if (why := beat.facts.get("advice_problem"))}:
+        yield Problem(
+            code="findings-unread",
+            check="findings of SES",
+            sentence=alarms.advice_unread(why=why),
+            next=alarms.advice_unread_next(),
         )
     yield from _event_notices(alive(facts, "observe"))
     yield from _signal_notices(facts)

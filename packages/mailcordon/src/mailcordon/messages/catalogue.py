@@ -19,6 +19,7 @@ SUBJECTS = (
     *("reasons", "status", "queues", "event_doors", "holds", "sharing", "providers", "bounces"),
     "identities",
     "incidents",
+    "alarms",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     "alerts",
     "metrics",

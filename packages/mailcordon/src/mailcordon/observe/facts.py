@@ -49,6 +49,9 @@ class QueueFacts:
     live: bool = False
     problem: str | None = None  #: why it does not receive
     uncertain: str | None = None  #: why it stopped receiving: a certificate of SNS cannot be fetched
+    waiting: int | None = (
+        None  #: messages in the queue when they were last counted, those that are being read included
+    )
     #: When messages were last left in the queue, as nobody knows whether their certificate exists, and why.
     last_left: tuple[int, str] | None = None
 
@@ -77,6 +80,7 @@ class QueueFacts:
             "unverified": self.totals.quarantined["unverified"],
             "odd": self.totals.odd,
             "not_kept": sum(self.totals.not_kept.values()),
+            "waiting": self.waiting,
             "live": self.live,
             "problem": self.problem,
             "uncertain": self.uncertain,

@@ -46,6 +46,7 @@ MANY_FULL = 4  #: full receives in a row that start one more receiver
 MAX_BUFFERED = 200  #: receives whose messages are not stored yet
 FIRST_PAUSE = 0.1  #: seconds until the first retry; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE = 5.0
+COUNT_EVERY = 30.0  #: seconds
 TICK = 0.25  #: seconds between two ticks of the watermark
 ASK_EVERY = 1.0  #: seconds between two questions to the database whether the watermark is needed
 ASK_PATIENCE = 3.0  #: seconds; while such a question is open for longer, nothing is received
@@ -103,6 +104,7 @@ class Pipeline:
             for n, receive in enumerate([self._receive(None), *map(self._receive, self._wanted)])
         ]
         storing = asyncio.create_task(self._store_all(), name=f"store {self._queue.name}")
+        receivers.append(asyncio.create_task(self._count_all(), name=f"count {self._queue.name}"))
         if self._proves:
             receivers.append(asyncio.create_task(self._prove_all(), name=f"prove {self._queue.name}"))
         stopping = asyncio.create_task(stop.wait())
@@ -163,6 +165,15 @@ class Pipeline:
             elif messages:
                 # A call costs the same for one message as for ten, and a waiting call returns with the first one.
                 await asyncio.sleep(self._gather / 2)
+
+    async def _count_all(self) -> None:
+        """Counts what waits in the queue, for the status."""
+        while True:
+            try:
+                self.facts.waiting = await self._queue.count()
+            except Unreachable:  # a receive fails as well, and says so
+                self.facts.waiting = None
+            await asyncio.sleep(COUNT_EVERY)
 
     def _add_receivers(self, full: int) -> None:
         for wanted in self._wanted[: full // MANY_FULL]:

@@ -79,6 +79,7 @@ _OF_THE_ACCOUNT = (
     "GetSuppressedDestination",
     "ListConfigurationSets",
     "ListEmailIdentities",
+    "ListRecommendations",
     "ListReputationEntities",
     "ListTenants",
     "PutAccountSuppressionAttributes",

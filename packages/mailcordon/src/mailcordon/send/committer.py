@@ -178,6 +178,7 @@ class Committer:
                 self._check_backlog(item.slug, entry)
                 out.append((item, _message(item, entry.route, self._ids.next(self._now_ms()))))
             except TooMuch as problem:
+                self._facts.full(entry.route.lane.id, str(problem), self._now_ms())
                 refused.append((item, entry.route.lane.tenant, problem))
         if refused:
             await self._refuse(refused)

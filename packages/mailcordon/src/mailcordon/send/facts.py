@@ -64,6 +64,20 @@ class DispatchFacts:
         }
 
 
+FULL_MS = 120_000  #: a lane that refused mail for its backlog is reported for so long
+MOST_FULL = 50  #: lanes that are reported
+
+
+@dataclass(slots=True)
+class FullLane:
+    """A lane that refuses mail, since its backlog is full."""
+
+    since: int
+    last: int
+    sentence: str
+    refused: int = 1
+
+
 @dataclass(slots=True)
 class AcceptFacts:
     """Of one API process since its start."""
@@ -71,14 +85,41 @@ class AcceptFacts:
     accepted: int = 0  #: deliveries
     last_accepted: int | None = None
     skew_ms: int | None = None  #: the database's clock minus this host's, at the last commit
+    _full: dict[int, FullLane] = field(default_factory=dict[int, FullLane])  #: by lane, the last refusal last
 
     def stored(self, deliveries: int, database_now: int) -> None:
         self.accepted += deliveries
         self.last_accepted = database_now
         self.skew_ms = database_now - host_ms()
 
+    def full(self, lane: int, sentence: str, now: int) -> None:
+        """The lane refused a message. `now` by the database's clock."""
+        known = self._full.pop(lane, None)
+        if known is None or now - known.last > FULL_MS:
+            known = FullLane(since=now, last=now, sentence=sentence)
+        else:
+            known.last, known.sentence = now, sentence
+            known.refused += 1
+        self._full[lane] = known
+        while len(self._full) > MOST_FULL:
+            del self._full[next(iter(self._full))]
+
+    def _full_now(self, now: int) -> list[dict[str, object]]:
+        self._full = {lane: one for lane, one in self._full.items() if now - one.last <= FULL_MS}
+        return [
+            {
+                "lane": lane,
+                "since": one.since,
+                "last": one.last,
+                "refused": one.refused,
+                "sentence": one.sentence,
+            }
+            for lane, one in self._full.items()
+        ]
+
     def document(self) -> dict[str, object]:
         return {
+            "full": self._full_now(host_ms() + (self.skew_ms or 0)),
             "accepted": self.accepted,
             "last_accepted": self.last_accepted,
             "skew_ms": self.skew_ms,

@@ -288,7 +288,7 @@ def _finding(row: asyncpg.Record) -> Finding:
         member=row["member"],
         tenant=row["slug"],
         detail=json.loads(row["detail"]),
-        by=_by(row["by"]),
+        by=by_of(row["by"]),
         act=row["act"] or TABLE[kind].act,
         repair=json.loads(row["repair"]),
         plan=row["plan"],
@@ -301,7 +301,8 @@ def _finding(row: asyncpg.Record) -> Finding:
     )
 
 
-def _by(text: str | None) -> By | None:
+def by_of(text: str | None) -> By | None:
+    """Who made a difference, as it is stored with the finding."""
     if text is None:
         return None
     known: dict[str, Any] = json.loads(text)

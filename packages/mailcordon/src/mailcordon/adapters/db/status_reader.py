@@ -6,13 +6,22 @@ not hide a stop. A database that is away is an error of the whole.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, engine, health_reader, queries, storage_reader
+from mailcordon.adapters.db import (
+    alarm_facts,
+    connection_pool,
+    engine,
+    finding_store,
+    health_reader,
+    queries,
+    storage_reader,
+)
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
@@ -22,6 +31,8 @@ from mailcordon.control.problem import Check
 from mailcordon.control.status_facts import Facts
 from mailcordon.core.drift import Drift
 from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+from mailcordon.messages import alarms as alarm_messages
 from mailcordon.messages import holds as hold_messages
 
 _SQL = queries.load("status_reader.sql")
@@ -30,6 +41,15 @@ _TIMEOUT = 5.0  #: seconds for one statement
 
 _Connection = engine.Connection | engine.PooledConnection
 _Read = Callable[[_Connection], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What is read at once. `seconds`: how old its facts may be for the alarms, which are judged every second."""
+
+    checks: tuple[Check, ...]  #: that cannot be made without it
+    read: _Read
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +67,27 @@ class StatusReader:
 async def read(connection: _Connection) -> Facts:
     """Raises what the driver raises for a database that cannot be reached."""
     now = await connection.fetchval(_SHARED.now, timeout=_TIMEOUT)
+    found, unread = await readings(connection, READINGS)
+    return Facts(now=now, unread=unread, **found)
+
+
+async def readings(
+    connection: _Connection, wanted: Sequence[Reading]
+) -> tuple[dict[str, Any], dict[Check, str]]:
+    """The members of `Facts` that they read, and why the facts of a check are missing. Raises what the driver raises for a
+    database that cannot be reached."""
     found: dict[str, Any] = {}
     unread: dict[Check, str] = {}
-    for checks, reading in _READINGS:
+    for one in wanted:
         try:
-            found.update(await reading(connection))
+            found.update(await one.read(connection))
         except UNREACHABLE as error:
             if connection.is_closed():
                 raise
-            unread.update(dict.fromkeys(checks, in_words(error)))
+            unread.update(dict.fromkeys(one.checks, in_words(error)))
         except asyncpg.PostgresError as error:
-            unread.update(dict.fromkeys(checks, in_words(error)))
-    return Facts(now=now, unread=unread, **found)
+            unread.update(dict.fromkeys(one.checks, in_words(error)))
+    return found, unread
 
 
 async def _beats(connection: _Connection) -> Mapping[str, Any]:
@@ -115,6 +144,7 @@ def _stop(row: asyncpg.Record) -> status_facts.OpenStop:
         since=stop.since,
         probe_at=stop.next_probe,
         last_probe=stop.last_probe,
+        record=stop.record,
     )
 
 
@@ -131,21 +161,25 @@ async def _seen_call(connection: _Connection) -> Mapping[str, Any]:
 
 async def _losses(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.losses, timeout=_TIMEOUT)
-    found = [LossView(**_with_evidence(row)) for row in rows]
-    return {
-        "losses": [
-            status_facts.OpenLoss(
-                signal=one.signal, sentence=one.sentence, cause=one.cause, late=one.late, since=one.since
-            )
-            for one in found
-        ]
-    }
+    return {"losses": [_loss(row) for row in rows]}
 
 
-def _with_evidence(row: asyncpg.Record) -> dict[str, Any]:
-    found: dict[str, Any] = dict(row)
-    found["evidence"] = json.loads(found["evidence"])
-    return found
+def _loss(row: asyncpg.Record) -> status_facts.OpenLoss:
+    values: dict[str, Any] = {**row, "evidence": json.loads(row["evidence"])}
+    tenant = values.pop("tenant")
+    one = LossView(**values)
+    return status_facts.OpenLoss(
+        signal=one.signal,
+        sentence=one.sentence,
+        cause=one.cause,
+        late=one.late,
+        since=one.since,
+        id=one.id,
+        because=one.because,
+        configuration_set=one.configuration_set,
+        provider=None if one.provider is None else Provider(one.provider).word,
+        tenant=tenant,
+    )
 
 
 async def _overdue(connection: _Connection) -> Mapping[str, Any]:
@@ -177,6 +211,11 @@ async def _failing(connection: _Connection) -> Mapping[str, Any]:
                 sentence=difference.says(Drift(row["kind"]), json.loads(row["detail"])),
                 plan=row["plan"],
                 since=row["since"],
+                severity=row["severity"],
+                resource_kind=row["resource_kind"],
+                resource=row["resource"],
+                by=_caller(row["by"]),
+                held=row["held"],
             )
             for row in found
         ],
@@ -187,6 +226,13 @@ async def _failing(connection: _Connection) -> Mapping[str, Any]:
             for row in rows
         ],
     }
+
+
+def _caller(by: str | None) -> str | None:
+    who = finding_store.by_of(by)
+    if who is None or who.name is None:
+        return None
+    return alarm_messages.caller(name=who.name, address=who.source_ip)
 
 
 async def _domains(connection: _Connection) -> Mapping[str, Any]:
@@ -200,6 +246,7 @@ async def _domains(connection: _Connection) -> Mapping[str, Any]:
                 tenant=row["tenant"],
                 sentence=lapses.because(row["domain"], lapses.from_json(json.loads(row["evidence"]))),
                 since=row["since"],
+                held=row["held"],
             )
             for row in rows
         ],
@@ -227,20 +274,24 @@ async def _unproved(connection: _Connection) -> Mapping[str, Any]:
     return {"unproved": status_facts.UnprovedLanes(**row) if row["tenant"] is not None else None}
 
 
-#: The checks that cannot be made without a reading, and the reading.
-_READINGS: tuple[tuple[tuple[Check, ...], _Read], ...] = (
-    (("roles", "feedback", "clocks"), _beats),
-    (("waiting mail",), _waiting),
-    (("stops",), _stops),
-    (("set-aside mail",), _set_aside),
-    (("account",), _accounts),
-    (("feedback",), _seen_call),
-    (("feedback",), _losses),
-    (("unknown outcomes",), _overdue),
-    (("resources at SES",), _failing),
-    (("domains",), _domains),
-    (("partitions", "default partitions"), _storage),
-    (("quarantine",), _quarantine),
-    (("feedback",), _unproved),
-    (("snapshots",), _snapshot),
+READINGS: tuple[Reading, ...] = (
+    Reading(("roles", "feedback", "clocks"), _beats, 1),
+    Reading(("waiting mail",), _waiting, 30),
+    Reading(("waiting mail",), alarm_facts.late_lanes, 3),
+    Reading(("stops",), _stops, 1),
+    Reading(("waiting mail",), partial(alarm_facts.past_stops, of_row=_stop), 5),
+    Reading(("set-aside mail",), _set_aside, 10),
+    Reading(("account",), _accounts, 2),
+    Reading(("feedback",), _seen_call, 5),
+    Reading(("feedback",), _losses, 1),
+    Reading(("unknown outcomes",), _overdue, 30),
+    Reading(("resources at SES",), _failing, 2),
+    Reading(("findings of SES",), alarm_facts.ses_findings, 1),
+    Reading(("backlogs",), alarm_facts.full_lanes, 2),
+    Reading(("domains",), _domains, 5),
+    Reading(("partitions", "default partitions"), _storage, 300),
+    Reading(("quarantine",), _quarantine, 10),
+    Reading(("integrity",), alarm_facts.doubtful, 2),
+    Reading(("feedback",), _unproved, 300),
+    Reading(("snapshots",), _snapshot, 15),
 )

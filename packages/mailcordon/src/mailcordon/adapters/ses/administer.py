@@ -239,6 +239,11 @@ class Administer:
     async def entities(self) -> list[Whole]:
         return await self._pages("list_reputation_entities", "ReputationEntities")
 
+    async def open_recommendations(self, type: str) -> list[Whole]:
+        # One filter, or STATUS with TYPE or IMPACT (ses.md 1.1).
+        wanted = {"STATUS": "OPEN", "TYPE": type}
+        return await self._pages("list_recommendations", "Recommendations", Filter=wanted)
+
     async def put_policy(self, tenant_arn: str, policy: str) -> None:
         _, partition, _, region, *_ = tenant_arn.split(":")
         await self._call(

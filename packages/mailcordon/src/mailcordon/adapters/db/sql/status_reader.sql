@@ -54,8 +54,11 @@ select (select max(called_at) from send_seen) as seen_call, (select folded_at fr
 
 -- name: losses
 -- Feedback that is lost or late now, the oldest first.
-select id, signal, configuration_set, provider, since, until, raised_at, cause, because, late, missing, evidence
-  from feedback_loss where ended_at is null order by id limit 200;
+select f.id, f.signal, f.configuration_set, f.provider, f.since, f.until, f.raised_at, f.cause, f.because, f.late, f.missing, f.evidence,
+       e.slug as tenant
+  from feedback_loss f left join ses_resource s on s.kind = 'configuration-set' and s.name = f.configuration_set
+  left join tenant e on e.id = s.tenant
+ where f.ended_at is null order by f.id limit 200;
 
 -- name: overdue
 -- Unknown outcomes that should be settled by now, counted up to 1,000.
@@ -80,13 +83,16 @@ select p.id, (select count(*) from plan_change c where c.plan = p.id) as calls, 
 
 -- name: findings
 -- What differs at SES and is high or critical, counted up to 200.
-select f.id, f.kind, f.detail, f.plan, e.slug as tenant, (extract(epoch from f.since) * 1000)::bigint as since
+select f.id, f.kind, f.detail, f.plan, e.slug as tenant, (extract(epoch from f.since) * 1000)::bigint as since, f.severity,
+       f.resource_kind, f.resource, f.by, exists (select from hold h where h.id = f.hold and h.lifted_at is null) as held
   from finding f left join tenant e on e.id = f.tenant
  where f.ended_at is null and f.severity in ('critical', 'high') order by f.severity, f.id limit 200;
 
 -- name: lapsed_domains
 -- Domains that lost records, the longest first, counted up to 200.
-select i.domain, e.slug as tenant, s.evidence::text as evidence, s.lapsed_at as since
+select i.domain, e.slug as tenant, s.evidence::text as evidence, s.lapsed_at as since,
+       not exists (select from route r join lane l on l.id = r.lane
+                    where r.domain = i.domain and not l.held and l.retired_at is null) as held
   from identity_state s join identity i on i.id = s.identity join tenant e on e.id = i.tenant
  where s.lapsed_at is not null and i.retired_at is null and i.freed_at is null order by s.lapsed_at, i.id limit 200;
 

@@ -1,0 +1,52 @@
+"""Reads what is late, full, doubtful or found by SES: facts of the status that the alarms need every few seconds."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import asyncpg
+
+from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db.stop_row import known
+from mailcordon.control import status_checks, status_events, status_facts
+from mailcordon.control.status_facts import OpenStop
+from mailcordon.core.priority import Class
+
+_SQL = queries.load("alarm_facts.sql")
+_TIMEOUT = 5.0  #: seconds for one statement
+PAST_MS = 600_000  #: a stop that ended longer ago explains no waiting mail
+
+_Connection = engine.Connection | engine.PooledConnection
+
+
+async def late_lanes(connection: _Connection) -> Mapping[str, Any]:
+    async with connection.transaction():
+        await connection.execute(_SQL.index_plans)
+        longest = [status_checks.LONGEST_WAIT_MS[class_] for class_ in Class]
+        rows = await connection.fetch(_SQL.late_lanes, longest, timeout=_TIMEOUT)
+    return {"late": [_waiting(dict(row)) for row in rows]}
+
+
+def _waiting(values: dict[str, Any]) -> status_facts.Waiting:
+    return status_facts.Waiting(class_=Class(values.pop("class")), **values)
+
+
+async def past_stops(
+    connection: _Connection, of_row: Callable[[asyncpg.Record], OpenStop]
+) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.past_stops, PAST_MS, timeout=_TIMEOUT)
+    return {"past_stops": [of_row(row) for row in known(rows)]}
+
+
+async def ses_findings(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.ses_findings, timeout=_TIMEOUT)
+    return {"ses_findings": [status_facts.SesFinding(**row) for row in rows]}
+
+
+async def doubtful(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.doubtful, status_events.DOUBTFUL_MS, timeout=_TIMEOUT)
+    return {"doubtful": [status_facts.Doubtful(**row) for row in rows]}
+
+
+async def full_lanes(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.full_lanes, status_events.FULL_MS, timeout=_TIMEOUT)
+    return {"full": [status_facts.FullLane(**row) for row in rows]}

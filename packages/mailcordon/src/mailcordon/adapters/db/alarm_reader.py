@@ -1,0 +1,105 @@
+"""The source of the alarms that the status knows of (control/alarms.py), as the control role.
+
+It is asked every second. Each reading of the status has its own pace (status_reader.READINGS), so that a quiet second costs a few
+index reads, whatever the number of lanes. What cannot be read is judged as it was read last, and is a problem if that lasts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from mailcordon.adapters.db import connection_pool, engine, queries, status_reader
+from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.control.alarms import Alarms, Others, Patience
+from mailcordon.control.problem import Check
+from mailcordon.control.status_facts import Facts, OpenHold, alive
+from mailcordon.core.incident import Alarm
+
+_SQL = queries.load("alarm_reader.sql")
+_SHARED = queries.load("shared.sql")
+_TIMEOUT = 5.0  #: seconds for one statement
+#: Mail that waited while no dispatcher reported leaves within this time after one does.
+SILENCE_EXPLAINS_MS = 600_000
+
+
+class AlarmReader:
+    def __init__(self, control: engine.Pool, patience: Patience | None = None) -> None:
+        self._control = control
+        self._alarms = Alarms(patience)
+        self._known: dict[str, Any] = {}  # members of Facts
+        self._read_at: dict[int, int] = {}  # by place in READINGS, by the database's clock
+        self._unread: dict[Check, tuple[int, str]] = {}
+        self._silent_at: int | None = None  # when no dispatcher reported last
+
+    async def read(self) -> Sequence[Alarm]:
+        """All alarms at present. Raises what the driver raises for a database that cannot be reached."""
+        async with connection_pool.acquire(self._control) as connection:
+            now: int = await connection.fetchval(_SHARED.now, timeout=_TIMEOUT)
+            await self._refresh(connection, now)
+            facts = self._facts(now)
+            slugs = self._slugs(facts)
+            others = Others(
+                tenants=await self._tenants(connection, slugs),
+                holds=await self._holds(connection, slugs),
+                unread=self._unread,
+            )
+        return self._alarms.of(facts, others)
+
+    async def _refresh(self, connection: engine.PooledConnection, now: int) -> None:
+        due = [
+            (place, one)
+            for place, one in enumerate(status_reader.READINGS)
+            # `abs`: the database's clock was set back.
+            if place not in self._read_at or abs(now - self._read_at[place]) >= one.seconds * 1000
+        ]
+        for place, one in due:
+            found, unread = await status_reader.readings(connection, [one])
+            self._known.update(found)
+            if unread:
+                for check, why in unread.items():
+                    since, _ = self._unread.get(check, (now, why))
+                    self._unread[check] = (since, why)
+                continue
+            self._read_at[place] = now
+            for check in one.checks:
+                self._unread.pop(check, None)
+
+    def _facts(self, now: int) -> Facts:
+        facts = Facts(now=now, **self._known)
+        if not alive(facts, "dispatch"):
+            self._silent_at = now
+        lately = self._silent_at is not None and abs(now - self._silent_at) <= SILENCE_EXPLAINS_MS
+        return replace(facts, was_silent=lately)
+
+    def _slugs(self, facts: Facts) -> list[str]:
+        """Tenants that are named by what is wrong."""
+        named = [
+            *(one.tenant for one in facts.late),
+            *(one.tenant for one in facts.stops),
+            *(one.tenant for one in facts.losses),
+            *(one.tenant for one in facts.findings),
+            *(one.tenant for one in facts.ses_findings),
+            *(one.tenant for one in facts.failing),
+            *(one.tenant for one in facts.doubtful),
+            *(one.tenant for one in facts.full),
+            *(one.tenant for one in facts.lapsed),
+        ]
+        return sorted({slug for slug in named if slug is not None})
+
+    async def _tenants(self, connection: engine.PooledConnection, slugs: list[str]) -> dict[str, int]:
+        if not slugs:
+            return {}
+        rows = await connection.fetch(_SQL.tenant_numbers, slugs, timeout=_TIMEOUT)
+        return {row["slug"]: row["id"] for row in rows}
+
+    async def _holds(self, connection: engine.PooledConnection, slugs: list[str]) -> list[OpenHold]:
+        if not slugs:
+            return []
+        rows = await connection.fetch(_SQL.open_holds, slugs, timeout=_TIMEOUT)
+        found: list[OpenHold] = []
+        for row in rows:
+            hold = hold_from_row(row)
+            found.append(
+                OpenHold(id=hold.id, tenant=row["slug"], by=hold.by, sentence=hold.sentence, since=hold.since)
+            )
+        return found

@@ -1,0 +1,64 @@
+-- Facts of the status that are read every few seconds for the alarms: each is cheap while nothing is wrong, and none reads all lanes.
+
+-- name: index_plans
+-- The queue's tables are empty one minute and full the next: statements on them must not be planned by their size (docs/decisions/003).
+select set_config(name, 'off', true) from unnest(array['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_bitmapscan']) name;
+
+-- name: late_lanes
+-- Lanes whose first mail has waited longer than $1 ms by class, apart from mail that a hold keeps; the longest wait first, at most 200.
+-- The lanes with mail are found one after another in the key of `ready`, so a lane without mail costs nothing.
+with recursive busy as (
+    (select lane from ready order by lane limit 1)
+    union all
+    select (select r.lane from ready r where r.lane > b.lane order by r.lane limit 1) from busy b where b.lane is not null
+), head as (
+    select l.id as lane, greatest(ms_of((select r.id from ready r where r.lane = l.id order by r.id limit 1)), l.released_at) as since
+      from busy b join lane l on l.id = b.lane and not l.held
+), retry as (
+    select w.lane, greatest(ms_of(w.id), l.released_at) as since
+      from (select lane, id from waiting where why = 1 order by until limit 1000) w
+      join lane l on l.id = w.lane and not l.held
+), late as (
+    select x.lane, min(x.since) as since from (select * from head union all select * from retry) x
+      join lane l on l.id = x.lane where now_ms() - x.since > ($1::bigint[])[l.class + 1]
+     group by x.lane order by min(x.since) limit 200
+)
+select l.class, e.slug as tenant, t.name as type, x.since, x.lane, r.domain, r.configuration_set, r.ses_tenant
+  from late x join lane l on l.id = x.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
+  left join lateral (select o.* from route o where o.lane = l.id order by o.share desc limit 1) r on true
+ order by x.since;
+
+-- name: past_stops
+-- Stops that ended in the last $1 ms: mail may still wait because of them.
+select s.*, e.slug, t.name as type_name
+  from stop s left join tenant e on e.id = s.tenant
+  left join lane l on l.id = s.lane left join message_type t on t.id = l.type
+ where s.ended_at > now_ms() - $1::bigint order by s.ended_at desc limit 200;
+
+-- name: ses_findings
+-- What SES finds wrong, as it was read last. Of a tenant whose lanes are all held, stopped or retired no mail leaves meanwhile.
+select f.id, e.slug as tenant, f.name, f.type, f.impact, f.description, f.since,
+       f.tenant is not null and not exists (
+           select from lane l where l.tenant = f.tenant and not l.held and not l.stopped and l.retired_at is null) as quiet
+  from ses_finding f left join tenant e on e.id = f.tenant
+ where f.ended_at is null order by f.id limit 200;
+
+-- name: doubtful
+-- Events of the last $1 ms in quarantine, by kind and sender. Mail that did not pass through us has incidents of its own.
+select q.why, e.slug as tenant, q.source, sum(q.copies)::bigint as documents,
+       (extract(epoch from min(q.first_received_at)) * 1000)::bigint as since,
+       (array_agg(q.detail order by q.last_received_at desc))[1] as detail
+  from quarantine q left join tenant e on e.id = q.tenant
+ where q.last_received_at > to_timestamp((now_ms() - $1::bigint) / 1000.0) and q.resolved_at is null and q.why <> 'ungoverned'
+ group by q.why, e.slug, q.source order by min(q.first_received_at) limit 100;
+
+-- name: full_lanes
+-- Lanes that refused mail in the last $1 ms since their backlog is full, as the API processes report it.
+select x.lane, e.slug as tenant, t.name as type, max(x.sentence) as sentence, sum(x.refused)::bigint as refused, min(x.since) as since,
+       l.held, max(r.domain) as domain, max(r.configuration_set) as configuration_set, max(r.ses_tenant) as ses_tenant
+  from role_health h
+ cross join lateral jsonb_to_recordset(coalesce(h.facts -> 'full', '[]')) x (lane int, sentence text, refused bigint, since bigint, last bigint)
+  join lane l on l.id = x.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
+  left join lateral (select o.* from route o where o.lane = l.id order by o.share desc limit 1) r on true
+ where h.role = 'api' and x.last > now_ms() - $1::bigint
+ group by x.lane, e.slug, t.name, l.held order by min(x.since) limit 100;
