@@ -66,10 +66,6 @@ select case when $2 then kind end as kind,
   from incident where opened_at >= $1 and part_of is null
  group by 1, 2 order by 2 desc nulls last, 1 limit 1000;
 
--- name: open_counts
--- How many incidents are open, by kind and severity.
-select kind, severity, count(*) as incidents from incident where closed_at is null group by 1, 2 order by 1, 2;
-
 -- name: change
 -- Locks an incident for a change by a person.
 select closed_at, acknowledged_at, reported_at, tenant, cause,
