@@ -51,6 +51,16 @@ def test_few_events_and_rates_up_to_the_ceiling_are_no_alarm(sent: int, bad: int
     assert found(part(1, sent, bad)) is None
 
 
+@pytest.mark.parametrize("sent", [10, 100, 10_000, 10_000_000])
+def test_of_an_alarm_the_whole_interval_is_above_the_ceiling(sent: int):
+    least = next(
+        bad for bad in range(5, sent + 1, max(1, sent // 10_000)) if found(part(1, sent, bad)) is not None
+    )
+    one = found(part(1, sent, least))
+    assert one is not None
+    assert one.count.rate.low > 0.025
+
+
 def test_the_ceiling_is_that_of_the_class_and_the_signal():
     assert found(part(1, 10_000, 320)) is not None
     assert found(part(1, 10_000, 320), class_=Class.URGENT) is None
@@ -60,7 +70,7 @@ def test_the_ceiling_is_that_of_the_class_and_the_signal():
 
 def test_feedback_that_is_faster_than_usual_is_not_a_high_rate():
     """All bounces of a healthy mailing within its first seconds."""
-    cells = [Cell(start=NOW, span=10, sent=10_000, bounced=160, complained=2)]
+    cells = [Cell(start=NOW, span=10, sent=10_000, bounced=160, complained=5)]
     mail = LaneMail(lane=1, class_=Class.MARKETING, whole=cells, parts=())
     assert judge(mail, BOUNCES, NOW * 60_000 + 2_000) is None
     assert judge(mail, COMPLAINTS, NOW * 60_000 + 2_000) is None

@@ -29,7 +29,9 @@ WINDOW = {Signal.BOUNCES: 24 * _HOUR, Signal.COMPLAINTS: 72 * _HOUR}
 _LEAST_AGE = {Signal.BOUNCES: 1, Signal.COMPLAINTS: 60}
 
 LEAST_EVENTS = 5
-THRESHOLD = 10.0  #: nats against the ceiling, to which the logarithm of the number of things that are compared is added
+#: Nats against the ceiling, to which the logarithm of the number of things that are compared is added. Whatever passes it has
+#: its whole 95 % interval above the ceiling.
+THRESHOLD = 10.0
 #: An alarm lasts until its evidence has fallen to this, so that it does not come and go.
 ENDS_BELOW = 5.0
 #: A part of the mail is at fault if it explains this share of the events that are too many.
@@ -201,7 +203,7 @@ def judge(
     found: dict[Part | None, tuple[Count, float]] = {}
     for part, cells in keys.items():
         count, nats = strongest(cells, signal, limit, exposed)
-        if nats >= threshold and count.rate.low > limit:
+        if nats >= threshold:
             found[part] = count, nats
     if not found:
         return None
