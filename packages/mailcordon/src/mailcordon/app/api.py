@@ -28,6 +28,7 @@ from mailcordon.adapters.db.message_search import MessageSearch
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
+from mailcordon.adapters.db.observing_store import ObservingStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.status_reader import StatusReader
@@ -42,6 +43,7 @@ from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
 from mailcordon.adapters.http import metrics as metric_routes
 from mailcordon.adapters.http import observe as observe_routes
+from mailcordon.adapters.http import observing as observing_routes
 from mailcordon.adapters.http import providers as provider_routes
 from mailcordon.adapters.http import search as search_routes
 from mailcordon.adapters.http import status as status_routes
@@ -198,6 +200,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *contact_routes.routes(
                 contact_routes.ContactServices(reads=controlled.reads, channels=channels, contacts=contacts)
             ),
+            *observing_routes.routes(ObservingStore(pools["control"])),
             *metric_routes.routes(PostgresMetricsReader(*read_as)),
             *search_routes.routes(searching),
             *why_routes.routes(
