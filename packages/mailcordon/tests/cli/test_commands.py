@@ -62,6 +62,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         type_change message_show message_cancel suppression_list suppression_add suppression_remove suppression_explain
         suppression_import suppression_export suppression_forget holds_list stops_list
         key_create key_list key_change key_rotate key_revoke quarantine_list quarantine_show quarantine_replay
+        observe_list observe_map observe_unmap observe_import observe_unmapped
         mailbox_set mailbox_list iam_queue-policy env completion"""
     assert set(every(app)) == {name.replace("_", " ") for name in wanted.split()}
 

@@ -9,9 +9,9 @@ select value from epoch where name = 'desired';
 select name, class, retired_at is not null as retired from message_type order by name;
 
 -- name: tenants
--- All tenants, or those with these slugs.
+-- All tenants, or those with these slugs. Nothing is desired of those that are observed only.
 select id, slug, key, dedicated, ses_tenants, retiring_at is not null as retired
-from tenant where $1::text[] is null or slug = any ($1) order by id;
+from tenant where ($1::text[] is null or slug = any ($1)) and not observed order by id;
 
 -- name: domains
 -- Their domains. Those that were retired with their tenant are not retired by themselves.

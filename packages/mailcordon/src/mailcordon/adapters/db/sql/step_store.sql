@@ -1,11 +1,14 @@
 -- The rows that the steps of a plan write. What is alike is written in one statement, whatever the number of tenants.
 
 -- name: insert_tenants
--- Fails on a slug or key that exists.
+-- A tenant that was observed only begins to send, under the plan's key: nobody has seen its own. Any other slug or key that exists
+-- gives no row.
 insert into tenant (key, slug, dedicated, ses_tenants)
 select key, slug, dedicated, ses_tenants
 from unnest($1::text[], $2::text[], $3::bool[], $4::text[]) with ordinality u (key, slug, dedicated, ses_tenants, place)
 order by place
+on conflict (slug) do update
+set key = excluded.key, dedicated = excluded.dedicated, ses_tenants = excluded.ses_tenants, observed = false where tenant.observed
 returning slug, id;
 
 -- name: insert_identities
@@ -71,13 +74,17 @@ select distinct tenant, class from unnest($1::int[], $2::smallint[]) u (tenant, 
 on conflict (tenant, class) do nothing;
 
 -- name: insert_lanes
--- Held until the governor has derived them from the set of holds: a new lane must not slip past a hold on its tenant.
+-- Held until the governor has derived them from the set of holds: a new lane must not slip past a hold on its tenant. One that was
+-- observed only keeps its number and counts, and begins to send.
 insert into lane (tenant, type, class, turn, held, expiry_ms, grace_ms, resend)
 select u.tenant, u.type, u.class, t.id, true, u.expiry_ms, u.grace_ms, u.resend
 from unnest($1::int[], $2::smallint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bool[]) with ordinality
      u (tenant, type, class, expiry_ms, grace_ms, resend, place)
 join turn t on t.tenant = u.tenant and t.class = u.class
 order by place
+on conflict (tenant, type) do update
+set held = true, expiry_ms = excluded.expiry_ms, grace_ms = excluded.grace_ms, resend = excluded.resend, observed = false
+where lane.observed
 returning id, tenant, type;
 
 -- name: insert_routes
