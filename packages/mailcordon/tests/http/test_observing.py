@@ -81,7 +81,9 @@ async def test_a_rule_makes_its_tenant_observed_only_and_is_safe_to_repeat(world
         )
         == 0
     )
-    actions = await world.owner.fetch("select action from audit where action like '%observe%' order by id desc limit 3")
+    actions = await world.owner.fetch(
+        "select action from audit where action like '%observe%' order by id desc limit 3"
+    )
     assert [row["action"] for row in actions] == ["observed-rule.put", "observed-rule.put", "tenant.observe"]
 
 
@@ -125,7 +127,9 @@ async def test_a_removed_rule_is_gone_and_audited(world: Any, ask: Ask) -> None:
     assert (await ask("DELETE", path)).json()["value"] == "a.example"
     assert (await ask("DELETE", path)).status_code == 404
     assert (
-        await world.owner.fetchval("select action from audit where action like '%observe%' order by id desc limit 1")
+        await world.owner.fetchval(
+            "select action from audit where action like '%observe%' order by id desc limit 1"
+        )
         == "observed-rule.remove"
     )
 

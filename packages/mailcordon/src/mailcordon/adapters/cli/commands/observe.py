@@ -73,31 +73,42 @@ async def map_mail(
         ),
     ],
     tag: Annotated[
-        str | None, typer.Option("--tag", metavar="NAME=VALUE", help="Mail with this tag.")
+        str | None,
+        typer.Option("--tag", metavar="NAME=VALUE", help="Mail with this tag. Default: not by tag."),
     ] = None,
     set_: Annotated[
-        str | None, typer.Option("--set", metavar="SET", help="Mail of this configuration set.")
+        str | None,
+        typer.Option("--set", metavar="SET", help="Mail of this configuration set. Default: not by set."),
     ] = None,
     from_: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="DOMAIN", help="Mail from this domain or one below it, or from this address."
+            "--from",
+            metavar="DOMAIN",
+            help="Mail from this domain or one below it, or from this address. Default: not by sender.",
         ),
     ] = None,
     identity: Annotated[
-        str | None, typer.Option("--identity", metavar="IDENTITY", help="Mail of this identity of SES.")
+        str | None,
+        typer.Option(
+            "--identity", metavar="IDENTITY", help="Mail of this identity of SES. Default: not by identity."
+        ),
     ] = None,
     type_: Annotated[
         str | None,
         typer.Option(
             "--type",
             metavar="TYPE",
-            help="Message type of all of it, or of mail whose --type-tag names none. One of the two is needed.",
+            help="Message type of all of it, or of mail whose --type-tag names none. Default: what --type-tag names.",
         ),
     ] = None,
     type_tag: Annotated[
         str | None,
-        typer.Option("--type-tag", metavar="NAME", help="The tag whose value is the message type."),
+        typer.Option(
+            "--type-tag",
+            metavar="NAME",
+            help="The tag whose value is the message type. Default: all of it is of --type.",
+        ),
     ] = None,
     replace: Replace = False,
 ) -> None:
