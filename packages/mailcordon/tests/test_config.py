@@ -157,6 +157,39 @@ def test_what_up_hands_to_a_role_reads_as_what_it_found_out(tmp_path: Path):
         assert config.read(environment, role) == expected
 
 
+def test_up_counts_the_metrics_ports_of_its_roles_on_from_the_one_that_is_set(tmp_path: Path):
+    urls = {login: f"postgresql://{login}@/x" for login in config.LOGINS}
+
+    def ports(**settings: str) -> dict[str, str | None]:
+        found = dataclasses.replace(read(tmp_path, **settings), login_urls=urls)
+        return {
+            role: role_environment(settings, role, found).get("MAILCORDON_METRICS_PORT")
+            for role in config.PROCESS_LOGINS
+        }
+
+    assert ports(MAILCORDON_METRICS_PORT="9100") == {
+        "api": "9100",
+        "dispatch": "9101",
+        "observe": "9102",
+        "control": "9103",
+    }
+    assert set(ports(MAILCORDON_METRICS_PORT="0").values()) == {"0"}
+    assert set(ports().values()) == {None}
+
+
+def test_metrics_beyond_private_addresses_need_a_token(tmp_path: Path):
+    for host in ("127.0.0.1", "::1", "10.1.2.3", "fd00::1", "localhost"):
+        found = read(tmp_path, MAILCORDON_METRICS_HOST=host).metrics
+        assert found is not None
+        assert found.host == host
+    token = "0123456789abcdef"
+    found = read(tmp_path, MAILCORDON_METRICS_HOST="0.0.0.0", MAILCORDON_METRICS_TOKEN=token).metrics
+    assert found is not None
+    assert found.token == token
+    assert token not in repr(found)
+    assert read(tmp_path, MAILCORDON_METRICS="off").metrics is None
+
+
 def test_no_role_sees_migrates_database_or_foreign_credentials(tmp_path: Path):
     ours = {
         "PATH": "/bin",

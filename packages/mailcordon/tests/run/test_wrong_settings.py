@@ -147,6 +147,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_TLS_CERTIFICATE": ("{file}/below", "/no/such/file"),
     "MAILCORDON_TLS_KEY": ("{file}/below", "/no/such/file"),
     "MAILCORDON_AUDIT_CHECKPOINTS": ("a,b", "log,", ","),
+    "MAILCORDON_METRICS": ("yes", "ON"),
+    "MAILCORDON_METRICS_HOST": ("0.0.0.0", "::", "192.0.32.1", "metrics.example"),
+    "MAILCORDON_METRICS_PORT": PORTS,
+    "MAILCORDON_METRICS_TOKEN": ("hunter2", "two words, hunter2"),
     "MAILCORDON_LOG": ("xml", "JSON"),
 }
 #: What these commands do not read, or what only the machine can find wrong: see the tests below.

@@ -52,7 +52,16 @@ from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
 from mailcordon.adapters.http.why import WhyServices
-from mailcordon.app import alerts, event_doors, heartbeat, incidents, key_uses, mac_keys, wiring
+from mailcordon.app import (
+    alerts,
+    event_doors,
+    heartbeat,
+    incidents,
+    key_uses,
+    mac_keys,
+    machine_metrics,
+    wiring,
+)
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
@@ -226,12 +235,14 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         door = shared_door.Door(
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
         )
-        beating = heartbeat.beating(
-            "api",
-            config.login_url("control"),
-            lambda: {**accept.facts.document(), **door_facts.document(), **event_totals.document()},
+        facts = await stack.enter_async_context(
+            machine_metrics.served(
+                config,
+                "api",
+                lambda: {**accept.facts.document(), **door_facts.document(), **event_totals.document()},
+            )
         )
-        await stack.enter_async_context(beating)
+        await stack.enter_async_context(heartbeat.beating("api", config.login_url("control"), facts))
         await stack.enter_async_context(incidents.running(config, stop, stand_by=True))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=True))
         connections = message_protocol.protocol(endpoint, door)

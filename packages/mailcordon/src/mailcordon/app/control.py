@@ -16,6 +16,7 @@ from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
+from mailcordon.adapters.db.machine_state_reader import MachineStateReader
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
@@ -23,12 +24,13 @@ from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.prometheus import families
 from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.adapters.ses.feedback_look import FeedbackLook
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import alerts, checkpoints, heartbeat, incidents, wiring
+from mailcordon.app import alerts, checkpoints, heartbeat, incidents, machine_metrics, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control import reconcile, retirement, schedule, unlisting
@@ -202,5 +204,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(checkpoints.written(config, pool))
         await stack.enter_async_context(incidents.running(config, stop, stand_by=False))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=False))
-        async with heartbeat.beating("control", config.login_url("control"), services.facts.document):
+        state = MachineStateReader(pool, families.TOP_LANES)
+        facts = await stack.enter_async_context(
+            machine_metrics.served(config, "control", services.facts.document, state=state)
+        )
+        async with heartbeat.beating("control", config.login_url("control"), facts):
             await schedule.run(services, stop)

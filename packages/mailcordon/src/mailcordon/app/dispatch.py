@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.clearing_store import ClearingStore
@@ -9,13 +10,15 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.proving_store import ProvingStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.settle_store import SettleStore
+from mailcordon.adapters.prometheus.samples import Sample
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.send import SesSend
-from mailcordon.app import heartbeat, mac_keys, wiring
+from mailcordon.app import heartbeat, mac_keys, machine_metrics, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
 from mailcordon.send.dispatch import Dispatcher, Identity
+from mailcordon.send.facts import DispatchFacts
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
@@ -59,5 +62,14 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             first_probe_ms=config.probe_seconds * 1000,
             provider_of=table.of,
         )
-        async with heartbeat.beating("dispatch", config.login_url("send"), dispatcher.facts):
+        facts = await stack.enter_async_context(
+            machine_metrics.served(config, "dispatch", dispatcher.facts, lambda: _latency(dispatcher.latency))
+        )
+        async with heartbeat.beating("dispatch", config.login_url("send"), facts):
             await dispatcher.run(stop)
+
+
+def _latency(facts: DispatchFacts) -> Iterator[Sample]:
+    yield Sample("call_seconds", (), facts.call_seconds)
+    for loop, seconds in facts.sent_seconds.items():
+        yield Sample("accepted_to_sent_seconds", (loop,), seconds)

@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator, Sequence
 
 from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.observe_store import ObserveStore
+from mailcordon.adapters.prometheus.samples import Sample
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import heartbeat, mac_keys, wiring
+from mailcordon.app import heartbeat, mac_keys, machine_metrics, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.observe import facts, folding
+from mailcordon.observe.facts import QueueFacts
 from mailcordon.observe.pipeline import Pipeline
 
 
@@ -49,5 +52,15 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.push_async_callback(counts.close)
         queues = [pipeline.facts for pipeline in pipelines]
         report = lambda: facts.document(queues, reader.proof.version_1_topics)  # noqa: E731
-        async with heartbeat.beating("observe", config.login_url("observe"), report):
+        reported = await stack.enter_async_context(
+            machine_metrics.served(config, "observe", report, lambda: _events(queues))
+        )
+        async with heartbeat.beating("observe", config.login_url("observe"), reported):
             await asyncio.gather(folding.run(counts, stop), *(pipeline.run(stop) for pipeline in pipelines))
+
+
+def _events(queues: Sequence[QueueFacts]) -> Iterator[Sample]:
+    for queue in queues:
+        yield Sample("event_lag_seconds", (queue.name,), queue.lag_seconds)
+        for kind, count in sorted(queue.totals.counted.items()):
+            yield Sample("events_total", (queue.name, kind), count)

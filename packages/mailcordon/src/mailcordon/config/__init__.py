@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mailcordon.config import door
+from mailcordon.config import metrics as metrics_settings
+from mailcordon.config.metrics import MetricsEndpoint
 from mailcordon.config.setting_reader import SettingReader
 from mailcordon.core import names
 from mailcordon.core.errors import BadConfig
@@ -57,6 +59,10 @@ KNOWN = frozenset(
         "MAILCORDON_API_HOST",
         "MAILCORDON_API_PORT",
         "MAILCORDON_API_FD",
+        "MAILCORDON_METRICS",
+        "MAILCORDON_METRICS_HOST",
+        "MAILCORDON_METRICS_PORT",
+        "MAILCORDON_METRICS_TOKEN",
         "MAILCORDON_SES",
         "MAILCORDON_SES_PORT",
         "MAILCORDON_SES_ENDPOINT",
@@ -286,6 +292,8 @@ class Config:
     alert_networks: tuple[Network, ...] = ()
     #: URL of our own API, where the e-mail of alerts is submitted. `up` names its own. None: no alert goes by e-mail.
     alert_api_url: str | None = None
+    #: Where this process answers `GET /metrics`; None: nowhere.
+    metrics: MetricsEndpoint | None = field(default_factory=MetricsEndpoint)
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -381,6 +389,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         lapse_hours=reader.rate("MAILCORDON_LAPSE_HOURS", 24.0) or 24.0,
         alert_networks=reader.networks("MAILCORDON_ALERT_NETWORKS") or (_THIS_MACHINE if local else ()),
         alert_api_url=reader.url("MAILCORDON_ALERT_API_URL"),
+        metrics=metrics_settings.endpoint(reader),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
     )

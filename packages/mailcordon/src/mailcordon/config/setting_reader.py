@@ -146,6 +146,13 @@ class SettingReader:
             self._is_wrong(name, value, takes)
         return value
 
+    def secret(self, name: str, pattern: str, takes: str) -> str | None:
+        """A value that no sentence shows."""
+        value = self._get(name)
+        if value is not None and not re.fullmatch(pattern, value, re.ASCII):
+            self.wrong.append(settings.setting_wrong_secret(name=name, takes=takes))
+        return value
+
     def patterns(self, name: str, pattern: str, takes: str) -> tuple[str, ...]:
         """Values separated by commas or white space; none if the setting is missing."""
         values = tuple(value for value in re.split(r"[\s,]+", self._get(name) or "") if value)

@@ -70,17 +70,37 @@ def listen(wanted: Wanted, say: Callable[[str], None] = lambda _: None) -> socke
     return listener
 
 
+def metrics(host: str, port: int | None, usual: int) -> Wanted:
+    return Wanted(host, port, usual, "MAILCORDON_METRICS_HOST", "MAILCORDON_METRICS_PORT")
+
+
+def listen_quietly(wanted: Wanted) -> socket.socket:
+    """Like `listen`, without a word about a usual port that is in use: many systems on one machine are no surprise."""
+    if wanted.port is None:
+        with contextlib.suppress(OSError):
+            return _open(wanted.host, wanted.usual)
+    return _listen(wanted, wanted.port or 0)
+
+
 def _listen(wanted: Wanted, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in wanted.host else socket.AF_INET
+    try:
+        listener = _open(wanted.host, port)
+    except OSError as error:
+        raise PortTaken(_why_not(wanted, port, error)) from None
+    return _above_shell_descriptors(listener)
+
+
+def _open(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((wanted.host, port))
+        listener.bind((host, port))
         listener.listen(1024)
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise PortTaken(_why_not(wanted, port, error)) from None
-    return _above_shell_descriptors(listener)
+        raise
+    return listener
 
 
 def _why_not(wanted: Wanted, port: int, error: OSError) -> str:

@@ -24,6 +24,7 @@ SUBJECTS = (
     "alerts",
     "metrics",
     "rate_alarms",
+    "machine_metrics",
     "search",
     *("api", "mail", "keys", "door", "suppressions"),
     "observing",

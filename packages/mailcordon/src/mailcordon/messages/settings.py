@@ -122,3 +122,12 @@ def tls_half_set() -> str:
 def tls_not_readable(*, path: str, why: str) -> str:
     """The certificate or the key of TLS cannot be used: the API does not start."""
     return f"The TLS certificate {path} and its key cannot be used: {why}."
+
+
+@example(host="0.0.0.0")  # noqa: S104 (shown, not bound)
+def metrics_need_a_token(*, host: str) -> str:
+    """Metrics are to be served on an address that is not a private one, and no token is set."""
+    return (
+        f"MAILCORDON_METRICS_HOST is {host}, which others may reach, and metrics name tenants: set MAILCORDON_METRICS_TOKEN, or a"
+        " loopback or private address."
+    )

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mailcordon.core.clock import host_ms
+from mailcordon.core.histogram import Histogram
 from mailcordon.observe.ingest import Report
 
 LEFT_MS = 120_000  #: how long it is reported; SQS brings a message that was left back after 30 s
+#: Bounds in seconds. SES publishes most events within seconds, a bounce after days of retries too; a replay brings older ones.
+LAG_SECONDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 86_400.0)
 
 
 @dataclass(slots=True)
@@ -54,6 +57,7 @@ class QueueFacts:
     )
     #: When messages were last left in the queue, as nobody knows whether their certificate exists, and why.
     last_left: tuple[int, str] | None = None
+    lag_seconds: Histogram = field(default_factory=lambda: Histogram(LAG_SECONDS))
 
     def answered(self) -> None:
         self.last_receive = host_ms()
@@ -62,8 +66,11 @@ class QueueFacts:
     def failed(self, problem: str) -> None:
         self.live, self.problem = False, problem
 
-    def committed(self) -> None:
-        self.last_event = host_ms()
+    def committed(self, event_times: Iterable[int] = ()) -> None:
+        """A batch with messages. `event_times`: when its events happened."""
+        now = self.last_event = host_ms()
+        for at in event_times:
+            self.lag_seconds.add((now - at) / 1000)
 
     def left(self, why: str) -> None:
         self.last_left = (host_ms(), why)

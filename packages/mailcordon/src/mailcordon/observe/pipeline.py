@@ -27,6 +27,7 @@ from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import (
     BadRow,
     Decoded,
+    DecodedEvent,
     EventReader,
     NoCertificate,
     Store,
@@ -236,7 +237,7 @@ class Pipeline:
 
     async def _store_messages(self, batch: Sequence[Received], decoded: Sequence[Decoded]) -> None:
         def done(places: Sequence[int], report: Report) -> None:
-            self._done([batch[place] for place in places], report)
+            self._done([batch[place] for place in places], [decoded[place] for place in places], report)
 
         bodies = [message.body for message in batch]
         if await self._batches.store(decoded, bodies, done):
@@ -244,9 +245,9 @@ class Pipeline:
             # of another one is not proved.
             self._watermark.failed(self._clock())
 
-    def _done(self, messages: Sequence[Received], report: Report) -> None:
+    def _done(self, messages: Sequence[Received], stored: Sequence[Decoded], report: Report) -> None:
         self.totals.add(len(messages), report)
-        self.facts.committed()
+        self.facts.committed(one.event.at for one in stored if isinstance(one, DecodedEvent))
         task = asyncio.create_task(self._delete([message.receipt for message in messages]))
         self._deletes.add(task)
         task.add_done_callback(self._deletes.discard)

@@ -26,6 +26,7 @@ def role_environment(environ: Mapping[str, str], role: str, config: Config) -> d
         "MAILCORDON_OUTCOME_QUEUE_URL": config.outcome_queue_url,
         "MAILCORDON_ENGAGEMENT_QUEUE_URL": config.engagement_queue_url,
         "MAILCORDON_MANAGEMENT_QUEUE_URL": config.management_queue_url,
+        "MAILCORDON_METRICS_PORT": _metrics_port(config, role),
         "MAILCORDON_SECRET_KEYS": ",".join(config.secret_keys),
         "MAILCORDON_DNS_SERVERS": ",".join(f"[{host}]:{port}" for host, port in config.dns_servers),
         **{configs.login_setting(login): config.login_url(login) for login in configs.PROCESS_LOGINS[role]},
@@ -34,3 +35,8 @@ def role_environment(environ: Mapping[str, str], role: str, config: Config) -> d
     if role != "api" and (not config.local or config.profiles):  # the API calls nothing of AWS
         base |= {name: value for name, value in environ.items() if name.startswith("AWS_")}
     return base | settings | {name: value for name, value in found.items() if value}
+
+
+def _metrics_port(config: Config, role: str) -> str | None:
+    port = None if config.metrics is None else config.metrics.port_of(role)
+    return None if port is None else str(port)

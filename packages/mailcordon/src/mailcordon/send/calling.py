@@ -87,6 +87,7 @@ class Calling:
         answer = Answer(-1)
         try:
             answer = await self._call(claim, route, body)
+            self.facts.call_seconds.add(self.window.clock() - began)
             await self._record(claim, route, answer, loop, began)
         except Exception as problem:
             if answer.status == 0 or 300 <= answer.status < 500:
@@ -215,7 +216,7 @@ class Calling:
             self.window.answered(began)
         match verdict.next:
             case Next.SENT:
-                self.facts.success(claim.called_at)
+                self.facts.success(claim.called_at, ids.ms_of(claim.id), urgent=loop.tokens.urgent)
                 self.stops.accepted()
                 self._finish(claim, route, loop, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
             case Next.DEAD:

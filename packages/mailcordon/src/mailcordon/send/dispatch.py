@@ -20,6 +20,7 @@ from mailcordon.send.calling import Calling
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.claiming import Claiming
 from mailcordon.send.clearing import Clearing
+from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.ports import (
     ClearingStore,
@@ -135,6 +136,11 @@ class Dispatcher:
             stopped=self._window.because or self._stops.because,
             rejected=self._results.rejected + self._settling.rejected,
         )
+
+    @property
+    def latency(self) -> DispatchFacts:
+        """How long calls and mail took."""
+        return self._calling.facts
 
     def _in_flight(self) -> int:
         return sum(one.in_flight for one in self._claiming)

@@ -7,10 +7,15 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from mailcordon.core.clock import host_ms
+from mailcordon.core.histogram import Histogram
 
 #: Minutes with accepted calls that are remembered: feedback is judged by them (control/status.py).
 MINUTES_KEPT = 30
 MINUTE_MS = 60_000
+#: Bounds in seconds. SES answers within tenths of a second; the client gives up well below 20 s.
+CALL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+#: From the second in which half of all urgent mail leaves to the hours of a newsletter.
+SENT_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 3600.0, 21_600.0, 86_400.0)
 
 
 @dataclass(slots=True)
@@ -26,15 +31,21 @@ class DispatchFacts:
     last_clock_correction: int | None = None
     #: By claiming loop: why the account's rate gives it nothing; None if it gives.
     because: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    call_seconds: Histogram = field(default_factory=lambda: Histogram(CALL_SECONDS))
+    #: From acceptance to the call that SES accepted, by claiming loop.
+    sent_seconds: dict[str, Histogram] = field(
+        default_factory=lambda: {loop: Histogram(SENT_SECONDS) for loop in ("urgent", "other")}
+    )
     _minutes: deque[int] = field(default_factory=lambda: deque[int](maxlen=MINUTES_KEPT))
 
     def claim(self, n: int) -> None:
         self.claimed += n
         self.last_claim = host_ms()
 
-    def success(self, called_at: int) -> None:
-        """SES accepted the call that was made then."""
+    def success(self, called_at: int, accepted_at: int, *, urgent: bool) -> None:
+        """SES accepted the call that was made then, of the loop for urgent mail or the other one."""
         self.sent += 1
+        self.sent_seconds["urgent" if urgent else "other"].add((called_at - accepted_at) / 1000)
         if self.last_success is None or called_at > self.last_success:
             self.last_success = called_at
         minute = called_at // MINUTE_MS

@@ -11,7 +11,7 @@ MAX_AGE = 0.5  #: seconds until unused tokens expire
 
 class Tokens:
     def __init__(self, store: QueueStore, cell: str, *, urgent: bool) -> None:
-        self._store, self._cell, self._urgent = store, cell, urgent
+        self._store, self._cell, self.urgent = store, cell, urgent
         self._have = 0
         self._limited = False
         self._lapsed = 0  #: of the quota, but no longer of the rate
@@ -31,7 +31,7 @@ class Tokens:
             await self._return_lapsed()
             missing = want - self._have
             grant, self.because = await self._store.take_tokens(
-                self._cell, missing, urgent=self._urgent, most=want * LOT - self._have
+                self._cell, missing, urgent=self.urgent, most=want * LOT - self._have
             )
             self._have += grant.calls
             self._limited, self.reserve_left = grant.limited, grant.reserve_left

@@ -1,0 +1,132 @@
+"""Serves the metrics of a role process beside its work.
+
+Monitoring must not stop what it watches: a port that is in use is said in the log and tried again.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable
+
+import structlog
+
+import mailcordon
+from mailcordon.adapters.prometheus import exposition, families, samples
+from mailcordon.adapters.prometheus.endpoint import Endpoint
+from mailcordon.adapters.prometheus.samples import Sample
+from mailcordon.app.heartbeat import Facts
+from mailcordon.config import Config
+from mailcordon.config.metrics import USUAL_PORTS
+from mailcordon.control.machine_state import State, StateReader
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.health import Role
+from mailcordon.core.log_limit import LogLimit
+from mailcordon.host import listening
+from mailcordon.host.listening import PortTaken
+from mailcordon.messages import machine_metrics
+
+#: Seconds in which another scrape gets the state that was read before: two Prometheus servers read the database once.
+STATE_FRESH = 10.0
+PORT_RETRY = 5.0  #: seconds
+
+_log = structlog.get_logger("mailcordon.app")
+
+
+@contextlib.asynccontextmanager
+async def served(
+    config: Config,
+    role: Role,
+    facts: Facts,
+    more: Callable[[], Iterable[Sample]] = lambda: (),
+    *,
+    state: StateReader | None = None,
+) -> AsyncGenerator[Facts]:
+    """Yields `facts` with the address of the endpoint, for the heartbeat. `more`: samples that are not in the facts."""
+    address: list[str] = []
+    serving = asyncio.create_task(_serve(config, role, _Page(config, role, facts, more, state), address))
+    try:
+        yield lambda: {**facts(), "metrics": address[0] if address else None}
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _serve(config: Config, role: Role, page: "_Page", address: list[str]) -> None:
+    if config.metrics is None:
+        return
+    endpoint = Endpoint(page.make, token=config.metrics.token)
+    wanted = listening.metrics(config.metrics.host, config.metrics.port, USUAL_PORTS[role])
+    while True:
+        try:
+            listener = listening.listen_quietly(wanted)
+            break
+        except PortTaken as problem:
+            _log.error(str(problem), code=problem.code)
+            await asyncio.sleep(PORT_RETRY)
+    with listener:
+        async with await endpoint.start(listener) as server:
+            address.append(_address(listener))
+            _log.info(machine_metrics.listening(address[0]))
+            await server.serve_forever()
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class _Page:
+    def __init__(
+        self,
+        config: Config,
+        role: Role,
+        facts: Facts,
+        more: Callable[[], Iterable[Sample]],
+        state: StateReader | None,
+    ) -> None:
+        self._config, self._facts, self._more = config, facts, more
+        self._role: Role = role
+        self._state = None if state is None else Kept(state)
+
+    async def make(self, accept: str) -> tuple[bytes, str]:
+        await exposition.load()
+        found = [
+            Sample(
+                "process_info",
+                (self._role, self._config.cell, self._config.installation, mailcordon.__version__),
+                1,
+            ),
+            *samples.of_role(self._role, self._facts(), self._more()),
+        ]
+        if self._state is not None:
+            found += samples.of_state(await self._state.read())
+        return exposition.render(families.OF_ROLE[self._role], found, accept)
+
+
+class Kept:
+    """One reading answers everybody who asks within STATE_FRESH seconds."""
+
+    def __init__(self, reader: StateReader) -> None:
+        self._reader = reader
+        self._began = float("-inf")
+        self._reading: asyncio.Task[State | None] | None = None
+        self._logged = LogLimit()
+
+    async def read(self) -> State | None:
+        if self._reading is None or (self._reading.done() and time.monotonic() - self._began > STATE_FRESH):
+            self._began = time.monotonic()
+            self._reading = asyncio.create_task(self._read())
+        return await asyncio.shield(self._reading)
+
+    async def _read(self) -> State | None:
+        """None if the database cannot be read."""
+        try:
+            return await self._reader.state()
+        except (Unavailable, TimeoutError) as problem:
+            if self._logged.count("state"):
+                _log.warning("the state could not be read for metrics", problem=str(problem))
+        except Exception:
+            if self._logged.count("failed"):
+                _log.exception("the state could not be read for metrics")
+        return None
