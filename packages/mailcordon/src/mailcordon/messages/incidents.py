@@ -206,3 +206,120 @@ def entry_acknowledged() -> str:
 def bad_moment() -> str:
     """The API refuses a time that it cannot read."""
     return "is not a time in UTC such as 2026-11-28T15:23:00Z"
+
+
+# The command line ------------------------------------------------------------------------------------------------------------
+
+
+@example()
+def none_open() -> str:
+    """`mailcordon incident list` when nothing is open."""
+    return "No incident is open."
+
+
+@example()
+def none_ever() -> str:
+    """`mailcordon incident list --all` and `times` when there is none."""
+    return "There is no incident."
+
+
+@example(True, False, False)
+@example(True, False, True)
+@example(True, True, False)
+@example(False, True, False)
+def state_of(is_open: bool, mitigated: bool, acknowledged: bool) -> str:
+    """The state of an incident in a list."""
+    if not is_open:
+        return "closed"
+    if mitigated:
+        return "mitigated"
+    return "acknowledged" if acknowledged else "open"
+
+
+@example("28 Nov 15:23:07Z", 42.5)
+def after(when: str, seconds: float) -> str:
+    """When something of an incident was, and how long after its beginning."""
+    return f"{when}, after {took(seconds)}"
+
+
+@example(4.2)
+@example(42)
+@example(4_200)
+def took(seconds: float) -> str:
+    """How long something took: with a decimal below ten seconds."""
+    return f"{seconds:.1f} s" if seconds < 10 else times.span(seconds)
+
+
+@example("12", "mitigated")
+def report_title(number: str, state: str) -> str:
+    """The first line of a report."""
+    return f"Incident {number}: {state}"
+
+
+@example()
+def heading_evidence() -> str:
+    """Above the evidence of an incident."""
+    return "Evidence"
+
+
+@example()
+def heading_alarms() -> str:
+    """Above the alarms of an incident."""
+    return "Alarms"
+
+
+@example()
+def heading_timeline() -> str:
+    """Above the timeline of an incident."""
+    return "Timeline"
+
+
+@example()
+def heading_effects() -> str:
+    """Above what was wrong of a tenant's own, in its report."""
+    return "Effect"
+
+
+@example()
+def heading_actions() -> str:
+    """Above what was done, in a tenant's report."""
+    return "What was done"
+
+
+@example()
+def heading_holds() -> str:
+    """Above the holds that keep a tenant's mail, in its report."""
+    return "What is held"
+
+
+@example()
+def heading_resume() -> str:
+    """Above what a tenant can do, in its report."""
+    return "How mail goes on"
+
+
+@example(12)
+def noted(number: int) -> str:
+    """`mailcordon incident note` has written it."""
+    return f"Noted in the timeline of incident {number}."
+
+
+@example(12)
+def acknowledged(number: int) -> str:
+    """`mailcordon incident ack` is done."""
+    return f"Incident {number} is acknowledged: alerts about it are not sent again."
+
+
+@example(12)
+def closed(number: int) -> str:
+    """`mailcordon incident close` is done."""
+    return (
+        f"Incident {number} is closed. It opens again if an alarm of it ends and returns, or becomes worse."
+    )
+
+
+@example(12, False)
+@example(12, True)
+def reported(number: int, nobody: bool) -> str:
+    """`mailcordon incident reported` is done."""
+    return f"Incident {number}: " + ("no customer reported it." if nobody else "a customer reported it.")

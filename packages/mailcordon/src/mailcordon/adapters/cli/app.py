@@ -28,6 +28,7 @@ from mailcordon.adapters.cli.commands import (
     identity,
     identity_checks,
     identity_records,
+    incident,
     isolation,
     key,
     lane,
@@ -75,6 +76,7 @@ GROUPS = {
     "observe": observe.app,
     "mailbox": mailbox.app,
     "drift": drift.app,
+    "incident": incident.app,
     "key": key.app,
 }
 identity.app.add_typer(identity_records.app)
@@ -104,7 +106,7 @@ ORDER = (
     *("plan", "apply", "plans", "export", "drift", "prove", "isolation"),
     *("send", "why", "messages", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
-    *("status", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),
+    *("status", "incident", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),
     *("suppression", "quarantine", "observe", "mailbox"),
     *("key", "audit"),
     *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
