@@ -1,14 +1,18 @@
 """Two things go wrong at once on a running system: each is an incident with its own culprit, and nobody else is in either."""
 
 import asyncio
+import contextlib
 import secrets
 import time
+from collections.abc import AsyncIterator
 from typing import Any
+
+import boto3
 
 from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic
 
-BAD, ALL = 11, 50
+BAD, ALL = 11, 50  #: 22 %
 
 
 async def mail_a_list(mail: Traffic, slug: str, list_: str, *, bad: int) -> None:
@@ -16,8 +20,9 @@ async def mail_a_list(mail: Traffic, slug: str, list_: str, *, bad: int) -> None
     run = secrets.token_hex(3)
     people = [f"p{n}-{run}@people.example" for n in range(ALL)]
     for address in people[:bad]:
-        status, said = await ses(mail, "PUT", f"/mailboxes/{address}", {"fate": "bounces"})
-        assert status == 200, said
+        url = f"{mail.system.ses_url}/_seslocal/mailboxes/{address}"
+        async with mail.http.put(url, json={"fate": "bounces"}) as answer:
+            assert answer.status == 200
     body = {
         "tenant": slug,
         "type": "newsletter",
@@ -35,27 +40,69 @@ async def mail_a_list(mail: Traffic, slug: str, list_: str, *, bad: int) -> None
     assert status == 202, said
 
 
-async def ses(mail: Traffic, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    async with mail.http.request(method, f"{mail.system.ses_url}/_seslocal{path}", json=body) as answer:
-        return answer.status, await answer.json(content_type=None)
-
-
-async def test_a_bad_list_opens_an_incident(system: systems.System, mail: Traffic) -> None:
-    run = secrets.token_hex(3)
-    acme, zen = f"acme-{run}", f"zen-{run}"
-    await mail.onboard({acme: ["newsletter"], zen: ["newsletter"]})
-    begun = time.monotonic()
-    await asyncio.gather(
-        mail_a_list(mail, acme, "bought", bad=BAD),
-        mail_a_list(mail, zen, "people", bad=0),
+@contextlib.asynccontextmanager
+async def cut(mail: Traffic, set_name: str) -> AsyncIterator[None]:
+    """Somebody disables the destination of a set by hand, and nothing repairs it meanwhile."""
+    policy = "/v1/drift/policies/destination-disabled"
+    status, said = await mail.call("PUT", policy, {"act": "propose", "because": "a test"})
+    assert status == 200, said
+    ses: Any = boto3.client(
+        "sesv2",
+        region_name="us-east-1",
+        endpoint_url=mail.system.ses_url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
     )
-    print("accepted", time.monotonic() - begun)
 
-    async def opened() -> Any:
-        return await mail.db.fetchrow(
-            "select i.* from incident i join tenant t on t.id = i.tenant where t.slug = $1 and i.kind = 'rates'",
-            acme,
+    def put(enabled: bool) -> None:
+        name = {"ConfigurationSetName": set_name}
+        found = ses.get_configuration_set_event_destinations(**name)["EventDestinations"]
+        [was] = [one for one in found if one["Name"] == "outcome"]
+        kept = {key: was[key] for key in ("MatchingEventTypes", "SnsDestination")}
+        ses.update_configuration_set_event_destination(
+            **name, EventDestinationName="outcome", EventDestination={**kept, "Enabled": enabled}
         )
 
-    row = await mail.until(opened, "it opens")
-    print("opened", time.monotonic() - begun, dict(row))
+    try:
+        await asyncio.to_thread(put, False)
+        yield
+    finally:
+        await asyncio.to_thread(put, True)
+        ses.close()
+        await mail.call("PUT", policy, {"act": "apply", "because": "as before"})
+
+
+async def test_a_bad_list_and_a_cut_destination_are_two_incidents_with_the_right_culprits(
+    system: systems.System, mail: Traffic
+) -> None:
+    run = secrets.token_hex(3)
+    acme, zen, otto = f"acme-{run}", f"zen-{run}", f"otto-{run}"
+    body = {"slug": otto, "types": {"newsletter": traffic.domain(otto, "newsletter")}, "dedicated": True}
+    status, said = await mail.call("POST", "/v1/tenants", body)
+    assert status in (200, 201), said
+    await mail.onboard({slug: ["newsletter"] for slug in (acme, zen, otto)})
+    lane = (await mail.call("GET", f"/v1/tenants/{otto}/lanes/newsletter"))[1]
+    set_name = lane["route"]["configuration_set"]
+
+    async def incident(cause: str) -> Any:
+        items = (await mail.call("GET", "/v1/incidents?open=true"))[1]["items"]
+        return next((one for one in items if one["cause"] == cause and one["identified_at"]), None)
+
+    bad_list = await mail.db.fetchval(
+        "select 'lane:' || l.id || '/list:bought' from lane l join tenant t on t.id = l.tenant where t.slug = $1",
+        acme,
+    )
+    begun = time.monotonic()
+    async with cut(mail, set_name):
+        await asyncio.gather(
+            mail_a_list(mail, acme, "bought", bad=BAD),
+            *(mail_a_list(mail, slug, "people", bad=0) for slug in (zen, otto)),
+        )
+        rates = await mail.until(lambda: incident(bad_list), "the list's incident has a culprit")
+        print(f"bad list: identified after {time.monotonic() - begun:.1f} s ({rates['identify_seconds']})")
+        feedback = await mail.until(lambda: incident(f"set:{set_name}"), "the set's incident has a culprit")
+        print(
+            f"cut destination: identified after {time.monotonic() - begun:.1f} s ({feedback['identify_seconds']})"
+        )
+        print(rates, feedback)
+    print(time.monotonic() - begun)

@@ -107,13 +107,17 @@ async def test_an_alarm_keeps_its_cause_and_onset_in_another_process(rates: Rate
     assert await rates.world.connection.fetchval("select count(*) from rate_alarm") == 1
 
 
-async def test_of_mail_of_the_last_minutes_the_onset_is_known_to_the_second(rates: Rates) -> None:
+@pytest.mark.parametrize("started_after", [False, True])
+async def test_of_mail_of_the_last_minutes_the_onset_is_known_to_the_second(
+    rates: Rates, started_after: bool
+) -> None:
     store = ObservedStore(rates.control)
     rates.watch = RateWatch(store, EAGER)
     begins = (rates.now - 3) * 60_000
-    store.now = begins - 1_000
     await rates.mail("acme/newsletter", 50, ago=4, list="bought")
-    await rates.read()
+    if not started_after:
+        store.now = begins - 1_000
+        await rates.read()
     await rates.mail("acme/newsletter", 140, ago=3, list="bought")
     await rates.world.connection.execute("update cohort_feed set at = $1", begins + 17_000)
     await rates.mail("acme/newsletter", 0, ago=3, list="bought", hard_bounced=31)

@@ -23,6 +23,7 @@ MOST_ALARMS = 5  #: of one lane and signal at a time; of more parts, the whole l
 SUSPECTS_MS = 60 * MINUTE_MS  #: between two looks for lanes with events in the last days
 FOLDS = 600  #: rounds that are remembered, a second each
 FOLD_MS = 1_000  #: between two folds
+FOLDS_A_SECOND = 4  #: at most, by the processes that fold
 #: After so long without a round another process may have read the alarms: everything is read anew.
 ASLEEP_MS = 30_000
 #: Tenants with alarms about one mailbox provider after which the provider is the cause.
@@ -241,10 +242,12 @@ class RateWatch:
     async def _to_the_second(self, lane: int, part: Part | None, minute: int) -> int:
         """Counts know minutes; of the last ones the feed also has when they were folded, a second after the mail left."""
         since = minute * MINUTE_MS
-        before = max((one for one in self._folds if one[0] <= since), default=None)
-        if before is None:
+        began, fold = max((one for one in self._folds if one[0] <= since), default=self._folds[0])
+        if began - since > FOLDS * 1_000:
             return since
-        seen = await self._store.first_seen(lane, part, minute, after=before[1])
+        if began > since:  # this process had not begun
+            fold -= FOLDS_A_SECOND * -(-(began - since) // 1_000)
+        seen = await self._store.first_seen(lane, part, minute, after=fold)
         return since if seen is None else max(since, seen - FOLD_MS)
 
 
