@@ -121,7 +121,7 @@ def populate(world: World) -> None:
     ses.create_tenant(TenantName="gone")
     ses.delete_tenant(TenantName="gone")
     admin("PUT", "/account", {"rate": 77, "behaviour": {"global_list": False}, "enforcement": "PROBATION"})
-    admin("PUT", "/account", {"management_queue": "management"})
+    admin("PUT", "/account", {"management_queue": "management", "data_events": True})
     admin("PUT", "/mailboxes/*%40bad.example", {"fate": "bounces", "tenant": "acme"})
     admin("PUT", "/mailboxes/late%40example.com", LATE)
     admin("PUT", "/topics/events", {"raw": True})

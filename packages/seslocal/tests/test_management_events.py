@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
 QUEUE = "management"
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
 
 @pytest.fixture
@@ -100,6 +101,53 @@ def test_reading_and_sending_are_not_reported(watched: World) -> None:
     watched.ses.list_tenants()
     watched.ses.get_account()
     assert is_quiet(watched)
+
+
+def test_a_trail_of_data_events_reports_calls_that_send_without_what_is_private(watched: World) -> None:
+    watched.ready()
+    reported(watched, 6)
+    watched.admin("PUT", "/account", {"data_events": True})
+    made = watched.ses.send_email(
+        FromEmailAddress="Shop <shop@mail.acme.example>",
+        Destination={"ToAddresses": ["kim@example.com", "lee@example.com"], "CcAddresses": ["b@example.com"]},
+        Content={"Simple": {"Subject": {"Data": "for Kim"}, "Body": {"Text": {"Data": "secret"}}}},
+        EmailTags=[{"Name": "campaign", "Value": "spring"}],
+    )
+    [record] = reported(watched, 1)
+    assert (record["eventName"], record["eventCategory"]) == ("SendEmail", "Data")
+    assert (record["managementEvent"], record["readOnly"]) == (False, True)
+    assert record["resources"] == [
+        {
+            "accountId": "000000000000",
+            "type": "AWS::SES::EmailIdentity",
+            "ARN": "arn:aws:ses:us-east-1:000000000000:identity/mail.acme.example",
+        }
+    ]
+    assert record["additionalEventData"] == {"sesMessageId": made["MessageId"]}
+    asked = record["requestParameters"]
+    assert asked["emailTags"] == [{"name": "campaign", "value": "spring"}]
+    assert asked["destination"] == {"toAddresses": [HIDDEN, HIDDEN], "ccAddresses": [HIDDEN]}
+    assert not [word for word in ("kim@", "for Kim", "secret") if word in json.dumps(record)]
+
+
+def test_data_events_of_older_calls_and_of_refused_ones(watched: World, v1: Any) -> None:
+    watched.ready()
+    reported(watched, 6)
+    watched.admin("PUT", "/account", {"data_events": True})
+    raw = b"From: shop@mail.acme.example\r\nTo: kim@example.com\r\nSubject: x\r\n\r\nsecret"
+    made = v1.send_raw_email(RawMessage={"Data": raw}, Destinations=["kim@example.com"])
+    watched.refused(
+        watched.ses.send_email,
+        FromEmailAddress="shop@unknown.example",
+        Destination={"ToAddresses": ["kim@example.com"]},
+        Content={"Raw": {"Data": raw}},
+    )
+    first, second = reported(watched, 2)
+    assert first["requestParameters"] == {"rawMessage": {"data": HIDDEN}, "destinations": [HIDDEN]}
+    assert first["additionalEventData"] == {"sesMessageId": made["MessageId"]}
+    assert first["resources"][0]["ARN"].endswith("identity/mail.acme.example")
+    assert second["errorCode"] == "MessageRejected"
+    assert "additionalEventData" not in second
 
 
 def test_older_calls_are_reported_in_their_own_words(watched: World, v1: Any) -> None:

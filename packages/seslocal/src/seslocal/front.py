@@ -94,7 +94,8 @@ class Front:
             raise not_implemented(operation.name)
         request_id = account.ids.uuid()
         if account.events.management_queue is not None:
-            act = cloudtrail.reporting(act, operation.name, request, request_id)
+            data = account.events.data_events
+            act = cloudtrail.reporting(act, operation.name, request, request_id, data=data)
         if account.access.management_rate.rate:
             account.access.management_rate.spend(operation.name, account.clock.now())
         if account.faults.active:

@@ -35,6 +35,7 @@ from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
 from mailcordon.adapters.db.tenant_store import TenantStore
+from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import alerts as alert_routes
@@ -48,6 +49,7 @@ from mailcordon.adapters.http import providers as provider_routes
 from mailcordon.adapters.http import search as search_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http import suppressions as suppression_routes
+from mailcordon.adapters.http import ungoverned as ungoverned_routes
 from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
@@ -76,6 +78,7 @@ from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.providers import Providers
 from mailcordon.control.tenants import Tenants
+from mailcordon.control.ungoverned import Ungoverned
 from mailcordon.core.clock import boot_time
 from mailcordon.door.buckets import Buckets
 from mailcordon.door.client_address import TrustedProxies
@@ -224,6 +227,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *suppression_routes.routes(suppressed),
             *status_routes.routes(StatusReader(readers["control"])),
             *account_routes.routes(AccountReader(readers["control"])),
+            *ungoverned_routes.routes(
+                Ungoverned(UngovernedStore(pools["control"])),
+                ControlReader(*read_as),
+                lag_ms=wiring.count_lag_ms(config),
+            ),
             *provider_routes.routes(Providers(ProviderStore(pools["control"]))),
         ]
         health = _Health(pools["control"]).check

@@ -22,6 +22,7 @@ from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
+from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.prometheus import families
@@ -30,10 +31,10 @@ from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.adapters.ses.feedback_look import FeedbackLook
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import alerts, checkpoints, heartbeat, incidents, machine_metrics, wiring
+from mailcordon.app import alerts, checkpoints, heartbeat, incidents, mac_keys, machine_metrics, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
-from mailcordon.control import reconcile, retirement, schedule, unlisting
+from mailcordon.control import reconcile, retention, retirement, schedule, unlisting
 from mailcordon.control.beside import LIST_COVERS_SECONDS, Beside
 from mailcordon.control.call_budget import CallBudget, Rates
 from mailcordon.control.dkim_keys import DkimSigning
@@ -50,6 +51,7 @@ from mailcordon.control.ses_findings import EVERY as ADVICE_SECONDS
 from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import RETRY_SECONDS, SesLists
 from mailcordon.control.signals import URGENT_PER_MINUTE, Signals
+from mailcordon.control.ungoverned import SentCalls
 from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import address as addresses
@@ -68,6 +70,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     """Reconciles SES with what is desired; keeps partitions ahead; ends holds whose time is over."""
     installation = await wiring.installation(config, "control")
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(mac_keys.kept_fresh(installation, config, "control"))
         pool = await stack.enter_async_context(await engine.create_pool(config.login_url("control")))
         governors = await stack.enter_async_context(
             await engine.create_pool(config.login_url("governor"), max_size=2)
@@ -120,6 +123,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             every=3.0 if local else ADVICE_SECONDS,
             keep_ms=config.keep_records_days * DAY_MS,
         )
+        ungoverned = UngovernedStore(pool)
         services = schedule.Services(
             governor=governor,
             reconciler=Reconciler(provision, ses, governor, reconcile.LOCAL if local else None, scan),
@@ -169,6 +173,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             follow_plans=plans.follow,
             recheck_all=provision.recheck_all,
             watch_feedback=watch.advance,
+            count_sent=lambda: ungoverned.count_sent(config.cell, wiring.count_lag_ms(config)),
+            purge_ungoverned=lambda: ungoverned.purge(config.keep_records_days * retention.DAY_MS),
             reconciler_lock=provision.reconciler_lock,
             intervals=schedule.LOCAL if local else schedule.Intervals(),
             budget=budget,
@@ -195,6 +201,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 cell=config.cell,
                 urgent_per_minute=urgent,
                 advised=ses_findings.notice,
+                sent=SentCalls(ungoverned.record, installation),
             )
             services.facts.signals = signals.facts
             await stack.enter_async_context(wiring.running(signals.run(stop), stop))

@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.alarm_reader import AlarmReader
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.incident_store import IncidentStore
 from mailcordon.adapters.db.rate_alarm_store import RateAlarmStore
+from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.app import alerts, wiring
 from mailcordon.config import Config
-from mailcordon.control import alarms
+from mailcordon.control import alarms, ungoverned_alarms
+from mailcordon.core.incident import Alarm
 from mailcordon.observe import rate_watch
 from mailcordon.observe.incidents import rules
 from mailcordon.observe.incidents.loop import Incidents
@@ -29,8 +31,18 @@ def sources(config: Config, control: Pool) -> list[Source]:
         Source(name="status", read=status.read),
         Source(name="rates", read=rates.read),
         Source(name="alert channels", read=alerts.source(control, config)),
+        Source(name="ungoverned mail", read=_ungoverned(config, control)),
     ]
     return found
+
+
+def _ungoverned(config: Config, control: Pool) -> Callable[[], Awaitable[Sequence[Alarm]]]:
+    store, lag = UngovernedStore(control), wiring.count_lag_ms(config)
+
+    async def read() -> Sequence[Alarm]:
+        return ungoverned_alarms.alarms(await store.seen(ungoverned_alarms.SHOWN_MS), lag_ms=lag)
+
+    return read
 
 
 @contextlib.asynccontextmanager

@@ -20,7 +20,7 @@ from mailcordon.adapters.ses.certificates import AwsSource, Certificates, LocalS
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.config import Config
-from mailcordon.control import lapses, retirement
+from mailcordon.control import lapses, retirement, send_count
 from mailcordon.control.claims import Claims
 from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
@@ -163,3 +163,8 @@ async def running(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> Async
             await asyncio.gather(task, return_exceptions=True)
         else:
             task.result()
+
+
+def count_lag_ms(config: Config) -> int:
+    """By how much SES's own count may be late. The local SES counts at once."""
+    return 0 if config.local else send_count.LAG_MS

@@ -86,8 +86,9 @@ LOCAL = Intervals(
 class Services:
     """`want_everything` derives again what SES should have, `follow_plans` does what applied plans leave to be done,
     `recheck_all` makes all resources due, and `reconciler_lock` yields None unless this process is the one that reconciles, else
-    a function that says whether it still is. `watch_feedback` looks whether events of mail come back, in that process. `loops` is
-    how many resources of a kind of work are checked at a time. `budget` and `scan` are those of the reconciler's calls."""
+    a function that says whether it still is. `watch_feedback` looks whether events of mail come back, in that process.
+    `count_sent` compares SES's count of the account's mail with ours, after each time SES was asked for it. `loops` is how many
+    resources of a kind of work are checked at a time. `budget` and `scan` are those of the reconciler's calls."""
 
     governor: Governor
     reconciler: Reconciler
@@ -109,6 +110,8 @@ class Services:
     follow_plans: Callable[[], Awaitable[None]]
     recheck_all: Callable[[], Awaitable[None]]
     watch_feedback: Callable[[], Awaitable[None]]
+    count_sent: Callable[[], Awaitable[None]]
+    purge_ungoverned: Callable[[], Awaitable[None]]
     reconciler_lock: Callable[[], AbstractAsyncContextManager[Callable[[], Awaitable[bool]] | None]]
     intervals: Intervals
     budget: CallBudget
@@ -151,6 +154,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("thin counts", intervals.partitions, upkeep.thin_counts),
         ("make partitions", intervals.partitions, upkeep.make_partitions),
         ("drop days past retention", intervals.partitions, upkeep.drop_expired_days),
+        ("purge ungoverned senders", intervals.partitions, services.purge_ungoverned),
         ("purge old rows", intervals.partitions, lambda: upkeep.purge_old_rows(stop)),
         ("purge", intervals.purge, lambda: upkeep.purge(stop)),
     ]
@@ -175,6 +179,7 @@ async def _want(services: Services) -> None:
 async def _poll_account(services: Services) -> None:
     await services.upkeep.poll_account()
     services.facts.last_account = host_ms()
+    await services.count_sent()
 
 
 async def _lead(services: Services, stop: asyncio.Event) -> None:

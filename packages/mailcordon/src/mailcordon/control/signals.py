@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -22,6 +22,7 @@ from mailcordon.core.clock import host_ms
 from mailcordon.core.errors import Invalid
 from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.queue import Queue, Received
+from mailcordon.core.ungoverned import SentCall
 from mailcordon.messages import queues
 
 LOOK_EVERY = 5.0  #: seconds between two looks at one resource; a change is found within ten
@@ -37,6 +38,12 @@ MALFORMED = "malformed"
 NOT_STORED = "not stored"
 
 _LOG = logging.getLogger(__name__)
+
+
+class SentCalls(Protocol):
+    async def take(self, calls: Sequence[SentCall]) -> Mapping[str, int]:
+        """Counts calls that sent mail. Returns how many of each kind."""
+        ...
 
 
 class HintStore(Protocol):
@@ -80,18 +87,21 @@ class Signals:
         self,
         queue: Queue,
         store: HintStore,
-        decode: Callable[[str], Call | None],
+        decode: Callable[[str], Call | SentCall | None],
         *,
         cell: str,
+        sent: "SentCalls | None" = None,
         urgent_per_minute: int | None = None,
         advised: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`urgent_per_minute` None: every look is urgent. `advised` is called when SES tells of a finding of its own."""
+        """`urgent_per_minute` None: every look is urgent. `advised` is called when SES tells of a finding of its own. `sent`: what
+        to do with calls that sent mail; None: nothing."""
         self._advised = advised
         self._queue = queue
         self._store = store
         self._decode = decode
+        self._sent = sent
         self._cell = cell
         self._clock = clock
         self._urgent_per_minute = urgent_per_minute
@@ -124,10 +134,14 @@ class Signals:
         now = datetime.now(UTC)
         named: dict[tuple[Place, ...], None] = {}
         found: list[Hint] = []
+        sent: list[SentCall] = []
         for message in received:
             call = self._decode(message.body)
             if call is None:
                 self.facts.counted[MALFORMED] += 1
+                continue
+            if isinstance(call, SentCall):
+                sent.append(call)
                 continue
             verdict, places = hints.judge(call, self._cell)
             self.facts.counted[verdict] += 1
@@ -142,6 +156,8 @@ class Signals:
         await self._record(found)
         for places in named:
             await self._look(places)
+        if sent and self._sent is not None:
+            self.facts.counted.update(await self._sent.take(sent))
 
     async def _record(self, found: Sequence[Hint]) -> None:
         try:

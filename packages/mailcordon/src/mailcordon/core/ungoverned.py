@@ -9,14 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mailcordon.core import sending_service, subject_shape
+from mailcordon.core import sending_service, subject_shape, tags
 from mailcordon.core import text as texts
 from mailcordon.core.event import Event, Kind
+from mailcordon.core.installation import Installation
 
 LONGEST_IDENTITY = 320
 LONGEST_CALLER = 256
 MOST_VALUES = 10  #: of each fact that are kept; the rest is counted under MORE
 MORE = "(more)"
+SEND_ROLE = (
+    "mailcordon-send-"  #: how the name of the role begins that deploy/cloudformation.yaml makes for sending
+)
 LEDGER_MS = 2 * 86_400_000  #: SES ids are kept so long, so that a mail counts once
 
 
@@ -57,6 +61,14 @@ class Sighting:
     bounced: bool = False
     complained: bool = False
     facts: Mapping[Fact, str] = field(default_factory=dict[Fact, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentCall:
+    """A call that sent mail, as CloudTrail's data event tells it."""
+
+    sighting: Sighting
+    tags: Mapping[str, str] | None  #: of the mail; None: the record does not show them
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,6 +113,22 @@ def of_event(event: Event) -> Sighting:
         complained=event.kind is Kind.COMPLAINT,
         facts=kept(found),
     )
+
+
+def is_ours(call: SentCall, ours: Installation) -> bool:
+    """Whether Mailcordon made the call, this installation or another one. Its signed tags say so. A record that shows no tags at
+    all tells only the role, which is believed then: whoever uses it without our tags is seen by the events of its set."""
+    if not call.tags:
+        return call.sighting.caller.startswith(SEND_ROLE)
+    if not tags.carries_ours(call.tags):
+        return False
+    if call.tags[tags.INSTALLATION] != ours.name:
+        return True
+    try:
+        tags.verify(ours.mac_keys, call.tags)
+    except ValueError:
+        return False
+    return True
 
 
 def kept(found: Mapping[Fact, str | None]) -> dict[Fact, str]:

@@ -22,6 +22,7 @@ SUBJECTS = (
     "alarms",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     "alerts",
+    "ungoverned",
     "metrics",
     "rate_alarms",
     "machine_metrics",

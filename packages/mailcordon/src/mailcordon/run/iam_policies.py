@@ -12,12 +12,11 @@ from typing import Any
 
 from mailcordon.config import MANAGEMENT_QUEUE, QUEUES
 from mailcordon.control.desired import UNGOVERNED
+from mailcordon.control.ungoverned import ALL_SENDS
 
 Document = dict[str, Any]
 Statement = dict[str, Any]
 
-#: Every action that sends, of SES v1 and v2, SMTP (ses:SendRawEmail), and those that SES adds later.
-ALL_SENDS = "ses:Send*"
 #: Those that a tenant's mail never needs. None of them has a tenant.
 _OTHER_SENDS = (
     "ses:SendBounce",

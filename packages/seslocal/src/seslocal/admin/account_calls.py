@@ -31,6 +31,7 @@ def show(account: Account, query: Query, body: Json) -> Json:
         "review": (account.attributes.details or {}).get("ReviewDetails", {}).get("Status"),
         "event_bus_queue": account.events.bus_queue,
         "management_queue": account.events.management_queue,
+        "data_events": account.events.data_events,
         "sns_url": account.events.sns_url,
         "check_signatures": account.access.check_signatures,
         "management_rate": account.access.management_rate.rate,
@@ -56,6 +57,7 @@ def put(account: Account, query: Query, body: Json) -> Json:
         if "management_queue" in body
         else account.events.management_queue
     )
+    data_events = fields.boolean(body, "data_events", account.events.data_events)
     sns_url = fields.text(body, "sns_url") if "sns_url" in body else account.events.sns_url
     checking = fields.boolean(body, "check_signatures", account.access.check_signatures)
     management = fields.number(body, "management_rate", account.access.management_rate.rate, 0.0, 1e6)
@@ -81,7 +83,7 @@ def put(account: Account, query: Query, body: Json) -> Json:
         behaviour,
     )
     account.events.sns_url, account.events.bus_queue = sns_url and sns_url.rstrip("/"), bus
-    account.events.management_queue = managing
+    account.events.management_queue, account.events.data_events = managing, data_events
     for queue in (bus, managing):
         if queue is not None:
             account.queues.ensure(queue)

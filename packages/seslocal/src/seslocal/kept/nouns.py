@@ -175,6 +175,7 @@ def _account(account: Account) -> Named:
     yield "raw topics", sorted(account.events.raw_topics)
     yield "event bus", account.events.bus_queue
     yield "management events", account.events.management_queue
+    yield "data events", account.events.data_events
     yield "warm-up", dedicated.auto_warm_up
     yield "secret", account.mail.tracking.secret
     yield from _unlike_the_settings(account)
@@ -228,6 +229,8 @@ def _restore_account(account: Account, key: str, value: Any) -> None:
             account.events.bus_queue = value
         case "management events":
             account.events.management_queue = value
+        case "data events":
+            account.events.data_events = value
         case "warm-up":
             account.dedicated_ips.auto_warm_up = value
         case "secret":

@@ -48,7 +48,8 @@ def respond(
             )
         request_id = account.ids.uuid()
         if account.events.management_queue is not None:
-            act = cloudtrail.reporting(act, name, request, request_id)
+            data = account.events.data_events
+            act = cloudtrail.reporting(act, name, request, request_id, data=data)
         if account.access.management_rate.rate:
             account.access.management_rate.spend(name, account.clock.now())
         if account.faults.active:

@@ -19,6 +19,9 @@ class Events:
         self.sns_url = settings.sns_url  #: base of the URLs in SNS messages; None: as AWS writes it
         self.bus_queue: str | None = None  #: queue that a rule on the default bus feeds
         self.management_queue: str | None = None  #: queue that a rule for management calls feeds
+        self.data_events = (
+            False  #: the trail logs data events too: each call that sends mail goes to that queue
+        )
         self.streams: dict[str, FirehoseStream] = {}  #: those that have an endpoint, by name
         self.cloudwatch = Metrics()  #: counts of the CloudWatch destinations
         self.outbox = Outbox(clock)

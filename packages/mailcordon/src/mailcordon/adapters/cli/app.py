@@ -48,6 +48,7 @@ from mailcordon.adapters.cli.commands import (
     stops,
     suppression,
     tenant,
+    ungoverned,
     why,
 )
 from mailcordon.adapters.cli.commands import (
@@ -77,6 +78,7 @@ GROUPS = {
     "mailbox": mailbox.app,
     "drift": drift.app,
     "incident": incident.app,
+    "ungoverned": ungoverned.app,
     "key": key.app,
 }
 identity.app.add_typer(identity_records.app)
@@ -103,7 +105,7 @@ SINGLE_COMMANDS = (
 ORDER = (
     *("up", "down", "drill"),
     *("tenant", "lane", "identity", "type"),
-    *("plan", "apply", "plans", "export", "drift", "prove", "isolation"),
+    *("plan", "apply", "plans", "export", "drift", "ungoverned", "prove", "isolation"),
     *("send", "why", "messages", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "incident", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),

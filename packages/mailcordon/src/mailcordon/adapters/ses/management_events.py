@@ -1,5 +1,5 @@
 """Decodes SES's management events: a CloudTrail record, or news about a tenant, in EventBridge's envelope, perhaps inside SNS's
-(ses.md 1.8, 4.6).
+(ses.md 1.8, 4.6); or, from a trail that logs data events, a call that sent mail (sent_calls.py).
 
 Nothing proves such an event, and none is needed: it only makes a resource looked at. A record is read as far as it goes; a member
 of another type counts as absent.
@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from mailcordon.adapters.ses import sent_calls
 from mailcordon.control.hints import Call, Caller
+from mailcordon.core.ungoverned import SentCall
 
 DETAIL_TYPE = "AWS API Call via CloudTrail"
 SOURCE = "ses.amazonaws.com"
@@ -30,7 +32,7 @@ _LONGEST_TEXT = 512
 _DEEPEST = 4  #: levels of parameters whose names are read
 
 
-def decode(body: str, region: str) -> Call | None:
+def decode(body: str, region: str) -> Call | SentCall | None:
     """None: it is no event of SES in this region about a call or a tenant. Never raises."""
     envelope = _object(body)
     if envelope is not None and envelope.get("Type") == "Notification":
@@ -45,6 +47,8 @@ def decode(body: str, region: str) -> Call | None:
     event = _text(record.get("eventName"), _LONGEST_EVENT)
     if not event or record.get("eventSource") != SOURCE or record.get("awsRegion") not in (None, region):
         return None
+    if sent_calls.is_one(record):
+        return sent_calls.read(record)
     who = _mapping(record.get("userIdentity"))
     return Call(
         event=event,

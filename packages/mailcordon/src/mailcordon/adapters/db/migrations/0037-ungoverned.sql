@@ -53,16 +53,20 @@ create table ungoverned_expected (
 );
 create index ungoverned_expected_of on ungoverned_expected (until) where ended_at is null;
 
--- SES's own count of the last 24 hours (GetAccount), with what we know of at the same moment. The columns after `sent` only grow.
+-- SES's own count of the last 24 hours (GetAccount) beside ours, a row a minute. What the newest row says was judged when the
+-- next one came (control/send_count.py).
 create table ses_count (
     cell text not null,
     at bigint not null,
     sent bigint not null,                                   -- SentLast24Hours: recipients
-    ours bigint not null,                                   -- recipients that left our queues, and those whose outcome is unknown
-    others bigint not null,                                 -- mail of other installations
-    named bigint not null,                                  -- ungoverned mail that another net saw
-    excess bigint not null default 0,                       -- that none of these explains (control/send_count.py)
-    judged boolean not null default false,
+    ours bigint not null,                                   -- recipients that ever left our queues and may be at SES
+    first_at bigint not null,                               -- of the readings that can be compared
+    baseline bigint,                                        -- what SES counts from before them, at most; null: not known yet
+    excess bigint not null default 0,                       -- what nothing that we know explains
+    over_since bigint,                                      -- null: the excess is no larger than the error
+    grew_at bigint,                                         -- when it grew last
+    grown_to bigint,
+    judged_at bigint,
     primary key (cell, at)
 );
 
