@@ -95,8 +95,8 @@ class Signals:
         advised: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`urgent_per_minute` None: every look is urgent. `advised` is called when SES tells of a finding of its own. `sent`: what
-        to do with calls that sent mail; None: nothing."""
+        """`urgent_per_minute` None: every look is urgent. `advised` is called when SES tells of a finding of its own. `sent`:
+        what to do with calls that sent mail; None: nothing."""
         self._advised = advised
         self._queue = queue
         self._store = store
