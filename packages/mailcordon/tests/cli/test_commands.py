@@ -64,6 +64,8 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         suppression_import suppression_export suppression_forget holds_list stops_list
         key_create key_list key_change key_rotate key_revoke quarantine_list quarantine_show quarantine_replay
         observe_list observe_map observe_unmap observe_import observe_unmapped
+        alert_channel_add alert_channel_list alert_channel_test alert_channel_remove alert_list alert_ack
+        tenant_contact tenant_notices
         mailbox_set mailbox_list iam_queue-policy env completion"""
     assert set(every(app)) == {name.replace("_", " ") for name in wanted.split()}
 

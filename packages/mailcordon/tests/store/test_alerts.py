@@ -20,7 +20,7 @@ from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon.adapters.web import standard_webhooks
 from mailcordon.adapters.web.courier import WebCourier
 from mailcordon.adapters.web.post import Poster
-from mailcordon.app.alerts import _LaneKeys  # pyright: ignore[reportPrivateUsage]
+from mailcordon.app.alerts import LaneKeys
 from mailcordon.control.keys import Keys
 from mailcordon.core.principal import SCOPES, Principal
 from mailcordon.observe.alerts.channels import Channels, NewChannel
@@ -114,7 +114,7 @@ async def told(database: Any) -> AsyncIterator[AlertWorld]:
         alerts,
         contacts,
         courier,
-        _LaneKeys(Keys(KeyStore(pool))),
+        LaneKeys(Keys(KeyStore(pool))),
         check_url=poster.check,
         new_secret=standard_webhooks.new_secret,
         is_secret=standard_webhooks.is_secret,

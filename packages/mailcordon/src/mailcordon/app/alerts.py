@@ -32,7 +32,7 @@ def channels(config: Config, store: PostgresAlerts, contacts: PostgresContacts, 
         store,
         contacts,
         courier(config),
-        _LaneKeys(keys),
+        LaneKeys(keys),
         check_url=Poster(config.alert_networks).check,
         new_secret=standard_webhooks.new_secret,
         is_secret=standard_webhooks.is_secret,
@@ -80,7 +80,9 @@ async def _always() -> bool:
     return True
 
 
-class _LaneKeys:
+class LaneKeys:
+    """API keys of e-mail channels."""
+
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 

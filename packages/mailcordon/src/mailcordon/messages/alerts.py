@@ -543,3 +543,34 @@ def channel_receiver(target: str) -> str:
 def no_alert(alert: int) -> str:
     """An alert is named that does not exist."""
     return f"there is no alert {alert}"
+
+
+@example()
+def state_open() -> str:
+    """`alert list`: nobody has acknowledged the incident."""
+    return "not acknowledged"
+
+
+@example("ann")
+def state_acknowledged(by: str) -> str:
+    """`alert list`: somebody takes care of it."""
+    return f"acknowledged by {by}"
+
+
+@example()
+def state_closed() -> str:
+    """`alert list`: the incident is over."""
+    return "closed"
+
+
+@example("the answer was 503")
+def state_problem(why: str) -> str:
+    """`alert list`: the last message did not arrive."""
+    return f"not delivered: {why}"
+
+
+@example("hold", "12", ended=False)
+@example("hold", "12", ended=True)
+def notice_item(kind: str, number: str, ended: bool) -> str:
+    """`tenant notices`: what a notice was about."""
+    return f"{kind} {number} {'over' if ended else 'began'}"

@@ -16,8 +16,10 @@ import mailcordon
 from mailcordon.adapters.cli import command, failures, report
 from mailcordon.adapters.cli.commands import (
     account,
+    alert,
     audit,
     completion,
+    contact,
     cordon,
     dkim,
     domain_claims,
@@ -79,8 +81,10 @@ GROUPS = {
     "drift": drift.app,
     "incident": incident.app,
     "ungoverned": ungoverned.app,
+    "alert": alert.app,
     "key": key.app,
 }
+tenant.app.add_typer(contact.app)
 identity.app.add_typer(identity_records.app)
 identity.app.add_typer(dkim.app)
 identity.app.add_typer(domain_claims.app)
@@ -109,6 +113,7 @@ ORDER = (
     *("send", "why", "messages", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "incident", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),
+    *("alert",),
     *("suppression", "quarantine", "observe", "mailbox"),
     *("key", "audit"),
     *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
