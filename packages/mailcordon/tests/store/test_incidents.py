@@ -3,7 +3,14 @@
 import asyncio
 from typing import Any
 
-from mailcordon.core.incident import Action
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.status_reader import StatusReader
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.control import status
+from mailcordon.control.upkeep import Purged
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.incident import Action, Alarm
+from mailcordon.observe.incidents.sources import Source, Sources
 from mailcordon_fixtures.incidents import IncidentWorld, alarm
 
 MINUTE = 60_000
@@ -92,3 +99,150 @@ async def test_one_loop_of_two_leads_and_the_other_takes_over(incidents: Inciden
     await leader.close()
     assert await other.advance()
     assert len(await incidents.open()) == 1
+
+
+async def test_closed_incident_is_kept_for_the_retention_of_records(incidents: IncidentWorld) -> None:
+    await incidents.round(alarm("a"))
+    await incidents.round(pass_ms=20 * MINUTE)
+    await incidents.round(alarm("b"))
+    pool = await engine.create_pool(incidents.world.database.dsn("control"), max_size=1)
+    store = UpkeepStore(pool)
+    assert await store.purge(Purged.INCIDENTS, 90 * 86_400_000, 1000) == 0
+    await incidents.world.connection.execute("update incident set closed_at = 1 where closed_at is not null")
+    assert await store.purge(Purged.INCIDENTS, 90 * 86_400_000, 1000) == 1
+    await pool.close()
+    assert [one["cause"] for one in await incidents.all()] == ["b"]
+    assert await incidents.world.connection.fetchval("select count(*) from incident_entry") == 1
+
+
+async def test_status_shows_open_incidents_and_those_that_it_does_not_judge_as_problems(
+    incidents: IncidentWorld,
+) -> None:
+    await incidents.round(alarm("a", severity="critical"), alarm("b"), alarm("c", contained=True))
+    await incidents.world.connection.execute("update incident_alarm set source = 'status' where key = 'a'")
+    pool = await engine.create_pool(incidents.world.database.dsn("control"), max_size=1)
+    found = status.judge(await StatusReader(pool).facts())
+    await pool.close()
+    assert [(one.kind, one.mitigated) for one in found.incidents] == [
+        ("stuck", False),
+        ("stuck", False),
+        ("stuck", True),
+    ]
+    shown = [one.sentence for one in found.problems if one.code == "incident-open"]
+    assert shown == [f"Incident {found.incidents[1].id}: b is wrong"], "a is a problem of its own check"
+
+
+async def test_person_who_closes_it_in_the_middle_of_a_round_wins(incidents: IncidentWorld) -> None:
+    await incidents.round(alarm("a"))
+
+    async def close() -> list[Any]:
+        await incidents.world.connection.execute(
+            "update incident set closed_at = now_ms(), closed_by = 'ann', closed_because = 'x'"
+        )
+        return []
+
+    store = incidents.loops[-1]._store  # pyright: ignore[reportPrivateUsage]
+    read = store.read
+
+    async def read_then_close(*given: Any) -> Any:
+        found = await read(*given)
+        await close()
+        return found
+
+    store.read = read_then_close  # type: ignore[method-assign]
+    await incidents.round(alarm("a", severity="critical"))
+    store.read = read  # type: ignore[method-assign]
+    (found,) = await incidents.all()
+    assert (found["closed_by"], found["severity"]) == ("ann", "high"), "nothing of the round was written"
+    await incidents.round(alarm("a"))
+    assert await incidents.open() == []
+
+
+async def test_api_process_leads_only_while_no_control_process_reports(incidents: IncidentWorld) -> None:
+    async def report(age_ms: int) -> None:
+        await incidents.world.connection.execute(
+            "insert into role_health (role, instance, host, pid, started, beat, facts)"
+            " values ('control', 'c', 'h', 1, now_ms(), now_ms() - $1::bigint, '{}')"
+            " on conflict (role, instance) do update set beat = excluded.beat",
+            age_ms,
+        )
+
+    stand_by = incidents.new_loop(stand_by=True)
+    await report(0)
+    assert not await stand_by.advance()
+    await report(60_000)
+    assert await stand_by.advance()
+    control = incidents.new_loop()
+    assert not await control.advance(), "it waits until the stand-by gives way"
+    await report(0)
+    assert not await stand_by.advance()
+    assert await control.advance()
+
+
+async def test_process_that_lost_its_session_writes_no_late_round(incidents: IncidentWorld) -> None:
+    first, second = incidents.new_loop(), incidents.new_loop()
+    incidents.alarms = [alarm("a")]
+    assert await first.advance()
+    ended = await incidents.world.connection.fetchval(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'mailcordon incidents'"
+        " and datname = current_database()"
+    )
+    assert ended >= 1
+    await until_gone(incidents)
+    incidents.alarms = [alarm("a"), alarm("late")]
+    led = False
+    while not led:
+        led = await second.advance()
+    incidents.alarms = [alarm("a"), alarm("late"), alarm("later")]
+    assert not await first.advance()
+    assert sorted(one["cause"] for one in await incidents.open()) == ["a", "late"]
+
+
+async def until_gone(incidents: IncidentWorld) -> None:
+    while await incidents.world.connection.fetchval(
+        "select count(*) from pg_locks where locktype = 'advisory' and classid = 20557"
+    ):
+        await asyncio.sleep(0.01)
+
+
+async def test_source_that_fails_keeps_its_alarms_and_is_an_alarm_after_half_a_minute(
+    incidents: IncidentWorld,
+) -> None:
+    failing = False
+
+    async def read() -> list[Alarm]:
+        if failing:
+            raise Unavailable("the table is locked")
+        return [alarm("a")]
+
+    incidents.sources = [Source(name="rates", read=read)]
+    await incidents.round()
+    failing = True
+    await incidents.round(pass_ms=1_000)
+    await incidents.round(pass_ms=29_000)
+    assert [one["cause"] for one in await incidents.open()] == ["a"]
+    await incidents.round(pass_ms=31_000)
+    found = {one["cause"]: one for one in await incidents.open()}
+    assert sorted(found) == ["a", "source:rates"]
+    assert "the table is locked" in found["source:rates"]["sentence"]
+    assert found["source:rates"]["since"] < found["source:rates"]["opened_at"] - 20_000
+
+
+async def test_slow_source_delays_no_other_and_its_answer_counts_later(incidents: IncidentWorld) -> None:
+    gate = asyncio.Event()
+
+    async def read() -> list[Alarm]:
+        await gate.wait()
+        return [alarm("slow")]
+
+    answers = Sources([Source(name="slow", read=read), Source(name="fast", read=fast)])
+    first = await answers.ask(1, seconds=0.01)
+    assert ([one.key for _, one in first.alarms], first.unread) == (["fast"], frozenset({"slow"}))
+    gate.set()
+    second = await answers.ask(2)
+    assert sorted(one.key for _, one in second.alarms) == ["fast", "slow"]
+    await answers.close()
+
+
+async def fast() -> list[Alarm]:
+    return [alarm("fast")]

@@ -22,6 +22,7 @@ Check = Literal[
     "default partitions",
     "quarantine",
     "integrity",
+    "incidents",
     "snapshots",
     "clocks",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from mailcordon.control import status_checks, subjects
 from mailcordon.control.problem import CHECKS, Check, Problem
 from mailcordon.control.retention import Storage
-from mailcordon.control.status_facts import Beat, Facts, Waiting, alive, refusals
+from mailcordon.control.status_facts import Beat, Facts, OpenIncident, Waiting, alive, refusals
 from mailcordon.control.status_notices import notices
 from mailcordon.messages import status
 
@@ -29,6 +29,7 @@ class Status:
     waiting: tuple[Waiting, ...]
     refused: Mapping[str, int]  #: by limit of the door, of all API processes since their start
     storage: Storage | None
+    incidents: tuple[OpenIncident, ...] = ()  #: that are open, the worst first
     scan: str | None = None  #: within which time a change at SES is found; None: no process reconciles
 
     @property
@@ -56,6 +57,7 @@ def judge(facts: Facts) -> Status:
         waiting=tuple(facts.waiting),
         refused=refusals(alive(facts, "api")),
         storage=facts.storage,
+        incidents=tuple(facts.incidents),
         scan=_scan(alive(facts, "control")),
     )
 

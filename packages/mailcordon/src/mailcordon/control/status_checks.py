@@ -357,6 +357,20 @@ def _duration(ms: int) -> str:
 
 
 #: The check behind each name.
+def _incidents(facts: Facts) -> Iterator[Problem]:
+    """What other checks say is not said twice."""
+    for one in facts.incidents:
+        if one.others and not one.mitigated:
+            yield Problem(
+                code="incident-open",
+                check="incidents",
+                sentence=status.status_incident(number=one.id, sentence=one.sentence),
+                next=one.next,
+                whose=one.tenant,
+                since=one.since,
+            )
+
+
 OF: Mapping[Check, Callable[[Facts], Iterator[Problem]]] = {
     "roles": _roles,
     "waiting mail": _waiting,
@@ -373,6 +387,7 @@ OF: Mapping[Check, Callable[[Facts], Iterator[Problem]]] = {
     "default partitions": _strays,
     "quarantine": full_quarantine,
     "integrity": doubtful,
+    "incidents": _incidents,
     "snapshots": _snapshots,
     "clocks": _clocks,
 }

@@ -253,6 +253,19 @@ class OpenLoss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIncident:
+    id: int
+    kind: str
+    severity: Severity
+    tenant: str | None  #: slug; None: the platform's
+    sentence: str
+    next: str
+    since: int
+    mitigated: bool  #: it does no more harm
+    others: bool  #: it has an alarm that is no problem of the status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     now: int  #: the database's clock, milliseconds since 1970
     beats: Sequence[Beat] = ()
@@ -280,6 +293,7 @@ class Facts:
     recipients: RecipientDomains | None = None
     storage: Storage | None = None  #: None: it was not read
     quarantine: Sequence[QuarantineKind] = ()
+    incidents: Sequence[OpenIncident] = ()  #: the worst
     unproved: UnprovedLanes | None = None  #: None: there are none
     snapshot_seconds: float | None = None
     unread: Mapping[Check, str] = field(

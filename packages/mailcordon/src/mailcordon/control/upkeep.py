@@ -40,6 +40,7 @@ class Purged(Enum):
     DAY_COUNTS = "day-counts"
     LANE_SUMS = "lane-sums"
     FLEET_SUMS = "fleet-sums"
+    INCIDENTS = "incidents"  #: that are closed
     FEEDBACK_LOSSES = "feedback-losses"
     BOUNCE_DOMAINS = "bounce-domains"
     FEED = "feed"  #: of the changes of counts

@@ -152,8 +152,11 @@ def resume(kind: str, own: bool) -> str:
 @example(3)
 def resume_held(holds: int) -> str:
     """What a tenant can do while its mail is held."""
-    what = "this hold" if holds == 1 else f"these {holds} holds"
-    return f"mail is kept and goes on when {what} ends; ask the platform to lift it once the cause is gone"
+    if holds == 1:
+        return (
+            "mail is kept and goes on when this hold ends; ask the platform to lift it once the cause is gone"
+        )
+    return f"mail is kept and goes on when these {holds} holds end; ask the platform to lift them once their causes are gone"
 
 
 @example()

@@ -493,3 +493,9 @@ def status_door_refused_next() -> str:
     return (
         "If a client of yours is meant, change its use or the limit (docs/door.md lists them); else nothing."
     )
+
+
+@example(number=12, sentence="4.1 % of the mail of acme/newsletter bounces")
+def status_incident(*, number: int, sentence: str) -> str:
+    """In the status: an incident is open that no other check shows."""
+    return f"Incident {number}: {sentence}"

@@ -274,6 +274,11 @@ async def _unproved(connection: _Connection) -> Mapping[str, Any]:
     return {"unproved": status_facts.UnprovedLanes(**row) if row["tenant"] is not None else None}
 
 
+async def _incidents(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.open_incidents, timeout=_TIMEOUT)
+    return {"incidents": [status_facts.OpenIncident(**dict(row)) for row in rows]}
+
+
 READINGS: tuple[Reading, ...] = (
     Reading(("roles", "feedback", "clocks"), _beats, 1),
     Reading(("waiting mail",), _waiting, 30),
@@ -292,6 +297,7 @@ READINGS: tuple[Reading, ...] = (
     Reading(("partitions", "default partitions"), _storage, 300),
     Reading(("quarantine",), _quarantine, 10),
     Reading(("integrity",), alarm_facts.doubtful, 2),
+    Reading(("incidents",), _incidents, 60),
     Reading(("feedback",), _unproved, 300),
     Reading(("snapshots",), _snapshot, 15),
 )

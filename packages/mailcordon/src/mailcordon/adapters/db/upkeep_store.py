@@ -19,6 +19,7 @@ _PURGES = {
     Purged.DAY_COUNTS: _SQL.purge_day_counts,
     Purged.LANE_SUMS: _SQL.purge_lane_sums,
     Purged.FLEET_SUMS: _SQL.purge_fleet_sums,
+    Purged.INCIDENTS: _SQL.purge_incidents,
     Purged.FEEDBACK_LOSSES: _SQL.purge_feedback_losses,
     Purged.BOUNCE_DOMAINS: _SQL.purge_bounce_domains,
     Purged.FEED: _SQL.purge_feed,

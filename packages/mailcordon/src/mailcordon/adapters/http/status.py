@@ -50,6 +50,16 @@ class WaitingItem(msgspec.Struct):
     seconds: float
 
 
+class OpenIncidentItem(msgspec.Struct):
+    id: int
+    kind: str
+    severity: str
+    tenant: str | None  #: null: the platform's
+    mitigated: bool  #: it does no more harm
+    detail: str
+    since: Time
+
+
 class TableItem(msgspec.Struct):
     table: str
     bytes: int  #: on disk, with its partitions and indexes
@@ -70,6 +80,7 @@ class StatusView(msgspec.Struct):
     notices: list[ProblemItem]
     checked: list[str]  #: what `ok` speaks of
     processes: list[ProcessItem]
+    incidents: list[OpenIncidentItem]  #: that are open, the worst first, at most 50
     waiting: list[WaitingItem]
     refused: dict[str, int]  #: by limit of the door, of all API processes since their start
     storage: StorageItem | None
@@ -103,9 +114,22 @@ def _view(found: status.Status) -> StatusView:
             )
             for one in found.waiting
         ],
+        incidents=[_incident(one) for one in found.incidents],
         refused=dict(found.refused),
         storage=None if found.storage is None else _storage(found.storage),
         scan=found.scan,
+    )
+
+
+def _incident(one: status_facts.OpenIncident) -> OpenIncidentItem:
+    return OpenIncidentItem(
+        id=one.id,
+        kind=one.kind,
+        severity=one.severity,
+        tenant=one.tenant,
+        mitigated=one.mitigated,
+        detail=one.sentence,
+        since=shapes.iso_ms(one.since),
     )
 
 

@@ -16,12 +16,12 @@ from mailcordon.observe.incidents.grouping import Found, is_worse, rank
 from mailcordon.observe.incidents.rules import Rules
 
 OVERFLOW = "incidents:more"  #: the cause of the incident for what cannot be listed
-SEEN_EVERY_MS = 30_000  #: between two writes of when an incident's alarms were seen last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     now: int
+    last: int | None = None  #: when the round before was, by the same process
     found: Sequence[Found]
     unread: frozenset[str] = frozenset()  #: sources whose alarms are not known in this round
     kept: Sequence[Kept] = ()  #: incidents that are open, were closed a short while ago, or still have alarms
@@ -41,15 +41,12 @@ def judge(facts: Facts) -> list[Change]:
     now, rules = facts.now, facts.rules
     present = {one.alarm.key: one for one in reversed(facts.found)}
     open_ = {one.incident.cause: one for one in facts.kept if one.incident.is_open}
+    seen = {cause: _as_seen(one, facts) for cause, one in open_.items()}
     silent = [_silent(kept, present) for kept in facts.kept if not kept.incident.is_open and kept.held]
     silenced = {one.alarm.key for each in silent for one in each.still}
     groups = grouping.by_cause(
         list(present.values()),
-        {
-            cause: one.incident.opened_at
-            for cause, one in open_.items()
-            if now - one.incident.cause_seen_at < rules.quiet_ms
-        },
+        {cause: one.opened_at for cause, one in seen.items() if now - one.cause_seen_at < rules.quiet_ms},
         {
             key: one.incident.opened_at
             for one in open_.values()
@@ -77,7 +74,9 @@ def judge(facts: Facts) -> list[Change]:
     recent = _recent(facts)
     opened: list[Change] = []
     others: list[Change] = []
-    homes = {one.alarm.key: (cause, group[0].alarm) for cause, group in groups.items() for one in group}
+    homes = {
+        one.alarm.key: (cause, group[0].alarm.sentence) for cause, group in groups.items() for one in group
+    }
     for cause, group in groups.items():
         if cause in open_:
             continue
@@ -224,14 +223,14 @@ def _reopen(kept: Kept, group: Sequence[Found], facts: Facts) -> Change:
 
 
 def _follow(
-    kept: Kept, group: Sequence[Found], homes: Mapping[str, tuple[str, Alarm]], facts: Facts
+    kept: Kept, group: Sequence[Found], homes: Mapping[str, tuple[str, str]], facts: Facts
 ) -> list[Change]:
     round_ = _Round(kept, group, facts, [])
     moved = {homes[key] for key in kept.held if key in homes and homes[key][0] != kept.incident.cause}
     if moved and not group and not round_.kept_unread:
-        if facts.now - kept.incident.cause_seen_at >= facts.rules.quiet_ms:
+        if facts.now - round_.base.cause_seen_at >= facts.rules.quiet_ms:
             return [round_.closed_without_cause()]
-        return [round_.closed_as_part(*min(moved, key=lambda one: one[0]))]
+        return [round_.closed_as_part(*min(moved))]
     change = round_.change()
     return [change] if round_.is_due(change) else []
 
@@ -249,6 +248,7 @@ class _Round:
         reopened: bool = False,
     ) -> None:
         self._kept, self._before = kept, kept.incident
+        self.base = _as_seen(kept, facts)
         self._group, self._now, self._rules = group, facts.now, facts.rules
         self._entries, self._reopened = entries, reopened
         self._ended = _ended(kept, group, facts)
@@ -265,7 +265,7 @@ class _Round:
         new = [one for one in self._group if one.alarm.key not in self._kept.held]
         # What a process that has just begun does not know was counted before.
         counted = [] if self._kept.is_partial else new
-        after = dataclasses.replace(before, alarms=before.alarms + len(counted))
+        after = dataclasses.replace(self.base, alarms=before.alarms + len(counted))
         if held:
             after = dataclasses.replace(after, seen_at=now)
             if any(one.cause == before.cause for one in held.values()):
@@ -301,14 +301,14 @@ class _Round:
             reopened=self._reopened,
         )
 
-    def closed_as_part(self, cause: str, explains: Alarm) -> Change:
-        return self._ending(messages.closed_as_part(sentence=explains.sentence), self._before, cause)
+    def closed_as_part(self, cause: str, sentence: str) -> Change:
+        return self._ending(messages.closed_as_part(sentence=sentence), self.base, cause)
 
     def closed_without_cause(self) -> Change:
         """What it explained still shows, and has incidents of its own from now on."""
-        mitigated_at = self._before.mitigated_at or self._before.cause_seen_at
-        before = dataclasses.replace(self._before, mitigated_at=mitigated_at)
-        return self._ending(messages.closed_quiet(seconds=self._rules.quiet_ms / 1000), before, None)
+        mitigated_at = self.base.mitigated_at or self.base.cause_seen_at
+        base = dataclasses.replace(self.base, mitigated_at=mitigated_at)
+        return self._ending(messages.closed_quiet(seconds=self._rules.quiet_ms / 1000), base, None)
 
     def _ending(self, because: str, before: Incident, part_of: str | None) -> Change:
         after = dataclasses.replace(
@@ -332,7 +332,7 @@ class _Round:
         if change.entries or change.added or change.changed or change.ended:
             return True
         before, after = self._before, change.after.incident
-        if after.seen_at - before.seen_at >= SEEN_EVERY_MS:
+        if after.seen_at - before.seen_at >= self._rules.seen_ms:
             return True
         same = dataclasses.replace(after, seen_at=before.seen_at, cause_seen_at=before.cause_seen_at)
         if self._kept.is_partial:
@@ -438,6 +438,19 @@ class _Round:
 
     def _has_room(self) -> bool:
         return self._before.entries + len(self._entries) < self._rules.most_entries
+
+
+def _as_seen(kept: Kept, facts: Facts) -> Incident:
+    """Alarms that it held in the round before were there then, also if that was not written."""
+    incident = kept.incident
+    if facts.last is None or not kept.held:
+        return incident
+    own = any(held.cause == incident.cause for held in kept.held.values())
+    return dataclasses.replace(
+        incident,
+        seen_at=max(incident.seen_at, facts.last),
+        cause_seen_at=max(incident.cause_seen_at, facts.last) if own else incident.cause_seen_at,
+    )
 
 
 def _ended(kept: Kept, still: Sequence[Found], facts: Facts) -> list[str]:

@@ -66,6 +66,7 @@ class Incidents:
         self._stand_by = stand_by
         self._kept: dict[int, Kept] = {}
         self._begins = True  #: it remembers nothing yet
+        self._last: int | None = None  #: when the last round was that was written
         self._clock: int | None = None  #: the database's, as of the last round
 
     async def advance(self, *, ahead_ms: int = 0) -> bool:
@@ -81,7 +82,7 @@ class Incidents:
         except BaseException:
             # Whether the round was written is not known.
             self._kept.clear()
-            self._begins = True
+            self._begins, self._last = True, None
             raise
         return True
 
@@ -106,7 +107,7 @@ class Incidents:
 
     async def _forget(self) -> None:
         self._kept.clear()
-        self._begins = True
+        self._begins, self._last = True, None
         await self._sources.close()
 
     async def _round(self, ahead_ms: int) -> None:
@@ -125,6 +126,7 @@ class Incidents:
         changes = judging.judge(
             Facts(
                 now=stored.now + ahead_ms,
+                last=self._last,
                 found=[Found(source=source, alarm=alarm) for source, alarm in answers.alarms],
                 unread=answers.unread,
                 kept=list(self._kept.values()),
@@ -132,10 +134,12 @@ class Incidents:
             )
         )
         if not changes:
+            self._last = stored.now + ahead_ms
             return
         ids = await self._store.write(changes)
         if ids is None:
             return  # the next round sees what the person did
+        self._last = stored.now + ahead_ms
         for id, change in zip(ids, changes, strict=True):
             after = dataclasses.replace(change.after.incident, id=id)
             self._kept[id] = dataclasses.replace(

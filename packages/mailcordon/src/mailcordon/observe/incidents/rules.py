@@ -13,6 +13,7 @@ class Rules:
     )
     reopen_ms: int = 3_600_000  #: the same cause within this time after the close is the same incident
     refresh_ms: int = 10_000  #: between two changes of its text alone: sentences have figures that grow
+    seen_ms: int = 30_000  #: between two writes of when its alarms were seen last: all that a crash loses
     #: An alarm that had an incident of its own for so long when a cause that explains it showed has a cause of its own.
     earlier_ms: int = 60_000
     most_open: int = 1_000  #: more are one incident that says how many
@@ -22,4 +23,4 @@ class Rules:
 
 
 #: A developer does not wait ten minutes to see an incident close.
-LOCAL = Rules(quiet_ms=5_000, settle_ms=1_000, refresh_ms=1_000, earlier_ms=5_000)
+LOCAL = Rules(quiet_ms=5_000, settle_ms=1_000, refresh_ms=1_000, seen_ms=2_000, earlier_ms=5_000)

@@ -11,6 +11,7 @@ from mailcordon.adapters.cli.command import Cli
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import NONE, plain, when
 from mailcordon.messages import cli as messages
+from mailcordon.messages import incidents
 
 app = typer.Typer()
 
@@ -43,6 +44,8 @@ def status_views(found: Document) -> list[RenderableType]:
     if notices:
         views += ["", messages.status_notices()]
         views += [show.bullet(plain(one.get("detail"))) for one in notices]
+    if opened := children(found, "incidents"):
+        views += ["", _incidents(opened)]
     now = _moment(found.get("at"))
     views += ["", _processes(children(found, "processes"), now)]
     if found.get("scan"):
@@ -57,6 +60,25 @@ def _problem(one: Document) -> RenderableType:
     if one.get("since") and " since " not in detail:
         detail += f" ({messages.since(when=when(one['since']))})"
     return show.bullet(f"{detail}\n{plain(one.get('next'))}")
+
+
+def _incidents(items: list[Document]) -> RenderableType:
+    return show.table(
+        ("incident", "severity", "kind", "tenant", "state", "what"),
+        [
+            (
+                str(item.get("id")),
+                item.get("severity"),
+                item.get("kind"),
+                item.get("tenant"),
+                incidents.state_of(is_open=True, mitigated=bool(item.get("mitigated")), acknowledged=False),
+                item.get("detail"),
+            )
+            for item in items
+        ],
+        drop=("kind", "tenant"),
+        prose=("what",),
+    )
 
 
 def _processes(items: list[Document], now: datetime) -> RenderableType:

@@ -57,12 +57,12 @@ select case when $2 then kind end as kind,
        count(*) as incidents,
        count(*) filter (where closed_at is null) as open,
        count(identified_at) as identified,
-       percentile_disc(0.5) within group (order by identified_at - since) as identify_median,
-       percentile_disc(0.95) within group (order by identified_at - since) as identify_p95,
+       percentile_disc(0.5) within group (order by greatest(0, identified_at - since)) as identify_median,
+       percentile_disc(0.95) within group (order by greatest(0, identified_at - since)) as identify_p95,
        count(mitigated_at) as mitigated,
-       percentile_disc(0.5) within group (order by mitigated_at - since) as mitigate_median,
-       percentile_disc(0.95) within group (order by mitigated_at - since) as mitigate_p95,
-       count(*) filter (where reported_at < coalesce(identified_at, opened_at)) as customer_first
+       percentile_disc(0.5) within group (order by greatest(0, mitigated_at - since)) as mitigate_median,
+       percentile_disc(0.95) within group (order by greatest(0, mitigated_at - since)) as mitigate_p95,
+       count(*) filter (where reported_at < identified_at or reported_at is not null and identified_at is null) as customer_first
   from incident where opened_at >= $1 and part_of is null
  group by 1, 2 order by 2 desc nulls last, 1 limit 1000;
 

@@ -121,3 +121,11 @@ select count(*) filter (where not p.proved) as failed,
        min(e.slug) filter (where not p.proved or p.parts is distinct from proof_parts(p.lane)) as tenant
   from (select distinct on (x.lane) x.lane, x.tenant, x.proved, x.parts from proof x where x.counts order by x.lane, x.id desc) p
   join lane l on l.id = p.lane and l.retiring_at is null and l.retired_at is null join tenant e on e.id = p.tenant;
+
+-- name: open_incidents
+-- The worst incidents that are open, and whether they have an alarm that another source than the status raised.
+select x.id, x.kind, x.severity, e.slug as tenant, x.sentence, x.next, x.since, x.mitigated_at is not null as mitigated,
+       exists (select from incident_alarm a where a.incident = x.id and a.ended_at is null and a.source <> 'status') as others
+  from incident x left join tenant e on e.id = x.tenant
+ where x.closed_at is null
+ order by x.mitigated_at is not null, array_position(array['critical', 'high', 'medium', 'low'], x.severity), x.id desc limit 50;

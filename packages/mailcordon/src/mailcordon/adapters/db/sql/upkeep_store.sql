@@ -102,6 +102,12 @@ delete from cohort_fleet c
                       where x.span = k.span and x.minute < now_ms() / 60000 - k.kept order by x.minute limit $2) o
  where c.span = k.span and c.minute = o.minute and c.type = o.type and c.provider = o.provider;
 
+-- name: purge_incidents
+-- Incidents that closed, with their alarms and timelines.
+delete from incident where id = any(array(
+    select id from incident where closed_at < now_ms() - $1::bigint order by closed_at limit $2
+));
+
 -- name: purge_feedback_losses
 -- Losses that ended, kept as long as the counts that they make unreliable.
 delete from feedback_loss where id = any(array(
