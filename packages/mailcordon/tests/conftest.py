@@ -34,6 +34,7 @@ pytest_plugins = [
     "mailcordon_fixtures.calls",
     "mailcordon_fixtures.cohorts",
     "mailcordon_fixtures.receiver",
+    "mailcordon_fixtures.alerting",
     "mailcordon_fixtures.incidents",
 ]
 

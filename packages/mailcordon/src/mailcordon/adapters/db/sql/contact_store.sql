@@ -8,14 +8,14 @@ select pg_try_advisory_xact_lock(20552, 35);
 -- Holds and stops that a contact was not told of, and those it was told of that are over. What passes within $2 ms is not told.
 select c.tenant, c.form, 'hold' as kind, h.id as number, false as ended
 from tenant_contact c
-join hold h on h.tenant = c.tenant and h.lifted_at is null and h.stops and h.since <= $1 - 5000
+join hold h on h.tenant = c.tenant and h.lifted_at is null and h.stops and h.since <= $1::bigint - 5000
 where 'holds' = any (c.tell) and not exists (
     select from tenant_told x where x.tenant = c.tenant and x.form = c.form and x.kind = 'hold' and x.number = h.id)
 union all
 select c.tenant, c.form, 'stop', s.id, false
 from stop s
 join tenant_contact c on c.tenant = s.tenant
-where s.ended_at is null and s.since <= $1 - $2 and 'holds' = any (c.tell) and not exists (
+where s.ended_at is null and s.since <= $1::bigint - $2::bigint and 'holds' = any (c.tell) and not exists (
     select from tenant_told x where x.tenant = c.tenant and x.form = c.form and x.kind = 'stop' and x.number = s.id)
 union all
 select x.tenant, x.form, x.kind, x.number, true
