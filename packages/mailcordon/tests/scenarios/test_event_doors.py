@@ -1,8 +1,12 @@
 """Events that SNS pushes to a running system, with the local SES as SNS (docs/events.md)."""
 
 import asyncio
+import gzip
+import json
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +15,8 @@ import pytest
 from mailcordon.core import ids
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.traffic import Traffic
+
+from .conftest import Run
 
 NAME = "mailcordon-outcome"
 
@@ -73,3 +79,57 @@ async def test_sns_over_http_alone_brings_a_mails_events(
     assert (await row())["confirmed_at"] is not None
     notice = "select count(*) from ses_notice where subject = $1 and what = 'SNS: UnsubscribeConfirmation'"
     assert await mail.db.fetchval(notice, topic) == 1
+
+
+async def test_a_file_of_firehose_is_replayed_once_however_often(
+    system: systems.System, mail: Traffic, run: Run, tmp_path: Path
+) -> None:
+    slug, to = f"file-{secrets.token_hex(3)}", f"{secrets.token_hex(4)}@example.com"
+    await mail.onboard({slug: ["receipt"]})
+    id = await mail.put(slug, "receipt", [to])
+    assert id is not None
+
+    async def delivered() -> bool:
+        _, found = await mail.call("GET", f"/v1/messages/{ids.message_id(id)}")
+        return found["deliveries"][0]["state"] == "delivered"
+
+    await mail.until(delivered, "it is delivered")
+    async with mail.http.get(f"{system.ses_url}/_seslocal/sent", params={"recipient": to}) as answer:
+        [sent] = (await answer.json())["sent"]
+    event = {
+        "eventType": "Bounce",
+        "mail": {
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "messageId": sent["message_id"],
+            "source": sent["from"],
+            "destination": [to],
+            "tags": {**sent["tags"], "ses:configuration-set": [sent["configuration_set"]]},
+        },
+        "bounce": {
+            "bounceType": "Permanent",
+            "bounceSubType": "General",
+            "feedbackId": "f-1",
+            "bouncedRecipients": [{"emailAddress": to, "status": "5.1.1"}],
+        },
+    }
+    text = json.dumps(event)
+    file = tmp_path / "events.gz"
+    file.write_bytes(gzip.compress((text + text.replace("f-1", "f-2") + "\n{").encode()))
+    results: list[Any] = []
+    for words in ((), (), ("--skip", "1")):
+        code, out, err = await asyncio.to_thread(run, "events", "replay", str(file), "--json", *words)
+        assert code == 0, err
+        results.append(json.loads(out))
+    assert [one["documents"] for one in results] == [3, 3, 2]
+    assert [one["new"].get("hard-bounce") for one in results] == [2, None, None]
+    assert results[0]["quarantined"] == {"malformed": 1}
+    assert [one["copies"] for one in results] == [0, 2, 1]
+    _, shown = await mail.call("GET", f"/v1/messages/{ids.message_id(id)}")
+    assert shown["deliveries"][0]["state"] == "bounced"
+    code, out, _ = await asyncio.to_thread(run, "events", "replay", str(file))
+    assert (code, out) == (0, "0 new events, 2 copies of known ones, 1 in quarantine\n")
+    file.write_bytes(file.read_bytes()[:-6])
+    code, _, err = await asyncio.to_thread(run, "events", "replay", str(file))
+    assert (code, "cannot be read" in err) == (1, True)
+    code, _, err = await asyncio.to_thread(run, "events", "replay", str(tmp_path / "nothing"))
+    assert (code, "No such file" in err) == (1, True)

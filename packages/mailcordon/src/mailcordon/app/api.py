@@ -41,7 +41,7 @@ from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import alerts as alert_routes
 from mailcordon.adapters.http import contacts as contact_routes
 from mailcordon.adapters.http import control as control_routes
-from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
+from mailcordon.adapters.http import event_replay, message_protocol, server, shared_door, tls_gate
 from mailcordon.adapters.http import metrics as metric_routes
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import observing as observing_routes
@@ -54,6 +54,9 @@ from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
 from mailcordon.adapters.http.why import WhyServices
+from mailcordon.adapters.ses import envelopes
+from mailcordon.adapters.ses.feedback import Reader
+from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.app import (
     alerts,
     event_doors,
@@ -86,6 +89,7 @@ from mailcordon.door.facts import DoorFacts
 from mailcordon.door.reads import Reads
 from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
+from mailcordon.observe.file_replay import FileReplay
 from mailcordon.send.accept import Accept
 
 _HEALTH_SECONDS = 1.0
@@ -156,6 +160,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 ingest=wiring.ingest(config, installation),
             ),
         )
+        file_replay = FileReplay(
+            replays,
+            wiring.ingest(config, installation),
+            Reader(Proof(config.topic_arns)),
+            envelopes.documents,
+        )
         suppressed = suppression_routes.SuppressionServices(
             reader=PostgresSuppressionReader(*read_as),
             suppressions=PostgresSuppressions(pools["control"]),
@@ -208,6 +218,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         handlers = [
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
+            *event_replay.routes(file_replay),
             *alert_routes.routes(alert_routes.AlertServices(channels=channels, reads=alert_store)),
             *contact_routes.routes(
                 contact_routes.ContactServices(reads=controlled.reads, channels=channels, contacts=contacts)

@@ -98,6 +98,48 @@ def no_event_bridge_event() -> str:
     return "The body is no event of EventBridge: an object with detail-type, source and detail"
 
 
+# Files ----------------------------------------------------------------------------------------------------------------------
+
+
+@example(1000)
+def bad_number_of_documents(most: int) -> str:
+    """`POST /v1/events/replay`: nothing in the body, or too much."""
+    return f"must have 1 to {most} texts"
+
+
+@example(file="events.jsonl.gz", why="it is cut off")
+def file_not_read(*, file: str, why: str) -> str:
+    """`mailcordon events replay` could not read a file to its end."""
+    return f"{file} cannot be read: {why}"
+
+
+@example(file="events.jsonl.gz", documents=12000)
+def replaying(*, file: str, documents: int) -> str:
+    """`mailcordon events replay`, while it works."""
+    return f"{file}: {documents:,} documents handed in"
+
+
+@example(file="events.jsonl.gz", documents=12000)
+def how_to_resume(*, file: str, documents: int) -> str:
+    """`mailcordon events replay` ended before the end of its files."""
+    return (
+        f"The first {phrases.count(documents, 'document')} of {file} are stored. Run it again: what is stored counts once. "
+        f"--skip {documents} leaves them out"
+    )
+
+
+@example(new=1200, copies=30, quarantined=2)
+def replayed(*, new: int, copies: int, quarantined: int) -> str:
+    """The result of `mailcordon events replay`."""
+    return f"{phrases.count(new, 'new event')}, {phrases.count(copies, 'copy')} of known ones, {quarantined} in quarantine"
+
+
+@example(left_out=2, most=900000)
+def too_long(*, left_out: int, most: int) -> str:
+    """`mailcordon events replay`: some texts are longer than the API takes."""
+    return f"{phrases.count(left_out, 'document')} of more than {most:,} bytes left out"
+
+
 # All doors ------------------------------------------------------------------------------------------------------------------
 
 

@@ -363,6 +363,10 @@ class Transaction(Protocol):
         """Records the result of a replay, with its audit row. `settled`: it need not stay in quarantine."""
         ...
 
+    async def audit_replay(self, file: str, actor: str, counts: Mapping[str, int]) -> None:
+        """Writes that somebody handed in events from a file."""
+        ...
+
 
 class Store(Protocol):
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:

@@ -441,6 +441,11 @@ class PostgresTransaction:
                 None,
             )
 
+    async def audit_replay(self, file: str, actor: str, counts: Mapping[str, int]) -> None:
+        await self._connection.execute(
+            _SHARED.write_audit, actor, "events.replay", None, f"file {file}", None, _clean(counts), None
+        )
+
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
     """One array per column, as `unnest` takes them."""
