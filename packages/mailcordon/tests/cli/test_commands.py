@@ -49,6 +49,7 @@ def every(app: typer.Typer) -> dict[str, core.TyperCommand]:
 def test_these_are_the_commands(app: typer.Typer) -> None:
     wanted = """up down migrate doctor run drill plan apply export plans_list
         drift_list drift_show drift_accept drift_policy prove isolation
+        ungoverned_list ungoverned_show ungoverned_expect ungoverned_expected ungoverned_unexpect
         plans_show plans_steps plans_calls plans_reject status account send why messages sent cordon uncordon cancel
         metrics top
         provider audit_list audit_verify audit_export

@@ -223,7 +223,7 @@ async def test_mail_that_nothing_names_is_seen_by_ses_own_count(around: Around, 
     async def compared() -> bool:
         return bool(
             await mail.db.fetchval(
-                "select exists (select from ses_count where baseline is not null)"
+                "select exists (select from ses_count where compared)"
                 " and exists (select from finding where kind = 'extra-identity' and resource = $1)",
                 domain,
             )

@@ -83,7 +83,7 @@ class Count:
     at: int
     sent: int
     excess: int
-    judged: bool
+    compared: bool  #: False: it has just begun
     over_since: int | None
     grew_at: int | None
     identities: Sequence[str] = ()  #: of the account that are not ours, at most ten

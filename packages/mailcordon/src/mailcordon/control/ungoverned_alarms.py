@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mailcordon.control.send_count import QUIET_MS
+from mailcordon.control.send_count import Judged
 from mailcordon.control.ungoverned import Count, Seen, Sender, policy
 from mailcordon.core import ungoverned
 from mailcordon.core.incident import Action, Alarm, Kind, Scope, ScopeKind, Severity
@@ -102,7 +102,7 @@ def _of_count(count: Count, now: int, lag_ms: int) -> Alarm:
         command="mailcordon ungoverned list",
         since=count.over_since - lag_ms,
         culprit=_likely(count.identities),
-        contained=count.grew_at is not None and count.grew_at <= now - QUIET_MS,
+        contained=Judged(over_since=count.over_since, grew_at=count.grew_at).is_quiet(now),
         evidence={
             "ses_count": count.sent,
             "excess": count.excess,

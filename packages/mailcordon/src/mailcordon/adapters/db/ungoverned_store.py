@@ -13,6 +13,7 @@ from mailcordon.control.ungoverned import Count, Expectation, Seen, Sender
 from mailcordon.core.ungoverned import LEDGER_MS, Sighting
 
 MOST_ALARMS = 1_000
+_JUDGED = ("lowest", "excess", "compared", "over_since", "under_since", "grew_at", "grown_to")
 
 _SQL = queries.load("ungoverned_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -90,36 +91,15 @@ class UngovernedStore:
             row = await connection.fetchrow(_SQL.to_judge, cell, new["at"], lag_ms)
             if row is None:
                 return
+            known = ("unknown", "others", "named", "ours_lag", "ours_day", "ours_window", "ours_first")
             judged = send_count.judge(
                 Reading(at=row["at"], sent=row["sent"], ours=row["ours"]),
-                Known(
-                    ours_now=new["ours"],
-                    **{
-                        name: row[name]
-                        for name in (
-                            *("unknown", "others", "named"),
-                            *("ours_lag", "ours_day", "ours_window", "ours_first"),
-                        )
-                    },
-                ),
-                Judged(
-                    first_at=row["first_at"],
-                    baseline=row["baseline"],
-                    over_since=row["over_since"],
-                    grew_at=row["grew_at"],
-                    grown_to=row["grown_to"],
-                ),
+                Known(ours_now=new["ours"], lowest=row["lowest_lag"], **{name: row[name] for name in known}),
+                Judged(**{name: row[name] for name in _JUDGED if row[name] is not None}),
+                lag_ms=lag_ms,
             )
-            await connection.execute(
-                _SQL.judged,
-                cell,
-                row["at"],
-                judged.baseline,
-                judged.excess,
-                judged.over_since,
-                judged.grew_at,
-                judged.grown_to,
-            )
+            values = [getattr(judged, name) for name in _JUDGED]
+            await connection.execute(_SQL.judged, cell, row["at"], *values)
             await connection.execute(_SQL.thin, cell, row["at"])
 
     async def purge(self, keep_ms: int) -> None:

@@ -221,7 +221,7 @@ def _count(found: Count, lag_ms: int) -> CountItem:
         sent=found.sent,
         known=found.sent - found.excess,
         excess=found.excess,
-        compared=found.judged,
+        compared=found.compared,
         since=shapes.iso_ms_or_none(found.over_since),
         identities=list(found.identities),
         lag_seconds=lag_ms // 1000,

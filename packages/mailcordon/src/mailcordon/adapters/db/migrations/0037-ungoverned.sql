@@ -61,9 +61,11 @@ create table ses_count (
     sent bigint not null,                                   -- SentLast24Hours: recipients
     ours bigint not null,                                   -- recipients that ever left our queues and may be at SES
     first_at bigint not null,                               -- of the readings that can be compared
-    baseline bigint,                                        -- what SES counts from before them, at most; null: not known yet
+    lowest bigint,                                          -- what SES counts from before them, at most; null: not known yet
     excess bigint not null default 0,                       -- what nothing that we know explains
+    compared boolean not null default false,
     over_since bigint,                                      -- null: the excess is no larger than the error
+    under_since bigint,
     grew_at bigint,                                         -- when it grew last
     grown_to bigint,
     judged_at bigint,

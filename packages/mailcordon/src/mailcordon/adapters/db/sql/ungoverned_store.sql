@@ -31,7 +31,7 @@ order by u.id desc limit $4;
 with others as materialized (
     select f.resource from finding f where f.kind = 'extra-identity' and f.ended_at is null order by f.id desc limit 10
 )
-select c.cell, c.at, c.sent, c.excess, c.judged_at is not null and c.baseline is not null as judged, c.over_since, c.grew_at,
+select c.cell, c.at, c.sent, c.excess, c.compared, c.over_since, c.grew_at,
        case when c.over_since is null then array[]::text[] else array(select o.resource from others o order by 1) end as identities,
        c.over_since is not null and (
            exists (select from ungoverned_expected x where x.identity = '*' and x.ended_at is null and x.until > now_ms())
@@ -78,23 +78,28 @@ returning at, ours, first_at;
 -- name: to_judge
 -- The reading before this one, with what is known by now. Two days of other installations' mail: their days may not be ours.
 select s.at, s.sent, s.ours, s.first_at,
-       p.baseline, p.over_since, p.grew_at, p.grown_to,
+       p.lowest, p.excess, p.compared, p.over_since, p.under_since, p.grew_at, p.grown_to,
        (select count(*) from waiting w where w.why = 2)::bigint as unknown,
        coalesce((select sum(e.documents) from elsewhere e
                  where e.kind = 0 and e.day >= (to_timestamp((s.at - 86400000 - $3::bigint) / 1000.0) at time zone 'UTC')::date), 0)::bigint as others,
        coalesce((select sum(h.recipients) from ungoverned_hour h where h.hour >= (s.at - 86400000 - $3::bigint) / 3600000), 0)::bigint as named,
-       (select b.ours from ses_count b where b.cell = $1 and b.at >= s.first_at and b.at < s.at and b.at <= s.at - $3 order by b.at desc limit 1)
-           as ours_lag,
+       l.ours as ours_lag, l.lowest as lowest_lag,
        (select b.ours from ses_count b where b.cell = $1 and b.at >= greatest(s.first_at, s.at - 86400000) order by b.at limit 1) as ours_day,
        (select b.ours from ses_count b where b.cell = $1 and b.at >= s.first_at and b.at < s.at - 86400000 - $3 - 60000 order by b.at desc limit 1)
            as ours_window,
        (select b.ours from ses_count b where b.cell = $1 and b.at >= s.first_at order by b.at limit 1) as ours_first
 from (select * from ses_count where cell = $1 and at < $2 order by at desc limit 1) s
-left join lateral (select * from ses_count q where q.cell = $1 and q.at < s.at and q.first_at = s.first_at order by q.at desc limit 1) p on true;
+left join lateral (select * from ses_count q where q.cell = $1 and q.at < s.at and q.first_at = s.first_at order by q.at desc limit 1) p on true
+left join lateral (
+    select b.ours, b.lowest from ses_count b
+    where b.cell = $1 and b.at >= s.first_at and b.at < s.at and b.at <= s.at - $3 order by b.at desc limit 1
+) l on true;
 
 -- name: judged
 -- Stores what a reading shows.
-update ses_count set baseline = $3, excess = $4, over_since = $5, grew_at = $6, grown_to = $7, judged_at = now_ms() where cell = $1 and at = $2;
+update ses_count
+set lowest = $3, excess = $4, compared = $5, over_since = $6, under_since = $7, grew_at = $8, grown_to = $9, judged_at = now_ms()
+where cell = $1 and at = $2;
 
 -- name: thin
 -- One reading a minute is enough for later looks, but for those that begin a series.
