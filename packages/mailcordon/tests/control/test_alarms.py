@@ -167,7 +167,9 @@ EVERYTHING = facts(
 
 
 def test_every_problem_is_an_alarm_with_the_sentence_that_the_status_shows() -> None:
-    shown = {one.sentence for one in status.judge(EVERYTHING).problems}
+    judged = status.judge(EVERYTHING)
+    shown = {one.sentence for one in judged.problems}
+    shown |= {one.sentence for one in judged.notices if one.about is not None}
     made = Alarms(AT_ONCE).of(EVERYTHING, Others())
     told = {one.sentence for one in made}
     assert told - shown == {"Stopped"}, "a stop's sentence without the time of its next test"
@@ -363,23 +365,6 @@ def test_a_problem_that_comes_back_soon_needs_no_new_patience() -> None:
     assert at(20_000) == 0
     assert at(30_000, finding) == 1
     assert at(30_000 + alarms.FORGET_MS + 1, finding) == 0
-
-
-def test_an_alarm_is_reworded_once_a_minute_and_at_once_when_it_gets_worse() -> None:
-    one = Alarms(AT_ONCE)
-
-    def at(ms: int, **over: Any) -> Alarm:
-        values: dict[str, Any] = {"sentence": f"Feedback lost: {ms}", "late": True} | over
-        given = facts(losses=[loss("backlog", **values)])
-        made = one.of(replace(given, now=NOW + ms), Others())
-        return next(each for each in made if each.kind is Kind.FEEDBACK_LOST)
-
-    first = at(0)
-    assert at(1_000) is first
-    worse = at(2_000, late=False)
-    assert (worse.severity, first.severity) == ("high", "medium")
-    assert worse.sentence == "Feedback lost: 2000"
-    assert at(62_000, late=False).sentence == "Feedback lost: 62000"
 
 
 def test_the_since_of_an_alarm_stays_when_its_problem_does_not_know_it() -> None:

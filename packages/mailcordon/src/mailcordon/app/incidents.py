@@ -26,7 +26,7 @@ _CONNECTIONS = 4  #: sources are asked at the same time
 def sources(config: Config, control: Pool) -> list[Source]:
     """Everything that raises alarms. `control`: connections of the control login, for these sources only."""
     rates = RateWatch(RateAlarmStore(control), rate_watch.LOCAL if config.local else None)
-    status = AlarmReader(control, alarms.LOCAL if config.local else None)
+    status = AlarmReader(control, alarms.LOCAL, longest=10.0) if config.local else AlarmReader(control)
     found: list[Source] = [
         Source(name="status", read=status.read),
         Source(name="rates", read=rates.read),

@@ -1,20 +1,19 @@
 """Problems of the status as alarms of incidents. Pure: facts, what was known before, and the time go in.
 
-There is one judgement: every alarm of this source is a problem that `mailcordon status` shows at that moment, with its sentence.
-A problem becomes an alarm once it has lasted for the patience of its code: a process that is replaced, or a difference that
-control repairs by itself, is no incident.
+There is one judgement: every alarm of this source is a problem that `mailcordon status` shows at that moment with the same
+sentence, or a notice about events that nobody can trust. A problem becomes an alarm once it has lasted for the patience of its
+code: a process that is replaced, or a difference that control repairs by itself, is no incident.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mailcordon.control import status, status_checks
+from mailcordon.control import status, status_checks, status_events
 from mailcordon.control.problem import CHECKS, Check, Problem
 from mailcordon.control.status_facts import Facts, OpenHold
 from mailcordon.core.incident import Action, Alarm, Kind, Severity
 
 SECOND = 1_000  #: milliseconds
-REWORD_MS = 60_000  #: a sentence with a number that grows is renewed this often
 FORGET_MS = 600_000  #: a problem that returns within this time is the same as before; its patience is over
 
 #: What a problem with this code is, and how bad, unless it says so itself. `stopped-*` stands for every cause of a stop.
@@ -109,8 +108,6 @@ class Others:
 class _Seen:
     first: int  #: when it was first seen
     last: int
-    told_at: int = 0
-    told: Alarm | None = None
 
 
 class Alarms:
@@ -133,21 +130,9 @@ class Alarms:
                 seen = self._seen[key] = _Seen(first=now, last=now)
             seen.last = now
             if now - seen.first >= self._patience.of(problem):
-                found[key] = self._told(seen, _alarm(key, problem, seen.first, others), now)
+                found[key] = _alarm(key, problem, seen.first, others)
         self._seen = {key: seen for key, seen in self._seen.items() if now - seen.last <= FORGET_MS}
         return list(found.values())
-
-    def _told(self, seen: _Seen, alarm: Alarm, now: int) -> Alarm:
-        """The alarm as it was worded lately, unless more than a number in it has changed: an incident is not written every second
-        because its mail waits a second longer."""
-        before = seen.told
-        if before is not None and now - seen.told_at < REWORD_MS:
-            alarm = replace(alarm, since=before.since)
-            worded = replace(alarm, sentence=before.sentence, next=before.next, evidence=before.evidence)
-            if worded == before:
-                return before
-        seen.told, seen.told_at = alarm, now
-        return alarm
 
 
 def key_of(problem: Problem) -> str:
@@ -166,6 +151,7 @@ def _problems(facts: Facts, others: Others) -> Iterator[Problem]:
         if check in others.unread:
             _, why = others.unread[check]
             yield from status.problems(replace(facts, unread={check: why}), check)
+    yield from status_events.doubtful(facts)
 
 
 def _alarm(key: str, problem: Problem, first: int, others: Others) -> Alarm:

@@ -21,7 +21,6 @@ Check = Literal[
     "partitions",
     "default partitions",
     "quarantine",
-    "integrity",
     "incidents",
     "snapshots",
     "clocks",

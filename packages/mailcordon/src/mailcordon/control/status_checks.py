@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mailcordon.control import subjects
 from mailcordon.control.problem import Check, Problem
-from mailcordon.control.status_events import backlogs, doubtful, feedback, full_quarantine, ses_findings
+from mailcordon.control.status_events import backlogs, feedback, full_quarantine, ses_findings
 from mailcordon.control.status_facts import MINUTE, Account, Facts, Waiting, alive
 from mailcordon.core import health
 from mailcordon.core.health import ROLES
@@ -386,7 +386,6 @@ OF: Mapping[Check, Callable[[Facts], Iterator[Problem]]] = {
     "partitions": _partitions,
     "default partitions": _strays,
     "quarantine": full_quarantine,
-    "integrity": doubtful,
     "incidents": _incidents,
     "snapshots": _snapshots,
     "clocks": _clocks,

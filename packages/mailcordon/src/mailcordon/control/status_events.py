@@ -159,10 +159,11 @@ def ses_findings(facts: Facts) -> Iterator[Problem]:
 
 
 def doubtful(facts: Facts) -> Iterator[Problem]:
+    """Notices of the status: the service is well, and nothing of these events is counted. Somebody should know who sent them."""
     for one in facts.doubtful:
         yield Problem(
             code="events-doubtful",
-            check="integrity",
+            check="quarantine",
             sentence=alarms.doubtful(
                 why=one.why,
                 tenant=one.tenant,

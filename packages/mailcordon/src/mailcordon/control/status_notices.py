@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from mailcordon.control.problem import Problem
-from mailcordon.control.status_events import QUEUE_SILENT_MS
+from mailcordon.control.status_events import QUEUE_SILENT_MS, doubtful
 from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, refusals
 from mailcordon.messages import alarms, status, times
 
@@ -67,6 +67,7 @@ def notices(facts: Facts) -> Iterator[Problem]:
             sentence=alarms.advice_unread(why=why),
             next=alarms.advice_unread_next(),
         )
+    yield from doubtful(facts)
     yield from _event_notices(alive(facts, "observe"))
     yield from _signal_notices(facts)
 

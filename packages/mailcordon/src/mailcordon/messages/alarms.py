@@ -220,8 +220,11 @@ def doubtful_culprit(*, tenant: str | None, source: str) -> str:
 
 @example(sentence="The backlog of newsletter of acme is full: 2,000,000 deliveries wait", refused=12)
 def lane_full(*, sentence: str, refused: int) -> str:
-    """A lane refuses mail since its backlog is full. `sentence` is what callers are answered."""
-    return f"{sentence.strip().rstrip('.')}. {refused:,} {'message was' if refused == 1 else 'messages were'} refused for it"
+    """A lane refuses mail since its backlog is full. `sentence` is what callers are answered: its advice to them is left out."""
+    full, _, _ = sentence.partition(". ")
+    return (
+        f"{full.rstrip('.')}. {refused:,} {'message was' if refused == 1 else 'messages were'} refused for it"
+    )
 
 
 @example(type="newsletter", tenant="acme", held=True)

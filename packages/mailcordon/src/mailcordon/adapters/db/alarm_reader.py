@@ -23,8 +23,12 @@ SILENCE_EXPLAINS_MS = 600_000
 
 
 class AlarmReader:
-    def __init__(self, control: engine.Pool, patience: Patience | None = None) -> None:
+    def __init__(
+        self, control: engine.Pool, patience: Patience | None = None, *, longest: float = 300.0
+    ) -> None:
+        """`longest`: seconds that no facts are older than."""
         self._control = control
+        self._longest = longest
         self._alarms = Alarms(patience)
         self._known: dict[str, Any] = {}  # members of Facts
         self._read_at: dict[int, int] = {}  # by place in READINGS, by the database's clock
@@ -50,7 +54,8 @@ class AlarmReader:
             (place, one)
             for place, one in enumerate(status_reader.READINGS)
             # `abs`: the database's clock was set back.
-            if place not in self._read_at or abs(now - self._read_at[place]) >= one.seconds * 1000
+            if place not in self._read_at
+            or abs(now - self._read_at[place]) >= min(one.seconds, self._longest) * 1000
         ]
         for place, one in due:
             found, unread = await status_reader.readings(connection, [one])

@@ -296,7 +296,7 @@ READINGS: tuple[Reading, ...] = (
     Reading(("domains",), _domains, 5),
     Reading(("partitions", "default partitions"), _storage, 300),
     Reading(("quarantine",), _quarantine, 10),
-    Reading(("integrity",), alarm_facts.doubtful, 2),
+    Reading(("quarantine",), alarm_facts.doubtful, 2),
     Reading(("incidents",), _incidents, 60),
     Reading(("feedback",), _unproved, 300),
     Reading(("snapshots",), _snapshot, 15),

@@ -53,7 +53,7 @@ select q.why, e.slug as tenant, q.source, sum(q.copies)::bigint as documents,
  group by q.why, e.slug, q.source order by min(q.first_received_at) limit 100;
 
 -- name: full_lanes
--- Lanes that refused mail in the last $1 ms since their backlog is full, as the API processes report it.
+-- Lanes that refused mail in the last $1 ms since their backlog is full, as the API processes report it, and still would.
 select x.lane, e.slug as tenant, t.name as type, max(x.sentence) as sentence, sum(x.refused)::bigint as refused, min(x.since) as since,
        l.held, max(r.domain) as domain, max(r.configuration_set) as configuration_set, max(r.ses_tenant) as ses_tenant
   from role_health h
@@ -61,4 +61,9 @@ select x.lane, e.slug as tenant, t.name as type, max(x.sentence) as sentence, su
   join lane l on l.id = x.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
   left join lateral (select o.* from route o where o.lane = l.id order by o.share desc limit 1) r on true
  where h.role = 'api' and x.last > now_ms() - $1::bigint
+   and ((select coalesce(sum(i.deliveries), 0) from lane_intake i where i.lane = l.id)
+          - (select coalesce(sum(f.deliveries), 0) from lane_finished f where f.lane = l.id) >= l.backlog_deliveries
+     or (select coalesce(sum(i.bytes), 0) from lane_intake i where i.lane = l.id)
+          - (select coalesce(sum(f.bytes), 0) from lane_finished f where f.lane = l.id) >= l.backlog_bytes
+     or now_ms() - ms_of((select q.id from ready q where q.lane = l.id order by q.id limit 1)) >= l.backlog_age_ms)
  group by x.lane, e.slug, t.name, l.held order by min(x.since) limit 100;
