@@ -1,5 +1,7 @@
 """What `mailcordon drill` prints: its start and end, its steps, and what failed."""
 
+from collections.abc import Sequence
+
 from mailcordon.messages import example, phrases
 
 # The drill: its start and its end ---------------------------------------------------------------------------------------
@@ -149,6 +151,18 @@ def step_ledger() -> str:
     return "SES accepted exactly the mails that were sent"
 
 
+@example()
+def step_culprits() -> str:
+    """Title of step 12."""
+    return "One tenant mails a bought list while the events of a third are cut off: two incidents, each with its culprit"
+
+
+@example()
+def step_mitigated() -> str:
+    """Title of step 13."""
+    return "The list is held and the events are switched on again: both incidents are mitigated"
+
+
 @example(one="acme-4eedd6", other="zen-4eedd6")
 def two_tenants(*, one: str, other: str) -> str:
     """Step 1 passed."""
@@ -183,6 +197,24 @@ def metrics_right(*, tenant: str) -> str:
 def ledger_right(*, accepted: int, refused: int) -> str:
     """Step 11 passed."""
     return f"{accepted} accepted by SES, {refused} refused before SES"
+
+
+@example(
+    found=[
+        ("list bought of acme-4eedd6/newsletter (100 % of what is too much)", 2.8),
+        ("user test (127.0.0.1), who changed event-destination mc-hccd4zr2weyk-marketing/outcome", 5.2),
+    ]
+)
+def culprits_right(*, found: Sequence[tuple[str, float]]) -> str:
+    """Step 12 passed. The seconds are those from the beginning of the trouble on."""
+    return "; ".join(f"{culprit}: identified after {seconds:.1f} s" for culprit, seconds in found)
+
+
+@example(seconds=[7.1, 8.9], other="zen-4eedd6")
+def mitigated_right(*, seconds: Sequence[float], other: str) -> str:
+    """Step 13 passed. The seconds are those from the beginning of each trouble on."""
+    times = phrases.listed([f"{one:.1f} s" for one in seconds])
+    return f"After {times}; {other} is in no incident, and all of its mail was delivered"
 
 
 @example(type="newsletter", tenant="acme-4eedd6", to="lee@people-4eedd6.example")
@@ -396,3 +428,40 @@ def ledger_lacks(*, subjects: str) -> str:
 def ledger_has_twice(*, subjects: str) -> str:
     """SES received a mail more than once."""
     return f"SES's ledger has more than once: {subjects}."
+
+
+@example(waited="20 s", cause="list:bought", found="")
+@example(
+    waited="20 s",
+    cause="set:mc-hccd4zr2weyk-marketing",
+    found="culprit not known: events of its mail are lost",
+)
+def no_incident(*, waited: str, cause: str, found: str) -> str:
+    """Something went wrong, and no incident says so, or none with its culprit."""
+    return f"No incident of {cause} had a culprit within {waited}. Open incidents: {found or 'none'}."
+
+
+@example(culprit="acme-4eedd6/newsletter", wanted="list bought")
+def wrong_culprit(*, culprit: str, wanted: str) -> str:
+    """An incident names another culprit than the one that is at fault."""
+    return f"The incident names {culprit}, not {wanted}."
+
+
+@example(tenant="zen-4eedd6", found="zen-4eedd6/newsletter: 11 hard bounces of 50 mails")
+def bystander_named(*, tenant: str, found: str) -> str:
+    """A tenant that did nothing is in an incident."""
+    return f"{tenant} did nothing and is in an incident: {found}"
+
+
+@example(tenant="zen-4eedd6", waited="10 s", left=3)
+def bystander_waits(*, tenant: str, waited: str, left: int) -> str:
+    """Mail of a tenant that did nothing was not delivered."""
+    return f"{phrases.deliveries(left)} of {tenant}, which did nothing, had not arrived after {waited}."
+
+
+@example(
+    waited="10 s", detail="The event destination outcome of mc-marketing is switched off: its events are lost"
+)
+def not_mitigated(*, waited: str, detail: str) -> str:
+    """An incident whose cause was removed is not mitigated."""
+    return f"What caused an incident was removed, and it is not mitigated after {waited}: {detail}"

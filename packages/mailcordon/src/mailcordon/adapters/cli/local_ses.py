@@ -64,6 +64,26 @@ class LocalSes:
 
         return await self._ask(messages.ses_api(), ask)
 
+    async def switch_events(self, configuration_set: str, *, on: bool) -> None:
+        """Switches the destination `outcome` of a set on or off, as somebody at SES would. Raises Failure."""
+
+        def ask() -> None:
+            ses = _session().client("sesv2", endpoint_url=self.url)  # pyright: ignore[reportUnknownMemberType]
+            name = {"ConfigurationSetName": configuration_set}
+            found = ses.get_configuration_set_event_destinations(**name).get("EventDestinations", [])
+            [was] = [one for one in found if one.get("Name") == "outcome"]
+            ses.update_configuration_set_event_destination(
+                **name,
+                EventDestinationName="outcome",
+                EventDestination={
+                    "Enabled": on,
+                    "MatchingEventTypes": was.get("MatchingEventTypes", []),
+                    "SnsDestination": was.get("SnsDestination", {"TopicArn": ""}),
+                },
+            )
+
+        await self._ask(messages.ses_api(), ask)
+
     async def unread(self) -> int:
         """Number of events in the outcome queue, including those received but not yet deleted. Raises Failure."""
 

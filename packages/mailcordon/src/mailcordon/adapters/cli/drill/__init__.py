@@ -1,1 +1,1 @@
-"""`mailcordon drill`: plays an incident with two new tenants and checks each step against the local SES's ledger."""
+"""`mailcordon drill`: plays incidents with three new tenants and checks each step against the local SES's ledger."""

@@ -32,7 +32,7 @@ class Wrong(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """One of the two tenants."""
+    """One of the tenants."""
 
     slug: str
     key: str  #: the name of its SES tenant

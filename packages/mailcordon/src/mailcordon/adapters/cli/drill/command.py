@@ -65,7 +65,7 @@ class _Outcome:
 @app.command(
     "drill",
     epilog=command.epilog(_EXAMPLES),
-    short_help="Play an incident with two tenants on the local SES, and check each step",
+    short_help="Play incidents with three tenants on the local SES, and check each step",
 )
 def drill(
     as_json: command.AsJson = False,
@@ -81,7 +81,7 @@ def drill(
         ),
     ] = checks.PATIENCE,
 ) -> None:
-    """Play an incident with two new tenants: a bounce, a complaint and a cordon.
+    """Play incidents with three new tenants: a bounce, a complaint, a cordon, a bought list and events that are cut off.
 
     Every step is checked against the local SES's ledger and our records. The drill uses the running system, or starts a temporary
     one and stops it at the end. It can be run again at once.

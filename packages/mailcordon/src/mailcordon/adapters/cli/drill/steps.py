@@ -2,7 +2,8 @@
 
 Two new tenants send. One tenant's mail to kim bounces, which suppresses kim for that tenant alone. A complaint of lee about a
 newsletter suppresses newsletters to lee, not password resets. A cordon on marketing holds newsletters and nothing else, until it
-is lifted. The first step that fails ends the drill, with a sentence that says where the mail or its event was last seen.
+is lifted. At the end two things go wrong at once (culprits.py). The first step that fails ends the drill, with a sentence that
+says where the mail or its event was last seen.
 """
 
 import time
@@ -14,6 +15,7 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import child, children
 from mailcordon.adapters.cli.drill.checks import NEWS, RESET, Checks, Sender, Wrong
+from mailcordon.adapters.cli.drill.culprits import Incidents
 from mailcordon.adapters.cli.text import plain
 from mailcordon.messages import drill as messages
 
@@ -35,17 +37,22 @@ class Steps:
     checks: Checks
     acme: Sender = field(init=False)
     zen: Sender = field(init=False)
+    incidents: Incidents = field(init=False)
 
     async def run(self, listener: Callable[[Result], None]) -> bool:
         """Returns whether all steps passed. The listener gets each result at once."""
-        for title, step in self._steps():
-            begun = time.monotonic()
-            try:
-                seen = await step()
-            except (Wrong, failures.Failure) as wrong:
-                listener(Result(title=title, seconds=time.monotonic() - begun, wrong=str(wrong)))
-                return False
-            listener(Result(title=title, seconds=time.monotonic() - begun, seen=seen))
+        self.incidents = Incidents(self.checks)
+        try:
+            for title, step in self._steps():
+                begun = time.monotonic()
+                try:
+                    seen = await step()
+                except (Wrong, failures.Failure) as wrong:
+                    listener(Result(title=title, seconds=time.monotonic() - begun, wrong=str(wrong)))
+                    return False
+                listener(Result(title=title, seconds=time.monotonic() - begun, seen=seen))
+        finally:
+            await self.incidents.put_right()
         return True
 
     def _steps(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
@@ -61,6 +68,8 @@ class Steps:
             (messages.step_uncordon(), self._uncordon),
             (messages.step_metrics(), self._metrics),
             (messages.step_ledger(), self._ledger),
+            (messages.step_culprits(), self._culprits),
+            (messages.step_mitigated(), self._mitigated),
         ]
 
     async def _onboard(self) -> str:
@@ -73,9 +82,10 @@ class Steps:
                 raise Wrong(messages.set_up_at_another_ses(tenant=sender.slug, url=self.checks.ses.url))
         return messages.two_tenants(one=self.acme.slug, other=self.zen.slug)
 
-    async def _create(self, slug: str) -> Sender:
+    async def _create(self, slug: str, *, dedicated: bool = False) -> Sender:
         types = {RESET: f"mail.{slug}.example", NEWS: f"news.{slug}.example"}
-        made = await self.checks.api.post(path("tenants"), {"slug": slug, "types": types})
+        body = {"slug": slug, "types": types, "dedicated": dedicated}
+        made = await self.checks.api.post(path("tenants"), body)
         return Sender(slug=slug, key=str(made["key"]))
 
     async def _set_up(self, sender: Sender) -> None:
@@ -192,6 +202,14 @@ class Steps:
 
         await self.checks.eventually(agree, otherwise)
         return messages.metrics_right(tenant=self.acme.slug)
+
+    async def _culprits(self) -> str:
+        otto = await self._create(f"otto-{self.checks.suffix}", dedicated=True)
+        await self._set_up(otto)
+        return await self.incidents.identified(culprit=self.acme, cut=otto, bystander=self.zen)
+
+    async def _mitigated(self) -> str:
+        return await self.incidents.mitigated(culprit=self.acme, bystander=self.zen)
 
     async def _ledger(self) -> str:
         wanted = {one.subject for one in self.checks.mails if one.state != "refused"}
