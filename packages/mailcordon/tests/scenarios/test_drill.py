@@ -91,7 +91,7 @@ def test_every_step_of_the_drill_passes_even_after_one_that_failed(system: syste
     )
     assert re.search(r"zen-\w+ is in no incident, and all of its mail was delivered", mitigated)
     # What it changed for that is as before.
-    code, out, _ = run("drift", "policies", "--json")
+    code, out, _ = run("drift", "policy", "--json")
     policies = {one["kind"]: one["act"] for one in json.loads(out)["items"]}
     assert (code, policies["destination-disabled"]) == (0, "apply")
 
