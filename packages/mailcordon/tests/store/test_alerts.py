@@ -7,6 +7,9 @@ import hmac
 import json
 import socket
 
+from mailcordon.adapters.db import installation
+from mailcordon.adapters.db.alert_store import PostgresAlerts
+from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon_fixtures.alerting import AlertWorld
 from mailcordon_fixtures.receiver import Receiver
 
@@ -231,3 +234,23 @@ def _closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+async def test_secrets_of_channels_and_contacts_move_to_the_first_key(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    tenant = await told.owner.fetchval(
+        "insert into tenant (key, slug) values ('mc-acme00000', 'acme') returning id"
+    )
+    await told.channels.set_contact(
+        tenant, "acme", email=None, url=receiver.url, channel=None, tell=["holds"], actor="ann", because=None
+    )
+    keys = [make_secret_key(), told.secret_key]
+    await installation.load_or_create_installation(told.owner, keys, "test")
+    stored = await installation.stored_secrets(told.owner, keys[:1])  # the old key is not needed any more
+    assert {"alert_channel", "tenant_contact"} <= set(stored.by_first_key)
+    assert stored.by_other_keys == ()
+    store = PostgresAlerts(told.pool, keys[:1])
+    (channel,) = await store.channels("night", with_secrets=True)
+    assert channel.secret["url"] == receiver.url

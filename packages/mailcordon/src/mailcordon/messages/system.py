@@ -421,6 +421,8 @@ def secret_name(*, name: str) -> str:
         "former_mac_key": "the former key of the tags of mail",
         "hash_key": "the key of the hashes of recipients",
         "dkim_key": "a DKIM key of a domain",
+        "alert_channel": "the URL or key of an alert channel",
+        "tenant_contact": "the address of a tenant's contact",
     }
     return names[name]
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 import asyncpg
 
-from mailcordon.adapters.db import dkim_key_store, queries
+from mailcordon.adapters.db import alert_store, contact_store, dkim_key_store, queries
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control import installation as installations
@@ -24,7 +24,11 @@ from mailcordon.messages import database, system
 
 SETTLE_SECONDS = 90.0  #: several times the pause after which a process reads the row again
 _SECRETS = ("mac_key", "former_mac_key", "hash_key")
-_DKIM = "dkim_key"
+_ELSEWHERE = {
+    "dkim_key": dkim_key_store,
+    "alert_channel": alert_store,
+    "tenant_contact": contact_store,
+}  #: by table
 
 _SQL = queries.load("installation.sql")
 _SHARED = queries.load("shared.sql")
@@ -83,10 +87,15 @@ async def stored_secrets(conn: Connection, secret_keys: Sequence[str]) -> Stored
     held = [name for name in _SECRETS if row[name] is not None]
     for name in held:
         vault.decrypt(row[name])
-    current, others = await dkim_key_store.count_secrets(conn, vault)
+    by_first = [name for name in held if vault.is_current(row[name])]
+    by_others = [name for name in held if not vault.is_current(row[name])]
+    for table, store in _ELSEWHERE.items():
+        current, others = await store.count_secrets(conn, vault)
+        by_first += [table] * current
+        by_others += [table] * others
     return StoredSecrets(
-        by_first_key=(*(name for name in held if vault.is_current(row[name])), *[_DKIM] * current),
-        by_other_keys=(*(name for name in held if not vault.is_current(row[name])), *[_DKIM] * others),
+        by_first_key=tuple(by_first),
+        by_other_keys=tuple(by_others),
         has_former_mac_key=row["former_mac_key"] is not None,
         mac_rotated_at=row["mac_rotated_at"],
     )
@@ -135,7 +144,9 @@ async def _row(conn: Connection | PooledConnection) -> asyncpg.Record:
 
 async def _reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
     """Whether anything had to be rewritten."""
-    rewritten = await dkim_key_store.reencrypt(conn, vault)
+    rewritten = False
+    for store in _ELSEWHERE.values():
+        rewritten |= await store.reencrypt(conn, vault)
     row = await _row(conn)
     if all(row[name] is None or vault.is_current(row[name]) for name in _SECRETS):
         return rewritten
