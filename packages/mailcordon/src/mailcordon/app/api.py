@@ -173,7 +173,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         governor = Governor(GovernorStore(pools["governor"]))
         control_store = ControlStore(pools["control"])
-        plans = wiring.plans(config, pools["control"], governor)
+        plans = wiring.plans(config, pools["control"], governor, observe_only=installation.observe_only)
         suffixes = PublicSuffixes()
         dkim = DkimKeys(DkimKeyStore(pools["control"], config.secret_keys, readers["reader"]))
         controlled = control_routes.ControlServices(

@@ -68,7 +68,9 @@ def _loops(calls_per_second: float | None) -> int:
 
 async def run(config: Config, stop: asyncio.Event) -> None:
     """Reconciles SES with what is desired; keeps partitions ahead; ends holds whose time is over."""
+    await wiring.remember_mode(config)
     installation = await wiring.installation(config, "control")
+    observe_only = installation.observe_only
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(mac_keys.kept_fresh(installation, config, "control"))
         pool = await stack.enter_async_context(await engine.create_pool(config.login_url("control")))
@@ -77,6 +79,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         rates = Rates(per_second=config.ses_calls_per_second, operations=config.ses_call_rates)
         budget = CallBudget(rates)
+        if observe_only:
+            budget.close()
         profile = config.profiles.get("administer")
         ses = Administer(
             region=config.region,
@@ -89,7 +93,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.callback(ses.close)
         governor = Governor(GovernorStore(governors))
         provision = ProvisionStore(pool)
-        plans = wiring.plans(config, pool, governor)
+        plans = wiring.plans(config, pool, governor, observe_only=observe_only)
         dns = wiring.resolver(config)
         recipients_dns = wiring.resolver(config)  # apart: it is asked for what anybody mails
         keep = Keep(
@@ -180,9 +184,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             budget=budget,
             scan=scan,
             loops=_loops(config.ses_calls_per_second),
+            observe_only=observe_only,
         )
         services.facts.advice_problem = lambda: ses_findings.problem
-        if config.management_queue_url is not None:
+        if config.management_queue_url is not None and not observe_only:
             queue = open_queue(
                 config.management_queue_url,
                 region=config.region,

@@ -17,6 +17,8 @@ from mailcordon.app import heartbeat, mac_keys, machine_metrics, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
+from mailcordon.core.errors import Refused
+from mailcordon.messages import observing
 from mailcordon.send.dispatch import Dispatcher, Identity
 from mailcordon.send.facts import DispatchFacts
 
@@ -24,6 +26,8 @@ from mailcordon.send.facts import DispatchFacts
 async def run(config: Config, stop: asyncio.Event) -> None:
     """Takes turns and sends."""
     installation = await wiring.installation(config, "send")
+    if installation.observe_only:
+        raise Refused(observing.dispatch_refused(), code="observe-only")
     async with contextlib.AsyncExitStack() as stack:
         signing = await stack.enter_async_context(credentials(config, stop, "send"))
         transport = HttptoolsTransport(config.ses_endpoint or f"https://email.{config.region}.amazonaws.com")

@@ -10,7 +10,7 @@ from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
-from mailcordon.adapters.db.installation import load_installation
+from mailcordon.adapters.db.installation import declare_mode, load_installation
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provider_store import ProviderFeed
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
@@ -62,8 +62,8 @@ def resolver(config: Config) -> Resolver:
     return Resolver(servers, seconds=float(config.dns_timeout_seconds))
 
 
-def plans(config: Config, control: Pool, governor: Governor) -> Plans:
-    """`control`: a pool of the control login."""
+def plans(config: Config, control: Pool, governor: Governor, *, observe_only: bool = False) -> Plans:
+    """`control`: a pool of the control login. `observe_only`: no plan is applied."""
     rate = None if config.local else config.ses_calls_per_second
     return Plans(
         PlanStore(control, kept_ms(config)),
@@ -71,6 +71,7 @@ def plans(config: Config, control: Pool, governor: Governor) -> Plans:
         settings(config),
         calls_per_second=rate,
         suffixes=PublicSuffixes(),
+        observe_only=observe_only,
     )
 
 
@@ -123,7 +124,19 @@ async def installation(config: Config, login: str) -> Installation:
         await connection.close()
     if installation is None:
         raise Unavailable(database.installation_missing())
+    if config.observe_only is not None:
+        installation.observe_only = config.observe_only
     return installation
+
+
+async def remember_mode(config: Config) -> None:
+    """What MAILCORDON_OBSERVE_ONLY says holds for processes that are started without it, too. Raises Refused."""
+    if config.observe_only is not None:
+        connection = await engine.connect(config.login_url("control"))
+        try:
+            await declare_mode(connection, observe_only=config.observe_only, actor="settings")
+        finally:
+            await connection.close()
 
 
 def event_reader(config: Config) -> Reader:
@@ -145,6 +158,7 @@ def ingest(config: Config, installation: Installation) -> Ingest:
     return Ingest(
         installation,
         kept_days=config.keep_records_days,
+        observe_only=installation.observe_only,
         identity_topics=frozenset(config.identity_topic_arns),
         soft_bounces=config.soft_bounces,
     )

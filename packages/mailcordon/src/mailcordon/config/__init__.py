@@ -142,6 +142,7 @@ KNOWN = frozenset(
         "MAILCORDON_CLAIM_DAYS",
         "MAILCORDON_MAIL_FROM_LABEL",
         "MAILCORDON_LAPSE_HOURS",
+        "MAILCORDON_OBSERVE_ONLY",
         "MAILCORDON_ALERT_NETWORKS",
         "MAILCORDON_ALERT_API_URL",
         "MAILCORDON_URL",
@@ -287,6 +288,9 @@ class Config:
     #: Hours over which a zone's own name servers must agree that a record is lost before that counts. A day: whoever moves a zone
     #: by mistake is back at work by then, and no cache is that old.
     lapse_hours: float = 24.0
+    #: Whether the installation sends nothing and changes nothing at SES, and only counts mail of others (docs/observe-only.md).
+    #: None: as the installation was last told, at first that it sends.
+    observe_only: bool | None = None
     #: Networks that alerts and notices may be posted to although they are not public, and without TLS. Default: none on AWS,
     #: because whoever sets a webhook would reach what only our own network reaches; this machine with the local SES.
     alert_networks: tuple[Network, ...] = ()
@@ -387,6 +391,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         claim_days=reader.number("MAILCORDON_CLAIM_DAYS", 14, 1, 365),
         mail_from_label=_mail_from_label(reader),
         lapse_hours=reader.rate("MAILCORDON_LAPSE_HOURS", 24.0) or 24.0,
+        observe_only=_observe_only(reader),
         alert_networks=reader.networks("MAILCORDON_ALERT_NETWORKS") or (_THIS_MACHINE if local else ()),
         alert_api_url=reader.url("MAILCORDON_ALERT_API_URL"),
         metrics=metrics_settings.endpoint(reader),
@@ -409,6 +414,12 @@ def _soft_bounces(reader: SettingReader) -> SoftBouncePolicy:
         pause_count=reader.number("MAILCORDON_SOFT_BOUNCE_PAUSE", 3, 0, 20),
         pause_ms=reader.number("MAILCORDON_SOFT_BOUNCE_PAUSE_HOURS", 6, 1, 168) * HOUR_MS,
     )
+
+
+def _observe_only(reader: SettingReader) -> bool | None:
+    if not reader.environ.get("MAILCORDON_OBSERVE_ONLY"):
+        return None
+    return reader.choice("MAILCORDON_OBSERVE_ONLY", ("yes", "no"), "no") == "yes"
 
 
 def _profiles(reader: SettingReader) -> dict[str, str]:
@@ -485,14 +496,15 @@ def _feedback(
 ) -> dict[str, str | None]:
     """Queues and topics. On AWS they must exist, and those of events about mail be set; `up` creates them in the local SES."""
     found: dict[str, str | None] = {}
+    needed = not local and not _observe_only(reader)  # whoever observes only may have one queue, or none
     for kind, name in QUEUES.items():
         queue, topic = f"MAILCORDON_{kind.upper()}_QUEUE_URL", f"MAILCORDON_{kind.upper()}_TOPIC_ARN"
         queue_url = reader.url(queue)
         if local and endpoint and not queue_url:
             queue_url = f"{endpoint.rstrip('/')}/{LOCAL_ACCOUNT}/{name}"
-        if not local and not queue_url:
+        if needed and not queue_url:
             reader.wrong.append(settings.setting_missing(name=queue, takes="the URL of an SQS queue"))
-        default = f"arn:aws:sns:{region}:{LOCAL_ACCOUNT}:{name}" if local else None
+        default = f"arn:aws:sns:{region}:{LOCAL_ACCOUNT}:{name}" if local else None if needed else ""
         found[f"{kind}_queue_url"] = queue_url
         found[f"{kind}_topic_arn"] = reader.pattern(topic, _TOPIC, _TOPIC_IN_WORDS, default)
     found["management_queue_url"] = reader.url("MAILCORDON_MANAGEMENT_QUEUE_URL") or (

@@ -195,9 +195,12 @@ class CallBudget:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: set[asyncio.Future[None]] = set()
         self._stopped = False
+        self._closed = False
 
     async def turn(self, work: Work, tenant: int | None, operation: str) -> None:
         """Returns when it is this call's turn. Raises QueueFull, and Stopped instead of waiting after `stop`."""
+        if self._closed:
+            raise Stopped
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         ticket = Ticket(work, tenant, operation, self._clock(), lambda: _give(given))
         self.turns.enter(ticket)
@@ -212,6 +215,11 @@ class CallBudget:
             raise
         finally:
             self._waiting.discard(given)
+
+    def close(self) -> None:
+        """From now on there is no turn for any call: the installation observes only, whatever asks."""
+        self._closed = True
+        self.stop()
 
     def stop(self) -> None:
         """From now on nobody waits for a turn: at one call a second, what waits would take too long."""

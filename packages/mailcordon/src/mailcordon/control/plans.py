@@ -23,6 +23,7 @@ from mailcordon.control.platform import Platform
 from mailcordon.control.steps import Step
 from mailcordon.control.work import Work
 from mailcordon.core.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from mailcordon.messages import observing
 from mailcordon.messages import plans as words
 
 State = Literal["proposed", "applying", "applied", "rejected", "outdated"]
@@ -175,14 +176,16 @@ class Plans:
         *,
         calls_per_second: float | None = None,
         suffixes: Suffixes | None = None,
+        observe_only: bool = False,
     ) -> None:
         """`calls_per_second`: the rate of management calls; None: unlimited. `suffixes`: names that no tenant can have; None:
-        there are none."""
+        there are none. `observe_only`: nothing is applied."""
         self._store = store
         self._governor = governor
         self.settings = settings
         self.suffixes = suffixes
         self._rate = calls_per_second
+        self._observe_only = observe_only
 
     async def make(self, asked: Sequence[Step] | None, *, actor: str, because: str | None = None) -> Plan:
         """Stores what the steps would change, and changes nothing. None: what differs at SES. Raises Invalid or Conflict."""
@@ -235,6 +238,7 @@ class Plans:
 
         A plan with many new tenants is applied in parts, each in a transaction of its own. If the process is killed in between,
         the control process goes on (`follow`)."""
+        self._refuse_if_observing()
         found = await self.get(id)
         first, later = steps.in_parts(found.steps, PART)
         made = await self._made_again(found, first) if found.steps else None
@@ -314,8 +318,13 @@ class Plans:
         made = self._checked(await self._facts(transaction, asked), asked)
         if made.changes_nothing:
             return []
+        self._refuse_if_observing()
         id = await transaction.insert(made, source="person", actor=actor, because=because, settings=None)
         return await transaction.carry_out(id, made, actor=actor, because=because, work=draft.share(made))
+
+    def _refuse_if_observing(self) -> None:
+        if self._observe_only:
+            raise Conflict(observing.nothing_is_applied(), code="observe-only")
 
     async def align(self, tenants: Sequence[int]) -> None:
         """New lanes start closed; the governor opens those without a hold and places the policy's holds on the others. It does so

@@ -62,6 +62,22 @@ class Intervals:
     feedback: float = 5.0  #: whether events come back; a round reads what was folded since the last one
 
 
+#: What asks SES or changes it: left out by an installation that observes only.
+_ABOUT_SES = frozenset(
+    {
+        "reconcile SES",
+        "follow plans",
+        "ask SES for the account's rate",
+        "ask SES for paused tenants",
+        "forget addresses at SES",
+        "read SES's suppression lists",
+        "take open addresses off SES's lists",
+        "judge proofs",
+        "settle claims to domains",
+        "give SES the DKIM keys that are published",
+    }
+)
+
 LOCAL = Intervals(
     reconcile=0.2,
     lists=15.0,
@@ -117,6 +133,7 @@ class Services:
     budget: CallBudget
     scan: Scan
     loops: int = 1
+    observe_only: bool = False  #: SES is asked for nothing
     facts: ControlFacts = field(default_factory=ControlFacts)
 
 
@@ -158,12 +175,14 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("purge old rows", intervals.partitions, lambda: upkeep.purge_old_rows(stop)),
         ("purge", intervals.purge, lambda: upkeep.purge(stop)),
     ]
+    if services.observe_only:
+        duties = [duty for duty in duties if duty[0] not in _ABOUT_SES]
     async with asyncio.TaskGroup() as group:
-        first = group.create_task(_until_done("derive what SES should have", lambda: _want(services), stop))
         for name, every, duty in duties:
             group.create_task(_repeat(name, every, duty, stop))
         group.create_task(_stop_calls(services, stop))
-        await first
+        if not services.observe_only:
+            await _until_done("derive what SES should have", lambda: _want(services), stop)
 
 
 async def _stop_calls(services: Services, stop: asyncio.Event) -> None:

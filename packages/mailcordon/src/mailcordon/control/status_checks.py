@@ -39,7 +39,7 @@ IDLE_MS = (
 
 def _roles(facts: Facts) -> Iterator[Problem]:
     for role in ROLES:
-        if alive(facts, role):
+        if alive(facts, role) or (role == "dispatch" and facts.observe_only):
             continue
         beat = max(
             (beat for beat in facts.beats if beat.role == role), key=lambda one: one.beat, default=None
@@ -150,6 +150,8 @@ def _set_aside(facts: Facts) -> Iterator[Problem]:
 
 
 def _account(facts: Facts) -> Iterator[Problem]:
+    if facts.observe_only:
+        return
     stopped = {stop.cause for stop in facts.stops}
     if not facts.accounts and Reason.RATE_UNKNOWN not in stopped:
         yield Problem(

@@ -237,6 +237,15 @@ class UnprovedLanes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unmapped:
+    """Mail that did not pass through us and whose tenant is not known."""
+
+    events: int
+    origins: int
+    identity: str  #: of the origin with the most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLoss:
     """Feedback that is lost or late."""
 
@@ -295,6 +304,8 @@ class Facts:
     quarantine: Sequence[QuarantineKind] = ()
     incidents: Sequence[OpenIncident] = ()  #: the worst
     unproved: UnprovedLanes | None = None  #: None: there are none
+    observe_only: bool = False  #: it sends nothing
+    unmapped: Unmapped | None = None  #: observed mail of today and yesterday that no rule names
     snapshot_seconds: float | None = None
     unread: Mapping[Check, str] = field(
         default_factory=dict[Check, str]

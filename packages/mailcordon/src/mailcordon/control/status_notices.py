@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from mailcordon.control.problem import Problem
 from mailcordon.control.status_events import QUEUE_SILENT_MS, doubtful
 from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, refusals
-from mailcordon.messages import alarms, status, times
+from mailcordon.messages import alarms, observing, status, times
 
 CLOCK_NEWS_MS = 10 * MINUTE  #: a correction of a clock is shown this long
 REFUSAL_NEWS_MS = 10 * MINUTE  #: and the last refusal of a door
@@ -13,6 +13,7 @@ REFUSAL_NEWS_MS = 10 * MINUTE  #: and the last refusal of a door
 
 def notices(facts: Facts) -> Iterator[Problem]:
     yield from _door(facts)
+    yield from _observing(facts)
     for hold in facts.holds:
         yield Problem(
             code="held",
@@ -70,6 +71,23 @@ def notices(facts: Facts) -> Iterator[Problem]:
     yield from doubtful(facts)
     yield from _event_notices(alive(facts, "observe"))
     yield from _signal_notices(facts)
+
+
+def _observing(facts: Facts) -> Iterator[Problem]:
+    if not facts.observe_only:
+        return
+    yield Problem(
+        code="observe-only", check="roles", sentence=observing.observes_only(), next=observing.how_to_end()
+    )
+    if (unmapped := facts.unmapped) is not None:
+        yield Problem(
+            code="mail-unmapped",
+            check="feedback",
+            sentence=observing.status_unmapped(
+                events=unmapped.events, origins=unmapped.origins, identity=unmapped.identity
+            ),
+            next=observing.status_unmapped_next(),
+        )
 
 
 def _event_notices(observers: Sequence[Beat]) -> Iterator[Problem]:

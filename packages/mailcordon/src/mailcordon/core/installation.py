@@ -18,6 +18,7 @@ class Installation:
     other_mac_key: bytes | None = field(
         default=None, repr=False
     )  #: accepted as well, while the key is rotated
+    observe_only: bool = False  #: sends nothing and changes nothing at SES (docs/observe-only.md)
 
     def __post_init__(self) -> None:
         if not names.is_short(self.name):

@@ -140,3 +140,53 @@ def tag_without_value(*, given: str) -> str:
 def csv_header_wrong(*, columns: str) -> str:
     """The file for `mailcordon observe import` has other columns."""
     return f"The first line must name the columns: {columns}"
+
+
+@example()
+def sends_already() -> str:
+    """A process was started with MAILCORDON_OBSERVE_ONLY=yes, and the installation has lanes that send."""
+    return (
+        "This installation has lanes that send, so it cannot observe only: remove MAILCORDON_OBSERVE_ONLY=yes, or observe with an"
+        " installation of its own (another database)"
+    )
+
+
+@example()
+def dispatch_refused() -> str:
+    """The role `dispatch` was started in an installation that observes only."""
+    return "This installation observes only, so nothing is dispatched. MAILCORDON_OBSERVE_ONLY=no makes it one that sends"
+
+
+@example()
+def nothing_is_applied() -> str:
+    """A tenant was onboarded, or a plan applied, in an installation that observes only."""
+    return (
+        "This installation observes only, so nothing is changed at SES. `mailcordon observe map` names a tenant of mail that"
+        " others send; start the processes with MAILCORDON_OBSERVE_ONLY=no to send"
+    )
+
+
+@example()
+def observes_only() -> str:
+    """`status`, of an installation that observes only."""
+    return "This installation observes only: it sends nothing and changes nothing at SES"
+
+
+@example()
+def how_to_end() -> str:
+    """`status`: how an installation begins to send."""
+    return "MAILCORDON_OBSERVE_ONLY=no makes it one that sends"
+
+
+@example(events=1200, origins=1, identity="mail.acme.example")
+@example(events=1200, origins=3, identity="mail.acme.example")
+def status_unmapped(*, events: int, origins: int, identity: str) -> str:
+    """`status`: mail that no rule names, of today and yesterday."""
+    others = "" if origins == 1 else f" and {phrases.count(origins - 1, 'other origin')}"
+    return f"{phrases.count(events, 'event')} of mail from {identity or 'an unnamed identity'}{others} are of no known tenant"
+
+
+@example()
+def status_unmapped_next() -> str:
+    """`status`: what to do about mail that no rule names."""
+    return "`mailcordon observe unmapped` shows it; `mailcordon observe map` says whose it is"

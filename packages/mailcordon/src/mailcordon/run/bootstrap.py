@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mailcordon.adapters.db import connect_errors, engine
-from mailcordon.adapters.db.installation import load_or_create_installation
+from mailcordon.adapters.db.installation import declare_mode, load_or_create_installation
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.config import Config, login_setting
 from mailcordon.control import keys
@@ -18,13 +18,18 @@ from mailcordon.core import names
 from mailcordon.core.principal import SCOPES, SEND
 
 
-async def ensure_installation(config: Config) -> None:
-    """Creates the installation's row and its keys if they do not exist. Call it after migrating."""
+async def ensure_installation(config: Config) -> bool:
+    """Creates the installation's row and its keys if they do not exist, and remembers whether it is to observe only. Returns
+    whether it does. Call it after migrating."""
     url = config.login_url("control")
     with connect_errors.explained(url, login_setting("control")):
         connection = await engine.connect(url)
     try:
-        await load_or_create_installation(connection, config.secret_keys, config.installation)
+        found = await load_or_create_installation(connection, config.secret_keys, config.installation)
+        if config.observe_only is None:
+            return found.observe_only
+        await declare_mode(connection, observe_only=config.observe_only, actor="settings")
+        return config.observe_only
     finally:
         await connection.close()
 

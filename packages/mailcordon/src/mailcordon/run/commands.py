@@ -51,6 +51,13 @@ def up(
             help="Revoke the keys in cli.json, of the command line and of `env`, and create others.",
         ),
     ] = False,
+    observe_only: Annotated[
+        bool,
+        typer.Option(
+            "--observe-only",
+            help="Send nothing and change nothing at SES: only count mail of others (docs/observe-only.md).",
+        ),
+    ] = False,
 ) -> None:
     """Start everything on this machine, print its addresses, and run until Ctrl-C.
 
@@ -61,6 +68,7 @@ def up(
         "MAILCORDON_SES": "aws" if aws else None,
         "MAILCORDON_API_PORT": None if port is None else str(port),
         "MAILCORDON_SES_PORT": None if ses_port is None else str(ses_port),
+        "MAILCORDON_OBSERVE_ONLY": "yes" if observe_only else None,
     }
     os.environ.update({name: value for name, value in options.items() if value is not None})
     config = configs.read(os.environ)

@@ -75,7 +75,7 @@ class System:
         try:
             logins = await self._prepare_database()
             config = dataclasses.replace(config, login_urls=logins, secret_keys=secret_keys(config))
-            await bootstrap.ensure_installation(config)
+            observe_only = await bootstrap.ensure_installation(config)
             if ses_ready is not None:
                 config = dataclasses.replace(config, **await ses_ready)
         finally:
@@ -85,6 +85,8 @@ class System:
         held = home_lock.read(config.home / CLI_FILE)
         made = await bootstrap.local_keys(config, held, replace=self._new_key)
         for role in configs.PROCESS_LOGINS:
+            if role == "dispatch" and observe_only:
+                continue
             await self._start_role(role, config)
         url = url_of(self._listener)
         await self._wait_ready(url)

@@ -8,6 +8,7 @@ by then every process has read it (app/mac_keys.py), so none takes our own mail 
 is dropped, for the mail that it signed.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +19,9 @@ from mailcordon.adapters.db import alert_store, contact_store, dkim_key_store, q
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control import installation as installations
-from mailcordon.core.errors import Conflict, Unavailable
+from mailcordon.core.errors import Conflict, Refused, Unavailable
 from mailcordon.core.installation import Installation
-from mailcordon.messages import database, system
+from mailcordon.messages import database, observing, system
 
 SETTLE_SECONDS = 90.0  #: several times the pause after which a process reads the row again
 _SECRETS = ("mac_key", "former_mac_key", "hash_key")
@@ -59,7 +60,11 @@ def _installation(row: asyncpg.Record, vault: Vault) -> Installation:
     former = None if row["former_mac_key"] is None else vault.decrypt(row["former_mac_key"])
     signs, other = (former, newest) if former is not None and row["settling"] else (newest, former)
     return Installation(
-        name=row["name"], mac_key=signs, other_mac_key=other, hash_key=vault.decrypt(row["hash_key"])
+        name=row["name"],
+        mac_key=signs,
+        other_mac_key=other,
+        hash_key=vault.decrypt(row["hash_key"]),
+        observe_only=row["observe_only"],
     )
 
 
@@ -78,6 +83,27 @@ async def load_or_create_installation(
         raise Unavailable(system.installation_gone())
     await _reencrypt(conn, vault)
     return found
+
+
+async def declare_mode(conn: Connection | PooledConnection, *, observe_only: bool, actor: str) -> None:
+    """Remembers whether the installation observes only. Raises Refused if it is to, and has lanes that send. Needs the control
+    role."""
+    async with conn.transaction():
+        await conn.execute(_SQL.lock_installation)
+        if observe_only and await conn.fetchval(_SQL.sends):
+            raise Refused(observing.sends_already(), code="sends-already")
+        changed = await conn.fetchrow(_SQL.declare_mode, observe_only)
+        if changed is not None:
+            await conn.execute(
+                _SHARED.write_audit,
+                actor,
+                "installation.mode",
+                None,
+                "installation",
+                json.dumps({"observe_only": changed["before"]}),
+                json.dumps({"observe_only": observe_only}),
+                None,
+            )
 
 
 async def stored_secrets(conn: Connection, secret_keys: Sequence[str]) -> StoredSecrets:

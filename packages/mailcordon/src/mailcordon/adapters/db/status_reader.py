@@ -95,6 +95,20 @@ async def _beats(connection: _Connection) -> Mapping[str, Any]:
     return {"beats": [status_facts.Beat(**{**row, "facts": json.loads(row["facts"])}) for row in rows]}
 
 
+async def _observing(connection: _Connection) -> Mapping[str, Any]:
+    row = await connection.fetchrow(_SQL.observing, timeout=_TIMEOUT)
+    if row is None:
+        return {}
+    return {
+        "observe_only": row["observe_only"],
+        "unmapped": None
+        if not row["events"]
+        else status_facts.Unmapped(
+            events=row["events"], origins=row["origins"], identity=row["identity"] or ""
+        ),
+    }
+
+
 async def _waiting(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.oldest_waiting, timeout=_TIMEOUT)
     holds = await connection.fetch(_SQL.stopping_holds, timeout=_TIMEOUT)
@@ -281,6 +295,7 @@ async def _incidents(connection: _Connection) -> Mapping[str, Any]:
 
 READINGS: tuple[Reading, ...] = (
     Reading(("roles", "feedback", "clocks"), _beats, 1),
+    Reading(("roles", "account"), _observing, 5),
     Reading(("waiting mail",), _waiting, 30),
     Reading(("waiting mail",), alarm_facts.late_lanes, 3),
     Reading(("stops",), _stops, 1),

@@ -129,3 +129,11 @@ select x.id, x.kind, x.severity, e.slug as tenant, x.sentence, x.next, x.since, 
   from incident x left join tenant e on e.id = x.tenant
  where x.closed_at is null
  order by x.mitigated_at is not null, array_position(array['critical', 'high', 'medium', 'low'], x.severity), x.id desc limit 50;
+
+-- name: observing
+-- Whether the installation observes only, and the mail of today and yesterday that no rule names.
+select coalesce(i.observe_only, false) as observe_only, u.events, u.origins, u.identity
+  from installation i
+ cross join lateral (
+       select sum(events)::bigint as events, count(*) as origins, (array_agg(identity order by events desc))[1] as identity
+         from observed_unmapped where i.observe_only and day >= (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date - 1) u;
