@@ -332,6 +332,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
     home = reader.home()
     ses_endpoint = reader.url("MAILCORDON_SES_ENDPOINT")
     checkpoint_file, checkpoint_log = _audit_checkpoints(reader, home)
+    observe_only = _observe_only(reader)
     config = Config(
         home=home,
         database_url=reader.database("MAILCORDON_DATABASE_URL"),
@@ -391,12 +392,14 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         claim_days=reader.number("MAILCORDON_CLAIM_DAYS", 14, 1, 365),
         mail_from_label=_mail_from_label(reader),
         lapse_hours=reader.rate("MAILCORDON_LAPSE_HOURS", 24.0) or 24.0,
-        observe_only=_observe_only(reader),
+        observe_only=observe_only,
         alert_networks=reader.networks("MAILCORDON_ALERT_NETWORKS") or (_THIS_MACHINE if local else ()),
         alert_api_url=reader.url("MAILCORDON_ALERT_API_URL"),
         metrics=metrics_settings.endpoint(reader),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
-        **_feedback(reader, local=local, region=region, endpoint=ses_endpoint),
+        **_feedback(
+            reader, local=local, region=region, endpoint=ses_endpoint, observe_only=bool(observe_only)
+        ),
     )
     if (config.tls_certificate is None) is not (config.tls_key is None):
         reader.wrong.append(settings.tls_half_set())
@@ -492,11 +495,12 @@ def _is_secret_key(text: str) -> bool:
 
 
 def _feedback(
-    reader: SettingReader, *, local: bool, region: str, endpoint: str | None
+    reader: SettingReader, *, local: bool, region: str, endpoint: str | None, observe_only: bool
 ) -> dict[str, str | None]:
-    """Queues and topics. On AWS they must exist, and those of events about mail be set; `up` creates them in the local SES."""
+    """Queues and topics. On AWS they must exist, and those of events about mail be set, except to observe only; `up` creates them
+    in the local SES."""
     found: dict[str, str | None] = {}
-    needed = not local and not _observe_only(reader)  # whoever observes only may have one queue, or none
+    needed = not local and not observe_only  # whoever observes only may have one queue, or none
     for kind, name in QUEUES.items():
         queue, topic = f"MAILCORDON_{kind.upper()}_QUEUE_URL", f"MAILCORDON_{kind.upper()}_TOPIC_ARN"
         queue_url = reader.url(queue)
