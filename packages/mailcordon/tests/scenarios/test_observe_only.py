@@ -1,6 +1,7 @@
-"""An installation that only observes: attached to the events of a shared set-up, it names the worst tenant and does nothing to SES.
+"""An installation that only observes: attached to the events of a shared set-up, it names the worst tenant and does nothing to
+SES.
 
-The set-up is not ours: one configuration set, its tenants told apart by a tag or by the sender's domain, as boto3 sends their mail.
+The set-up is not ours: one configuration set, its tenants told apart by a tag or by the sender's domain; boto3 sends their mail.
 """
 
 import json
@@ -9,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import boto3
@@ -18,17 +20,18 @@ from mailcordon_fixtures import systems
 from mailcordon_fixtures.systems import System, wait_until
 
 SET = "shared"
-TOPIC = "arn:aws:sns:us-east-1:000000000000:mailcordon-outcome"
-#: customer -> how many of its mails bounce, of MAILS
-BOUNCES = {"1": 0, "2": 1, "3": 0, "4": 11, "5": 1}
-MAILS = 40
+LIVE, RECORDED = "mailcordon-outcome", "recorded"  #: topics, and the queues that they feed
+#: How many of each customer's mails bounce, of MAILS.
+BOUNCES = {"1": 0, "2": 2, "3": 1, "4": 24, "5": 0}
+MAILS = 60
 DOMAIN = "shop.example"  #: of a tenant that sends from a domain of its own, without a tag
 STRANGER = "unknown.example"  #: that no rule names
 
 
 def client(system: System, name: str) -> Any:
-    return boto3.client(  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownMemberType]
-        name,  # pyright: ignore[reportArgumentType]
+    made: Any = boto3.client  # pyright: ignore[reportUnknownMemberType]
+    return made(
+        name,
         endpoint_url=system.ses_url,
         region_name="us-east-1",
         aws_access_key_id="test",
@@ -47,13 +50,19 @@ def call(system: System, method: str, path: str, body: object = None, base: str 
         return json.loads(answer.read() or b"null")
 
 
+def refusal(system: System, path: str, body: object) -> tuple[int, str]:
+    with pytest.raises(HTTPError) as refused:
+        call(system, "POST", path, body)
+    return refused.value.code, json.loads(refused.value.read())["code"]
+
+
 @dataclass
 class Shared:
     """The set-up that is observed."""
 
     system: System
     ses: Any
-    sent: int = 0
+    sqs: Any
 
     def send(self, domain: str, to: str, **tags: str) -> None:
         self.ses.send_email(
@@ -63,69 +72,145 @@ class Shared:
             ConfigurationSetName=SET,
             EmailTags=[{"Name": name, "Value": value} for name, value in tags.items()],
         )
-        self.sent += 1
 
-    def mailbox(self, address: str, fate: str) -> None:
-        call(self.system, "PUT", f"/_seslocal/mailboxes/{address}", {"fate": fate}, self.system.ses_url)
+    def bounces(self, address: str) -> None:
+        call(self.system, "PUT", f"/_seslocal/mailboxes/{address}", {"fate": "bounces"}, self.system.ses_url)
 
-    def calls(self) -> list[Any]:
-        """What SES has beside the set-up."""
+    def publish_to(self, name: str) -> None:
+        self.ses.create_configuration_set_event_destination(
+            ConfigurationSetName=SET,
+            EventDestinationName=name,
+            EventDestination={
+                "Enabled": True,
+                "MatchingEventTypes": ["SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT"],
+                "SnsDestination": {"TopicArn": f"arn:aws:sns:us-east-1:000000000000:{name}"},
+            },
+        )
+
+    def recorded(self, events: int) -> list[str]:
+        """The messages of the recorded topic, once so many are there."""
+        url = self.sqs.get_queue_url(QueueName=RECORDED)["QueueUrl"]
+        found: list[str] = []
+
+        def all_there() -> bool:
+            got = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ())
+            for message in got:
+                found.append(message["Body"])
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return len(found) >= events
+
+        wait_until(all_there, f"{events} events are recorded")
+        return found
+
+    def replay(self, stream: list[str]) -> None:
+        url = self.sqs.get_queue_url(QueueName=LIVE)["QueueUrl"]
+        for start in range(0, len(stream), 10):
+            batch = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(stream[start : start + 10])]
+            self.sqs.send_message_batch(QueueUrl=url, Entries=batch)
+
+    def has(self) -> list[Any]:
+        """What SES has, beside the mail."""
         return [
             [one["TenantName"] for one in self.ses.list_tenants()["Tenants"]],
-            self.ses.list_configuration_sets()["ConfigurationSets"],
+            sorted(self.ses.list_configuration_sets()["ConfigurationSets"]),
             sorted(one["IdentityName"] for one in self.ses.list_email_identities()["EmailIdentities"]),
-            self.ses.list_suppressed_destinations()["SuppressedDestinationSummaries"],
         ]
+
+    def sent(self, tenant: str) -> dict[str, Any]:
+        """Its counts of the last hour."""
+        items = call(self.system, "GET", f"/v1/metrics?tenant={tenant}&by=tenant")["items"]
+        return items[0] if items else {"sent": 0}
 
 
 @pytest.fixture(scope="module")
 def shared(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[Shared]:
-    with short_home() as home, systems.running(home, "--observe-only") as system:
-        ses = client(system, "sesv2")
-        ses.put_account_details(
-            MailType="TRANSACTIONAL",
-            WebsiteURL="https://platform.example",
-            UseCaseDescription="x",
-            ProductionAccessEnabled=True,
-        )
+    with (
+        short_home() as home,
+        systems.running(
+            home,
+            "--observe-only",
+            MAILCORDON_EVENT_TOPIC_ARNS=f"arn:aws:sns:us-east-1:000000000000:{RECORDED}",
+        ) as system,
+    ):
+        ses, sqs = client(system, "sesv2"), client(system, "sqs")
         for domain in ("platform.example", DOMAIN, STRANGER):
             ses.create_email_identity(EmailIdentity=domain)
-            call(system, "PUT", f"/_seslocal/identities/{domain}", {"verified": True}, system.ses_url)
+            call(system, "PUT", f"/_seslocal/identities/{domain}", {"status": "SUCCESS"}, system.ses_url)
         ses.create_configuration_set(ConfigurationSetName=SET)
-        ses.create_configuration_set_event_destination(
-            ConfigurationSetName=SET,
-            EventDestinationName="all",
-            EventDestination={
-                "Enabled": True,
-                "MatchingEventTypes": ["SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT"],
-                "SnsDestination": {"TopicArn": TOPIC},
-            },
-        )
-        yield Shared(system, ses)
+        sqs.create_queue(QueueName=RECORDED)
+        made = Shared(system, ses, sqs)
+        made.publish_to(RECORDED)
+        yield made
 
 
 def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Shared) -> None:
     system = shared.system
-    before = shared.calls()
+    for customer, bounces in BOUNCES.items():
+        for n in range(MAILS):
+            to = f"{customer}-{n}@gmail.com"
+            if n < bounces:
+                shared.bounces(to)
+            shared.send("platform.example", to, customer=customer)
+    shared.send(DOMAIN, "kim@gmail.com")
+    mails = MAILS * len(BOUNCES) + 1
+    stream = shared.recorded(2 * mails)
+    before = shared.has()
+
     rules = system.home / "rules.csv"
     rows = ["by,name,value,tenant,type", f"from,,{DOMAIN},shop,receipt"]
     rows += [f"tag,customer,{customer},tenant-{customer},newsletter" for customer in BOUNCES]
     rules.write_text("\n".join(rows))
     done = system.cli("observe", "import", str(rules), "--json")
-    assert json.loads(done.stdout)["added"] == 6, done.stderr
+    assert (done.returncode, json.loads(done.stdout)["added"]) == (0, 6), done.stderr
 
+    for _ in range(2):  # a copy changes nothing
+        shared.replay(stream)
+
+    wait_until(lambda: shared.sent("shop")["sent"] == 1, "the last mail is counted")
     for customer, bounces in BOUNCES.items():
-        for n in range(MAILS):
-            to = f"{customer}-{n}@gmail.com"
-            if n < bounces:
-                shared.mailbox(to, "bounces")
-            shared.send("platform.example", to, customer=customer)
-    shared.send(DOMAIN, "kim@example.com")
-    shared.send(STRANGER, "lee@example.com", customer="99")
-    print(before)
+        counts = shared.sent(f"tenant-{customer}")
+        assert (counts["sent"], counts.get("hard_bounced", 0)) == (MAILS, bounces)
+    [worst, *_] = call(system, "GET", "/v1/top?by=bounces&per=tenant")["items"]
+    assert worst["tenant"] == "tenant-4"
+    shown = system.cli("top", "--per", "tenant")
+    assert "tenant-4" in shown.stdout.splitlines()[-1] or "tenant-4" in shown.stdout, shown.stdout
 
-    def counted() -> int:
-        lines = call(system, "GET", "/v1/metrics?by=lane&last=1h")["items"]
-        return sum(line["sent"] for line in lines)
+    def named() -> bool:
+        found = call(system, "GET", "/v1/incidents?kind=rates")["items"]
+        return [one["tenant"] for one in found] == ["tenant-4"]
 
-    wait_until(lambda: counted() == MAILS * len(BOUNCES) + 1, "all mapped mail is counted")
+    wait_until(named, "an incident names the worst tenant, and no other")
+    assert call(system, "GET", "/v1/addresses/4-0@gmail.com?tenant=tenant-4")["suppressions"]
+    assert shared.has() == before, "nothing was made at SES"
+
+
+def test_attached_to_the_live_stream_it_counts_what_no_rule_names(shared: Shared) -> None:
+    system = shared.system
+    shared.publish_to(LIVE)
+    had = shared.sent("tenant-1")["sent"]
+    shared.send("platform.example", "new@gmail.com", customer="1")
+    shared.send(STRANGER, "lee@gmail.com", customer="99")
+    wait_until(lambda: shared.sent("tenant-1")["sent"] > had, "new mail is counted")
+
+    def unmapped() -> list[Any]:
+        return call(system, "GET", "/v1/observed/unmapped")["items"]
+
+    wait_until(lambda: [one["events"] for one in unmapped()] == [2], "unmapped mail is counted")
+    assert (unmapped()[0]["identity"], unmapped()[0]["tags"]) == (STRANGER, ["customer=99"])
+    assert call(system, "GET", "/v1/quarantine")["items"] == []
+    assert call(system, "GET", "/v1/incidents?kind=ungoverned")["items"] == []
+
+
+def test_it_sends_nothing_and_is_well_without_a_dispatcher(shared: Shared) -> None:
+    system = shared.system
+    assert set(system.processes) == {"api", "observe", "control", "seslocal", "postgres"}
+    new = {"slug": "new", "types": {"receipt": "new.example"}}
+    assert refusal(system, "/v1/tenants", new) == (409, "observe-only")
+    mail = {"tenant": "tenant-1", "type": "newsletter", "from": "a@platform.example", "to": ["kim@gmail.com"]}
+    assert refusal(system, "/v1/messages", {**mail, "subject": "x", "text": "x"})[0] == 422
+    state = call(system, "GET", "/v1/status")
+    assert [one["code"] for one in state["problems"]] == []
+    assert {"observe-only", "mail-unmapped"} <= {one["code"] for one in state["notices"]}
+    refused = system.cli("run", "dispatch")
+    assert refused.returncode == 2
+    assert "observes only" in refused.stderr
