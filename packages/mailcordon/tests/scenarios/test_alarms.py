@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ import boto3
 import pytest
 
 from mailcordon_fixtures import systems, traffic
+from mailcordon_fixtures.receiver import Receiver
 from mailcordon_fixtures.traffic import Traffic
 
 RESET, NEWS = "password-reset", "newsletter"
@@ -46,6 +48,8 @@ class World:
     run: str = field(default_factory=lambda: secrets.token_hex(3))
     began: float = field(default_factory=time.monotonic)
     times: dict[str, float] = field(default_factory=dict[str, float])
+    ids: dict[int, str] = field(default_factory=dict[int, str])  #: incidents of this test, by their causes
+    events_read: asyncio.Event = field(default_factory=asyncio.Event)  #: the observer is not needed any more
 
     def slug(self, stem: str) -> str:
         return f"{stem}-{self.run}"
@@ -81,11 +85,12 @@ class World:
         assert culprit in row["culprit"], row["culprit"]
         assert row["slug"] == tenant
         assert row["identified_at"] is not None
+        self.ids[row["id"]] = cause
         return row
 
     async def closes(self, row: Any) -> Any:
         async def closed() -> Any:
-            found = await self.mail.db.fetchrow("select * from incident where id = $1", row["id"])
+            found: Any = await self.mail.db.fetchrow("select * from incident where id = $1", row["id"])
             return found if found["closed_at"] is not None else None
 
         return await self.mail.until(closed, f"{row['cause']} closes", patience=60)
@@ -248,6 +253,14 @@ async def doubtful(world: World) -> None:
     body = f'{{"eventType": "Bounce", "nobody": "{world.run}"}}'
     await asyncio.to_thread(sqs.send_message, QueueUrl=url, MessageBody=body)
     sqs.close()
+
+    async def read() -> bool:
+        return await mail.db.fetchval(
+            "select exists (select from quarantine where document like '%' || $1 || '%')", world.run
+        )
+
+    await mail.until(read, "it is in quarantine")
+    world.events_read.set()
     row = await world.incident(
         "integrity:source:mailcordon-outcome",
         "integrity",
@@ -259,14 +272,49 @@ async def doubtful(world: World) -> None:
     await world.closes(row)
 
 
+async def silent(world: World) -> None:
+    """The observer hangs."""
+    await world.events_read.wait()
+    mail = world.mail
+    with traffic.stopped(mail.system, "observe"):
+        # As ten seconds later: it cannot report.
+        await mail.db.execute("update role_health set beat = beat - 60000 where role = 'observe'")
+        pid = mail.system.processes["observe"]
+        row = await world.incident(
+            "role:observe", "service", culprit=f"observe (process {pid} on ", tenant=None
+        )
+        assert row["command"] == "mailcordon run observe"
+    await world.closes(row)
+
+
+async def told(world: World, receiver: Receiver) -> None:
+    """Whoever is alerted hears of each incident once when it opens and once when it closes."""
+
+    def heard(what: str) -> Counter[int]:
+        documents = [got.json for got in receiver.got]
+        found = (one["data"]["incident"] for one in documents if one["type"] == f"incident.{what}")
+        return Counter(id for id in found if id in world.ids)
+
+    async def all_closed() -> bool:
+        return set(heard("closed")) == set(world.ids)
+
+    await world.mail.until(all_closed, "every end was told", patience=60)
+    for what in ("opened", "closed"):
+        assert heard(what) == dict.fromkeys(world.ids, 1), (what, world.ids)
+    assert not heard("reminder")
+
+
 async def test_whatever_goes_wrong_is_an_incident_with_its_culprit_until_it_is_mended(
-    mail: Traffic, ses: Any
+    mail: Traffic, ses: Any, receiver: Receiver
 ) -> None:
     world = World(mail, ses)
+    channel = {"name": f"alarms-{world.run}", "form": "webhook", "url": receiver.url}
+    status, said = await mail.call("POST", "/v1/alert-channels", channel)
+    assert status == 201, said
     stems = ("drift", "paused", "listed", "stuck", "lapsed")
     await mail.onboard({world.slug(stem): [RESET, NEWS] for stem in stems})
     world.began = time.monotonic()
-    wrong = (drift, paused, listed, stuck, full, lapsed, doubtful)
+    wrong = (drift, paused, listed, stuck, full, lapsed, doubtful, silent)
 
     async def alone(each: Callable[[World], Awaitable[None]]) -> None:
         async with traffic.on(mail.system) as own:  # a connection is for one task
@@ -275,6 +323,8 @@ async def test_whatever_goes_wrong_is_an_incident_with_its_culprit_until_it_is_m
     async with asyncio.TaskGroup() as group:
         for each in wrong:
             group.create_task(alone(each), name=each.__name__)
+    await told(world, receiver)
+    await mail.call("DELETE", f"/v1/alert-channels/{channel['name']}")
     print({name: round(seconds, 1) for name, seconds in world.times.items()})
     tenants = await mail.db.fetch(
         "select t.slug, count(*) from incident i join tenant t on t.id = i.tenant where t.slug like '%-' || $1 group by t.slug",
