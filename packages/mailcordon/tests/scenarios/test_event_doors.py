@@ -77,6 +77,23 @@ async def test_sns_over_http_alone_brings_a_mails_events(
 
     await mail.until(ended, "the end of the subscription is known")
     assert (await row())["confirmed_at"] is not None
+
+    async def is_named() -> bool:
+        incident = "select culprit from incident where cause = 'topic:' || $1 and closed_at is null"
+        return "Unsubscribe" in (await mail.db.fetchval(incident, topic) or "")
+
+    await mail.until(is_named, "an incident names what happened")
+    # As somebody who subscribes us again does: the incident ends by itself.
+    again = await asyncio.to_thread(
+        sns.subscribe, TopicArn=topic, Protocol="http", Endpoint=f"{system.url}/v1/events/sns"
+    )
+    assert again["SubscriptionArn"] == "pending confirmation"
+
+    async def is_closed() -> bool:
+        incident = "select bool_and(closed_at is not null) from incident where cause = 'topic:' || $1"
+        return await mail.db.fetchval(incident, topic)
+
+    await mail.until(is_closed, "the incident is closed")
     notice = "select count(*) from ses_notice where subject = $1 and what = 'SNS: UnsubscribeConfirmation'"
     assert await mail.db.fetchval(notice, topic) == 1
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, event_subscriptions
 from mailcordon.adapters.db.alarm_reader import AlarmReader
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.incident_store import IncidentStore
@@ -14,7 +14,7 @@ from mailcordon.app import alerts, wiring
 from mailcordon.config import Config
 from mailcordon.control import alarms, ungoverned_alarms
 from mailcordon.core.incident import Alarm
-from mailcordon.observe import rate_watch
+from mailcordon.observe import door_alarms, rate_watch
 from mailcordon.observe.incidents import rules
 from mailcordon.observe.incidents.loop import Incidents
 from mailcordon.observe.incidents.sources import Source, Sources
@@ -32,8 +32,17 @@ def sources(config: Config, control: Pool) -> list[Source]:
         Source(name="rates", read=rates.read),
         Source(name="alert channels", read=alerts.source(control, config)),
         Source(name="ungoverned mail", read=_ungoverned(config, control)),
+        Source(name="event doors", read=_event_doors(config, control)),
     ]
     return found
+
+
+def _event_doors(config: Config, control: Pool) -> Callable[[], Awaitable[Sequence[Alarm]]]:
+    async def read() -> Sequence[Alarm]:
+        found, now = await event_subscriptions.subscriptions(control)
+        return door_alarms.alarms(found, topics=config.topic_arns, cell=config.cell, now=now)
+
+    return read
 
 
 def _ungoverned(config: Config, control: Pool) -> Callable[[], Awaitable[Sequence[Alarm]]]:

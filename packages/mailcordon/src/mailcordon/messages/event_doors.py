@@ -1,6 +1,6 @@
 """What the doors for events answer: SNS over HTTPS, Firehose, EventBridge, and the replay of files (docs/events.md)."""
 
-from mailcordon.messages import example, phrases
+from mailcordon.messages import example, phrases, times
 
 # SNS over HTTPS -------------------------------------------------------------------------------------------------------------
 
@@ -48,6 +48,33 @@ def subscription_confirmed(topic: str) -> str:
 def subscription_cancelled(topic: str) -> str:
     """In the log of the API: somebody cancelled the subscription of this address."""
     return f"subscription to {topic} was cancelled: its events do not come here any more"
+
+
+@example(topic="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome", at=1_795_879_380_000)
+def subscription_ended(*, topic: str, at: int) -> str:
+    """An incident's sentence: the subscription of our address was cancelled."""
+    return (
+        f"The subscription of this installation's address to {topic} was cancelled at {times.minute(at)}: "
+        "events of that topic do not come here any more"
+    )
+
+
+@example(topic="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome")
+def subscription_ended_next(*, topic: str) -> str:
+    """What to do about it."""
+    return f"Subscribe it again; it is confirmed by itself. If nobody wants {topic} here, take it out of the settings"
+
+
+@example(topic="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome")
+def subscribe_command(*, topic: str) -> str:
+    """The command of that incident."""
+    return f"aws sns subscribe --topic-arn {topic} --protocol https --notification-endpoint https://HOST/v1/events/sns"
+
+
+@example(topic="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome")
+def subscription_culprit(*, topic: str) -> str:
+    """The culprit of that incident. SNS does not say who did it; CloudTrail does."""
+    return f"whoever called Unsubscribe for {topic} (CloudTrail names the caller)"
 
 
 # Firehose and EventBridge ---------------------------------------------------------------------------------------------------

@@ -2,12 +2,22 @@
 
 import time
 
-from mailcordon.adapters.db import queries
+from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.core.errors import Unavailable
+from mailcordon.observe.door_alarms import Subscription
 
 _SQL = queries.load("event_subscriptions.sql")
 _HEARD_EVERY = 60.0  #: seconds between two writes of what was last heard
+
+
+async def subscriptions(control: Pool) -> tuple[list[Subscription], int]:
+    """All of them, with the database's time. As the control role."""
+    async with connection_pool.acquire(control) as connection:
+        rows = await connection.fetch(_SQL.subscriptions)
+    found = [Subscription(row["topic"], row["confirmed_at"], row["ended_at"], row["last_at"]) for row in rows]
+    return found, rows[0]["now"] if rows else 0
 
 
 class EventSubscriptions:

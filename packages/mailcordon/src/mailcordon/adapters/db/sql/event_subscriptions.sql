@@ -1,3 +1,7 @@
+-- name: subscriptions
+-- All of them: there are as many as topics.
+select topic, confirmed_at, ended_at, last_at, now_ms() as now from event_subscription limit 1000;
+
 -- name: confirmed
 -- We told SNS that we want the messages of this topic.
 insert into event_subscription as s (topic, confirmed_at) values ($1, $2)
