@@ -152,6 +152,14 @@ async def test_an_alarm_ends_when_good_mail_outweighs_the_bad(rates: Rates) -> N
     assert await rates.world.connection.fetchval("select count(*) from rate_alarm") == 0
 
 
+async def test_an_alarm_of_a_tenant_that_is_retired_ends(rates: Rates) -> None:
+    await bad_list(rates)
+    assert await rates.only()
+    await rates.world.connection.execute("update tenant set retired_at = now()")
+    assert await rates.read() == []
+    assert await rates.world.connection.fetchval("select count(*) from rate_alarm") == 0
+
+
 async def test_a_second_bad_list_of_the_lane_is_an_alarm_of_its_own(rates: Rates) -> None:
     await bad_list(rates)
     await rates.only()

@@ -191,11 +191,15 @@ class RateWatch:
                 due.append((not has_alarm, -known.new, lane))
         return [lane for *_, lane in sorted(due)[:MOST_LANES]]
 
-    async def _judge(self, found: Sequence[LaneFacts], due: Iterable[int], now: int) -> None:
+    async def _judge(self, found: Sequence[LaneFacts], due: Sequence[int], now: int) -> None:
         raised: list[Open] = []
         ended: list[Open] = []
         alarms = dict(self._alarms)
         exposed = rate_alarms.exposure_at(now, prompt=self._intervals.prompt)
+        gone = set(due) - {facts.mail.lane for facts in found}
+        for one in [one for one in self._open.values() if one.lane in gone]:
+            ended.append(one)
+            alarms.pop(one.key, None)
         for facts in found:
             for signal in SIGNALS:
                 limit = rate_alarms.ceiling(signal, facts.mail.class_)
