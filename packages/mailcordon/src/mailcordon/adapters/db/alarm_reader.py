@@ -32,7 +32,8 @@ class AlarmReader:
         self._alarms = Alarms(patience)
         self._known: dict[str, Any] = {}  # members of Facts
         self._read_at: dict[int, int] = {}  # by place in READINGS, by the database's clock
-        self._unread: dict[Check, tuple[int, str]] = {}
+        #: By place in READINGS: since when it fails, and why each check is unread.
+        self._failing: dict[int, tuple[int, dict[Check, str]]] = {}
         self._silent_at: int | None = None  # when no dispatcher reported last
 
     async def read(self) -> Sequence[Alarm]:
@@ -45,9 +46,13 @@ class AlarmReader:
             others = Others(
                 tenants=await self._tenants(connection, slugs),
                 holds=await self._holds(connection, slugs),
-                unread=self._unread,
+                unread=self._unread(),
             )
         return self._alarms.of(facts, others)
+
+    def forget_when_read(self) -> None:
+        """Reads everything again with the next look."""
+        self._read_at.clear()
 
     async def _refresh(self, connection: engine.PooledConnection, now: int) -> None:
         due = [
@@ -61,13 +66,16 @@ class AlarmReader:
             found, unread = await status_reader.readings(connection, [one])
             self._known.update(found)
             if unread:
-                for check, why in unread.items():
-                    since, _ = self._unread.get(check, (now, why))
-                    self._unread[check] = (since, why)
-                continue
-            self._read_at[place] = now
-            for check in one.checks:
-                self._unread.pop(check, None)
+                since, _ = self._failing.get(place, (now, unread))
+                self._failing[place] = (since, unread)
+            else:
+                self._read_at[place] = now
+                self._failing.pop(place, None)
+
+    def _unread(self) -> dict[Check, tuple[int, str]]:
+        return {
+            check: (since, why) for since, checks in self._failing.values() for check, why in checks.items()
+        }
 
     def _facts(self, now: int) -> Facts:
         facts = Facts(now=now, **self._known)
