@@ -12,6 +12,7 @@ import boto3
 import pytest
 
 from mailcordon_fixtures import systems, traffic
+from mailcordon_fixtures.receiver import Receiver
 from mailcordon_fixtures.traffic import Traffic
 
 MINUTE = 60_000
@@ -45,6 +46,28 @@ class Around:
             made.append(answer["MessageId"])
         return made
 
+    async def refused_by(self, policy: Any, domain: str) -> None:
+        """The policy stops this caller, as user or role, and no other."""
+        allowed = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        }
+        stopped = (f"user/{self.user}", f"role/app/{self.user}")
+        for name in (*stopped, "user/other"):
+            await self.mail.ses(
+                "PUT",
+                f"/keys/{self.key}/policies",
+                {
+                    "policies": [{"document": allowed}, {"document": policy}],
+                    "principal": f"arn:aws:iam::000000000000:{name}",
+                },
+            )
+            if name in stopped:
+                with pytest.raises(self.client.exceptions.ClientError, match="not authorized"):
+                    await self.send(domain, 1)
+            else:
+                await self.send(domain, 1)
+
     async def incident(self, cause: str, where: str = "true") -> dict[str, Any]:
         async def opened() -> Any:
             return await self.mail.db.fetchrow(
@@ -74,8 +97,10 @@ async def around(system: systems.System, mail: Traffic) -> AsyncIterator[Around]
 
 
 async def test_mail_of_a_tenants_domain_that_somebody_else_sends_is_one_incident_with_his_name(
-    around: Around, mail: Traffic, run: Callable[..., tuple[int, str, str]]
+    around: Around, mail: Traffic, receiver: Receiver, run: Callable[..., tuple[int, str, str]]
 ) -> None:
+    channel = f"unga-{around.user}"
+    await mail.call("POST", "/v1/alert-channels", {"name": channel, "form": "webhook", "url": receiver.url})
     slug = f"unga-{secrets.token_hex(3)}"
     await mail.onboard({slug: ["password-reset"]})
     domain = traffic.domain(slug, "password-reset")
@@ -102,28 +127,18 @@ async def test_mail_of_a_tenants_domain_that_somebody_else_sends_is_one_incident
     code, out, _ = await asyncio.to_thread(run, *found["command"].split()[1:])
     assert (code, around.user in out) == (0, True)
     assert '"ses:Send*"' in out
-    assert await mail.db.fetchval("select count(*) from incident where cause = $1", cause) == 1
+    await around.refused_by(evidence["policy"], domain)
 
-    # The policy that is printed stops this caller and no other.
-    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    for name, refused in (
-        (f"user/{around.user}", True),
-        (f"role/app/{around.user}", True),
-        ("user/other", False),
-    ):
-        await mail.ses(
-            "PUT",
-            f"/keys/{around.key}/policies",
-            {
-                "policies": [{"document": allowed}, {"document": evidence["policy"]}],
-                "principal": f"arn:aws:iam::000000000000:{name}",
-            },
-        )
-        if refused:
-            with pytest.raises(around.client.exceptions.ClientError, match="not authorized"):
-                await around.send(domain, 1)
-        else:
-            await around.send(domain, 1)
+    # Declared as expected, it closes. It was one incident, and people were told once.
+    words = ("expect", domain, "--caller", around.user, "--until", "1d", "--because", "moves soon")
+    code, out, _ = await asyncio.to_thread(run, "ungoverned", *words)
+    assert code == 0, out
+    await around.incident(cause, "closed_at is not null")
+    assert await mail.db.fetchval("select count(*) from incident where cause = $1", cause) == 1
+    await mail.call("DELETE", f"/v1/alert-channels/{channel}")
+    told = [got.json["type"] for got in receiver.got if around.user in got.body.decode()]
+    assert told.count("incident.opened") == 1
+    assert set(told) <= {"incident.opened", "incident.mitigated", "incident.closed"}
 
 
 async def test_mail_that_was_declared_is_counted_and_is_an_incident_again_after_its_end(
