@@ -1,6 +1,8 @@
 """Incidents on a real database: what the loop records, round by round."""
 
 import asyncio
+import os
+import sys
 from typing import Any
 
 from mailcordon.adapters.db import engine
@@ -246,3 +248,28 @@ async def test_slow_source_delays_no_other_and_its_answer_counts_later(incidents
 
 async def fast() -> list[Alarm]:
     return [alarm("fast")]
+
+
+async def test_kill_in_the_middle_of_a_round_leaves_nothing_half_written(incidents: IncidentWorld) -> None:
+    await incidents.round(alarm("a"))
+    await incidents.loops.pop().close()
+    owner = incidents.world.connection
+    async with owner.transaction():
+        # The round opens `b`, changes the incident of `a`, and waits for this row.
+        await owner.execute("update incident_alarm set sentence = sentence where key = 'a'")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "mailcordon_fixtures.incident_loop", incidents.world.database.dsn("control")),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        while not await owner.fetchval("select count(*) from pg_locks where not granted"):
+            assert process.returncode is None
+            await asyncio.sleep(0.02)
+        process.kill()
+        await process.wait()
+    await until_gone(incidents)
+    (found,) = await incidents.all()
+    assert (found["cause"], found["severity"]) == ("a", "high")
+    await incidents.round(alarm("a", severity="critical"), alarm("b"))
+    assert sorted(one["cause"] for one in await incidents.open()) == ["a", "b"]
+    assert await incidents.entries(found["id"]) == ["opened", "worsened"]
