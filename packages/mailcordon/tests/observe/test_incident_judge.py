@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from mailcordon.core.incident import Alarm, Kind
+from mailcordon.core.incident import Action, Alarm, Kind
 from mailcordon.observe.incidents.book import Kept
 from mailcordon.observe.incidents.grouping import Found
 from mailcordon.observe.incidents.judge import OVERFLOW, Facts, judge
@@ -126,6 +126,25 @@ def test_incident_that_a_person_closed_stays_silent_while_its_alarms_show() -> N
         story.round(alarm("a", cause="x"), alarm("b", cause="x", severity="low"), after=30 * MINUTE)
     assert story.open() == {}
     assert story.of(1) == ["opened"]
+
+
+def test_alarm_of_a_closed_incident_stays_silent_when_another_cause_explains_it() -> None:
+    story = Story()
+    stuck = alarm("stuck:1", cause="lane:1", explained_by=("role:dispatch",))
+    story.round(stuck)
+    story.close(1)
+    story.round(stuck, alarm("silent", cause="role:dispatch"))
+    assert story.open()["role:dispatch"].alarms == 1
+
+
+def test_action_is_entered_once_and_writes_nothing_more() -> None:
+    story = Story()
+    action = Action(key="hold:1", at=5_000, author="ann", text="holds it")
+    story.round(alarm("a", actions=(action,)))
+    before = dict(story.kept)
+    story.round(alarm("a", actions=(action,)))
+    assert story.kept == before
+    assert story.of(1) == ["opened", "action"]
 
 
 def test_closed_incident_opens_again_when_its_alarm_ends_and_returns() -> None:

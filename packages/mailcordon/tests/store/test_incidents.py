@@ -185,12 +185,7 @@ async def test_process_that_lost_its_session_writes_no_late_round(incidents: Inc
     first, second = incidents.new_loop(), incidents.new_loop()
     incidents.alarms = [alarm("a")]
     assert await first.advance()
-    ended = await incidents.world.connection.fetchval(
-        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'mailcordon incidents'"
-        " and datname = current_database()"
-    )
-    assert ended >= 1
-    await until_gone(incidents)
+    await end_sessions(incidents)
     incidents.alarms = [alarm("a"), alarm("late")]
     led = False
     while not led:
@@ -198,6 +193,27 @@ async def test_process_that_lost_its_session_writes_no_late_round(incidents: Inc
     incidents.alarms = [alarm("a"), alarm("late"), alarm("later")]
     assert not await first.advance()
     assert sorted(one["cause"] for one in await incidents.open()) == ["a", "late"]
+
+
+async def test_process_that_loses_its_session_within_a_round_does_not_write_it(
+    incidents: IncidentWorld,
+) -> None:
+    async def read() -> list[Alarm]:
+        await end_sessions(incidents)
+        return [alarm("late")]
+
+    incidents.sources = [Source(name="slow", read=read)]
+    assert not await incidents.new_loop().advance()
+    assert await incidents.all() == []
+
+
+async def end_sessions(incidents: IncidentWorld) -> None:
+    ended = await incidents.world.connection.fetchval(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'mailcordon incidents'"
+        " and datname = current_database()"
+    )
+    assert ended >= 1
+    await until_gone(incidents)
 
 
 async def until_gone(incidents: IncidentWorld) -> None:
