@@ -125,6 +125,32 @@ async def world(database: Any) -> AsyncIterator[World]:
         await owner.close()
 
 
+async def test_news_about_a_finding_of_ses_is_passed_on_and_other_events_are_not(world: World) -> None:
+    told: list[None] = []
+    decode = partial(management_events.decode, region="us-east-1")
+    signals = Signals(
+        world.queue, HintStore(world.control), decode, cell="default", advised=lambda: told.append(None)
+    )
+    about = {
+        "source": "aws.ses",
+        "region": "us-east-1",
+        "resources": ["arn:aws:ses:us-east-1:000000000000:tenant/mc-acme/tn-1"],
+        "detail": {
+            "version": "1",
+            "data": "The bounce rate exceeded 15.0%",
+            "metadata": {"impact": "HIGH", "type": "BOUNCE"},
+        },
+    }
+    for type in (
+        "Sending Status Disabled",
+        "Advisor Recommendation Status Open",
+        "Advisor Recommendation Status Closed",
+    ):
+        await signals.take([Received(json.dumps({"detail-type": type, **about}), "")])
+    await signals.take([Received(event("CreateTenant", {"tenantName": "mc-acme"}), "")])
+    assert len(told) == 2
+
+
 async def test_a_call_behind_our_back_makes_its_resource_due_and_says_who_made_it(world: World) -> None:
     await world.call("create_email_identity", EmailIdentity="mail.acme.example")
     await world.call(

@@ -1,9 +1,11 @@
 """The source of the alarms that the status knows of (control/alarms.py), as the control role.
 
 It is asked every second. Each reading of the status has its own pace (status_reader.READINGS), so that a quiet second costs a few
-index reads, whatever the number of lanes. What cannot be read is judged as it was read last, and is a problem if that lasts.
+index reads, whatever the number of lanes; and one that takes long is read less often. What cannot be read is judged as it was
+read last, and is a problem if that lasts.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +22,7 @@ _SHARED = queries.load("shared.sql")
 _TIMEOUT = 5.0  #: seconds for one statement
 #: Mail that waited while no dispatcher reported leaves within this time after one does.
 SILENCE_EXPLAINS_MS = 600_000
+REST = 20  #: a reading rests so many times as long as it took
 
 
 class AlarmReader:
@@ -32,6 +35,7 @@ class AlarmReader:
         self._alarms = Alarms(patience)
         self._known: dict[str, Any] = {}  # members of Facts
         self._read_at: dict[int, int] = {}  # by place in READINGS, by the database's clock
+        self._rest: dict[int, float] = {}  # by place: milliseconds until it may be read again
         #: By place in READINGS: since when it fails, and why each check is unread.
         self._failing: dict[int, tuple[int, dict[Check, str]]] = {}
         self._silent_at: int | None = None  # when no dispatcher reported last
@@ -55,15 +59,12 @@ class AlarmReader:
         self._read_at.clear()
 
     async def _refresh(self, connection: engine.PooledConnection, now: int) -> None:
-        due = [
-            (place, one)
-            for place, one in enumerate(status_reader.READINGS)
-            # `abs`: the database's clock was set back.
-            if place not in self._read_at
-            or abs(now - self._read_at[place]) >= min(one.seconds, self._longest) * 1000
-        ]
-        for place, one in due:
+        for place, one in enumerate(status_reader.READINGS):
+            if one.seconds is None or not self._is_due(place, one.seconds, now):
+                continue
+            began = time.monotonic()
             found, unread = await status_reader.readings(connection, [one])
+            self._rest[place] = REST * 1000 * (time.monotonic() - began)
             self._known.update(found)
             if unread:
                 since, _ = self._failing.get(place, (now, unread))
@@ -71,6 +72,12 @@ class AlarmReader:
             else:
                 self._read_at[place] = now
                 self._failing.pop(place, None)
+
+    def _is_due(self, place: int, seconds: float, now: int) -> bool:
+        if place not in self._read_at:
+            return True
+        wait = max(min(seconds, self._longest) * 1000, self._rest[place])
+        return abs(now - self._read_at[place]) >= wait  # `abs`: the database's clock was set back
 
     def _unread(self) -> dict[Check, tuple[int, str]]:
         return {

@@ -45,11 +45,12 @@ _Read = Callable[[_Connection], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """What is read at once. `seconds`: how old its facts may be for the alarms, which are judged every second."""
+    """What is read at once. `seconds`: how old its facts may be for the alarms, which are judged every second; None: no alarm is
+    made of them."""
 
     checks: tuple[Check, ...]  #: that cannot be made without it
     read: _Read
-    seconds: float
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +297,7 @@ async def _incidents(connection: _Connection) -> Mapping[str, Any]:
 READINGS: tuple[Reading, ...] = (
     Reading(("roles", "feedback", "clocks"), _beats, 1),
     Reading(("roles", "account"), _observing, 5),
-    Reading(("waiting mail",), _waiting, 30),
+    Reading(("waiting mail",), _waiting, None),
     Reading(("waiting mail",), alarm_facts.late_lanes, 3),
     Reading(("stops",), _stops, 1),
     Reading(("waiting mail",), partial(alarm_facts.past_stops, of_row=_stop), 5),
@@ -312,7 +313,7 @@ READINGS: tuple[Reading, ...] = (
     Reading(("partitions", "default partitions"), _storage, 300),
     Reading(("quarantine",), _quarantine, 10),
     Reading(("quarantine",), alarm_facts.doubtful, 2),
-    Reading(("incidents",), _incidents, 60),
-    Reading(("feedback",), _unproved, 300),
+    Reading(("incidents",), _incidents, None),
+    Reading(("feedback",), _unproved, None),
     Reading(("snapshots",), _snapshot, 15),
 )
