@@ -22,8 +22,8 @@ from mailcordon_fixtures.systems import System, wait_until
 SET = "shared"
 LIVE, RECORDED = "mailcordon-outcome", "recorded"  #: topics, and the queues that they feed
 #: How many of each customer's mails bounce, of MAILS.
-BOUNCES = {"1": 0, "2": 2, "3": 1, "4": 24, "5": 0}
-MAILS = 60
+BOUNCES = {"1": 0, "2": 2, "3": 1, "4": 16, "5": 0}
+MAILS = 40
 DOMAIN = "shop.example"  #: of a tenant that sends from a domain of its own, without a tag
 STRANGER = "unknown.example"  #: that no rule names
 
@@ -102,12 +102,6 @@ class Shared:
         wait_until(all_there, f"{events} events are recorded")
         return found
 
-    def replay(self, stream: list[str]) -> None:
-        url = self.sqs.get_queue_url(QueueName=LIVE)["QueueUrl"]
-        for start in range(0, len(stream), 10):
-            batch = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(stream[start : start + 10])]
-            self.sqs.send_message_batch(QueueUrl=url, Entries=batch)
-
     def has(self) -> list[Any]:
         """What SES has, beside the mail."""
         return [
@@ -163,8 +157,13 @@ def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Sha
     done = system.cli("observe", "import", str(rules), "--json")
     assert (done.returncode, json.loads(done.stdout)["added"]) == (0, 6), done.stderr
 
-    for _ in range(2):  # a copy changes nothing
-        shared.replay(stream)
+    file = system.home / "stream.jsonl"
+    file.write_text("\n".join(stream))
+    replayed = [system.cli("events", "replay", str(file), "--json") for _ in range(2)]
+    assert [done.returncode for done in replayed] == [0, 0], replayed[0].stderr
+    first, again = (json.loads(done.stdout) for done in replayed)
+    assert (first["observed"], first["unmapped"], first["copies"]) == (2 * mails, 0, 0)
+    assert (again["new"], again["copies"]) == ({}, 2 * mails)
 
     wait_until(lambda: shared.sent("shop")["sent"] == 1, "the last mail is counted")
     for customer, bounces in BOUNCES.items():
@@ -172,8 +171,6 @@ def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Sha
         assert (counts["sent"], counts.get("hard_bounced", 0)) == (MAILS, bounces)
     [worst, *_] = call(system, "GET", "/v1/top?by=bounces&per=tenant")["items"]
     assert worst["tenant"] == "tenant-4"
-    shown = system.cli("top", "--per", "tenant")
-    assert "tenant-4" in shown.stdout.splitlines()[-1] or "tenant-4" in shown.stdout, shown.stdout
 
     def named() -> bool:
         found = call(system, "GET", "/v1/incidents?kind=rates")["items"]
@@ -209,7 +206,9 @@ def test_it_sends_nothing_and_is_well_without_a_dispatcher(shared: Shared) -> No
     mail = {"tenant": "tenant-1", "type": "newsletter", "from": "a@platform.example", "to": ["kim@gmail.com"]}
     assert refusal(system, "/v1/messages", {**mail, "subject": "x", "text": "x"})[0] == 422
     state = call(system, "GET", "/v1/status")
-    assert [one["code"] for one in state["problems"]] == []
+    assert {one["code"] for one in state["problems"]} <= {"incident"}, (
+        "the worst tenant's, and nothing of ours"
+    )
     assert {"observe-only", "mail-unmapped"} <= {one["code"] for one in state["notices"]}
     refused = system.cli("run", "dispatch")
     assert refused.returncode == 2

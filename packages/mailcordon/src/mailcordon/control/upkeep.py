@@ -47,6 +47,7 @@ class Purged(Enum):
     QUARANTINE = "quarantine"
     NOTICES = "notices"
     ELSEWHERE = "elsewhere"
+    UNMAPPED = "unmapped"
     STOPS = "stops"  #: that ended
     ROUTES = "routes"  #: that lanes had before
     WORKERS = "workers"  #: that ended

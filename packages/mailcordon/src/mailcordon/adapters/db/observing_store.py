@@ -88,10 +88,6 @@ class ObservingStore:
         async with connection_pool.acquire(self._pool) as conn:
             return [UnmappedMail(**dict(row)) for row in await conn.fetch(_SQL.unmapped, since, limit)]
 
-    async def purge(self, keep_days: int) -> None:
-        async with connection_pool.acquire(self._pool) as conn:
-            await conn.execute(_SQL.purge, keep_days)
-
 
 _Key = tuple[str, str | None, str]
 

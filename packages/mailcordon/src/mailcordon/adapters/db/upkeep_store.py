@@ -26,6 +26,7 @@ _PURGES = {
     Purged.QUARANTINE: _SQL.purge_quarantine,
     Purged.NOTICES: _SQL.purge_notices,
     Purged.ELSEWHERE: _SQL.purge_elsewhere,
+    Purged.UNMAPPED: _SQL.purge_unmapped,
     Purged.STOPS: _SQL.purge_stops,
     Purged.ROUTES: _SQL.purge_routes,
     Purged.WORKERS: _SQL.purge_workers,

@@ -59,7 +59,3 @@ select u.identity, u.from_domain, u.configuration_set, sum(u.events)::bigint as 
        min(u.first_at) as first_at, max(u.last_at) as last_at
   from observed_unmapped u where u.day >= $1
  group by u.identity, u.from_domain, u.configuration_set order by mails desc, events desc, 1, 2, 3 limit $2;
-
--- name: purge
--- What is older than records are kept.
-delete from observed_unmapped where day < (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date - $1::int;

@@ -191,6 +191,12 @@ delete from elsewhere where ctid = any(array(
     select ctid from elsewhere where day < (to_timestamp((now_ms() - $1::bigint) / 1000.0) at time zone 'UTC')::date limit $2
 ));
 
+-- name: purge_unmapped
+-- Some thousand rows a day at most.
+delete from observed_unmapped where ctid = any(array(
+    select ctid from observed_unmapped where day < (to_timestamp((now_ms() - $1::bigint) / 1000.0) at time zone 'UTC')::date limit $2
+));
+
 -- name: purge_stops
 -- Stops that ended, once no delivery's timeline can name them.
 delete from stop where id = any(array(
