@@ -169,3 +169,24 @@ async def test_no_plan_wants_anything_at_ses_for_a_tenant_that_is_observed_only(
     assert "shop" not in str(document)
     plan = (await world.client.post("/v1/plans", json={}, headers=admin)).json()
     assert "shop" not in str(plan)
+
+
+async def test_mail_that_does_not_pass_through_us_cannot_be_held(world: Any, ask: Ask) -> None:
+    await ask("POST", "/v1/observed/rules", {"rules": [rule("shop.example")]})
+    operator = {"Authorization": f"Bearer {await world.key(None, 'operate', 'read')}"}
+    hold = {"tenant": "shop", "because": "x"}
+    for path, body in (("/v1/holds", hold), ("/v1/holds/preview", {"tenant": "shop", "action": "cordon"})):
+        answer = await world.client.post(path, json=body, headers=operator)
+        assert (answer.status_code, answer.json()["code"]) == (409, "observed-only"), path
+    assert (
+        await world.owner.fetchval(
+            "select count(*) from hold h join tenant e on e.id = h.tenant where slug = 'shop'"
+        )
+        == 0
+    )
+    [shop] = [
+        one
+        for one in (await world.client.get("/v1/tenants", headers=operator)).json()["items"]
+        if one["slug"] == "shop"
+    ]
+    assert shop["observed"]

@@ -12,13 +12,13 @@ from mailcordon.control.preview import LaneCounts, Preview
 from mailcordon.control.stops import Covering
 from mailcordon.control.views import HoldView, Reads, StopView
 from mailcordon.core import names
-from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
+from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound, parse_field
 from mailcordon.core.hold import Hold, NewHold
 from mailcordon.core.principal import Principal
 from mailcordon.core.priority import parse_class
 from mailcordon.core.provider import parse_provider
 from mailcordon.core.target import Target
-from mailcordon.messages import api
+from mailcordon.messages import api, observing
 from mailcordon.messages import holds as hold_messages
 
 PERSON, SES = "person", "ses"  #: owners of what an uncordon ends
@@ -72,6 +72,8 @@ class Cordons:
     ) -> Expected:
         """What the action would do now. Changes nothing. `owner` as in `uncordon`."""
         slug, target = await self._target(selection, principal)
+        if action == "cordon":
+            await self._refuse_observed(target, slug)
         found = await self._governor.preview(target)
         if action == "uncordon" and owner == SES:
             effect = preview.end_effect(found, await self._stops(found), slug)
@@ -83,7 +85,8 @@ class Cordons:
         self, selection: Selection, principal: Principal, *, because: str, seconds: float | None
     ) -> HoldView:
         """Places an operator's hold, for some seconds or until it is lifted."""
-        _, target = await self._target(selection, principal)
+        slug, target = await self._target(selection, principal)
+        await self._refuse_observed(target, slug)
         until = None if seconds is None else await self._reads.now_ms() + int(seconds * 1000)
         new = NewHold(target=target, owner="person", because=because, until=until)
         hold = await self._governor.place(new, actor=principal.actor)
@@ -153,6 +156,11 @@ class Cordons:
 
     async def _views(self, ids: Sequence[int]) -> list[HoldView]:
         return await self._reads.holds_by_id(ids) if ids else []
+
+    async def _refuse_observed(self, target: Target, slug: str) -> None:
+        """A hold that stops nothing must not look like one that does."""
+        if await self._reads.observed_only(target.tenant, target.lane):
+            raise Conflict(observing.cannot_hold(tenant=slug), code="observed-only")
 
     async def _target(self, selection: Selection, principal: Principal) -> tuple[str, Target]:
         """The tenant's slug, and the target."""

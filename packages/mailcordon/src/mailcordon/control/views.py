@@ -34,6 +34,7 @@ class TenantView:
     created_at: datetime
     retiring_at: datetime | None  #: takes no mail since then
     retired_at: datetime | None  #: its mail has left
+    observed: bool = False  #: known from its mail alone: nothing of it is at SES (docs/observe-only.md)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,10 @@ class Reads(Protocol):
     async def tenant_id(self, slug: str) -> int | None: ...
 
     async def lane_id(self, tenant: int, type: str) -> int | None: ...
+
+    async def observed_only(self, tenant: int, lane: int | None) -> bool:
+        """Whether none of the tenant's mail, or none of the lane's, passes through us."""
+        ...
 
     async def tenant(self, viewer: Viewer, slug: str) -> TenantView | None: ...
 

@@ -775,7 +775,10 @@ def sending(*, enabled: bool) -> str:
 @example()
 def calls_unknown() -> str:
     """`account`: nobody says what the calls are used for."""
-    return "No control process reports, so nothing is changed or checked at SES. Start it: mailcordon run control."
+    return (
+        "No control process reports, so nothing is changed or checked at SES. Start it: mailcordon run control. An"
+        " installation that observes only asks SES for nothing."
+    )
 
 
 @example(per_second=1.0, now=1.0, slowed_at=None)

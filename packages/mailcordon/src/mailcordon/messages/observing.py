@@ -190,3 +190,39 @@ def status_unmapped(*, events: int, origins: int, identity: str) -> str:
 def status_unmapped_next() -> str:
     """`status`: what to do about mail that no rule names."""
     return "`mailcordon observe unmapped` shows it; `mailcordon observe map` says whose it is"
+
+
+@example(tenant="acme")
+def cannot_hold(*, tenant: str) -> str:
+    """A cordon of mail that does not pass through us."""
+    return f"This mail of {tenant} does not pass through Mailcordon, so nothing here can hold it: stop it where it is sent"
+
+
+@example(tenant="acme")
+def stop_at_source(*, tenant: str) -> str:
+    """What to do about a rate that is too high, of mail that does not pass through us."""
+    return (
+        "The mail does not pass through Mailcordon, so nothing here can hold it."
+        f" Stop it where it is sent, and ask {tenant} where the addresses come from."
+    )
+
+
+@example(tenant="acme", type="newsletter")
+def show_mail(*, tenant: str, type: str) -> str:
+    """The command that shows mail that does not pass through us."""
+    return f"mailcordon messages --tenant {tenant} --type {type}"
+
+
+@example(tenant="acme")
+def tenant_is_observed(*, tenant: str) -> str:
+    """`tenant show`, of a tenant whose mail does not pass through us."""
+    return (
+        f"{tenant} is observed only: its mail does not pass through Mailcordon, and nothing of it is at SES."
+        f" `mailcordon metrics --tenant {tenant}` counts its mail, `mailcordon tenant onboard {tenant}` lets it send."
+    )
+
+
+@example("newsletter", "acme")
+def sent_by_others(type: str, tenant: str) -> str:
+    """The first entry of the timeline of a mail that did not pass through us."""
+    return f"{type} of {tenant}, sent to SES by another program"

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mailcordon.core.hold import Hold
 from mailcordon.core.incident import Action, Alarm, Kind, Scope, ScopeKind
+from mailcordon.messages import observing
 from mailcordon.messages import rate_alarms as messages
 from mailcordon.observe import rate_alarms
 from mailcordon.observe.delays import Signal
@@ -65,6 +66,7 @@ class LaneFacts:
     last: Mapping[Part | None, int] = field(
         default_factory=dict[Part | None, int]
     )  #: minute of the last mail
+    observed: bool = False  #: none of its mail passes through us, so no hold stops it
 
     @property
     def name(self) -> str:
@@ -293,7 +295,9 @@ def alarm(one: Open, facts: LaneFacts, now: int, exposed: rate_alarms.Exposed) -
         [cell for cell in facts.mail.parts if cell.start + cell.span > since], total, one.signal, exposed
     )[:3]
     named = None if one.part is None else (one.part.kind, one.part.value)
-    holds = [hold for hold in facts.holds if rate_alarms.contains(hold, one.part, now)]
+    holds = (
+        [] if facts.observed else [hold for hold in facts.holds if rate_alarms.contains(hold, one.part, now)]
+    )
     last = facts.last.get(one.part)
     quiet = last is not None and now // MINUTE_MS - last >= rate_alarms.QUIET_MINUTES
     return Alarm(
@@ -318,11 +322,15 @@ def alarm(one: Open, facts: LaneFacts, now: int, exposed: rate_alarms.Exposed) -
             limit=limit,
             young=rate.young,
         ),
-        next=messages.next_step(
+        next=observing.stop_at_source(tenant=facts.slug)
+        if facts.observed
+        else messages.next_step(
             part=named, held=bool(holds), last=None if last is None else last * MINUTE_MS
         ),
         command=None
         if holds
+        else observing.show_mail(tenant=facts.slug, type=facts.type)
+        if facts.observed
         else messages.cordon(tenant=facts.slug, type=facts.type, part=named, signal=str(one.signal)),
         since=one.since,
         tenant=facts.tenant,

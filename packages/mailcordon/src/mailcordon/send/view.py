@@ -14,7 +14,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
-from mailcordon.messages import reasons
+from mailcordon.messages import observing, reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +65,7 @@ class MessageRow:
     ] = ()  #: by recipient: the mailbox provider of its domain, where it was learnt after the accept
     campaign: str | None
     list: str | None
+    observed: bool = False  #: it did not pass through us (docs/observe-only.md)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,15 +338,17 @@ def _timeline(
     ledger: DeliveryRow | None,
 ) -> tuple[TimelineEntry, ...]:
     history = records.history.get(id, ())
+    message = records.message
+    first = observing.sent_by_others if message.observed else reasons.accepted
     entries = [
         TimelineEntry(
-            at=ids.ms_of(id),
-            what=Reason.ACCEPTED,
-            detail=reasons.accepted(records.message.type, records.message.tenant_slug),
+            at=ids.ms_of(id), what=Reason.ACCEPTED, detail=first(message.type, message.tenant_slug)
         ),
         *history,
         *_kept_entries(kept, {entry.detail for entry in history}, _left(now, ledger)),
     ]
+    if message.observed:
+        return tuple(sorted(entries, key=lambda entry: entry.at))
     if ledger is not None and ledger.called_at is not None and ledger.state is State.SENT:
         entries.append(
             TimelineEntry(

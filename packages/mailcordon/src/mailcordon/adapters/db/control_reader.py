@@ -50,6 +50,10 @@ class ControlReader:
         async with connection_pool.acquire(self._control) as conn:
             return await conn.fetchval(_SQL.lane_id, tenant, type)
 
+    async def observed_only(self, tenant: int, lane: int | None) -> bool:
+        async with connection_pool.acquire(self._control) as conn:
+            return bool(await conn.fetchval(_SQL.observed_only, tenant, lane))
+
     async def tenant(self, viewer: Viewer, slug: str) -> TenantView | None:
         async with self._as(viewer) as conn:
             row = await conn.fetchrow(_SQL.tenant, slug)

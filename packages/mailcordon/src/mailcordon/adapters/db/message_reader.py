@@ -127,6 +127,7 @@ class _Around:
                 learnt=message["learnt"],
                 campaign=message["campaign"],
                 list=message["list"],
+                observed=message["path"] == "observed",
             ),
             rows=[_row(one) for one in rows],
             history=history,

@@ -76,6 +76,7 @@ class RateAlarmStore:
         by_lane = _rows_by(whole, "lane")
         return [
             LaneFacts(
+                observed=row["observed"],
                 mail=LaneMail(
                     lane=row["id"],
                     class_=Class(row["class"]),

@@ -69,6 +69,7 @@ class TenantItem(msgspec.Struct):
     created_at: Time
     retiring_at: Time | None  #: takes no new mail since then
     retired_at: Time | None  #: its mail has left
+    observed: bool  #: known from its mail alone: nothing of it is at SES, and it cannot send
 
 
 class TenantPage(msgspec.Struct):
@@ -153,6 +154,7 @@ def _fields(view: TenantView) -> dict[str, Any]:
         "created_at": shapes.iso(view.created_at),
         "retiring_at": shapes.iso_or_none(view.retiring_at),
         "retired_at": shapes.iso_or_none(view.retired_at),
+        "observed": view.observed,
     }
 
 

@@ -16,7 +16,7 @@ from mailcordon.adapters.cli.commands import change, identity, lane
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import counted, plain, when
 from mailcordon.messages import cli as messages
-from mailcordon.messages import lifecycle
+from mailcordon.messages import lifecycle, observing
 
 app = typer.Typer(no_args_is_help=True, help="Tenants: onboard, show, change, retire and erase them.")
 
@@ -140,6 +140,9 @@ def onboarded(tenant: Document) -> RenderableType:
 
 def _sections(tenant: Document) -> Iterable[RenderableType]:
     yield ""
+    if tenant.get("observed"):
+        yield observing.tenant_is_observed(tenant=plain(tenant.get("slug")))
+        return
     yield messages.tenant_at_ses(tenant=plain(tenant.get("slug")), key=plain(tenant.get("key")))
     if lanes := children(tenant, "lanes"):
         yield ""
@@ -169,7 +172,12 @@ async def list_tenants(cli: Cli, limit: Limit = 100) -> None:
     """List the tenants."""
     found = await cli.api.items(path("tenants"), limit=limit)
     rows: list[tuple[object, ...]] = [
-        (item.get("slug"), item.get("key"), _life(item), when(item.get("created_at")))
+        (
+            item.get("slug"),
+            None if item.get("observed") else item.get("key"),
+            _life(item),
+            when(item.get("created_at")),
+        )
         for item in found["items"]
     ]
     cli.show_result(
@@ -182,6 +190,8 @@ async def list_tenants(cli: Cli, limit: Limit = 100) -> None:
 def _life(tenant: Document) -> str:
     if tenant.get("retired_at"):
         return "retired"
+    if tenant.get("observed"):
+        return "observed"
     return "retiring" if tenant.get("retiring_at") else "active"
 
 
@@ -204,7 +214,7 @@ async def show_tenant(cli: Cli, tenant: Tenant) -> None:
             )
             for each in differs
         ]
-    elif done and not retiring:
+    elif done and not retiring and not found.get("observed"):
         views.append(messages.ses_is_set_up())
     cli.show_result(found, onboarded(found), *_retirement(found), "", *views)
 

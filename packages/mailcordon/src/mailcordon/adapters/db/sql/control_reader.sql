@@ -6,14 +6,18 @@
 select l.id from lane l join message_type t on t.id = l.type
 where l.tenant = $1 and t.name = $2 and l.retired_at is null;
 
+-- name: observed_only
+-- Of a lane, or of a whole tenant.
+select coalesce((select l.observed from lane l where l.id = $2), (select e.observed from tenant e where e.id = $1));
+
 -- name: tenant
 -- One tenant, also a retired one.
-select id, slug, key, dedicated, ses_tenants, created_at, coalesce(retiring_at, retired_at) as retiring_at, retired_at from tenant
-where slug = $1;
+select id, slug, key, dedicated, ses_tenants, created_at, coalesce(retiring_at, retired_at) as retiring_at, retired_at, observed
+from tenant where slug = $1;
 
 -- name: tenants
 -- A page of tenants, retired ones included.
-select id, slug, key, dedicated, ses_tenants, created_at, coalesce(retiring_at, retired_at) as retiring_at, retired_at
+select id, slug, key, dedicated, ses_tenants, created_at, coalesce(retiring_at, retired_at) as retiring_at, retired_at, observed
 from tenant where ($1::int is null or id = $1) and id > $2 order by id limit $3;
 
 -- name: lanes

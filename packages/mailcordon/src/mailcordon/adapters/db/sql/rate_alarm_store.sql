@@ -24,7 +24,7 @@ having greatest(coalesce(sum(c.hard_bounced), 0), coalesce(sum(c.complained), 0)
 
 -- name: lanes
 -- The lanes that are judged. Those of a retired tenant have no mail that anybody could still hold.
-select l.id, l.tenant, t.slug, y.name as type, l.class
+select l.id, l.tenant, t.slug, y.name as type, l.class, l.observed
   from lane l join tenant t on t.id = l.tenant and t.retired_at is null join message_type y on y.id = l.type
  where l.id = any ($1::int[]);
 
