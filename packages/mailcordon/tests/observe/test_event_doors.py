@@ -7,6 +7,7 @@ import gzip
 import json
 import socket
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ from mailcordon.adapters.db.event_subscriptions import EventSubscriptions
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.observe_store import ObserveStore
-from mailcordon.adapters.http import event_doors, message_protocol, server
+from mailcordon.adapters.http import event_doors, message_protocol, problems, server
 from mailcordon.adapters.http.event_doors import EventDoors
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.ses import envelopes
@@ -459,6 +460,18 @@ async def test_a_small_body_that_unpacks_to_gigabytes_is_refused(
     monkeypatch.setattr(event_doors, "MAX_BATCH", 1_000_000)
     answer = await doors.batch(raw=gzip.compress(b" " * 50_000_000), headers={"content-encoding": "gzip"})
     assert answer.status_code == 413
+
+
+def test_what_is_beyond_the_bound_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_doors, "MAX_BATCH", 1_000_000)
+    raw = gzip.compress(b" " * 50_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(problems.TooLarge):
+            event_doors.unpacked(raw)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_large_batch_of_a_known_key_is_taken_and_of_an_unknown_one_not_read(doors: Doors) -> None:

@@ -234,7 +234,7 @@ class EventDoors:
 
     async def _take_batch(self, raw: bytes, encoding: str, id: str) -> Reply:
         if encoding == "gzip":
-            raw = await asyncio.to_thread(_unpacked, raw)
+            raw = await asyncio.to_thread(unpacked, raw)
         try:
             batch = await asyncio.to_thread(_batch.decode, raw) if len(raw) > _LARGE else _batch.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -354,8 +354,8 @@ async def _read(receive: Receive, most: int) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _unpacked(raw: bytes) -> bytes:
-    """Raises Malformed, or TooLarge: a few bytes can be gigabytes when they are decompressed."""
+def unpacked(raw: bytes) -> bytes:
+    """What was compressed with gzip. Raises Malformed, or TooLarge: a few bytes can be gigabytes when they are decompressed."""
     unpacker = zlib.decompressobj(wbits=31)
     try:
         found = unpacker.decompress(raw, MAX_BATCH + 1)
