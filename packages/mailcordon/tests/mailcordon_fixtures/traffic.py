@@ -100,6 +100,7 @@ class Traffic:
         to: Sequence[str] = ("kim@example.com",),
         *,
         campaign: str | None = None,
+        list_name: str | None = None,
         key: str | None = None,
     ) -> int | None:
         """The message's id if it was accepted; None if not, or if nobody answered."""
@@ -119,6 +120,8 @@ class Traffic:
             ]
         if campaign is not None:
             body["campaign"] = campaign
+        if list_name is not None:
+            body["list"] = list_name
         try:
             headers = {} if key is None else {"idempotency-key": key}
             status, said = await self.call("POST", "/v1/messages", body, **headers)

@@ -287,6 +287,27 @@ async def silent(world: World) -> None:
     await world.closes(row)
 
 
+async def bought(world: World) -> None:
+    """A tenant mails a bought list, and then enough people who exist."""
+    slug, mail = world.slug("bought"), world.mail
+    lane = await world.lane(slug, NEWS)
+
+    async def mailing(number: int, *, bad: int = 0) -> None:
+        people = [f"p{n}-{number}-{world.run}@example.com" for n in range(traffic.MOST_RECIPIENTS)]
+        for one in people[:bad]:
+            await mail.ses("PUT", f"/mailboxes/{one}", {"fate": "bounces"})
+        assert await mail.put(slug, NEWS, people, list_name="bought") is not None
+
+    await mailing(0, bad=11)
+    row = await world.incident(
+        f"lane:{lane}/list:bought", "rates", culprit=f"list bought of {slug}/{NEWS}", tenant=slug
+    )
+    assert "11 hard bounces of 50 mails" in row["sentence"]
+    for number in range(1, 4):
+        await mailing(number)
+    await world.closes(row)
+
+
 async def told(world: World, receiver: Receiver) -> None:
     """Whoever is alerted hears of each incident once when it opens and once when it closes."""
 
@@ -311,10 +332,10 @@ async def test_whatever_goes_wrong_is_an_incident_with_its_culprit_until_it_is_m
     channel = {"name": f"alarms-{world.run}", "form": "webhook", "url": receiver.url}
     status, said = await mail.call("POST", "/v1/alert-channels", channel)
     assert status == 201, said
-    stems = ("drift", "paused", "listed", "stuck", "lapsed")
+    stems = ("drift", "paused", "listed", "stuck", "lapsed", "bought")
     await mail.onboard({world.slug(stem): [RESET, NEWS] for stem in stems})
     world.began = time.monotonic()
-    wrong = (drift, paused, listed, stuck, full, lapsed, doubtful, silent)
+    wrong = (drift, paused, listed, stuck, full, lapsed, bought, doubtful, silent)
 
     async def alone(each: Callable[[World], Awaitable[None]]) -> None:
         async with traffic.on(mail.system) as own:  # a connection is for one task
