@@ -94,6 +94,11 @@ def test_every_step_of_the_drill_passes_even_after_one_that_failed(system: syste
     code, out, _ = run("drift", "policy", "--json")
     policies = {one["kind"]: one["act"] for one in json.loads(out)["items"]}
     assert (code, policies["destination-disabled"]) == (0, "apply")
+    tenants = {one["tenant"] for one in found["deliveries"]}
+    _, out, _ = run("incident", "list", "--kind", "rates", "--json")
+    assert [one for one in json.loads(out)["items"] if one["tenant"] in tenants] == []
+    _, out, _ = run("holds", "list", "--open", "--json")
+    assert [one for one in json.loads(out)["items"] if one["tenant"] in tenants] == []
 
 
 def test_without_a_running_system_the_drill_starts_a_temporary_one_and_leaves_nothing(

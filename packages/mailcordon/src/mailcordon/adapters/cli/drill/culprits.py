@@ -51,6 +51,11 @@ class Incidents:
         await self.put_right()
         over = [await self._mitigated(one) for one in self.found]
         await self._all_arrived(bystander)
+        # Else the list would be an incident for a day, and its hold would stay.
+        await self.checks.api.post(
+            path("incidents", plain(self.found[0].get("id")), "close"), {"because": messages.drill_reason()}
+        )
+        await self.checks.api.post(path("holds", "lift"), {**target, "because": messages.drill_reason()})
         return messages.mitigated_right(
             seconds=[_seconds(one, "mitigate_seconds") for one in over], other=bystander.slug
         )
