@@ -10,6 +10,7 @@ import socket
 from mailcordon.adapters.db import installation
 from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.secrets import make_secret_key
+from mailcordon.app import alerts
 from mailcordon_fixtures.alerting import AlertWorld
 from mailcordon_fixtures.receiver import Receiver
 
@@ -254,3 +255,28 @@ async def test_secrets_of_channels_and_contacts_move_to_the_first_key(
     store = PostgresAlerts(told.pool, keys[:1])
     (channel,) = await store.channels("night", with_secrets=True)
     assert channel.secret["url"] == receiver.url
+
+
+async def test_a_second_process_sends_once_no_control_process_reports(told: AlertWorld) -> None:
+    assert await told.alerts.control_is_silent()
+    beat = "insert into role_health (role, instance, host, pid, started, beat) values ('control', 'a', 'h', 1, 1, now_ms() - $1)"
+    await told.owner.execute(beat, 2_000)
+    assert not await told.alerts.control_is_silent()
+    await told.owner.execute("update role_health set beat = beat - 20000")
+    assert await told.alerts.control_is_silent()
+
+
+async def test_a_channel_that_takes_nothing_is_an_incident_for_the_others(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add("down", url=receiver.url)
+    await told.incident()
+    receiver.answer(503, times=9)
+    for _ in range(3):
+        await told.rounds(after_ms=61_000)
+    (alarm,) = await alerts.alarms_of(told.alerts)
+    assert alarm.cause == "alert-channel:down"
+    assert "the answer was 503" in alarm.sentence
+    receiver.answers.clear()
+    await told.rounds(after_ms=31 * MINUTE)
+    assert await alerts.alarms_of(told.alerts) == []

@@ -210,3 +210,10 @@ async def test_the_certificate_must_be_the_names_and_not_the_addresss(
         assert (await poster.post(f"https://hooks.example:{port}/", b"{}", {})).status == 204
         assert "certificate" in await refused(poster, f"https://other.example:{port}/")
         assert "certificate" in await refused(Poster(LOOPBACK), f"https://hooks.example:{port}/")
+
+
+def test_no_socket_is_made_for_an_address_that_is_not_allowed_whatever_led_there() -> None:
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        info = (int(family), int(socket.SOCK_STREAM), 6, "", (address, 443))
+        with pytest.raises(OSError, match="not a public address"):
+            Poster()._socket(info)  # pyright: ignore[reportPrivateUsage]

@@ -3,6 +3,7 @@
 import contextlib
 from asyncio import Event
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.alert_store import PostgresAlerts
@@ -42,17 +43,14 @@ def channels(config: Config, store: PostgresAlerts, contacts: PostgresContacts, 
 
 def source(control: Pool, config: Config) -> Callable[[], Awaitable[Sequence[Alarm]]]:
     """Channels to which nothing arrives: the others tell of it."""
-    store = PostgresAlerts(control, config.secret_keys)
+    return partial(alarms_of, PostgresAlerts(control, config.secret_keys))
 
-    async def read() -> Sequence[Alarm]:
-        return [
-            alarms.channel_fails(
-                row["name"], row["form"], row["target"], row["failing_since"], row["problem"]
-            )
-            for row in await store.failing(for_ms=alarms.FAILS_FOR_MS)
-        ]
 
-    return read
+async def alarms_of(store: PostgresAlerts) -> Sequence[Alarm]:
+    return [
+        alarms.channel_fails(row["name"], row["form"], row["target"], row["failing_since"], row["problem"])
+        for row in await store.failing(for_ms=alarms.FAILS_FOR_MS)
+    ]
 
 
 @contextlib.asynccontextmanager
