@@ -264,7 +264,6 @@ def test_a_lane_whose_mail_waits_is_the_culprit_unless_a_stop_covers_it() -> Non
             found(facts(late=[late()], stops=[stop(**over)])), key=lambda one: str(one.kind), reverse=True
         )
         assert waits.explained_by == (stopped.cause,)
-        assert waits.culprit is None
     other = found(facts(late=[late()], stops=[stop(scope="set", name="mc-marketing")]))
     assert [one.explained_by for one in other if one.kind is Kind.STUCK] == [()]
 
@@ -272,6 +271,9 @@ def test_a_lane_whose_mail_waits_is_the_culprit_unless_a_stop_covers_it() -> Non
 def test_a_stop_that_ended_lately_and_a_dispatcher_that_was_silent_explain_what_still_waits() -> None:
     [waits] = found(facts(late=[late()], past_stops=[stop()]))
     assert waits.explained_by == ("cell:default/account-paused",)
+    assert waits.culprit == "the lane reset-1 of acme", (
+        "if that incident is over, this one has a culprit all the same"
+    )
     [waits] = found(facts(late=[late()], was_silent=True))
     assert waits.explained_by == ("role:dispatch",)
 

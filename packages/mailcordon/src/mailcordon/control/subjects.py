@@ -78,7 +78,7 @@ def of_waiting(one: Waiting, facts: Facts, *, many: bool) -> About:
     return About(
         scope=scope(ScopeKind.LANE, f"{one.tenant}/{one.type}"),
         cause=f"lane:{one.tenant}/{one.type}" if one.lane is None else f"lane:{one.lane}",
-        culprit=None if why or many else messages.lane_culprit(type=one.type, tenant=one.tenant),
+        culprit=messages.lane_culprit(type=one.type, tenant=one.tenant),
         severity=_OF_CLASS[one.class_],
         command=f"mailcordon lane show {one.tenant} {one.type}",
         lane=one.lane,
