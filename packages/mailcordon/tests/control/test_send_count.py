@@ -106,6 +106,16 @@ def test_mail_of_ours_alone_is_never_an_alarm_however_it_varies(seed: int) -> No
     assert over(run(Days(seed), 3 * 1440, bursts)) == []
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_a_burst_of_ours_that_the_figure_does_not_have_yet_does_not_hide_what_was_sent_before(
+    seed: int,
+) -> None:
+    """Else the mail from before the first reading would be an alarm as soon as the figure has the burst."""
+    pick = random.Random(seed)
+    found = run(Days(seed), 1900, lambda _: pick.choice((0, 0, 0, 300)), lambda _: 0, begin=1000)
+    assert over(found) == []
+
+
 def test_what_was_sent_before_the_first_reading_is_no_alarm_while_it_leaves_the_day() -> None:
     found = run(Days(1), 3 * 1440, lambda _: 3, lambda minute: 40 if minute < 1000 else 0, begin=1000)
     assert over(found) == []
