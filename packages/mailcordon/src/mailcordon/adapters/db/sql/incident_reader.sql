@@ -56,14 +56,16 @@ select case when $2 then kind end as kind,
        case when $3 then to_char(to_timestamp(opened_at / 1000.0) at time zone 'UTC', 'YYYY-MM') end as month,
        count(*) as incidents,
        count(*) filter (where closed_at is null) as open,
-       count(identified_at) as identified,
-       percentile_disc(0.5) within group (order by greatest(0, identified_at - since)) as identify_median,
-       percentile_disc(0.95) within group (order by greatest(0, identified_at - since)) as identify_p95,
-       count(mitigated_at) as mitigated,
-       percentile_disc(0.5) within group (order by greatest(0, mitigated_at - since)) as mitigate_median,
-       percentile_disc(0.95) within group (order by greatest(0, mitigated_at - since)) as mitigate_p95,
+       count(identify) as identified,
+       percentile_disc(0.5) within group (order by identify) as identify_median,
+       percentile_disc(0.95) within group (order by identify) as identify_p95,
+       count(mitigate) as mitigated,
+       percentile_disc(0.5) within group (order by mitigate) as mitigate_median,
+       percentile_disc(0.95) within group (order by mitigate) as mitigate_p95,
        count(*) filter (where reported_at < identified_at or reported_at is not null and identified_at is null) as customer_first
-  from incident where opened_at >= $1 and part_of is null
+  from (select *, case when identified_at is not null then greatest(0, identified_at - since) end as identify,
+               case when mitigated_at is not null then greatest(0, mitigated_at - since) end as mitigate
+          from incident where opened_at >= $1 and part_of is null) x
  group by 1, 2 order by 2 desc nulls last, 1 limit 1000;
 
 -- name: change
