@@ -68,9 +68,13 @@ class IncidentStore:
     async def held(self, incidents: Sequence[Incident]) -> Mapping[int, Kept]:
         ids = [one.id for one in incidents if one.id is not None]
         held: dict[int, dict[str, Held]] = defaultdict(dict)
+        listed: dict[int, set[str]] = defaultdict(set)
         actions: dict[int, set[str]] = defaultdict(set)
         async with self._leading() as connection:
-            for row in await connection.fetch(_SQL.held, ids):
+            for row in await connection.fetch(_SQL.listed, ids):
+                listed[row["incident"]].add(row["key"])
+                if row["has_ended"]:
+                    continue
                 held[row["incident"]][row["key"]] = Held(
                     key=row["key"],
                     source=row["source"],
@@ -84,8 +88,8 @@ class IncidentStore:
             one.id: Kept(
                 incident=one,
                 held=held.get(one.id, {}),
+                listed=frozenset(listed.get(one.id, ())),
                 actions=frozenset(actions.get(one.id, ())),
-                is_partial=one.is_open and one.alarms > len(held.get(one.id, ())),
             )
             for one in incidents
             if one.id is not None

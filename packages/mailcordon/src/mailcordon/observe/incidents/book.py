@@ -65,9 +65,12 @@ class Kept:
 
     incident: Incident
     held: Mapping[str, Held] = field(default_factory=dict[str, Held])
+    listed: frozenset[str] = frozenset()  #: alarms that it has, or had, in its list
     actions: frozenset[str] = frozenset()
     written_at: int = 0  #: when this process wrote its text last
-    is_partial: bool = False  #: read from the database, which lists only some of its alarms
+    is_partial: bool = (
+        False  #: read from the database, whose list is full: what is not in it may have been counted
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,21 +106,26 @@ def _is_worse(one: Found, kept: Kept) -> bool:
 
 
 def _follow_silent(one: _Silent, facts: Facts) -> list[Change]:
-    ended = _ended(one.kept, one.still, facts)
-    added = [(_held(found), found.alarm) for found in one.still if found.alarm.key not in one.kept.held]
-    if not ended and not added:
+    kept = one.kept
+    ended = _ended(kept, one.still, facts)
+    new = [found for found in one.still if found.alarm.key not in kept.held]
+    if not ended and not new:
         return []
-    held = {key: each for key, each in one.kept.held.items() if key not in ended}
-    held |= {each.key: each for each, _ in added}
-    count = one.kept.incident.alarms
-    after = dataclasses.replace(one.kept.incident, alarms=count + len(added))
+    room = max(0, facts.rules.most_alarms - len(kept.listed))
+    counted = [found for found in new if found.alarm.key not in kept.listed]
+    returned = [found for found in new if found.alarm.key in kept.listed]
+    added = [(_held(found), found.alarm) for found in [*returned, *counted[:room]]]
+    held = {key: each for key, each in kept.held.items() if key not in ended}
+    held |= {found.alarm.key: _held(found) for found in new}
+    after = dataclasses.replace(kept.incident, alarms=kept.incident.alarms + len(counted))
+    listed = kept.listed | {each.key for each, _ in added}
     return [
         Change(
             at=facts.now,
             was_open=False,
-            after=dataclasses.replace(one.kept, incident=after, held=held),
+            after=dataclasses.replace(kept, incident=after, held=held, listed=listed),
             ended=ended,
-            added=added[: max(0, facts.rules.most_alarms - count)],
+            added=added,
         )
     ]
 
@@ -263,8 +268,10 @@ class _Round:
         held = {held.key: held for held in self.kept_unread}
         held |= {one.alarm.key: _held(one) for one in self._group}
         new = [one for one in self._group if one.alarm.key not in self._kept.held]
-        # What a process that has just begun does not know was counted before.
-        counted = [] if self._kept.is_partial else new
+        returned = [one for one in new if one.alarm.key in self._kept.listed]
+        counted = [one for one in new if one.alarm.key not in self._kept.listed]
+        if self._kept.is_partial:
+            counted = []
         after = dataclasses.replace(self.base, alarms=before.alarms + len(counted))
         if held:
             after = dataclasses.replace(after, seen_at=now)
@@ -278,7 +285,8 @@ class _Round:
         actions = self._actions()
         after = self._mitigated(after, held)
         after = self._closed(after, held)
-        room = max(0, self._rules.most_alarms - before.alarms)
+        room = max(0, self._rules.most_alarms - len(self._kept.listed))
+        added = [(_held(one), one.alarm) for one in [*returned, *counted[:room]]]
         after = dataclasses.replace(after, entries=before.entries + len(self._entries))
         return Change(
             at=self._now,
@@ -287,11 +295,12 @@ class _Round:
                 self._kept,
                 incident=after,
                 held={} if after.closed_at is not None else held,
+                listed=self._kept.listed | {each.key for each, _ in added},
                 actions=self._kept.actions | actions,
                 is_partial=False,
             ),
             entries=self._entries,
-            added=[(_held(one), one.alarm) for one in counted[:room]],
+            added=added,
             changed=[
                 _held(one)
                 for one in self._group

@@ -156,5 +156,7 @@ class Incidents:
         for one in incidents:
             assert one.id is not None
             kept = self._kept.get(one.id) or loaded[one.id]
+            if one.id in loaded:
+                kept = dataclasses.replace(kept, is_partial=len(kept.listed) >= self._rules.most_alarms)
             taken[one.id] = dataclasses.replace(kept, incident=one)
         self._kept = taken

@@ -30,9 +30,10 @@ select now_ms();
 -- Closed incidents whose alarms still showed when they were last seen: a person closed them.
 select distinct incident from incident_alarm where ended_at is null;
 
--- name: held
--- The alarms of these incidents that have not ended.
-select incident, key, source, cause, severity, contained from incident_alarm where incident = any ($1::bigint[]) and ended_at is null;
+-- name: listed
+-- The alarms of these incidents.
+select incident, key, source, cause, severity, contained, ended_at is not null as has_ended
+  from incident_alarm where incident = any ($1::bigint[]);
 
 -- name: actions
 -- The records of actions that are in their timelines.
