@@ -280,3 +280,32 @@ async def test_a_channel_that_takes_nothing_is_an_incident_for_the_others(
     receiver.answers.clear()
     await told.rounds(after_ms=31 * MINUTE)
     assert await alerts.alarms_of(told.alerts) == []
+
+
+async def test_a_receiver_that_never_answers_delays_no_other_channel(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    over = asyncio.Event()
+    taken: list[int] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(1)
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    try:
+        await told.add("silent", url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        for n in range(20):
+            await told.incident(f"tenant:t{n}")
+        await told.loop.begin()
+        await told.add("night", url=receiver.url)
+        async with asyncio.timeout(60):
+            while len(receiver.got) < 20:  # in rounds of four, with the silent ones under way
+                await told.loop.begin()
+                await asyncio.sleep(0.01)
+        assert len(taken) <= 4
+    finally:
+        over.set()
+        server.close()
+        await told.rounds()

@@ -73,10 +73,10 @@ class PostgresAlerts:
                 changed += len(steps)
             return changed
 
-    async def due(self, most: int) -> list[Due]:
+    async def due(self, most: int, *, of_one: int = 16, busy: Sequence[int] = ()) -> list[Due]:
         async with connection_pool.transaction(self._pool) as conn:
             now = await self._now(conn)
-            leased = await conn.fetch(_SQL.lease, now, most, LEASE_MS)
+            leased = await conn.fetch(_SQL.lease, now, max(0, most), LEASE_MS, of_one, list(busy))
             if not leased:
                 return []
             channels = {row["id"]: self._with_secret(row) for row in await conn.fetch(_SQL.channels, None)}

@@ -7,10 +7,12 @@ anybody, so that no page of ours can be read this way.
 """
 
 import asyncio
+import functools
 import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 SECONDS = 10.0  #: for all of it: name, connection, answer
 LARGEST_ANSWER = 16 * 1024  #: bytes that are read
 LONGEST_URL = 2_000
+LOOK_UPS = 8  #: names that are looked up at a time
 _MOST_WAIT = 3_600  #: seconds of a Retry-After that are believed
 
 
@@ -49,6 +52,8 @@ class Poster:
         self._networks = tuple(networks)
         self._seconds = seconds
         self._tls = tls
+        # Apart from the threads of everything else: a name server that does not answer keeps them for long.
+        self._look_ups = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="look-up")
 
     def check(self, url: str) -> None:
         """Raises ValueError for a URL that can never be used. Its addresses are checked at each request."""
@@ -121,7 +126,8 @@ class Poster:
     async def _resolve(self, host: str, port: int) -> list[str]:
         """All its addresses, each of them allowed. Raises NotDelivered."""
         try:
-            rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            look = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            rows = await asyncio.get_running_loop().run_in_executor(self._look_ups, look)
         except (OSError, UnicodeError):
             raise NotDelivered(messages.name_not_found(host)) from None
         found = list(dict.fromkeys(str(row[4][0]) for row in rows))

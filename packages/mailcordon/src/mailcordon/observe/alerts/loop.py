@@ -7,6 +7,7 @@ sent again with the same id, by which receivers drop copies.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -17,7 +18,8 @@ from mailcordon.observe.alerts.ports import AlertStore, Courier, NotDelivered, N
 _LOG = logging.getLogger(__name__)
 EVERY = 1.0  #: seconds
 NOTICES_EVERY = 5.0  #: seconds; a tenant is told within a minute
-AT_ONCE = 16  #: messages under way
+AT_ONCE = 32  #: messages under way
+OF_ONE = 4  #: of these, to one channel: a receiver that does not answer delays no other
 _LONGEST_WAIT = 30.0
 _RETIRED_EVERY = 600.0
 
@@ -41,15 +43,34 @@ class Alerts:
         self._now = now
         self._leads = leads
         self._notices_every = notices_every
+        self._under_way: dict[asyncio.Task[None], int] = {}  #: with the channel of each
 
     async def round(self) -> int:
-        """Alerts that are to be told now. Returns how many messages were tried."""
+        """Sends what is to be told now, and waits for it. Returns how many messages were tried."""
+        begun = await self.begin()
+        while self._under_way:
+            await asyncio.gather(*self._under_way)
+        return begun
+
+    async def begin(self) -> int:
+        """As `round`, without waiting: what is under way stays so, and other channels are told meanwhile."""
         await self._store.plan()
-        due = await self._store.due(AT_ONCE)
+        counts = Counter(self._under_way.values())
+        busy = [channel for channel, count in counts.items() if count >= OF_ONE]
+        due = await self._store.due(AT_ONCE - len(self._under_way), of_one=OF_ONE, busy=busy)
         if due:
             now = await self._now()
-            await asyncio.gather(*(self._alert(one, now) for one in due))
+            for one in due:
+                task = asyncio.create_task(self._alert_or_log(one, now))
+                self._under_way[task] = one.channel.id
+                task.add_done_callback(self._under_way.pop)
         return len(due)
+
+    async def _alert_or_log(self, due: Due, now: int) -> None:
+        try:
+            await self._alert(due, now)
+        except Exception as error:  # it is leased: another round sends it again
+            _LOG.warning("could not send %s: %s", due.message, error or type(error).__name__)
 
     async def notice_round(self) -> int:
         """Notices to tenants that are to be sent now."""
@@ -84,8 +105,16 @@ class Alerts:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Returns soon after `stop` is set."""
+        try:
+            await self._run(stop)
+        finally:
+            for task in self._under_way:
+                task.cancel()  # what arrived and is not recorded is sent again, with its id
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat("send alerts", EVERY, self.round, stop))
+            group.create_task(self._repeat("send alerts", EVERY, self.begin, stop))
             group.create_task(self._repeat("tell tenants", self._notices_every, self.notice_round, stop))
             forget = self._notices.forget_retired
             group.create_task(

@@ -28,8 +28,9 @@ class AlertStore(Protocol):
         """Compares all incidents with what channels were told, and puts messages on their way. Returns how many."""
         ...
 
-    async def due(self, most: int) -> Sequence[Due]:
-        """Messages to be sent now, each leased to this process for a minute."""
+    async def due(self, most: int, *, of_one: int, busy: Sequence[int]) -> Sequence[Due]:
+        """Messages to be sent now, each leased to this process for a minute: `of_one` to a channel at most, none to those that
+        are busy."""
         ...
 
     async def lane_state(self, lane: int) -> LaneState: ...

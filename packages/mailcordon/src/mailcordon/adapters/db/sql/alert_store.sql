@@ -42,11 +42,15 @@ on conflict (incident, channel) do update
 update alert set what = null, due_at = null, tries = 0, leased_until = null where incident = $1 and channel = $2;
 
 -- name: lease
--- A process that dies leaves the message to another one, which sends it with the same id.
-with chosen as materialized (
-    select a.id from alert a join alert_channel c on c.id = a.channel and c.removed_at is null
-    where a.what is not null and a.due_at <= $1 and coalesce(a.leased_until, 0) <= $1
-    order by a.due_at, a.id limit $2
+-- A process that dies leaves the message to another one, which sends it with the same id. $4 to a channel at most, none to $5: a
+-- receiver that does not answer delays no other.
+with first as (
+    select a.id, a.due_at, row_number() over (partition by a.channel order by a.due_at, a.id) as n
+    from alert a join alert_channel c on c.id = a.channel and c.removed_at is null
+    where a.what is not null and a.due_at <= $1 and coalesce(a.leased_until, 0) <= $1 and a.channel <> all ($5::int[])
+), chosen as materialized (
+    select a.id from alert a
+    where a.id in (select id from first where n <= $4 order by due_at, id limit $2) and coalesce(a.leased_until, 0) <= $1
     for update of a skip locked
 )
 update alert a set leased_until = $1 + $3 from chosen x where a.id = x.id
