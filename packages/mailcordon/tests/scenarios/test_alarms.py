@@ -217,31 +217,35 @@ async def lapsed(world: World) -> None:
     slug, mail = world.slug("lapsed"), world.mail
     domain = traffic.domain(slug, NEWS)
 
-    async def good() -> bool:
-        return await mail.db.fetchval(
-            "select coalesce(s.evidence -> 'good' ? 'dkim', false)"
-            " from identity_state s join identity i on i.id = s.identity where i.domain = $1",
-            domain,
-        )
+    async def checked_until(wanted: str) -> None:
+        """What SES says is read again and the domain checked, until both have happened in this order."""
 
-    async def look() -> None:
-        await mail.db.execute(
-            "update ses_resource set next_try_at = 'epoch' where kind = 'identity' and name = $1", domain
-        )
-        await mail.db.execute(
-            "update identity_state set next_check_at = 0 where identity = (select id from identity where domain = $1)",
-            domain,
-        )
+        async def seen() -> bool:
+            await mail.db.execute(
+                "update ses_resource set next_try_at = 'epoch' where kind = 'identity' and name = $1", domain
+            )
+            await mail.db.execute(
+                "update identity_state set next_check_at = 0"
+                " where identity = (select id from identity where domain = $1)",
+                domain,
+            )
+            await asyncio.sleep(0.2)
+            return await mail.db.fetchval(
+                f"select coalesce({wanted}, false)"
+                " from identity_state s join identity i on i.id = s.identity where i.domain = $1",
+                domain,
+            )
 
-    await look()
-    await mail.until(good, "the domain has been right once")
+        await mail.until(seen, f"a check says {wanted}")
+
+    await checked_until("s.evidence -> 'good' ? 'dkim'")
     await mail.ses("PUT", f"/identities/{domain}", {"status": "FAILED"})
-    await look()
+    await checked_until("s.lapsed_at is not null")
     row = await world.incident(
         f"identity:{domain}", "domain-lapsed", culprit=f"the DNS of {domain}", tenant=slug
     )
     await mail.ses("PUT", f"/identities/{domain}", {"status": "SUCCESS"})
-    await look()
+    await checked_until("s.lapsed_at is null")
     await world.closes(row)
 
 
