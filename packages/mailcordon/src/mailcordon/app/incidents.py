@@ -20,7 +20,7 @@ from mailcordon.observe.incidents.loop import Incidents
 from mailcordon.observe.incidents.sources import Source, Sources
 from mailcordon.observe.rate_watch import RateWatch
 
-_CONNECTIONS = 4  #: sources are asked at the same time
+_CONNECTIONS = 6  #: sources are asked at the same time
 
 
 def sources(config: Config, control: Pool) -> list[Source]:

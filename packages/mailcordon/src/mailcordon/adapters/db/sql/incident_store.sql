@@ -18,8 +18,8 @@ select x.id, x.kind, x.cause, x.severity, x.scope, x.name, x.tenant, x.lane, x.c
        x.since, x.opened_at, x.identified_at, x.mitigated_at, x.mitigated_by, x.closed_at, x.closed_by, x.closed_because, x.seen_at,
        x.cause_seen_at, x.alarms, x.entries, x.concerned
   from (select * from incident where closed_at is null
-        union select * from incident where closed_at > now_ms() - $1::bigint
-        union select * from incident where id = any ($2::bigint[])) x
+        union all select * from incident where closed_at > now_ms() - $1::bigint
+        union all select * from incident where id = any ($2::bigint[]) and closed_at <= now_ms() - $1::bigint) x
  order by x.id;
 
 -- name: now
