@@ -211,6 +211,28 @@ async def test_ses_count_is_explained_by_what_left_our_queues_and_by_what_other_
     assert last["over_since"] is not None
 
 
+async def test_mail_whose_outcome_nobody_knows_yet_explains_ses_count(foreign: Foreign) -> None:
+    """A dispatcher died in its calls: until others settle them, SES has mail that no ledger row tells of."""
+    lane = await foreign.world.lane("acme", "newsletter")
+    for _ in range(4):
+        await foreign.reads(0)
+    for table, columns, values in (
+        ("ready", "id, state, worker", "1000 + n, 1, 1"),
+        ("waiting", "id, why, code, reason, since", "2000 + n, 2, 'outcome-unknown', 'x', 1"),
+    ):
+        await foreign.db.execute(
+            f"insert into {table} (lane, tenant, attempt, hash, called_at, {columns})"
+            f" select l.id, l.tenant, 1, '\\x00', 1, {values} from lane l, generate_series(1, 40) n where l.id = $1",
+            lane,
+        )
+    await foreign.reads(80)
+    await foreign.reads(80)
+    assert (await foreign.last())["over_since"] is None
+    await foreign.reads(90)
+    await foreign.reads(90)
+    assert (await foreign.last())["excess"] == 10
+
+
 async def test_ses_count_is_compared_only_when_ses_was_asked_again(foreign: Foreign) -> None:
     await foreign.reads(10)
     for _ in range(3):

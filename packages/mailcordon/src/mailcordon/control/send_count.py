@@ -32,7 +32,7 @@ class Known:
     """What is known when a reading is judged, which is when the next one comes: then calls that were under way have ended."""
 
     ours_now: int
-    unknown: int  #: deliveries whose outcome is not known: SES may count them
+    unknown: int  #: deliveries whose outcome is not known, or whose call has not ended: SES may count them
     others: int  #: mail of other installations, of two days at most
     named: int  #: recipients of ungoverned mail of 24 hours and the lag that another net saw
     ours_lag: int | None  #: `ours` of the last reading before the lag; None: there is none

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg
 
@@ -13,6 +14,7 @@ from mailcordon.control.ungoverned import Count, Expectation, Seen, Sender
 from mailcordon.core.ungoverned import LEDGER_MS, Sighting
 
 MOST_ALARMS = 1_000
+_KNOWN = ("unknown", "others", "named", "ours_lag", "ours_day", "ours_window", "ours_first")
 _JUDGED = ("lowest", "excess", "compared", "over_since", "under_since", "grew_at", "grown_to")
 
 _SQL = queries.load("ungoverned_store.sql")
@@ -91,13 +93,16 @@ class UngovernedStore:
             row = await connection.fetchrow(_SQL.to_judge, cell, new["at"], lag_ms)
             if row is None:
                 return
-            known = ("unknown", "others", "named", "ours_lag", "ours_day", "ours_window", "ours_first")
-            judged = send_count.judge(
-                Reading(at=row["at"], sent=row["sent"], ours=row["ours"]),
-                Known(ours_now=new["ours"], lowest=row["lowest_lag"], **{name: row[name] for name in known}),
-                Judged(**{name: row[name] for name in _JUDGED if row[name] is not None}),
-                lag_ms=lag_ms,
+            reading = Reading(at=row["at"], sent=row["sent"], ours=row["ours"])
+            before = Judged(**{name: row[name] for name in _JUDGED if row[name] is not None})
+            known = Known(
+                ours_now=new["ours"], lowest=row["lowest_lag"], **{name: row[name] for name in _KNOWN}
             )
+            judged = send_count.judge(reading, known, before, lag_ms=lag_ms)
+            if judged.over_since is not None and before.over_since is None:
+                called = await connection.fetchval(_SQL.called)
+                known = replace(known, unknown=known.unknown + called)
+                judged = send_count.judge(reading, known, before, lag_ms=lag_ms)
             values = [getattr(judged, name) for name in _JUDGED]
             await connection.execute(_SQL.judged, cell, row["at"], *values)
             await connection.execute(_SQL.thin, cell, row["at"])

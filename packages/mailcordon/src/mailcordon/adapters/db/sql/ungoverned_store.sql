@@ -95,6 +95,11 @@ left join lateral (
     where b.cell = $1 and b.at >= s.first_at and b.at < s.at and b.at <= s.at - $3 order by b.at desc limit 1
 ) l on true;
 
+-- name: called
+-- Deliveries whose call has not ended: of a dispatcher that died SES may have them. No index has them, so it is read only if nothing
+-- else explains SES's count.
+select count(*) from ready where state = 1;
+
 -- name: judged
 -- Stores what a reading shows.
 update ses_count
