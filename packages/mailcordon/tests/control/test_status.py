@@ -388,3 +388,17 @@ def test_look_ups_of_recipients_that_wait_or_fail_are_a_problem(
 ) -> None:
     found = {"waiting": 0, "waiting_since": None, "failed": 0, "answered": 0, "detail": None} | over
     assert codes(facts(recipients=RecipientDomains(**found))) == expected
+
+
+def test_alarms_that_nobody_reads_are_a_problem_and_one_reader_is_enough() -> None:
+    def of(control: int | None, api: int | None) -> list[str]:
+        read = {
+            "control": beat("control", last_alarm_round=control),
+            "api": beat("api", last_alarm_round=api),
+        }
+        return codes(facts(beats=beats(**read)))
+
+    assert of(NOW - 2_000, None) == []
+    assert of(None, NOW - 2_000) == []
+    assert of(NOW - 2 * MINUTE, None) == ["alarms-unread"]
+    assert of(None, None) == ["alarms-unread"]

@@ -100,8 +100,11 @@ async def test_one_loop_of_two_leads_and_the_other_takes_over(incidents: Inciden
     led = await asyncio.gather(first.advance(), second.advance())
     assert sorted(led) == [False, True]
     leader, other = (first, second) if led[0] else (second, first)
+    assert leader.document()["last_alarm_round"] is not None
+    assert other.document() == {"last_alarm_round": None}
     await leader.close()
     assert await other.advance()
+    assert other.document()["last_alarm_round"] is not None
     assert len(await incidents.open()) == 1
 
 

@@ -254,15 +254,20 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         door = shared_door.Door(
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
         )
+        told = await stack.enter_async_context(incidents.running(config, stop, stand_by=True))
         facts = await stack.enter_async_context(
             machine_metrics.served(
                 config,
                 "api",
-                lambda: {**accept.facts.document(), **door_facts.document(), **event_totals.document()},
+                lambda: {
+                    **accept.facts.document(),
+                    **door_facts.document(),
+                    **event_totals.document(),
+                    **told.document(),
+                },
             )
         )
         await stack.enter_async_context(heartbeat.beating("api", config.login_url("control"), facts))
-        await stack.enter_async_context(incidents.running(config, stop, stand_by=True))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=True))
         connections = message_protocol.protocol(endpoint, door)
         if (context := http_server.tls_context(config)) is not None:

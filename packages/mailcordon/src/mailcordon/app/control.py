@@ -214,11 +214,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         stack.push_async_callback(counts.close)
         await stack.enter_async_context(wiring.running(folding.run(counts, stop), stop))
         await stack.enter_async_context(checkpoints.written(config, pool))
-        await stack.enter_async_context(incidents.running(config, stop, stand_by=False))
+        told = await stack.enter_async_context(incidents.running(config, stop, stand_by=False))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=False))
         state = MachineStateReader(pool, families.TOP_LANES)
         facts = await stack.enter_async_context(
-            machine_metrics.served(config, "control", services.facts.document, state=state)
+            machine_metrics.served(
+                config, "control", lambda: {**services.facts.document(), **told.document()}, state=state
+            )
         )
         async with heartbeat.beating("control", config.login_url("control"), facts):
             await schedule.run(services, stop)

@@ -55,7 +55,7 @@ def _ungoverned(config: Config, control: Pool) -> Callable[[], Awaitable[Sequenc
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, stop: asyncio.Event, *, stand_by: bool) -> AsyncGenerator[None]:
+async def running(config: Config, stop: asyncio.Event, *, stand_by: bool) -> AsyncGenerator[Incidents]:
     """`stand_by`: only while no control process reports."""
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -69,4 +69,4 @@ async def running(config: Config, stop: asyncio.Event, *, stand_by: bool) -> Asy
         )
         stack.push_async_callback(loop.close)
         await stack.enter_async_context(wiring.running(loop.run(), stop))
-        yield
+        yield loop

@@ -35,6 +35,7 @@ MANY_LANES = 20  #: mail of so many lanes waits too long and nothing is stopped:
 IDLE_MS = (
     MINUTE  #: without a claim, although mail waits too long: a slow lane's next turn may be this far away
 )
+ALARMS_MS = 60_000  #: alarms are read every second
 
 
 def _roles(facts: Facts) -> Iterator[Problem]:
@@ -361,6 +362,20 @@ def _duration(ms: int) -> str:
 #: The check behind each name.
 def _incidents(facts: Facts) -> Iterator[Problem]:
     """What other checks say is not said twice."""
+    beats = [
+        beat for role in ("control", "api") for beat in alive(facts, role) if "last_alarm_round" in beat.facts
+    ]
+    # One process reads alarms; a process that has just started may be about to.
+    last = max((beat.facts["last_alarm_round"] or 0 for beat in beats), default=facts.now)
+    began = max((beat.started for beat in beats), default=facts.now)
+    if facts.now - max(last, began) > ALARMS_MS:
+        yield Problem(
+            code="alarms-unread",
+            check="incidents",
+            sentence=status.status_alarms_unread(since=times.minute(last) if last else None),
+            next=status.status_alarms_unread_next(),
+            since=last or None,
+        )
     for one in facts.incidents:
         if one.others and not one.mitigated:
             yield Problem(

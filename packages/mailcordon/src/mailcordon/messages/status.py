@@ -499,3 +499,16 @@ def status_door_refused_next() -> str:
 def status_incident(*, number: int, sentence: str) -> str:
     """In the status: an incident is open that no other check shows."""
     return f"Incident {number}: {sentence}"
+
+
+@example(since="2 Mar 2026 10:14 UTC")
+@example(since=None)
+def status_alarms_unread(*, since: str | None) -> str:
+    """In the status: no process reads alarms, so nobody would be told of an incident."""
+    return f"Alarms are not read{f' since {since}' if since else ''}: no incident opens or closes, and nobody is alerted"
+
+
+@example()
+def status_alarms_unread_next() -> str:
+    """What to do while alarms are not read."""
+    return "Read the log of the role control: each cause of a failed round is in it once"

@@ -65,6 +65,7 @@ class Incidents:
         self._rules = rules or Rules()
         self._stand_by = stand_by
         self._kept: dict[int, Kept] = {}
+        self._completed: int | None = None  #: the last round, while this process leads
         self._begins = True  #: it remembers nothing yet
         self._last: int | None = None  #: when the last round was that was written
         self._clock: int | None = None  #: the database's, as of the last round
@@ -76,6 +77,7 @@ class Incidents:
                 await self._forget()
                 return False
             await self._round(ahead_ms)
+            self._completed = self._clock
         except NotLeading:
             await self._forget()
             return False
@@ -85,6 +87,10 @@ class Incidents:
             self._begins, self._last = True, None
             raise
         return True
+
+    def document(self) -> dict[str, object]:
+        """For the report of this process: when it last completed a round, by the database's clock; None: it does not lead."""
+        return {"last_alarm_round": self._completed}
 
     async def run(self, seconds: float = ROUND_SECONDS) -> None:
         """Until it is cancelled. A round that fails is logged, once for each cause, and tried again."""
@@ -107,7 +113,7 @@ class Incidents:
 
     async def _forget(self) -> None:
         self._kept.clear()
-        self._begins, self._last = True, None
+        self._begins, self._last, self._clock, self._completed = True, None, None, None
         await self._sources.close()
 
     async def _round(self, ahead_ms: int) -> None:
