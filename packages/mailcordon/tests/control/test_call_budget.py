@@ -219,3 +219,11 @@ async def test_a_call_that_need_not_wait_is_made_though_the_process_ends() -> No
     budget = CallBudget(Rates(per_second=None))
     budget.stop()
     await budget.turn(Work.SCAN, None, "GetTenant")
+
+
+async def test_a_closed_budget_gives_no_turn_although_one_is_free() -> None:
+    budget = CallBudget(Rates(per_second=None))
+    await budget.turn(Work.URGENT, None, "GetAccount")
+    budget.close()
+    with pytest.raises(Stopped):
+        await budget.turn(Work.URGENT, None, "GetAccount")

@@ -45,7 +45,8 @@ create table observed_unmapped (
 create function place_observed(of_tenants int[], of_types int[], ats bigint[], slots int[], of_ses_ids text[], addresses text[],
                                hashes bytea[], providers int[], senders text[], makes boolean[])
 returns table (n int, delivery bigint, tenant int, lane int, provider int, recipient text, made boolean)
-language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
 declare
     x record;
