@@ -73,6 +73,7 @@ async def test_people_note_acknowledge_report_and_close(world: Any) -> None:
     assert (shown["open"], shown["closed_because"], shown["identify_seconds"]) == (False, "list deleted", 60)
     assert shown["reported_at"] == "2026-11-28T15:22:30.000Z"
     assert "(" in shown["closed_by"], "who closed it"
+    assert shown["mitigated_at"] is not None, "no alarm of it shows"
     for end, body in (("close", {"because": "again"}), ("acknowledge", None)):
         answer = await world.ask(("POST", f"{path}/{end}", body), key)
         assert (answer.status_code, answer.json()["code"]) == (409, "already-closed")

@@ -152,6 +152,7 @@ def test_closed_incident_opens_again_when_its_alarm_ends_and_returns() -> None:
     story.round(alarm("a"))
     story.close(1)
     story.round()
+    assert story.kept[1].incident.mitigated_at == story.now
     story.round(alarm("a"))
     assert story.of(1) == ["opened", "reopened"]
     assert story.open()["a"].id == 1
@@ -185,6 +186,18 @@ def test_contained_alarm_mitigates_and_harm_again_unmitigates() -> None:
     story.round(alarm("a"))
     assert story.open()["a"].mitigated_at is None
     assert story.of(1) == ["opened", "joined", "contained", "worsened"]
+
+
+def test_who_contained_it_is_not_whoever_placed_a_hold_before_it_began() -> None:
+    story = Story()
+    old = Action(key="hold:1", at=5_000, author="ann", text="an old hold")
+    new = Action(key="hold:2", at=20_000, author="kim", text="a hold")
+    story.round(alarm("a", since=10_000, actions=(old,)))
+    story.round(alarm("a", since=10_000, actions=(old,), contained=True))
+    assert story.open()["a"].mitigated_by is None
+    story.round(alarm("a", since=10_000))
+    story.round(alarm("a", since=10_000, actions=(old, new), contained=True))
+    assert story.open()["a"].mitigated_by == "kim"
 
 
 def test_alarm_that_comes_and_goes_is_told_once() -> None:

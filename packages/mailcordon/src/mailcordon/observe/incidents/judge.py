@@ -118,6 +118,8 @@ def _follow_silent(one: _Silent, facts: Facts) -> list[Change]:
     held = {key: each for key, each in kept.held.items() if key not in ended}
     held |= {found.alarm.key: _held(found) for found in new}
     after = dataclasses.replace(kept.incident, alarms=kept.incident.alarms + len(counted))
+    if not held and after.mitigated_at is None:
+        after = dataclasses.replace(after, mitigated_at=facts.now)
     listed = kept.listed | {each.key for each, _ in added}
     return [
         Change(
@@ -435,7 +437,8 @@ class _Round:
         return dataclasses.replace(after, mitigated_at=after.seen_at, mitigated_by=by)
 
     def _last_actor(self) -> str | None:
-        actions = [action for one in self._group for action in one.alarm.actions]
+        since = self._before.since  # a hold that was there before is no answer to it
+        actions = [action for one in self._group for action in one.alarm.actions if action.at >= since]
         return max(actions, key=lambda action: action.at).author if actions else None
 
     def _closed(self, after: Incident, held: Mapping[str, Held]) -> Incident:

@@ -79,8 +79,12 @@ select closed_at, acknowledged_at, reported_at, tenant, cause,
 update incident set acknowledged_at = now_ms(), acknowledged_by = $2 where id = $1;
 
 -- name: close
--- Alarms that still show stay silent.
-update incident set closed_at = now_ms(), closed_by = $2, closed_because = $3 where id = $1;
+-- Alarms that still show stay silent. Without any it does no more harm.
+update incident
+   set closed_at = now_ms(), closed_by = $2, closed_because = $3,
+       mitigated_at = case when exists (select from incident_alarm a where a.incident = $1 and a.ended_at is null) then mitigated_at
+                           else coalesce(mitigated_at, seen_at) end
+ where id = $1;
 
 -- name: report
 -- When a customer reported it.
