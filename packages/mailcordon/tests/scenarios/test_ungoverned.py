@@ -193,6 +193,16 @@ async def test_mail_that_was_declared_is_counted_and_is_an_incident_again_after_
 
     code, out, _ = await asyncio.to_thread(run, "ungoverned", "list", "--json")
     [shown] = [each for each in json.loads(out)["items"] if each["identity"] == domain]
+    _, out, _ = await asyncio.to_thread(run, "ungoverned", "show", str(shown["id"]), "--json")
+    assert json.loads(out)["policy"]["Statement"][0]["Effect"] == "Deny"
+    _, out, _ = await asyncio.to_thread(run, "ungoverned", *words[1:], "--json")
+    made = json.loads(out)
+    words = ("unexpect", str(made["id"]), "--because", "it moved")
+    code, out, _ = await asyncio.to_thread(run, "ungoverned", *words, "--json")
+    assert (code, json.loads(out)["valid"]) == (0, False)
+    _, out, _ = await asyncio.to_thread(run, "ungoverned", "expected", "--json")
+    listed = [each for each in json.loads(out)["items"] if each["identity"] == domain]
+    assert [each["valid"] for each in listed] == [False, False]
     assert (shown["mails"], shown["expected"]["valid"]) == (3, False)
 
 

@@ -122,6 +122,12 @@ def test_without_a_resource_the_senders_domain_is_the_identity() -> None:
     assert (found.sighting.identity, found.tags) == ("mail.acme.example", None)
 
 
+def test_names_that_would_disguise_themselves_are_made_harmless() -> None:
+    user = {"type": "IAMUser", "userName": "ci\u202etxt"}
+    found = sent(userIdentity=user, resources=[], requestParameters={"source": "a@x\u200b.example"}).sighting
+    assert (found.caller, found.identity) == ("ci\ufffdtxt", "x\ufffd.example")
+
+
 def test_a_refused_call_sent_no_mail() -> None:
     assert decoded(errorCode="AccessDenied") is None
 

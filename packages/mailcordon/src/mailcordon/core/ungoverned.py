@@ -103,8 +103,8 @@ def of_event(event: Event) -> Sighting:
         found[Fact.ACCOUNT] = sending.account
         found[Fact.SERVICE] = sending_service.of_mail(found[Fact.OPERATION], sending.mailer)
     return Sighting(
-        identity=_named(identity, LONGEST_IDENTITY).lower(),
-        caller=_named(caller, LONGEST_CALLER),
+        identity=named(identity, LONGEST_IDENTITY).lower(),
+        caller=named(caller, LONGEST_CALLER),
         ses_id=event.ses_id[:100],
         at=event.mail_at,
         recipients=max(1, len(event.destinations)),
@@ -179,5 +179,6 @@ def _domain(source: str) -> str:
     return source.rpartition("@")[2].rstrip(">")
 
 
-def _named(name: str | None, longest: int) -> str:
+def named(name: str | None, longest: int) -> str:
+    """Of an identity or caller, as it can be shown and stored."""
     return texts.harmless(name, longest) if name else ""

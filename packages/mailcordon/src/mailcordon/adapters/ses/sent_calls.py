@@ -42,8 +42,8 @@ def read(record: Mapping[str, Any]) -> SentCall | None:
     if ses_id is not None:
         found[Fact.MAIL] = ses_id
     sighting = Sighting(
-        identity=(_identity(record) or _from(asked) or "").lower()[: ungoverned.LONGEST_IDENTITY],
-        caller=(_caller(who, arn) or "")[: ungoverned.LONGEST_CALLER],
+        identity=ungoverned.named(_identity(record) or _from(asked), ungoverned.LONGEST_IDENTITY).lower(),
+        caller=ungoverned.named(_caller(who, arn), ungoverned.LONGEST_CALLER),
         ses_id=(ses_id or f"call {_text(record.get('eventID'))}")[:100],
         at=_milliseconds(record.get("eventTime")),
         recipients=_recipients(asked),
