@@ -178,12 +178,16 @@ async def test_bounces_and_complaints_of_a_list_have_one_cause(rates: Rates) -> 
     assert len({one.cause for one in alarms}) == 1
 
 
-async def test_complaints_are_a_share_of_the_mail_whose_providers_report_them(rates: Rates) -> None:
+@pytest.mark.parametrize("name", ["bought", None])
+async def test_complaints_are_a_share_of_the_mail_whose_providers_report_them(
+    rates: Rates, name: str | None
+) -> None:
     for provider, sent, complained in ((Provider.GMAIL, 100_000, 3), (Provider.YAHOO, 2_000, 14)):
         await rates.mail(
-            "acme/newsletter", sent, ago=600, list="bought", provider=provider, complained=complained
+            "acme/newsletter", sent, ago=600, list=name, provider=provider, complained=complained
         )
     alarm = await rates.only()
+    assert alarm.cause == f"lane:{rates.lanes['acme/newsletter']}" + ("" if name is None else f"/list:{name}")
     assert (alarm.evidence["signal"], alarm.evidence["events"], alarm.evidence["sent"]) == (
         "complaints",
         14,
@@ -205,7 +209,7 @@ async def test_of_a_lane_with_more_lists_than_are_told_apart_the_worst_is_still_
 ) -> None:
     monkeypatch.setattr(rate_alarm_store, "MOST_SLICES", 3)
     for n in range(6):
-        await rates.mail("acme/newsletter", 400, ago=90 - n, list=f"weekly-{n}", hard_bounced=2)
+        await rates.mail("acme/newsletter", 400, ago=30 - n, list=f"weekly-{n}", hard_bounced=2)
     await bad_list(rates)
     assert (await rates.only()).scope.name == "bought"
 
