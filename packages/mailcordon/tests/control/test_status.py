@@ -333,6 +333,17 @@ def test_a_retired_lane_that_is_held_is_a_notice_with_what_ends_it():
     assert "mailcordon cancel acme --type newsletter" in notice.next
 
 
+def test_what_was_sent_as_snss_and_not_believed_is_a_notice_for_ten_minutes():
+    def refused(age: int) -> Facts:
+        doors = {"refused": {"foreign-topic": 2}, "last_refusal": NOW - age, "taken": {}, "last_event": None}
+        return facts(beats=[*beats(api=beat("api", event_doors=doors)), beat("api", event_doors=doors)])
+
+    found = status.judge(refused(MINUTE))
+    assert [notice.code for notice in found.notices] == ["pushed-events-refused"]
+    assert "refused 4 messages that were sent as SNS's (foreign-topic 4)" in found.notices[0].sentence
+    assert status.judge(refused(11 * MINUTE)).notices == ()
+
+
 def test_what_the_doors_refused_in_the_last_ten_minutes_is_a_notice_that_adds_up_all_processes():
     def refused(age: int) -> Facts:
         one = beat("api", door={"refused": {"head-time": 2, "body-time": 1}, "last_refusal": NOW - age})

@@ -247,7 +247,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         ]
         health = _Health(pools["control"]).check
         events, event_totals = await stack.enter_async_context(
-            event_doors.open_doors(config, installation, cache, endpoint.reads, door_facts.refuse, stop)
+            event_doors.open_doors(config, installation, cache, endpoint.reads, stop)
         )
         application = server.build(endpoint, cache, handlers, health, mailcordon.__version__, events)
         await stack.enter_async_context(wiring.running(accept.run(), stop))

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 from mailcordon.adapters.db.event_subscriptions import EventSubscriptions
 from mailcordon.adapters.db.observe_store import ObserveStore
@@ -25,7 +25,6 @@ async def open_doors(
     installation: Installation,
     keys: KeyCache,
     reads: Reads,
-    refused: Callable[[str], None],
     stop: asyncio.Event,
 ) -> AsyncGenerator[tuple[EventDoors, DoorTotals]]:
     """Each door has its own connection: a batch of Firehose must not delay what SNS sends."""
@@ -52,7 +51,6 @@ async def open_doors(
                 reader=Reader(Proof(config.topic_arns)),
                 unwrap=envelopes.documents,
                 totals=totals,
-                refused=refused,
             ),
             totals,
         )

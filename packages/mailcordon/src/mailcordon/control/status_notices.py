@@ -1,11 +1,12 @@
 """What people did on purpose, or what may be meant, shown beside the problems (control/status.py). Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mailcordon.control.problem import Problem
 from mailcordon.control.status_events import QUEUE_SILENT_MS, doubtful
 from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, refusals
-from mailcordon.messages import alarms, observing, status, times
+from mailcordon.messages import alarms, event_doors, observing, status, times
 
 CLOCK_NEWS_MS = 10 * MINUTE  #: a correction of a clock is shown this long
 REFUSAL_NEWS_MS = 10 * MINUTE  #: and the last refusal of a door
@@ -13,6 +14,7 @@ REFUSAL_NEWS_MS = 10 * MINUTE  #: and the last refusal of a door
 
 def notices(facts: Facts) -> Iterator[Problem]:
     yield from _door(facts)
+    yield from _event_doors(facts)
     yield from _observing(facts)
     for hold in facts.holds:
         yield Problem(
@@ -121,6 +123,26 @@ def _signal_notices(facts: Facts) -> Iterator[Problem]:
             sentence=status.status_management_unread(why=why),
             next=status.status_management_unread_next(),
             since=newest or None,
+        )
+
+
+def _event_doors(facts: Facts) -> Iterator[Problem]:
+    doors = [beat.facts.get("event_doors", {}) for beat in alive(facts, "api")]
+    last = max((door.get("last_refusal") or 0 for door in doors), default=0)
+    if facts.now - last < REFUSAL_NEWS_MS:
+        refused = Counter[str]()
+        for door in doors:
+            refused.update(door.get("refused") or {})
+        yield Problem(
+            code="pushed-events-refused",
+            check="feedback",
+            sentence=event_doors.status_refused(
+                count=sum(refused.values()),
+                codes=", ".join(f"{code} {count:,}" for code, count in refused.items()),
+                last=times.minute(last),
+            ),
+            next=event_doors.status_refused_next(),
+            since=last,
         )
 
 

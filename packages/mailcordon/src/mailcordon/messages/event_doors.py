@@ -77,6 +77,24 @@ def subscription_culprit(*, topic: str) -> str:
     return f"whoever called Unsubscribe for {topic} (CloudTrail names the caller)"
 
 
+@example(count=12, codes="foreign-topic 10, not-signed 2", last="29 Nov 2026 14:00 UTC")
+def status_refused(*, count: int, codes: str, last: str) -> str:
+    """In the status: what somebody sent as SNS in the last ten minutes was not believed."""
+    return (
+        f"Since they started, the API processes have refused {count:,} messages that were sent as SNS's ({codes}); "
+        f"the last was at {last}."
+    )
+
+
+@example()
+def status_refused_next() -> str:
+    """What to do about it."""
+    return (
+        "If one of your topics is meant, it loses these events: docs/events.md says what each code wants. Else nothing: "
+        "anybody can send to the address."
+    )
+
+
 # Firehose and EventBridge ---------------------------------------------------------------------------------------------------
 
 

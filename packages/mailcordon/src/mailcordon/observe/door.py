@@ -6,6 +6,7 @@ settles its own mail and says nothing of the absence of another one (docs/decisi
 """
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ BATCH = 500  #: events of one transaction
 GATHER = 0.02  #: seconds in which events of several callers gather
 MOST_WAITING = 60_000  #: events that are decoded and not stored yet; a batch of Firehose has fewer
 RETRY_AFTER = 2  #: seconds after which a caller may try again
+
+_log = logging.getLogger("mailcordon.events")
 
 Body = str | bytes
 
@@ -106,6 +109,11 @@ class DoorTotals:
     taken: Counter[str] = field(default_factory=Counter[str])  #: events that were stored, by door
     refused: Counter[str] = field(default_factory=Counter[str])  #: requests, by the code of `NotBelieved`
     last_event: int | None = None  #: milliseconds since 1970
+    last_refusal: int | None = None
+
+    def refuse(self, code: str) -> None:
+        self.refused[code] += 1
+        self.last_refusal = host_ms()
 
     def document(self) -> dict[str, object]:
         return {
@@ -113,6 +121,7 @@ class DoorTotals:
                 "taken": dict(self.taken),
                 "refused": dict(self.refused),
                 "last_event": self.last_event,
+                "last_refusal": self.last_refusal,
             }
         }
 
@@ -189,6 +198,11 @@ class Door:
             left = await self._batches.store(decoded, bodies, done)
         except Unreachable as error:
             self._fail_all(Unavailable(messages.database_away(str(error)), retry_after=RETRY_AFTER), batch)
+        except Exception:
+            # Whoever sent it sends it again, and must not end the process with that.
+            _log.exception("a batch of %d could be neither stored nor quarantined", len(batch))
+            for _, _, request in batch:
+                request.fail(Unavailable(messages.not_stored(), retry_after=RETRY_AFTER))
         except BaseException:
             self._fail_all(Unavailable(messages.stopping(), retry_after=RETRY_AFTER), batch)
             raise

@@ -20,7 +20,8 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from mailcordon.adapters.http import message_endpoint, problems
 from mailcordon.adapters.http.message_endpoint import Reply
-from mailcordon.adapters.http.request_headers import FIREHOSE_PATH, credentials, firehose_key
+from mailcordon.adapters.http.problems import FIREHOSE_PATH
+from mailcordon.adapters.http.request_headers import credentials, firehose_key
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import clock
 from mailcordon.core.errors import Forbidden, Unauthorised, Unavailable
@@ -92,7 +93,7 @@ _JSON = message_endpoint.JSON
 
 
 class EventDoors:
-    """`refused` is told the name of each refusal. `live` is for single events, `bulk` for batches."""
+    """`live` is for single events, `bulk` for batches."""
 
     def __init__(
         self,
@@ -107,7 +108,6 @@ class EventDoors:
         reader: EventReader,
         unwrap: Unwrap,
         totals: DoorTotals,
-        refused: Callable[[str], None] = lambda limit: None,
         now: Callable[[], int] = clock.host_ms,
     ) -> None:
         self._keys = keys
@@ -120,7 +120,6 @@ class EventDoors:
         self._reader = reader
         self._unwrap = unwrap
         self._totals = totals
-        self._refused = refused
         self._now = now
         self._certificates = _Certificates(sns.fetch)
         self._large = asyncio.Semaphore(1)
@@ -184,8 +183,7 @@ class EventDoors:
         _log.info("%s", messages.subscription_confirmed(asked.topic))
 
     def _not_believed(self, found: NotBelieved) -> Forbidden:
-        self._totals.refused[found.code] += 1
-        self._refused(f"event-{found.code}")
+        self._totals.refuse(found.code)
         if self._warnings.count(found.code) is not None:
             _log.warning("%s", messages.refused(found.code, found.why))
         return Forbidden(found.why, code=found.code)

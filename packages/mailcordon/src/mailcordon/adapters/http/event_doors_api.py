@@ -6,7 +6,7 @@ import msgspec
 
 from mailcordon.adapters.http import event_doors, problems
 from mailcordon.adapters.http.event_doors import FirehoseAnswer
-from mailcordon.adapters.http.request_headers import FIREHOSE_PATH
+from mailcordon.adapters.http.problems import FIREHOSE_PATH
 
 Schema = dict[str, Any]
 _OBJECT: Schema = {"type": "object"}

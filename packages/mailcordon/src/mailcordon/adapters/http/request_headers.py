@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from mailcordon.adapters.http.problems import Malformed
+from mailcordon.adapters.http.problems import FIREHOSE_PATH, Malformed
 from mailcordon.messages import api
 
-FIREHOSE_PATH = "/v1/events/firehose"
 _FIREHOSE_URL = FIREHOSE_PATH.encode()
 
 
