@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from mailcordon.core.clock import boot_time
 from mailcordon.observe.alerts import trouble
 from mailcordon.observe.alerts.nouns import Due, DueNotice
 from mailcordon.observe.alerts.ports import AlertStore, Courier, NotDelivered, NoticeStore
@@ -126,10 +127,13 @@ class Alerts:
     ) -> None:
         wait = every
         while not stop.is_set():
+            began = boot_time()
             try:
                 if await self._leads():
                     await duty()
-                wait = every
+                wait = max(
+                    every, 2 * (boot_time() - began)
+                )  # a thousand open incidents take it a third of the time
             except Exception as error:  # the database may be away: the next round reads everything anew
                 _LOG.warning(
                     "could not %s: %s; retrying in %.1f s", name, error or type(error).__name__, wait

@@ -16,7 +16,9 @@ order by c.name;
 
 -- name: incidents_to_tell
 -- Open ones, and closed ones of which something is on its way or a channel has still to hear that they are closed.
-select i.*, t.slug from incident i left join tenant t on t.id = i.tenant
+select i.id, i.kind, i.cause, i.severity, i.scope, i.name, i.tenant, i.lane, i.culprit, i.sentence, i.next, i.command, i.since, i.opened_at,
+       i.mitigated_at, i.mitigated_by, i.acknowledged_at, i.acknowledged_by, i.closed_at, i.closed_by, i.closed_because, i.concerned, t.slug
+from incident i left join tenant t on t.id = i.tenant
 where i.id in (
     select id from incident where closed_at is null
     union
@@ -25,7 +27,8 @@ order by i.id limit 2000;
 
 -- name: threads
 -- Of these incidents.
-select * from alert where incident = any ($1);
+select incident, channel, told_severity, told_culprit, told_acknowledged, told_closed, reminders, remind_at, what, tries
+from alert where incident = any ($1);
 
 -- name: told_lately
 -- How many incidents each channel was told of for the first time since $1.
@@ -58,7 +61,9 @@ returning a.id, a.incident, a.channel, a.what, a.number, a.tries;
 
 -- name: incident
 -- As it is when the message is written.
-select i.*, t.slug from incident i left join tenant t on t.id = i.tenant where i.id = $1;
+select i.id, i.kind, i.cause, i.severity, i.scope, i.name, i.tenant, i.lane, i.culprit, i.sentence, i.next, i.command, i.since, i.opened_at,
+       i.mitigated_at, i.mitigated_by, i.acknowledged_at, i.acknowledged_by, i.closed_at, i.closed_by, i.closed_because, i.concerned, t.slug
+from incident i left join tenant t on t.id = i.tenant where i.id = $1;
 
 -- name: done_about
 -- What was done, the latest last.
