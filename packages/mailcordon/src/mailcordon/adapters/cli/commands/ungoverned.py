@@ -126,8 +126,10 @@ async def show_sender(
     app,
     "expect",
     examples="""
-mailcordon ungoverned expect mail.acme.example --caller shop --until 14d --because "the old shop until it is migrated"
-mailcordon ungoverned expect old.example --until 30d --because "retired in December"
+mailcordon ungoverned expect mail.acme.example --caller shop --until 14d \\
+    --because "the old shop until it is migrated"
+mailcordon ungoverned expect old.example --until 30d \\
+    --because "retired in December"
 """,
 )
 async def expect(
