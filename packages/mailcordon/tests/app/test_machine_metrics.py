@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailcordon.app import machine_metrics
+from mailcordon.app import machine_metrics, machine_state
 from mailcordon.config import Config
 from mailcordon.config.metrics import MetricsEndpoint
 from mailcordon.control.machine_state import State
@@ -58,20 +58,20 @@ class Reader:
 async def test_the_state_is_read_once_for_all_who_ask_and_anew_later(monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Reader()
     reader.away = False
-    kept = machine_metrics.Kept(reader)
+    kept = machine_state.Kept(reader)
     first = await asyncio.gather(*(kept.read() for _ in range(5)))
     assert reader.read == 1
     assert first[0] is not None
     assert await kept.read() is first[0]
-    monkeypatch.setattr(machine_metrics, "STATE_FRESH", -1.0)
+    monkeypatch.setattr(machine_state, "STATE_FRESH", -1.0)
     await kept.read()
     assert reader.read == 2
 
 
 async def test_while_the_database_is_away_nothing_old_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine_metrics, "STATE_FRESH", -1.0)
+    monkeypatch.setattr(machine_state, "STATE_FRESH", -1.0)
     reader = Reader()
-    kept = machine_metrics.Kept(reader)
+    kept = machine_state.Kept(reader)
     reader.away = False
     assert await kept.read() is not None
     reader.away = True

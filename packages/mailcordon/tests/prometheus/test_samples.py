@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mailcordon.adapters.prometheus import exposition
 from mailcordon.adapters.prometheus.families import OF_ROLE, STATE, Family
-from mailcordon.adapters.prometheus.samples import Sample, of_role, of_state
+from mailcordon.adapters.prometheus.samples import Sample, of_role
+from mailcordon.adapters.prometheus.state_samples import of_state
 from mailcordon.control import status
 from mailcordon.control.facts import ControlFacts
 from mailcordon.control.machine_state import (

@@ -31,7 +31,16 @@ from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.adapters.ses.feedback_look import FeedbackLook
 from mailcordon.adapters.ses.queue import open_queue
-from mailcordon.app import alerts, checkpoints, heartbeat, incidents, mac_keys, machine_metrics, wiring
+from mailcordon.app import (
+    alerts,
+    checkpoints,
+    heartbeat,
+    incidents,
+    mac_keys,
+    machine_metrics,
+    machine_state,
+    wiring,
+)
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control import reconcile, retention, retirement, schedule, unlisting
@@ -216,10 +225,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(checkpoints.written(config, pool))
         told = await stack.enter_async_context(incidents.running(config, stop, stand_by=False))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=False))
-        state = MachineStateReader(pool, families.TOP_LANES)
+        state = machine_state.Kept(MachineStateReader(pool, families.TOP_LANES))
         facts = await stack.enter_async_context(
             machine_metrics.served(
-                config, "control", lambda: {**services.facts.document(), **told.document()}, state=state
+                config,
+                "control",
+                lambda: {**services.facts.document(), **told.document()},
+                state=state.samples,
             )
         )
         async with heartbeat.beating("control", config.login_url("control"), facts):

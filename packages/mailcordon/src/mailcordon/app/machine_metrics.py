@@ -6,8 +6,7 @@ Monitoring must not stop what it watches: a port that is in use is said in the l
 import asyncio
 import contextlib
 import socket
-import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 import structlog
 
@@ -18,17 +17,14 @@ from mailcordon.adapters.prometheus.samples import Sample
 from mailcordon.app.heartbeat import Facts
 from mailcordon.config import Config
 from mailcordon.config.metrics import USUAL_PORTS
-from mailcordon.control.machine_state import State, StateReader
-from mailcordon.core.errors import Unavailable
 from mailcordon.core.health import Role
-from mailcordon.core.log_limit import LogLimit
 from mailcordon.host import listening
 from mailcordon.host.listening import PortTaken
 from mailcordon.messages import machine_metrics
 
-#: Seconds in which another scrape gets the state that was read before: two Prometheus servers read the database once.
-STATE_FRESH = 10.0
 PORT_RETRY = 5.0  #: seconds
+
+State = Callable[[], Awaitable[Iterable[Sample]]]
 
 _log = structlog.get_logger("mailcordon.app")
 
@@ -40,9 +36,10 @@ async def served(
     facts: Facts,
     more: Callable[[], Iterable[Sample]] = lambda: (),
     *,
-    state: StateReader | None = None,
+    state: State | None = None,
 ) -> AsyncGenerator[Facts]:
-    """Yields `facts` with the address of the endpoint, for the heartbeat. `more`: samples that are not in the facts."""
+    """Yields `facts` with the address of the endpoint, for the heartbeat. `more`: samples that are not in the facts.
+    `state`: those of the whole installation."""
     address: list[str] = []
     serving = asyncio.create_task(_serve(config, role, _Page(config, role, facts, more, state), address))
     try:
@@ -83,11 +80,11 @@ class _Page:
         role: Role,
         facts: Facts,
         more: Callable[[], Iterable[Sample]],
-        state: StateReader | None,
+        state: State | None,
     ) -> None:
         self._config, self._facts, self._more = config, facts, more
         self._role: Role = role
-        self._state = None if state is None else Kept(state)
+        self._state = state
 
     async def make(self, accept: str) -> tuple[bytes, str]:
         await exposition.load()
@@ -100,33 +97,5 @@ class _Page:
             *samples.of_role(self._role, self._facts(), self._more()),
         ]
         if self._state is not None:
-            found += samples.of_state(await self._state.read())
+            found += await self._state()
         return exposition.render(families.OF_ROLE[self._role], found, accept)
-
-
-class Kept:
-    """One reading answers everybody who asks within STATE_FRESH seconds."""
-
-    def __init__(self, reader: StateReader) -> None:
-        self._reader = reader
-        self._began = float("-inf")
-        self._reading: asyncio.Task[State | None] | None = None
-        self._logged = LogLimit()
-
-    async def read(self) -> State | None:
-        if self._reading is None or (self._reading.done() and time.monotonic() - self._began > STATE_FRESH):
-            self._began = time.monotonic()
-            self._reading = asyncio.create_task(self._read())
-        return await asyncio.shield(self._reading)
-
-    async def _read(self) -> State | None:
-        """None if the database cannot be read."""
-        try:
-            return await self._reader.state()
-        except (Unavailable, TimeoutError) as problem:
-            if self._logged.count("state"):
-                _log.warning("the state could not be read for metrics", problem=str(problem))
-        except Exception:
-            if self._logged.count("failed"):
-                _log.exception("the state could not be read for metrics")
-        return None

@@ -1,21 +1,13 @@
-"""Samples from what a process reports of itself (its `facts`, as in the heartbeat) and from the state of the installation.
+"""Samples from what a process reports of itself (its `facts`, as in the heartbeat).
 
 A value that is not known gives no sample: a made-up 0 would look well.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-from mailcordon.control import status
-from mailcordon.control.machine_state import State
-from mailcordon.control.problem import CHECKS
-from mailcordon.control.status_facts import Facts, alive
-from mailcordon.core.feedback import Signal
-from mailcordon.core.health import ROLES, Role
+from mailcordon.core.health import Role
 from mailcordon.core.histogram import Histogram
-from mailcordon.core.incident import Kind
-from mailcordon.core.priority import Class
 
 
 class Sample(NamedTuple):
@@ -36,8 +28,8 @@ def of_role(role: Role, facts: Document, histograms: Iterable[Sample] = ()) -> I
 
 def _api(facts: Document) -> Iterator[Sample]:
     yield Sample("accepted_deliveries_total", (), facts["accepted"])
-    yield from _time("last_accepted_timestamp_seconds", facts["last_accepted"])
-    yield from _seconds("clock_skew_seconds", facts["skew_ms"])
+    yield from at("last_accepted_timestamp_seconds", facts["last_accepted"])
+    yield from seconds("clock_skew_seconds", facts["skew_ms"])
     door: Document = facts["door"]
     for limit, count in sorted(door["refused"].items()):
         yield Sample("door_refusals_total", (limit,), count)
@@ -58,8 +50,8 @@ def _dispatch(facts: Document) -> Iterator[Sample]:
     yield Sample("calls_in_flight", (), facts["in_flight"])
     yield Sample("results_rejected", (), facts["rejected"])
     yield Sample("dispatch_stopped", (), float(facts["stopped"] is not None))
-    yield from _time("last_claim_timestamp_seconds", facts["last_claim"])
-    yield from _time("last_sent_timestamp_seconds", facts["last_success"])
+    yield from at("last_claim_timestamp_seconds", facts["last_claim"])
+    yield from at("last_sent_timestamp_seconds", facts["last_success"])
 
 
 def _observe(facts: Document) -> Iterator[Sample]:
@@ -71,13 +63,13 @@ def _observe(facts: Document) -> Iterator[Sample]:
         yield Sample("queue_unverified_messages_total", name, queue["unverified"])
         yield Sample("queue_odd_events_total", name, queue["odd"])
         yield Sample("queue_receiving", name, float(queue["live"]))
-        yield from _time("queue_last_receive_timestamp_seconds", queue["last_receive"], name)
-        yield from _time("queue_last_event_timestamp_seconds", queue["last_event"], name)
+        yield from at("queue_last_receive_timestamp_seconds", queue["last_receive"], name)
+        yield from at("queue_last_event_timestamp_seconds", queue["last_event"], name)
 
 
 def _control(facts: Document) -> Iterator[Sample]:
-    yield from _time("last_reconcile_timestamp_seconds", facts["last_reconcile"])
-    yield from _time("last_account_timestamp_seconds", facts["last_account"])
+    yield from at("last_reconcile_timestamp_seconds", facts["last_reconcile"])
+    yield from at("last_account_timestamp_seconds", facts["last_account"])
     calls: Document = facts["calls"] or {}
     if (rate := calls.get("calls_per_second_now")) is not None:
         yield Sample("ses_calls_allowed_per_second", (), rate)
@@ -89,122 +81,10 @@ def _control(facts: Document) -> Iterator[Sample]:
         yield Sample("management_events_total", (verdict,), count)
 
 
-def of_state(state: State | None) -> Iterator[Sample]:
-    """None: the database could not be read."""
-    yield Sample("state_read_success", (), float(state is not None))
-    if state is None:
-        return
-    facts = state.facts
-    yield Sample("state_read_timestamp_seconds", (), facts.now / 1000)
-    yield from _problems(facts)
-    yield from _mail(state)
-    yield from _ways_out(state)
-    yield from _feedback(facts)
-    yield from _house(facts)
-    yield from _incidents(state)
-    yield from _lanes(state)
+def at(name: str, ms: int | None, labels: tuple[str, ...] = ()) -> Iterator[Sample]:
+    return seconds(name, ms, labels)
 
 
-def _problems(facts: Facts) -> Iterator[Sample]:
-    """As `mailcordon status` judges. Checks without a problem are 0 with an empty code."""
-    found = Counter((one.check, one.code) for one in status.judge(facts).problems)
-    for check in CHECKS:
-        codes = sorted(code for of, code in found if of == check)
-        for code in codes or [""]:
-            yield Sample("problems", (check, code), found[check, code])
-    for role in ROLES:
-        yield Sample("processes_running", (role,), len(alive(facts, role)))
-
-
-def _mail(state: State) -> Iterator[Sample]:
-    facts = state.facts
-    since = {one.class_: one.since for one in facts.waiting}
-    queued: Counter[Class] = Counter()
-    for lane in state.lanes:
-        queued[lane.class_] += lane.deliveries
-    for class_ in Class:
-        yield Sample("queued_deliveries", (class_.word,), queued[class_])
-        waited = 0 if class_ not in since else max(0, facts.now - since[class_])
-        if "waiting mail" not in facts.unread:
-            yield Sample("oldest_waiting_seconds", (class_.word,), waited / 1000)
-    for why, count in state.waiting.items():
-        yield Sample("waiting_deliveries", (why,), count)
-    if "unknown outcomes" not in facts.unread:
-        yield Sample("unknown_outcomes_overdue", (), 0 if facts.overdue is None else facts.overdue.count)
-    if "set-aside mail" not in facts.unread:
-        yield Sample("set_aside_waiting", (), facts.set_aside)
-
-
-def _ways_out(state: State) -> Iterator[Sample]:
-    facts = state.facts
-    for hold in state.holds:
-        yield Sample("holds_open", (hold.owner, "stops" if hold.stops else "slows"), hold.count)
-    for (scope, cause), count in sorted(Counter((one.scope, str(one.cause)) for one in facts.stops).items()):
-        yield Sample("stops_open", (scope, cause), count)
-    for account in facts.accounts:
-        cell = (account.cell,)
-        quota = float("inf") if account.max_24h < 0 else account.max_24h
-        yield Sample("account_quota", cell, quota)
-        yield Sample("account_sent_24h", cell, account.sent_24h)
-        yield Sample("account_sending_enabled", cell, float(account.enabled))
-        yield from _time("account_polled_timestamp_seconds", account.polled_at, cell)
-
-
-def _feedback(facts: Facts) -> Iterator[Sample]:
-    losses = Counter(one.signal for one in facts.losses)
-    if "feedback" not in facts.unread:
-        for signal in sorted({*get_args(Signal), *losses}):
-            yield Sample("feedback_losses_open", (signal,), losses[signal])
-    yield from _time("last_call_with_send_event_timestamp_seconds", facts.seen_call)
-    yield from _time("counts_folded_timestamp_seconds", facts.folded_at or None)
-
-
-def _house(facts: Facts) -> Iterator[Sample]:
-    if "resources at SES" not in facts.unread:
-        yield Sample("findings_open", (), len(facts.findings))
-    if "domains" not in facts.unread:
-        yield Sample("domains_lapsed", (), len(facts.lapsed))
-    if facts.storage is not None and facts.storage.days_left is not None:
-        yield Sample("partitions_ahead", (), facts.storage.days_left)
-    if "snapshots" not in facts.unread:
-        yield Sample("oldest_snapshot_seconds", (), facts.snapshot_seconds or 0.0)
-    for kind in facts.quarantine:
-        yield Sample("quarantine_entries", (kind.why,), kind.entries)
-        yield Sample("quarantine_bytes", (kind.why,), kind.bytes)
-
-
-def _incidents(state: State) -> Iterator[Sample]:
-    open_ = {(one.kind, one.severity): one.count for one in state.incidents}
-    kinds = sorted({*Kind, *(kind for kind, _ in open_)})
-    for kind in kinds:
-        for severity in ("critical", "high", "medium", "low"):
-            yield Sample("incidents_open", (kind, severity), open_.get((kind, severity), 0))
-    oldest: dict[str, int] = {}
-    for one in state.incidents:
-        oldest[one.kind] = min(one.since, oldest.get(one.kind, one.since))
-    for kind, since in sorted(oldest.items()):
-        yield from _time("incident_oldest_open_timestamp_seconds", since, (kind,))
-    for one in state.times:
-        for name, values in (("identify", one.identify_ms), ("mitigate", one.mitigate_ms)):
-            for quantile, value in zip(("0.5", "0.95"), values or (), strict=False):
-                yield Sample(f"incident_time_to_{name}_seconds", (one.kind, quantile), value / 1000)
-
-
-def _lanes(state: State) -> Iterator[Sample]:
-    queued: Counter[tuple[str, str]] = Counter()
-    for lane in state.lanes:
-        queued[lane.tenant, lane.type] += lane.deliveries
-    for (tenant, type), count in queued.items():
-        yield Sample("lane_queued_deliveries", (tenant, type), count)
-    for lane in state.last_hour:
-        for outcome, count in lane.outcomes.items():
-            yield Sample("lane_last_hour_deliveries", (lane.tenant, lane.type, outcome), count)
-
-
-def _time(name: str, ms: int | None, labels: tuple[str, ...] = ()) -> Iterator[Sample]:
-    return _seconds(name, ms, labels)
-
-
-def _seconds(name: str, ms: float | None, labels: tuple[str, ...] = ()) -> Iterator[Sample]:
+def seconds(name: str, ms: float | None, labels: tuple[str, ...] = ()) -> Iterator[Sample]:
     if ms is not None:
         yield Sample(name, labels, ms / 1000)
