@@ -13,11 +13,13 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio.from_thread
@@ -131,6 +133,34 @@ def system() -> Iterator[systems.System]:
     """One running system for all tests that do it no harm: each uses tenants of its own."""
     with short_directory() as home, systems.running(home) as running:
         yield running
+
+
+#: Seconds after its last test until a system ends that no test of this worker needs at present. A start costs as much CPU as a
+#: minute of idling.
+IDLE_SECONDS = 30.0
+_last_use = pytest.StashKey[tuple[float, Any]]()
+
+
+def _shared_system(item: pytest.Item | None) -> Any:
+    """The definition of the session's system, if the test uses it and not one of its module's own with that name."""
+    found = getattr(item, "_fixtureinfo", None)
+    definitions = () if found is None else found.name2fixturedefs.get("system", ())
+    return definitions[-1] if definitions and definitions[-1].scope == "session" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Ends a system that idles: its six processes would take CPU from all other tests until the end of the run."""
+    stash = item.config.stash
+    if definition := _shared_system(item):
+        stash[_last_use] = (time.monotonic(), definition)
+        return
+    if _last_use not in stash or _shared_system(nextitem):
+        return
+    at, definition = stash[_last_use]
+    if time.monotonic() - at > IDLE_SECONDS:
+        del stash[_last_use]
+        definition.finish(getattr(item, "_request"))  # noqa: B009 (pytest has no public way to end a fixture early)
 
 
 @pytest.fixture(scope="session")

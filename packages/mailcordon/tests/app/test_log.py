@@ -3,9 +3,6 @@
 import json
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,25 +104,6 @@ def test_a_process_that_does_not_start_says_why_in_json(tmp_path: Path, role: st
     lines = parsed(done.stderr.splitlines())
     assert {line["code"] for line in lines} == {"bad-config"}
     assert {line["role"] for line in lines} == {role}
-
-
-@pytest.fixture(scope="module")
-def json_system(short_home) -> Iterator[systems.System]:
-    with short_home() as home, systems.running(home, MAILCORDON_LOG="json") as system:
-        yield system
-
-
-def test_every_line_of_a_running_systems_roles_is_json(json_system: systems.System):
-    """With a restarted API, a request without a key, and PostgreSQL killed under all of them."""
-    json_system.wait_replaced("api", json_system.kill("api"))
-    systems.wait_until(json_system.healthy, "the API is back")
-    with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(f"{json_system.url}/v1/tenants", timeout=60)
-    json_system.wait_replaced("postgres", json_system.kill("postgres"))
-    systems.wait_until(json_system.healthy, "the database is back")
-    for role in ("api", "dispatch", "observe", "control"):
-        lines = parsed(json_system.log(role).splitlines())
-        assert "started" in [line["event"] for line in lines]
 
 
 #: Every way in which an error of the database gets into a line. The canary is a key, a row and a value.

@@ -338,6 +338,13 @@ async def test_service_stays_fair_while_dispatchers_die(stormy: systems.System) 
 
 
 @pytest.fixture
+async def mail(stormy: systems.System) -> AsyncIterator[Traffic]:
+    """On the same system: another one would cost a start."""
+    async with traffic.on(stormy) as mail:
+        yield mail
+
+
+@pytest.fixture
 async def slug(mail: Traffic) -> str:
     slug = f"acme-{secrets.token_hex(3)}"
     await mail.onboard({slug: ["password-reset", "newsletter"]})

@@ -1,11 +1,15 @@
-"""No log of a running system holds mail or keys: of slow statements, of statements that fail, of our own errors.
+"""The logs of a running system. With MAILCORDON_LOG=json every line of a role is a JSON object. No log holds mail or keys: of slow
+statements, of statements that fail, of our own errors.
 
 On a system of its own, whose database logs every statement as slow.
 """
 
 import base64
 import contextlib
+import json
 import secrets
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,7 +67,7 @@ def logs_with(home: Path, canary: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def talkative(short_home: Callable[[], contextlib.AbstractContextManager[Path]]) -> Iterator[systems.System]:
-    with short_home() as home, systems.running(home) as running:
+    with short_home() as home, systems.running(home, MAILCORDON_LOG="json") as running:
         yield running
 
 
@@ -99,6 +103,20 @@ async def test_no_log_holds_a_body_or_a_key_however_slow_or_wrong_a_statement_is
     assert " duration: " in log
     assert "insert into urgent_content" in log, "the statements are logged"
     assert logs_with(talkative.home, canary) == []
+
+
+def test_every_line_of_a_running_systems_roles_is_json(talkative: systems.System) -> None:
+    """With a restarted API, a request without a key, and PostgreSQL killed under all of them."""
+    talkative.wait_replaced("api", talkative.kill("api"))
+    systems.wait_until(talkative.healthy, "the API is back")
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{talkative.url}/v1/tenants", timeout=60)
+    talkative.wait_replaced("postgres", talkative.kill("postgres"))
+    systems.wait_until(talkative.healthy, "the database is back")
+    for role in ("api", "dispatch", "observe", "control"):
+        lines = [json.loads(line) for line in talkative.log(role).splitlines()]
+        assert all({"timestamp", "level", "role", "event"} <= set(line) for line in lines)
+        assert "started" in [line["event"] for line in lines]
 
 
 async def send(mail: Traffic, canary: str, type: str) -> int:
