@@ -1,5 +1,5 @@
-"""The logs of a running system. With MAILCORDON_LOG=json every line of a role is a JSON object. No log holds mail or keys: of slow
-statements, of statements that fail, of our own errors.
+"""The logs of a running system. With MAILCORDON_LOG=json every line of a role is a JSON object. No log holds mail or keys: of
+slow statements, of statements that fail, of our own errors.
 
 On a system of its own, whose database logs every statement as slow.
 """
