@@ -9,7 +9,7 @@ import socket
 
 from mailcordon.adapters.db import installation
 from mailcordon.adapters.db.alert_store import PostgresAlerts
-from mailcordon.adapters.db.secrets import make_secret_key
+from mailcordon.adapters.db.secrets import Vault, make_secret_key
 from mailcordon.app import alerts
 from mailcordon_fixtures.alerting import AlertWorld
 from mailcordon_fixtures.receiver import Receiver
@@ -309,3 +309,26 @@ async def test_a_receiver_that_never_answers_delays_no_other_channel(
         over.set()
         server.close()
         await told.rounds()
+
+
+async def test_a_channel_whose_secret_nobody_can_read_keeps_no_other_from_being_told(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add("lost", url=receiver.url)
+    await told.add("night", url=receiver.url)
+    other = Vault([make_secret_key()]).encrypt(b"{}")
+    await told.owner.execute("update alert_channel set secret = $1 where name = 'lost'", other)
+    await told.incident()
+    await told.rounds()
+    assert kinds(receiver) == ["incident.opened"]
+    assert [row["name"] for row in await told.alerts.failing(for_ms=0)] == ["lost"]
+
+
+async def test_an_incident_of_a_newer_version_keeps_no_other_from_being_told(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    await told.incident("newer:x", kind="of-a-newer-version")
+    known = await told.incident()
+    await told.rounds()
+    assert [got.json["data"]["incident"] for got in receiver.take()] == [known]

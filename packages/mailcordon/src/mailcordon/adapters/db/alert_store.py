@@ -8,7 +8,7 @@ import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
-from mailcordon.adapters.db.secrets import Vault
+from mailcordon.adapters.db.secrets import SecretsUnreadable, Vault
 from mailcordon.core.errors import Conflict
 from mailcordon.core.incident import Kind, ScopeKind
 from mailcordon.messages import alerts as messages
@@ -54,7 +54,8 @@ class PostgresAlerts:
             channels = [channel_of(row) for row in await conn.fetch(_SQL.channels, None)]
             if not channels or not await conn.fetchval(_SQL.lock_planning):
                 return 0
-            incidents = [incident_of(row) for row in await conn.fetch(_SQL.incidents_to_tell)]
+            rows = await conn.fetch(_SQL.incidents_to_tell)
+            incidents = [one for row in rows if (one := _known(row)) is not None]
             if not incidents:
                 return 0
             now = await self._now(conn)
@@ -79,12 +80,21 @@ class PostgresAlerts:
             leased = await conn.fetch(_SQL.lease, now, max(0, most), LEASE_MS, of_one, list(busy))
             if not leased:
                 return []
-            channels = {row["id"]: self._with_secret(row) for row in await conn.fetch(_SQL.channels, None)}
+            rows = {row["id"]: row for row in await conn.fetch(_SQL.channels, None)}
             open_incidents = await conn.fetchval(_SQL.open_incidents)
             found: list[Due] = []
             for row in leased:
-                incident = await conn.fetchrow(_SQL.incident, row["incident"])
-                if incident is None or row["channel"] not in channels:
+                stored = await conn.fetchrow(_SQL.incident, row["incident"])
+                incident = None if stored is None else _known(stored)
+                if incident is None or row["channel"] not in rows:
+                    continue
+                try:
+                    channel = self._with_secret(rows[row["channel"]])
+                except SecretsUnreadable as unreadable:  # the other channels are told, of this too
+                    again, tries = plan.retry_at(row["tries"] + 1, now), row["tries"] + 1
+                    why = str(unreadable)
+                    await conn.execute(_SQL.not_arrived, row["id"], row["number"], again, tries, why)
+                    await conn.execute(_SQL.channel_fails, row["channel"], now, why)
                     continue
                 done = await conn.fetch(_SQL.done_about, row["incident"])
                 found.append(
@@ -93,8 +103,8 @@ class PostgresAlerts:
                         message=message_id(row["id"], row["number"]),
                         what=What(row["what"]),
                         tries=row["tries"],
-                        channel=channels[row["channel"]],
-                        incident=incident_of(incident),
+                        channel=channel,
+                        incident=incident,
                         done=[Done(at=one["at"], author=one["author"], text=one["text"]) for one in done],
                         open_incidents=open_incidents,
                     )
@@ -358,6 +368,14 @@ def _thread(row: asyncpg.Record) -> Thread:
         what=None if row["what"] is None else What(row["what"]),
         tries=row["tries"],
     )
+
+
+def _known(row: asyncpg.Record) -> Incident | None:
+    """None for a kind or scope of a newer version: it must not keep the others from being told."""
+    try:
+        return incident_of(row)
+    except ValueError:
+        return None
 
 
 def incident_of(row: asyncpg.Record) -> Incident:

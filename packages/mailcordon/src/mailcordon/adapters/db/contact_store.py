@@ -11,7 +11,7 @@ import asyncpg
 from mailcordon.adapters.db import alert_store, connection_pool, queries, row_level_security, stop_row
 from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
-from mailcordon.adapters.db.secrets import Vault
+from mailcordon.adapters.db.secrets import SecretsUnreadable, Vault
 from mailcordon.core.hold import Hold
 from mailcordon.core.stop import Stop, StopScope, ends_when
 from mailcordon.messages import alerts as messages
@@ -85,7 +85,13 @@ class PostgresContacts:
             leased = await conn.fetch(_SQL.lease, await self._now(conn), most, LEASE_MS)
             found: list[DueNotice] = []
             for row in leased:
-                contact = await self._contact(conn, row["tenant"], row["form"])
+                try:
+                    contact = await self._contact(conn, row["tenant"], row["form"])
+                except SecretsUnreadable as unreadable:  # the other contacts are told
+                    tries = row["tries"] + 1
+                    again = plan.retry_at(tries, await self._now(conn))
+                    await conn.execute(_SQL.failed, row["id"], again, tries, str(unreadable))
+                    continue
                 items = [] if contact is None else await _items(conn, contact, json.loads(row["items"]))
                 if contact is None or not items:
                     await conn.execute(_SQL.failed, row["id"], None, row["tries"], None)
