@@ -132,8 +132,10 @@ async def test_doubtful_events_are_one_alarm_for_each_tenant_or_source_and_kind(
             tenant,
             minutes,
         )
-    found = {one.cause: one for one in await parts.alarms()}
+    alarms = await parts.alarms()
+    found = {one.cause: one for one in alarms}
     assert set(found) == {"integrity:tenant:acme", "integrity:source:outcome"}
+    assert len(alarms) == 2
     assert found["integrity:tenant:acme"].sentence.startswith("2 events from outcome about mail of acme")
     assert found["integrity:tenant:acme"].severity == "high"
 

@@ -89,7 +89,9 @@ async def test_a_finding_that_gets_worse_is_the_same_one(world: World) -> None:
     assert (before.id, before.impact, after.impact) == (after.id, "LOW", "HIGH")
 
 
-async def test_what_ses_does_not_answer_stays_as_it_was_and_is_told(world: World) -> None:
+@pytest.mark.parametrize("times", [None, 1])
+async def test_what_ses_does_not_answer_stays_as_it_was_and_is_told(world: World, times: int | None) -> None:
+    """All types, or the first one only."""
     world.find("mc-aaaaaaaaaaaa", "BOUNCE")
     assert len(await world.look()) == 1
     refused = {
@@ -97,6 +99,7 @@ async def test_what_ses_does_not_answer_stays_as_it_was_and_is_told(world: World
         "operation": "ListRecommendations",
         "code": "AccessDeniedException",
         "message": "not authorized",
+        **({} if times is None else {"count": times}),
     }
     fault = fault_calls.read(world.account, refused)
     fault_calls.start(world.account, fault, lambda _: 0)
