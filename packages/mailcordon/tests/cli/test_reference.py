@@ -29,7 +29,7 @@ def test_a_help_fits_80_columns_and_is_not_cut_short(path: str) -> None:
 @pytest.mark.parametrize("path", COMMANDS)
 def test_a_usage_line_names_its_arguments_in_capitals_without_braces(path: str) -> None:
     usage = HELPS[path].splitlines()[0]
-    assert re.fullmatch(rf"Usage: {path} \[OPTIONS\]( [A-Z_]+| \[[A-Z_]+\](\.\.\.)?)*", usage)
+    assert re.fullmatch(rf"Usage: {path} \[OPTIONS\]( [A-Z_]+(\.\.\.)?| \[[A-Z_]+\](\.\.\.)?)*", usage)
 
 
 def options(help: str) -> dict[str, str]:

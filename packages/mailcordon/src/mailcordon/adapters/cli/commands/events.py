@@ -69,7 +69,7 @@ async def replay(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="JSON lines, or Firehose's files of S3; gzip or not. - is stdin."
+            metavar="FILE", help="JSON lines, or Firehose's files of S3; gzip or not. - is stdin."
         ),
     ],
     skip: Annotated[
