@@ -24,6 +24,7 @@ from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.tenant_store import TenantStore
+from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
@@ -283,6 +284,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
     )
     look = FeedbackLook(world.administer, road, topic=topic, queue="mailcordon-outcome")
     watch = Watch(FeedbackStore(world.control, topic=topic), look, queue="mailcordon-outcome")
+    counts = UngovernedStore(world.control)
     services = schedule.Services(
         governor=world.governor,
         reconciler=world.reconciler,
@@ -320,6 +322,8 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         follow_plans=world.plans.follow,
         recheck_all=world.provision.recheck_all,
         watch_feedback=watch.advance,
+        count_sent=lambda: counts.count_sent("default", 0),
+        purge_ungoverned=lambda: counts.purge(90 * 86_400_000),
         reconciler_lock=world.provision.reconciler_lock,
         intervals=schedule.LOCAL,
         budget=world.administer.budget,
@@ -334,5 +338,6 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
             await asyncio.sleep(0.05)
         stop.set()
         await role
+    assert await world.owner.fetchval("select count(*) from ses_count") >= 1
     sets = await asyncio.to_thread(world.ses.list_configuration_sets)
     assert set(sets["ConfigurationSets"]) == {"ungoverned", "mc-urgent", "mc-transactional", "mc-marketing"}
