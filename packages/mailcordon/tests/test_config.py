@@ -242,3 +242,12 @@ def test_resolvers_are_addresses_with_an_optional_port() -> None:
         ("2001:db8::53", 53),
         ("2001:db8::54", 53),
     )
+
+
+def test_whoever_observes_only_needs_no_queue_and_no_topic(tmp_path: Path):
+    named = {name: value for name, value in AWS.items() if "QUEUE" not in name and "TOPIC" not in name}
+    found = read(tmp_path, **named, MAILCORDON_OBSERVE_ONLY="yes")
+    assert (found.outcome_queue_url, found.topic_arns, found.observe_only) == (None, frozenset(), True)
+    with pytest.raises(BadConfig):
+        read(tmp_path, **named, MAILCORDON_OBSERVE_ONLY="no")
+    assert read(tmp_path).observe_only is None

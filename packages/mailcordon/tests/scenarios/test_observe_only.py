@@ -214,6 +214,7 @@ def test_it_sends_nothing_and_is_well_without_a_dispatcher(shared: Shared) -> No
         "the worst tenant's, and nothing of ours"
     )
     assert {"observe-only", "mail-unmapped"} <= {one["code"] for one in state["notices"]}
+    assert "could not" not in system.log("control"), "no duty asks SES for what it may not"
     refused = system.cli("run", "dispatch")
     assert refused.returncode == 2
     assert "observes only" in refused.stderr

@@ -157,3 +157,36 @@ async def test_a_running_process_takes_over_a_rotated_mac_key(database: Any, tmp
     await mac_keys.refresh(ours, config, "observe")
     assert ours.mac_key != old
     await conn.close()
+
+
+async def test_the_mode_is_remembered_and_one_that_sends_cannot_observe_only(database: Any) -> None:
+    keys = [make_secret_key()]
+    conn = await engine.connect(database.dsn("control"))
+    made = await load_or_create_installation(conn, keys, "local")
+    assert not made.observe_only
+    for _ in range(2):
+        await installation.declare_mode(conn, observe_only=True, actor="test")
+    found = await load_installation(conn, keys)
+    assert found is not None
+    assert found.observe_only
+    actions = "select count(*) from audit where action = 'installation.mode'"
+    assert await conn.fetchval(actions) == 1, "only what changes is audited"
+
+    await installation.declare_mode(conn, observe_only=False, actor="test")
+    owner = await engine.connect(database.dsn("owner"))
+    await owner.execute(
+        "with t as (insert into tenant (key, slug) values ('mc-acmeacme', 'acme') returning id),"
+        " i as (insert into identity (tenant, domain) select id, 'acme.example' from t returning id, tenant),"
+        " s as (insert into configuration_set (name, kind, class) values ('mc-urgent', 'shared', 0) returning name),"
+        " u as (insert into turn (tenant, class) select id, 0 from t returning id, tenant),"
+        " l as (insert into lane (tenant, type, class, turn, expiry_ms, grace_ms, resend)"
+        "       select tenant, 1, 0, id, 1, 1, false from u returning id, tenant)"
+        " insert into route (lane, tenant, path, ses_tenant, identity, domain, configuration_set)"
+        " select l.id, l.tenant, 'isolated', 'mc-acmeacme', i.id, 'acme.example', s.name from l, i, s"
+    )
+    with pytest.raises(Refused) as refused:
+        await installation.declare_mode(conn, observe_only=True, actor="test")
+    assert refused.value.code == "sends-already"
+    assert not await conn.fetchval("select observe_only from installation")
+    await owner.close()
+    await conn.close()

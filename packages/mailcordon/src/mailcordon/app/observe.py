@@ -20,13 +20,14 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     """Reads both event queues, each with its own pipeline, so that the opens of a large mailing do not delay bounces."""
     installation = await wiring.installation(config, "observe")
     async with contextlib.AsyncExitStack() as stack:
-        signing = await stack.enter_async_context(credentials(config, stop, "observe"))
+        urls = [url for url in (config.outcome_queue_url, config.engagement_queue_url) if url is not None]
+        # Without a queue, events come over HTTP, and no credentials of AWS are needed.
+        signing = await stack.enter_async_context(credentials(config, stop, "observe")) if urls else None
         reader = wiring.event_reader(config)  # one, so that each certificate is fetched once
         await stack.enter_async_context(mac_keys.kept_fresh(installation, config, "observe"))
         pipelines: list[Pipeline] = []
-        for url in (config.outcome_queue_url, config.engagement_queue_url):
-            if url is None:
-                continue
+        for url in urls:
+            assert signing is not None
             queue = open_queue(
                 url,
                 region=config.region,

@@ -69,6 +69,7 @@ _ABOUT_SES = frozenset(
         "follow plans",
         "ask SES for the account's rate",
         "ask SES for paused tenants",
+        "read SES's findings",
         "forget addresses at SES",
         "read SES's suppression lists",
         "take open addresses off SES's lists",
