@@ -1,4 +1,4 @@
-"""Alerts about incidents, notices to tenants about their own mail, and why one of them did not arrive (docs/alerts.md)."""
+"""Alerts about incidents, the channels that they go over, and why one did not arrive (docs/alerts.md)."""
 
 from collections.abc import Sequence
 
@@ -260,84 +260,6 @@ def lane_same_domain(lane: str, domain: str) -> str:
     return f"its lane {lane} sends from {domain}, which the incident is about"
 
 
-# Notices to tenants ---------------------------------------------------------------------------------------------------------
-
-
-@example("acme", ended=False)
-@example("acme", ended=True)
-def notice_title(slug: str, *, ended: bool) -> str:
-    """The subject of what a tenant is told of its own mail."""
-    return f"Mail of {slug} {'is released' if ended else 'is held'}"
-
-
-@example("newsletter mail of acme", "bounces", _SINCE, None, "Ask for hold 12 to be lifted")
-@example("invoice mail of acme", "bounces", _SINCE, _SINCE + 3_600_000, "It ends by itself")
-def notice_held(mail: str, why: str, since: int, until: int | None, resume: str) -> str:
-    """A tenant is told that mail of its own is held, why, and how it is sent again."""
-    ends = "" if until is None else f" until {times.minute(until)}"
-    return (
-        f"Held: {mail}, since {times.minute(since)}{ends}. It is kept, and sent when the hold is over.\n"
-        f"Why: {why}\nTo resume: {resume}"
-    )
-
-
-@example("newsletter mail of acme", "bounces")
-def notice_ended(mail: str, why: str) -> str:
-    """A tenant is told that what held its mail is over."""
-    return f"Released: {mail}. It was held for: {why}"
-
-
-@example("mail.acme.example")
-def resume_domain(domain: str) -> str:
-    """How a tenant resumes mail that is held for its domain."""
-    return (
-        f"publish the DNS records of {domain} (GET /v1/identities/{domain}/records); the mail is sent by itself once they"
-        " are found"
-    )
-
-
-@example(12)
-def resume_person(hold: int) -> str:
-    """How a tenant resumes mail that a person held."""
-    return f"clear up the reason with the people who run this platform, and ask them to lift hold {hold}"
-
-
-@example(12)
-def resume_policy(hold: int) -> str:
-    """How a tenant resumes mail that a rule held."""
-    return f"remove the reason; the hold is lifted by itself then. Questions: name hold {hold}"
-
-
-@example()
-def resume_until() -> str:
-    """How a tenant resumes mail whose hold has an end."""
-    return "nothing is needed: it ends by itself at that time"
-
-
-@example("SES accepts a test mail")
-def resume_stop(ends: str) -> str:
-    """How a tenant resumes mail that Amazon SES refuses."""
-    return f"it ends by itself when {ends}"
-
-
-@example()
-def another_tenant() -> str:
-    """Stands for the name of another tenant in a reason that a tenant is told."""
-    return "another tenant"
-
-
-@example()
-def left_out() -> str:
-    """Stands for a secret in a reason that a tenant is told."""
-    return "(left out)"
-
-
-@example("acme", "mail.acme.example")
-def mail_from_domain(slug: str, domain: str) -> str:
-    """Names the mail that a stop of a domain covers, for the tenant."""
-    return f"all mail of {slug} from {domain}"
-
-
 # Setting channels and contacts ----------------------------------------------------------------------------------------------
 
 
@@ -415,12 +337,6 @@ def one_address() -> str:
     return "must be given, or url, and not both"
 
 
-@example("acme", "email")
-def no_contact(slug: str, form: str) -> str:
-    """A tenant's contact is named that does not exist."""
-    return f"{slug} has no {form} contact"
-
-
 @example()
 def email_channel_missing() -> str:
     """A tenant's contact by e-mail is set, and no lane carries such mail."""
@@ -492,26 +408,6 @@ def acknowledged(incident: int) -> str:
     return f"Incident {incident} is acknowledged: no channel is reminded of it any more."
 
 
-@example("acme", "email", "ops@acme.example", ["holds"], None)
-@example("acme", "webhook", "hooks.acme.example", ["holds"], "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-def contact_set(slug: str, form: str, target: str, tell: list[str], secret: str | None) -> str:
-    """After a tenant's contact was set."""
-    said = f"{slug} is told by {form} ({target}): {', '.join(tell) if tell else 'nothing'}"
-    return said if secret is None else f"{said}. The signing secret, shown once:\n\n  {secret}"
-
-
-@example("acme", "email")
-def contact_removed(slug: str, form: str) -> str:
-    """After a tenant's contact was removed."""
-    return f"{slug} has no {form} contact any more"
-
-
-@example("acme")
-def contacts_none(slug: str) -> str:
-    """A tenant has no contact."""
-    return f"{slug} has no contact: it is told nothing. Set one with `mailcordon tenant contact {slug} --email ADDRESS`."
-
-
 @example()
 def one_form() -> str:
     """`alert channel add` without a form, or with two."""
@@ -567,10 +463,3 @@ def state_closed() -> str:
 def state_problem(why: str) -> str:
     """`alert list`: the last message did not arrive."""
     return f"not delivered: {why}"
-
-
-@example("hold", "12", ended=False)
-@example("hold", "12", ended=True)
-def notice_item(kind: str, number: str, ended: bool) -> str:
-    """`tenant notices`: what a notice was about."""
-    return f"{kind} {number} {'over' if ended else 'began'}"

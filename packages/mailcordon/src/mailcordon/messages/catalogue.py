@@ -21,7 +21,7 @@ SUBJECTS = (
     "incidents",
     "alarms",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
-    "alerts",
+    *("alerts", "notices"),
     "ungoverned",
     "metrics",
     "rate_alarms",

@@ -14,8 +14,8 @@ from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.secrets import SecretsUnreadable, Vault
 from mailcordon.core.hold import Hold
 from mailcordon.core.stop import Stop, StopScope, ends_when
-from mailcordon.messages import alerts as messages
 from mailcordon.messages import holds as hold_messages
+from mailcordon.messages import notices as words
 from mailcordon.observe.alerts import plan
 from mailcordon.observe.alerts.nouns import (
     Channel,
@@ -270,16 +270,16 @@ def _of_hold(hold: Hold, evidence: Mapping[str, object], type: str | None, slug:
 def _resume(hold: Hold, evidence: Mapping[str, object]) -> str:
     domain = evidence.get("identity")
     if hold.owner == "policy" and isinstance(domain, str):
-        return messages.resume_domain(domain)
+        return words.resume_domain(domain)
     if hold.until is not None:
-        return messages.resume_until()
-    return messages.resume_policy(hold.id) if hold.owner == "policy" else messages.resume_person(hold.id)
+        return words.resume_until()
+    return words.resume_policy(hold.id) if hold.owner == "policy" else words.resume_person(hold.id)
 
 
 def _of_stop(stop: Stop, type: str | None, slug: str, *, ended: bool) -> Item:
     mail = hold_messages.mail_of(slug, type=type if stop.scope is StopScope.LANE else None)
     if stop.scope is StopScope.IDENTITY:
-        mail = messages.mail_from_domain(slug, stop.name)
+        mail = words.mail_from_domain(slug, stop.name)
     return Item(
         kind="stop",
         number=stop.id,
@@ -288,16 +288,16 @@ def _of_stop(stop: Stop, type: str | None, slug: str, *, ended: bool) -> Item:
         why=stop.because,
         since=stop.since,
         until=None,
-        resume=messages.resume_stop(ends_when(stop.cause)),
+        resume=words.resume_stop(ends_when(stop.cause)),
     )
 
 
 def _cleaned(item: Item, others: Sequence[str]) -> Item:
     """Without names of other tenants, and without what looks like a secret: a person wrote the reason for people here."""
-    why = _SECRETS.sub(messages.left_out(), item.why)
+    why = _SECRETS.sub(words.left_out(), item.why)
     for name in sorted(others, key=len, reverse=True):
         whole = rf"(?<![A-Za-z0-9.-]){re.escape(name)}(?![A-Za-z0-9-])"
-        why = re.sub(whole, messages.another_tenant(), why, flags=re.IGNORECASE)
+        why = re.sub(whole, words.another_tenant(), why, flags=re.IGNORECASE)
     return Item(
         kind=item.kind,
         number=item.number,

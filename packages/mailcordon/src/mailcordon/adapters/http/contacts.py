@@ -16,8 +16,8 @@ from mailcordon.control import lookup
 from mailcordon.control.views import Reads
 from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.principal import ADMIN, OPERATE
-from mailcordon.messages import alerts as messages
 from mailcordon.messages import api
+from mailcordon.messages import notices as words
 from mailcordon.observe.alerts.channels import Channels
 from mailcordon.observe.alerts.nouns import CONTACT_FORMS, Contact, ContactForm, NoticeView
 from mailcordon.observe.alerts.ports import ContactReads
@@ -135,7 +135,7 @@ def routes(services: ContactServices) -> list[HTTPRouteHandler]:
         reason = shapes.reason(because)
         kind, tenant = _form(form), await lookup.tenant_id(reads, slug)
         if not await contacts.remove(tenant, slug, kind, actor=actor, because=reason):
-            raise NotFound(messages.no_contact(slug, kind), code="no-such-contact")
+            raise NotFound(words.no_contact(slug, kind), code="no-such-contact")
         return ContactRemoved(slug, kind)
 
     @post(

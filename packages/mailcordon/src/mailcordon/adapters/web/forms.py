@@ -7,6 +7,7 @@ from typing import Any
 
 from mailcordon.core.incident import Severity
 from mailcordon.messages import alerts as messages
+from mailcordon.messages import notices as words
 from mailcordon.observe.alerts.nouns import Due, DueNotice, Incident, What
 
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -112,12 +113,12 @@ def notice(due: DueNotice, now: int) -> tuple[str, str]:
     """Subject and text of what a tenant is told."""
     ended = all(item.ended for item in due.items)
     parts = [
-        messages.notice_ended(item.mail, item.why)
+        words.notice_ended(item.mail, item.why)
         if item.ended
-        else messages.notice_held(item.mail, item.why, item.since, item.until, item.resume)
+        else words.notice_held(item.mail, item.why, item.since, item.until, item.resume)
         for item in due.items
     ]
-    return messages.notice_title(due.contact.slug, ended=ended), "\n\n".join(parts)
+    return words.notice_title(due.contact.slug, ended=ended), "\n\n".join(parts)
 
 
 def notice_webhook(due: DueNotice, now: int) -> bytes:

@@ -15,6 +15,7 @@ from mailcordon.core.incident import SEVERITIES, Kind, Severity
 from mailcordon.core.principal import Principal
 from mailcordon.messages import alerts as messages
 from mailcordon.messages import api
+from mailcordon.messages import notices as words
 from mailcordon.observe.alerts.nouns import FORMS, Channel, Contact, ContactForm, Form
 from mailcordon.observe.alerts.ports import Courier, NotDelivered
 
@@ -252,7 +253,7 @@ class Channels:
         """Sends a test message. Returns why it did not arrive. Raises NotFound."""
         contact = await self._contacts.contact(tenant, form)
         if contact is None:
-            raise NotFound(messages.no_contact(slug, form), code="no-such-contact")
+            raise NotFound(words.no_contact(slug, form), code="no-such-contact")
         return await _tried(self._courier.greet(contact, await self._store.now()))
 
     async def _carrier(self, name: str | None) -> Channel:

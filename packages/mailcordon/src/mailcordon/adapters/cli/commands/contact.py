@@ -12,6 +12,7 @@ from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import alerts as messages
 from mailcordon.messages import cli as cli_messages
+from mailcordon.messages import notices as words
 
 app = typer.Typer()  # its commands are part of `mailcordon tenant`
 
@@ -77,10 +78,10 @@ async def contact(
     elif remove is not None:
         gone = path("tenants", tenant, "contacts", remove)
         found = await cli.api.call("DELETE", gone, query={"because": because or ""})
-        cli.show_result(found, messages.contact_removed(tenant, remove))
+        cli.show_result(found, words.contact_removed(tenant, remove))
     elif email is None and webhook is None:
         found = await cli.api.get(contacts)
-        none = [messages.contacts_none(tenant)]
+        none = [words.contacts_none(tenant)]
         cli.show_result(found, *([_contacts(children(found, "items"))] if found["items"] else none))
     else:
         body: Document = {"tell": [] if tell == "nothing" else [tell]}
@@ -88,7 +89,7 @@ async def contact(
         body |= {key: text for key, text in more.items() if text is not None}
         made = await cli.api.call("PUT", contacts, body=body)
         contact, secret = child(made, "contact"), made.get("secret")
-        said = messages.contact_set(
+        said = words.contact_set(
             tenant,
             plain(contact.get("form")),
             plain(contact.get("target")),
@@ -106,7 +107,7 @@ async def notices(cli: Cli, tenant: Tenant, limit: Limit = 100) -> None:
         (
             str(item.get("id")),
             item.get("form"),
-            ", ".join(messages.notice_item(plain(one.get("kind")), plain(one.get("number")), bool(one.get("ended")))
+            ", ".join(words.notice_item(plain(one.get("kind")), plain(one.get("number")), bool(one.get("ended")))
                       for one in children(item, "items")),
             when(item.get("made_at")),
             when(item.get("sent_at")),
