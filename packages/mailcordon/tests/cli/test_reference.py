@@ -1,35 +1,43 @@
 """docs/reference/commands.md is the help of every command, whole, at 80 columns."""
 
+import functools
 import re
 from pathlib import Path
-
-import pytest
 
 from mailcordon import __main__ as program
 from mailcordon.adapters.cli import reference
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "commands.md"
-HELPS = dict(reference.helps(program.command_line()))
-COMMANDS = {path: help for path, help in HELPS.items() if "\nCommands:\n" not in help}
+
+
+@functools.cache
+def helps() -> dict[str, str]:
+    """Of every command and group. Made when the first test needs them: each worker imports this module."""
+    return dict(reference.helps(program.command_line()))
+
+
+def commands() -> dict[str, str]:
+    return {path: help for path, help in helps().items() if "\nCommands:\n" not in help}
 
 
 def test_the_page_shows_the_commands_as_they_are() -> None:
     assert PAGE.read_text() == reference.page(program.command_line()), "run `./dev messages`"
 
 
-@pytest.mark.parametrize("path", HELPS)
-def test_a_help_fits_80_columns_and_is_not_cut_short(path: str) -> None:
-    lines = HELPS[path].splitlines()
-    assert [line for line in lines if len(line) > 80] == []
-    # "..." is text in examples and in COMMAND [ARGS]...; at the end of a line the formatter has cut it.
-    cut = [line for line in lines if line.endswith("...") and not line.startswith("Usage:")]
-    assert cut == []
+def test_a_help_fits_80_columns_and_is_not_cut_short() -> None:
+    for path, help in helps().items():
+        lines = help.splitlines()
+        assert [line for line in lines if len(line) > 80] == [], path
+        # "..." is text in examples and in COMMAND [ARGS]...; at the end of a line the formatter has cut it.
+        cut = [line for line in lines if line.endswith("...") and not line.startswith("Usage:")]
+        assert cut == [], path
 
 
-@pytest.mark.parametrize("path", COMMANDS)
-def test_a_usage_line_names_its_arguments_in_capitals_without_braces(path: str) -> None:
-    usage = HELPS[path].splitlines()[0]
-    assert re.fullmatch(rf"Usage: {path} \[OPTIONS\]( [A-Z_]+(\.\.\.)?| \[[A-Z_]+\](\.\.\.)?)*", usage)
+def test_a_usage_line_names_its_arguments_in_capitals_without_braces() -> None:
+    for path, help in commands().items():
+        form = rf"Usage: {path} \[OPTIONS\]( [A-Z_]+(\.\.\.)?| \[[A-Z_]+\](\.\.\.)?)*"
+        usage = help.splitlines()[0]
+        assert re.fullmatch(form, usage), usage
 
 
 def options(help: str) -> dict[str, str]:
@@ -39,12 +47,13 @@ def options(help: str) -> dict[str, str]:
     return {entry.split("  ")[0].strip(): " ".join(entry.split()) for entry in entries}
 
 
-@pytest.mark.parametrize("path", [path for path in COMMANDS if path.split()[1] not in ("up",)])
-def test_each_option_with_a_value_says_what_happens_without_it(path: str) -> None:
+def test_each_option_with_a_value_says_what_happens_without_it() -> None:
     flag = re.compile(r"^(-\w, )?--[\w-]+(, -\w)?$")
     unclear = {
-        name: help
-        for name, help in options(HELPS[path]).items()
+        (path, name): help
+        for path, shown in commands().items()
+        if path.split()[1] != "up"
+        for name, help in options(shown).items()
         if not flag.match(name) and "efault" not in help and "required]" not in help
     }
     assert unclear == {}
