@@ -14,7 +14,18 @@ from mailcordon.adapters.cli.commands import completion
 Run = Callable[..., tuple[int, str, str]]
 
 OFFERED = {
-    "mailcordon tenant ": ["onboard", "list", "show", "topology", "retire", "unretire", "erase", "erasure"],
+    "mailcordon tenant ": [
+        "onboard",
+        "list",
+        "show",
+        "topology",
+        "retire",
+        "unretire",
+        "erase",
+        "erasure",
+        "contact",
+        "notices",
+    ],
     "mailcordon lane list --state h": ["held"],
 }
 #: What bash does on TAB: the words so far, the last one unfinished, then the function's COMPREPLY.
