@@ -283,3 +283,37 @@ def test_entries_by_the_loop_are_bounded() -> None:
     assert len(story.of(1)) <= story.rules.most_entries
     story.round(after=20 * MINUTE)
     assert story.of(1)[-2:] == ["mitigated", "closed"], "how it ends is always entered"
+
+
+def test_what_a_cause_explains_is_never_named_as_its_culprit_or_owner() -> None:
+    story = Story()
+    silent = alarm("silent", cause="role:dispatch", kind=Kind.SERVICE, culprit="dispatch on mail-1")
+    stuck = [
+        alarm(f"stuck:{n}", cause=f"lane:{n}", explained_by=("role:dispatch",), tenant=n, culprit=f"lane {n}")
+        for n in (1, 2)
+    ]
+    story.round(silent, *stuck)
+    story.round(*stuck)
+    story.round(stuck[1])
+    (one,) = story.open().values()
+    assert (one.culprit, one.tenant, one.concerned) == ("dispatch on mail-1", None, {1, 2})
+    assert one.kind is Kind.SERVICE
+    assert story.of(1).count("identified") == 1
+
+
+def test_cause_without_a_culprit_takes_none_from_what_it_explains() -> None:
+    story = Story()
+    story.round(
+        alarm("loss", cause="feedback:unknown"),
+        alarm("queue", cause="queue:q", explained_by=("feedback:unknown",), culprit="the queue q"),
+    )
+    (one,) = story.open().values()
+    assert (one.culprit, one.identified_at) == (None, None)
+
+
+def test_tenant_that_an_incident_was_first_of_stays_concerned() -> None:
+    story = Story()
+    story.round(alarm("a", cause="x", tenant=1))
+    story.round(alarm("b", cause="x", tenant=2))
+    (one,) = story.open().values()
+    assert (one.tenant, one.concerned) == (2, {1})

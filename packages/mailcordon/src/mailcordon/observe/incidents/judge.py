@@ -5,7 +5,7 @@ while alarms show: these stay silent until one of them ends and returns, or is w
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailcordon.core.incident import Action, Alarm, Kind, Scope, ScopeKind
@@ -214,7 +214,7 @@ def _reopen(kept: Kept, group: Sequence[Found], facts: Facts) -> Change:
     incident = dataclasses.replace(
         kept.incident,
         severity=_severity(group),
-        kind=worst.kind,
+        kind=worst.kind if worst.cause == kept.incident.cause else kept.incident.kind,
         mitigated_at=None,
         mitigated_by=None,
         closed_at=None,
@@ -351,41 +351,51 @@ class _Round:
         return same != before and self._now - self._kept.written_at >= self._rules.refresh_ms
 
     def _with_text(self, after: Incident) -> Incident:
+        """The words are those of the worst alarm; what it is about is known from alarms of its own cause only."""
         worst = self._group[0].alarm
+        if own := self._own():
+            about = own[0].alarm
+            since = min(after.since, *(one.alarm.since for one in own))
+            after = dataclasses.replace(
+                after,
+                scope=about.scope,
+                tenant=about.tenant,
+                lane=about.lane,
+                since=since,
+                evidence=about.evidence,
+            )
         tenants = {
-            tenant
-            for one in self._group
-            for tenant in (one.alarm.tenant, *one.alarm.tenants)
-            if tenant is not None
+            self._before.tenant,
+            *(tenant for one in self._group for tenant in (one.alarm.tenant, *one.alarm.tenants)),
         }
-        more = sorted(tenants - after.concerned - {worst.tenant})
+        more = sorted(tenant for tenant in tenants - after.concerned - {after.tenant} if tenant is not None)
         room = max(0, self._rules.most_concerned - len(after.concerned))
         return dataclasses.replace(
             after,
-            scope=worst.scope,
-            tenant=worst.tenant,
-            lane=worst.lane,
             sentence=worst.sentence,
             next=worst.next,
             command=worst.command,
-            since=min(after.since, *(one.alarm.since for one in self._own())),
-            concerned=(after.concerned | frozenset(more[:room])) - {worst.tenant or 0},
-            evidence=worst.evidence,
+            concerned=(after.concerned | frozenset(more[:room])) - {after.tenant or 0},
         )
 
-    def _own(self) -> Iterable[Found]:
-        """Alarms of the incident's own cause: what it explains may have begun before it."""
+    def _own(self) -> Sequence[Found]:
+        """Alarms of the incident's own cause, the worst first. What it explains may have begun before it, and is not at fault."""
         own = [one for one in self._group if one.alarm.cause == self._before.cause]
-        return own or self._group[:1]
+        return own or (self._group[:1] if self._before.id is None else [])
 
     def _worsened(self, after: Incident) -> Incident:
-        worst = min(self._group, key=lambda one: rank(one.alarm.severity, one.alarm.kind)).alarm
-        if rank(worst.severity, worst.kind) >= rank(after.severity, after.kind):
+        severity = _severity(self._group)
+        worst = min(
+            (one.alarm for one in self._own()), key=lambda one: rank(one.severity, one.kind), default=None
+        )
+        if worst is not None and rank(worst.severity, worst.kind) < rank(after.severity, after.kind):
+            after = dataclasses.replace(after, kind=worst.kind)
+        if not is_worse(severity, after.severity):
             return after
-        if is_worse(worst.severity, after.severity):
-            text = messages.entry_worsened(severity=worst.severity, sentence=worst.sentence)
-            self._entries.append(Entry(at=self._now, what="worsened", text=text))
-        return dataclasses.replace(after, severity=worst.severity, kind=worst.kind)
+        sentence = next(one.alarm.sentence for one in self._group if one.alarm.severity == severity)
+        text = messages.entry_worsened(severity=severity, sentence=sentence)
+        self._entries.append(Entry(at=self._now, what="worsened", text=text))
+        return dataclasses.replace(after, severity=severity)
 
     def _joined(self, new: Sequence[Found]) -> None:
         joined = new[1:] if self._before.id is None else new
@@ -394,7 +404,7 @@ class _Round:
             self._entries.append(Entry(at=self._now, what="joined", text=text))
 
     def _identified(self, after: Incident) -> Incident:
-        culprit = next((one.alarm.culprit for one in self._group if one.alarm.culprit is not None), None)
+        culprit = next((one.alarm.culprit for one in self._own() if one.alarm.culprit is not None), None)
         if culprit is None or culprit == after.culprit:
             return after
         if after.culprit is None or self._has_room():
