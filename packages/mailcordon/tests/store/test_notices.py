@@ -8,6 +8,7 @@ import pytest
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.contact_store import MOST_AN_HOUR
 from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control.governor import Governor
 from mailcordon.core.hold import NewHold
 from mailcordon.core.target import Target
@@ -208,3 +209,43 @@ async def test_the_contact_of_a_retired_tenant_is_forgotten_and_erasure_takes_it
     rows = await told.owner.fetch("select * from audit where action = 'contact.set'")
     assert len(rows) == 1
     assert "127.0.0.1" not in json.dumps([rows[0]["object"], rows[0]["because"]])
+
+
+async def test_a_notice_waits_while_the_lane_that_would_carry_it_cannot(
+    told: AlertWorld, tenants: Tenants
+) -> None:
+    """Its channel's lane was retired: the mail would be refused, or wait without end."""
+    acme = tenants.ids["acme"]
+    lane = await told.owner.fetchval(
+        "with turn as (insert into turn (tenant, class) values ($1, 1) returning id)"
+        " insert into lane (tenant, type, class, turn, expiry_ms, grace_ms, resend)"
+        " select $1, y.id, 1, turn.id, 1000, 1000, true from turn cross join message_type y where y.name = 'invoice'"
+        " returning id",
+        tenants.ids["zen-shop"],
+    )
+    secret = Vault([told.secret_key]).encrypt(b'{"to": "ops@platform.example", "key": "mck_"}')
+    channel = await told.owner.fetchval(
+        "insert into alert_channel (name, form, target, secret, tenant, lane, sender, least, made_at, made_by)"
+        " values ('mail', 'email', 'ops@platform.example', $1, $2, $3, 'a@mail.zen.example', 'low', 0, 'ann') returning id",
+        secret,
+        tenants.ids["zen-shop"],
+        lane,
+    )
+    assert channel
+    await told.channels.set_contact(
+        acme,
+        "acme",
+        email="ops@acme.example",
+        url=None,
+        channel="mail",
+        tell=["holds"],
+        actor="ann",
+        because=None,
+    )
+    await tenants.hold()
+    await told.notices()
+    notices = await told.contacts.notices(acme, as_tenant=False, before=None, limit=10)
+    (waiting,) = [one for one in notices if one.form == "email"]
+    assert waiting.sent_at is None
+    assert waiting.due_at is not None
+    assert "is held or stopped itself" in (waiting.problem or "")

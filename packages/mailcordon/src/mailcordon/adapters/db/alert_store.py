@@ -300,7 +300,18 @@ async def _enter(conn: PooledConnection, due: Due, now: int, what: str, text: st
 
 async def lane_state(conn: PooledConnection, lane: int) -> LaneState:
     row = await conn.fetchrow(_SQL.lane_state, lane, DISPATCHER_SILENT_MS)
-    assert row is not None  # a lane of ours keeps its route
+    if row is None:  # it was retired, and its route is gone
+        return LaneState(
+            tenant=0,
+            lane=lane,
+            name=f"lane {lane}",
+            configuration_set="",
+            domain="",
+            held=False,
+            stopped=True,
+            nothing_leaves=False,
+            dispatcher_silent=False,
+        )
     return LaneState(
         tenant=row["tenant"],
         lane=row["id"],

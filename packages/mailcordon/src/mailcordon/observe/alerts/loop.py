@@ -97,6 +97,12 @@ class Alerts:
             await self._store.sent(due)
 
     async def _notice(self, notice: DueNotice, now: int) -> None:
+        carrier = notice.contact.channel
+        if carrier is not None and carrier.lane is not None:
+            why = trouble.of_lane(await self._notices.lane_state(carrier.lane))
+            if why is not None:  # it would be accepted, and wait
+                await self._notices.failed(notice, why, retry_after=None)
+                return
         try:
             await self._courier.tell(notice, now)
         except NotDelivered as failed:

@@ -9,14 +9,19 @@ from mailcordon.observe.alerts.plan import concerned
 _NEEDED = ("role:dispatch", "role:api")
 
 
-def reason(incident: Incident, lane: LaneState) -> str | None:
-    """Why the lane cannot carry an alert about the incident, or None."""
+def of_lane(lane: LaneState) -> str | None:
+    """Why the lane cannot carry mail at present, or None."""
     if lane.nothing_leaves:
         return messages.lane_nothing_leaves(lane.name)
     if lane.dispatcher_silent:
         return messages.lane_no_dispatcher(lane.name)
-    if lane.held or lane.stopped:
-        return messages.lane_held(lane.name)
+    return messages.lane_held(lane.name) if lane.held or lane.stopped else None
+
+
+def reason(incident: Incident, lane: LaneState) -> str | None:
+    """Why the lane cannot carry an alert about the incident, or None."""
+    if (why := of_lane(lane)) is not None:
+        return why
     if incident.closed_at is not None:
         return None  # it is over, so the way is open again
     if incident.cause in _NEEDED or incident.cause.startswith("cell:") or incident.scope is ScopeKind.CELL:

@@ -77,7 +77,7 @@ select count(*) from incident where closed_at is null;
 
 -- name: lane_state
 -- Whether the lane of an e-mail channel can carry mail now.
-select l.tenant, l.id, t.slug, y.name as type, r.configuration_set, r.domain, l.held, l.stopped, every_lane_stopped() as nothing_leaves,
+select l.tenant, l.id, t.slug, y.name as type, r.configuration_set, r.domain, l.held, l.stopped or l.retired_at is not null as stopped, every_lane_stopped() as nothing_leaves,
        coalesce((select beat from role_beat where role = 'dispatch'), 0) < now_ms() - $2 as dispatcher_silent
 from lane l
 join tenant t on t.id = l.tenant
