@@ -131,7 +131,17 @@ async def test_no_word_of_another_tenant_reaches_a_tenant(world: Any) -> None:
     """Whatever an alarm says: the slug, the key and the domains of others are looked for in each text."""
     acme, zen = await tenant(world, "acme"), await tenant(world, "zen")
     key = await world.owner.fetchval("select key from tenant where id = $1", zen)
-    texts = ("like zen", "(zen/newsletter) too", "mail of news.zen.example", f"set {key}.", "ZEN is worse")
+    await world.owner.execute("update identity set domain = 'mail.other.example' where tenant = $1", zen)
+    texts = (
+        *("like zen", "(zen/newsletter) too", "mail of news.zen.example", f"set {key}.", "ZEN is worse"),
+        *(
+            "MAIL FROM bounce.mail.other.example",
+            "kim@mail.other.example bounces",
+            f"SES tenant {key}-marketing",
+            "zen_list",
+        ),
+        *("zen's list", "_dmarc.mail.other.example", "mail.other.example. has no DKIM"),
+    )
     numbers: list[int] = []
     for n, text in enumerate(texts):
         number = await incident(world, f"lane:{n}", tenant=acme, sentence=f"acme {text}", culprit=text)
@@ -156,7 +166,7 @@ async def test_no_word_of_another_tenant_reaches_a_tenant(world: Any) -> None:
         )
     text = str(told).lower()
     assert "acme/newsletter waits" in text
-    for word in ("zen", key, "web-1", "mc-x", "role:", "restarted"):
+    for word in ("zen", "other.example", key, "web-1", "mc-x", "role:", "restarted"):
         assert word not in text, word
 
 
@@ -200,3 +210,21 @@ async def test_times_are_by_kind_and_month_of_what_is_no_part_of_another(world: 
     (both,) = (await get(world, reader, "/v1/incidents/times?by=all"))["items"]
     assert (both["kind"], both["month"], both["incidents"]) == (None, None, 5)
     assert (await get(world, reader, "/v1/incidents/times?since=2026-11-29T00:00:00Z"))["items"] == []
+
+
+@pytest.mark.parametrize("number", [0, 2**63, 10**30])
+async def test_number_that_no_incident_can_have_is_not_found(world: Any, number: int) -> None:
+    key = await world.key(None, "read", "operate")
+    for method, end, body in (
+        ("GET", "", None),
+        ("GET", "/report?tenant=acme", None),
+        ("POST", "/acknowledge", None),
+        ("POST", "/notes", {"text": "x"}),
+        ("PUT", "/reported", {"at": None}),
+    ):
+        answer = await world.ask((method, f"/v1/incidents/{number}{end}", body), key)
+        assert answer.status_code in (404, 422), (method, end, answer.text)
+    answer = await world.ask(("GET", f"/v1/incidents?after={number}", None), key)
+    assert answer.status_code in (200, 422), answer.text
+    answer = await world.ask(("GET", f"/v1/incidents?after={number}", None), world.tenant_keys["acme"])
+    assert answer.status_code in (200, 422), answer.text

@@ -12,6 +12,7 @@ from mailcordon.messages import incidents as messages
 MOST_NOTES = 1_000  #: of one incident
 LONGEST_TIMELINE = 2_000  #: entries shown
 
+_KEY = re.compile(r"mc-[a-z0-9]{8,60}")
 _WORD = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 
 
@@ -219,6 +220,9 @@ def words_of(texts: Sequence[str | None]) -> list[str]:
         for word in _WORD.findall((text or "").lower()):
             found.add(word)
             found.update(part for part in re.split(r"[^a-z0-9-]+", word) if part)
+            labels = word.split(".")
+            found.update(".".join(labels[n:]) for n in range(1, len(labels) - 1))  # what it is a subdomain of
+            found.update(_KEY.findall(word))  # names at SES begin with a tenant's key
     return sorted(found)
 
 
