@@ -146,7 +146,7 @@ async def test_mail_of_which_none_has_left_for_an_hour_does_no_more_harm(rates: 
 
 async def test_an_alarm_ends_when_good_mail_outweighs_the_bad(rates: Rates) -> None:
     await rates.mail("acme/receipt", 200, ago=40, hard_bounced=31)
-    assert (await rates.only()).cause == f"lane:{rates.lanes['acme/receipt']}"
+    assert (await rates.only()).cause == f"lane:{rates.lanes['acme/receipt']}/rates"
     await rates.mail("acme/receipt", 2_000, ago=20, hard_bounced=2)
     assert await rates.read() == []
     assert await rates.world.connection.fetchval("select count(*) from rate_alarm") == 0
@@ -187,7 +187,9 @@ async def test_complaints_are_a_share_of_the_mail_whose_providers_report_them(
             "acme/newsletter", sent, ago=600, list=name, provider=provider, complained=complained
         )
     alarm = await rates.only()
-    assert alarm.cause == f"lane:{rates.lanes['acme/newsletter']}" + ("" if name is None else f"/list:{name}")
+    assert alarm.cause == f"lane:{rates.lanes['acme/newsletter']}/" + (
+        "rates" if name is None else f"list:{name}"
+    )
     assert (alarm.evidence["signal"], alarm.evidence["events"], alarm.evidence["sent"]) == (
         "complaints",
         14,
@@ -252,3 +254,9 @@ class ObservedStore(RateAlarmStore):
     async def lanes(self, ids: Sequence[int], now: int) -> Sequence[rate_watch.LaneFacts]:
         self.lanes_read.append(ids)
         return await super().lanes(ids, now)
+
+
+async def test_a_bad_list_is_no_part_of_the_incident_of_the_lane_whose_backlog_it_fills(rates: Rates) -> None:
+    await bad_list(rates)
+    one = await rates.only()
+    assert f"lane:{rates.lanes['acme/newsletter']}" not in (one.cause, *one.explained_by)

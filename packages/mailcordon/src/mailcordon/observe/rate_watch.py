@@ -89,8 +89,8 @@ class Open:
 
     @property
     def cause(self) -> str:
-        """Bounces and complaints of the same mail have one cause."""
-        return f"lane:{self.lane}{'' if self.part is None else f'/{_named(self.part)}'}"
+        """Bounces and complaints of the same mail have one cause; mail of the lane that waits (`lane:12`) has another."""
+        return _whole(self.lane) if self.part is None else f"lane:{self.lane}/{_named(self.part)}"
 
 
 class RateStore(Protocol):
@@ -376,7 +376,7 @@ def _evidence(one: Open, count: Count, limit: float, shares: Sequence[Share]) ->
 def _explained_by(one: Open) -> tuple[str, ...]:
     if one.part is None:
         return ()
-    whole = (f"lane:{one.lane}",)
+    whole = (_whole(one.lane),)
     return (*whole, f"provider:{one.part.value}") if one.part.kind == "provider" else whole
 
 
@@ -415,6 +415,10 @@ def _of_providers(open: Iterable[Open], alarms: Mapping[str, Alarm]) -> list[Ala
             )
         )
     return found
+
+
+def _whole(lane: int) -> str:
+    return f"lane:{lane}/rates"
 
 
 def _named(part: Part) -> str:
