@@ -1,10 +1,12 @@
 """The alarms of the status, read from the rows that the planes write."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import pytest
 
 from mailcordon.adapters.db import alarm_facts, engine, status_reader
@@ -185,6 +187,22 @@ async def test_what_cannot_be_read_keeps_its_alarms(parts: Parts) -> None:
     parts.reader.forget_when_read()
     found = await parts.reader.read()
     assert not any(one.lane or one.cause == "database:reads" for one in found)
+
+
+async def test_what_fails_slowly_is_not_read_again_at_once(parts: Parts, monkeypatch: Any) -> None:
+    tried = 0
+
+    async def slow(_: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        await asyncio.sleep(0.1)  # so it rests two seconds
+        raise asyncpg.QueryCanceledError("canceling statement due to statement timeout")
+
+    one = status_reader.Reading(("stops",), slow, 1)
+    monkeypatch.setattr(status_reader, "READINGS", (one,))
+    for _ in range(3):
+        await parts.reader.read()
+    assert tried == 1
 
 
 async def test_a_second_look_reads_only_what_may_have_changed_since(parts: Parts, monkeypatch: Any) -> None:

@@ -22,7 +22,8 @@ _SHARED = queries.load("shared.sql")
 _TIMEOUT = 5.0  #: seconds for one statement
 #: Mail that waited while no dispatcher reported leaves within this time after one does.
 SILENCE_EXPLAINS_MS = 600_000
-REST = 20  #: a reading rests so many times as long as it took
+REST = 20  #: a reading rests so many times as long as it took, whether it failed or not
+AGAIN_SECONDS = 1.0  #: what failed is read again after this time, if it took no longer than that allows
 
 
 class AlarmReader:
@@ -34,7 +35,7 @@ class AlarmReader:
         self._longest = longest
         self._alarms = Alarms(patience)
         self._known: dict[str, Any] = {}  # members of Facts
-        self._read_at: dict[int, int] = {}  # by place in READINGS, by the database's clock
+        self._tried_at: dict[int, int] = {}  # by place in READINGS, by the database's clock
         self._rest: dict[int, float] = {}  # by place: milliseconds until it may be read again
         #: By place in READINGS: since when it fails, and why each check is unread.
         self._failing: dict[int, tuple[int, dict[Check, str]]] = {}
@@ -56,7 +57,7 @@ class AlarmReader:
 
     def forget_when_read(self) -> None:
         """Reads everything again with the next look."""
-        self._read_at.clear()
+        self._tried_at.clear()
 
     async def _refresh(self, connection: engine.PooledConnection, now: int) -> None:
         for place, one in enumerate(status_reader.READINGS):
@@ -66,18 +67,20 @@ class AlarmReader:
             found, unread = await status_reader.readings(connection, [one])
             self._rest[place] = REST * 1000 * (time.monotonic() - began)
             self._known.update(found)
+            self._tried_at[place] = now
             if unread:
                 since, _ = self._failing.get(place, (now, unread))
                 self._failing[place] = (since, unread)
             else:
-                self._read_at[place] = now
                 self._failing.pop(place, None)
 
     def _is_due(self, place: int, seconds: float, now: int) -> bool:
-        if place not in self._read_at:
+        if place not in self._tried_at:
             return True
+        if place in self._failing:
+            seconds = AGAIN_SECONDS
         wait = max(min(seconds, self._longest) * 1000, self._rest[place])
-        return abs(now - self._read_at[place]) >= wait  # `abs`: the database's clock was set back
+        return abs(now - self._tried_at[place]) >= wait  # `abs`: the database's clock was set back
 
     def _unread(self) -> dict[Check, tuple[int, str]]:
         return {
