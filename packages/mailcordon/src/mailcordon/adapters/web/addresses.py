@@ -9,12 +9,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 Network = IPv4Network | IPv6Network
 
-#: IPv6 addresses with an IPv4 address inside, by where it begins (in bits from the right): IPv4-compatible (RFC 4291), NAT64
-#: (RFC 6052, RFC 8215), 6to4 (RFC 3056).
+#: IPv6 addresses with an IPv4 address inside, by where it begins (in bits from the right): NAT64 (RFC 6052), 6to4 (RFC 3056).
 _EMBEDDING = (
-    (IPv6Network("::/96"), 0),
     (IPv6Network("64:ff9b::/96"), 0),
-    (IPv6Network("64:ff9b:1::/48"), 0),
     (IPv6Network("2002::/16"), 80),
 )
 _NOT_PUBLIC: tuple[Network, ...] = (
@@ -22,9 +19,11 @@ _NOT_PUBLIC: tuple[Network, ...] = (
     IPv4Network("192.0.0.0/24"),  # IETF protocol assignments: Oracle serves metadata there
     IPv4Network("192.88.99.0/24"),  # 6to4 relays (RFC 7526)
     IPv6Network("2001::/32"),  # Teredo: the address inside belongs to a NAT
-    IPv6Network("64:ff9b:1::/48"),  # NAT64 of one's own network
-    IPv6Network("fec0::/10"),  # site-local, deprecated
+    IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
+_UNICAST = IPv6Network(
+    "2000::/3"
+)  #: all that is assigned as public; the rest is local, reserved, or stands for IPv4
 
 
 def is_allowed(text: str, networks: Sequence[Network]) -> bool:
@@ -59,4 +58,6 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
         address.ipv4_mapped is not None or address in IPv6Network("64:ff9b::/96")
     ):
         return True  # judged by what is inside
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
     return address.is_global and not address.is_multicast and not is_named(address, _NOT_PUBLIC)

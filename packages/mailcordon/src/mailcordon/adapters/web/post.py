@@ -2,18 +2,16 @@
 
 The name is resolved once, every address that it has is checked, and the connection goes to one of these: a name that resolves
 to something else a moment later changes nothing. The certificate must be the name's. Redirects are not followed, proxies of the
-environment are not used, and what comes back is bounded in size and time. Nothing of the answer but its status is shown to
-anybody, so that no page of ours can be read this way.
+environment are not used, and the time is bounded. Nothing of the answer but its status is read, so that no page of ours can be
+read this way, and no body that is slow, endless or broken makes a message that arrived look as if it had not.
 """
 
 import asyncio
-import functools
 import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,20 +21,12 @@ from mailcordon.messages import alerts as messages
 from mailcordon.observe.alerts.ports import NotDelivered
 
 if TYPE_CHECKING:
-    import aiohttp
     from aiohttp.abc import AbstractResolver
 
 SECONDS = 10.0  #: for all of it: name, connection, answer
-LARGEST_ANSWER = 16 * 1024  #: bytes that are read
 LONGEST_URL = 2_000
 LOOK_UPS = 8  #: names that are looked up at a time
 _MOST_WAIT = 3_600  #: seconds of a Retry-After that are believed
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    status: int
-    body: bytes
 
 
 class Poster:
@@ -52,8 +42,10 @@ class Poster:
         self._networks = tuple(networks)
         self._seconds = seconds
         self._tls = tls
-        # Apart from the threads of everything else: a name server that does not answer keeps them for long.
-        self._look_ups = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="look-up")
+        # Apart from the threads of everything else: a name server that does not answer keeps them for long. A name has one of
+        # them at most, so that it delays no other.
+        self._threads = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="look-up")
+        self._look_ups: dict[str, asyncio.Future[list[str]]] = {}
 
     def check(self, url: str) -> None:
         """Raises ValueError for a URL that can never be used. Its addresses are checked at each request."""
@@ -70,23 +62,22 @@ class Poster:
         if parts.scheme != "https" and not addresses.is_named(literal, self._networks):
             raise ValueError(messages.url_without_tls())
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Sent:
-        """The answer, if its status is 2xx. Raises NotDelivered."""
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """The status of the answer, if it is 2xx. Raises NotDelivered."""
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._post(url, body, headers)
         except TimeoutError:
             raise NotDelivered(messages.no_answer(self._seconds)) from None
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Sent:
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         import aiohttp
 
         try:
             parts = _parts(url)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError as wrong:
             raise NotDelivered(str(wrong)) from None
-        found = await self._resolve(parts.hostname or "", port)
+        found = await self._resolve(parts.hostname or "")
         if parts.scheme != "https" and not all(
             addresses.is_named(ipaddress.ip_address(one), self._networks) for one in found
         ):
@@ -117,20 +108,23 @@ class Poster:
                 if not 200 <= answer.status < 300:
                     wait = _wait(answer.headers.get("Retry-After"))
                     raise NotDelivered(messages.answered(answer.status), retry_after=wait)
-                return Sent(answer.status, await _read(answer.content))
+                return answer.status
         except aiohttp.ClientConnectorCertificateError:
             raise NotDelivered(messages.bad_certificate(parts.hostname or "")) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NotDelivered(messages.not_reached(_why(error))) from None
 
-    async def _resolve(self, host: str, port: int) -> list[str]:
+    async def _resolve(self, host: str) -> list[str]:
         """All its addresses, each of them allowed. Raises NotDelivered."""
+        look_up = self._look_ups.get(host)
+        if look_up is None:
+            look_up = asyncio.get_running_loop().run_in_executor(self._threads, _addresses, host)
+            self._look_ups[host] = look_up
+            look_up.add_done_callback(lambda done: self._looked_up(host, done))
         try:
-            look = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            rows = await asyncio.get_running_loop().run_in_executor(self._look_ups, look)
+            found = await asyncio.shield(look_up)
         except (OSError, UnicodeError):
             raise NotDelivered(messages.name_not_found(host)) from None
-        found = list(dict.fromkeys(str(row[4][0]) for row in rows))
         for address in found:
             if not addresses.is_allowed(address, self._networks):
                 raise NotDelivered(messages.resolves_to(host, address))
@@ -138,12 +132,22 @@ class Poster:
             raise NotDelivered(messages.name_not_found(host))
         return found
 
+    def _looked_up(self, host: str, done: "asyncio.Future[list[str]]") -> None:
+        del self._look_ups[host]
+        if not done.cancelled():
+            done.exception()  # nobody may wait for it any more
+
     def _socket(self, info: tuple[int, int, int, str, tuple[object, ...]]) -> socket.socket:
         """The last look: whatever led here, no socket is made for another address."""
         address = str(info[4][0])
         if not addresses.is_allowed(address, self._networks):
             raise OSError(messages.address_not_allowed(address))
         return socket.socket(info[0], info[1], info[2])
+
+
+def _addresses(host: str) -> list[str]:
+    rows = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(row[4][0]) for row in rows))
 
 
 def _known(of: str, found: Sequence[str]) -> "AbstractResolver":
@@ -191,11 +195,6 @@ def _parts(url: str):
     ):
         raise ValueError(messages.bad_url())
     return parts
-
-
-async def _read(content: "aiohttp.StreamReader") -> bytes:
-    """The first bytes. The rest stays unread: the connection is not used again."""
-    return await content.read(LARGEST_ANSWER)
 
 
 def _wait(header: str | None) -> int | None:
