@@ -95,6 +95,14 @@ def test_management_events_that_are_not_read_are_a_notice_after_a_minute() -> No
     assert status.judge(facts()).notices == (), "no queue is set"
 
 
+def test_a_service_whose_incidents_nobody_is_told_of_says_so():
+    def codes(channels: int | None) -> list[str]:
+        return [notice.code for notice in status.judge(facts(alert_channels=channels)).notices]
+
+    assert codes(0) == ["no-alert-channel"]
+    assert codes(1) == codes(None) == []
+
+
 def test_a_service_at_rest_is_well_and_says_what_was_checked():
     found = status.judge(facts())
     assert (found.ok, found.problems, found.notices) == (True, (), ())

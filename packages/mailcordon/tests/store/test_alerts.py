@@ -7,7 +7,7 @@ import hmac
 import json
 import socket
 
-from mailcordon.adapters.db import installation
+from mailcordon.adapters.db import installation, status_reader
 from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.secrets import Vault, make_secret_key
 from mailcordon.app import alerts
@@ -24,7 +24,9 @@ def kinds(receiver: Receiver) -> list[str]:
 async def test_an_incident_is_told_once_and_that_it_is_closed_once(
     told: AlertWorld, receiver: Receiver
 ) -> None:
+    assert (await status_reader.read(told.owner)).alert_channels == 0
     await told.add(url=receiver.url)
+    assert (await status_reader.read(told.owner)).alert_channels == 1
     incident = await told.incident()
     await told.rounds()
     await told.rounds(after_ms=MINUTE)

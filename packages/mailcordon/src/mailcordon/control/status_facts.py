@@ -306,6 +306,7 @@ class Facts:
     unproved: UnprovedLanes | None = None  #: None: there are none
     observe_only: bool = False  #: it sends nothing
     unmapped: Unmapped | None = None  #: observed mail of today and yesterday that no rule names
+    alert_channels: int | None = None  #: None: not read
     snapshot_seconds: float | None = None
     unread: Mapping[Check, str] = field(
         default_factory=dict[Check, str]

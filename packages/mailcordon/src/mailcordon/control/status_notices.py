@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from mailcordon.control.problem import Problem
 from mailcordon.control.status_events import QUEUE_SILENT_MS, doubtful
 from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, refusals
-from mailcordon.messages import alarms, event_doors, observing, status, times
+from mailcordon.messages import alarms, alerts, event_doors, observing, status, times
 
 CLOCK_NEWS_MS = 10 * MINUTE  #: a correction of a clock is shown this long
 REFUSAL_NEWS_MS = 10 * MINUTE  #: and the last refusal of a door
@@ -16,6 +16,13 @@ def notices(facts: Facts) -> Iterator[Problem]:
     yield from _door(facts)
     yield from _event_doors(facts)
     yield from _observing(facts)
+    if facts.alert_channels == 0:
+        yield Problem(
+            code="no-alert-channel",
+            check="incidents",
+            sentence=alerts.status_no_channel(),
+            next=alerts.status_no_channel_next(),
+        )
     for hold in facts.holds:
         yield Problem(
             code="held",

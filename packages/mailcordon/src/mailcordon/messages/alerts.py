@@ -393,7 +393,7 @@ def channel_tried(name: str, problem: str | None) -> str:
 @example()
 def no_channels() -> str:
     """There is no channel."""
-    return "There is no alert channel: nobody is told of incidents. Make one with `mailcordon alert channel add`."
+    return f"{status_no_channel()}. {status_no_channel_next()}"
 
 
 @example()
@@ -463,3 +463,18 @@ def state_closed() -> str:
 def state_problem(why: str) -> str:
     """`alert list`: the last message did not arrive."""
     return f"not delivered: {why}"
+
+
+# In `mailcordon status` ------------------------------------------------------------------------------------------------------
+
+
+@example()
+def status_no_channel() -> str:
+    """A notice: no alert channel is set up."""
+    return "There is no alert channel: nobody is told of incidents"
+
+
+@example()
+def status_no_channel_next() -> str:
+    """What to do about it."""
+    return "Make one: mailcordon alert channel add NAME --webhook URL (docs/alerts.md)"

@@ -291,7 +291,11 @@ async def _unproved(connection: _Connection) -> Mapping[str, Any]:
 
 async def _incidents(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.open_incidents, timeout=_TIMEOUT)
-    return {"incidents": [status_facts.OpenIncident(**dict(row)) for row in rows]}
+    channels = await connection.fetchval(_SQL.alert_channels, timeout=_TIMEOUT)
+    return {
+        "incidents": [status_facts.OpenIncident(**dict(row)) for row in rows],
+        "alert_channels": channels,
+    }
 
 
 READINGS: tuple[Reading, ...] = (

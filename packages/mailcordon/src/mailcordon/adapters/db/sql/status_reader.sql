@@ -137,3 +137,7 @@ select coalesce(i.observe_only, false) as observe_only, u.events, u.origins, u.i
  cross join lateral (
        select sum(events)::bigint as events, count(*) as origins, (array_agg(identity order by events desc))[1] as identity
          from observed_unmapped where i.observe_only and day >= (to_timestamp(now_ms() / 1000.0) at time zone 'UTC')::date - 1) u;
+
+-- name: alert_channels
+-- Without one, nobody is told of incidents. There are 50 at most.
+select count(*) from alert_channel where removed_at is null;
