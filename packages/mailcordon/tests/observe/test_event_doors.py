@@ -34,6 +34,7 @@ from mailcordon.adapters.ses.sns_push import SnsConfirmer, SnsPush
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
+from mailcordon.core.errors import Unavailable
 from mailcordon.observe.door import Door, DoorTotals
 from mailcordon.send.accept import Accept
 from seslocal import server as seslocal
@@ -484,6 +485,30 @@ async def test_a_large_batch_of_a_known_key_is_taken_and_of_an_unknown_one_not_r
     assert (await doors.batch(json.dumps(padded))).status_code == 200  # 4 MB, and the key is not cached yet
     assert await doors.settled(sent) == {sent.ses_id}
     assert (await doors.batch(b"x" * 3_000_000, key="mck_aaaaaaaa_" + "A" * 43)).status_code == 401
+
+
+async def test_a_batch_of_more_events_than_firehose_sends_is_refused(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few bytes can be an event that is quarantined, so the bound of bytes bounds neither memory nor time."""
+    monkeypatch.setattr(event_doors, "MOST_EVENTS", 10)
+    assert (await doors.batch(*["{}"] * 10)).status_code == 200
+    many = await doors.batch(*["{}"] * 11)
+    in_one = await doors.batch("{}" * 11)
+    assert [one.status_code for one in (many, in_one)] == [413, 413]
+    assert "more than 10 events" in in_one.json()["errorMessage"]
+
+
+async def test_a_door_that_has_ended_takes_nothing(doors: Doors) -> None:
+    """During a shutdown requests are still answered; nobody may wait for a door that stores nothing more."""
+    door = Door("https", ObserveStore(doors.database.dsn("observe")), doors.world.ingest, DoorTotals())
+    running = asyncio.create_task(door.run())
+    await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    event = Reader(Proof({TOPIC})).decode("{}")
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(door.take([event], ["{}"]), PATIENCE)
 
 
 async def test_the_local_firehose_delivers_a_mails_events(doors: Doors) -> None:

@@ -115,6 +115,13 @@ def test_a_bad_text_behind_good_ones_stands_alone() -> None:
     assert ids(f"{TEXT}\n{TEXT}\n{{nonsense") == ["0100", "0100", "Malformed"]
 
 
+def test_a_body_with_very_many_documents_is_taken_apart_so_far_and_the_rest_is_one() -> None:
+    """A mebibyte of the smallest ones would take seconds, in which the API does nothing else."""
+    found = documents("{}" * 6_000)
+    assert found[:-1] == ["{}"] * 5_000
+    assert found[-1] == "{}" * 1_000
+
+
 def test_what_firehose_could_not_deliver_is_read_from_its_error_file() -> None:
     failed = {
         "attemptsMade": 3,

@@ -113,6 +113,12 @@ def no_firehose_batch() -> str:
     return "The body is no batch of Firehose: an object with requestId, timestamp and records"
 
 
+@example(60_000)
+def too_many_in_batch(most: int) -> str:
+    """`POST /v1/events/firehose`: a batch has more events than Firehose would put into one."""
+    return f"The batch has more than {most:,} events. Give the stream a buffer of 1 to 5 MiB"
+
+
 @example()
 def request_ids_differ() -> str:
     """`POST /v1/events/firehose`: the header and the body name different requests."""

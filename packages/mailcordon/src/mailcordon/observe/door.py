@@ -158,11 +158,14 @@ class Door:
         self._totals = totals
         self._waiting: deque[tuple[Decoded, Body, _Request]] = deque()
         self._some = asyncio.Event()
+        self._has_ended = False
 
     async def take(self, decoded: Sequence[Decoded], bodies: Sequence[Body]) -> None:
         """Returns when all are committed. Raises Unavailable if one may not be: all of them can be sent again."""
         if not decoded:
             return
+        if self._has_ended:
+            raise Unavailable(messages.stopping(), retry_after=RETRY_AFTER)
         if self._waiting and len(self._waiting) + len(decoded) > MOST_WAITING:
             raise Unavailable(messages.too_many_events(MOST_WAITING), code="busy", retry_after=RETRY_AFTER)
         request = _Request(len(decoded))
@@ -184,6 +187,7 @@ class Door:
                 if batch:
                     await self._store(batch)
         finally:
+            self._has_ended = True
             self._fail_all(Unavailable(messages.stopping(), retry_after=RETRY_AFTER), [])
 
     async def _store(self, batch: list[tuple[Decoded, Body, _Request]]) -> None:

@@ -52,7 +52,8 @@ EVENT_BRIDGE_PATH = "/v1/events/eventbridge"
 PATHS = frozenset({SNS_PATH, FIREHOSE_PATH, EVENT_BRIDGE_PATH})
 MAX_BATCH = problems.MAX_BATCH  #: bytes of a batch of Firehose, also when it is decompressed
 _LARGE = 1024 * 1024  #: bytes; of larger batches, one at a time is decoded
-_AT_ONCE = 200  #: records that are decoded before others have their turn
+_AT_ONCE = 200  #: events that are decoded before others have their turn
+MOST_EVENTS = 60_000  #: of a batch; Firehose puts at most 10,000 records into one
 _LONGEST_ID = 200
 _MOST_CERTIFICATES = 256  #: addresses that wait for the next fetch
 _CERTIFICATE_SECONDS = 10.0  #: SNS waits for 15
@@ -233,6 +234,10 @@ class EventDoors:
     async def _take_batch(self, raw: bytes, encoding: str, id: str) -> Reply:
         if encoding == "gzip":
             raw = await asyncio.to_thread(unpacked, raw)
+        if (
+            raw.count(b'"data"') > MOST_EVENTS
+        ):  # found at once; decoding that many takes seconds, and all others wait
+            raise problems.TooLarge(messages.too_many_in_batch(MOST_EVENTS))
         try:
             batch = await asyncio.to_thread(_batch.decode, raw) if len(raw) > _LARGE else _batch.decode(raw)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -242,18 +247,22 @@ class EventDoors:
             raise problems.Malformed(messages.request_ids_differ())
         decoded: list[Decoded] = []
         bodies: list[Body] = []
-        for start in range(0, len(batch.records), _AT_ONCE):
-            await asyncio.sleep(0)
-            for record in batch.records[start : start + _AT_ONCE]:
-                try:
-                    data = binascii.a2b_base64(record.data, strict_mode=True)
-                except ValueError:
-                    decoded.append(Malformed(messages.not_base64(), record.data))
-                    bodies.append(record.data)
-                    continue
-                more, whole = self._decoded(self._unwrap(data))
-                decoded += more
-                bodies += whole
+        turn = 0
+        for record in batch.records:
+            if len(decoded) >= turn:
+                await asyncio.sleep(0)
+                turn = len(decoded) + _AT_ONCE
+            try:
+                data = binascii.a2b_base64(record.data, strict_mode=True)
+            except ValueError:
+                decoded.append(Malformed(messages.not_base64(), record.data))
+                bodies.append(record.data)
+                continue
+            more, whole = self._decoded(self._unwrap(data))
+            decoded += more
+            bodies += whole
+            if len(decoded) > MOST_EVENTS:
+                raise problems.TooLarge(messages.too_many_in_batch(MOST_EVENTS))
         batch.records.clear()
         await self._bulk.take(decoded, bodies)
         return self._answer(200, batch.requestId[:_LONGEST_ID])

@@ -11,6 +11,7 @@ import msgspec
 
 from mailcordon.adapters.ses.event_document import Lenient
 
+MOST_DOCUMENTS = 5_000  #: of a body; what follows is one document. An event of SES has 1 KB, a body 1 MiB
 MOST_DEPTH = 3  #: containers in each other: Firehose's error file of a record of a Lambda function's event
 _BETWEEN = " \t\r\n,\x1e\ufeff"  #: what stands between documents; a record separator comes from JSON text sequences (RFC 7464)
 _MARKS = (b'"Records"', b'"records"', b'"rawData"', b'"Messages"', b"}{", b"}\n{", b"}\r\n{", b"} {")
@@ -50,7 +51,7 @@ def documents(body: Body) -> list[Body]:
 
 
 def _take_apart(body: Body, found: list[Body], depth: int) -> None:
-    if depth > MOST_DEPTH or not _may_hold_several(body):
+    if depth > MOST_DEPTH or len(found) >= MOST_DOCUMENTS or not _may_hold_several(body):
         found.append(body)
         return
     try:
@@ -116,6 +117,9 @@ def _split(body: Body) -> list[Body] | None:
         while place < len(text) and text[place] in _BETWEEN:
             place += 1
         if place == len(text):
+            return found
+        if len(found) == MOST_DOCUMENTS:
+            found.append(text[place:])
             return found
         try:
             _, end = _any.raw_decode(text, place)
