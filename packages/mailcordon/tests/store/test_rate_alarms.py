@@ -239,6 +239,23 @@ async def test_a_round_judges_a_bounded_number_of_lanes_and_forgets_none(
     assert [len(await rates.read()) for _ in range(3)] == [2, 4, 5]
 
 
+async def test_many_alarms_keep_no_other_lane_and_no_alarm_from_its_turn(
+    rates: Rates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ObservedStore(rates.control)
+    rates.watch = RateWatch(store, EAGER)
+    for n in range(4):
+        await bad_list(rates, f"t{n}/newsletter")
+    assert len(await rates.read()) == 4
+    monkeypatch.setattr(rate_watch, "MOST_LANES", 2)
+    await bad_list(rates, "zen/newsletter")
+    assert len(await rates.read()) == 5
+    store.lanes_read.clear()
+    for _ in range(5):
+        await rates.read()
+    assert {lane for read in store.lanes_read for lane in read} == set(rates.lanes.values())
+
+
 class ObservedStore(RateAlarmStore):
     """Remembers what was read, and can be told what time it is."""
 

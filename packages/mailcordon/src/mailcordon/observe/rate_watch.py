@@ -180,18 +180,25 @@ class RateWatch:
     def _due(self, now: int) -> list[int]:
         spans = self._intervals
         with_alarm = {one.lane for one in self._open.values()}
-        due: list[tuple[bool, int, int]] = []
+        lasting: list[tuple[int, int]] = []
+        fresh: list[tuple[int, int, int]] = []
         for lane, known in self._lanes.items():
             if now - known.judged < spans.again:
                 continue
-            has_alarm = lane in with_alarm
             enough = known.events >= rate_alarms.LEAST_EVENTS
             waited = now - known.since >= spans.few_events
-            if (has_alarm and now - known.judged >= spans.open) or (
-                known.new and enough and (known.new >= EVENTS_AT_ONCE or waited)
-            ):
-                due.append((not has_alarm, -known.new, lane))
-        return [lane for *_, lane in sorted(due)[:MOST_LANES]]
+            has_news = known.new and enough and (known.new >= EVENTS_AT_ONCE or waited)
+            if lane not in with_alarm:
+                if has_news:
+                    fresh.append((-known.new, known.since, lane))
+            elif has_news or now - known.judged >= spans.open:
+                lasting.append((known.judged, lane))
+        # Neither many alarms nor many new events keep the other lanes from their turn.
+        first = [lane for *_, lane in sorted(lasting)]
+        second = [lane for *_, lane in sorted(fresh)]
+        room = max(MOST_LANES - MOST_LANES // 2, MOST_LANES - len(second))
+        first = first[:room]
+        return [*first, *second[: MOST_LANES - len(first)]]
 
     async def _judge(self, found: Sequence[LaneFacts], due: Sequence[int], now: int) -> None:
         raised: list[Open] = []
