@@ -334,3 +334,56 @@ async def test_an_incident_of_a_newer_version_keeps_no_other_from_being_told(
     known = await told.incident()
     await told.rounds()
     assert [got.json["data"]["incident"] for got in receiver.take()] == [known]
+
+
+async def test_that_it_is_closed_has_all_its_tries_after_a_long_outage(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    """Else a pager that was down for a day would keep the incident open for ever."""
+    await told.add(url=receiver.url)
+    incident = await told.incident()
+    await told.rounds()
+    await told.change(incident, "severity = 'critical'")
+    await told.alerts.plan()
+    await told.owner.execute("update alert set tries = 60, due_at = now_ms() - 1")
+    await told.close(incident)
+    receiver.take()
+    receiver.answer(503)
+    await told.rounds()
+    await told.rounds(after_ms=31 * MINUTE)
+    assert kinds(receiver) == ["incident.closed", "incident.closed"]
+
+
+async def test_a_test_message_that_arrives_ends_the_failure_and_what_waited_follows(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    await told.incident()
+    receiver.answer(503)
+    await told.rounds()
+    assert await told.alerts.failing(for_ms=0)
+    receiver.take()
+    assert await told.channels.try_out("night") is None
+    assert await told.alerts.failing(for_ms=0) == []
+    await told.rounds()
+    assert kinds(receiver) == ["test", "incident.opened"]
+
+
+async def test_what_removed_channels_were_told_keeps_nobody_from_being_told(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add("old", url=receiver.url)
+    await told.owner.execute(
+        "insert into incident (kind, cause, severity, scope, name, sentence, next, since, opened_at, seen_at, cause_seen_at,"
+        " closed_at, closed_by, closed_because)"
+        " select 'drift', 'set:' || n, 'high', 'set', 'x', 's', 'n', 1, 1, 1, 1, 2, 'x', 'x' from generate_series(1, 2001) n"
+    )
+    await told.owner.execute(
+        "insert into alert (incident, channel, made_at, told_at, told_severity)"
+        " select i.id, c.id, 1, 1, 'high' from incident i, alert_channel c"
+    )
+    await told.channels.remove("old", actor="ann", because="left")
+    await told.add(url=receiver.url)
+    incident = await told.incident()
+    await told.rounds()
+    assert [got.json["data"]["incident"] for got in receiver.take()] == [incident]

@@ -249,3 +249,101 @@ async def test_a_notice_waits_while_the_lane_that_would_carry_it_cannot(
     assert waiting.sent_at is None
     assert waiting.due_at is not None
     assert "is held or stopped itself" in (waiting.problem or "")
+    assert "is held or stopped itself" in (await told.channels.try_out("mail") or "")
+    (shown,) = [
+        one
+        for one in await told.contacts.notices(acme, as_tenant=True, before=None, limit=9)
+        if one.form == "email"
+    ]
+    contacts = await told.contacts.contacts(acme, as_tenant=True)
+    for problem in (shown.problem, next(one.problem for one in contacts if one.form == "email")):
+        assert problem
+        assert "lane" not in problem  # it is another tenant's, and has its name
+
+
+async def test_what_is_over_by_the_time_a_notice_arrives_is_not_told_as_held(
+    told: AlertWorld, tenants: Tenants, receiver: Receiver
+) -> None:
+    hold = await tenants.hold()
+    receiver.answer(503)
+    await told.notices()
+    receiver.take()
+    await tenants.lift(hold)
+    await told.notices()
+    await told.notices(after_ms=HOUR // 2)
+    assert items(receiver) == [("hold", hold, "released")]
+
+
+async def test_a_part_of_a_name_hides_all_of_it_and_the_tenants_own_names_stay(
+    told: AlertWorld, tenants: Tenants, receiver: Receiver
+) -> None:
+    await told.owner.execute("insert into tenant (key, slug) values ('mc-mail00000', 'mail')")
+    await told.owner.execute(
+        "insert into identity (tenant, domain) values ($1, 'mail.acme.example')", tenants.ids["acme"]
+    )
+    await tenants.hold(
+        because="eu.mail.zen.example and mc-zenshop00000-urgent hurt mail.acme.example of acme"
+    )
+    await told.notices()
+    (item,) = receiver.take()[0].json["data"]["items"]
+    assert item["why"] == "another tenant and another tenant hurt mail.acme.example of acme"
+
+
+async def test_a_tenant_with_thousands_of_holds_delays_no_other(
+    told: AlertWorld, tenants: Tenants, receiver: Receiver
+) -> None:
+    await told.owner.execute(
+        "insert into hold (tenant, campaign, owner, because, by, since, stops)"
+        " select $1, 'c' || n, 'person', 'x', 'ann', now_ms() - 10000, true from generate_series(1, 2100) n",
+        tenants.ids["acme"],
+    )
+    await told.channels.set_contact(
+        tenants.ids["zen-shop"],
+        "zen-shop",
+        email=None,
+        url=f"{receiver.url}/zen",
+        channel=None,
+        tell=["holds"],
+        actor="ann",
+        because=None,
+    )
+    await tenants.hold("zen-shop")
+    await told.notices()
+    assert "/hook/zen" in [got.path for got in receiver.take()]
+
+
+async def test_a_notice_that_cannot_be_written_keeps_no_other_from_being_told(
+    told: AlertWorld, tenants: Tenants, receiver: Receiver
+) -> None:
+    await told.channels.set_contact(
+        tenants.ids["zen-shop"],
+        "zen-shop",
+        email=None,
+        url=f"{receiver.url}/zen",
+        channel=None,
+        tell=["holds"],
+        actor="ann",
+        because=None,
+    )
+    broken = Vault([told.secret_key]).encrypt(b"{}")
+    await told.owner.execute(
+        "update tenant_contact set secret = $1 where tenant = $2", broken, tenants.ids["acme"]
+    )
+    await tenants.hold()
+    await tenants.hold("zen-shop")
+    await told.notices()
+    assert [got.path for got in receiver.take()] == ["/hook/zen"]
+
+
+async def test_what_was_told_and_is_over_is_not_kept(
+    told: AlertWorld, tenants: Tenants, receiver: Receiver
+) -> None:
+    hold = await tenants.hold()
+    await told.notices()
+    await tenants.lift(hold)
+    await told.notices()
+    await told.contacts.forget_retired()
+    assert await told.owner.fetchval("select count(*) from tenant_told") == 0
+    receiver.take()
+    await told.notices()
+    assert receiver.take() == []

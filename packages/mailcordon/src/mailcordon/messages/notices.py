@@ -81,6 +81,12 @@ def left_out() -> str:
     return "(left out)"
 
 
+@example()
+def mail_waits() -> str:
+    """Why a notice by e-mail did not arrive, for the tenant's own key."""
+    return "the mail could not be sent; it is tried again, or another contact is needed: ask the people who run this platform"
+
+
 @example("acme", "email")
 def no_contact(slug: str, form: str) -> str:
     """A tenant's contact is named that does not exist."""

@@ -138,7 +138,9 @@ class PostgresAlerts:
             text = messages.told(due.channel.name, due.channel.target, due.what.value)
             await _enter(conn, due, now, "alerted", text, due.message)
 
-    async def failed(self, due: Due, why: str, *, retry_after: int | None = None) -> None:
+    async def failed(
+        self, due: Due, why: str, *, retry_after: int | None = None, id_is_used: bool = False
+    ) -> None:
         async with connection_pool.transaction(self._pool) as conn:
             now = await self._now(conn)
             tries = due.tries + 1
@@ -146,10 +148,14 @@ class PostgresAlerts:
                 await conn.execute(_SQL.give_up, due.alert, number_of(due.message), why)
             else:
                 again = plan.retry_at(tries, now, retry_after)
-                await conn.execute(_SQL.not_arrived, due.alert, number_of(due.message), again, tries, why)
+                number = number_of(due.message)
+                await conn.execute(_SQL.not_arrived, due.alert, number, again, tries, why)
+                if id_is_used:
+                    await conn.execute(_SQL.renumber, due.alert, number)
             await conn.execute(_SQL.channel_fails, due.channel.id, now, why)
             text = messages.not_told(due.channel.name, due.channel.target, why)
-            await _enter(conn, due, now, "not-alerted", text, f"{due.message}/failed")
+            key = f"alert-{due.alert}/refused" if id_is_used else f"{due.message}/failed"
+            await _enter(conn, due, now, "not-alerted", text, key)
 
     async def skipped(self, due: Due, why: str) -> None:
         async with connection_pool.transaction(self._pool) as conn:
@@ -158,6 +164,11 @@ class PostgresAlerts:
             await conn.execute(_SQL.not_arrived, due.alert, number, again, due.tries, why)
             text = messages.not_told(due.channel.name, due.channel.target, why)
             await _enter(conn, due, now, "not-alerted", text, f"alert-{due.alert}/skipped")
+
+    async def works(self, channel: Channel) -> None:
+        async with connection_pool.transaction(self._pool) as conn:
+            await conn.execute(_SQL.channel_works, channel.id)
+            await conn.execute(_SQL.hurry, channel.id, await self._now(conn))
 
     # -- channels ---------------------------------------------------------------------------------------------------
 

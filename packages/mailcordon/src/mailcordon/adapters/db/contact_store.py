@@ -1,8 +1,9 @@
 """Tenants' contacts with encrypted addresses, and notices to them, as the control role."""
 
+import dataclasses
 import json
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from mailcordon.observe.alerts.nouns import (
     LaneState,
     NoticeView,
 )
+from mailcordon.observe.incidents import view
 
 _SQL = queries.load("contact_store.sql")
 _ALERTS = queries.load("alert_store.sql")
@@ -37,6 +39,7 @@ MOST_AN_HOUR = 12  #: notices to a contact; what changes beyond is told together
 MOST_TRIES = 50
 KEEP_MS = 90 * 86_400_000
 _HOUR = 3_600_000
+_WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SECRETS = re.compile(r"\b(?:mck_[a-z0-9]{8}_|whsec_)[A-Za-z0-9+/=_-]+|\bAKIA[A-Z0-9]{12,}\b")
 
 
@@ -61,24 +64,16 @@ class PostgresContacts:
                 return 0
             now = await self._now(conn)
             changes: dict[tuple[int, str], list[dict[str, object]]] = defaultdict(list)
-            for row in await conn.fetch(_SQL.changes, now, STOP_LASTS_MS):
+            limits = (STOP_LASTS_MS, MOST_ITEMS, now - _HOUR, MOST_AN_HOUR)
+            for row in await conn.fetch(_SQL.changes, now, *limits):
                 item = {"kind": row["kind"], "number": row["number"], "ended": row["ended"]}
                 changes[row["tenant"], row["form"]].append(item)
-            if not changes:
-                return 0
-            rows = await conn.fetch(_SQL.notices_since, now - _HOUR)
-            lately = Counter({(row["tenant"], row["form"]): row["notices"] for row in rows})
-            made = 0
             for (tenant, form), items in changes.items():
-                if lately[tenant, form] >= MOST_AN_HOUR:
-                    continue
-                items = items[:MOST_ITEMS]
                 for item in items:
                     args = (item["kind"], item["number"], item["ended"])
                     await conn.execute(_SQL.remember, tenant, form, *args)
                 await conn.execute(_SQL.add_notice, tenant, form, json.dumps(items), now)
-                made += 1
-            return made
+            return len(changes)
 
     async def due(self, most: int) -> list[DueNotice]:
         async with connection_pool.transaction(self._pool) as conn:
@@ -111,16 +106,20 @@ class PostgresContacts:
             await conn.execute(_SQL.sent, notice.id, await self._now(conn))
             await conn.execute(_SQL.contact_works, notice.contact.tenant, notice.contact.form)
 
-    async def failed(self, notice: DueNotice, why: str, *, retry_after: int | None = None) -> None:
+    async def failed(
+        self, notice: DueNotice, why: str, *, retry_after: int | None = None, id_is_used: bool = False
+    ) -> None:
         async with connection_pool.transaction(self._pool) as conn:
             now, tries = await self._now(conn), notice.tries + 1
-            again = None if tries >= MOST_TRIES else plan.retry_at(tries, now, retry_after)
+            given_up = tries >= MOST_TRIES or id_is_used
+            again = None if given_up else plan.retry_at(tries, now, retry_after)
             await conn.execute(_SQL.failed, notice.id, again, tries, why)
             await conn.execute(_SQL.contact_fails, notice.contact.tenant, notice.contact.form, now, why)
 
     async def forget_retired(self) -> None:
         async with connection_pool.transaction(self._pool) as conn:
             await conn.execute(_SQL.forget_retired)
+            await conn.execute(_SQL.forget_told)
             await conn.execute(_SQL.forget_notices, await self._now(conn) - KEEP_MS)
 
     # -- contacts ---------------------------------------------------------------------------------------------------
@@ -149,7 +148,11 @@ class PostgresContacts:
         who = tenant if as_tenant else None
         reader = self._reader or self._pool
         async with row_level_security.read_transaction(self._pool, reader, who, snapshot=False) as conn:
-            return [_contact(row) for row in await conn.fetch(_SQL.shown, tenant)]
+            found = [_contact(row) for row in await conn.fetch(_SQL.shown, tenant)]
+        return [
+            dataclasses.replace(one, problem=_told(one.problem, one.form)) if as_tenant else one
+            for one in found
+        ]
 
     async def put(
         self,
@@ -195,10 +198,15 @@ class PostgresContacts:
                 made_at=row["made_at"],
                 sent_at=row["sent_at"],
                 due_at=row["due_at"],
-                problem=row["problem"],
+                problem=_told(row["problem"], row["form"]) if as_tenant else row["problem"],
             )
             for row in rows
         ]
+
+
+def _told(problem: str | None, form: str) -> str | None:
+    """Why a notice did not arrive, for the tenant: a mail leaves over another tenant's lane, which its problem names."""
+    return words.mail_waits() if problem is not None and form == "email" else problem
 
 
 async def _audit(
@@ -221,6 +229,7 @@ async def _audit(
 
 
 async def _items(conn: PooledConnection, contact: Contact, wanted: list[dict[str, Any]]) -> list[Item]:
+    """As they are now. What was held when the notice was made, and is not held any more, is left out: another notice says so."""
     ended = {(one["kind"], one["number"]): one["ended"] for one in wanted}
     holds = [number for kind, number in ended if kind == "hold"]
     stops = [number for kind, number in ended if kind == "stop"]
@@ -233,16 +242,20 @@ async def _items(conn: PooledConnection, contact: Contact, wanted: list[dict[str
             ended=ended["hold", row["id"]],
         )
         for row in await conn.fetch(_SQL.holds, contact.tenant, holds)
+        if ended["hold", row["id"]] or row["lifted_at"] is None
     ]
     found += [
         _of_stop(
             stop_row.stop_from_row(row).for_tenants, row["type"], contact.slug, ended=ended["stop", row["id"]]
         )
         for row in stop_row.known(await conn.fetch(_SQL.stops, contact.tenant, stops))
+        if ended["stop", row["id"]] or row["ended_at"] is None
     ]
-    texts = "\n".join(f"{item.why}\n{item.mail}" for item in found).lower()
-    others = [row["name"] for row in await conn.fetch(_SQL.others_in, contact.tenant, texts)]
-    return [_cleaned(item, others) for item in found]
+    words_in = view.words_of([item.why for item in found])
+    names = await conn.fetch(_SQL.names_among, contact.tenant, words_in)
+    own = frozenset(row["name"] for row in names if row["own"])
+    others = frozenset(row["name"] for row in names) - own
+    return [dataclasses.replace(item, why=_cleaned(item.why, own, others)) for item in found]
 
 
 def _of_hold(hold: Hold, evidence: Mapping[str, object], type: str | None, slug: str, *, ended: bool) -> Item:
@@ -292,22 +305,16 @@ def _of_stop(stop: Stop, type: str | None, slug: str, *, ended: bool) -> Item:
     )
 
 
-def _cleaned(item: Item, others: Sequence[str]) -> Item:
-    """Without names of other tenants, and without what looks like a secret: a person wrote the reason for people here."""
-    why = _SECRETS.sub(words.left_out(), item.why)
-    for name in sorted(others, key=len, reverse=True):
-        whole = rf"(?<![A-Za-z0-9.-]){re.escape(name)}(?![A-Za-z0-9-])"
-        why = re.sub(whole, words.another_tenant(), why, flags=re.IGNORECASE)
-    return Item(
-        kind=item.kind,
-        number=item.number,
-        ended=item.ended,
-        mail=item.mail,
-        why=why,
-        since=item.since,
-        until=item.until,
-        resume=item.resume,
-    )
+def _cleaned(why: str, own: frozenset[str], others: frozenset[str]) -> str:
+    """Without names of other tenants, and without what looks like a secret: a person wrote the reason for people here. A word of
+    which another tenant's name is a part goes as a whole, such as a subdomain; the tenant's own domains stay."""
+
+    def shown(word: re.Match[str]) -> str:
+        text = word[0].lower()
+        is_own = text in own or any("." in one and text.endswith(f".{one}") for one in own)
+        return word[0] if is_own or not view.names_any(text, others) else words.another_tenant()
+
+    return _WORD.sub(shown, _SECRETS.sub(words.left_out(), why))
 
 
 def _contact(

@@ -11,10 +11,13 @@ from mailcordon.observe.alerts.ports import NotDelivered
 
 SECONDS = 10.0
 _LARGEST_ANSWER = 64 * 1024
+#: A try whose answer was lost, or whose process died, was accepted: a mail that is refused gets another key.
+_TAKEN_BEFORE = (409, "idempotency")
 
 
 async def submit(url: str, key: str, message: str, body: dict[str, object]) -> None:
-    """`message`: the Idempotency-Key: a copy is not sent twice. Raises NotDelivered."""
+    """`message`: the Idempotency-Key. A copy is not sent twice, also if its text has changed, such as how long ago something
+    began. Raises NotDelivered."""
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=SECONDS)
@@ -35,8 +38,11 @@ async def submit(url: str, key: str, message: str, body: dict[str, object]) -> N
             ) as answer,
         ):
             found = _decoded(await answer.content.read(_LARGEST_ANSWER))
+            code = str(found.get("code") or "")
+            if (answer.status, code) == _TAKEN_BEFORE:
+                return
             if answer.status != 202:
-                raise NotDelivered(messages.api_refused(answer.status, str(found.get("code") or "")))
+                raise NotDelivered(messages.api_refused(answer.status, code))
     except TimeoutError:
         raise NotDelivered(messages.no_answer(SECONDS)) from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -44,7 +50,7 @@ async def submit(url: str, key: str, message: str, body: dict[str, object]) -> N
     deliveries: list[dict[str, Any]] = found.get("deliveries") or []
     for delivery in deliveries:
         if delivery.get("state") == "refused":
-            raise NotDelivered(messages.mail_refused(str(delivery.get("reason") or "")))
+            raise NotDelivered(messages.mail_refused(str(delivery.get("reason") or "")), id_is_used=True)
 
 
 def _decoded(text: bytes) -> dict[str, Any]:

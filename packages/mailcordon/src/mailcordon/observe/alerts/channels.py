@@ -16,7 +16,8 @@ from mailcordon.core.principal import Principal
 from mailcordon.messages import alerts as messages
 from mailcordon.messages import api
 from mailcordon.messages import notices as words
-from mailcordon.observe.alerts.nouns import FORMS, Channel, Contact, ContactForm, Form
+from mailcordon.observe.alerts import trouble
+from mailcordon.observe.alerts.nouns import FORMS, Channel, Contact, ContactForm, Form, LaneState
 from mailcordon.observe.alerts.ports import Courier, NotDelivered
 
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -55,6 +56,12 @@ class ChannelStore(Protocol):
     async def channels(self, name: str | None = None, *, with_secrets: bool = False) -> list[Channel]: ...
 
     async def lane(self, tenant: str, type: str) -> Lane | None: ...
+
+    async def lane_state(self, lane: int) -> LaneState: ...
+
+    async def works(self, channel: Channel) -> None:
+        """A test message arrived: it does not fail any more, and what waits for it is sent at once."""
+        ...
 
     async def tenants(self, slugs: Sequence[str]) -> dict[str, int]: ...
 
@@ -195,9 +202,14 @@ class Channels:
             await self._keys.revoke(prefix, actor=actor)
 
     async def try_out(self, name: str) -> str | None:
-        """Sends a test message. Returns why it did not arrive."""
+        """Sends a test message. Returns why it did not arrive; e-mail arrives when a lane that sends accepts it."""
         channel = await self.get(name, with_secret=True)
-        return await _tried(self._courier.try_out(channel, await self._store.now()))
+        problem = await self._lane_problem(channel)
+        if problem is None:
+            problem = await _tried(self._courier.try_out(channel, await self._store.now()))
+        if problem is None:
+            await self._store.works(channel)
+        return problem
 
     async def set_contact(
         self,
@@ -254,7 +266,12 @@ class Channels:
         contact = await self._contacts.contact(tenant, form)
         if contact is None:
             raise NotFound(words.no_contact(slug, form), code="no-such-contact")
-        return await _tried(self._courier.greet(contact, await self._store.now()))
+        problem = None if contact.channel is None else await self._lane_problem(contact.channel)
+        return problem or await _tried(self._courier.greet(contact, await self._store.now()))
+
+    async def _lane_problem(self, channel: Channel) -> str | None:
+        """Why an e-mail channel's lane cannot send: it would accept the mail, and keep it."""
+        return None if channel.lane is None else trouble.of_lane(await self._store.lane_state(channel.lane))
 
     async def _carrier(self, name: str | None) -> Channel:
         """The e-mail channel whose lane carries a contact's mail: the named one, or the only one."""

@@ -79,7 +79,7 @@ class Alerts:
         due = await self._notices.due(AT_ONCE)
         if due:
             now = await self._now()
-            await asyncio.gather(*(self._notice(one, now) for one in due))
+            await asyncio.gather(*(self._notice_or_log(one, now) for one in due))
         return len(due)
 
     async def _alert(self, due: Due, now: int) -> None:
@@ -92,21 +92,31 @@ class Alerts:
         try:
             await self._courier.deliver(due, now)
         except NotDelivered as failed:
-            await self._store.failed(due, str(failed), retry_after=failed.retry_after)
+            await self._store.failed(
+                due, str(failed), retry_after=failed.retry_after, id_is_used=failed.id_is_used
+            )
         else:
             await self._store.sent(due)
+
+    async def _notice_or_log(self, notice: DueNotice, now: int) -> None:
+        try:
+            await self._notice(notice, now)
+        except Exception as error:  # it is leased: another round sends it again
+            _LOG.warning("could not send %s: %s", notice.message, error or type(error).__name__)
 
     async def _notice(self, notice: DueNotice, now: int) -> None:
         carrier = notice.contact.channel
         if carrier is not None and carrier.lane is not None:
             why = trouble.of_lane(await self._notices.lane_state(carrier.lane))
             if why is not None:  # it would be accepted, and wait
-                await self._notices.failed(notice, why, retry_after=None)
+                await self._notices.failed(notice, why, retry_after=None, id_is_used=False)
                 return
         try:
             await self._courier.tell(notice, now)
         except NotDelivered as failed:
-            await self._notices.failed(notice, str(failed), retry_after=failed.retry_after)
+            await self._notices.failed(
+                notice, str(failed), retry_after=failed.retry_after, id_is_used=failed.id_is_used
+            )
         else:
             await self._notices.sent(notice)
 

@@ -16,11 +16,13 @@ from mailcordon.observe.alerts.nouns import (
 
 
 class NotDelivered(Exception):
-    """The message did not arrive, in words without secrets. `retry_after`: seconds that the receiver asked to wait."""
+    """The message did not arrive, in words without secrets. `retry_after`: seconds that the receiver asked to wait. `id_is_used`:
+    the receiver knows the message's id by now, and would take a message of that id for a copy."""
 
-    def __init__(self, why: str, *, retry_after: int | None = None) -> None:
+    def __init__(self, why: str, *, retry_after: int | None = None, id_is_used: bool = False) -> None:
         super().__init__(why)
         self.retry_after = retry_after
+        self.id_is_used = id_is_used
 
 
 class AlertStore(Protocol):
@@ -37,7 +39,7 @@ class AlertStore(Protocol):
 
     async def sent(self, due: Due) -> None: ...
 
-    async def failed(self, due: Due, why: str, *, retry_after: int | None) -> None: ...
+    async def failed(self, due: Due, why: str, *, retry_after: int | None, id_is_used: bool) -> None: ...
 
     async def skipped(self, due: Due, why: str) -> None:
         """It could not go this way at present."""
@@ -53,7 +55,9 @@ class NoticeStore(Protocol):
 
     async def sent(self, notice: DueNotice) -> None: ...
 
-    async def failed(self, notice: DueNotice, why: str, *, retry_after: int | None) -> None: ...
+    async def failed(
+        self, notice: DueNotice, why: str, *, retry_after: int | None, id_is_used: bool
+    ) -> None: ...
 
     async def forget_retired(self) -> None:
         """Contacts of retired tenants."""

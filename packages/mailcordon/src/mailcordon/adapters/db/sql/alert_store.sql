@@ -22,8 +22,9 @@ from incident i left join tenant t on t.id = i.tenant
 where i.id in (
     select id from incident where closed_at is null
     union
-    select incident from alert where what is not null or told_at is not null and not told_closed)
-order by i.id limit 2000;
+    select a.incident from alert a join alert_channel c on c.id = a.channel and c.removed_at is null
+    where a.what is not null or a.told_at is not null and not a.told_closed)
+order by i.closed_at is not null, i.id limit 2000;
 
 -- name: threads
 -- Of these incidents.
@@ -35,10 +36,12 @@ from alert where incident = any ($1);
 select channel, count(*) as told from alert where made_at > $1 group by channel;
 
 -- name: put_on_its_way
--- Another message than the one on its way takes its place, and its back-off: the receiver is the same.
+-- Another message than the one on its way takes its place, and its back-off: the receiver is the same. That it is closed has all its
+-- tries, however long the receiver was down before.
 insert into alert (incident, channel, made_at, what, number, due_at) values ($1, $2, $4, $3, 1, $4)
 on conflict (incident, channel) do update
-    set what = $3, number = alert.number + 1, due_at = coalesce(alert.due_at, $4), tries = case when alert.what is null then 0 else alert.tries end;
+    set what = $3, number = alert.number + 1, due_at = coalesce(alert.due_at, $4),
+        tries = case when alert.what is null or $3 = 'closed' then 0 else alert.tries end;
 
 -- name: drop_message
 -- Nothing is to be said any more.
@@ -102,6 +105,10 @@ select * from alert where id = $1 for update;
 -- It is tried again.
 update alert set due_at = $3, tries = $4, problem = $5, leased_until = null where id = $1 and number = $2;
 
+-- name: renumber
+-- Its id is used up: the next try is another message for the receiver.
+update alert set number = number + 1 where id = $1 and number = $2 and what is not null;
+
 -- name: give_up
 -- That it is over was not told, and is not tried any more.
 update alert set what = null, due_at = null, told_closed = true, problem = $3, leased_until = null where id = $1 and number = $2;
@@ -109,6 +116,10 @@ update alert set what = null, due_at = null, told_closed = true, problem = $3, l
 -- name: channel_works
 -- Its last message arrived.
 update alert_channel set failing_since = null, problem = null where id = $1 and failing_since is not null;
+
+-- name: hurry
+-- What waits for the channel, failed tries of before included.
+update alert set due_at = $2 where channel = $1 and what is not null and due_at > $2;
 
 -- name: channel_fails
 -- Since the first message that did not arrive.

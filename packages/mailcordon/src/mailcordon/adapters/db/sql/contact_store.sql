@@ -5,30 +5,35 @@
 select pg_try_advisory_xact_lock(20552, 35);
 
 -- name: changes
--- Holds and stops that a contact was not told of, and those it was told of that are over. What passes within $2 ms is not told.
-select c.tenant, c.form, 'hold' as kind, h.id as number, false as ended
-from tenant_contact c
-join hold h on h.tenant = c.tenant and h.lifted_at is null and h.stops and h.since <= $1::bigint - 5000
-where 'holds' = any (c.tell) and not exists (
-    select from tenant_told x where x.tenant = c.tenant and x.form = c.form and x.kind = 'hold' and x.number = h.id)
-union all
-select c.tenant, c.form, 'stop', s.id, false
-from stop s
-join tenant_contact c on c.tenant = s.tenant
-where s.ended_at is null and s.since <= $1::bigint - $2::bigint and 'holds' = any (c.tell) and not exists (
-    select from tenant_told x where x.tenant = c.tenant and x.form = c.form and x.kind = 'stop' and x.number = s.id)
-union all
-select x.tenant, x.form, x.kind, x.number, true
-from tenant_told x
-join tenant_contact c on c.tenant = x.tenant and c.form = x.form
-left join hold h on x.kind = 'hold' and h.id = x.number
-left join stop s on x.kind = 'stop' and s.id = x.number
-where not x.ended and 'holds' = any (c.tell) and (h.lifted_at is not null or s.ended_at is not null)
+-- Holds and stops that a contact was not told of, and those it was told of that are over. What passes within $2 ms is not told. $3 of a
+-- contact at most, and none of one that had $5 notices since $4: one with thousands delays no other.
+select tenant, form, kind, number, ended
+from (
+    select x.*, row_number() over (partition by tenant, form order by kind, number) as place
+    from (
+        select c.tenant, c.form, 'hold' as kind, h.id as number, false as ended
+        from tenant_contact c
+        join hold h on h.tenant = c.tenant and h.lifted_at is null and h.stops and h.since <= $1::bigint - 5000
+        where 'holds' = any (c.tell) and not exists (
+            select from tenant_told t where t.tenant = c.tenant and t.form = c.form and t.kind = 'hold' and t.number = h.id)
+        union all
+        select c.tenant, c.form, 'stop', s.id, false
+        from stop s
+        join tenant_contact c on c.tenant = s.tenant
+        where s.ended_at is null and s.since <= $1::bigint - $2::bigint and 'holds' = any (c.tell) and not exists (
+            select from tenant_told t where t.tenant = c.tenant and t.form = c.form and t.kind = 'stop' and t.number = s.id)
+        union all
+        select t.tenant, t.form, t.kind, t.number, true
+        from tenant_told t
+        join tenant_contact c on c.tenant = t.tenant and c.form = t.form
+        left join hold h on t.kind = 'hold' and h.id = t.number
+        left join stop s on t.kind = 'stop' and s.id = t.number
+        where not t.ended and 'holds' = any (c.tell) and (h.lifted_at is not null or s.ended_at is not null)
+    ) x
+) y
+where place <= $3
+  and (select count(*) from tenant_notice n where n.tenant = y.tenant and n.form = y.form and n.made_at > $4::bigint) < $5::int
 order by 1, 2, 3, 4 limit 2000;
-
--- name: notices_since
--- How many a contact got since $1. Those it gets no more of in this hour are told together later.
-select tenant, form, count(*) as notices from tenant_notice where made_at > $1 group by tenant, form;
 
 -- name: remember
 -- Told once, and once that it is over.
@@ -71,11 +76,13 @@ where h.tenant = $1 and h.id = any ($2) order by h.id;
 select s.*, y.name as type from stop s left join lane l on l.id = s.lane left join message_type y on y.id = l.type
 where s.tenant = $1 and s.id = any ($2) order by s.id;
 
--- name: others_in
--- Names of other tenants, and their domains, that occur in a text. Whether as a whole word is looked at later.
-select slug as name from tenant where id <> $1 and position(slug in $2) > 0
+-- name: names_among
+-- Names of tenants, their domains and the beginnings of their names at SES among these words, and whether they are the tenant's own.
+select slug as name, id = $1 as own from tenant where slug = any ($2::text[])
 union
-select domain from identity where tenant <> $1 and position(domain in $2) > 0;
+select key, id = $1 from tenant where key = any ($2::text[])
+union
+select domain, tenant = $1 from identity where domain = any ($2::text[]);
 
 -- name: sent
 -- It arrived.
@@ -111,6 +118,10 @@ delete from tenant_notice where tenant = $1 and form = $2 and sent_at is null;
 -- name: forget_retired
 -- Contacts are personal data, and a retired tenant has no mail to be told of.
 delete from tenant_contact where tenant in (select id from tenant where retired_at is not null);
+
+-- name: forget_told
+-- What is over is told, and does not begin again.
+delete from tenant_told where ended;
 
 -- name: forget_notices
 -- Older than $1.
