@@ -151,9 +151,15 @@ def test_ses_count_is_no_alarm_if_it_is_explained_or_expected_and_contained_if_i
     assert found.contained
 
 
+def policy_of(sender: Sender) -> Any:
+    found = policy(sender)
+    assert found is not None
+    return found
+
+
 def test_the_policy_denies_what_the_policy_for_applications_does_to_this_caller_alone() -> None:
     place = iam_policies.Place(account="123456789012", region="eu-west-1")
-    [statement] = policy(SENDER)["Statement"]
+    [statement] = policy_of(SENDER)["Statement"]
     condition = statement.pop("Condition")
     assert statement == iam_policies.app(place)["Statement"][0]
     iam = "arn:aws:iam::123456789012:role"
@@ -173,12 +179,34 @@ def test_the_policy_names_a_user_the_root_or_whoever_has_the_name(
     arn: str | None, principal: list[str]
 ) -> None:
     facts = {"accounts": {"123456789012": 1}, **({"arns": {arn: 1}} if arn else {})}
-    [statement] = policy(replace(SENDER, caller="ci", facts=facts))["Statement"]
+    [statement] = policy_of(replace(SENDER, caller="ci", facts=facts))["Statement"]
     assert statement["Condition"] == {"ArnLike": {"aws:PrincipalArn": principal}}
 
 
 def test_without_a_caller_the_policy_leaves_sending_to_our_role() -> None:
-    [statement] = policy(replace(SENDER, caller=""))["Statement"]
+    [statement] = policy_of(replace(SENDER, caller=""))["Statement"]
     assert statement["Condition"] == {
         "ArnNotLike": {"aws:PrincipalArn": ["arn:aws:iam::123456789012:role/mailcordon-send-*"]}
     }
+
+
+@pytest.mark.parametrize(
+    "arn", ["arn:aws:sts::123456789012:assumed-role/*", "arn:aws:iam::123456789012:user/*", None]
+)
+def test_a_name_is_no_pattern_in_the_policy(arn: str | None) -> None:
+    """Whoever writes to the queue of CloudTrail's records can invent a caller, and a person pastes the policy."""
+    for name in ("*", "a?", "${aws:username}"):
+        facts = {"accounts": {"*": 1}, **({"arns": {arn.replace("*", name): 1}} if arn else {})}
+        [statement] = policy_of(replace(SENDER, caller=name, facts=facts))["Statement"]
+        for principal in statement["Condition"]["ArnLike"]["aws:PrincipalArn"]:
+            assert (
+                principal.rpartition("/")[2]
+                == {"*": "${*}", "a?": "a${?}", "${aws:username}": "${$}{aws:username}"}[name]
+            )
+
+
+def test_no_policy_is_offered_against_our_own_role() -> None:
+    ours = replace(SENDER, caller="mailcordon-send-eu-west-1")
+    assert policy(ours) is None
+    [found] = of(ours)
+    assert "would stop Mailcordon's mail too" in found.next

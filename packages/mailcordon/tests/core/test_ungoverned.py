@@ -69,6 +69,7 @@ def test_a_mail_names_the_way_it_was_sent_and_its_program() -> None:
     assert sending_service.of_mail("SendSmtpEmail", "PHPMailer 6.9") == "SMTP by PHPMailer 6.9"
     assert sending_service.of_mail("SendRawEmail", None) == "SES API (SendRawEmail)"
     assert sending_service.of_mail(None, None) is None
+    assert sending_service.of_mail(None, "Shop for <kim@acme.example> 2") == "Shop for <@> 2"
 
 
 def call(of: dict[str, str] | None, caller: str = "shop") -> SentCall:

@@ -36,6 +36,7 @@ from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.core.errors import Unavailable
 from mailcordon.observe.door import Door, DoorTotals
+from mailcordon.observe.ports import Malformed
 from mailcordon.send.accept import Accept
 from seslocal import server as seslocal
 from seslocal.events import certificate, documents
@@ -272,6 +273,18 @@ async def test_what_sns_did_not_sign_for_our_topics_is_refused_and_leaves_nothin
         "raw-delivery": 1,
         "no-message": 2,
     }
+
+
+async def test_what_is_refused_drives_no_terminal_from_the_log(
+    doors: Doors, caplog: pytest.LogCaptureFixture
+) -> None:
+    hostile = "\x1b]0;owned\x07\nforged line"
+    await doors.push("{}", TopicArn=hostile)
+    await doors.push("{}", Timestamp=hostile)
+    await doors.push("{}", SigningCertURL=hostile)
+    lines = [one.getMessage() for one in caplog.records if "was refused" in one.getMessage()]
+    assert len(lines) == 3
+    assert all("owned" in line and line.isprintable() for line in lines)
 
 
 async def test_a_foreign_topic_in_the_header_is_refused_before_the_body_is_read(doors: Doors) -> None:
@@ -511,7 +524,7 @@ async def test_a_door_that_has_ended_takes_nothing(doors: Doors) -> None:
     await asyncio.sleep(0)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    event = Reader(Proof({TOPIC})).decode("{}")
+    event = Malformed("no event", "{}")
     with pytest.raises(Unavailable):
         await asyncio.wait_for(door.take([event], ["{}"]), PATIENCE)
 

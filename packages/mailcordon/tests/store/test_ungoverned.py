@@ -276,6 +276,16 @@ async def test_an_excess_names_the_identities_that_are_not_ours_and_may_be_expec
     assert [one.expected for one in await foreign.store.counts()] == [True]
     await service.unexpect(made.id, actor="ops", because="x")
     assert [one.expected for one in await foreign.store.counts()] == [False]
+    await service.expect("old.example", None, until_seconds=600, because="moves", actor="ops")
+    await foreign.db.execute(
+        "insert into finding (kind, severity, resource_kind, resource, member, detail, repair, row_kind, row_name, touched_kind,"
+        " touched_name, touched_member, found_by) select kind, severity, resource_kind, n || resource, member, detail, repair,"
+        " row_kind, row_name, touched_kind, n || touched_name, touched_member, found_by from finding, generate_series(1, 11) n"
+    )
+    for n in range(2, 12):  # all but 1old.example, which is older than the ten that are named
+        await service.expect(f"{n}old.example", None, until_seconds=600, because="moves", actor="ops")
+    [count] = await foreign.store.counts()
+    assert (count.expected, "1old.example" in count.identities) == (False, True)
     await service.expect("*", None, until_seconds=600, because="moves", actor="ops")
     assert [one.expected for one in await foreign.store.counts()] == [True]
 

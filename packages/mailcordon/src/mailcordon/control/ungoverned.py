@@ -1,6 +1,7 @@
 """Ungoverned senders as people see them: listed, shown with the policy that stops them, and declared as expected for some time
 (docs/ungoverned.md). Nothing here holds or stops mail."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from mailcordon.messages import ungoverned as messages
 
 #: Every action that sends, of SES v1 and v2, SMTP (ses:SendRawEmail), and those that SES adds later.
 ALL_SENDS = "ses:Send*"
+_ACCOUNT = re.compile(r"\d{12}")
 ANYTHING = "*"  #: as an identity: mail that no net names
 MOST_DAYS = 90
 LEAST_SECONDS = 60.0
@@ -61,6 +63,11 @@ class Sender:
     @property
     def account(self) -> str | None:
         return next(iter(ungoverned.by_count(self.facts, Fact.ACCOUNT)), None)
+
+    @property
+    def is_our_role(self) -> bool:
+        """Whether it has the name of the role with which Mailcordon sends."""
+        return self.caller.startswith(ungoverned.SEND_ROLE)
 
     @property
     def who(self) -> str:
@@ -175,11 +182,14 @@ class SentCalls:
         return {"sent-by-us": len(calls) - len(foreign), "ungoverned": len(foreign)}
 
 
-def policy(sender: Sender, send_role: str = "mailcordon-send-*") -> Mapping[str, Any]:
+def policy(sender: Sender, send_role: str = "mailcordon-send-*") -> Mapping[str, Any] | None:
     """The policy document that would have stopped this mail: a statement for the caller's own policies, or a service control
     policy, that changes nothing for others. Of a caller that nothing names: a service control policy that leaves sending to our
-    role. `send_role`: that role's name."""
-    account = sender.account or "*"
+    role. None: the caller is our own role, and a policy would stop our mail. `send_role`: that role's name."""
+    if sender.is_our_role:
+        return None
+    account = sender.account or ""
+    account = account if _ACCOUNT.fullmatch(account) else "*"
     if sender.caller:
         sid, operator, arns = "NoSendingPastMailcordon", "ArnLike", _principals(sender, account)
     else:
@@ -205,12 +215,18 @@ def _principals(sender: Sender, account: str) -> list[str]:
     partition = head.split(":")[1] if head.count(":") == 4 else "aws"
     iam = f"arn:{partition}:iam::{account}"
     kind, _, rest = resource.partition("/")
+    rest, name = _literal(rest), _literal(sender.caller)
     match kind:
         case "root":
             return [f"{iam}:root"]
         case "user":
             return [f"{iam}:user/{rest}"]
         case "assumed-role" | "role":
-            return [f"{iam}:role/{sender.caller}", f"{iam}:role/*/{sender.caller}"]
+            return [f"{iam}:role/{name}", f"{iam}:role/*/{name}"]
         case _:
-            return [f"{iam}:*/{sender.caller}"]
+            return [f"{iam}:*/{name}"]
+
+
+def _literal(name: str) -> str:
+    """A name in a pattern of IAM. CloudTrail's records prove nothing, and a caller `*` would be everybody."""
+    return re.sub(r"[$*?]", lambda sign: f"${{{sign[0]}}}", name)

@@ -60,7 +60,7 @@ def _of_sender(sender: Sender, now: int) -> Alarm:
         severity=_severity(sender),
         scope=Scope(kind=ScopeKind.IDENTITY, name=sender.identity or sender.whose),
         sentence=sentence,
-        next=messages.what_next(sender.id),
+        next=messages.own_role() if sender.is_our_role else messages.what_next(sender.id),
         command=f"mailcordon ungoverned show {sender.id}",
         since=since,
         tenant=sender.tenant,

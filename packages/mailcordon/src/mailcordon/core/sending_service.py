@@ -5,6 +5,7 @@ write a user agent and a header.
 import re
 
 _LONGEST = 80
+_ADDRESS = re.compile(r"[^\s@<>()]+@[^\s@<>()]+")  #: some programs name their user
 _AWS_SERVICE = re.compile(r"^[a-z0-9.-]+\.amazonaws\.com$")
 #: Part of a user agent -> what it is. The first that is found counts.
 _AGENTS = (
@@ -50,5 +51,5 @@ def of_mail(operation: str | None, mailer: str | None) -> str | None:
     way = None
     if operation:
         way = "SMTP" if "smtp" in operation.lower() else f"SES API ({operation})"
-    named = (mailer or "").strip()[:_LONGEST]
+    named = _ADDRESS.sub("@", (mailer or "").strip()[:400])[:_LONGEST]
     return " by ".join(part for part in (way, named) if part) or None

@@ -81,6 +81,15 @@ def what_next(id: int) -> str:
     )
 
 
+@example()
+def own_role() -> str:
+    """Ungoverned mail of the role with which Mailcordon sends. A policy against it would stop Mailcordon's mail too."""
+    return (
+        "Something else uses the role with which Mailcordon sends, or its credentials. A policy that denies this role would stop"
+        " Mailcordon's mail too: look in CloudTrail for who assumes it, and take that away"
+    )
+
+
 @example(_SINCE, "the old shop until its migration")
 def expected(until: int, because: str) -> str:
     """Ungoverned mail that was declared."""

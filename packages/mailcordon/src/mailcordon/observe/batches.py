@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.queue import Unreachable
+from mailcordon.core.text import harmless
 from mailcordon.messages import queues, reasons
 from mailcordon.observe.ingest import Ingest, Report
 from mailcordon.observe.ports import BadRow, Decoded, Malformed, Store, Transaction
@@ -91,7 +92,8 @@ class Batches:
         """A line a minute for each kind: events arrive by the thousand, and quarantine has them."""
         for why, sentence in report.alarms.items():
             if self._warnings.count(why) is not None:
-                _log.warning("quarantine: %s (%d in this batch)", sentence, report.quarantined[why])
+                shown = harmless(sentence)  # it has words of the document
+                _log.warning("quarantine: %s (%d in this batch)", shown, report.quarantined[why])
         for why, documents in report.not_kept.items():
             if self._warnings.count((why, "not kept")) is not None:
                 _log.error("quarantine: %s", queues.quarantine_not_kept(why=why, documents=documents))

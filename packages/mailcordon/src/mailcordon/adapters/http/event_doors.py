@@ -24,6 +24,7 @@ from mailcordon.adapters.http.problems import FIREHOSE_PATH
 from mailcordon.adapters.http.request_headers import credentials, firehose_key
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import clock
+from mailcordon.core import text as texts
 from mailcordon.core.errors import Forbidden, Unauthorised, Unavailable
 from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.principal import EVENTS
@@ -185,9 +186,10 @@ class EventDoors:
 
     def _not_believed(self, found: NotBelieved) -> Forbidden:
         self._totals.refuse(found.code)
+        why = texts.harmless(found.why)  # it has words of the message, which anybody can send
         if self._warnings.count(found.code) is not None:
-            _log.warning("%s", messages.refused(found.code, found.why))
-        return Forbidden(found.why, code=found.code)
+            _log.warning("%s", messages.refused(found.code, why))
+        return Forbidden(why, code=found.code)
 
     # EventBridge ------------------------------------------------------------------------------------------------------------
 

@@ -61,7 +61,9 @@ class SenderItem(msgspec.Struct):
 
 class SenderDetail(SenderItem):
     facts: dict[str, list[ValueItem]]  #: what its mail has in common
-    policy: dict[str, Any]  #: the IAM policy document that stops it
+    policy: (
+        dict[str, Any] | None
+    )  #: the IAM policy document that stops it; null: it would stop Mailcordon's own mail
 
 
 class CountItem(msgspec.Struct):
@@ -196,7 +198,8 @@ def _detail(sender: Sender, now: int) -> SenderDetail:
         ]
         for fact in Fact
     }
-    return SenderDetail(**_members(sender, now), facts=facts, policy=dict(policy(sender)))
+    found = policy(sender)
+    return SenderDetail(**_members(sender, now), facts=facts, policy=None if found is None else dict(found))
 
 
 def _expectation(found: Expectation, now: int) -> ExpectationItem:

@@ -111,13 +111,17 @@ async def show_sender(
     expected = child(found, "expected")
     if expected:
         rows.append(("expected", f"{when(expected.get('until'))}: {plain(expected.get('because'))}"))
-    heading = messages.policy_heading() if found.get("caller") else messages.role_heading()
+    policy = found.get("policy")
+    if policy is None:
+        heading = messages.own_role()
+    else:
+        heading = messages.policy_heading() if found.get("caller") else messages.role_heading()
     cli.show_result(
         found,
         Group(
             show.table(("what", "value"), [row for row in rows if row[1] not in (None, "", "-")]),
             heading,
-            json.dumps(found.get("policy"), indent=2),
+            *([] if policy is None else [json.dumps(policy, indent=2)]),
         ),
     )
 

@@ -29,15 +29,15 @@ order by u.id desc limit $4;
 -- name: counts
 -- SES's count of each cell as it was judged last, with the account's identities that are not ours (docs/drift.md).
 with others as materialized (
-    select f.resource from finding f where f.kind = 'extra-identity' and f.ended_at is null order by f.id desc limit 10
+    select f.resource,
+           exists (select from ungoverned_expected x where x.identity = f.resource and x.ended_at is null and x.until > now_ms()) as expected
+    from finding f where f.kind = 'extra-identity' and f.ended_at is null order by expected, f.id desc limit 10
 )
 select c.cell, c.at, c.sent, c.excess, c.compared, c.over_since, c.grew_at,
        case when c.over_since is null then array[]::text[] else array(select o.resource from others o order by 1) end as identities,
        c.over_since is not null and (
            exists (select from ungoverned_expected x where x.identity = '*' and x.ended_at is null and x.until > now_ms())
-           or exists (select from others) and not exists (
-               select from others o where not exists (
-                   select from ungoverned_expected x where x.identity = o.resource and x.ended_at is null and x.until > now_ms()))
+           or exists (select from others) and not exists (select from others o where not o.expected)
        ) as expected
 from (select distinct cell from account_rate) a
 cross join lateral (select * from ses_count s where s.cell = a.cell and s.judged_at is not null order by s.at desc limit 1) c;
