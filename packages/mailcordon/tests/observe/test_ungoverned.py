@@ -84,6 +84,17 @@ async def test_all_events_of_a_mail_count_it_once_however_often_they_come(world:
     assert await world.whys() == ["ungoverned"]  # one sample entry, as before
 
 
+async def test_a_bounce_and_a_complaint_count_once_however_often_their_events_come(world: World) -> None:
+    """Queues repeat, and a file can be replayed twice."""
+    bounce = event(world, 1, "Bounce", bounceType="Permanent", bouncedRecipients=[])
+    complaint = event(world, 1, "Complaint", complainedRecipients=[])
+    await world.tell(event(world, 1))
+    for _ in range(3):
+        await world.tell(bounce, bounce, complaint)
+    await world.tell(event(world, 2, "Bounce", bounceType="Permanent", bouncedRecipients=[]))
+    assert await senders(world) == [("mail.acme.example", "shop", 2, 2, 2, 1)]
+
+
 async def test_a_complaint_about_old_mail_is_no_new_mail(world: World) -> None:
     old = world.now - 3 * 86_400_000
     await world.tell(event(world, 1, "Complaint", at=old, complainedRecipients=[]))

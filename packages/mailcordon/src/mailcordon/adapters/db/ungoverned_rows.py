@@ -3,8 +3,8 @@ records. Nothing is written for mail of ours."""
 
 import json
 from collections import Counter
-from collections.abc import Sequence, Set
-from dataclasses import replace
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 
 import asyncpg
 
@@ -17,6 +17,15 @@ MOST_SENDERS = 1_000
 MOST_IDS = 20_000  #: SES ids of a sender that are kept; beyond, only the event that comes once for each mail is counted
 OTHERS = (ungoverned.MORE, "")  #: the row of all senders beyond MOST_SENDERS
 HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Again:
+    """Mails of which a bounce or complaint was counted before."""
+
+    bounced: Set[str]
+    complained: Set[str]
+
 
 _SQL = queries.load("ungoverned_rows.sql")
 
@@ -43,7 +52,23 @@ async def record(
     found = {(row["identity"], row["caller"]): row for row in rows}
     changes = [(one, found[one.key]) for one in senders]
     new, ledger = await _new_mails(connection, changes, now)
-    await _add(connection, changes, new, ledger)
+    bounced = {one.ses_id for sender in senders for one in sender.sightings if one.bounced}
+    complained = {one.ses_id for sender in senders for one in sender.sightings if one.complained}
+    # Of mail that is not in the ledger each event counts.
+    again = _Again(
+        bounced=await _marked(connection, _SQL.bounced, bounced & ledger),
+        complained=await _marked(connection, _SQL.complained, complained & ledger),
+    )
+    await _add(connection, changes, new, ledger, again)
+
+
+async def _marked(
+    connection: engine.Connection | engine.PooledConnection, statement: str, mails: Set[str]
+) -> Set[str]:
+    """Marks these mails. Returns those that were marked before."""
+    if not mails:
+        return mails
+    return mails - {row["ses_id"] for row in await connection.fetch(statement, sorted(mails))}
 
 
 def _in_time(one: Sighting, now: int) -> Sighting:
@@ -93,6 +118,7 @@ async def _add(
     changes: Sequence[tuple[Sender, asyncpg.Record]],
     new: Set[str],
     ledger: Set[str],
+    again: _Again,
 ) -> None:
     rows: list[tuple[object, ...]] = []
     hours: Counter[tuple[int, int]] = Counter()
@@ -109,8 +135,8 @@ async def _add(
                 row["id"],
                 len(mails),
                 sum(one.recipients for one in mails),
-                sum(one.bounced for one in sender.sightings),
-                sum(one.complained for one in sender.sightings),
+                _number((one.ses_id for one in sender.sightings if one.bounced), again.bounced, ledger),
+                _number((one.ses_id for one in sender.sightings if one.complained), again.complained, ledger),
                 len({one.ses_id for one in mails} & new),
                 json.dumps(ungoverned.merged(json.loads(row["facts"]), mails)),
                 min(times),
@@ -127,6 +153,13 @@ async def _add(
             [hours[place] for place in places],
             [to[place] for place in places],
         )
+
+
+def _number(mails: Iterable[str], again: Set[str], ledger: Set[str]) -> int:
+    """Of the mails in the ledger those that are not there `again`, and each event of others."""
+    return sum(
+        (1 if mail in ledger else events) for mail, events in Counter(mails).items() if mail not in again
+    )
 
 
 def _counted(sender: Sender, row: asyncpg.Record, new: Set[str], ledger: Set[str]) -> list[Sighting]:

@@ -33,7 +33,9 @@ create index ungoverned_hour_by_hour on ungoverned_hour (hour);
 create table ungoverned_mail (
     ses_id text primary key,
     sender bigint not null references ungoverned on delete cascade,
-    at bigint not null
+    at bigint not null,
+    bounced boolean not null default false,
+    complained boolean not null default false
 );
 create index ungoverned_mail_at on ungoverned_mail (at);
 

@@ -21,6 +21,20 @@ select n.ses_id, n.sender, n.at from unnest($1::text[], $2::bigint[], $3::bigint
 on conflict (ses_id) do nothing
 returning ses_id;
 
+-- name: bounced
+-- The mails of which no bounce was counted before.
+update ungoverned_mail m set bounced = true
+from (select ses_id from ungoverned_mail where ses_id = any($1::text[]) and not bounced order by ses_id for update) n
+where m.ses_id = n.ses_id and not m.bounced
+returning m.ses_id;
+
+-- name: complained
+-- The mails of which no complaint was counted before.
+update ungoverned_mail m set complained = true
+from (select ses_id from ungoverned_mail where ses_id = any($1::text[]) and not complained order by ses_id for update) n
+where m.ses_id = n.ses_id and not m.complained
+returning m.ses_id;
+
 -- name: add
 -- Adds a batch to its senders. A first mail after a quiet hour begins anew.
 update ungoverned u
