@@ -34,11 +34,13 @@ async def incident(world: Any, cause: str, **over: Any) -> int:
     )
 
 
-async def alarm(world: Any, incident: int, key: str, tenant: int | None, sentence: str) -> None:
+async def alarm(
+    world: Any, incident: int, key: str, tenant: int | None, sentence: str, kind: str = "stuck"
+) -> None:
     await world.owner.execute(
         "insert into incident_alarm (incident, key, source, kind, cause, severity, contained, tenant, sentence, since,"
-        " first_seen) values ($1, $2, 'test', 'stuck', 'x', 'high', false, $3, $4, $5, $5)",
-        *(incident, key, tenant, sentence, OPENED),
+        " first_seen) values ($1, $2, 'test', $6, 'x', 'high', false, $3, $4, $5, $5)",
+        *(incident, key, tenant, sentence, OPENED, kind),
     )
 
 
@@ -168,6 +170,24 @@ async def test_no_word_of_another_tenant_reaches_a_tenant(world: Any) -> None:
     assert "acme/newsletter waits" in text
     for word in ("zen", "other.example", key, "web-1", "mc-x", "role:", "restarted"):
         assert word not in text, word
+
+
+async def test_no_caller_address_or_person_of_the_platform_is_named_to_a_tenant(world: Any) -> None:
+    acme, own = await tenant(world, "acme"), world.tenant_keys["acme"]
+    for kind, sentence in (
+        ("ungoverned", "role batch of 203.0.113.7 sends"),
+        ("integrity", "events from queue batch"),
+        ("drift", "the policy differs"),
+    ):
+        number = await incident(
+            world, f"tenant:{kind}", kind=kind, tenant=acme, sentence=sentence, culprit="role batch"
+        )
+        await alarm(world, number, "a", acme, sentence, kind)
+        for path in (f"/v1/incidents/{number}", f"/v1/incidents/{number}/report", "/v1/incidents"):
+            said = str(await get(world, own, path))
+            assert "batch" not in said, said
+            assert "203.0.113.7" not in said, said
+    assert "the policy differs" in said
 
 
 async def test_tenants_list_has_only_what_concerns_it(world: Any) -> None:

@@ -80,7 +80,14 @@ class World:
             found = row is not None and row["culprit"] is not None and set(kinds) <= set(row["kinds"] or ())
             return row if found else None
 
-        row = await self.mail.until(named, f"an incident says {cause}", patience=60)
+        try:
+            row = await self.mail.until(named, f"an incident says {cause}", patience=60)
+        except AssertionError as error:
+            others = await self.mail.db.fetch(
+                "select i.cause, i.closed_at is null as open, a.key, a.ended_at is null as shows"
+                " from incident i left join incident_alarm a on a.incident = i.id order by i.id, a.key"
+            )
+            raise AssertionError(f"{error}, only {[tuple(row) for row in others]}") from None
         self.times[f"{'+'.join(kinds)} named"] = time.monotonic() - self.began
         assert culprit in row["culprit"], row["culprit"]
         assert row["slug"] == tenant
@@ -182,14 +189,15 @@ async def stuck(world: World) -> None:
     slug, mail = world.slug("stuck"), world.mail
     lane = await world.lane(slug, RESET)
     await mail.db.execute(
-        "update lane set rate = 0.0001, tokens = 0, tokens_at = now_ms() where id = $1", lane
+        "update lane set rate = 0.0001, policy_rate = 0.0001, tokens = 0, tokens_at = now_ms() where id = $1",
+        lane,
     )
     await mail.db.execute("update epoch set value = value + 1")
     await mail.put(slug, RESET)
     await mail.age(slug, LATE_MS)
     row = await world.incident(f"lane:{lane}", "stuck", culprit=f"the lane {RESET} of {slug}", tenant=slug)
     assert row["command"] == f"mailcordon lane show {slug} {RESET}"
-    await mail.set_lanes([slug], rate=None)
+    await mail.set_lanes([slug], rate=None, policy_rate=None)
     await world.closes(row)
 
 

@@ -95,12 +95,12 @@ class IncidentReader:
             actions = await conn.fetch(_SQL.own_actions, id)
         (incident,) = await self._own(tenant, [OwnView(**_with_kind(row))])
         foreign = await self._foreign(
-            tenant, [*(one["sentence"] for one in alarms), *(one["text"] for one in actions)]
+            tenant, [*(one["sentence"] or "" for one in alarms), *(one["text"] for one in actions)]
         )
         own: list[OwnAlarm] = []
         for one in alarms:
             fields = _with_kind(one)
-            if view.names_any(fields["sentence"], foreign):
+            if fields["sentence"] is None or view.names_any(fields["sentence"], foreign):
                 fields["sentence"] = messages.own_sentence(kind=fields["kind"])
             own.append(OwnAlarm(**fields))
         return Report(

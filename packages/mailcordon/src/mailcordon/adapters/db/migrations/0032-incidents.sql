@@ -77,15 +77,18 @@ grant select on incident, incident_alarm, incident_entry to {{control}}, {{gover
 grant insert, update, delete on incident, incident_alarm, incident_entry to {{control}};
 
 -- What a tenant's key sees: incidents that concern it. Words are shown only of those that concern nobody else, and the API leaves
--- them out if they name another tenant.
+-- them out if they name another tenant. Some kinds name callers, addresses and hosts that are not the tenant's: the API tells of
+-- them in general; and who changed a resource at SES is a person of the platform.
 create view own_incident with (security_barrier) as
     select id, kind, severity, since, opened_at, identified_at, mitigated_at, reported_at, closed_at, tenant = t as own,
-           case when tenant = t and concerned = '{}' then sentence end as sentence,
-           case when tenant = t and concerned = '{}' then culprit end as culprit
+           case when tenant = t and concerned = '{}' and kind not in ('ungoverned', 'integrity', 'service') then sentence end as sentence,
+           case when tenant = t and concerned = '{}' and kind not in ('ungoverned', 'integrity', 'service', 'drift', 'feedback-lost')
+                then culprit end as culprit
       from incident cross join (select nullif(current_setting('mailcordon.tenant', true), '')::int as t) x
      where tenant = t or concerned @> array[t];
 create view own_incident_alarm with (security_barrier) as
-    select a.incident, a.kind, a.severity, a.sentence, a.since, a.first_seen, a.ended_at
+    select a.incident, a.kind, a.severity, case when a.kind not in ('ungoverned', 'integrity', 'service') then a.sentence end as sentence,
+           a.since, a.first_seen, a.ended_at
       from incident_alarm a
      where a.tenant = nullif(current_setting('mailcordon.tenant', true), '')::int;
 -- Of its own incidents, what was done; notes and alerts are the platform's.
