@@ -8,7 +8,7 @@ import pytest
 
 from mailcordon.adapters.ses import management_events
 from mailcordon.control import hints
-from mailcordon.control.hints import Place, Verdict
+from mailcordon.control.hints import Call, Place, Verdict
 
 ARN = "arn:aws:ses:us-east-1:111122223333:"
 
@@ -45,7 +45,7 @@ def body(event: str, parameters: dict[str, Any] | None, **more: Any) -> str:
 
 def judged(event: str, parameters: dict[str, Any] | None, **more: Any) -> tuple[Verdict, list[Place]]:
     call = management_events.decode(body(event, parameters, **more), "us-east-1")
-    assert call is not None
+    assert isinstance(call, Call)
     verdict, places = hints.judge(call, "default")
     return verdict, list(places)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailcordon.adapters.ses.management_events import decode
 from mailcordon.control import hints
 from mailcordon.control.hints import Call, Caller
+from mailcordon.core.ungoverned import SentCall
 
 #: As the SES Developer Guide prints a record ("Logging Amazon SES API calls with AWS CloudTrail"), in EventBridge's envelope.
 RECORD: dict[str, Any] = {
@@ -49,7 +50,9 @@ ENVELOPE: dict[str, Any] = {
 
 
 def read(record: dict[str, Any] | None = None, **envelope: Any) -> Call | None:
-    return decode(json.dumps({**ENVELOPE, "detail": {**RECORD, **(record or {})}, **envelope}), "us-west-2")
+    call = decode(json.dumps({**ENVELOPE, "detail": {**RECORD, **(record or {})}, **envelope}), "us-west-2")
+    assert not isinstance(call, SentCall)
+    return call
 
 
 def test_a_record_of_the_guide() -> None:
@@ -202,7 +205,7 @@ TYPES = [
 @pytest.mark.parametrize("type", TYPES)
 def test_what_ses_reports_of_a_tenant_makes_its_status_looked_at(type: str) -> None:
     call = decode(json.dumps({**STATUS, "detail-type": type}), "us-east-1")
-    assert call is not None
+    assert isinstance(call, Call)
     assert (call.event, call.by, call.says_who) == (type, Caller(), False)
     assert call.at == datetime(2025, 7, 24, 12, 44, 28, tzinfo=UTC)
     verdict, places = hints.judge(call, "default")
@@ -216,7 +219,7 @@ def test_what_ses_reports_of_a_tenant_makes_its_status_looked_at(type: str) -> N
 )
 def test_advice_about_the_account_or_an_identity_is_counted_and_causes_no_look(resources: object) -> None:
     call = decode(json.dumps({**STATUS, "detail-type": TYPES[2], "resources": resources}), "us-east-1")
-    assert call is not None
+    assert isinstance(call, Call)
     assert hints.judge(call, "default") == (hints.Verdict.NOTHING, ())
 
 
