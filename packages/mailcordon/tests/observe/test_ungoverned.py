@@ -144,6 +144,34 @@ async def test_more_senders_than_there_is_room_for_are_one_row(world: World, mon
     ]
 
 
+async def test_an_identity_with_the_name_of_that_row_is_counted_in_it(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(ungoverned_rows, "MOST_SENDERS", 1)
+    await world.tell(event(world, 1))
+    for start in (10, 20):
+        await world.tell(
+            event(world, start, identity="(more)", caller=""), event(world, start + 1, caller="x")
+        )
+    assert [row[:3] for row in await senders(world)] == [
+        ("(more)", "", 4),
+        ("mail.acme.example", "shop", 1),
+    ]
+
+
+async def test_hostile_text_is_stored_harmless(world: World) -> None:
+    hostile = "a\0\ud800\x1b]0;owned\x07\u202e\n.example"
+    made = json.loads(event(world, 1, identity=hostile, caller=hostile, subject=hostile))
+    made["mail"]["headers"][0]["value"] = hostile
+    made["mail"]["sendingAccountId"] = made["mail"]["messageId"] = hostile
+    made["mail"]["tags"] = {name: [hostile] for name in made["mail"]["tags"]}
+    await world.tell(json.dumps(made))
+    [row] = await world.rows("select identity, caller, facts from ungoverned")
+    assert row[0].isprintable()
+    assert row[1].isprintable()
+    assert "owned" in row[0]
+    for values in json.loads(row[2]).values():
+        assert all(value.isprintable() for value in values), values
+
+
 async def test_beyond_the_ids_that_are_kept_each_send_event_counts(world: World, monkeypatch: Any) -> None:
     monkeypatch.setattr(ungoverned_rows, "MOST_IDS", 2)
     await world.tell(*[event(world, n) for n in range(4)])

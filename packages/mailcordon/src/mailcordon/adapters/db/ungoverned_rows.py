@@ -81,7 +81,7 @@ def _with_room(senders: Sequence[Sender], there: Set[tuple[str, str]]) -> list[S
     others = Sender(identity=OTHERS[0], caller=OTHERS[1])
     kept: list[Sender] = []
     for one in senders:
-        if one.key in there:
+        if one.key in there and one.key != OTHERS:  # no statement takes a row twice
             kept.append(one)
         else:
             others.sightings += one.sightings
