@@ -259,6 +259,22 @@ async def test_mail_past_retention_suppresses_and_is_not_counted(alone: World) -
     assert await alone.rows("select address from suppression") == [("old@example.com",)]
 
 
+async def test_mail_past_retention_suppresses_for_a_tenant_that_had_no_mail_before(alone: World) -> None:
+    await rule(alone, "from", "acme.example", "shop")
+    await alone.tell(mail(alone, at=alone.now - 91 * DAY, to=("old@example.com",)).bounce())
+    assert await counts(alone) == []
+    assert await alone.rows("select address from suppression") == [("old@example.com",)]
+
+
+async def test_mail_whose_rule_was_removed_a_moment_ago_is_unmapped(alone: World) -> None:
+    await rule(alone, "from", "acme.example", "shop")
+    await alone.tell(mail(alone, 1).send())
+    await alone.owner.execute("delete from observed_rule")  # no observer knows it yet
+    report = await alone.tell(mail(alone, 2).send(), mail(alone, 3, at=alone.now - 91 * DAY).bounce())
+    assert (report.observed, report.unmapped) == (0, 2)
+    assert await alone.rows("select events, mails, why from observed_unmapped") == [(2, 1, "no-rule")]
+
+
 async def test_counts_of_observed_mail_are_what_a_rebuild_computes(alone: World) -> None:
     await rule(alone, "from", "acme.example", "shop")
     mails = [mail(alone, n, to=(f"{n}@example.com", f"{n}@gmail.com")) for n in range(5)]

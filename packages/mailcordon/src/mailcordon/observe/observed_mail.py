@@ -33,10 +33,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
+    place: int  #: of the event in its batch
+    origin: Origin
     event: Event
     address: str
     mail: ObservedMail
     counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Of a mail past retention."""
+
+    place: int
+    origin: Origin
+    event: Event
+    lane: tuple[int, int]  #: tenant and type
+    to: tuple[str, ...]
 
 
 async def attribute(
@@ -52,7 +65,7 @@ async def attribute(
     now, rules = await tx.observed_rules()
     found = Found()
     wanted: list[_Wanted] = []
-    past: list[tuple[Event, Mapped, tuple[str, ...]]] = []
+    past: list[_Past] = []
     unmapped: dict[Origin, Unmapped] = {}
     for place, event in enumerate(events):
         origin = observing.origin_of(event)
@@ -70,17 +83,21 @@ async def attribute(
             found.aside.append((place, Quarantine("unknown-delivery", detail, mapped.rule.tenant)))
             continue
         if now - event.mail_at > kept_ms or event.mail_at < ids.EPOCH_MS:
-            past.append((event, mapped, to))
+            past.append(_Past(place, origin, event, (mapped.rule.tenant, rules.types[mapped.type]), to))
             continue
         for n, address in enumerate(to):
             # SES names all who may have complained: it is one complaint, and all of them get no more mail.
             counts = event.kind is not Kind.COMPLAINT or n == 0
             mail = _mail(event, origin, mapped, address, rules, hash_of)
-            wanted.append(_Wanted(event, address, mail, counts))
+            wanted.append(_Wanted(place, origin, event, address, mail, counts))
+    left: dict[int, _Wanted | _Past] = {}
     if wanted:
-        await _place(tx, wanted, found, ours, now)
+        left |= await _place(tx, wanted, found, ours, now)
     if past:
-        await _without_rows(tx, past, found, ours)
+        left |= await _without_rows(tx, past, found, ours)
+    for place, one in left.items():
+        found.mapped[place] = False
+        _count(unmapped.setdefault(one.origin, Unmapped()), one.event, observing.NO_RULE)
     if unmapped and count_unmapped:
         await tx.count_unmapped(unmapped)
     return found
@@ -88,7 +105,8 @@ async def attribute(
 
 async def _place(
     tx: Transaction, wanted: Sequence[_Wanted], found: Found, ours: Installation, now: int
-) -> None:
+) -> dict[int, _Wanted]:
+    """Returns the events whose rule was removed a moment ago."""
     mails: dict[tuple[str, str], ObservedMail] = {}
     for one in wanted:
         key = one.mail.ses_id, one.address.lower()
@@ -96,9 +114,12 @@ async def _place(
             mails[key] = one.mail
     order = list(mails)
     placed = {order[n]: at for n, at in (await tx.place_observed(list(mails.values()))).items()}
+    left: dict[int, _Wanted] = {}
     for one in wanted:
         at = placed.get((one.mail.ses_id, one.address.lower()))
         if at is None:
+            if one.mail.makes:
+                left[one.place] = one
             continue
         attempt = _attempt(ours, at.lane, at.delivery)
         event = plausible.corrected(one.event, called_at=attempt.called_at, recipient=one.address, now=now)
@@ -116,25 +137,27 @@ async def _place(
             # No call of ours: it is counted as handed to SES by the first event.
             ledger_state=State.SENT,
         )
+    return left
 
 
 async def _without_rows(
-    tx: Transaction,
-    past: Sequence[tuple[Event, Mapped, tuple[str, ...]]],
-    found: Found,
-    ours: Installation,
-) -> None:
-    """Mail past retention suppresses, and is not counted. A lane that never had mail has nothing to suppress in."""
-    names = {(mapped.rule.tenant_key, mapped.type) for _, mapped, _ in past}
-    directory, _ = await tx.known({}, names, set())
-    for event, mapped, to in past:
-        lane = directory.lanes.get((mapped.rule.tenant_key, mapped.type))
+    tx: Transaction, past: Sequence[_Past], found: Found, ours: Installation
+) -> dict[int, _Past]:
+    """Mail past retention suppresses, and is not counted. Returns the events whose rule was removed a moment ago."""
+    lanes = await tx.observed_lanes({one.lane for one in past})
+    left: dict[int, _Past] = {}
+    for one in past:
+        lane = lanes.get(one.lane)
         if lane is None:
+            left[one.place] = one
             continue
-        for address in to:
-            attempt = _attempt(ours, lane, max(0, ids.first_of(event.mail_at)))
+        for address in one.to:
+            attempt = _attempt(ours, lane, max(0, ids.first_of(one.event.mail_at)))
             of = int(provider.of(address.rpartition("@")[2].lower()))
-            found.attributed.append(Attributed(event, attempt, lane, address, of, False, False, ours=False))
+            found.attributed.append(
+                Attributed(one.event, attempt, lane, address, of, False, False, ours=False)
+            )
+    return left
 
 
 def _attempt(ours: Installation, lane: Lane, delivery: int) -> Attempt:

@@ -332,6 +332,10 @@ class Transaction(Protocol):
         and are not there."""
         ...
 
+    async def observed_lanes(self, of: Set[tuple[int, int]]) -> Mapping[tuple[int, int], Lane]:
+        """Returns the lanes by tenant and type, made if they were not there. Absent: those that no rule names."""
+        ...
+
     async def count_unmapped(self, counts: Mapping[Origin, Unmapped]) -> None: ...
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> int:

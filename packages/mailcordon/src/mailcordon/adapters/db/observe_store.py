@@ -370,6 +370,9 @@ class PostgresTransaction:
     async def place_observed(self, mails: Sequence[ObservedMail]) -> Mapping[int, Placed]:
         return await observed_mail.place(self._connection, self._cache.observed, mails)
 
+    async def observed_lanes(self, of: Set[tuple[int, int]]) -> Mapping[tuple[int, int], Lane]:
+        return await observed_mail.lanes(self._connection, self._cache.observed, of)
+
     async def count_unmapped(self, counts: Mapping[Origin, Unmapped]) -> None:
         await observed_mail.count_unmapped(self._connection, counts)
 

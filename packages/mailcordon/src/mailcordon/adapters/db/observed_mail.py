@@ -1,6 +1,6 @@
 """Rows of mail that did not pass through us (observe/observed_mail.py). The functions take a connection in a transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -62,10 +62,7 @@ async def place(
         arrays.texts([mail.sender for mail in mails]),
         arrays.mixed(["t" if mail.makes else "f" for mail in mails]),
     )
-    unknown = {row["lane"] for row in rows} - cache.lanes.keys()
-    if unknown:
-        for lane in await connection.fetch(_SQL.lanes, sorted(unknown)):
-            cache.lanes[lane["lane"]] = lane_from_row(lane)
+    await _learn_lanes(connection, cache, {row["lane"] for row in rows})
     wanted: set[tuple[str, int]] = set()
     for row in rows:
         place: int = row["n"] - 1
@@ -84,6 +81,22 @@ async def place(
         )
         for row in rows
     }
+
+
+async def lanes(
+    connection: engine.Connection, cache: Cache, of: Set[tuple[int, int]]
+) -> dict[tuple[int, int], Lane]:
+    tenants, types = zip(*sorted(of), strict=True)
+    rows = await connection.fetch(_SQL.observed_lanes, tenants, types)
+    await _learn_lanes(connection, cache, {row["lane"] for row in rows})
+    return {(row["tenant"], row["type"]): cache.lanes[row["lane"]] for row in rows}
+
+
+async def _learn_lanes(connection: engine.Connection, cache: Cache, named: Set[int]) -> None:
+    unknown = named - cache.lanes.keys()
+    if unknown:
+        for lane in await connection.fetch(_SQL.lanes, sorted(unknown)):
+            cache.lanes[lane["lane"]] = lane_from_row(lane)
 
 
 async def count_unmapped(connection: engine.Connection, counts: Mapping[Origin, Unmapped]) -> None:

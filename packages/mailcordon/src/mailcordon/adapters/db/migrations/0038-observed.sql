@@ -133,8 +133,8 @@ begin
 end $$;
 revoke all on function place_observed(int[], int[], bigint[], int[], text[], text[], bytea[], int[], text[], boolean[]),
                        observed_lane(int, int) from public;
-grant execute on function place_observed(int[], int[], bigint[], int[], text[], text[], bytea[], int[], text[], boolean[])
-    to {{observe}};
+grant execute on function place_observed(int[], int[], bigint[], int[], text[], text[], bytea[], int[], text[], boolean[]),
+                          observed_lane(int, int) to {{observe}};
 
 grant select on observed_rule, observed_unmapped to {{control}}, {{observe}};
 grant insert, update, delete on observed_rule to {{control}};

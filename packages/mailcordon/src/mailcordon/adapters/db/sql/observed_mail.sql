@@ -20,6 +20,12 @@ select p.n, p.delivery, p.tenant, p.lane, p.provider, p.recipient, p.made
                from unnest($8::text::int[], $6::text::text[], $3::text::bigint[]) with ordinality u (provider, address, at, n) order by u.n),
        $9::text::text[], $10::text::boolean[]) p;
 
+-- name: observed_lanes
+-- The lanes of tenants and types, made if a rule names them (0038-observed.sql).
+select x.tenant, x.type, x.lane
+  from (select u.tenant, u.type, observed_lane(u.tenant, u.type) as lane from unnest($1::int[], $2::int[]) u (tenant, type)) x
+ where x.lane is not null;
+
 -- name: lanes
 -- Lanes by their numbers.
 select t.key as tenant_key, y.name as type, l.id as lane, l.tenant, l.class
