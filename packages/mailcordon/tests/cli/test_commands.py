@@ -145,6 +145,12 @@ def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
     assert run("tenant", "list", "--no-such")[0] == 2
 
 
+@pytest.mark.parametrize("option", [("--tell", "nothing"), ("--channel", "mail")])
+def test_what_a_contact_is_told_is_not_ignored_without_the_contact(run: Run, option: tuple[str, str]) -> None:
+    code, _, err = run("tenant", "contact", "acme", *option)
+    assert (code, "--email" in err) == (2, True)
+
+
 def test_types_are_given_with_their_domains() -> None:
     assert tenant.parse_types(["password-reset=mail.acme.example", "newsletter=news.acme.example"]) == {
         "password-reset": "mail.acme.example",

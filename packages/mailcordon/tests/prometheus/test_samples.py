@@ -160,6 +160,18 @@ def test_problems_are_those_of_the_status() -> None:
     }
 
 
+def test_an_installation_that_observes_only_misses_no_dispatcher() -> None:
+    """The rule of silent roles would wake somebody, for as long as it observes."""
+    running = values(list(of_state(state(Facts(now=NOW, observe_only=True)))), "processes_running")
+    assert set(running) == {("api",), ("observe",), ("control",)}
+
+
+def test_no_hold_is_a_zero() -> None:
+    held = replace(state(), holds=(OpenHolds(owner="person", stops=True, count=2),))
+    found = values(list(of_state(held)), "holds_open")
+    assert (found["person", "stops"], found["person", "slows"], found["policy", "stops"]) == (2, 0, 0)
+
+
 def test_a_check_that_could_not_be_made_has_no_figure() -> None:
     facts = Facts(now=NOW, unread={"waiting mail": "too slow", "feedback": "too slow"})
     found = list(of_state(state(facts)))
@@ -208,7 +220,7 @@ def test_lanes_are_named_as_they_were_read_and_others_added_up() -> None:
         ("marketing",): 5,
     }
     assert values(found, "waiting_deliveries") == {("retry",): 3}
-    assert values(found, "holds_open") == {("person", "stops"): 2}
+    assert values(found, "holds_open")["person", "stops"] == 2
     assert values(found, "lane_last_hour_deliveries")["acme", "reset", "hard_bounced"] == 2
 
 

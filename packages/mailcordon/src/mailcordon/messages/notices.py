@@ -101,6 +101,12 @@ def contact_set(slug: str, form: str, target: str, tell: list[str], secret: str 
     return said if secret is None else f"{said}. The signing secret, shown once:\n\n  {secret}"
 
 
+@example()
+def address_needed() -> str:
+    """`tenant contact` with what a contact is told, and without the contact."""
+    return "--tell and --channel are set together with --email or --webhook"
+
+
 @example("acme", "email")
 def contact_removed(slug: str, form: str) -> str:
     """After a tenant's contact was removed."""

@@ -11,6 +11,7 @@ from mailcordon.control.problem import CHECKS
 from mailcordon.control.status_facts import Facts, alive
 from mailcordon.core.feedback import Signal
 from mailcordon.core.health import ROLES
+from mailcordon.core.hold import OWNERS
 from mailcordon.core.incident import Kind
 from mailcordon.core.priority import Class
 
@@ -39,6 +40,8 @@ def _problems(facts: Facts) -> Iterator[Sample]:
         for code in codes or [""]:
             yield Sample("problems", (check, code), found[check, code])
     for role in ROLES:
+        if role == "dispatch" and facts.observe_only:
+            continue  # it has none, and a 0 would call for somebody
         yield Sample("processes_running", (role,), len(alive(facts, role)))
 
 
@@ -63,8 +66,10 @@ def _mail(state: State) -> Iterator[Sample]:
 
 def _ways_out(state: State) -> Iterator[Sample]:
     facts = state.facts
-    for hold in state.holds:
-        yield Sample("holds_open", (hold.owner, "stops" if hold.stops else "slows"), hold.count)
+    holds = {(hold.owner, hold.stops): hold.count for hold in state.holds}
+    for owner in sorted({*OWNERS, *(owner for owner, _ in holds)}):
+        for stops, effect in ((True, "stops"), (False, "slows")):
+            yield Sample("holds_open", (owner, effect), holds.get((owner, stops), 0))
     for (scope, cause), count in sorted(Counter((one.scope, str(one.cause)) for one in facts.stops).items()):
         yield Sample("stops_open", (scope, cause), count)
     for account in facts.accounts:

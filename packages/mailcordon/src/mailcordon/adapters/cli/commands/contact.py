@@ -39,9 +39,9 @@ async def contact(
         str | None, typer.Option("--webhook", metavar="URL", help="Post to this URL, signed. Default: none.")
     ] = None,
     tell: Annotated[
-        Literal["holds", "nothing"],
-        typer.Option("--tell", help="What it is told of: holds on the tenant's mail, or nothing."),
-    ] = "holds",
+        Literal["holds", "nothing"] | None,
+        typer.Option("--tell", help="With an address: what it is told of, holds or nothing. Default: holds."),
+    ] = None,
     channel: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +69,8 @@ async def contact(
     """
     if sum(one is not None for one in (email, webhook, remove, test)) > 1:
         raise failures.usage(cli_messages.one_of(options="--email, --webhook, --test or --remove"))
+    if email is None and webhook is None and (tell is not None or channel is not None):
+        raise failures.usage(words.address_needed())
     contacts = path("tenants", tenant, "contacts")
     if test is not None:
         found = await cli.api.post(path("tenants", tenant, "contacts", test, "test"), {})
@@ -84,7 +86,7 @@ async def contact(
         none = [words.contacts_none(tenant)]
         cli.show_result(found, *([_contacts(children(found, "items"))] if found["items"] else none))
     else:
-        body: Document = {"tell": [] if tell == "nothing" else [tell]}
+        body: Document = {"tell": [] if tell == "nothing" else ["holds"]}
         more = {"email": email, "url": webhook, "channel": channel, "because": because}
         body |= {key: text for key, text in more.items() if text is not None}
         made = await cli.api.call("PUT", contacts, body=body)
