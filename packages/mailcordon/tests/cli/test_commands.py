@@ -146,7 +146,11 @@ def test_an_unknown_option_is_a_usage_error(run: Run) -> None:
 
 
 @pytest.mark.parametrize("option", [("--tell", "nothing"), ("--channel", "mail")])
-def test_what_a_contact_is_told_is_not_ignored_without_the_contact(run: Run, option: tuple[str, str]) -> None:
+def test_what_a_contact_is_told_is_not_ignored_without_the_contact(
+    run: Run, option: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILCORDON_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MAILCORDON_KEY", "mck_abcdefgh_" + "x" * 43)
     code, _, err = run("tenant", "contact", "acme", *option)
     assert (code, "--email" in err) == (2, True)
 
