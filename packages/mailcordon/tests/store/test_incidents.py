@@ -5,6 +5,8 @@ import os
 import sys
 from typing import Any
 
+import pytest
+
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
@@ -165,25 +167,50 @@ async def test_person_who_closes_it_in_the_middle_of_a_round_wins(incidents: Inc
     assert await incidents.open() == []
 
 
-async def test_api_process_leads_only_while_no_control_process_reports(incidents: IncidentWorld) -> None:
-    async def report(age_ms: int) -> None:
-        await incidents.world.connection.execute(
-            "insert into role_health (role, instance, host, pid, started, beat, facts)"
-            " values ('control', 'c', 'h', 1, now_ms(), now_ms() - $1::bigint, '{}')"
-            " on conflict (role, instance) do update set beat = excluded.beat",
-            age_ms,
-        )
+async def control_reports(incidents: IncidentWorld, age_ms: int) -> None:
+    await incidents.world.connection.execute(
+        "insert into role_health (role, instance, host, pid, started, beat, facts)"
+        " values ('control', 'c', 'h', 1, now_ms(), now_ms() - $1::bigint, '{}')"
+        " on conflict (role, instance) do update set beat = excluded.beat",
+        age_ms,
+    )
 
+
+async def test_api_process_leads_only_while_no_control_process_reports(incidents: IncidentWorld) -> None:
     stand_by = incidents.new_loop(stand_by=True)
-    await report(0)
+    await control_reports(incidents, 0)
     assert not await stand_by.advance()
-    await report(60_000)
+    await control_reports(incidents, 60_000)
     assert await stand_by.advance()
     control = incidents.new_loop()
     assert not await control.advance(), "it waits until the stand-by gives way"
-    await report(0)
+    await control_reports(incidents, 0)
     assert not await stand_by.advance()
     assert await control.advance()
+
+
+@pytest.mark.parametrize("leads_again", [False, True])
+async def test_api_process_gives_way_also_after_a_round_that_failed(
+    incidents: IncidentWorld, leads_again: bool
+) -> None:
+    c = incidents.world.connection
+    await control_reports(incidents, 60_000)
+    stand_by = incidents.new_loop(stand_by=True)
+    assert await stand_by.advance()
+    async with c.transaction():
+        await c.execute("lock table incident in access exclusive mode")
+        failing = asyncio.create_task(stand_by.advance())
+        while not await c.fetchval(
+            "select bool_or(pg_cancel_backend(pid)) from pg_locks where relation = 'incident'::regclass and not granted"
+        ):
+            await asyncio.sleep(0.01)
+        with pytest.raises(Unavailable):
+            await failing
+    if leads_again:
+        assert await stand_by.advance()
+    await control_reports(incidents, 0)
+    assert not await stand_by.advance()
+    assert await incidents.new_loop().advance()
 
 
 async def test_process_that_lost_its_session_writes_no_late_round(incidents: IncidentWorld) -> None:

@@ -120,7 +120,7 @@ class IncidentStore:
 
     @asynccontextmanager
     async def _leading(self) -> AsyncGenerator[engine.Connection]:
-        """Raises NotLeading, or Unavailable."""
+        """Raises NotLeading, or Unavailable: its session may have survived, and has the lock then."""
         try:
             async with self._connection.use() as connection:
                 if self._leads is not connection:
@@ -130,9 +130,6 @@ class IncidentStore:
         except SessionEnded:
             self._leads = None
             raise NotLeading from None
-        except Unavailable:
-            self._leads = None
-            raise
 
 
 async def _write(connection: engine.Connection, change: Change) -> int:

@@ -5,8 +5,8 @@
 select pg_try_advisory_lock(20557, 0);
 
 -- name: release_lead
--- Another process may run the loop.
-select pg_advisory_unlock(20557, 0);
+-- Another process may run the loop. The session has no other lock, and may have taken this one more than once.
+select pg_advisory_unlock_all();
 
 -- name: control_reports
 -- Whether a control process has reported a short while ago ($1, milliseconds).
