@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 LONGEST = 900_000  #: characters of one document; the API takes bodies of 1 MiB
 _PART = 64 * 1024  #: bytes that are read at once
@@ -19,18 +19,18 @@ _decode = json.JSONDecoder().raw_decode
 
 
 @contextlib.contextmanager
-def open_file(name: str) -> Generator[IO[bytes]]:
+def open_file(name: str) -> Generator[io.BufferedIOBase]:
     """A file, or stdin for `-`, decompressed if it is gzip. Raises OSError."""
     with contextlib.ExitStack() as stack:
         found = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
         opened = cast(io.BufferedReader, found)
         if opened.peek(2)[:2] == b"\x1f\x8b":
-            yield cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=opened)))
+            yield cast(io.BufferedIOBase, stack.enter_context(gzip.GzipFile(fileobj=opened)))
         else:
             yield opened
 
 
-def documents(file: IO[bytes]) -> Iterator[str]:
+def documents(file: io.BufferedIOBase) -> Iterator[str]:
     """The documents in their order. A line that is no JSON is one as it is: the server puts it in quarantine.
 
     Raises OSError or EOFError if the file is damaged.
@@ -53,7 +53,7 @@ def documents(file: IO[bytes]) -> Iterator[str]:
                 continue
         if ended:
             return
-        part = file.read(_PART)
+        part = file.read1(_PART)  # of a file that was cut off, read() would drop what it had
         ended = not part
         text, place = text[place:] + decoder.decode(part, final=ended), 0
 

@@ -88,11 +88,12 @@ async def replay(
     in the files of what Firehose could not deliver. You vouch for them: no signature is checked.
     """
     done = _Done()
-    for file in files:
+    names = [name.encode(errors="replace").decode() for name in files]  # a name need not be Unicode
+    for given, file in zip(files, names, strict=True):
         stored = place = skip  # documents of this file
+        batch: list[str] = []
         try:
-            with event_files.open_file(file) as opened:
-                batch: list[str] = []
+            with event_files.open_file(given) as opened:
                 size, said = 0, stored
                 for number, text in enumerate(event_files.documents(opened)):
                     if number < skip:
@@ -118,11 +119,17 @@ async def replay(
             failure = failures.Failure(
                 failures.Exit.REFUSED, messages.file_not_read(file=file, why=why), "file-not-read"
             )
-            raise _with_position(failure, file, stored, done, files) from None
+            try:
+                if batch:  # what could be read is stored
+                    await _hand_in(cli, file, batch, done)
+                    stored = place
+            except failures.Failure as worse:
+                failure = worse
+            raise _with_position(failure, file, stored, done, names) from None
         except failures.Failure as failure:
-            raise _with_position(failure, file, stored, done, files) from None
+            raise _with_position(failure, file, stored, done, names) from None
         skip = 0
-    cli.show_result(done.document(files), done.sentence())
+    cli.show_result(done.document(names), done.sentence())
     if done.too_long:
         cli.note(messages.too_long(left_out=done.too_long, most=_MOST_BYTES))
 
