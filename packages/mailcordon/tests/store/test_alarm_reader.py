@@ -9,10 +9,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import alarm_facts, engine, status_reader
+from mailcordon.adapters.db import alarm_facts, alarm_reader, engine, status_reader
 from mailcordon.adapters.db.alarm_reader import AlarmReader
 from mailcordon.control.alarms import Patience
 from mailcordon.core import ids
+from mailcordon.core.errors import Unavailable
 from mailcordon.core.incident import Alarm
 
 MINUTE = 60_000
@@ -189,6 +190,16 @@ async def test_what_cannot_be_read_keeps_its_alarms(parts: Parts) -> None:
     assert not any(one.lane or one.cause == "database:reads" for one in found)
 
 
+async def test_process_that_has_just_begun_does_not_take_what_it_cannot_read_for_nothing_wrong(
+    parts: Parts, monkeypatch: Any
+) -> None:
+    await parts.world.connection.execute("alter table waiting rename to gone")
+    with pytest.raises(Unavailable):
+        await parts.reader.read()
+    monkeypatch.setattr(alarm_reader, "FIRST_READ_MS", 0)
+    assert any(one.cause == "database:reads" for one in await parts.reader.read())
+
+
 async def test_what_fails_slowly_is_not_read_again_at_once(parts: Parts, monkeypatch: Any) -> None:
     tried = 0
 
@@ -200,6 +211,7 @@ async def test_what_fails_slowly_is_not_read_again_at_once(parts: Parts, monkeyp
 
     one = status_reader.Reading(("stops",), slow, 1)
     monkeypatch.setattr(status_reader, "READINGS", (one,))
+    monkeypatch.setattr(alarm_reader, "FIRST_READ_MS", 0)
     for _ in range(3):
         await parts.reader.read()
     assert tried == 1

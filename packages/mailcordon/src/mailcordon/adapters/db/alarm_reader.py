@@ -15,6 +15,7 @@ from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.control.alarms import Alarms, Others, Patience
 from mailcordon.control.problem import Check
 from mailcordon.control.status_facts import Facts, OpenHold, alive
+from mailcordon.core.errors import Unavailable
 from mailcordon.core.incident import Alarm
 
 _SQL = queries.load("alarm_reader.sql")
@@ -23,6 +24,8 @@ _TIMEOUT = 5.0  #: seconds for one statement
 #: Mail that waited while no dispatcher reported leaves within this time after one does.
 SILENCE_EXPLAINS_MS = 600_000
 REST = 20  #: a reading rests so many times as long as it took, whether it failed or not
+#: A process that has just begun says nothing for so long of what it could not read yet: the alarms of the one before stay.
+FIRST_READ_MS = 60_000
 AGAIN_SECONDS = 1.0  #: what failed is read again after this time, if it took no longer than that allows
 
 
@@ -39,13 +42,16 @@ class AlarmReader:
         self._rest: dict[int, float] = {}  # by place: milliseconds until it may be read again
         #: By place in READINGS: since when it fails, and why each check is unread.
         self._failing: dict[int, tuple[int, dict[Check, str]]] = {}
+        self._succeeded: set[int] = set()  # by place: read at least once
         self._silent_at: int | None = None  # when no dispatcher reported last
 
     async def read(self) -> Sequence[Alarm]:
-        """All alarms at present. Raises what the driver raises for a database that cannot be reached."""
+        """All alarms at present. Raises Unavailable, or what the driver raises for a database that cannot be reached."""
         async with connection_pool.acquire(self._control) as connection:
             now: int = await connection.fetchval(_SHARED.now, timeout=_TIMEOUT)
             await self._refresh(connection, now)
+            if (why := self._never_read(now)) is not None:
+                raise Unavailable(why)
             facts = self._facts(now)
             slugs = self._slugs(facts)
             others = Others(
@@ -72,6 +78,7 @@ class AlarmReader:
                 since, _ = self._failing.get(place, (now, unread))
                 self._failing[place] = (since, unread)
             else:
+                self._succeeded.add(place)
                 self._failing.pop(place, None)
 
     def _is_due(self, place: int, seconds: float, now: int) -> bool:
@@ -81,6 +88,13 @@ class AlarmReader:
             seconds = AGAIN_SECONDS
         wait = max(min(seconds, self._longest) * 1000, self._rest[place])
         return abs(now - self._tried_at[place]) >= wait  # `abs`: the database's clock was set back
+
+    def _never_read(self, now: int) -> str | None:
+        """Why something could not be read since a short while ago, nor before."""
+        for place, (since, checks) in self._failing.items():
+            if place not in self._succeeded and now - since < FIRST_READ_MS:
+                return next(iter(checks.values()))
+        return None
 
     def _unread(self) -> dict[Check, tuple[int, str]]:
         return {
