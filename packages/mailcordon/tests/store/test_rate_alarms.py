@@ -144,6 +144,17 @@ async def test_mail_of_which_none_has_left_for_an_hour_does_no_more_harm(rates: 
     assert (await rates.only()).contained
 
 
+async def test_mail_to_a_provider_does_no_more_harm_once_the_lane_has_sent_none_for_an_hour(
+    rates: Rates,
+) -> None:
+    await rates.mail("acme/receipt", 400, ago=61)
+    await rates.mail("acme/receipt", 140, ago=61, provider=Provider.GMAIL, hard_bounced=31)
+    alarm = await rates.only()
+    assert (alarm.scope.kind, alarm.contained) == (ScopeKind.PROVIDER, True)
+    await rates.mail("acme/receipt", 1, ago=5)
+    assert not (await rates.only()).contained
+
+
 async def test_an_alarm_ends_when_good_mail_outweighs_the_bad(rates: Rates) -> None:
     await rates.mail("acme/receipt", 200, ago=40, hard_bounced=31)
     assert (await rates.only()).cause == f"lane:{rates.lanes['acme/receipt']}/rates"

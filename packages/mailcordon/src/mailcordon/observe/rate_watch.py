@@ -306,7 +306,8 @@ def alarm(one: Open, facts: LaneFacts, now: int, exposed: rate_alarms.Exposed) -
         [] if facts.observed else [hold for hold in facts.holds if rate_alarms.contains(hold, one.part, now)]
     )
     last = facts.last.get(one.part)
-    quiet = last is not None and now // MINUTE_MS - last >= rate_alarms.QUIET_MINUTES
+    left = last if last is not None else facts.last.get(None)  # of one provider it is not known
+    quiet = left is not None and now // MINUTE_MS - left >= rate_alarms.QUIET_MINUTES
     return Alarm(
         key=one.key,
         kind=Kind.RATES,
