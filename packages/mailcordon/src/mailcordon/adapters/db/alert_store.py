@@ -1,5 +1,6 @@
 """Alerts, as the control role: channels with encrypted secrets, and what each was told of each incident."""
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
 from mailcordon.adapters.db.secrets import SecretsUnreadable, Vault
 from mailcordon.core.errors import Conflict
 from mailcordon.core.incident import Kind, ScopeKind
+from mailcordon.core.text import harmless
 from mailcordon.messages import alerts as messages
 from mailcordon.observe.alerts import plan
 from mailcordon.observe.alerts.channels import Lane, NewChannel
@@ -104,8 +106,11 @@ class PostgresAlerts:
                         what=What(row["what"]),
                         tries=row["tries"],
                         channel=channel,
-                        incident=incident,
-                        done=[Done(at=one["at"], author=one["author"], text=one["text"]) for one in done],
+                        incident=_shown(incident),
+                        done=[
+                            Done(at=one["at"], author=harmless(one["author"]), text=harmless(one["text"]))
+                            for one in done
+                        ],
                         open_incidents=open_incidents,
                     )
                 )
@@ -389,6 +394,20 @@ def _thread(row: asyncpg.Record) -> Thread:
         remind_at=row["remind_at"],
         what=None if row["what"] is None else What(row["what"]),
         tries=row["tries"],
+    )
+
+
+def _shown(incident: Incident) -> Incident:
+    """As it may be shown: some of its words come from SES, the DNS or a caller, and a line break would make lines or commands of
+    their own."""
+    return dataclasses.replace(
+        incident,
+        name=harmless(incident.name),
+        culprit=None if incident.culprit is None else harmless(incident.culprit),
+        sentence=harmless(incident.sentence),
+        next=harmless(incident.next),
+        command=None if incident.command is None else harmless(incident.command),
+        closed_because=None if incident.closed_because is None else harmless(incident.closed_because),
     )
 
 
