@@ -69,6 +69,17 @@ class Web:
         return self.status, certificate.certificate()
 
 
+class Confirmer(SnsConfirmer):
+    """Counts what is asked. SNS knows the token `known`."""
+
+    asked: tuple[str, ...] = ()
+
+    async def confirm(self, topic: str, token: str) -> None:
+        self.asked = (*self.asked, token)
+        if token != "known":
+            await super().confirm(topic, token)
+
+
 @dataclass
 class Doors:
     world: World
@@ -79,6 +90,7 @@ class Doors:
     web: Web
     totals: DoorTotals
     database: Any
+    confirmer: Confirmer
 
     async def push(
         self, document: Any, *, headers: dict[str, str] | None = None, **over: Any
@@ -159,11 +171,12 @@ async def doors(world: World, database: Any) -> AsyncIterator[Doors]:
         subscriptions = EventSubscriptions(database.dsn("observe"))
         stack.push_async_callback(subscriptions.close)
         download: Download = web
+        confirmer = Confirmer(local.url)
         events = EventDoors(
             keys=cache,
             reads=endpoint.reads,
             sns=SnsPush(Proof({TOPIC}, Certificates(LocalSource(local.url, download=download))), {TOPIC}),
-            confirmer=SnsConfirmer(local.url),
+            confirmer=confirmer,
             subscriptions=subscriptions,
             live=opened[0],
             bulk=opened[1],
@@ -192,7 +205,7 @@ async def doors(world: World, database: Any) -> AsyncIterator[Doors]:
             "acme": (await keys.create(tenant="acme", name="a", scopes=["send", "read"], actor="t"))[1],
         }
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=PATIENCE))
-        yield Doors(world, url, client, local, made, web, totals, database)
+        yield Doors(world, url, client, local, made, web, totals, database, confirmer)
         serving.should_exit = True
         await asyncio.wait_for(task, PATIENCE)
         for one in running:
@@ -360,6 +373,14 @@ async def test_the_local_sns_subscribes_sends_and_unsubscribes(doors: Doors) -> 
     await until(is_ended, "the end of the subscription is known")
     # It is not taken back: whoever cancelled it meant to.
     assert (await call("list_subscriptions"))["Subscriptions"] == []
+
+
+async def test_a_confirmation_that_is_sent_again_makes_us_ask_sns_once(doors: Doors) -> None:
+    made = documents.sns_confirmation(TOPIC, "known", BASE, time.time(), "m", "2")
+    certificate.sign(made)
+    answers = await asyncio.gather(*(doors.post(SNS, json.dumps(made)) for _ in range(8)))
+    assert {one.status_code for one in answers} == {200}
+    assert doors.confirmer.asked == ("known",)
 
 
 async def test_no_subscription_to_a_foreign_topic_is_confirmed(doors: Doors) -> None:

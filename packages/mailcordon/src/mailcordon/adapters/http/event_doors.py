@@ -11,6 +11,7 @@ import asyncio
 import binascii
 import logging
 import zlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence, Set
 from typing import Any, cast
 
@@ -57,6 +58,7 @@ _AT_ONCE = 200  #: events that are decoded before others have their turn
 MOST_EVENTS = 60_000  #: of a batch; Firehose puts at most 10,000 records into one
 _LONGEST_ID = 200
 _MOST_CERTIFICATES = 256  #: addresses that wait for the next fetch
+_MOST_CONFIRMED = 64  #: tokens that are known to be confirmed
 _CERTIFICATE_SECONDS = 10.0  #: SNS waits for 15
 _FETCH_EVERY = 1.0  #: seconds between two fetches: whoever makes addresses up must not make us ask for each
 
@@ -125,6 +127,8 @@ class EventDoors:
         self._now = now
         self._certificates = _Certificates(sns.fetch)
         self._large = asyncio.Semaphore(1)
+        self._confirming = asyncio.Lock()
+        self._confirmed: deque[str] = deque(maxlen=_MOST_CONFIRMED)
         self._warnings = LogLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -176,12 +180,17 @@ class EventDoors:
         return told
 
     async def _confirm(self, asked: Asked) -> None:
-        try:
-            await self._confirmer.confirm(asked.topic, asked.token)
-        except Unreachable as error:
-            _log.warning("%s", error)
-            raise Unavailable(str(error), retry_after=RETRY_AFTER) from error
-        await self._subscriptions.confirmed(asked.topic, asked.at)
+        """One at a time, and each once: whoever has seen such a message must not make us ask SNS as often as it is sent."""
+        async with self._confirming:
+            if asked.token in self._confirmed:
+                return
+            try:
+                await self._confirmer.confirm(asked.topic, asked.token)
+            except Unreachable as error:
+                _log.warning("%s", error)
+                raise Unavailable(str(error), retry_after=RETRY_AFTER) from error
+            await self._subscriptions.confirmed(asked.topic, asked.at)
+            self._confirmed.append(asked.token)
         _log.info("%s", messages.subscription_confirmed(asked.topic))
 
     def _not_believed(self, found: NotBelieved) -> Forbidden:
@@ -222,18 +231,20 @@ class EventDoors:
             encoding = headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()
             if encoding not in ("", "identity", "gzip"):
                 raise problems.Malformed(messages.unknown_encoding(ascii(encoding[:40])[1:-1]))
-            raw = await _read(receive, MAX_BATCH)
-            if len(raw) > _LARGE or encoding == "gzip":
+            body = [await _read(receive, MAX_BATCH)]
+            if len(body[0]) > _LARGE or encoding == "gzip":
                 async with self._large:
-                    return await self._take_batch(raw, encoding, id)
-            return await self._take_batch(raw, encoding, id)
+                    return await self._take_batch(body, encoding, id)
+            return await self._take_batch(body, encoding, id)
         except Exception as error:
             failed = message_endpoint.failure(error)
             said = msgspec.json.decode(failed.body, type=problems.Problem)
             kept = {name: value for name, value in failed.headers.items() if name in ("retry-after", "allow")}
             return self._answer(failed.status, id, said.detail, kept)
 
-    async def _take_batch(self, raw: bytes, encoding: str, id: str) -> Reply:
+    async def _take_batch(self, body: list[bytes], encoding: str, id: str) -> Reply:
+        """`body` is emptied, so that nobody keeps its memory when it is decoded."""
+        raw = body.pop()
         if encoding == "gzip":
             raw = await asyncio.to_thread(unpacked, raw)
         if (
