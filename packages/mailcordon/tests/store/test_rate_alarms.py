@@ -250,6 +250,17 @@ async def test_a_round_judges_a_bounded_number_of_lanes_and_forgets_none(
     assert [len(await rates.read()) for _ in range(3)] == [2, 4, 5]
 
 
+async def test_lanes_are_judged_also_after_the_clock_of_the_database_was_set_back(rates: Rates) -> None:
+    store = ObservedStore(rates.control)
+    rates.watch = RateWatch(store, Intervals())
+    await bad_list(rates)
+    store.now = (rates.now + 120) * 60_000
+    assert len(await rates.read()) == 1
+    await rates.mail("acme/newsletter", 2_000, list="bought")
+    store.now = rates.now * 60_000
+    assert await rates.read() == []
+
+
 async def test_many_alarms_keep_no_other_lane_and_no_alarm_from_its_turn(
     rates: Rates, monkeypatch: pytest.MonkeyPatch
 ) -> None:

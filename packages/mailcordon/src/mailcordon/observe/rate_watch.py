@@ -141,7 +141,10 @@ class RateWatch:
     async def read(self) -> Sequence[Alarm]:
         changes = await self._store.changes(self._fold)
         now = changes.now
-        if self._fold is not None and now - self._read_at > ASLEEP_MS:
+        if now < self._read_at:  # the database's clock was set back
+            for known in self._lanes.values():
+                known.judged = known.since = 0
+        if self._fold is not None and abs(now - self._read_at) > ASLEEP_MS:
             self._fold, self._alarms = None, {}
             changes = dataclasses.replace(changes, events={})
         self._read_at = now
