@@ -195,7 +195,7 @@ def test_incidents_are_counted_by_kind_with_zeros_and_their_times() -> None:
     assert counts["rates", "high"] == 2
     assert counts["rates", "low"] == counts["ungoverned", "critical"] == 0
     assert values(found, "incident_oldest_open_timestamp_seconds") == {("rates",): NOW / 1000 - 60}
-    assert values(found, "incident_time_to_identify_seconds") == {("rates", "0.5"): 2, ("rates", "0.95"): 9}
+    assert values(found, "incident_time_to_identify_seconds") == {("rates", "50"): 2, ("rates", "95"): 9}
     assert values(found, "incident_time_to_mitigate_seconds") == {}
 
 

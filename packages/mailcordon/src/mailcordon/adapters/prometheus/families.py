@@ -92,7 +92,7 @@ STATE = (
     *_gauges(
         "incident_time_to_identify_seconds",
         "incident_time_to_mitigate_seconds",
-        labels=("kind", "quantile"),
+        labels=("kind", "percentile"),
     ),
     *_gauges("lane_queued_deliveries", labels=("tenant", "type")),
     *_gauges("lane_last_hour_deliveries", labels=("tenant", "type", "outcome")),

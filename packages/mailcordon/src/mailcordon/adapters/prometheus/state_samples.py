@@ -117,8 +117,8 @@ def _incidents(state: State) -> Iterator[Sample]:
         yield from at("incident_oldest_open_timestamp_seconds", since, (kind,))
     for one in state.times:
         for name, values in (("identify", one.identify_ms), ("mitigate", one.mitigate_ms)):
-            for quantile, value in zip(("0.5", "0.95"), values or (), strict=False):
-                yield Sample(f"incident_time_to_{name}_seconds", (one.kind, quantile), value / 1000)
+            for percentile, value in zip(("50", "95"), values or (), strict=False):
+                yield Sample(f"incident_time_to_{name}_seconds", (one.kind, percentile), value / 1000)
 
 
 def _lanes(state: State) -> Iterator[Sample]:
