@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 OPENED = 1_795_879_380_000
 MINUTE = 60_000
 
@@ -85,13 +83,11 @@ async def test_people_note_acknowledge_report_and_close(world: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "at", ["2999-01-01T00:00:00Z", "2026-11-28T15:22:30", "yesterday", "2199-12-31T23:59:59Z"]
-)
-async def test_a_customer_cannot_have_reported_it_at(world: Any, at: str) -> None:
-    path = f"/v1/incidents/{world.incident}/reported"
-    answer = await world.ask(("PUT", path, {"at": at}), await world.key(None, "operate"))
-    assert answer.status_code == 422, answer.text
+async def test_a_customer_cannot_have_reported_it_in_the_future_or_at_no_time(world: Any) -> None:
+    path, key = f"/v1/incidents/{world.incident}/reported", await world.key(None, "operate")
+    for at in ("2999-01-01T00:00:00Z", "2026-11-28T15:22:30", "yesterday", "2199-12-31T23:59:59Z"):
+        answer = await world.ask(("PUT", path, {"at": at}), key)
+        assert answer.status_code == 422, (at, answer.text)
 
 
 async def test_tenant_is_told_of_its_own_incident(world: Any) -> None:
@@ -232,19 +228,18 @@ async def test_times_are_by_kind_and_month_of_what_is_no_part_of_another(world: 
     assert (await get(world, reader, "/v1/incidents/times?since=2026-11-29T00:00:00Z"))["items"] == []
 
 
-@pytest.mark.parametrize("number", [0, 2**63, 10**30])
-async def test_number_that_no_incident_can_have_is_not_found(world: Any, number: int) -> None:
+async def test_number_that_no_incident_can_have_is_not_found(world: Any) -> None:
     key = await world.key(None, "read", "operate")
-    for method, end, body in (
-        ("GET", "", None),
-        ("GET", "/report?tenant=acme", None),
-        ("POST", "/acknowledge", None),
-        ("POST", "/notes", {"text": "x"}),
-        ("PUT", "/reported", {"at": None}),
-    ):
-        answer = await world.ask((method, f"/v1/incidents/{number}{end}", body), key)
-        assert answer.status_code in (404, 422), (method, end, answer.text)
-    answer = await world.ask(("GET", f"/v1/incidents?after={number}", None), key)
-    assert answer.status_code in (200, 422), answer.text
-    answer = await world.ask(("GET", f"/v1/incidents?after={number}", None), world.tenant_keys["acme"])
-    assert answer.status_code in (200, 422), answer.text
+    for number in (0, 2**63, 10**30):
+        for method, end, body in (
+            ("GET", "", None),
+            ("GET", "/report?tenant=acme", None),
+            ("POST", "/acknowledge", None),
+            ("POST", "/notes", {"text": "x"}),
+            ("PUT", "/reported", {"at": None}),
+        ):
+            answer = await world.ask((method, f"/v1/incidents/{number}{end}", body), key)
+            assert answer.status_code in (404, 422), (method, number, end, answer.text)
+        for reader in (key, world.tenant_keys["acme"]):
+            answer = await world.ask(("GET", f"/v1/incidents?after={number}", None), reader)
+            assert answer.status_code in (200, 422), (number, answer.text)

@@ -155,9 +155,8 @@ async def test_what_is_declared_has_an_end_and_replaces_what_was_declared_before
     assert [tuple(row) for row in audited][-1] == ("ungoverned.unexpect", "old.example")
 
 
-@pytest.mark.parametrize(
-    ("identity", "caller", "seconds", "because"),
-    [
+async def test_a_declaration_without_an_end_a_reason_or_an_identity_is_refused(foreign: Foreign) -> None:
+    for identity, caller, seconds, because in (
         ("", None, 600, "x"),
         ("no-dot", None, 600, "x"),
         ("a.example\u202e", None, 600, "x"),
@@ -166,15 +165,11 @@ async def test_what_is_declared_has_an_end_and_replaces_what_was_declared_before
         ("a.example", None, 59, "x"),
         ("a.example", None, 91 * 86_400, "x"),
         ("a.example", None, 600, " "),
-    ],
-)
-async def test_a_declaration_without_an_end_a_reason_or_an_identity_is_refused(
-    foreign: Foreign, identity: str, caller: str | None, seconds: float, because: str
-) -> None:
-    with pytest.raises(Invalid):
-        await Ungoverned(foreign.store).expect(
-            identity, caller, until_seconds=seconds, because=because, actor="ops"
-        )
+    ):
+        with pytest.raises(Invalid):
+            await Ungoverned(foreign.store).expect(
+                identity, caller, until_seconds=seconds, because=because, actor="ops"
+            )
 
 
 async def test_calls_of_ours_are_left_out_of_what_cloudtrail_reports(foreign: Foreign) -> None:
