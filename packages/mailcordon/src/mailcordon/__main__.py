@@ -3,6 +3,7 @@
 A role process takes a shorter way, without the command line.
 """
 
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -40,13 +41,19 @@ def command_line() -> "typer.Typer":
 
 
 def _run_role(role: str) -> int:
+    gc.disable()  # until `process.freeze_heap`: modules that load leave nothing to collect, and each look costs
+    # structlog loads rich where it is installed, for tracebacks in colour. A role's log has none.
+    sys.modules["rich"] = None  # type: ignore[assignment]
     from mailcordon.app import process
 
     return process.run(role)
 
 
 def _run_command() -> int:
-    command_line()(prog_name="mailcordon")
+    gc.disable()
+    commands = command_line()
+    gc.enable()
+    commands(prog_name="mailcordon")
     return 0
 
 

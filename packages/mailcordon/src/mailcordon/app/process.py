@@ -71,6 +71,7 @@ def freeze_heap() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+    gc.enable()
 
 
 async def check_databases(role: str, config: Config, stop: asyncio.Event) -> bool:

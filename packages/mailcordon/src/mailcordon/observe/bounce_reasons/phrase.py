@@ -4,6 +4,7 @@ In a pattern, `~` stands for up to four words between two others. Each pattern i
 proportion to the text; and none reads across sentences.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -15,10 +16,20 @@ from mailcordon.observe.bounce_reasons.reading import plain
 class Phrase:
     name: str
     reason: BounceReason
-    pattern: re.Pattern[str]
+    expression: str
     source: str  #: where the words are defined or explained
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        return _compiled(self.expression)
+
+
+@functools.cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    """Compiled at first use: processes that explain no bounce load the phrases, too."""
+    return re.compile(expression)
 
 
 def phrase(name: str, reason: BounceReason, *patterns: str, source: str) -> Phrase:
     joined = plain("|".join(pattern.replace("~", r"(?:\S+ ){0,4}") for pattern in patterns))
-    return Phrase(name, reason, re.compile(rf" (?:{joined})(?= )"), source)
+    return Phrase(name, reason, rf" (?:{joined})(?= )", source)
