@@ -309,6 +309,17 @@ async def test_a_foreign_topic_in_the_header_is_refused_before_the_body_is_read(
     writer.close()
 
 
+async def test_more_messages_at_once_than_an_address_may_send_come_again(doors: Doors) -> None:
+    """SNS discards what is answered with 4xx. It sends from few addresses, and many messages at once."""
+    sent = await doors.world.sent("acme", "receipt", "kim@example.com", known=False)
+    event = sent.send()
+    limits = httpx.Limits(max_connections=150)
+    async with httpx.AsyncClient(base_url=doors.url, timeout=PATIENCE, limits=limits) as doors.client:
+        answers = await asyncio.gather(*(doors.push(event) for _ in range(150)))
+    assert {one.status_code for one in answers} == {200, 503}
+    assert all(int(one.headers["retry-after"]) > 0 for one in answers if one.status_code == 503)
+
+
 async def test_while_a_certificate_cannot_be_had_sns_is_told_to_send_again(doors: Doors) -> None:
     sent = await doors.world.sent("acme", "receipt", "kim@example.com", known=False)
     doors.web.status = 503

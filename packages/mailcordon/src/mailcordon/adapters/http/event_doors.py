@@ -21,7 +21,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from mailcordon.adapters.http import message_endpoint, problems
 from mailcordon.adapters.http.message_endpoint import Reply
-from mailcordon.adapters.http.problems import FIREHOSE_PATH
+from mailcordon.adapters.http.problems import FIREHOSE_PATH, SNS_PATH
 from mailcordon.adapters.http.request_headers import credentials, firehose_key
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import clock
@@ -49,7 +49,6 @@ from mailcordon.observe.door import (
 )
 from mailcordon.observe.ports import Decoded, EventReader, Malformed, Undecided
 
-SNS_PATH = "/v1/events/sns"
 EVENT_BRIDGE_PATH = "/v1/events/eventbridge"
 PATHS = frozenset({SNS_PATH, FIREHOSE_PATH, EVENT_BRIDGE_PATH})
 MAX_BATCH = problems.MAX_BATCH  #: bytes of a batch of Firehose, also when it is decompressed

@@ -6,7 +6,7 @@ import msgspec
 
 from mailcordon.adapters.http import event_doors, problems
 from mailcordon.adapters.http.event_doors import FirehoseAnswer
-from mailcordon.adapters.http.problems import FIREHOSE_PATH
+from mailcordon.adapters.http.problems import FIREHOSE_PATH, SNS_PATH
 
 Schema = dict[str, Any]
 _OBJECT: Schema = {"type": "object"}
@@ -19,7 +19,7 @@ def describe(paths: Schema, components: Schema, problem: Schema) -> None:
         [FirehoseAnswer], ref_template="#/components/schemas/{name}"
     )
     components.setdefault("schemas", {}).update(parts)
-    paths[event_doors.SNS_PATH] = {
+    paths[SNS_PATH] = {
         "post": {
             "summary": "Take a message of SNS; its signature is the proof",
             "operationId": "PostSnsMessage",

@@ -11,6 +11,7 @@ does not read. Keep-alive, the order of responses and graceful shutdown are the 
 import asyncio
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import httptools
@@ -27,6 +28,7 @@ from mailcordon.door.admission import SMALL_BODY, Caller, Refusal, Ticket
 from mailcordon.door.limits import Limit
 
 _URL = message_endpoint.PATH.encode()
+_SNS_URL = problems.SNS_PATH.encode()
 _HEALTH_URL = b"/v1/health"
 
 
@@ -225,6 +227,9 @@ class MessageProtocol(LimitedConnection):
 
     def _refuse_request(self, parser: httptools.HttpRequestParser, refusal: Refusal) -> None:
         """At the end of a head. The connection stays open if the rest of the request can be read and thrown away."""
+        if refusal.status == 429 and self.url.partition(b"?")[0] == _SNS_URL:
+            # SNS sends again what a server failed to take. Of its own errors, as it sees 4xx, it discards the message.
+            refusal = replace(refusal, status=503)
         bounded = (refusal.limit in _OF_ONE_REQUEST or self.callers.is_proxied) and (
             self._length or 0
         ) <= limited_connection.MOST_DISCARDED

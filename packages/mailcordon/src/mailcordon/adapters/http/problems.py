@@ -36,6 +36,7 @@ PLANS_PATH = "/v1/plans"
 MAX_PLAN_BODY = 8 * 1024 * 1024  #: bytes: a document of 20,000 tenants with a few lanes each has some 4 MB
 IMPORT_PATH = "/v1/suppressions/import"
 MAX_IMPORT_BODY = 8 * 1024 * 1024  #: bytes: a hundred thousand addresses, with what their file says of them
+SNS_PATH = "/v1/events/sns"
 FIREHOSE_PATH = "/v1/events/firehose"
 MAX_BATCH = 64 * 1024 * 1024  #: bytes: what a stream of Firehose may gather
 _LARGE = {PLANS_PATH: MAX_PLAN_BODY, IMPORT_PATH: MAX_IMPORT_BODY, FIREHOSE_PATH: MAX_BATCH}
