@@ -109,6 +109,15 @@ def test_a_service_at_rest_is_well_and_says_what_was_checked():
     assert found.checked == control_problem.CHECKS
 
 
+def test_an_installation_that_observes_only_does_not_say_that_it_checked_what_ses_has():
+    found = status.judge(facts(observe_only=True))
+    assert set(control_problem.CHECKS) - set(found.checked) == {
+        "account",
+        "resources at SES",
+        "findings of SES",
+    }
+
+
 def test_what_could_not_be_read_is_a_problem_and_not_called_checked():
     found = status.judge(facts(unread={"stops": "no response in time"}))
     assert not found.ok

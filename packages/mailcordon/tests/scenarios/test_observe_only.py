@@ -151,6 +151,9 @@ def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Sha
     before = shared.has()
 
     rules = system.home / "rules.csv"
+    rules.write_text("by,value,tenant,type\n\nfrom,a b,shop,receipt\n")
+    done = system.cli("observe", "import", str(rules))
+    assert (done.returncode, "line 3.value" in done.stderr) == (1, True), done.stderr
     rows = ["by,name,value,tenant,type", f"from,,{DOMAIN},shop,receipt"]
     rows += [f"tag,customer,{customer},tenant-{customer},newsletter" for customer in BOUNCES]
     rules.write_text("\n".join(rows))

@@ -16,6 +16,8 @@ from mailcordon.control.status_facts import Beat, Facts, OpenIncident, Waiting, 
 from mailcordon.control.status_notices import notices
 from mailcordon.messages import status
 
+#: Of an installation that observes only, nothing is asked of SES.
+_ASKED_OF_SES = frozenset[Check]({"account", "resources at SES", "findings of SES"})
 MOST_OF_A_KIND = 10  #: problems with one code; the rest is counted
 
 
@@ -52,7 +54,7 @@ def judge(facts: Facts) -> Status:
         at=facts.now,
         problems=tuple(found),
         notices=tuple(_bounded(notices(facts))),
-        checked=tuple(check for check in CHECKS if check not in facts.unread),
+        checked=tuple(check for check in CHECKS if _is_checked(check, facts)),
         processes=tuple(facts.beats),
         waiting=tuple(facts.waiting),
         refused=refusals(alive(facts, "api")),
@@ -60,6 +62,10 @@ def judge(facts: Facts) -> Status:
         incidents=tuple(facts.incidents),
         scan=_scan(alive(facts, "control")),
     )
+
+
+def _is_checked(check: Check, facts: Facts) -> bool:
+    return check not in facts.unread and not (facts.observe_only and check in _ASKED_OF_SES)
 
 
 def _scan(beats: Sequence[Beat]) -> str | None:

@@ -179,10 +179,14 @@ def how_to_resume(*, file: str, documents: int) -> str:
     )
 
 
-@example(new=1200, copies=30, quarantined=2)
-def replayed(*, new: int, copies: int, quarantined: int) -> str:
+@example(new=1200, copies=30, quarantined=2, unmapped=0)
+@example(new=1200, copies=30, quarantined=2, unmapped=60)
+def replayed(*, new: int, copies: int, quarantined: int, unmapped: int) -> str:
     """The result of `mailcordon events replay`."""
-    return f"{phrases.count(new, 'new event')}, {phrases.count(copies, 'copy')} of known ones, {quarantined} in quarantine"
+    counted = f"{phrases.count(new, 'new event')}, {phrases.count(copies, 'copy')} of known ones, {quarantined} in quarantine"
+    return (
+        f"{counted}, {unmapped} of no known tenant (`mailcordon observe unmapped`)" if unmapped else counted
+    )
 
 
 @example(left_out=2, most=900000)

@@ -124,6 +124,18 @@ def csv_columns_wrong(*, line: int, has: int, needs: int) -> str:
     return f"line {line} has {phrases.count(has, 'column')}, and the first line names {needs}"
 
 
+@example(line=1002)
+def import_stopped(*, line: int) -> str:
+    """`mailcordon observe import` is refused after a part of the file is stored."""
+    return f"What stands before line {line} is stored: correct the file and import it again"
+
+
+@example(line=3, why="field larger than field limit (131072)")
+def csv_unreadable(*, line: int, why: str) -> str:
+    """The file for `mailcordon observe import` is not CSV."""
+    return f"line {line} cannot be read as CSV: {why}"
+
+
 @example(["--tag", "--set", "--from", "--identity"])
 def give_one_of(options: list[str]) -> str:
     """`mailcordon observe map` without an option that says which mail, or with several."""

@@ -242,9 +242,17 @@ def queue_not_created(*, url: str, queue: str, why: str) -> str:
     home="/srv/mailcordon",
     ses="http://127.0.0.1:8005",
     region="us-east-1",
+    observe_only=False,
 )
-@example(cli="mailcordon", api="http://127.0.0.1:8025", home="/srv/mailcordon", ses=None, region="eu-west-1")
-def welcome(*, cli: str, api: str, home: str, ses: str | None, region: str) -> str:
+@example(
+    cli="mailcordon",
+    api="http://127.0.0.1:8025",
+    home="/srv/mailcordon",
+    ses=None,
+    region="eu-west-1",
+    observe_only=True,
+)
+def welcome(*, cli: str, api: str, home: str, ses: str | None, region: str, observe_only: bool) -> str:
     """`up` is ready."""
     where = f"{ses}   (mail sent: {ses}/_seslocal/sent)" if ses else f"Amazon SES in {region}"
     lines = [
@@ -254,6 +262,27 @@ def welcome(*, cli: str, api: str, home: str, ses: str | None, region: str) -> s
         f"  {'local SES ' if ses else 'SES       '}   {where}",
         f"  home         {home}   (logs in log/, the command line's keys in cli.json)",
         "",
+        *(_first_steps_of_observing(cli) if observe_only else _first_steps(cli)),
+    ]
+    if ses and not observe_only:
+        lines += [
+            "",
+            "Make a message bounce: send it to bounce@simulator.amazonses.com, or choose an address:",
+            f"  {cli} mailbox set kim@example.com bounces",
+            f"  {cli} sent",
+        ]
+    if ses:
+        lines += [
+            "",
+            "Use the local SES from your own application:",
+            f'  ses = boto3.client("sesv2", endpoint_url="{ses}", region_name="{region}",',
+            '                     aws_access_key_id="test", aws_secret_access_key="test")',
+        ]
+    return "\n".join([*lines, "", f"Ctrl-C or `{cli} down` stops it."])
+
+
+def _first_steps(cli: str) -> list[str]:
+    return [
         "Create a tenant, send a message, and ask what became of it. In another terminal:",
         f'  eval "$({cli} env)"',
         f"  {cli} tenant onboard acme --type password-reset=mail.acme.example",
@@ -263,18 +292,17 @@ def welcome(*, cli: str, api: str, home: str, ses: str | None, region: str) -> s
         '         "to": ["kim@example.com"], "subject": "Your new password", "text": "Here it is."}\'',
         f"  {cli} why kim@example.com --tenant acme",
     ]
-    if ses:
-        lines += [
-            "",
-            "Make a message bounce: send it to bounce@simulator.amazonses.com, or choose an address:",
-            f"  {cli} mailbox set kim@example.com bounces",
-            f"  {cli} sent",
-            "",
-            "Use the local SES from your own application:",
-            f'  ses = boto3.client("sesv2", endpoint_url="{ses}", region_name="{region}",',
-            '                     aws_access_key_id="test", aws_secret_access_key="test")',
-        ]
-    return "\n".join([*lines, "", f"Ctrl-C or `{cli} down` stops it."])
+
+
+def _first_steps_of_observing(cli: str) -> list[str]:
+    return [
+        "It observes only: it sends nothing and changes nothing at SES. Say whose mail it is, and hand in its events. In another",
+        "terminal:",
+        f"  {cli} observe map acme --from acme.example --type newsletter",
+        f"  {cli} events replay FILE",
+        f"  {cli} observe unmapped",
+        f"  {cli} top --per tenant",
+    ]
 
 
 # doctor -----------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ class Addresses:
 
     api: str  #: URL of the REST API
     ses: str | None  #: URL of the local SES; None on AWS
+    observe_only: bool  #: it sends nothing
 
 
 class System:
@@ -90,7 +91,9 @@ class System:
             await self._start_role(role, config)
         url = url_of(self._listener)
         await self._wait_ready(url)
-        self.addresses = Addresses(api=url, ses=config.ses_endpoint if config.local else None)
+        self.addresses = Addresses(
+            api=url, ses=config.ses_endpoint if config.local else None, observe_only=observe_only
+        )
         home_lock.write(config.home / CLI_FILE, {"url": url, **asdict(made), "ses_url": self.addresses.ses})
         await self._write_run_file()
         return self.addresses

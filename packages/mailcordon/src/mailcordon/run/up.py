@@ -61,6 +61,7 @@ def _welcome(addresses: Addresses, config: Config) -> str:
         home=str(config.home),
         ses=addresses.ses,
         region=config.region,
+        observe_only=addresses.observe_only,
     )
 
 

@@ -52,7 +52,9 @@ class _Done:
 
     def sentence(self) -> str:
         new, quarantined = (sum(self.by_name[name].values()) for name in ("new", "quarantined"))
-        return messages.replayed(new=new, copies=self.counts["copies"], quarantined=quarantined)
+        return messages.replayed(
+            new=new, copies=self.counts["copies"], quarantined=quarantined, unmapped=self.counts["unmapped"]
+        )
 
 
 @command.remote(

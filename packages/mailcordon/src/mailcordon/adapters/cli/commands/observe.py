@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,12 +153,19 @@ async def import_rules(
     """Map observed mail by the rules of a CSV file. Safe to repeat: rules that are there stay as they are.
 
     `by` is tag, set, from or identity; `name` is the tag's. Each thousand is stored as a whole or not at all."""
-    rules = list(_read_rules(file))
+    rows = list(_read_rules(file))
     added = replaced = unchanged = 0
     new_tenants: list[str] = []
-    for start in range(0, len(rules), _AT_ONCE):
-        body = {"rules": rules[start : start + _AT_ONCE], "replace": replace}
-        found = await cli.api.post(path("observed", "rules"), body)
+    for start in range(0, len(rows), _AT_ONCE):
+        batch = rows[start : start + _AT_ONCE]
+        body = {"rules": [rule for _, rule in batch], "replace": replace}
+        try:
+            found = await cli.api.post(path("observed", "rules"), body)
+        except failures.Failure as failure:
+            failure.sentence = _by_line(failure.sentence, [line for line, _ in batch])
+            if start:
+                failure.sentence += f". {messages.import_stopped(line=batch[0][0])}"
+            raise
         added, replaced = added + int(found["added"]), replaced + int(found["replaced"])
         unchanged += int(found["unchanged"])
         new_tenants += [str(slug) for slug in found["new_tenants"]]
@@ -229,7 +237,13 @@ def _what(item: Document) -> str:
     return f"{plain(item.get('by'))} {named}{plain(item.get('value'))}"
 
 
-def _read_rules(file: str) -> Iterator[dict[str, str]]:
+def _by_line(sentence: str, lines: list[int]) -> str:
+    """The API names a rule by its place in the request; a person looks for the line of the file."""
+    return re.sub(r"\brules\[(\d+)\]", lambda found: f"line {lines[int(found[1])]}", sentence)
+
+
+def _read_rules(file: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rules with the number of their line."""
     try:
         raw = sys.stdin.buffer.read(_LONGEST_FILE + 1) if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -237,15 +251,21 @@ def _read_rules(file: str) -> Iterator[dict[str, str]]:
     if len(raw) > _LONGEST_FILE:
         raise failures.usage(files.file_too_large(_LONGEST_FILE))
     rows = csv.reader(io.StringIO(raw.decode("utf-8-sig", errors="replace")))
-    header = [column.strip() for column in next(rows, list[str]())]
-    if not {"by", "value", "tenant"} <= set(header) <= set(COLUMNS):
-        raise failures.usage(messages.csv_header_wrong(columns=",".join(COLUMNS)))
-    for line, row in enumerate(rows, 2):
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(header):
-            raise failures.usage(messages.csv_columns_wrong(line=line, has=len(row), needs=len(header)))
-        yield _set_ones({name: cell.strip() or None for name, cell in zip(header, row, strict=True)})
+    try:
+        header = [column.strip() for column in next(rows, list[str]())]
+        if not {"by", "value", "tenant"} <= set(header) <= set(COLUMNS):
+            raise failures.usage(messages.csv_header_wrong(columns=",".join(COLUMNS)))
+        for row in rows:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                raise failures.usage(
+                    messages.csv_columns_wrong(line=rows.line_num, has=len(row), needs=len(header))
+                )
+            rule = {name: cell.strip() or None for name, cell in zip(header, row, strict=True)}
+            yield rows.line_num, _set_ones(rule)
+    except csv.Error as error:
+        raise failures.usage(messages.csv_unreadable(line=rows.line_num, why=str(error))) from None
 
 
 def _set_ones(rule: dict[str, str | None]) -> dict[str, str]:

@@ -151,7 +151,8 @@ async def expect(
         ),
     ],
     caller: Annotated[
-        str | None, typer.Option("--caller", help="Only this IAM user or role. Default: every caller.")
+        str | None,
+        typer.Option("--caller", metavar="CALLER", help="Only this IAM user or role. Default: every caller."),
     ] = None,
 ) -> None:
     """Declare mail past Mailcordon as expected for some time. It is counted and shown, and is no alarm until then."""
@@ -163,7 +164,7 @@ async def expect(
 
 @command.remote(app, "expected", examples="mailcordon ungoverned expected")
 async def expected(cli: Cli, limit: Limit = 100) -> None:
-    """List what was declared, newest first, what has ended too."""
+    """List what was declared, newest first, ended ones too."""
     found = await cli.api.items(path("ungoverned", "expectations"), {}, limit=limit)
     table = show.table(
         ("id", "identity", "caller", "valid", "until", "by", "because"),
