@@ -149,7 +149,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_TLS_KEY": ("{file}/below", "/no/such/file"),
     "MAILCORDON_AUDIT_CHECKPOINTS": ("a,b", "log,", ","),
     "MAILCORDON_METRICS": ("yes", "ON"),
-    "MAILCORDON_METRICS_HOST": ("0.0.0.0", "::", "192.0.32.1", "metrics.example"),
+    "MAILCORDON_METRICS_HOST": ("0.0.0.0", "::", "::ffff:0.0.0.0", "192.0.32.1", "metrics.example"),
     "MAILCORDON_METRICS_PORT": PORTS,
     "MAILCORDON_METRICS_TOKEN": ("hunter2", "two words, hunter2"),
     "MAILCORDON_LOG": ("xml", "JSON"),

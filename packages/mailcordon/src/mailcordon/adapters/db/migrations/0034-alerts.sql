@@ -49,6 +49,7 @@ create table alert (
     check ((what is null) = (due_at is null))
 );
 create index alert_due on alert (due_at) where what is not null;
+create index alert_made on alert (made_at);
 create index alert_open on alert (incident) where what is not null or told_at is not null and not told_closed;
 
 grant select, insert, update on alert_channel, alert to {{control}};
