@@ -11,10 +11,12 @@ from scenarios.conftest import Run
 
 
 async def incident(mail: Traffic, cause: str, tenant: str | None = None) -> int:
+    """Its alarms were seen until an hour from now, so that the loop leaves it open."""
     return await mail.db.fetchval(
         "insert into incident (kind, cause, severity, scope, name, tenant, sentence, next, command, since, opened_at, seen_at,"
         " cause_seen_at) values ('rates', $1, 'critical', 'tenant', $1, (select id from tenant where slug = $2),"
-        " 'too many bounces', 'ask them', 'mailcordon top', now_ms(), now_ms(), now_ms(), now_ms()) returning id",
+        " 'too many bounces', 'ask them', 'mailcordon top', now_ms(), now_ms(), now_ms() + 3600000, now_ms() + 3600000)"
+        " returning id",
         cause,
         tenant,
     )
