@@ -28,10 +28,16 @@ def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[s
 
 def wait_until(condition: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
     """Only for what other processes do; everything else is told what time it is."""
-    deadline = time.monotonic() + patience
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline, f"still waiting until {what}"
-        time.sleep(0.02)
+        waited = time.monotonic() - began
+        assert waited < patience, f"still waiting until {what}"
+        time.sleep(pause(waited))
+
+
+def pause(waited: float) -> float:
+    """Seconds until a condition is looked at again. Each look takes CPU from the processes that are waited for."""
+    return min(0.1, max(0.02, waited / 10))
 
 
 def processes_naming(text: str) -> dict[int, str]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -213,10 +214,11 @@ class Traffic:
         self, condition: Callable[[], Awaitable[Any]], what: str, patience: float = systems.PATIENCE
     ) -> Any:
         """Waits for what other processes do. `patience` only bounds a failing test."""
+        began = time.monotonic()
         try:
             async with asyncio.timeout(patience):
                 while not (found := await condition()):
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(systems.pause(time.monotonic() - began))
                 return found
         except TimeoutError:
             raise AssertionError(f"still waiting until {what}") from None
