@@ -19,6 +19,8 @@ import pytest
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.systems import System, wait_until
 
+from .conftest import Run
+
 SET = "shared"
 LIVE, RECORDED = "mailcordon-outcome", "recorded"  #: topics, and the queues that they feed
 #: How many of each customer's mails bounce, of MAILS.
@@ -93,10 +95,8 @@ class Shared:
         found: list[str] = []
 
         def all_there() -> bool:
-            got = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ())
-            for message in got:
-                found.append(message["Body"])
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            while got := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+                found.extend(message["Body"] for message in got)
             return len(found) >= events
 
         wait_until(all_there, f"{events} events are recorded")
@@ -131,13 +131,19 @@ def shared(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[S
             ses.create_email_identity(EmailIdentity=domain)
             call(system, "PUT", f"/_seslocal/identities/{domain}", {"status": "SUCCESS"}, system.ses_url)
         ses.create_configuration_set(ConfigurationSetName=SET)
-        sqs.create_queue(QueueName=RECORDED)
+        sqs.create_queue(QueueName=RECORDED, Attributes={"VisibilityTimeout": "600"})
         made = Shared(system, ses, sqs)
         made.publish_to(RECORDED)
         yield made
 
 
-def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Shared) -> None:
+@pytest.fixture(scope="module")
+def system(shared: Shared) -> System:
+    """What `run` speaks to."""
+    return shared.system
+
+
+def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Shared, run: Run) -> None:
     system = shared.system
     for customer, bounces in BOUNCES.items():
         for n in range(MAILS):
@@ -157,14 +163,14 @@ def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Sha
     rows = ["by,name,value,tenant,type", f"from,,{DOMAIN},shop,receipt"]
     rows += [f"tag,customer,{customer},tenant-{customer},newsletter" for customer in BOUNCES]
     rules.write_text("\n".join(rows))
-    done = system.cli("observe", "import", str(rules), "--json")
-    assert (done.returncode, json.loads(done.stdout)["added"]) == (0, 6), done.stderr
+    code, out, err = run("observe", "import", str(rules), "--json")
+    assert (code, json.loads(out)["added"]) == (0, 6), err
 
     file = system.home / "stream.jsonl"
     file.write_text("\n".join(stream))
-    replayed = [system.cli("events", "replay", str(file), "--json") for _ in range(2)]
-    assert [done.returncode for done in replayed] == [0, 0], replayed[0].stderr
-    first, again = (json.loads(done.stdout) for done in replayed)
+    replayed = [run("events", "replay", str(file), "--json") for _ in range(2)]
+    assert [code for code, _, _ in replayed] == [0, 0], replayed[0][2]
+    first, again = (json.loads(out) for _, out, _ in replayed)
     assert (first["observed"], first["unmapped"], first["copies"]) == (2 * mails, 0, 0)
     assert (again["new"], again["copies"]) == ({}, 2 * mails)
 
