@@ -218,59 +218,62 @@ async def test_a_table_of_a_callers_own_is_never_taken_for_ours(
         await control.fetchval("select drop_day('ledger', $1)", day)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "ensure_partitions(100000)",
-        "ensure_partitions(32)",
-        "ensure_partitions(-1)",
-        "ensure_partitions(null)",
-        "ensure_partitions(31, now_ms() + 86400000 * 3)",
-        "ensure_partitions(1, 253402300799000)",
-        "ensure_partitions(1, now_ms() - 400 * 86400000::bigint)",
-        "make_partition('ledger', current_date + 40)",
-        "make_partition('ledger', '5874897-12-31')",
-        "make_partition('ledger', current_date - 400)",
-        "make_partition('ledger', null)",
-        "make_partition('audit', current_date)",
-        "make_partition(null, current_date)",
-        "drop_day('ledger', current_date)",
-        "drop_day('ledger', null)",
-        "drop_day('audit', '2026-01-01')",
-        "erase_some(1, 1, 'gone')",  # nobody asked for it
-        "erase_some(1, 0, 'gone')",
-        "erase_some(1, 10001, 'gone')",
-        "erase_some(null, 1, 'gone')",
-        "erase_some(1, 1, null)",
-        "forget_address(1, null, 'a@b', 'ann')",
-        "forget_address(1, 'short', 'a@b', 'ann')",
-        "forget_address(1, decode(repeat('00', 16), 'hex'), 'no address', 'ann')",
-        "forget_some(1, decode(repeat('00', 16), 'hex'), 1, 'gone')",  # nobody asked for it
-        "forget_some(1, decode(repeat('00', 16), 'hex'), 10001, 'gone')",
-        "fold_cohorts(0)",
-        "fold_cohorts(100001)",
-        "fold_cohorts(null)",
-        "resum_cohorts(1, 1441, true)",
-        "resum_cohorts(0, 1440 * 41, true)",
-        "resum_cohorts(null, 1440, true)",
-        "resum_cohorts(0, 1440, null)",
-        "resum_slices(null, true)",
-        "resum_slices(0, null)",
-        "purge_slices(1439, 1440, 1)",
-        "purge_slices(1440, 1440, 10001)",
-        "purge_slices(1440, 1440, null)",
-        "move_unknown(null, 1)",
-        "move_unknown('{}', 0)",
-        "want_domains(null, null)",
-        "count_wrong_cohort_sums(null)",
-        "rebuild_cohort_sums(null)",
-    ],
+OUT_OF_BOUNDS = (
+    "ensure_partitions(100000)",
+    "ensure_partitions(32)",
+    "ensure_partitions(-1)",
+    "ensure_partitions(null)",
+    "ensure_partitions(31, now_ms() + 86400000 * 3)",
+    "ensure_partitions(1, 253402300799000)",
+    "ensure_partitions(1, now_ms() - 400 * 86400000::bigint)",
+    "make_partition('ledger', current_date + 40)",
+    "make_partition('ledger', '5874897-12-31')",
+    "make_partition('ledger', current_date - 400)",
+    "make_partition('ledger', null)",
+    "make_partition('audit', current_date)",
+    "make_partition(null, current_date)",
+    "drop_day('ledger', current_date)",
+    "drop_day('ledger', null)",
+    "drop_day('audit', '2026-01-01')",
+    "erase_some(1, 1, 'gone')",  # nobody asked for it
+    "erase_some(1, 0, 'gone')",
+    "erase_some(1, 10001, 'gone')",
+    "erase_some(null, 1, 'gone')",
+    "erase_some(1, 1, null)",
+    "forget_address(1, null, 'a@b', 'ann')",
+    "forget_address(1, 'short', 'a@b', 'ann')",
+    "forget_address(1, decode(repeat('00', 16), 'hex'), 'no address', 'ann')",
+    "forget_some(1, decode(repeat('00', 16), 'hex'), 1, 'gone')",  # nobody asked for it
+    "forget_some(1, decode(repeat('00', 16), 'hex'), 10001, 'gone')",
+    "fold_cohorts(0)",
+    "fold_cohorts(100001)",
+    "fold_cohorts(null)",
+    "resum_cohorts(1, 1441, true)",
+    "resum_cohorts(0, 1440 * 41, true)",
+    "resum_cohorts(null, 1440, true)",
+    "resum_cohorts(0, 1440, null)",
+    "resum_slices(null, true)",
+    "resum_slices(0, null)",
+    "purge_slices(1439, 1440, 1)",
+    "purge_slices(1440, 1440, 10001)",
+    "purge_slices(1440, 1440, null)",
+    "move_unknown(null, 1)",
+    "move_unknown('{}', 0)",
+    "want_domains(null, null)",
+    "count_wrong_cohort_sums(null)",
+    "rebuild_cohort_sums(null)",
 )
-async def test_an_argument_out_of_bounds_is_refused_and_makes_nothing(control: Connection, call: str) -> None:
+
+
+async def test_an_argument_out_of_bounds_is_refused_and_makes_nothing(control: Connection) -> None:
     relations = "select count(*) from pg_class where relnamespace = 'mailcordon'::regnamespace"
     before = await control.fetchval(relations)
-    with pytest.raises((asyncpg.InvalidParameterValueError, asyncpg.DataError)):
-        await control.execute(f"select {call}")
+    for call in OUT_OF_BOUNDS:
+        try:
+            await control.execute(f"select {call}")
+        except (asyncpg.InvalidParameterValueError, asyncpg.DataError):
+            continue
+        pytest.fail(f"{call} was not refused")
     assert await control.fetchval(relations) == before
 
 
