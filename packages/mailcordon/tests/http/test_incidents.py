@@ -111,7 +111,11 @@ async def test_tenant_is_told_of_its_own_incident(world: Any) -> None:
     )
     assert [one["detail"] for one in report["effects"]] == ["4 % of acme/newsletter bounces"]
     await get(world, world.tenant_keys["zen"], f"/v1/incidents/{number}", 404)
-    await get(world, world.tenant_keys["zen"], f"/v1/incidents/{number}/report", 404)
+    foreign = await get(world, world.tenant_keys["zen"], f"/v1/incidents/{number}/report", 404)
+    assert foreign["detail"] == f"there is no incident {number}"
+    reader = await world.key(None, "read")
+    said = await get(world, reader, f"/v1/incidents/{number}/report?tenant=zen", 404)
+    assert said["detail"] == f"incident {number} does not concern zen: there is nothing to report to it"
 
 
 async def test_what_keeps_mail_and_how_it_goes_on_is_in_the_report(world: Any) -> None:

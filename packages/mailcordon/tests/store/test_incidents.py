@@ -36,6 +36,15 @@ async def test_alarm_opens_one_incident_with_its_facts(incidents: IncidentWorld)
     assert await incidents.entries(found["id"]) == ["opened", "identified"]
 
 
+async def test_an_alarm_that_lasts_says_what_is_wrong_now(incidents: IncidentWorld) -> None:
+    await incidents.round(alarm("a", sentence="36 of 53 bounce"), alarm("b", cause="a"))
+    await incidents.round(
+        alarm("a", sentence="40 of 99 bounce"), alarm("b", cause="a"), pass_ms=incidents.rules.seen_ms + 1
+    )
+    rows = await incidents.world.connection.fetch("select key, sentence from incident_alarm order by key")
+    assert [tuple(row) for row in rows] == [("a", "40 of 99 bounce"), ("b", "b is wrong")]
+
+
 async def test_incident_is_mitigated_when_alarms_are_gone_and_closes_after_a_quiet_time(
     incidents: IncidentWorld,
 ) -> None:

@@ -174,6 +174,12 @@ def no_incident(number: int) -> str:
     return f"there is no incident {number}"
 
 
+@example(12, "zen")
+def does_not_concern(number: int, tenant: str) -> str:
+    """The platform asked for the report of an incident for a tenant that it neither belongs to nor concerns."""
+    return f"incident {number} does not concern {tenant}: there is nothing to report to it"
+
+
 @example(12)
 def already_closed(number: int) -> str:
     """The API refuses to acknowledge or close an incident that is closed."""

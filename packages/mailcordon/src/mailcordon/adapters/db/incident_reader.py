@@ -89,6 +89,9 @@ class IncidentReader:
             if not as_tenant:
                 await conn.execute(_SQL.set_tenant, tenant)
             row = await conn.fetchrow(_SQL.own_incidents, id, None, None, None, None, 1)
+            is_there = not as_tenant and await conn.fetchval(_SQL.is_there, id)
+            if row is None and is_there:
+                raise NotFound(messages.does_not_concern(id, slug), code="not-concerned")
             if row is None:
                 raise NotFound(messages.no_incident(id), code="no-such-incident")
             alarms = await conn.fetch(_SQL.own_alarms, id)

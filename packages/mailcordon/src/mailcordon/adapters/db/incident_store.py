@@ -214,6 +214,8 @@ async def _write(connection: engine.Connection, change: Change) -> int:
             [each.severity for each in change.changed],
             [each.contained for each in change.changed],
         )
+    if change.words:
+        await connection.execute(_SQL.reword_alarms, id, [*change.words], [*change.words.values()])
     await _enter(connection, id, change.entries)
     return id
 

@@ -92,6 +92,7 @@ class Change:
     entries: Sequence[Entry] = ()
     added: Sequence[tuple[Held, Alarm]] = ()  #: to be listed
     changed: Sequence[Held] = ()  #: of those listed
+    words: Mapping[str, str] = field(default_factory=dict[str, str])  #: what those listed say now
     ended: Sequence[str] = ()
     part_of: str | None = None  #: it is closed since the open incident of this cause explains it
     reopened: bool = False

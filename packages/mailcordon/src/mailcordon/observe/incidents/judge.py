@@ -308,6 +308,9 @@ class _Round:
                 for one in self._group
                 if one.alarm.key in self._kept.held and _held(one) != self._kept.held[one.alarm.key]
             ],
+            words={
+                one.alarm.key: one.alarm.sentence for one in self._group if one.alarm.key in self._kept.listed
+            },
             ended=[*self._kept.held] if after.closed_at is not None else self._ended,
             reopened=self._reopened,
         )

@@ -93,3 +93,7 @@ update incident set reported_at = $2 where id = $1;
 -- name: enter
 -- An entry by a person.
 insert into incident_entry (incident, at, what, author, text) values ($1, now_ms(), $2, $3, $4);
+
+-- name: is_there
+-- Whether there is such an incident, whomever it concerns. For the platform only.
+select exists (select from incident where id = $1);

@@ -78,6 +78,11 @@ update incident_alarm x set source = a.source, cause = a.cause, severity = a.sev
   from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[]) a (key, source, cause, severity, contained)
  where x.incident = $1 and x.key = a.key;
 
+-- name: reword_alarms
+-- Alarms say what is wrong now, with its numbers; the first sentence of each is in the timeline.
+update incident_alarm x set sentence = a.sentence from unnest($2::text[], $3::text[]) a (key, sentence)
+ where x.incident = $1 and x.key = a.key and x.sentence <> a.sentence;
+
 -- name: end_alarms
 -- Alarms that no longer show.
 update incident_alarm set ended_at = $3 where incident = $1 and key = any ($2::text[]) and ended_at is null;
