@@ -140,7 +140,7 @@ async def test_a_file_of_firehose_is_replayed_once_however_often(
     assert [one["documents"] for one in results] == [3, 3, 2]
     # Of a file that was cut off, what can be read is stored. Its name is no Unicode.
     cut = tmp_path / "cut-\udcff.gz"
-    cut.write_bytes(gzip.compress((text + "\n" + secrets.token_hex(9_000)).encode())[:-5_000])
+    cut.write_bytes(gzip.compress((text + "\n{" + secrets.token_hex(9_000)).encode())[:-5_000])
     code, out, err = await asyncio.to_thread(run, "events", "replay", str(cut), "--json")
     assert (code, json.loads(out)["copies"], "--skip 1 leaves" in err) == (1, 1, True), (out, err)
     assert [one["new"].get("hard-bounce") for one in results] == [2, None, None]

@@ -258,7 +258,11 @@ async def test_mail_that_nothing_names_is_seen_by_ses_own_count(around: Around, 
     before = await mail.db.fetchval(
         "select excess from ses_count where judged_at is not null order by at desc limit 1"
     )
-    await around.send(domain, 8)
+    # SES's figure leaves out what other tests mailed to its simulator, and ours does not.
+    hidden = await mail.db.fetchval(
+        "select count(*) from message, unnest(recipients) one where one like '%@simulator.amazonses.com'"
+    )
+    await around.send(domain, 8 + hidden)
     found = await around.incident(
         "ungoverned:count/default",
         f"(evidence ->> 'excess')::int >= {before + 8} and evidence::text like '%{domain}%'",
