@@ -132,6 +132,7 @@ async def feedback(mail: Traffic, system: systems.System, run: Any) -> AsyncIter
         stack.callback(ses.close)
         made = Feedback(mail, Watch(FeedbackStore(control, topic=TOPIC), look, queue=QUEUE), ses, run)
         await onboarded(made)
+        await made.forget()
         stack.push_async_callback(made.forget)
         yield made
 
