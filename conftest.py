@@ -7,6 +7,7 @@ Only reports: a test never fails for its time, since the machine may be busy.
 from __future__ import annotations
 
 import gc
+import signal
 
 import pytest
 
@@ -26,6 +27,12 @@ LONGEST = (
     "run/",
     "tests/test_bench",
 )
+
+
+def pytest_configure() -> None:
+    """A shell starts what runs in its background with SIGINT ignored, and every process that a test starts would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
