@@ -143,7 +143,16 @@ def system(shared: Shared) -> System:
     return shared.system
 
 
-def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Shared, run: Run) -> None:
+def test_it_names_the_worst_tenant_of_a_recorded_stream_and_what_no_rule_names_and_sends_nothing(
+    shared: Shared, run: Run
+) -> None:
+    """One test, since each part begins where the one before it ends."""
+    a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared, run)
+    attached_to_the_live_stream_it_counts_what_no_rule_names(shared)
+    it_sends_nothing_and_is_well_without_a_dispatcher(shared)
+
+
+def a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Shared, run: Run) -> None:
     system = shared.system
     for customer, bounces in BOUNCES.items():
         for n in range(MAILS):
@@ -190,7 +199,7 @@ def test_a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared: Sha
     assert shared.has() == before, "nothing was made at SES"
 
 
-def test_attached_to_the_live_stream_it_counts_what_no_rule_names(shared: Shared) -> None:
+def attached_to_the_live_stream_it_counts_what_no_rule_names(shared: Shared) -> None:
     system = shared.system
     shared.publish_to(LIVE)
     had = shared.sent("tenant-1")["sent"]
@@ -211,7 +220,7 @@ def test_attached_to_the_live_stream_it_counts_what_no_rule_names(shared: Shared
     assert "stop it where it is sent" in incident["next"].lower()
 
 
-def test_it_sends_nothing_and_is_well_without_a_dispatcher(shared: Shared) -> None:
+def it_sends_nothing_and_is_well_without_a_dispatcher(shared: Shared) -> None:
     system = shared.system
     assert set(system.processes) == {"api", "observe", "control", "seslocal", "postgres"}
     new = {"slug": "new", "types": {"receipt": "new.example"}}
