@@ -337,19 +337,14 @@ def _contact(
 
 async def count_secrets(conn: Connection | PooledConnection, vault: Vault) -> tuple[int, int]:
     """How many addresses the first key of MAILCORDON_SECRET_KEYS encrypted, and how many another one did."""
-    rows = await conn.fetch(_SQL.secrets)
-    for row in rows:
-        vault.decrypt(row["secret"])
-    current = sum(vault.is_current(row["secret"]) for row in rows)
-    return current, len(rows) - current
+    return vault.count([row["secret"] for row in await conn.fetch(_SQL.secrets)])
 
 
 async def reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
     """Whether anything had to be rewritten."""
     rewritten = False
     for row in await conn.fetch(_SQL.secrets):
-        if not vault.is_current(row["secret"]):
-            secret = vault.encrypt(vault.decrypt(row["secret"]))
-            await conn.execute(_SQL.rewrite_secret, row["tenant"], row["form"], secret)
+        if (renewed := vault.renewed(row["secret"])) is not None:
+            await conn.execute(_SQL.rewrite_secret, row["tenant"], row["form"], renewed)
             rewritten = True
     return rewritten

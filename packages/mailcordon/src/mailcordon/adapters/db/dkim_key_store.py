@@ -94,19 +94,15 @@ def make() -> tuple[str, bytes]:
 
 async def count_secrets(conn: Connection | PooledConnection, vault: Vault) -> tuple[int, int]:
     """How many private keys the first key of MAILCORDON_SECRET_KEYS encrypted, and how many another one did."""
-    rows = await conn.fetch(_SQL.secrets)
-    for row in rows:
-        vault.decrypt(row["secret"])
-    current = sum(vault.is_current(row["secret"]) for row in rows)
-    return current, len(rows) - current
+    return vault.count([row["secret"] for row in await conn.fetch(_SQL.secrets)])
 
 
 async def reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
     """Whether anything had to be rewritten."""
     rewritten = False
     for row in await conn.fetch(_SQL.secrets):
-        if not vault.is_current(row["secret"]):
-            await conn.execute(_SQL.rewrite_secret, row["id"], vault.encrypt(vault.decrypt(row["secret"])))
+        if (renewed := vault.renewed(row["secret"])) is not None:
+            await conn.execute(_SQL.rewrite_secret, row["id"], renewed)
             rewritten = True
     return rewritten
 

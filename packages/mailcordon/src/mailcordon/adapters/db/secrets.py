@@ -51,3 +51,14 @@ class Vault:
         except InvalidToken:
             return False
         return True
+
+    def count(self, tokens: Sequence[bytes]) -> tuple[int, int]:
+        """How many of them the first key encrypted, and how many another one did. Raises SecretsUnreadable."""
+        for token in tokens:
+            self.decrypt(token)
+        current = sum(map(self.is_current, tokens))
+        return current, len(tokens) - current
+
+    def renewed(self, token: bytes) -> bytes | None:
+        """The same secret encrypted by the first key; None if that is so already. Raises SecretsUnreadable."""
+        return None if self.is_current(token) else self.encrypt(self.decrypt(token))
