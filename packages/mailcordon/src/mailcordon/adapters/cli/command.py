@@ -53,6 +53,18 @@ Watch = Annotated[
     ),
 ]
 
+LIST = "list"  #: the command of a `ListUnlessNamed`
+
+
+class ListUnlessNamed(core.TyperGroup):
+    """A group that lists if it is called without a command, with or without options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = [LIST, *args]
+        return super().parse_args(ctx, args)
+
+
 # Options that mean the same in every command that has them.
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's slug.")]
 OfTenant = Annotated[

@@ -7,10 +7,9 @@ import json
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer import core
 
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import Client, path
@@ -21,26 +20,16 @@ from mailcordon.messages import audit, document
 from mailcordon.messages import cli as messages
 
 PART = 500  #: rows of the chain that one line of an export covers
-LIST = "list"
-
-
-class _ListUnlessNamed(core.TyperGroup):
-    """`mailcordon audit` without a command lists, with or without options."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = [LIST, *args]
-        return super().parse_args(ctx, args)
 
 
 def group() -> typer.Typer:
     app = typer.Typer(
-        cls=_ListUnlessNamed,
+        cls=command.ListUnlessNamed,
         help="Show who changed what, when and why, and prove it. Without a command: list, newest first.",
     )
     command.remote(
         app,
-        LIST,
+        command.LIST,
         examples="mailcordon audit list --tenant acme --limit 20",
         watchable=True,
     )(list_rows)

@@ -1,10 +1,9 @@
 """`mailcordon drift`: what SES has that differs from what is desired, who did it, and what repairs it."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Group, RenderableType
-from typer import core
 
 from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
@@ -13,20 +12,8 @@ from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import drift as messages
 
-LIST = "list"
-
-
-class _ListUnlessNamed(core.TyperGroup):
-    """`mailcordon drift` without a command lists, with or without options."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = [LIST, *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_ListUnlessNamed,
+    cls=command.ListUnlessNamed,
     help="Drift: what SES has that differs from what is desired. Without a command: list what is open.",
 )
 
@@ -35,7 +22,7 @@ Number = Annotated[int, typer.Argument(metavar="FINDING", help="The finding's nu
 
 @command.remote(
     app,
-    LIST,
+    command.LIST,
     examples="""
 mailcordon drift list
 mailcordon drift list --tenant acme --severity critical

@@ -1,11 +1,10 @@
 """`mailcordon incident`: what went wrong, whose it is, what was done, and how long it took."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import RenderableType
-from typer import core
 
 from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
@@ -15,20 +14,8 @@ from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import NONE, pairs, plain, when
 from mailcordon.messages import incidents as messages
 
-LIST = "list"
-
-
-class _ListUnlessNamed(core.TyperGroup):
-    """`mailcordon incident` without a command lists, with or without options."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = [LIST, *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_ListUnlessNamed,
+    cls=command.ListUnlessNamed,
     help="Incidents: what went wrong and whose it is. Without a command: list what is open.",
 )
 
@@ -37,7 +24,7 @@ Number = Annotated[int, typer.Argument(metavar="INCIDENT", help="The incident's 
 
 @command.remote(
     app,
-    LIST,
+    command.LIST,
     examples="""
 mailcordon incident list
 mailcordon incident list --tenant acme --kind rates
