@@ -1,8 +1,8 @@
 """Who may import whom, and who may send: read from the sources themselves, so that no test run is needed to breach it.
 
 messages <- standard library · core <- standard library, messages · host, door <- standard library, core, messages · a plane <-
-core, messages, itself · an adapter package <- core, messages, host, door, planes, itself · `app/`, `run/`, `config/` and
-`__main__.py` <- all, but `app` and `run` do not import each other. Only `send/calling.py` calls SES's send, and only
+core, messages, itself · intake <- core, messages, door, planes · an adapter package <- core, messages, host, door, planes, intake,
+itself · `app/`, `run/`, `config/` and `__main__.py` <- all, but `app` and `run` do not import each other. Only `send/calling.py` calls SES's send, and only
 `adapters/ses/send.py` implements it. `mailcordon` and `seslocal` do not import each other.
 """
 
@@ -22,6 +22,7 @@ ROOT_MODULES = ("app", "run", "config", "__main__")
 MESSAGES = ("messages", "messages")
 HOST = ("host", "host")
 DOOR = ("door", "door")
+INTAKE = ("intake", "intake")
 SENDERS = {"mailcordon.send.calling", "mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
 SEND_PORT = "mailcordon.send.ports"
 #: SES's operations that send, as boto3, our own client and the wire name them.
@@ -44,7 +45,7 @@ def home_of(module: str) -> tuple[str, str]:
     if top != "mailcordon":
         return ("foreign", top)
     first, _, inner = rest.partition(".")
-    if first in ("core", "messages", "host", "door"):
+    if first in ("core", "messages", "host", "door", "intake"):
         return (first, first)
     if first in PLANES:
         return ("plane", first)
@@ -63,7 +64,7 @@ def breach(module: str, imported: str) -> str | None:
     if other == "foreign":
         if there == "seslocal" or (layer == "foreign" and place != "seslocal"):
             return None if module.startswith("seslocal") else f"{module} imports seslocal"
-        if layer in ("core", "messages", "host", "door") and there not in sys.stdlib_module_names:
+        if layer in ("core", "messages", "host", "door", "intake") and there not in sys.stdlib_module_names:
             return f"{layer} imports {there}, which is not in the standard library"
         return None
     if layer == "foreign":
@@ -78,7 +79,15 @@ def breach(module: str, imported: str) -> str | None:
         "door": [("core", "core"), MESSAGES, DOOR],
         "core": [("core", "core"), MESSAGES],
         "plane": [("core", "core"), MESSAGES, ("plane", place)],
+        "intake": [
+            ("core", "core"),
+            MESSAGES,
+            DOOR,
+            *(("plane", plane) for plane in PLANES),
+            INTAKE,
+        ],
         "adapter": [
+            INTAKE,
             ("core", "core"),
             MESSAGES,
             HOST,

@@ -35,6 +35,7 @@ class Principal:
     types: frozenset[str] | None = None  #: the message types that it may send and cancel; None: all
     networks: tuple[IPv4Network | IPv6Network, ...] = ()  #: client addresses that it works from; empty: any
     limits: KeyLimits = UNLIMITED_BY_KEY
+    default_type: str | None = None  #: of mail whose door has no other word for it: SMTP and the SES door
     also_mints: frozenset[str] = frozenset()  #: scopes that it may give to other keys without holding them
 
     @property

@@ -5,7 +5,6 @@ without ASGI.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, cast
 
@@ -23,8 +22,8 @@ from mailcordon.core.errors import Forbidden, MailcordonError, NotFound, Unavail
 from mailcordon.core.principal import Principal
 from mailcordon.door.buckets import TENANT_RATES, Buckets, Rates
 from mailcordon.door.reads import ReadLimits, Reads
+from mailcordon.intake import Intake
 from mailcordon.messages import api
-from mailcordon.messages import keys as key_messages
 from mailcordon.send import submission, view
 from mailcordon.send.accept import Accept
 from mailcordon.send.accept_item import LARGE, Accepted, Repeated
@@ -59,11 +58,12 @@ class MessageEndpoint:
         region: str = "us-east-1",
     ) -> None:
         self.accept = accept
+        self.buckets = buckets or Buckets(Rates(), TENANT_RATES, lambda limit: None)
+        self.intake = Intake(accept, self.buckets)
         self.keys = keys
         self.reader = reader
         self.canceller = canceller
         self.hash_key = hash_key
-        self.buckets = buckets or Buckets(Rates(), TENANT_RATES, lambda limit: None)
         self.reads = reads or Reads(ReadLimits(), lambda limit: None)
         self.region = region  #: of SES
         self._decoder = msgspec.json.Decoder(SendBody)
@@ -133,41 +133,12 @@ class MessageEndpoint:
         self, principal: Principal, authorization: str | None, key: str | None, raw: bytes
     ) -> asyncio.Future[Accepted | Repeated]:
         """Puts the message into the next batch. Raises MailcordonError for what can be checked at once."""
-        principal.require("send")
-        size, now, slug = len(raw), time.monotonic(), principal.tenant_slug
-        self.buckets.message_of_key(
-            principal.key_id, principal.prefix, principal.limits, size, now, platform=slug is None
-        )
-        if slug is not None:  # else the body names it
-            self.buckets.message_of_tenant(slug, size, now)
-        if size > LARGE:
-            return self._enqueue_large(principal, authorization, key, raw)
-        slug, checked = self._parse(principal, raw)
-        if principal.tenant_slug is None:
-            self.buckets.message_of_tenant(slug, size, now)
-        return self.accept.enqueue(
-            slug,
-            checked,
-            api_key=principal.key_id,
-            key=_idempotency_key(key),
-            still_allowed=_still_allowed(self.keys, authorization, principal, checked.type),
-        )
-
-    def _enqueue_large(
-        self, principal: Principal, authorization: str | None, key: str | None, raw: bytes
-    ) -> asyncio.Future[Accepted | Repeated]:
-        def admit(slug: str) -> None:
-            if principal.tenant_slug is None:
-                self.buckets.message_of_tenant(slug, len(raw), time.monotonic())
-
-        return self.accept.enqueue_large(
-            principal.tenant_slug or principal.key_id,  # a tenant with many keys has one turn
+        return self.intake.take(
+            principal,
             len(raw),
             lambda: self._parse(principal, raw),
-            admit=admit,
-            api_key=principal.key_id,
             key=_idempotency_key(key),
-            still_allowed=_still_allowed(self.keys, authorization, principal, None),
+            again=lambda: self.keys.authenticate(authorization),
         )
 
     def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission]:
@@ -177,7 +148,7 @@ class MessageEndpoint:
         else:
             body = json_body.read_as(self._decoder, raw, message_shapes.is_flat)
             text, html = body.text, body.html
-        principal.require_type(body.type)
+        principal.require_type(body.type)  # before its faults are listed
         return principal.tenant_for(body.tenant), message_shapes.checked(body, text, html)
 
     def accepted(self, accepted: Accepted) -> Reply:
@@ -251,24 +222,6 @@ def too_large() -> MailcordonError:
 
 def _idempotency_key(key: str | None) -> str | None:
     return None if key is None else parse_field("Idempotency-Key", idempotency.parse, key)
-
-
-def _still_allowed(
-    keys: KeyCache, authorization: str | None, principal: Principal, type: str | None
-) -> Callable[[], Awaitable[object]]:
-    """Raises if the key has ended, or was narrowed so that it may not send this. `type` None: it is not known yet."""
-
-    async def check() -> None:
-        now = await keys.authenticate(authorization)
-        now.require("send")
-        if type is not None:
-            now.require_type(type)
-        if now.networks != principal.networks or (type is None and now.types != principal.types):
-            raise Unavailable(
-                key_messages.key_changed(now.prefix), code="key-changed"
-            )  # the retry is judged by the new terms
-
-    return check
 
 
 async def _read(receive: Receive) -> bytes:

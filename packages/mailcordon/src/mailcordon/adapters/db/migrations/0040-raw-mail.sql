@@ -1,0 +1,1 @@
+-- Mail that is sent later, and an app's own tags.

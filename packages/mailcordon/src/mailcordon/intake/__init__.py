@@ -1,0 +1,107 @@
+"""What every door for mail does once it knows the key: the key's and the tenant's rates, the check of the content, a place in the
+next batch. There is no other way from a door to the queue."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.principal import SEND, Principal
+from mailcordon.door.buckets import Buckets
+from mailcordon.messages import keys as key_messages
+from mailcordon.send.accept import Accept
+from mailcordon.send.accept_item import LARGE, Accepted, Repeated
+from mailcordon.send.submission import Submission
+
+#: Reads what a caller handed in. Returns the tenant and the checked message; raises MailcordonError.
+Parse = Callable[[], tuple[str, Submission]]
+
+
+class Intake:
+    """One per process, shared by its doors."""
+
+    def __init__(self, accept: Accept, buckets: Buckets) -> None:
+        self.accept = accept
+        self.buckets = buckets
+
+    def take(
+        self,
+        principal: Principal,
+        size: int,
+        parse: Parse,
+        *,
+        key: str | None,
+        again: Callable[[], Awaitable[Principal]],
+    ) -> asyncio.Future[Accepted | Repeated]:
+        """Puts a message of `size` bytes, as it arrived, into the next batch. The future is `Accept.enqueue`'s.
+
+        `parse` runs here, or in a thread if the message is large. `key` is the idempotency key. `again` looks the caller's key up
+        once more and raises if it has ended; it is called when the control epoch has moved.
+
+        Raises MailcordonError for what can be checked at once: TooMuch, Forbidden, Invalid and what `parse` raises.
+        """
+        principal.require(SEND)
+        now, slug = time.monotonic(), principal.tenant_slug
+        self.buckets.message_of_key(
+            principal.key_id, principal.prefix, principal.limits, size, now, platform=slug is None
+        )
+        if slug is not None:  # else the message names it
+            self.buckets.message_of_tenant(slug, size, now)
+        if size > LARGE:
+            return self._take_large(principal, size, parse, key, again)
+        slug, checked = parse()
+        principal.require_type(checked.type)
+        if principal.tenant_slug is None:
+            self.buckets.message_of_tenant(slug, size, now)
+        return self.accept.enqueue(
+            slug,
+            checked,
+            api_key=principal.key_id,
+            key=key,
+            still_allowed=_still_allowed(again, principal, checked.type),
+        )
+
+    def _take_large(
+        self,
+        principal: Principal,
+        size: int,
+        parse: Parse,
+        key: str | None,
+        again: Callable[[], Awaitable[Principal]],
+    ) -> asyncio.Future[Accepted | Repeated]:
+        def admit(slug: str) -> None:
+            if principal.tenant_slug is None:
+                self.buckets.message_of_tenant(slug, size, time.monotonic())
+
+        def allowed() -> tuple[str, Submission]:
+            slug, checked = parse()
+            principal.require_type(checked.type)
+            return slug, checked
+
+        return self.accept.enqueue_large(
+            principal.tenant_slug or principal.key_id,  # a tenant with many keys has one turn
+            size,
+            allowed,
+            admit=admit,
+            api_key=principal.key_id,
+            key=key,
+            still_allowed=_still_allowed(again, principal, None),
+        )
+
+
+def _still_allowed(
+    again: Callable[[], Awaitable[Principal]], principal: Principal, type: str | None
+) -> Callable[[], Awaitable[object]]:
+    """Raises if the key has ended, or was narrowed so that it may not send this. `type` None: it is not known yet."""
+
+    async def check() -> None:
+        now = await again()
+        now.require(SEND)
+        if type is not None:
+            now.require_type(type)
+        if now.networks != principal.networks or (type is None and now.types != principal.types):
+            raise Unavailable(
+                key_messages.key_changed(now.prefix), code="key-changed"
+            )  # the retry is judged by the new terms
+
+    return check
