@@ -1,9 +1,10 @@
 """Who may import whom, and who may send: read from the sources themselves, so that no test run is needed to breach it.
 
 messages <- standard library · core <- standard library, messages · host, door <- standard library, core, messages · a plane <-
-core, messages, itself · intake <- core, messages, door, planes · an adapter package <- core, messages, host, door, planes, intake,
-itself · `app/`, `run/`, `config/` and `__main__.py` <- all, but `app` and `run` do not import each other. Only `send/calling.py` calls SES's send, and only
-`adapters/ses/send.py` implements it. `mailcordon` and `seslocal` do not import each other.
+core, messages, itself · intake <- core, messages, door, planes · an adapter package <- core, messages, host, door, planes,
+intake, itself · `app/`, `run/`, `config/` and `__main__.py` <- all, but `app` and `run` do not import each other. Only
+`send/calling.py` calls SES's send, and only `adapters/ses/send.py` implements it. `mailcordon` and `seslocal` do not import
+each other.
 """
 
 import ast
