@@ -202,7 +202,7 @@ BAD: dict[str, tuple[Any, int, str, list[str]]] = {
     "no text": ({"text": None}, 422, "invalid", ["text"]),
     "a bad address in the middle": (
         {"to": ["a@x.example", "b@x.example", "c@x.example", "nobody", "d@x.example"]}, 422, "bad-address", ["to[3]"]),
-    "a named recipient": ({"to": "Kim <kim@example.com>"}, 422, "bad-address", ["to[0]"]),
+    "two named recipients in one text": ({"to": "Kim <k@x.example>, Lee <l@x.example>"}, 422, "bad-address", ["to[0]"]),
     "the same recipient twice": (
         {"to": ["kim@example.com", "KIM@example.com"]}, 422, "duplicate-recipient", ["to[1]"]),
     "nobody": ({"to": []}, 422, "invalid", ["to"]),

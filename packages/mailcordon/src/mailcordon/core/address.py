@@ -10,7 +10,6 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.utils import formataddr
 from typing import NamedTuple
 
@@ -53,11 +52,10 @@ class Address(NamedTuple):  # made for every recipient, and faster to make than 
         return f"{self.local}@{self.domain}"
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(NamedTuple):
     """An address with its display name, as in a From header."""
 
-    name: str
+    name: str  #: empty if there is none
     address: Address
 
     def header(self) -> str:
@@ -107,8 +105,21 @@ def parse_mailbox(text: str) -> Mailbox:
     return _known_mailbox(text)
 
 
-@functools.lru_cache(maxsize=4096)
-def _known_mailbox(text: str) -> Mailbox:
+def parse_recipient(text: str) -> Mailbox:
+    """As `parse_mailbox`, and not cached: each is another one."""
+    return _parse_mailbox(text)
+
+
+def make_mailbox(name: str, text: str) -> Mailbox:
+    """The mailbox of a name as it is read, without quotes, and a bare address. Raises ValueError."""
+    if len(name) + len(text) > LONGEST_MAILBOX:
+        raise ValueError(mail.mailbox_too_long(LONGEST_MAILBOX))
+    if texts.has_control(name):
+        raise ValueError(mail.has_line_breaks())
+    return _mailbox(name if name.strip() else "", text)
+
+
+def _parse_mailbox(text: str) -> Mailbox:
     if texts.has_control(text):
         raise ValueError(mail.has_line_breaks())
     stripped = text.strip()
@@ -124,10 +135,18 @@ def _known_mailbox(text: str) -> Mailbox:
         raise ValueError(mail.not_one_mailbox())
     else:
         return Mailbox("", parse(stripped))
+    return _mailbox(name, bare)
+
+
+_known_mailbox = functools.lru_cache(maxsize=4096)(_parse_mailbox)
+
+
+def _mailbox(name: str, bare: str) -> Mailbox:
     mailbox = Mailbox(name, parse(bare))
-    _check_name(name, mailbox.address)
-    if line_length("Reply-To", [mailbox]) > LONGEST_LINE:
-        raise ValueError(mail.mailbox_line_too_long(LONGEST_LINE))
+    if name:
+        _check_name(name, mailbox.address)
+        if line_length("Reply-To", [mailbox]) > LONGEST_LINE:
+            raise ValueError(mail.mailbox_line_too_long(LONGEST_LINE))
     return mailbox
 
 

@@ -186,7 +186,7 @@ class Accept:
                     int(self._provider_of(to.domain, slug)),
                     reserved_domains.find(to.domain, self._local),
                 )
-                for to in submission.to
+                for to in submission.envelope
             ]
         )
         return Item(

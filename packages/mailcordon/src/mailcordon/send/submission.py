@@ -3,7 +3,7 @@
 These checks need no database. Sizes are SES's (ses.md 3.3). Headers are checked in mail_headers.py.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from mailcordon.core import address, encoded_words, names
@@ -33,12 +33,47 @@ class LongText(tuple[str, ...]):
 Text: TypeAlias = str | LongText
 
 
+class Attachment(NamedTuple):
+    """A file that was checked."""
+
+    filename: str
+    data: tuple[bytes, ...]  #: base64 in parts, without line breaks; only the last part may end in padding
+    size: int  #: bytes of the file
+    content_type: str  #: type and subtype, maybe with parameters; ASCII
+    content_id: str | None = None  #: without the angle brackets
+    inline: bool = False  #: shown in the HTML, which names it by its Content-ID
+
+
+class Place(NamedTuple):
+    """Where a whole MIME message has the placeholder of the unsubscribe link."""
+
+    start: int  #: bytes from the beginning of `Raw.body`
+    end: int
+    quoted_printable: bool  #: the encoding of its part; else none
+    html: bool
+
+
+class Raw(NamedTuple):
+    """A whole MIME message: what was handed in, but for the headers that were stripped."""
+
+    head: bytes  #: header lines, each with CRLF, without the empty line after them
+    body: bytes | memoryview  #: what follows the empty line
+    places: tuple[Place, ...] = ()
+
+
+class Named(NamedTuple):
+    """A recipient that is given as name and address apart."""
+
+    name: str
+    address: str
+
+
 class Submission(NamedTuple):  # made for every message, and faster to make than a frozen dataclass
     """A checked message: addresses parsed, headers allowed, sizes within limits."""
 
     type: str
     sender: Mailbox
-    to: tuple[Address, ...]
+    envelope: tuple[Address, ...]  #: of `to`, `cc` and `bcc`, each once and in this order; one delivery each
     subject: str
     text: Text | None
     html: Text | None
@@ -48,6 +83,16 @@ class Submission(NamedTuple):  # made for every message, and faster to make than
     list: str | None
 
     own_headers: tuple[mail_headers.Pairs, ...] = ()  #: of each recipient; empty if nobody has own ones
+    to: tuple[Mailbox, ...] = ()  #: as the header shows them
+    cc: tuple[Mailbox, ...] = ()
+    bcc: tuple[Mailbox, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    raw: Raw | None = None  #: in place of subject, text, html, reply_to, headers and attachments
+    individually: bool = False  #: a mailing: each recipient sees only themselves in To
+    tags: tuple[tuple[str, str], ...] = ()  #: the app's own; never sent to SES
+    send_at: int | None = None  #: milliseconds since 1970; None: at once
+    unsubscribe: bool = True  #: whether Mailcordon may add an unsubscribe link of its own
+    template: str | None = None  #: name and version of the template that it was made with
 
     @property
     def one_click(self) -> bool:
@@ -61,24 +106,36 @@ class Submission(NamedTuple):  # made for every message, and faster to make than
 def check(
     *,
     type: str,
-    sender: str,
-    to: Sequence[str],
+    sender: str | Named,
+    to: Sequence[str | Named],
     subject: str,
     text: Text | None,
     html: Text | None,
-    reply_to: Sequence[str],
+    reply_to: Sequence[str | Named],
     headers: Mapping[str, str],
     campaign: str | None,
     list: str | None,
     own_headers: Sequence[Mapping[str, str] | None] = (),
+    cc: Sequence[str | Named] = (),
+    bcc: Sequence[str | Named] = (),
+    attachments: Sequence[Attachment] = (),
+    individually: bool = False,
+    tags: tuple[tuple[str, str], ...] = (),
+    send_at: int | None = None,
+    unsubscribe: bool = True,
+    template: str | None = None,
 ) -> Submission:
     """Returns the submission. Raises Invalid with a fault for each invalid field.
 
-    `own_headers` are those of each recipient, in the order of `to`; empty if nobody has own ones.
+    Addresses are texts such as `Name <name@domain>`, or name and address apart. `own_headers` are those of each recipient, in the
+    order of `to`; empty if nobody has own ones. `tags` and `send_at` have been checked.
     """
     faults: list_[Fault] = []
     mailbox = _mailbox("from", sender, faults)
-    recipients = _recipients(to, faults)
+    shown = _mailboxes("to", to, faults)
+    copies = _mailboxes("cc", cc, faults) if cc else ()
+    blind = _mailboxes("bcc", bcc, faults) if bcc else ()
+    envelope = _envelope(shown, copies, blind, len(to) + len(cc) + len(bcc), faults)
     answers = [
         m
         for i, one in enumerate(reply_to[: MAX_REPLY_TO + 1])
@@ -98,28 +155,49 @@ def check(
     if faults or mailbox is None:
         raise Invalid(*faults)
     return Submission(
-        type=type,
-        sender=mailbox,
-        to=recipients,
-        subject=subject,
-        text=text,
-        html=html,
-        reply_to=tuple(answers),
-        headers=pairs,
-        campaign=campaign,
-        list=list,
-        own_headers=own_pairs,
+        type,
+        mailbox,
+        envelope,
+        subject,
+        text,
+        html,
+        tuple(answers),
+        pairs,
+        campaign,
+        list,
+        own_pairs,
+        shown,
+        copies,
+        blind,
+        tuple(attachments),
+        None,
+        individually,
+        tags,
+        send_at,
+        unsubscribe,
+        template,
     )
 
 
 list_ = list  # `list` is a field of the API above
 
 
-def _mailbox(field: str, text: str, faults: list_[Fault]) -> Mailbox | None:
-    if len(text) > address.LONGEST_MAILBOX:
-        faults.append(Fault(field, mail.mailbox_too_long(address.LONGEST_MAILBOX)))
+def _mailbox(
+    field: str,
+    given: str | Named,
+    faults: list_[Fault],
+    parse: Callable[[str], Mailbox] = address.parse_mailbox,
+) -> Mailbox | None:
+    try:
+        if isinstance(given, Named):
+            return address.make_mailbox(given.name, given.address)
+        if len(given) > address.LONGEST_MAILBOX:
+            faults.append(Fault(field, mail.mailbox_too_long(address.LONGEST_MAILBOX)))
+            return None
+        return parse(given)
+    except ValueError as problem:
+        faults.append(Fault(field, str(problem), "bad-address"))
         return None
-    return parse_into(faults, field, address.parse_mailbox, text, code="bad-address")
 
 
 def _subject(text: str, faults: list_[Fault]) -> None:
@@ -133,23 +211,44 @@ def _subject(text: str, faults: list_[Fault]) -> None:
         faults.append(Fault("subject", mail.has_hidden_letters()))
 
 
-def _recipients(to: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
-    if not 1 <= len(to) <= MAX_RECIPIENTS:
-        faults.append(Fault("to", mail.bad_recipient_count(MAX_RECIPIENTS)))
-        return ()
-    parsed: list_[Address] = []
+def _mailboxes(field: str, given: Sequence[str | Named], faults: list_[Fault]) -> tuple[Mailbox, ...]:
+    parsed: list_[Mailbox] = []
     seen: set[str] = set()
-    for index, text in enumerate(to):
-        try:
-            one = address.parse(text)
-        except ValueError as problem:
-            faults.append(Fault(f"to[{index}]", str(problem), "bad-address"))
+    for index, one in enumerate(given[: MAX_RECIPIENTS + 1]):
+        if (
+            isinstance(one, str) and "<" not in one
+        ):  # the most frequent form, and each is another one: no cache
+            try:
+                mailbox = Mailbox("", address.parse(one))
+            except ValueError as problem:
+                faults.append(Fault(f"{field}[{index}]", str(problem), "bad-address"))
+                continue
+        elif (mailbox := _mailbox(f"{field}[{index}]", one, faults, address.parse_recipient)) is None:
             continue
-        if (key := str(one).lower()) in seen:
-            faults.append(Fault(f"to[{index}]", mail.recipient_twice(str(one)), "duplicate-recipient"))
+        if (key := str(mailbox.address).lower()) in seen:
+            problem = mail.recipient_twice(str(mailbox.address))
+            faults.append(Fault(f"{field}[{index}]", problem, "duplicate-recipient"))
         seen.add(key)
-        parsed.append(one)
+        parsed.append(mailbox)
     return tuple(parsed)
+
+
+def _envelope(
+    to: tuple[Mailbox, ...],
+    cc: tuple[Mailbox, ...],
+    bcc: tuple[Mailbox, ...],
+    given: int,
+    faults: list_[Fault],
+) -> tuple[Address, ...]:
+    """`given` is how many there are before the check."""
+    if not 1 <= given <= MAX_RECIPIENTS:
+        faults.append(Fault("to", mail.bad_recipient_count(MAX_RECIPIENTS)))
+    if not cc and not bcc:
+        return tuple([one.address for one in to])
+    found: dict[str, Address] = {}
+    for one in (*to, *cc, *bcc):
+        found.setdefault(str(one.address).lower(), one.address)
+    return tuple(found.values())
 
 
 def _body(text: Text | None, html: Text | None, faults: list_[Fault]) -> None:
