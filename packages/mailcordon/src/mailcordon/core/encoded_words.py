@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from typing import NamedTuple
 
 LONGEST_WORD = 75  #: characters of an encoded word with its delimiters (RFC 2047 section 2)
 
@@ -42,6 +43,46 @@ def _joined(parts: list[str], longest: int) -> list[str]:
             pieces.append("")
         pieces[-1] += part
     return pieces
+
+
+def decode(text: str) -> str:
+    """The text with its encoded words decoded, as a reader sees it. A word in an unknown charset stays as it is."""
+    if "=?" not in text:
+        return text
+    pieces: list[str] = []
+    run: _Run | None = None
+    at = 0
+    for found in _WORD.finditer(text):
+        between, at = text[at : found.start()], found.end()
+        word = _Run(found[1].partition("*")[0].lower(), _shown(found[2], found[3]), found[0])
+        if run is not None and not between.strip():
+            if run.charset == word.charset:
+                run = _Run(run.charset, run.raw + word.raw, run.text + between + word.text)
+                continue
+            between = ""
+        pieces += [run.decoded() if run else "", between]
+        run = word
+    pieces += [run.decoded() if run else "", text[at:]]
+    return "".join(pieces)
+
+
+class _Run(NamedTuple):
+    """Encoded words of one charset that follow each other. Some programs divide a letter between two."""
+
+    charset: str
+    raw: bytes
+    text: str  #: as it was written
+
+    def decoded(self) -> str:
+        try:
+            return self.raw.decode(self.charset, "replace")
+        except (LookupError, ValueError):
+            return self.text
+
+
+def _shown(encoding: str, payload: str) -> bytes:
+    """Unlike `_decoded`, with the spaces that Q writes as underscores."""
+    return _decoded(encoding, (payload.replace("_", " ") if encoding in "qQ" else payload).encode())
 
 
 def hide_line_break(text: str) -> bool:

@@ -28,6 +28,7 @@ SUBJECTS = (
     "machine_metrics",
     "search",
     *("api", "mail", "keys", "door", "suppressions"),
+    "raw_mail",
     "observing",
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

@@ -93,6 +93,7 @@ class Submission(NamedTuple):  # made for every message, and faster to make than
     send_at: int | None = None  #: milliseconds since 1970; None: at once
     unsubscribe: bool = True  #: whether Mailcordon may add an unsubscribe link of its own
     template: str | None = None  #: name and version of the template that it was made with
+    removed: tuple[str, ...] = ()  #: names of headers that were taken out of a whole MIME message
 
     @property
     def one_click(self) -> bool:

@@ -1,0 +1,131 @@
+"""Why a whole MIME message, as an app hands it in, is refused at a door.
+
+A problem with one header is a phrase that follows its name: `raw.From: must have exactly one address`.
+"""
+
+from mailcordon.messages import example
+
+
+@example(31_457_280)
+def too_large(most: int) -> str:
+    """A MIME message is larger than SES takes it."""
+    return f"must be at most {most:,} bytes, which is SES's limit of 40 MB after base64"
+
+
+@example()
+def no_end_of_header() -> str:
+    """A MIME message has no blank line after its headers."""
+    return "must be a MIME message: headers, a blank line, the body"
+
+
+@example(131_072)
+def header_too_large(most: int) -> str:
+    """The headers of a MIME message, or of one of its parts, are too large together."""
+    return f"the headers must be at most {most:,} bytes together"
+
+
+@example(500)
+def too_many_fields(most: int) -> str:
+    """A MIME message has too many headers."""
+    return f"must have at most {most} headers"
+
+
+@example(3)
+def not_a_header(line: int) -> str:
+    """A line before the blank line is no header: it has no colon, a space before the colon, or continues nothing."""
+    return (
+        f"line {line} is not a header; a header is a name, a colon and a value, and each line that continues it starts with a "
+        "space"
+    )
+
+
+@example()
+def bare_cr() -> str:
+    """A MIME message has a carriage return that no line feed follows."""
+    return "must not have a carriage return (CR) without a line feed (LF): programs disagree whether a line ends there"
+
+
+@example()
+def has_nul() -> str:
+    """A MIME message has a NUL byte."""
+    return "must not have NUL bytes; encode binary parts as base64"
+
+
+@example(12, 998)
+def line_too_long(line: int, most: int) -> str:
+    """A line of a MIME message is longer than SES and RFC 5322 allow."""
+    return f"line {line} is longer than {most} bytes (RFC 5322 section 2.1.1); use quoted-printable or base64"
+
+
+@example()
+def header_not_ascii() -> str:
+    """A header of a MIME message has other bytes than ASCII."""
+    return "must be ASCII; encode other letters as RFC 2047 says"
+
+
+@example()
+def header_missing() -> str:
+    """A MIME message has no From."""
+    return "is required"
+
+
+@example()
+def header_repeated() -> str:
+    """A MIME message has a header twice that SES takes once only."""
+    return "appears twice; SES takes it once only"
+
+
+@example()
+def not_an_address_list() -> str:
+    """A header of a MIME message that has addresses cannot be read as a list of them."""
+    return "must be addresses as RFC 5322 section 3.4 writes them: Name <name@domain>, separated by commas"
+
+
+@example()
+def not_one_address() -> str:
+    """From or Sender of a MIME message has no address, or several."""
+    return "must have exactly one address"
+
+
+@example()
+def word_unreadable() -> str:
+    """The display name of a mailbox has an encoded word in a charset that is not known, or something that looks like one."""
+    return "has an encoded word (=?...?=) that cannot be read"
+
+
+@example("mail.acme.example", "mail.zen.example")
+def sender_elsewhere(own: str, given: str) -> str:
+    """Sender of a MIME message, or the sender that came beside it, is in another domain than From."""
+    return f"must be in the domain of From, {own}, not in {given}"
+
+
+@example()
+def no_recipients() -> str:
+    """A MIME message came without recipients, and has none in To, Cc and Bcc."""
+    return "names no recipient; give `to`, or To, Cc or Bcc in the message"
+
+
+@example(500)
+def too_many_parts(most: int) -> str:
+    """A MIME message has more parts than SES takes, or they are inside each other too deeply."""
+    return f"must have at most {most} MIME parts"
+
+
+@example(30)
+def nested_too_deeply(most: int) -> str:
+    """The parts of a MIME message are inside each other too deeply."""
+    return f"MIME parts must be at most {most} inside each other"
+
+
+@example()
+def no_boundary() -> str:
+    """A multipart message does not say what separates its parts."""
+    return "is multipart and has no valid boundary parameter"
+
+
+@example("=_b1")
+def boundary_not_found(boundary: str) -> str:
+    """A multipart message has no part, or no end."""
+    return (
+        f"the parts of a multipart message must be between lines --{boundary}, the last of which ends in --"
+    )

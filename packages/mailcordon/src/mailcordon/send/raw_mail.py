@@ -1,0 +1,272 @@
+"""Checks a whole MIME message that an app hands in, by any door.
+
+Its bytes are kept, but for headers that are not the app's to set: these are removed and named (raw_head.py). What SES would
+refuse is refused here, with the place. From is one mailbox, read strictly, in the lane's domain (resolve.py); Sender may stand
+beside it in the same domain. Date and Message-ID stay in the message, and SES replaces them (ses.md 3.3).
+
+Pure. A large message takes milliseconds and is checked in a thread (intake). No call here keeps the interpreter's lock for more
+than about a millisecond (docs/decisions/026).
+"""
+
+from collections.abc import Sequence
+
+from mailcordon.core import address, address_list, encoded_words, names
+from mailcordon.core import text as texts
+from mailcordon.core.address import Address, Mailbox
+from mailcordon.core.errors import Fault, Invalid, parse_into
+from mailcordon.core.ids import MAX_RECIPIENTS
+from mailcordon.messages import mail
+from mailcordon.messages import raw_mail as messages
+from mailcordon.send import mail_headers, mime_parts, raw_head
+from mailcordon.send.raw_head import Head
+from mailcordon.send.submission import MAX_REPLY_TO, Raw, Submission
+
+MAX_BYTES = 30 * 1024 * 1024  #: SES takes 40 MB after base64 (ses.md 3.3)
+
+#: Headers that SES takes once only, as its developer guide lists them (ses.md 3.3).
+_ONCE = frozenset(
+    (
+        *(
+            "accept-language",
+            "archived-at",
+            "auto-submitted",
+            "bounces-to",
+            "comments",
+            "content-alternative",
+        ),
+        *("content-base", "content-class", "content-description", "content-disposition", "content-duration"),
+        *("content-id", "content-language", "content-length", "content-location", "content-md5"),
+        *(
+            "content-transfer-encoding",
+            "content-type",
+            "date",
+            "errors-to",
+            "from",
+            "importance",
+            "in-reply-to",
+        ),
+        *("keywords", "list-archive", "list-help", "list-id", "list-owner", "list-post", "list-subscribe"),
+        *("list-unsubscribe", "list-unsubscribe-post", "message-context", "message-id", "mime-version"),
+        *("organization", "original-from", "original-message-id", "original-recipient", "original-subject"),
+        *("precedence", "priority", "references", "reply-to", "return-receipt-to", "sender", "sensitivity"),
+        *("solicitation", "subject", "thread-index", "thread-topic", "user-agent", "vbr-info"),
+    )
+)
+_RECIPIENTS = ("to", "cc", "bcc")
+
+
+def header_values(raw: bytes, *names: str) -> dict[str, list[str]]:
+    """The values of these headers by name in lower case, in one line each: for what a door must know before `check`, such as
+    X-Mailcordon-Type or Message-ID. Empty lists if the message has none, or cannot be read; `check` says why."""
+    values: dict[str, list[str]] = {name.lower(): [] for name in names}
+    try:
+        for field in raw_head.read(raw).fields:
+            if field.lower in values:
+                values[field.lower].append(field.text())
+    except ValueError:
+        return {name: [] for name in values}
+    return values
+
+
+def check(
+    raw: bytes,
+    *,
+    type: str,
+    recipients: Sequence[str] | None = None,
+    sender: str | None = None,
+    campaign: str | None = None,
+    list: str | None = None,
+    tags: tuple[tuple[str, str], ...] = (),
+    send_at: int | None = None,
+    unsubscribe: bool = True,
+    field: str = "raw",
+) -> Submission:
+    """Returns what is sent. Raises Invalid with a fault for each thing that is wrong; `field` is what the caller calls it.
+
+    `recipients` is the envelope, with or without names; None takes it from To, Cc and Bcc. `sender` is a sender that the caller
+    named beside the message; it must be in the domain of From. `tags` and `send_at` have been checked.
+    """
+    if len(raw) > MAX_BYTES:
+        raise Invalid(Fault(field, messages.too_large(MAX_BYTES), "too-large"))
+    try:
+        head = raw_head.read(raw)
+        mime_parts.check_lines(raw)
+    except ValueError as problem:
+        raise Invalid(Fault(field, str(problem))) from None
+    faults: list_[Fault] = []
+    values = _values(head, field, faults)
+    if faults:
+        raise Invalid(*faults)
+    from_ = _from(values, field, faults)
+    if from_ is not None:
+        _sender(values, from_, sender, field, faults)
+    _reply_to(values, field, faults)
+    subject = _subject(values, field, faults)
+    envelope = (
+        _named_recipients(values, field, faults) if recipients is None else _envelope(recipients, faults)
+    )
+    pairs = _unsubscribe(head, len(envelope), field, faults)
+    try:
+        mime_parts.read(raw, head.end, values.get("content-type", ""), values.get("content-disposition", ""))
+    except ValueError as problem:
+        faults.append(Fault(field, str(problem)))
+    if campaign is not None:
+        parse_into(faults, "campaign", names.campaign, campaign)
+    if list is not None:
+        parse_into(faults, "list", names.list_, list)
+    if faults or from_ is None:
+        raise Invalid(*faults)
+    return Submission(
+        type=type,
+        sender=from_,
+        envelope=envelope,
+        subject=subject,
+        text=None,
+        html=None,
+        reply_to=(),
+        headers=pairs,
+        campaign=campaign,
+        list=list,
+        raw=Raw(raw_head.kept(head), memoryview(raw)[head.end :]),
+        tags=tags,
+        send_at=send_at,
+        unsubscribe=unsubscribe,
+        removed=raw_head.removed_names(head),
+    )
+
+
+list_ = list  # `list` is a field of the API above
+
+
+def _values(head: Head, field: str, faults: list_[Fault]) -> dict[str, str]:
+    """The values by name in lower case, of repeated ones joined as addresses are; of all but the removed headers and Bcc."""
+    found: dict[str, str] = {}
+    for one in head.fields:
+        if one.is_removed and one.lower != "bcc":
+            continue
+        where = f"{field}.{one.name[: mail_headers.LONGEST_NAME]}"
+        try:
+            value = one.text()
+        except ValueError as problem:
+            faults.append(Fault(where, str(problem)))
+            continue
+        if one.lower in _ONCE and one.lower in found:
+            faults.append(Fault(where, messages.header_repeated()))
+        elif encoded_words.hide_line_break(value):
+            faults.append(Fault(where, mail.has_encoded_line_break(), "header-injection"))
+        found[one.lower] = f"{found[one.lower]}, {value}" if one.lower in found else value
+    return found
+
+
+def _from(values: dict[str, str], field: str, faults: list_[Fault]) -> Mailbox | None:
+    where = f"{field}.From"
+    if "from" not in values:
+        faults.append(Fault(where, messages.header_missing()))
+        return None
+    mailboxes = _mailboxes(where, values["from"], faults)
+    if mailboxes is not None and len(mailboxes) != 1:
+        faults.append(Fault(where, messages.not_one_address()))
+    return mailboxes[0] if mailboxes else None
+
+
+def _sender(
+    values: dict[str, str], from_: Mailbox, beside: str | None, field: str, faults: list_[Fault]
+) -> None:
+    """Sender, and the one that came beside the message: both name who is responsible for it, as From does."""
+    own = from_.address.domain
+    for where, value in ((f"{field}.Sender", values.get("sender")), ("from", beside)):
+        if value is None:
+            continue
+        mailboxes = _mailboxes(where, value, faults)
+        if mailboxes is None:
+            continue
+        if len(mailboxes) != 1:
+            faults.append(Fault(where, messages.not_one_address()))
+        elif (given := mailboxes[0].address.domain) != own:
+            faults.append(Fault(where, messages.sender_elsewhere(own, given), "foreign-domain"))
+
+
+def _reply_to(values: dict[str, str], field: str, faults: list_[Fault]) -> None:
+    if "reply-to" in values:
+        mailboxes = _mailboxes(f"{field}.Reply-To", values["reply-to"], faults)
+        if mailboxes is not None and len(mailboxes) > MAX_REPLY_TO:
+            faults.append(Fault(f"{field}.Reply-To", mail.too_many_addresses(MAX_REPLY_TO)))
+
+
+def _mailboxes(where: str, value: str, faults: list_[Fault]) -> list_[Mailbox] | None:
+    """None if one of them cannot be taken."""
+    try:
+        found = [_mailbox(one) for one in address_list.parse(value)]
+    except ValueError as problem:
+        faults.append(Fault(where, str(problem), "bad-address"))
+        return None
+    return found
+
+
+def _mailbox(entry: address_list.Entry) -> Mailbox:
+    if "=?" in entry.name:
+        raise ValueError(messages.word_unreadable())
+    return address.make_mailbox(entry.name, entry.address)
+
+
+def _subject(values: dict[str, str], field: str, faults: list_[Fault]) -> str:
+    subject = encoded_words.decode(values.get("subject", ""))
+    if texts.has_disguise(subject):
+        faults.append(Fault(f"{field}.Subject", mail.has_hidden_letters()))
+    return subject
+
+
+def _named_recipients(values: dict[str, str], field: str, faults: list_[Fault]) -> tuple[Address, ...]:
+    found: dict[str, Address] = {}
+    before = len(faults)
+    for name in _RECIPIENTS:
+        if name not in values:
+            continue
+        try:
+            for entry in address_list.parse(values[name]):
+                one = address.parse(entry.address)
+                found.setdefault(str(one).lower(), one)
+        except ValueError as problem:
+            faults.append(Fault(f"{field}.{name.title()}", str(problem), "bad-address"))
+    if not found and len(faults) == before:
+        faults.append(Fault(field, messages.no_recipients()))
+    elif len(found) > MAX_RECIPIENTS:
+        faults.append(Fault(field, mail.bad_recipient_count(MAX_RECIPIENTS)))
+    return tuple(found.values())
+
+
+def _envelope(recipients: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:
+    found: dict[str, Address] = {}
+    if not 1 <= len(recipients) <= MAX_RECIPIENTS:
+        faults.append(Fault("to", mail.bad_recipient_count(MAX_RECIPIENTS)))
+        return ()
+    for place, text in enumerate(recipients):
+        try:
+            one = address.parse(text) if "<" not in text else _only(text)
+        except ValueError as problem:
+            faults.append(Fault(f"to[{place}]", str(problem), "bad-address"))
+            continue
+        found.setdefault(str(one).lower(), one)
+    return tuple(found.values())
+
+
+def _only(text: str) -> Address:
+    if len(text) > 2 * address.LONGEST_MAILBOX:  # a name may be encoded
+        raise ValueError(mail.mailbox_too_long(address.LONGEST_MAILBOX))
+    entries = address_list.parse(text)
+    if len(entries) != 1:
+        raise ValueError(mail.not_one_mailbox())
+    return address.parse(entries[0].address)
+
+
+def _unsubscribe(head: Head, recipients: int, field: str, faults: list_[Fault]) -> mail_headers.Pairs:
+    """The app's own unsubscribe headers, which resolution asks for; one link must not stand for several recipients (RFC 8058)."""
+    pairs = tuple(
+        (one.name, one.text())
+        for one in head.fields
+        if one.lower in ("list-unsubscribe", "list-unsubscribe-post")
+    )
+    if recipients > 1 and mail_headers.one_click_link(pairs) is not None:
+        where = f"{field}.{mail_headers.UNSUBSCRIBE}"
+        faults.append(Fault(where, mail.unsubscribe_shared(), "unsubscribe-shared"))
+    return pairs
