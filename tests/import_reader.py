@@ -1,4 +1,4 @@
-"""Reads from source files which module imports which. Used by the tests of both packages' import rules."""
+"""Reads from source files which module imports which. Used by the tests of all packages' import rules."""
 
 import ast
 import functools

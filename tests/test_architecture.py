@@ -3,8 +3,8 @@
 messages <- standard library · core <- standard library, messages · host, door <- standard library, core, messages · a plane <-
 core, messages, itself · intake <- core, messages, door, planes · an adapter package <- core, messages, host, door, planes,
 intake, itself · `app/`, `run/`, `config/` and `__main__.py` <- all, but `app` and `run` do not import each other. Only
-`send/calling.py` calls SES's send, and only `adapters/ses/send.py` implements it. `mailcordon` and `seslocal` do not import
-each other.
+`send/calling.py` calls SES's send, and only `adapters/ses/send.py` implements it. `mailcordon`, `mailcordon_client` and
+`seslocal` do not import each other.
 """
 
 import ast
@@ -17,7 +17,8 @@ from tests import import_reader
 from tests.import_reader import imports, modules, nodes
 
 PACKAGES_DIRECTORY = Path(__file__).resolve().parent.parent / "packages"
-SOURCES = (PACKAGES_DIRECTORY / "mailcordon" / "src", PACKAGES_DIRECTORY / "seslocal" / "src")
+SOURCES = tuple(PACKAGES_DIRECTORY / name / "src" for name in ("mailcordon", "mailcordon-client", "seslocal"))
+ALONE = ("mailcordon_client", "seslocal")  #: distributions that share nothing with mailcordon
 PLANES = ("control", "send", "observe")
 ROOT_MODULES = ("app", "run", "config", "__main__")
 MESSAGES = ("messages", "messages")
@@ -63,8 +64,10 @@ def breach(module: str, imported: str) -> str | None:
     if layer == "unknown":
         return f"{module} belongs to no layer: it is no plane, no adapter and not in {ROOT_MODULES}"
     if other == "foreign":
-        if there == "seslocal" or (layer == "foreign" and place != "seslocal"):
-            return None if module.startswith("seslocal") else f"{module} imports seslocal"
+        if layer == "foreign" and place not in ALONE:
+            return f"{module} belongs to no distribution"
+        if there in ALONE and there != place:
+            return f"{module} imports {there}"
         if layer in ("core", "messages", "host", "door", "intake") and there not in sys.stdlib_module_names:
             return f"{layer} imports {there}, which is not in the standard library"
         return None
@@ -263,6 +266,10 @@ class TestTheCheckerItself:
             ("mailcordon.app", "from seslocal.wire import Wire"),
             ("seslocal.x", "from mailcordon.core import errors"),
             ("seslocal.x", "from mailcordon import core"),
+            ("mailcordon_client.x", "from mailcordon.core import errors"),
+            ("mailcordon_client.x", "import seslocal"),
+            ("mailcordon.app.x", "from mailcordon_client import Client"),
+            ("seslocal.x", "import mailcordon_client.webhooks"),
             ("mailcordon.helpers.x", "import os"),
         ],
     )

@@ -19,11 +19,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 UV = ROOT / ".mailcordon" / "tools" / "bin" / "uv"
 BUILDER = ROOT / ".mailcordon" / "build" / "bin" / "python"
+DISTRIBUTIONS = ("seslocal", "mailcordon", "mailcordon-client")
 THREE_LINES = """
 def test_a_welcome_is_sent(seslocal):
     seslocal.client("sesv2").create_email_identity(EmailIdentity="acme.example")
     assert seslocal.sent() == []
 """
+
+
+def module(name: str) -> str:
+    """As wheels and sdists spell a distribution's name."""
+    return name.replace("-", "_")
+
 
 pytestmark = [
     pytest.mark.skipif(
@@ -97,6 +104,14 @@ def mailcordon(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment(tmp_path_factory.mktemp("mailcordon") / "venv", lock, wheel)
 
 
+@pytest.fixture(scope="module")
+def client(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without Django."""
+    [wheel] = built.glob("mailcordon_client-*.whl")
+    lock = ROOT / "packages" / "mailcordon-client" / "requirements.txt"
+    return environment(tmp_path_factory.mktemp("client") / "venv", lock, wheel)
+
+
 def members(archive: Path) -> set[str]:
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:
@@ -105,24 +120,23 @@ def members(archive: Path) -> set[str]:
         return {name.partition("/")[2] for name in packed.getnames()}
 
 
-@pytest.mark.parametrize(("name", "other"), [("seslocal", "mailcordon"), ("mailcordon", "seslocal")])
-def test_a_wheel_holds_one_package_and_its_license(built: Path, name: str, other: str):
-    [wheel] = built.glob(f"{name}-*.whl")
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_wheel_holds_one_package_and_its_license(built: Path, name: str):
+    [wheel] = built.glob(f"{module(name)}-*.whl")
     tops = {member.partition("/")[0] for member in members(wheel)}
-    assert tops == {name, wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"}
+    assert tops == {module(name), wheel.name.removesuffix("-py3-none-any.whl") + ".dist-info"}
     assert any(member.endswith("/LICENSE") for member in members(wheel))
-    assert not any(member.startswith(other) for member in members(wheel))
 
 
-@pytest.mark.parametrize("name", ["seslocal", "mailcordon"])
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_an_sdist_brings_its_tests_and_locks(built: Path, name: str):
-    [sdist] = built.glob(f"{name}-*.tar.gz")
+    [sdist] = built.glob(f"{module(name)}-*.tar.gz")
     assert {"pyproject.toml", "README.md", "requirements.txt", "tests/conftest.py"} <= members(sdist)
 
 
-@pytest.mark.parametrize("name", ["seslocal", "mailcordon"])
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_an_sbom_names_every_locked_package(built: Path, name: str):
-    [document] = built.glob(f"{name}-*.cdx.json")
+    [document] = built.glob(f"{module(name)}-*.cdx.json")
     bom = json.loads(document.read_text())
     lock = (ROOT / "packages" / name / "requirements.txt").read_text().splitlines()
     locked = {line.split("==")[0] for line in lock if line[:1].isalpha()}
@@ -196,3 +210,12 @@ def test_up_without_the_extra_says_which_one_to_install(mailcordon: Path, tmp_pa
     assert done.returncode != 0
     assert "mailcordon[local]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_client_alone_needs_nothing_of_mailcordon_nor_django(client: Path):
+    code = (
+        "import importlib.util as u, mailcordon_client\n"
+        "print([u.find_spec(n) for n in ('mailcordon', 'django')])\n"
+        "mailcordon_client.Client('http://127.0.0.1:9', 'mck_x').close()\n"
+    )
+    assert succeeded(run(client, "-c", code)) == "[None, None]\n"

@@ -1,0 +1,37 @@
+"""Each operation of the API as a call: the request, and what its answer becomes."""
+
+import json
+import uuid
+from urllib.parse import quote
+
+from mailcordon_client import results
+from mailcordon_client.exchange import Answer, Call, Request
+from mailcordon_client.message import Message
+from mailcordon_client.results import Accepted, Cancelled, MessageStatus
+
+_JSON = {"content-type": "application/json"}
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
+
+
+def send(message: Message, key: str) -> Call[Accepted]:
+    def read(answer: Answer) -> Accepted:
+        replayed = answer.headers.get("idempotency-replayed") == "true"
+        return results.read(answer, lambda body: results.accepted(body, replayed=replayed, key=key))
+
+    body = json.dumps(message.json(), ensure_ascii=False, separators=(",", ":")).encode()
+    return Call(Request("POST", "/v1/messages", body, {**_JSON, "idempotency-key": key}), read)
+
+
+def message(id: str) -> Call[MessageStatus]:
+    return Call(Request("GET", _message(id)), lambda answer: results.read(answer, results.message))
+
+
+def cancel(id: str) -> Call[Cancelled]:
+    return Call(Request("DELETE", _message(id)), lambda answer: results.read(answer, results.cancelled))
+
+
+def _message(id: str) -> str:
+    return f"/v1/messages/{quote(id, safe='')}"
