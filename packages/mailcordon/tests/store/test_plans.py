@@ -92,6 +92,38 @@ async def test_the_calls_of_a_tenant_that_a_plan_adds_name_it_before_there_is_a_
     assert len({call.change.resource.kind for call in found.calls}) == len(Kind) - 1  # all but the account
 
 
+async def test_a_plan_ends_though_its_last_two_calls_are_recorded_at_the_same_time(world: World) -> None:
+    await world.onboard()
+    await agree(world)
+    lane = Step(kind=StepKind.ADD_LANE, tenant="neu", type="invoice", to="mail.neu.example")
+    id, found = await made(world, steps.add_tenant("neu"), lane)
+    last: dict[tuple[str, str], list[Change]] = {}
+    for call in found.calls:
+        resource = call.change.resource
+        last.setdefault((resource.kind.word, resource.name), []).append(call.change)
+    while len(last) > 2:
+        del last[next(iter(last))]
+    await world.plans.apply(id, actor="ann")
+    await world.owner.execute(
+        "update plan_change set state = 'done' where plan = $1 and not (kind, name) in"
+        " (select * from unnest($2::text[], $3::text[]))",
+        id,
+        [kind for kind, _ in last],
+        [name for _, name in last],
+    )
+    async with (
+        connection_pool.transaction(world.control) as one,
+        connection_pool.transaction(world.control) as other,
+    ):
+        for conn, ((kind, name), changes) in zip((one, other), last.items(), strict=True):
+            await conn.execute(
+                "update ses_resource set state = 'applied' where kind = $1 and name = $2", kind, name
+            )
+            await plan_store.record(conn, kind, name, changes, (), is_settled=True)
+    await world.plans.follow()
+    assert (await world.plans.get(id)).state == "applied"
+
+
 async def test_applying_a_plan_writes_its_steps_and_raises_the_revision(world: World) -> None:
     await world.onboard()
     await agree(world)

@@ -316,6 +316,7 @@ class PlanStore:
             if moved:
                 await conn.execute(_SHARED.bump_epoch, "control")
             await conn.execute(_SQL.release, None, self._late_ms)
+            await conn.execute(_SQL.end_finished)
             return moved
 
 

@@ -241,6 +241,12 @@ update plan p set state = 'applied', ended_at = now()
 where p.id = any ($1::bigint[]) and p.state = 'applying'
   and not exists (select from plan_change c where c.plan = p.id and c.state in ('pending', 'failed'));
 
+-- name: end_finished
+-- Plans whose last calls were recorded in two transactions at the same time: neither saw that the other was done.
+update plan p set state = 'applied', ended_at = now()
+where p.state = 'applying' and p.later = '{}'
+  and not exists (select from plan_change c where c.plan = p.id and c.state in ('pending', 'failed'));
+
 -- name: applying
 -- Whether an applied plan has calls or routes left: costs one look at an index.
 select exists (select from plan where state = 'applying') or exists (select from route where next_configuration_set is not null);
