@@ -29,6 +29,7 @@ SUBJECTS = (
     "search",
     *("api", "mail", "keys", "door", "suppressions"),
     "raw_mail",
+    "templates",
     "observing",
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

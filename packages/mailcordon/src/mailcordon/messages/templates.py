@@ -1,0 +1,197 @@
+"""Templates for mail: what is wrong with one, and why one could not be rendered (docs/templates.md)."""
+
+from collections.abc import Sequence
+
+from mailcordon.messages.catalogue import example
+
+
+@example()
+def bad_name() -> str:
+    """The name of a template has characters that it cannot have."""
+    return "a template's name has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or a digit"
+
+
+@example(1000)
+def bad_version(most: int) -> str:
+    """A message names a version that cannot exist."""
+    return f"a version is a number from 1 to {most}, as in receipt@3"
+
+
+@example(("jinja", "ses"))
+def bad_dialect(known: Sequence[str]) -> str:
+    """A template's language is not known."""
+    return f"the dialect is one of {', '.join(known)}"
+
+
+@example()
+def no_subject() -> str:
+    """A template has no subject."""
+    return "a template has a subject"
+
+
+@example()
+def no_content() -> str:
+    """A template has neither text nor HTML."""
+    return "a template has text, html or mjml"
+
+
+@example()
+def html_and_mjml() -> str:
+    """A template has HTML and MJML."""
+    return "MJML becomes the HTML: leave out html or mjml"
+
+
+@example()
+def only_in_jinja() -> str:
+    """A template in SES's language has what only our own has."""
+    return "only a template of the dialect jinja has this"
+
+
+@example(20)
+def too_many_parts(most: int) -> str:
+    """A template has too many parts to include."""
+    return f"a template has at most {most} parts"
+
+
+@example()
+def bad_part_name() -> str:
+    """A part to include has a name that it cannot have."""
+    return (
+        "a part has a name such as footer.html or footer.txt: lower-case letters, digits, dashes and underscores, and not one of"
+        " subject.txt, text.txt and html.html, which are the template's own"
+    )
+
+
+@example()
+def has_nul() -> str:
+    """A template contains a NUL character."""
+    return "a template cannot contain a NUL character"
+
+
+@example(512_000)
+def source_too_large(most: int) -> str:
+    """A template is too large."""
+    return f"the sources of a template have at most {most:,} bytes together"
+
+
+@example(262_144)
+def data_too_large(most: int) -> str:
+    """The data for a template is too large."""
+    return f"the data of a template has at most {most:,} bytes of JSON; put what is large into an attachment or behind a link"
+
+
+@example("receipt@3", "html", 12, "`user.name` is undefined", "user.name")
+@example("receipt@3", "html", 12, "unknown filter: filter center is unknown", None)
+@example("receipt@3", "mjml", None, "unexpected element in root template at position 6:13", None)
+def failed(label: str, part: str, line: int | None, problem: str, variable: str | None) -> str:
+    """A template cannot be rendered, or is refused: which version, where, and why. Nothing was sent."""
+    place = part if line is None else f"{part}, line {line}"
+    about = f" (at {variable})" if variable is not None and variable not in problem else ""
+    return f"template {label}, {place}: {problem}{about}"
+
+
+@example("user.name")
+def variable_missing(name: str) -> str:
+    """The data has no value that a template needs."""
+    return f"{name} is not in the data"
+
+
+@example(200_000)
+def too_many_steps(most: int) -> str:
+    """A template takes too much work."""
+    return f"it takes more than {most:,} steps; loop over less, or send less data"
+
+
+@example(0.5)
+def took_too_long(seconds: float) -> str:
+    """A template took more computing time than one may, and was stopped."""
+    return f"it took more than {seconds:g} s of computing time and was stopped; loop over less, or send less data"
+
+
+@example(256)
+def needs_too_much_memory(most: int) -> str:
+    """A template needed more memory than one may, or crashed the process that renders it."""
+    return (
+        f"it crashed, or needed more than {most} MB of memory, and was stopped; send less data, and nest less"
+    )
+
+
+@example(1_048_576)
+def output_too_long(most: int) -> str:
+    """A rendered mail is longer than one may be."""
+    return f"subject, text and HTML are longer than {most:,} characters together"
+
+
+@example()
+def subject_has_line_break() -> str:
+    """A rendered subject contains a line break, by which data could add headers."""
+    return "the rendered subject contains a line break or another control character; clean the data that goes into it"
+
+
+@example()
+def came_out_empty() -> str:
+    """A rendered subject or body is empty."""
+    return "it came out empty"
+
+
+@example()
+def mjml_includes() -> str:
+    """A template in MJML includes a file."""
+    return "mj-include is not available: nothing is read from a disk or the network; write the template in one piece"
+
+
+@example()
+def prints_null() -> str:
+    """A template prints a value that is null in the data."""
+    return 'it prints a null; ask for it first, as in {% if name %}, or give a default, as in {{ name or "customer" }}'
+
+
+@example("if")
+def block_not_closed(name: str) -> str:
+    """A block of a template in SES's language is not closed."""
+    return f"{{{{#{name}}}}} is not closed"
+
+
+@example("/each", "if")
+@example("/each", None)
+def block_closed_wrongly(found: str, expected: str | None) -> str:
+    """A closing tag or an else of a template in SES's language stands where it cannot."""
+    if expected is None:
+        return f"{{{{{found}}}}} stands where no block is open"
+    return f"{{{{{found}}}}} stands where {{{{/{expected}}}}} was expected"
+
+
+@example("{{name")
+def tag_not_closed(begin: str) -> str:
+    """A tag of a template in SES's language is not closed."""
+    return f"the tag {begin} is not closed"
+
+
+@example("a b=")
+def tag_unclear(inner: str) -> str:
+    """A tag of a template in SES's language cannot be read."""
+    return f"the tag {{{{{inner}}}}} is not understood; there are values, if, unless, each, with, lookup and inline partials"
+
+
+@example(64)
+def nested_too_deep(most: int) -> str:
+    """Blocks of a template are too deep inside each other."""
+    return f"more than {most} blocks or values are inside each other"
+
+
+@example("footer")
+def no_partial(name: str) -> str:
+    """A template in SES's language uses a partial that it does not define."""
+    return f'the partial {name} is not defined in this part; define it by {{{{#* inline "{name}"}}}}'
+
+
+@example("receipt", "acme")
+@example("receipt@9", None)
+def unknown(reference: str, tenant: str | None) -> str:
+    """A message or a command names a template that does not exist."""
+    whose = (
+        "the platform has no template"
+        if tenant is None
+        else f"neither {tenant} nor the platform has a template"
+    )
+    return f"{whose} {reference}, or it is retired"
