@@ -74,10 +74,7 @@ class KeyCache:
             raise Unauthorised(key_messages.key_unknown())
         if found.expires_at is not None and found.expires_at <= self._clock():
             raise Unauthorised(key_messages.key_expired(found.principal.prefix))
-        # If a newer epoch was seen while this waited, the result may be old: it serves this request and is not cached.
-        fresh = generation == self._generation
-        self._see(found.epoch)
-        if fresh and found.epoch == self._epoch:
+        if self.see(found.epoch, generation):
             if len(self._cached) >= _MOST:
                 self._cached.clear()
             self._cached[hash] = Known(
@@ -89,7 +86,7 @@ class KeyCache:
     async def authenticate(self, authorization: str | None) -> Principal:
         """As `load`, but from the cache while the epoch stands. Raises Unauthorised."""
         if self.lookup(authorization) is not None:
-            self._see(await self._store.epoch())
+            await self.look()
             if (principal := self.lookup(authorization)) is not None:
                 return principal
         return await self.load(authorization)
@@ -107,6 +104,31 @@ class KeyCache:
         """Empties the cache: the caller saw that the epoch has moved."""
         self._cached.clear()
         self._generation += 1
+
+    @property
+    def generation(self) -> int:
+        """Moves whenever what was read before may be old."""
+        return self._generation
+
+    def now(self) -> float:
+        """Seconds since 1970, by which keys expire."""
+        return self._clock()
+
+    def note_use(self, key_id: int) -> None:
+        """The key was used."""
+        self._used.add(key_id)
+
+    async def look(self) -> None:
+        """Reads whether the epoch has moved."""
+        self._see(await self._store.epoch())
+
+    def see(self, epoch: int, generation: int) -> bool:
+        """Something was read as of an epoch, in that generation. Returns whether it may be kept.
+
+        If a newer epoch was seen meanwhile, it may be old: it serves its request and is not cached."""
+        fresh = generation == self._generation
+        self._see(epoch)
+        return fresh and epoch == self._epoch
 
     def _see(self, epoch: int) -> None:
         if epoch > self._epoch:

@@ -51,6 +51,7 @@ class Terms:
     limits: KeyLimits = UNLIMITED_BY_KEY
     expires_at: datetime | None = None
     holder: str | None = None  #: the person or the part of a system that uses it; None: who creates it
+    default_type: str | None = None  #: of mail whose door names no type: SMTP and the SES door
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,7 @@ class Changes(TypedDict, total=False):
     types: tuple[str, ...] | None
     networks: tuple[IPv4Network | IPv6Network, ...]
     expires_at: datetime | None
+    default_type: str | None
 
 
 class More(TypedDict, total=False):
@@ -131,6 +133,7 @@ class More(TypedDict, total=False):
     limits: KeyLimits
     expires_at: datetime | None
     holder: str | None
+    default_type: str | None
 
 
 class Same(Enum):
@@ -348,6 +351,12 @@ def check(terms: Terms, *, ends: bool = True) -> None:
         faults.append(Fault("types", keys.key_types_unknown(unknown[:5]), "unknown-type"))
     elif terms.types is not None and not set(terms.scopes) <= set(TENANT_SCOPES):
         faults.append(Fault("types", keys.types_with_power(sorted(set(terms.scopes) - set(TENANT_SCOPES)))))
+    if terms.default_type is not None:
+        shown = ascii(terms.default_type[:64])[1:-1]
+        if not names.is_slug(terms.default_type):
+            faults.append(Fault("default_type", keys.key_types_unknown([shown]), "unknown-type"))
+        elif terms.types is not None and terms.default_type not in terms.types:
+            faults.append(Fault("default_type", keys.default_type_not_allowed(shown)))
     if len(terms.networks) > MOST_NETWORKS:
         faults.append(Fault("networks", keys.too_many_networks(MOST_NETWORKS)))
     for name in ("messages_per_second", "bytes_per_second", "reads_per_second"):

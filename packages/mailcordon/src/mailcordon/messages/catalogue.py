@@ -30,6 +30,7 @@ SUBJECTS = (
     *("api", "mail", "keys", "door", "suppressions"),
     "raw_mail",
     "templates",
+    "ses_door",
     "observing",
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

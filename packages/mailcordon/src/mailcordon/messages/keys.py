@@ -77,6 +77,12 @@ def bad_tenant_name(text: str) -> str:
     return f"{text or 'an empty text'} cannot be a tenant's name"
 
 
+@example("receipt")
+def default_type_not_allowed(type: str) -> str:
+    """A key gets a type by default that it may not send."""
+    return f"{type} is none of the types that the key may send"
+
+
 @example()
 def bad_key_name() -> str:
     """A key has no name or holder, too long a one, or one with control characters."""

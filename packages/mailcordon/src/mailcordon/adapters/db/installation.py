@@ -15,7 +15,7 @@ from datetime import datetime
 
 import asyncpg
 
-from mailcordon.adapters.db import alert_store, contact_store, dkim_key_store, queries
+from mailcordon.adapters.db import access_key_store, alert_store, contact_store, dkim_key_store, queries
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control import installation as installations
@@ -29,6 +29,7 @@ _ELSEWHERE = {
     "dkim_key": dkim_key_store,
     "alert_channel": alert_store,
     "tenant_contact": contact_store,
+    "access_key": access_key_store,
 }  #: by table
 
 _SQL = queries.load("installation.sql")

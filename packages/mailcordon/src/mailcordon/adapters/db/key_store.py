@@ -33,6 +33,7 @@ def key_of(row: asyncpg.Record) -> Key:
             networks=tuple(row["networks"]),
             limits=_limits(row),
             expires_at=row["expires_at"],
+            default_type=row["default_type"],
         ),
         created_at=row["created_at"],
         created_by=row["created_by"],
@@ -64,6 +65,7 @@ def _columns(terms: Terms) -> tuple[object, ...]:
         limits.reads_per_second,
         terms.expires_at,
         terms.holder,
+        terms.default_type,
     )
 
 
@@ -75,6 +77,7 @@ def _shown(prefix: str, terms: Terms) -> str:
         "networks": [str(network) for network in terms.networks] or None,
         "limits": limits or None,
         "expires_at": terms.expires_at and _utc(terms.expires_at),
+        "default_type": terms.default_type,
     }
     shown = {"prefix": prefix, "name": terms.name, "holder": terms.holder, "scopes": terms.scopes}
     return json.dumps(shown | {name: value for name, value in optional.items() if value is not None})
@@ -128,10 +131,29 @@ async def insert_key(
 
 
 async def _check_types(conn: PooledConnection, terms: Terms) -> None:
-    if terms.types is not None:
-        unknown = [row[0] for row in await conn.fetch(_SQL.unknown_types, list(terms.types))]
+    given = {"types": list(terms.types or ()), "default_type": [terms.default_type] if terms.default_type else []}
+    for field, types in given.items():
+        unknown = [row[0] for row in await conn.fetch(_SQL.unknown_types, types)] if types else []
         if unknown:
-            raise Invalid(Fault("types", keys.key_types_unknown(unknown[:5]), "unknown-type"))
+            raise Invalid(Fault(field, keys.key_types_unknown(unknown[:5]), "unknown-type"))
+
+
+def principal_of(row: asyncpg.Record) -> Principal:
+    """Of a row of `find_key`, or of one that has its columns."""
+    return Principal(
+        key_id=row["id"],
+        prefix=row["prefix"],
+        name=row["name"],
+        holder=row["holder"],
+        tenant_id=row["tenant_id"],
+        tenant_slug=row["slug"],
+        scopes=frozenset(row["scopes"]),
+        types=None if row["types"] is None else frozenset(row["types"]),
+        networks=tuple(row["networks"]),
+        limits=_limits(row),
+        default_type=row["default_type"],
+        also_mints=frozenset(row["also_mints"]),
+    )
 
 
 class KeyStore:
@@ -199,7 +221,7 @@ class KeyStore:
         old = key_of(row)
         if terms == old.terms:
             return old
-        if terms.types != old.terms.types:
+        if (terms.types, terms.default_type) != (old.terms.types, old.terms.default_type):
             await _check_types(conn, terms)
         await conn.execute(_SQL.change_key, old.id, *_columns(terms))
         before, after = _shown(old.prefix, old.terms), _shown(old.prefix, terms)
@@ -216,20 +238,7 @@ class KeyStore:
         assert row is not None
         if row["id"] is None:
             return Found(principal=None, expires_at=None, epoch=row["epoch"])
-        principal = Principal(
-            key_id=row["id"],
-            prefix=row["prefix"],
-            name=row["name"],
-            holder=row["holder"],
-            tenant_id=row["tenant_id"],
-            tenant_slug=row["slug"],
-            scopes=frozenset(row["scopes"]),
-            types=None if row["types"] is None else frozenset(row["types"]),
-            networks=tuple(row["networks"]),
-            limits=_limits(row),
-            also_mints=frozenset(row["also_mints"]),
-        )
-        return Found(principal=principal, expires_at=row["expires_at"], epoch=row["epoch"])
+        return Found(principal=principal_of(row), expires_at=row["expires_at"], epoch=row["epoch"])
 
     async def write_uses(self, ids: Sequence[int]) -> None:
         """These keys were used within the last minute. Not audited, and no cached key ends."""
