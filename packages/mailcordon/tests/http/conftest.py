@@ -12,6 +12,7 @@ import pytest
 from litestar import Litestar
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.access_key_store import AccessKeyStore
 from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.control_reader import ControlReader
@@ -35,6 +36,7 @@ from mailcordon.adapters.dns.reply import Server
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
+from mailcordon.control.access_keys import AccessKeys, SetName
 from mailcordon.control.claims import Claims
 from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
@@ -121,6 +123,8 @@ class ControlWorld:
             "domain_claim",
             "shared_parent",
             "dkim_key",
+            "access_key",
+            "ses_door_set",
             "audit",
             "api_key",
         )
@@ -141,6 +145,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         tenants=Tenants(TenantStore(pools["control"]), plans, local=True),
         types=store,
         keys=keys,
+        access_keys=AccessKeys(AccessKeyStore(pools["control"], [make_secret_key()])),
         audit=AuditReader(pools["control"], pools["reader"]),
         governor=governor,
         plans=plans,
@@ -202,6 +207,12 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         world.tenant_keys[slug] = made.key_text or ""
     key, _ = await services.keys.create(tenant=None, name="spare", scopes=["send"], actor="test")
     world.spare = key.prefix
+    await services.access_keys.put_set(SetName(name="old-set", type="newsletter", tenant=None), actor="test")
+    await world.owner.execute(
+        "insert into access_key (id, api_key, secret, made_by)"
+        " select 'MCAKAAAAAAAAAAAAAAAA', id, 'sealed', 'test' from api_key where prefix = $1",
+        world.spare,
+    )
     # A retired tenant, whose personal data was asked to be erased.
     await world.owner.execute(
         "insert into tenant (key, slug, retiring_at, retired_at) values ('mc-aaaaaaaa', 'gone', now(), now())"

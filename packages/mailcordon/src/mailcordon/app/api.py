@@ -7,6 +7,7 @@ import sys
 import mailcordon
 from mailcordon.adapters.db import engine, health_reader
 from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.access_key_store import AccessKeyStore
 from mailcordon.adapters.db.account_reader import AccountReader
 from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.audit_store import AuditReader
@@ -53,6 +54,7 @@ from mailcordon.adapters.http import ungoverned as ungoverned_routes
 from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
+from mailcordon.adapters.http.ses_door.endpoint import SesDoor
 from mailcordon.adapters.http.why import WhyServices
 from mailcordon.adapters.ses import envelopes
 from mailcordon.adapters.ses.feedback import Reader
@@ -70,6 +72,7 @@ from mailcordon.app import (
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
+from mailcordon.control.access_keys import AccessKeyCache, AccessKeys
 from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
@@ -152,6 +155,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         replays = ObserveStore(config.login_url("observe"))
         stack.push_async_callback(replays.close)
+        access_key_store = AccessKeyStore(pools["control"], config.secret_keys)
+        ses = SesDoor(endpoint, AccessKeyCache(access_key_store, cache))
         observed = observe_routes.ObserveServices(
             reader=PostgresObserveReader(pools["control"]),
             replay=observe_view.Replay(
@@ -181,6 +186,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             tenants=Tenants(TenantStore(pools["control"]), plans, local=config.local),
             types=control_store,
             keys=keys.Keys(key_store),
+            access_keys=AccessKeys(access_key_store),
             audit=AuditReader(*read_as),
             governor=governor,
             plans=plans,
@@ -249,7 +255,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         events, event_totals = await stack.enter_async_context(
             event_doors.open_doors(config, installation, cache, endpoint.reads, stop)
         )
-        application = server.build(endpoint, cache, handlers, health, mailcordon.__version__, events)
+        application = server.build(endpoint, cache, handlers, health, mailcordon.__version__, events, ses)
         await stack.enter_async_context(wiring.running(accept.run(), stop))
         door = shared_door.Door(
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
@@ -269,7 +275,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         await stack.enter_async_context(heartbeat.beating("api", config.login_url("control"), facts))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=True))
-        connections = message_protocol.protocol(endpoint, door)
+        connections = message_protocol.protocol(endpoint, door, ses)
         if (context := http_server.tls_context(config)) is not None:
             connections = tls_gate.behind_tls(connections, door, context)
         await http_server.serve(application, connections, config, stop)

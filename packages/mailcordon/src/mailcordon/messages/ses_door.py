@@ -74,9 +74,7 @@ def access_key_unknown(id: str) -> str:
 @example("AKIAIOSFODNN7EXAMPLE")
 def access_key_of_aws(id: str) -> str:
     """A request to the SES door is signed with a key of AWS (403)."""
-    return (
-        f"{id} is no access key of ours, which begin with MCAK. Give the SDK one: mailcordon key create TENANT --ses"
-    )
+    return f"{id} is no access key of ours, which begin with MCAK. Give the SDK one: mailcordon key create TENANT --ses"
 
 
 @example()
@@ -125,23 +123,25 @@ def member_not_taken(name: str) -> str:
     return f"{name} is not taken here (docs/ses-door.md): leave it out."
 
 
-@example("tag:campaign")
+@example("campaign")
 def tag_twice(name: str) -> str:
     """A request to the SES door has two tags of one name (400)."""
     return f"The tag {name} is there twice."
 
 
-@example("ISO-2022-JP")
-def bad_charset(charset: str) -> str:
-    """A part of a Simple message has a charset that is not known, or its text cannot be written in it (400)."""
-    return f"The charset {charset} is not known."
+@example("X-Entity")
+def header_twice(name: str) -> str:
+    """A message of the SES door has two headers of one name (400)."""
+    return f"The header {name} is there twice."
 
 
 @example(["marketing", "receipts"])
 @example([])
 def type_not_resolved(sets: list[str]) -> str:
     """The message type of a mail that came through the SES door is not known (400)."""
-    named = f" The names of configuration sets that stand for types are {phrases.listed(sets)}." if sets else ""
+    named = (
+        f" The names of configuration sets that stand for types are {phrases.listed(sets)}." if sets else ""
+    )
     return (
         "The message type is not known. Add the email tag type, name a configuration set that stands for one "
         "(mailcordon ses-door map SET TYPE), or give the key a default (mailcordon key change PREFIX --type-by-default TYPE)."

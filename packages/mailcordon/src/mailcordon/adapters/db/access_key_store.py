@@ -94,7 +94,10 @@ class AccessKeyStore:
                 raise Conflict(messages.too_many_sets(most), code="too-many")
             before = await conn.fetchval(_SQL.put_set, tenant, named.name, named.type, actor)
             if before != named.type:
-                change = (None if before is None else json.dumps({"type": before}), json.dumps({"type": named.type}))
+                change = (
+                    None if before is None else json.dumps({"type": before}),
+                    json.dumps({"type": named.type}),
+                )
                 await _audit_set(conn, actor, "ses-door.map", tenant, named.name, *change)
                 await conn.execute(_SHARED.bump_epoch, "control")
 

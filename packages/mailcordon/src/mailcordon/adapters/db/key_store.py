@@ -131,7 +131,10 @@ async def insert_key(
 
 
 async def _check_types(conn: PooledConnection, terms: Terms) -> None:
-    given = {"types": list(terms.types or ()), "default_type": [terms.default_type] if terms.default_type else []}
+    given = {
+        "types": list(terms.types or ()),
+        "default_type": [terms.default_type] if terms.default_type else [],
+    }
     for field, types in given.items():
         unknown = [row[0] for row in await conn.fetch(_SQL.unknown_types, types)] if types else []
         if unknown:

@@ -1,7 +1,7 @@
 """For whom one connection and its requests count: a client address, and a key once a known one is shown (door/admission.py)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
@@ -14,7 +14,12 @@ from mailcordon.door.client_address import counted_as
 
 
 class ConnectionCallers:
-    def __init__(self, door: Door, endpoint: MessageEndpoint) -> None:
+    """`claimed` says for which key a request with an AWS signature counts, which nobody has checked yet."""
+
+    def __init__(
+        self, door: Door, endpoint: MessageEndpoint, claimed: Callable[[str], Known | None] | None = None
+    ) -> None:
+        self._claimed = claimed
         self._proxies = door.proxies
         self._admission = door.admission
         self._endpoint = endpoint
@@ -70,12 +75,17 @@ class ConnectionCallers:
         if self._key is not None:
             admission.release(self._key)
 
-    def look_up(self, shown: bytes | None) -> tuple[str | None, Principal | None]:
-        """The text of a header Authorization, and the key it names if that is known. Remembers both."""
+    def look_up(self, shown: bytes | None, *, signed: bool = False) -> tuple[str | None, Principal | None]:
+        """The text of a header Authorization, and the key it names if that is known. Remembers both.
+
+        `signed`: it may be an AWS signature, which is another one for each request and is not remembered."""
         self.shown = self.known = None
         if shown is None:
             return None, None
         authorization = shown.decode("latin-1")
+        if signed:
+            claimed = self._claimed(authorization) if self._claimed is not None else None
+            return authorization, None if claimed is None else claimed.principal
         known = self._endpoint.keys.find(authorization)
         if known is None:
             return authorization, None

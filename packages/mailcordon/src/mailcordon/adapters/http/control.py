@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.http import (
+    access_keys,
     audit,
     catalogue,
     dkim_keys,
@@ -25,6 +26,7 @@ from mailcordon.adapters.http import (
     stops,
     tenants,
 )
+from mailcordon.control.access_keys import AccessKeys
 from mailcordon.control.audit import AuditReads
 from mailcordon.control.catalogue import TypeStore
 from mailcordon.control.claims import Claims
@@ -54,6 +56,7 @@ class ControlServices:
     tenants: Tenants
     types: TypeStore
     keys: Keys
+    access_keys: AccessKeys
     audit: AuditReads
     governor: Governor
     plans: Plans
@@ -91,5 +94,6 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *isolation.routes(services.reads, services.isolation, services.proofs),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
+        *access_keys.routes(services.access_keys),
         *audit.routes(services.audit),
     ]

@@ -69,6 +69,7 @@ class Direct:
 class Mail(Direct):
     """One POST of a message."""
 
+    most_body = message_endpoint.MAX_BODY
     __slots__ = ("_authorization", "_chunks", "_endpoint", "_key", "_principal", "_read")
 
     def __init__(
@@ -93,8 +94,8 @@ class Mail(Direct):
     def add(self, chunk: bytes, whole: int, *, counted: bool) -> None:
         if self.response_complete:
             super().add(chunk, whole, counted=counted)
-        elif whole > message_endpoint.MAX_BODY:
-            self._give_up(self._connection.admission.refuse_body(message_endpoint.MAX_BODY))
+        elif whole > self.most_body:
+            self._give_up(self._connection.admission.refuse_body(self.most_body))
         elif counted and (refusal := self._grow(len(chunk), whole)):
             self._give_up(refusal)
         else:

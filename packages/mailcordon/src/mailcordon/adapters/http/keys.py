@@ -51,6 +51,7 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     networks: list[str] = []  #: client addresses that it works from, as ranges; empty: any
     limits: KeyRates = msgspec.field(default_factory=KeyRates)
     expires_at: datetime | None = None
+    default_type: str | None = None  #: of mail whose door names no type: SMTP and the SES door
 
 
 class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +64,7 @@ class KeyChange(msgspec.Struct, forbid_unknown_fields=True):
     networks: list[str] | UnsetType = UNSET
     limits: RatesChange | UnsetType = UNSET
     expires_at: datetime | UnsetType | None = UNSET
+    default_type: str | UnsetType | None = UNSET
 
 
 class Rotation(msgspec.Struct, forbid_unknown_fields=True):
@@ -85,6 +87,7 @@ class KeyItem(msgspec.Struct):
     revoked_at: Time | None
     last_used_at: Time | None  #: a minute or two behind; null: not yet
     succeeds: str | None  #: prefix of the key that it replaces
+    default_type: str | None  #: of mail whose door names no type
     also_mints: list[str]  #: scopes that it may give to other keys without holding them
 
 
@@ -114,6 +117,7 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
             networks=_networks(data.networks),
             limits=_limits(data.limits),
             expires_at=data.expires_at,
+            default_type=data.default_type,
         )
         key, text = await keys.create_by(principal, terms)
         return MintedKey(**_fields(key), key=text)
@@ -145,6 +149,8 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
             changes["networks"] = _networks(data.networks)
         if data.expires_at is not UNSET:
             changes["expires_at"] = data.expires_at
+        if data.default_type is not UNSET:
+            changes["default_type"] = data.default_type
         rates: dict[str, float | None] = {} if data.limits is UNSET else msgspec.to_builtins(data.limits)
         return KeyItem(**_fields(await keys.change(principal, prefix, rates=rates, **changes)))
 
@@ -217,5 +223,6 @@ def _fields(key: Key) -> dict[str, Any]:
         "revoked_at": shapes.iso_or_none(key.revoked_at),
         "last_used_at": shapes.iso_or_none(key.last_used_at),
         "succeeds": key.succeeds,
+        "default_type": terms.default_type,
         "also_mints": list(key.also_mints),
     }

@@ -5,6 +5,7 @@ answered and closed so that the client can read why. Its subclass says what a re
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import httptools
@@ -15,6 +16,7 @@ from mailcordon.adapters.http import message_endpoint, problems
 from mailcordon.adapters.http.connection_callers import ConnectionCallers
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint, Reply
 from mailcordon.adapters.http.shared_door import Door
+from mailcordon.control.key_cache import Known
 from mailcordon.door.admission import Refusal
 from mailcordon.door.limits import Limit
 
@@ -53,10 +55,17 @@ class _Flow(FlowControl):
 
 
 class LimitedConnection(HttpToolsProtocol):
-    def __init__(self, *args: Any, endpoint: MessageEndpoint, door: Door, **named: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        endpoint: MessageEndpoint,
+        door: Door,
+        claimed: Callable[[str], Known | None] | None = None,
+        **named: Any,
+    ) -> None:
         super().__init__(*args, **named)
         self.reads = 0  #: chunks read so far: shows whether a request came in one of them
-        self.callers = ConnectionCallers(door, endpoint)
+        self.callers = ConnectionCallers(door, endpoint, claimed)
         self.admission = door.admission
         self._door = door
         self._limits = door.limits
@@ -97,7 +106,7 @@ class LimitedConnection(HttpToolsProtocol):
         """Says why and closes at once: for connections that are not counted, so that nobody can keep many of them."""
         self._place = CLOSING
         if not self.transport.is_closing():
-            self.transport.write(self.written(Reply(*problems.refused(refusal)), keep_alive=False))
+            self.transport.write(self.written(self.refused(refusal), keep_alive=False))
             self.transport.close()
 
     # Deadlines --------------------------------------------------------------------------------------------------------------
@@ -293,11 +302,15 @@ class LimitedConnection(HttpToolsProtocol):
         elif place == BODY:
             self.transport.abort()  # the request has been answered
             return
-        self.transport.write(self.written(Reply(*problems.refused(refusal)), keep_alive=False))
+        self.transport.write(self.written(self.refused(refusal), keep_alive=False))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
             self.transport.close()
+
+    def refused(self, refusal: Refusal) -> Reply:
+        """The answer to a request that is not admitted."""
+        return Reply(*problems.refused(refusal))
 
     def _abandon(self) -> None:
         """The current request is not answered by its endpoint any more."""

@@ -22,6 +22,9 @@ from mailcordon.adapters.http.direct_request import Direct, Mail
 from mailcordon.adapters.http.limited_connection import BODY, HEAD, LINGER_BYTES, LimitedConnection, Stop
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint, Reply
 from mailcordon.adapters.http.request_headers import firehose_key, raw_credentials
+from mailcordon.adapters.http.ses_door import errors, signature, v2
+from mailcordon.adapters.http.ses_door.direct import SesMail
+from mailcordon.adapters.http.ses_door.endpoint import MAX_BODY, SesDoor, is_path
 from mailcordon.adapters.http.shared_door import Door
 from mailcordon.core.principal import Principal
 from mailcordon.door.admission import SMALL_BODY, Caller, Refusal, Ticket
@@ -30,19 +33,31 @@ from mailcordon.door.limits import Limit
 _URL = message_endpoint.PATH.encode()
 _SNS_URL = problems.SNS_PATH.encode()
 _HEALTH_URL = b"/v1/health"
+_SES_URL = v2.MAIL_PATH
 
 
-def protocol(endpoint: MessageEndpoint, door: Door | None = None) -> Callable[..., asyncio.Protocol]:
+def protocol(
+    endpoint: MessageEndpoint, door: Door | None = None, ses: SesDoor | None = None
+) -> Callable[..., asyncio.Protocol]:
     """The factory that uvicorn takes as its setting `http`."""
-    return functools.partial(MessageProtocol, endpoint=endpoint, door=door or Door())
+    return functools.partial(MessageProtocol, endpoint=endpoint, door=door or Door(), ses=ses)
 
 
 class MessageProtocol(LimitedConnection):
     """One connection."""
 
-    def __init__(self, *args: Any, endpoint: MessageEndpoint, door: Door, **named: Any) -> None:
-        super().__init__(*args, endpoint=endpoint, door=door, **named)
+    def __init__(
+        self,
+        *args: Any,
+        endpoint: MessageEndpoint,
+        door: Door,
+        ses: SesDoor | None = None,
+        **named: Any,
+    ) -> None:
+        claimed = None if ses is None else ses.claimed
+        super().__init__(*args, endpoint=endpoint, door=door, claimed=claimed, **named)
         self.endpoint = endpoint
+        self._ses = ses
         self._direct: Direct | None = None  #: the current request, if it does without ASGI
         self._ticket: Ticket | None = None  #: of the current request, if it goes to ASGI
         self._authorization: str | None = None  #: of the current request, if it goes to ASGI
@@ -104,7 +119,9 @@ class MessageProtocol(LimitedConnection):
             # Most requests show the key of the one before: that is neither parsed nor hashed again.
             authorization, principal = callers.shown_text, known.principal
         else:
-            authorization, principal = callers.look_up(shown)
+            # For another path, an AWS signature is no key.
+            signed = shown is not None and shown.startswith(signature.PREFIX) and is_path(self.url)
+            authorization, principal = callers.look_up(shown, signed=signed)
         admitted = self._admit(parser, principal)
         if isinstance(admitted, Refusal):
             self._refuse_request(parser, admitted)
@@ -116,12 +133,16 @@ class MessageProtocol(LimitedConnection):
         if (
             principal is not None
             and not principal.networks
-            and self.url == _URL
+            and (self.url == _URL or (self.url == _SES_URL and self._ses is not None))
             and self._may_be_direct(parser)
         ):
             ticket = Ticket(self.admission, caller, self._length or 0, used_by)
             keep_alive = parser.should_keep_alive()
-            mail = Mail(self, ticket, self.endpoint, principal, authorization, key, keep_alive=keep_alive)
+            if self.url == _URL:
+                mail = Mail(self, ticket, self.endpoint, principal, authorization, key, keep_alive=keep_alive)
+            else:
+                assert self._ses is not None
+                mail = SesMail(self, ticket, self._ses, principal, authorization, keep_alive=keep_alive)
             self._set_direct(mail)
             if self.expect_100_continue:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -241,7 +262,12 @@ class MessageProtocol(LimitedConnection):
         self._received = self._raw = 0
         refused = Direct(self, None, keep_alive=parser.should_keep_alive())
         self._set_direct(refused)
-        refused.respond(Reply(*problems.refused(refusal)))
+        refused.respond(self.refused(refusal))
+
+    def refused(self, refusal: Refusal) -> Reply:
+        if self._ses is not None and is_path(self.url):
+            return errors.reply(errors.of_refusal(refusal), v1=not self.url.startswith(b"/v2/"))
+        return super().refused(refusal)
 
     def _abandon(self) -> None:
         """The current request is not answered by its endpoint any more."""
@@ -257,6 +283,8 @@ class MessageProtocol(LimitedConnection):
 def _most_body(url: bytes) -> int:
     if url == _URL:
         return message_endpoint.MAX_BODY
+    if is_path(url):
+        return MAX_BODY
     path = url.partition(b"?")[0]
     return message_endpoint.MAX_BODY if path == _URL else problems.most_body(path.decode("latin-1"))
 

@@ -39,6 +39,9 @@ MAX_IMPORT_BODY = 8 * 1024 * 1024  #: bytes: a hundred thousand addresses, with 
 SNS_PATH = "/v1/events/sns"
 FIREHOSE_PATH = "/v1/events/firehose"
 MAX_BATCH = 64 * 1024 * 1024  #: bytes: what a stream of Firehose may gather
+MAX_SES_BODY = (
+    56 * 1024 * 1024
+)  #: bytes of a request of the SES door: 40 MB of mail in base64, and the JSON around it
 _LARGE = {PLANS_PATH: MAX_PLAN_BODY, IMPORT_PATH: MAX_IMPORT_BODY, FIREHOSE_PATH: MAX_BATCH}
 MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[MailcordonError], int], ...] = (

@@ -29,6 +29,7 @@ from mailcordon.adapters.http.auth import before_request
 from mailcordon.adapters.http.event_doors import EventDoors
 from mailcordon.adapters.http.json_body import JSONRequest
 from mailcordon.adapters.http.message_endpoint import App, MessageEndpoint
+from mailcordon.adapters.http.ses_door.endpoint import SesDoor, is_path
 from mailcordon.control.key_cache import KeyCache
 
 _READS = ("GET", "HEAD")
@@ -52,8 +53,9 @@ def build(
     health: HealthCheck,
     version: str,
     events: EventDoors | None = None,
+    ses: SesDoor | None = None,
 ) -> App:
-    """`events` takes what is pushed to its paths; without it they are unknown."""
+    """`events` takes what is pushed to its paths, `ses` what is sent in SES's words; without them they are unknown."""
     rest = read_turns.in_turn(
         cast(
             App,
@@ -74,6 +76,8 @@ def build(
             await endpoint(scope, receive, send)
         elif events is not None and scope["type"] == "http" and scope["path"] in event_doors.PATHS:
             await events(scope, receive, send)
+        elif ses is not None and scope["type"] == "http" and is_path(scope["raw_path"]):
+            await ses(scope, receive, send)
         else:
             await rest(scope, receive, send)
 

@@ -3,6 +3,7 @@
 The sentence is ours, the same as at every door.
 """
 
+import asyncio
 import re
 import uuid
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from mailcordon.core.errors import (
     NotFound,
     TooMuch,
     Unauthorised,
+    Unavailable,
 )
 from mailcordon.door.admission import Refusal
 from mailcordon.messages import api
@@ -34,7 +36,13 @@ class SesError(Exception):
     """A refusal in SES's words. `code` is that of API v2."""
 
     def __init__(
-        self, code: str, sentence: str, status: int = 400, *, v1: str | None = None, retry_after: int | None = None
+        self,
+        code: str,
+        sentence: str,
+        status: int = 400,
+        *,
+        v1: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(sentence)
         self.code = code
@@ -62,7 +70,7 @@ _V1: Mapping[str, str] = {
     "UnrecognizedClientException": "InvalidClientTokenId",
 }
 #: What SES rejects as a message, by our code. Everything else of a message that cannot be accepted is a bad request.
-_REJECTED = frozenset({"foreign-from", "foreign-domain", "no-identity", "no-lane", "lane-missing", "not-your-domain"})
+_REJECTED = frozenset({"foreign-domain", "reserved-domain"})
 
 
 def bad_request(sentence: str) -> SesError:
@@ -73,6 +81,8 @@ def translated(error: BaseException) -> SesError:
     """Any error, as SES would word it. An unexpected one reveals no internals."""
     if isinstance(error, SesError):
         return error
+    if isinstance(error, asyncio.CancelledError):
+        error = Unavailable(api.server_stopping())
     if not isinstance(error, MailcordonError):
         log.error("unexpected error", error=type(error).__name__, exc_info=error)
         return SesError("InternalServiceErrorException", api.internal_error(), 500)

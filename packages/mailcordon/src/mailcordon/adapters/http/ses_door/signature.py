@@ -70,9 +70,7 @@ def _claim(start: str) -> Claim:
     if algorithm != ALGORITHM:
         shown = texts.harmless(algorithm, 64)
         raise refusal("IncompleteSignatureException", messages.unknown_algorithm(shown))
-    members = dict(
-        (name.strip(), value) for name, _, value in (part.partition("=") for part in rest.split(","))
-    )
+    members = {name.strip(): value for name, _, value in (part.partition("=") for part in rest.split(","))}
     credential, names = members.get("Credential"), members.get("SignedHeaders")
     if not credential or not names:
         missing = [n for n, v in (("Credential", credential), ("SignedHeaders", names)) if not v]
@@ -112,9 +110,7 @@ def verify(
     _check_time(stamp, claim.scope, now)
     lines = b"".join([b"%b:%b\n" % (name, _value(by_name.get(name, b""))) for name in claim.names])
     path, _, query = target.partition(b"?")
-    request = (
-        f"{method}\n{_path(path)}\n{_query(query) if query else ''}\n{lines.decode('latin-1')}\n{claim.signed}\n{digest}"
-    )
+    request = f"{method}\n{_path(path)}\n{_query(query) if query else ''}\n{lines.decode('latin-1')}\n{claim.signed}\n{digest}"
     hashed = hashlib.sha256(request.encode("latin-1", "replace")).hexdigest()
     to_sign = f"{ALGORITHM}\n{stamp}\n{claim.scope}/aws4_request\n{hashed}".encode("latin-1", "replace")
     made = hmac.digest(access.signing_key(claim.scope, _derived), to_sign, "sha256").hex()
@@ -125,7 +121,11 @@ def verify(
 def unknown(id: str) -> SesError:
     """The access key is none that works."""
     shown = texts.harmless(id, 64)
-    sentence = messages.access_key_of_aws(shown) if shown[:4] in ("AKIA", "ASIA") else messages.access_key_unknown(shown)
+    sentence = (
+        messages.access_key_of_aws(shown)
+        if shown[:4] in ("AKIA", "ASIA")
+        else messages.access_key_unknown(shown)
+    )
     return refusal("UnrecognizedClientException", sentence)
 
 

@@ -1,0 +1,222 @@
+"""Takes the requests of SES's APIs: checks the signature, finds the operation, and answers in SES's words.
+
+Mail goes through the one intake of all doors. As POST /v1/messages, it has two entries that do the same: a plain ASGI function
+here, and direct.py, which does without ASGI.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+from litestar.types import HTTPScope, Receive, Scope, Send
+
+from mailcordon.adapters.http import message_endpoint, problems
+from mailcordon.adapters.http.message_endpoint import MessageEndpoint, Reply
+from mailcordon.adapters.http.request_headers import credentials
+from mailcordon.adapters.http.ses_door import errors, signature, v2
+from mailcordon.adapters.http.ses_door.errors import SesError
+from mailcordon.control.access_keys import AccessKeyCache, KnownAccess
+from mailcordon.control.key_cache import Known
+from mailcordon.core import ses_door_ids
+from mailcordon.core.errors import Forbidden, Unauthorised
+from mailcordon.core.principal import SEND, Principal
+from mailcordon.messages import api
+from mailcordon.messages import ses_door as messages
+from mailcordon.send.accept_item import LARGE, Accepted, Repeated
+from mailcordon.send.submission import Submission
+
+MAX_BODY = problems.MAX_SES_BODY
+_json = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """A whole request."""
+
+    method: str
+    target: bytes  #: path and query as sent
+    headers: Sequence[tuple[bytes, bytes]]  #: names in lower case
+    chunks: list[bytes]  #: the body
+    size: int  #: of the body
+    digest: str  #: SHA-256 of the body in hexadecimal
+    client: str  #: the client's address
+
+    @property
+    def v1(self) -> bool:
+        return not self.target.startswith(b"/v2/")
+
+    def body(self) -> bytes:
+        """The body. A large one is not kept here any longer."""
+        chunks = self.chunks
+        if self.size > LARGE:
+            self.chunks = []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def is_path(target: bytes) -> bool:
+    """Whether a request to this path and query is the SES door's."""
+    return target.startswith((b"/v2/email/", b"/?")) or target in (b"/", b"")
+
+
+class SesDoor:
+    """`clock`: seconds since 1970."""
+
+    def __init__(
+        self, endpoint: MessageEndpoint, access: AccessKeyCache, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._endpoint = endpoint
+        self._intake = endpoint.intake
+        self.access = access
+        self._clock = clock
+
+    def claimed(self, authorization: str) -> Known | None:
+        """The API key behind an AWS signature that was not checked: for whom the request counts until it is complete."""
+        id = signature.claimed_key(authorization)
+        access = None if id is None else self.access.find(id)
+        return None if access is None else access.known
+
+    # Requests ---------------------------------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI function."""
+        asked = cast(HTTPScope, scope)
+        target = asked["raw_path"] + (b"?" + asked["query_string"] if asked["query_string"] else b"")
+        v1 = not target.startswith(b"/v2/")
+        try:
+            client = message_endpoint.client_of(asked)
+            authorization, _ = credentials(asked["headers"])
+            await self._key(authorization, client)  # before any of the body is kept in memory
+            chunks, size, digest = await _read(receive)
+            request = Request(
+                method=asked["method"],
+                target=target,
+                headers=list(asked["headers"]),
+                chunks=chunks,
+                size=size,
+                digest=digest,
+                client=client,
+            )
+            reply = await self.handle(request)
+        except Exception as error:
+            reply = errors.reply(error, v1=v1)
+        await message_endpoint.respond(send, reply)
+
+    async def handle(self, request: Request) -> Reply:
+        """Answers a whole request. Raises no Exception."""
+        try:
+            authorization, _ = credentials(request.headers)
+            access = self.checked(request, await self._key(authorization, request.client))
+            return await self._answer(request, access)
+        except Exception as error:
+            return errors.reply(error, v1=request.v1)
+
+    async def _answer(self, request: Request, access: KnownAccess) -> Reply:
+        try:
+            access.principal.require_network(request.client)
+            return await self._perform(request, access)
+        except Forbidden:
+            # A key in memory may be older than a change that widened it.
+            async with self._endpoint.reads.of(access.principal):
+                now = await self._again(access.id)
+            if now.principal == access.principal or not (request.chunks or not request.size):
+                raise
+            now.principal.require_network(request.client)
+            return await self._perform(request, now)
+
+    async def _perform(self, request: Request, access: KnownAccess) -> Reply:
+        path = request.target.partition(b"?")[0].decode("latin-1")
+        operation = v2.operation(request.method, path)
+        if operation.name == "SendEmail":
+            return self.sent(await self.take_mail(request, access))
+        raise SesError("UnknownOperationException", messages.no_such_operation(operation.name), 404)
+
+    async def _key(self, authorization: str | None, client: str) -> KnownAccess:
+        """The access key that the request names; its signature is not checked yet. Raises SesError."""
+        claim, _ = signature.claim(authorization)
+        access = self.access.find(claim.access_key)
+        if access is None:
+            async with self._endpoint.reads.of_client(client):
+                access = await self.access.load(claim.access_key)
+        if access is None:
+            raise signature.unknown(claim.access_key)
+        return access
+
+    def checked(self, request: Request, access: KnownAccess) -> KnownAccess:
+        """Returns `access` if its secret signed the request. Raises SesError."""
+        authorization, _ = credentials(request.headers)
+        claim, signed = signature.claim(authorization)
+        signature.verify(
+            claim,
+            signed,
+            access,
+            method=request.method,
+            target=request.target,
+            headers=request.headers,
+            digest=request.digest,
+            now=self._clock(),
+        )
+        return access
+
+    async def _again(self, id: str) -> KnownAccess:
+        """Raises Unauthorised if the access key has ended."""
+        found = await self.access.authenticate(id)
+        if found is None:
+            raise Unauthorised(messages.access_key_unknown(id))
+        return found
+
+    async def _principal_again(self, id: str) -> Principal:
+        return (await self._again(id)).principal
+
+    # Mail -------------------------------------------------------------------------------------------------------------------
+
+    def take_mail(self, request: Request, access: KnownAccess) -> asyncio.Future[Accepted | Repeated]:
+        """Puts the message into the next batch. Raises SesError or MailcordonError for what can be checked at once."""
+
+        def parse() -> tuple[str, Submission]:
+            return v2.submission(access, v2.decoded(v2.MAIL, request.body()))
+
+        return self._take(access, request.size, parse)
+
+    def _take(
+        self, access: KnownAccess, size: int, parse: Callable[[], tuple[str, Submission]]
+    ) -> asyncio.Future[Accepted | Repeated]:
+        access.principal.require(SEND)
+        return self._intake.take(
+            access.principal,
+            size,
+            parse,
+            key=None,  # SES has none
+            again=lambda: self._principal_again(access.id),
+        )
+
+    def sent(self, result: Accepted | Repeated) -> Reply:
+        """The answer to a message that is stored."""
+        assert isinstance(result, Accepted), "there are no idempotency keys"
+        return answer({"MessageId": ses_door_ids.encode(result.id)})
+
+
+def answer(body: object) -> Reply:
+    headers = {"content-type": "application/json", "x-amzn-requestid": errors.new_request_id()}
+    return Reply(200, _json(body), headers)
+
+
+async def _read(receive: Receive) -> tuple[list[bytes], int, str]:
+    chunks: list[bytes] = []
+    size, hashed = 0, hashlib.sha256()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise problems.Malformed(api.body_cut_off(), code="cut-off")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise problems.TooLarge(api.body_too_large(MAX_BODY))
+        if chunk:
+            hashed.update(chunk)
+            chunks.append(chunk)
+        if not message.get("more_body"):
+            return chunks, size, hashed.hexdigest()

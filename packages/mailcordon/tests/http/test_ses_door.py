@@ -1,0 +1,171 @@
+"""The SES door through real boto3, on a real database: what is taken, what is refused, and in which words.
+
+A server of its own listens, since boto3 speaks to sockets only; it is the connections and the application of the `api` role.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import boto3
+import pytest
+import uvicorn
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.accept_store import AcceptStore
+from mailcordon.adapters.db.access_key_store import AccessKeyStore
+from mailcordon.adapters.db.key_store import KeyStore
+from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
+from mailcordon.adapters.db.secrets import make_secret_key
+from mailcordon.adapters.http import message_protocol, server
+from mailcordon.adapters.http.message_endpoint import MessageEndpoint
+from mailcordon.adapters.http.ses_door.endpoint import SesDoor
+from mailcordon.control.access_keys import AccessKeyCache, AccessKeys
+from mailcordon.control.key_cache import KeyCache
+from mailcordon.control.keys import Keys
+from mailcordon.core import ses_door_ids
+from mailcordon.core.principal import SCOPES, Principal
+from mailcordon.send.accept import Accept
+from mailcordon_fixtures.queue_world import HASH_KEY, World
+
+FROM = "Acme <hello@password-reset.acme.example>"
+OPERATOR = Principal(
+    key_id=0,
+    prefix="operator",
+    name="t",
+    holder="test",
+    tenant_id=None,
+    tenant_slug=None,
+    scopes=frozenset(SCOPES),
+)
+_models: Any = boto3.Session("test", "test", region_name="eu-west-1")
+
+
+@dataclass
+class Door:
+    world: World
+    url: str
+    keys: Keys
+    access_keys: AccessKeys
+    made: dict[str, tuple[str, str, str]] = field(default_factory=dict)  #: prefix, id and secret by name
+    offset: float = 0.0  #: seconds by which the door's clock is ahead
+
+    async def key(self, name: str, tenant: str | None, **over: Any) -> str:
+        over.setdefault("scopes", ("send", "read"))
+        key, text = await self.keys.create(tenant=tenant, name=name, actor="test", **over)
+        access, secret = await self.access_keys.create(OPERATOR, key.prefix)
+        self.made[name] = (key.prefix, access.id, secret)
+        return text
+
+    def client(self, name: str, service: str = "sesv2", **over: Any) -> Any:
+        _, id, secret = self.made[name]
+        given = {
+            "endpoint_url": self.url,
+            "aws_access_key_id": id,
+            "aws_secret_access_key": secret,
+            "config": Config(retries={"total_max_attempts": 1}),
+            **over,
+        }
+        return _models.client(service, **given)
+
+    async def call(self, name: str, operation: str, service: str = "sesv2", **params: Any) -> Any:
+        """Calls in a thread: the server is in this loop."""
+        with contextlib.closing(self.client(name, service)) as client:
+            return await asyncio.to_thread(getattr(client, operation), **params)
+
+    async def refused(
+        self, name: str, operation: str, service: str = "sesv2", **params: Any
+    ) -> tuple[Any, ...]:
+        """Status, code and sentence of a call that SES would refuse."""
+        with pytest.raises(ClientError) as refused:
+            await self.call(name, operation, service, **params)
+        said: Any = refused.value.response
+        return said["ResponseMetadata"]["HTTPStatusCode"], said["Error"]["Code"], said["Error"]["Message"]
+
+
+def simple(**over: Any) -> dict[str, Any]:
+    return {
+        "FromEmailAddress": FROM,
+        "Destination": {"ToAddresses": ["kim@example.com"]},
+        "Content": {
+            "Simple": {"Subject": {"Data": "Your new password"}, "Body": {"Text": {"Data": "Here it is."}}}
+        },
+        "EmailTags": [{"Name": "type", "Value": "password-reset"}],
+        **over,
+    }
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    """The world of the queue tests, instead of the one in conftest.py."""
+    connection = await asyncpg.connect(database.dsn("owner"), server_settings={"search_path": "mailcordon"})
+    yield World(database, connection)
+    await connection.close()
+
+
+@pytest.fixture
+async def door(world: World) -> AsyncIterator[Door]:
+    for slug in ("acme", "zen"):
+        await world.lane(slug, "password-reset")
+        await world.lane(slug, "newsletter")
+    await world.account()
+    await world.dispatcher()
+    pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
+    store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
+    key_store = KeyStore(pools["control"])
+    access_store = AccessKeyStore(pools["control"], [make_secret_key()])
+    made = Door(world, "", Keys(key_store), AccessKeys(access_store))
+    cache = KeyCache(key_store)
+    accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate, local=True)
+    endpoint = MessageEndpoint(
+        accept=accept,
+        keys=cache,
+        reader=MessageReader(pools["control"], pools["reader"]),
+        canceller=canceller,
+        hash_key=HASH_KEY,
+    )
+    ses = SesDoor(endpoint, AccessKeyCache(access_store, cache), lambda: time.time() + made.offset)
+
+    async def health() -> server.Health:
+        return server.Health(ok=True, database="ok", oldest_snapshot_seconds=None)
+
+    app: Any = server.build(endpoint, cache, [], health, "0", ses=ses)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        made.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        http: Any = message_protocol.protocol(endpoint, ses=ses)
+        serving = uvicorn.Server(uvicorn.Config(app, http=http, lifespan="off", log_level="warning"))
+        serving.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        running = [
+            asyncio.create_task(accept.run()),
+            asyncio.create_task(serving.serve([listening])),
+        ]
+        await made.key("acme", "acme")
+        await made.key("platform", None, scopes=("send", "read", "operate"))
+        yield made
+        serving.should_exit = True
+        await running[1]
+    running[0].cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await store.close()
+    await canceller.close()
+    for pool in pools.values():
+        await pool.close()
+
+
+async def test_an_app_sends_with_unchanged_boto3(door: Door) -> None:
+    for _ in range(2):  # the second time, the key is known and the request does without ASGI
+        answer = await door.call("acme", "send_email", **simple())
+        assert answer["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"]
+        message = ses_door_ids.decode(answer["MessageId"])
+        row = await door.world.connection.fetchrow("select * from message where id = $1", message)
+        assert row is not None
+        assert row["from_address"] == '"Acme" <hello@password-reset.acme.example>'
+    assert await door.world.count("message") == 2
