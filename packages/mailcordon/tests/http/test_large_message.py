@@ -14,7 +14,7 @@ from mailcordon.adapters.http import json_body, large_message, message_shapes
 from mailcordon.adapters.http.message_shapes import SendBody
 from mailcordon.core.errors import MailcordonError
 from mailcordon.send import compose
-from mailcordon.send.submission import LongText, Text
+from mailcordon.send.texts import LongText, Text
 
 GOOD: dict[str, Any] = {
     "type": "receipt",

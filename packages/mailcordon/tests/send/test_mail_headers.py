@@ -248,6 +248,7 @@ def test_each_call_has_the_shared_headers_and_the_recipients_own(shared, own, re
         reply_to=["help@acme.example"] if replied else [],
         headers=shared,
         own_headers=own,
+        individually=True,
         campaign=None,
         list=None,
     )

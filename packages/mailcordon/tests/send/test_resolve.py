@@ -122,3 +122,19 @@ def test_two_paths_get_their_shares_of_the_traffic():
 def test_traffic_outside_all_shares_is_refused():
     lanes = Lanes(tenant=1, slug="acme", entries={"receipt": (replace(ENTRY, share=90),)})
     assert fault(lanes, mail(), spread=90) == ("type", "no-route")
+
+
+def test_a_newsletter_does_not_show_its_list():
+    many = {"type": "newsletter", "to": ["kim@example.com", "lee@example.com"]}
+    assert fault(LANES, mail(**many)) == ("to", "visible-recipients")
+    copies = mail(type="newsletter", cc=["lee@example.com"])
+    assert fault(LANES, copies) == ("to", "visible-recipients")
+    each = [
+        {
+            "List-Unsubscribe": f"<https://a.example/{n}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+        for n in range(2)
+    ]
+    assert resolve(LANES, "acme", mail(**many, own_headers=each), 0, local=True) is NEWS
+    assert resolve(LANES, "acme", mail(to=many["to"]), 0, local=True) is ENTRY

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcordon.core.errors import Fault, Invalid
-from mailcordon.send import submission
+from mailcordon.send import submission, texts
 from mailcordon.send.submission import Submission
 
 ONE_CLICK = {
@@ -219,9 +219,9 @@ def test_an_accepted_subject_is_a_single_line(subject):
     assert len(kept.splitlines()) == 1
 
 
-@pytest.mark.parametrize("where", [0, submission._SLICE, 3 * submission._SLICE + 7])
+@pytest.mark.parametrize("where", [0, texts.SLICE, 3 * texts.SLICE + 7])
 def test_a_control_character_anywhere_in_a_large_text_is_refused(where: int) -> None:
-    text = "ä" * (3 * submission._SLICE + 7)
+    text = "ä" * (3 * texts.SLICE + 7)
     faults: list[Fault] = []
     submission._body(text, None, faults)
     assert faults == []

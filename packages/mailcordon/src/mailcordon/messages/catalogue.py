@@ -27,7 +27,7 @@ SUBJECTS = (
     "rate_alarms",
     "machine_metrics",
     "search",
-    *("api", "mail", "keys", "door", "suppressions"),
+    *("api", "mail", "content", "keys", "door", "suppressions"),
     "raw_mail",
     "templates",
     "ses_door",

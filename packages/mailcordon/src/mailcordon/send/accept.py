@@ -117,8 +117,8 @@ class Accept:
         def make() -> Item:
             slug, submission = parse()
             item = self._item(slug, submission, api_key, key, still_allowed, changes, done)
-            # Resolution does not read the text, and a large one is not kept twice.
-            item.submission = submission._replace(text=None, html=None)
+            # Resolution does not read the content, and a large one is not kept twice.
+            item.submission = submission._replace(text=None, html=None, attachments=(), raw=None)
             return item
 
         full = self._unparsed.put(caller, _Unparsed(make=make, admit=admit, done=done), size)

@@ -11,7 +11,7 @@ from mailcordon.core import reserved_domains, text
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.route import Route
-from mailcordon.messages import mail
+from mailcordon.messages import content, mail
 from mailcordon.send.submission import Submission
 
 
@@ -43,7 +43,7 @@ def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int,
     """Returns the entry of this message. `spread` (0 to 99) chooses among paths by their share; `local` says whether the local
     SES is used.
 
-    Raises Invalid for the field `tenant`, `type`, `from` or `headers.List-Unsubscribe`.
+    Raises Invalid for the field `tenant`, `type`, `from`, `to` or `headers.List-Unsubscribe`.
     """
     if lanes is None:
         raise Invalid(Fault("tenant", mail.tenant_unknown(text.harmless(slug, 64)), "unknown-tenant"))
@@ -64,6 +64,9 @@ def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int,
         raise Invalid(Fault("from", problem, "foreign-domain"))
     if undeliverable := reserved_domains.find(domain, local):
         raise Invalid(Fault("from", undeliverable.as_sender, "reserved-domain"))
+    if CLASS_DEFAULTS[route.lane.class_].one_click and (visible := submission.visible) > 1:
+        problem = content.mailing_shows_its_list(route.lane.type, visible)
+        raise Invalid(Fault("to", problem, "visible-recipients"))
     if CLASS_DEFAULTS[route.lane.class_].one_click and not submission.one_click:
         problem = mail.one_click_missing(route.lane.type)
         raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))

@@ -3,16 +3,19 @@
 These checks need no database. Sizes are SES's (ses.md 3.3). Headers are checked in mail_headers.py.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from mailcordon.core import address, encoded_words, names
-from mailcordon.core import text as texts
+from mailcordon.core import text as core_text
 from mailcordon.core.address import Address, Mailbox
 from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.ids import MAX_RECIPIENTS
-from mailcordon.messages import mail
-from mailcordon.send import mail_headers
+from mailcordon.messages import content, mail
+from mailcordon.send import attachments as files
+from mailcordon.send import mail_headers, texts
+from mailcordon.send.attachments import Attachment, Given
+from mailcordon.send.texts import Text
 
 MAX_BYTES = 10 * 1024 * 1024  #: text and HTML together; SES throttles by bandwidth above 10 MB (ses.md 3.3)
 MAX_REPLY_TO = 10
@@ -21,27 +24,6 @@ MAX_SUBJECT = 900  #: characters; RFC 5322 allows 998 octets per line, minus the
 _CONTROL = bytes(
     [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F]
 )  #: all control characters except tab and line breaks
-_SLICE = 128 * 1024  #: characters that are checked in one call
-
-
-class LongText(tuple[str, ...]):
-    """A text in parts, each short enough that work on it keeps other threads waiting for less than a millisecond."""
-
-    __slots__ = ()
-
-
-Text: TypeAlias = str | LongText
-
-
-class Attachment(NamedTuple):
-    """A file that was checked."""
-
-    filename: str
-    data: tuple[bytes, ...]  #: base64 in parts, without line breaks; only the last part may end in padding
-    size: int  #: bytes of the file
-    content_type: str  #: type and subtype, maybe with parameters; ASCII
-    content_id: str | None = None  #: without the angle brackets
-    inline: bool = False  #: shown in the HTML, which names it by its Content-ID
 
 
 class Place(NamedTuple):
@@ -96,6 +78,16 @@ class Submission(NamedTuple):  # made for every message, and faster to make than
     removed: tuple[str, ...] = ()  #: names of headers that were taken out of a whole MIME message
 
     @property
+    def is_mailing(self) -> bool:
+        """Whether each recipient sees only themselves. Then `to` is the envelope."""
+        return self.individually or bool(self.own_headers)
+
+    @property
+    def visible(self) -> int:
+        """How many recipients each of them sees."""
+        return 1 if self.is_mailing else len(self.to) + len(self.cc)
+
+    @property
     def one_click(self) -> bool:
         """Whether every recipient has an RFC 8058 one-click unsubscribe: an https URI and the Post header."""
         return all(
@@ -119,7 +111,7 @@ def check(
     own_headers: Sequence[Mapping[str, str] | None] = (),
     cc: Sequence[str | Named] = (),
     bcc: Sequence[str | Named] = (),
-    attachments: Sequence[Attachment] = (),
+    attachments: Sequence[Given] = (),
     individually: bool = False,
     tags: tuple[tuple[str, str], ...] = (),
     send_at: int | None = None,
@@ -148,7 +140,10 @@ def check(
         faults.append(Fault("reply_to", mail.reply_to_line_too_long(address.LONGEST_LINE)))
     _subject(subject, faults)
     _body(text, html, faults)
-    pairs, own_pairs = mail_headers.check(headers, own_headers, len(to), faults)
+    pairs, own_pairs = mail_headers.check(headers, own_headers, len(envelope), faults)
+    checked_files = files.check(attachments, faults) if attachments else ()
+    if copies or blind:
+        _no_mailing(cc, bcc, individually or bool(own_pairs), faults)
     if campaign is not None:
         parse_into(faults, "campaign", names.campaign, campaign)
     if list is not None:
@@ -170,7 +165,7 @@ def check(
         shown,
         copies,
         blind,
-        tuple(attachments),
+        checked_files,
         None,
         individually,
         tags,
@@ -204,11 +199,11 @@ def _mailbox(
 def _subject(text: str, faults: list_[Fault]) -> None:
     if not text or len(text) > MAX_SUBJECT:
         faults.append(Fault("subject", mail.bad_length(MAX_SUBJECT)))
-    elif texts.has_control(text):
+    elif core_text.has_control(text):
         faults.append(Fault("subject", mail.has_line_breaks(), "header-injection"))
     elif "=?" in text and encoded_words.hide_line_break(text):
         faults.append(Fault("subject", mail.has_encoded_line_break(), "header-injection"))
-    elif texts.has_disguise(text):
+    elif core_text.has_disguise(text):
         faults.append(Fault("subject", mail.has_hidden_letters()))
 
 
@@ -252,6 +247,14 @@ def _envelope(
     return tuple(found.values())
 
 
+def _no_mailing(
+    cc: Sequence[str | Named], bcc: Sequence[str | Named], is_mailing: bool, faults: list_[Fault]
+) -> None:
+    for field, given in (("cc", cc), ("bcc", bcc)):
+        if is_mailing and given:
+            faults.append(Fault(field, content.no_copies_of_a_mailing(), "mailing-with-copies"))
+
+
 def _body(text: Text | None, html: Text | None, faults: list_[Fault]) -> None:
     if not text and not html:
         faults.append(Fault("text", mail.no_content()))
@@ -260,7 +263,7 @@ def _body(text: Text | None, html: Text | None, faults: list_[Fault]) -> None:
         if part is None:
             continue
         has_control = False
-        for piece in part if isinstance(part, LongText) else _slices(part):
+        for piece in texts.slices(part):
             raw = piece.encode()
             total += len(raw)
             # Four times as fast as a regular expression.
@@ -269,8 +272,3 @@ def _body(text: Text | None, html: Text | None, faults: list_[Fault]) -> None:
             faults.append(Fault(field, mail.has_control_characters()))
     if total > MAX_BYTES:
         faults.append(Fault("html" if html else "text", mail.content_too_large(MAX_BYTES), "too-large"))
-
-
-def _slices(text: str) -> Iterator[str]:
-    """Each call on a text keeps other threads of the process waiting."""
-    return (text[start : start + _SLICE] for start in range(0, len(text), _SLICE))

@@ -13,7 +13,7 @@ import msgspec
 from mailcordon.adapters.http import json_body, message_shapes
 from mailcordon.adapters.http.message_shapes import SendBody
 from mailcordon.core.errors import MailcordonError
-from mailcordon.send.submission import LongText, Text
+from mailcordon.send.texts import LongText, Text
 
 MOST_BESIDE_TEXTS = 1024 * 1024  #: bytes of JSON; the most recipients with the most headers each have 0.8 MB
 _LONG = 64 * 1024  #: bytes of a string that is cut out
