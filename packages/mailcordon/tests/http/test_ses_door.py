@@ -27,7 +27,7 @@ from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon.adapters.http import message_protocol, server
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.ses_door.endpoint import SesDoor
-from mailcordon.control.access_keys import AccessKeyCache, AccessKeys
+from mailcordon.control.access_keys import AccessKeyCache, AccessKeys, SetName
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.core import ses_door_ids
@@ -168,4 +168,144 @@ async def test_an_app_sends_with_unchanged_boto3(door: Door) -> None:
         row = await door.world.connection.fetchrow("select * from message where id = $1", message)
         assert row is not None
         assert row["from_address"] == '"Acme" <hello@password-reset.acme.example>'
+    assert await door.world.count("message") == 2
+
+
+RAW = (
+    b"From: Acme <hello@password-reset.acme.example>\r\nTo: kim@example.com\r\nSubject: Raw\r\n"
+    b"X-SES-MESSAGE-TAGS: type=password-reset, order=17\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n\r\nHere it is.\r\n"
+)
+
+
+async def test_api_v1_sends_parts_and_whole_messages_as_api_v2_does(door: Door) -> None:
+    told = {
+        "Source": FROM,
+        "Destination": {"ToAddresses": ["kim@example.com"], "CcAddresses": ["Lee <lee@example.com>"]},
+        "Message": {
+            "Subject": {"Data": "Käse & <Brot>"},
+            "Body": {"Text": {"Data": "+ = %"}, "Html": {"Data": "<p>+"}},
+        },
+        "Tags": [{"Name": "type", "Value": "password-reset"}],
+    }
+    ids_of = [(await door.call("acme", "send_email", "ses", **told))["MessageId"]]
+    ids_of.append((await door.call("acme", "send_raw_email", "ses", RawMessage={"Data": RAW}))["MessageId"])
+    content = {"Raw": {"Data": RAW}}
+    ids_of.append((await door.call("acme", "send_email", Content=content))["MessageId"])
+    large = RAW + b"all work and no play\r\n" * 40_000  # over 256 KB: read in a thread
+    for params in ({"RawMessage": {"Data": large}}, {"Content": {"Raw": {"Data": large}}}):
+        operation, service = ("send_raw_email", "ses") if "RawMessage" in params else ("send_email", "sesv2")
+        ids_of.append((await door.call("acme", operation, service, **params))["MessageId"])
+    messages = [ses_door_ids.decode(one) for one in ids_of]
+    kept = await door.world.connection.fetch("select id, recipients, bytes from message order by id")
+    assert [row["id"] for row in kept] == messages
+    assert [len(row["recipients"]) for row in kept] == [2, 1, 1, 1, 1]
+    assert all(row["bytes"] > 800_000 for row in kept[3:])
+
+
+async def test_the_envelope_of_a_raw_message_is_what_the_call_names(door: Door) -> None:
+    await door.call(
+        "acme",
+        "send_raw_email",
+        "ses",
+        RawMessage={"Data": RAW},
+        Destinations=["lee@example.com", "a@example.com"],
+    )
+    await door.call(
+        "acme", "send_email", Content={"Raw": {"Data": RAW}}, Destination={"BccAddresses": ["b@example.com"]}
+    )
+    found = await door.world.connection.fetch("select unnest(recipients) as address from message order by id")
+    assert [row["address"] for row in found] == ["lee@example.com", "a@example.com", "b@example.com"]
+
+
+async def test_the_type_is_the_tags_else_the_configuration_sets_else_the_keys(door: Door) -> None:
+    untagged = simple(EmailTags=[])
+    status, code, sentence = await door.refused("acme", "send_email", **untagged)
+    assert (status, code) == (400, "BadRequestException")
+    assert "type" in sentence
+    assert (
+        "does not exist"
+        in (await door.refused("acme", "send_email", **untagged, ConfigurationSetName="resets"))[2]
+    )
+    await door.access_keys.put_set(SetName(name="resets", type="newsletter", tenant=None), actor="test")
+    await door.access_keys.put_set(SetName(name="resets", type="password-reset", tenant="acme"), actor="test")
+    await door.call("acme", "send_email", **untagged, ConfigurationSetName="resets")
+    # The platform's name stands for the other type, whose lane has another domain.
+    named = {**untagged, "ConfigurationSetName": "resets", "TenantName": "acme"}
+    assert (await door.refused("platform", "send_email", **named))[1] == "MessageRejected"
+    await door.key("shop", "acme", default_type="password-reset")
+    await door.call("shop", "send_email", **untagged)
+    await door.call("shop", "send_email", **untagged, ConfigurationSetName="other")
+    assert await door.world.count("message") == 3
+
+
+async def test_a_platform_key_names_the_tenant_as_ses_does_or_by_a_tag(door: Door) -> None:
+    assert "tenant" in (await door.refused("platform", "send_email", **simple()))[2]
+    await door.call("platform", "send_email", **simple(TenantName="acme"))
+    tags = [{"Name": "type", "Value": "password-reset"}, {"Name": "tenant", "Value": "acme"}]
+    await door.call("platform", "send_email", **simple(EmailTags=tags))
+    assert (
+        "zen" in (await door.refused("platform", "send_email", **simple(EmailTags=tags, TenantName="zen")))[2]
+    )
+    refused = await door.refused("acme", "send_email", **simple(TenantName="zen"))
+    assert refused[:2] == (403, "AccessDeniedException")
+
+
+async def test_what_every_door_refuses_is_refused_in_ses_words(door: Door) -> None:
+    foreign = simple(FromEmailAddress="hello@password-reset.zen.example")
+    status, code, sentence = await door.refused("acme", "send_email", **foreign)
+    assert (status, code) == (400, "MessageRejected")
+    assert "password-reset.zen.example" in sentence
+    nobody = simple(Destination={"ToAddresses": ["nobody"]})
+    assert (await door.refused("acme", "send_email", **nobody))[:2] == (400, "BadRequestException")
+    old = {"Source": FROM, "Destination": {"ToAddresses": ["nobody"]}, "Message": nobody["Content"]["Simple"]}
+    tagged = {"Tags": nobody["EmailTags"]}
+    assert (await door.refused("acme", "send_email", "ses", **old, **tagged))[:2] == (
+        400,
+        "InvalidParameterValue",
+    )
+    await door.key("reader", "acme", scopes=("read",))
+    assert (await door.refused("reader", "send_email", **simple()))[:2] == (403, "AccessDeniedException")
+    await door.key("news", "acme", types=("newsletter",))
+    assert (await door.refused("news", "send_email", **simple()))[:2] == (403, "AccessDeniedException")
+    assert (await door.refused("acme", "create_email_identity", EmailIdentity="x.example"))[:2] == (
+        404,
+        "UnknownOperationException",
+    )
+    assert (await door.refused("acme", "list_identities", "ses"))[:2] == (400, "InvalidAction")
+    for name in ("ListManagementOptions", "ConfigurationOverrides"):
+        with contextlib.suppress(KeyError):
+            given = {"ContactListName": "x"} if name.startswith("List") else {"Tracking": {}}
+            assert name in (await door.refused("acme", "send_email", **simple(**{name: given})))[2]
+    assert await door.world.count("message") == 0
+
+
+async def test_a_signature_counts_only_with_the_secret_of_a_key_that_works_and_for_five_minutes(
+    door: Door,
+) -> None:
+    prefix, id, secret = door.made["acme"]
+    await door.call("acme", "send_email", **simple())
+    for service, mismatch, unknown in (
+        ("sesv2", "InvalidSignatureException", "UnrecognizedClientException"),
+        ("ses", "SignatureDoesNotMatch", "InvalidClientTokenId"),
+    ):
+        operation = "get_account" if service == "sesv2" else "get_send_quota"
+        door.made["wrong"] = (prefix, id, "x" + secret[1:])
+        assert (await door.refused("wrong", operation, service))[:2] == (403, mismatch)
+        door.made["aws"] = (prefix, "AKIAIOSFODNN7EXAMPLE", secret)
+        assert (await door.refused("aws", operation, service))[:2] == (403, unknown)
+        for offset in (-301, 301):
+            door.offset = offset
+            refused = await door.refused("acme", operation, service)
+            assert refused[:2] == (403, mismatch)
+            assert "five minutes" in refused[2]
+        door.offset = 0.0
+    door.made["wrong"] = (prefix, id, "x" + secret[1:])
+    assert (await door.refused("wrong", "send_email", **simple()))[0] == 403
+    await door.access_keys.revoke(id, actor="test")
+    assert (await door.refused("acme", "send_email", **simple()))[:2] == (403, "UnrecognizedClientException")
+    await door.key("again", "acme")
+    await door.call("again", "send_email", **simple())
+    await door.keys.revoke(door.made["again"][0], actor="test")
+    assert (await door.refused("again", "send_email", **simple()))[0] == 403
     assert await door.world.count("message") == 2

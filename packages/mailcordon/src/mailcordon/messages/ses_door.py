@@ -105,6 +105,24 @@ def bad_request_body(problem: str) -> str:
     return f"The request cannot be read: {problem}."
 
 
+@example()
+def bad_form() -> str:
+    """The form of a request of SES's API v1 cannot be read (400)."""
+    return "The form of the request is not UTF-8 or has too many fields."
+
+
+@example("Raw.Data")
+def not_base64(field: str) -> str:
+    """A member of a request to the SES door is not base64 (400)."""
+    return f"{field} is not base64."
+
+
+@example(10485760)
+def raw_too_large(most: int) -> str:
+    """A message of SES's API v1 is larger than that API takes (400)."""
+    return f"A message of API v1 has {most // 1024 // 1024} MB at most. API v2 takes larger ones."
+
+
 @example("Content")
 def member_missing(name: str) -> str:
     """A required member of a request to the SES door is missing (400)."""

@@ -33,7 +33,7 @@ from mailcordon.door.limits import Limit
 _URL = message_endpoint.PATH.encode()
 _SNS_URL = problems.SNS_PATH.encode()
 _HEALTH_URL = b"/v1/health"
-_SES_URL = v2.MAIL_PATH
+_SES_URLS = (v2.MAIL_PATH, b"/")
 
 
 def protocol(
@@ -133,7 +133,7 @@ class MessageProtocol(LimitedConnection):
         if (
             principal is not None
             and not principal.networks
-            and (self.url == _URL or (self.url == _SES_URL and self._ses is not None))
+            and (self.url == _URL or (self.url in _SES_URLS and self._ses is not None))
             and self._may_be_direct(parser)
         ):
             ticket = Ticket(self.admission, caller, self._length or 0, used_by)

@@ -76,7 +76,7 @@ def build(
             await endpoint(scope, receive, send)
         elif events is not None and scope["type"] == "http" and scope["path"] in event_doors.PATHS:
             await events(scope, receive, send)
-        elif ses is not None and scope["type"] == "http" and is_path(scope["raw_path"]):
+        elif ses is not None and scope["type"] == "http" and is_path(scope["raw_path"], scope["method"]):
             await ses(scope, receive, send)
         else:
             await rest(scope, receive, send)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class SesMail(Mail):
-    """One SendEmail of API v2."""
+    """One request that may be a mail."""
 
-    __slots__ = ("_door", "_hash", "_headers", "_size", "_target")
+    __slots__ = ("_door", "_hash", "_headers", "_request", "_size", "_target", "_v1")
     most_body = MAX_BODY
 
     def __init__(
@@ -39,6 +39,7 @@ class SesMail(Mail):
         self._door = door
         self._headers = connection.headers
         self._target = connection.url
+        self._v1 = not self._target.startswith(b"/v2/")
         self._hash = hashlib.sha256()
         self._size = 0
 
@@ -49,7 +50,7 @@ class SesMail(Mail):
             self._size = whole
 
     def _give_up(self, refusal: Refusal) -> None:
-        self.respond(errors.reply(errors.of_refusal(refusal), v1=False))
+        self.respond(errors.reply(errors.of_refusal(refusal), v1=self._v1))
 
     def complete(self) -> None:
         if self.response_complete:
@@ -64,6 +65,7 @@ class SesMail(Mail):
             client=self._connection.callers.client_address,
         )
         self._chunks = []
+        self._request = request
         door = self._door
         try:
             claim, _ = signature.claim(self._authorization)
@@ -71,21 +73,24 @@ class SesMail(Mail):
             if access is None or access.principal.networks:
                 self._wait_for(door.handle(request))
                 return
-            stored = door.take_mail(request, door.checked(request, access))
-        except Forbidden as error:
+            done = door.begin(request, door.checked(request, access))
+        except (Forbidden, errors.Unresolved) as error:
             if request.chunks:
                 self._wait_for(door.handle(request))
             else:
-                self.respond(errors.reply(error, v1=False))
+                self.respond(errors.reply(error, v1=self._v1))
         except Exception as error:
-            self.respond(errors.reply(error, v1=False))
+            self.respond(errors.reply(error, v1=self._v1))
         else:
-            stored.add_done_callback(self._stored)
+            if isinstance(done, asyncio.Future):
+                done.add_done_callback(self._stored)
+            else:
+                self._wait_for(door.answered(request, done))
 
     def _stored(self, stored: asyncio.Future[Accepted | Repeated]) -> None:
         reply: Reply
         try:
-            reply = self._door.sent(stored.result())
+            reply = self._door.sent(self._request, stored.result())
         except (Exception, asyncio.CancelledError) as error:
-            reply = errors.reply(error, v1=False)
+            reply = errors.reply(error, v1=self._v1)
         self.respond(reply)

@@ -7,9 +7,9 @@ here, and direct.py, which does without ASGI.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from litestar.types import HTTPScope, Receive, Scope, Send
@@ -17,7 +17,7 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from mailcordon.adapters.http import message_endpoint, problems
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint, Reply
 from mailcordon.adapters.http.request_headers import credentials
-from mailcordon.adapters.http.ses_door import errors, signature, v2
+from mailcordon.adapters.http.ses_door import errors, signature, v1, v2
 from mailcordon.adapters.http.ses_door.errors import SesError
 from mailcordon.control.access_keys import AccessKeyCache, KnownAccess
 from mailcordon.control.key_cache import Known
@@ -30,6 +30,7 @@ from mailcordon.send.accept_item import LARGE, Accepted, Repeated
 from mailcordon.send.submission import Submission
 
 MAX_BODY = problems.MAX_SES_BODY
+_END = 4096  #: bytes of a form in which its operation is named
 _json = msgspec.json.Encoder().encode
 
 
@@ -49,17 +50,39 @@ class Request:
     def v1(self) -> bool:
         return not self.target.startswith(b"/v2/")
 
+    operation: str = ""
+
     def body(self) -> bytes:
+        if len(self.chunks) > 1:
+            self.chunks = [b"".join(self.chunks)]
+        return self.chunks[0] if self.chunks else b""
+
+    def ends(self) -> tuple[bytes, bytes]:
+        """The beginning and the end of the body, which is not put together for that."""
+        found: list[bytes] = []
+        for chunks in (self.chunks, [*reversed(self.chunks)]):
+            some, size = list[bytes](), 0
+            for chunk in chunks:
+                some.append(chunk)
+                size += len(chunk)
+                if size >= _END:
+                    break
+            found.append(b"".join(some if chunks is self.chunks else reversed(some)))
+        return found[0], found[1]
+
+    def last_body(self) -> bytes:
         """The body. A large one is not kept here any longer."""
-        chunks = self.chunks
+        body = self.body()
         if self.size > LARGE:
             self.chunks = []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return body
 
 
-def is_path(target: bytes) -> bool:
+def is_path(target: bytes, method: str = "POST") -> bool:
     """Whether a request to this path and query is the SES door's."""
-    return target.startswith((b"/v2/email/", b"/?")) or target in (b"/", b"")
+    return target.startswith(b"/v2/email/") or (
+        method == "POST" and (target == b"/" or target.startswith(b"/?"))
+    )
 
 
 class SesDoor:
@@ -118,21 +141,44 @@ class SesDoor:
         try:
             access.principal.require_network(request.client)
             return await self._perform(request, access)
-        except Forbidden:
+        except (Forbidden, errors.Unresolved):
             # A key in memory may be older than a change that widened it.
             async with self._endpoint.reads.of(access.principal):
                 now = await self._again(access.id)
-            if now.principal == access.principal or not (request.chunks or not request.size):
+            if (now is access) or not (request.chunks or not request.size):
                 raise
             now.principal.require_network(request.client)
             return await self._perform(request, now)
 
     async def _perform(self, request: Request, access: KnownAccess) -> Reply:
-        path = request.target.partition(b"?")[0].decode("latin-1")
-        operation = v2.operation(request.method, path)
-        if operation.name == "SendEmail":
-            return self.sent(await self.take_mail(request, access))
-        raise SesError("UnknownOperationException", messages.no_such_operation(operation.name), 404)
+        done = self.begin(request, access)
+        if isinstance(done, asyncio.Future):
+            return self.sent(request, await done)
+        return await done
+
+    def begin(
+        self, request: Request, access: KnownAccess
+    ) -> asyncio.Future[Accepted | Repeated] | Coroutine[Any, Any, Reply]:
+        """Puts a mail into the next batch, whose answer `sent` makes; or returns the work that another operation is.
+
+        Raises SesError or MailcordonError for what can be checked at once.
+        """
+        if request.v1:
+            request.operation = v1.action(*request.ends())
+        else:
+            path = request.target.partition(b"?")[0].decode("latin-1")
+            request.operation = v2.operation(request.method, path).name
+        parse = _MAIL.get((request.v1, request.operation))
+        if parse is not None:
+            return self._take(access, request.size, lambda: parse(access, request.last_body()))
+        raise SesError("UnknownOperationException", messages.no_such_operation(request.operation), 404)
+
+    async def answered(self, request: Request, work: Coroutine[Any, Any, Reply]) -> Reply:
+        """What the work answers. Raises no Exception."""
+        try:
+            return await work
+        except Exception as error:
+            return errors.reply(error, v1=request.v1)
 
     async def _key(self, authorization: str | None, client: str) -> KnownAccess:
         """The access key that the request names; its signature is not checked yet. Raises SesError."""
@@ -173,14 +219,6 @@ class SesDoor:
 
     # Mail -------------------------------------------------------------------------------------------------------------------
 
-    def take_mail(self, request: Request, access: KnownAccess) -> asyncio.Future[Accepted | Repeated]:
-        """Puts the message into the next batch. Raises SesError or MailcordonError for what can be checked at once."""
-
-        def parse() -> tuple[str, Submission]:
-            return v2.submission(access, v2.decoded(v2.MAIL, request.body()))
-
-        return self._take(access, request.size, parse)
-
     def _take(
         self, access: KnownAccess, size: int, parse: Callable[[], tuple[str, Submission]]
     ) -> asyncio.Future[Accepted | Repeated]:
@@ -193,10 +231,23 @@ class SesDoor:
             again=lambda: self._principal_again(access.id),
         )
 
-    def sent(self, result: Accepted | Repeated) -> Reply:
+    def sent(self, request: Request, result: Accepted | Repeated) -> Reply:
         """The answer to a message that is stored."""
         assert isinstance(result, Accepted), "there are no idempotency keys"
-        return answer({"MessageId": ses_door_ids.encode(result.id)})
+        said = {"MessageId": ses_door_ids.encode(result.id)}
+        return v1.answer(request.operation, said) if request.v1 else answer(said)
+
+
+def _mail_of_v2(access: KnownAccess, raw: bytes) -> tuple[str, Submission]:
+    return v2.submission(access, v2.decoded(v2.MAIL, raw))
+
+
+#: What reads a mail, by API and operation.
+_MAIL: Mapping[tuple[bool, str], Callable[[KnownAccess, bytes], tuple[str, Submission]]] = {
+    (False, "SendEmail"): _mail_of_v2,
+    (True, "SendEmail"): v1.submission,
+    (True, "SendRawEmail"): v1.raw_submission,
+}
 
 
 def answer(body: object) -> Reply:

@@ -27,6 +27,7 @@ from mailcordon.core.errors import (
 from mailcordon.door.admission import Refusal
 from mailcordon.messages import api
 
+BAD_REQUEST = "BadRequestException"
 V1_NAMESPACE = "http://ses.amazonaws.com/doc/2010-12-01/"
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 log = structlog.get_logger("mailcordon.http")
@@ -49,6 +50,10 @@ class SesError(Exception):
         self.v1 = v1 or _V1.get(code, code)
         self.status = status
         self.retry_after = retry_after
+
+
+class Unresolved(SesError):
+    """The message type is not known, by what is in memory: it may have been set since."""
 
 
 #: Codes of API v2 -> those of API v1 that differ.
@@ -74,7 +79,7 @@ _REJECTED = frozenset({"foreign-domain", "reserved-domain"})
 
 
 def bad_request(sentence: str) -> SesError:
-    return SesError("BadRequestException", sentence)
+    return SesError(BAD_REQUEST, sentence)
 
 
 def translated(error: BaseException) -> SesError:

@@ -9,16 +9,18 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from typing import NamedTuple
 
-from mailcordon.adapters.http.ses_door.errors import bad_request
+from mailcordon.adapters.http.ses_door.errors import BAD_REQUEST, Unresolved, bad_request
 from mailcordon.control.access_keys import KnownAccess
 from mailcordon.core import text as texts
 from mailcordon.messages import ses_door as messages
-from mailcordon.send import submission
+from mailcordon.send import raw_mail, submission
 from mailcordon.send.submission import Named, Submission, Text
 
 MOST_TAGS = 20
 _TYPE = "type"
 _TENANT = "tenant"
+_SET_HEADER, _TAGS_HEADER, _TENANT_HEADER = "x-ses-configuration-set", "x-ses-message-tags", "x-ses-tenant"
+_SAID = (_SET_HEADER, _TAGS_HEADER, _TENANT_HEADER)
 
 
 class Asked(NamedTuple):
@@ -57,8 +59,8 @@ def asked(
         type = principal.default_type
     if type is None:
         if set_name is not None:
-            raise bad_request(messages.set_not_mapped(texts.harmless(set_name, 64)))
-        raise bad_request(messages.type_not_resolved(sorted(access.types_of_sets)[:10]))
+            raise Unresolved(BAD_REQUEST, messages.set_not_mapped(texts.harmless(set_name, 64)))
+        raise Unresolved(BAD_REQUEST, messages.type_not_resolved(sorted(access.types_of_sets)[:10]))
     principal.require_type(type)
     slug = principal.tenant_for(tenant if tenant is not None else tagged)
     return Asked(
@@ -96,6 +98,49 @@ def headers(given: Iterable[tuple[str, str]]) -> Mapping[str, str]:
         seen.add(lower)
         found[name] = value
     return found
+
+
+def raw(
+    access: KnownAccess,
+    data: bytes,
+    *,
+    tenant: str | None,
+    set_name: str | None,
+    tags: Sequence[tuple[str, str]] | None,
+    sender: str | None,
+    recipients: Sequence[str] | None,
+    field: str,
+) -> tuple[str, Submission]:
+    """Tenant and message of a whole MIME message. What the request does not say is taken from the X-SES headers (ses.md 3.3).
+
+    Raises SesError or MailcordonError."""
+    said = raw_mail.header_values(data, *_SAID)
+    if tags is None:
+        tags = _tags_in(said[_TAGS_HEADER])
+    asked_for = asked(
+        access,
+        tenant=tenant if tenant is not None else _first(said[_TENANT_HEADER]),
+        set_name=set_name if set_name is not None else _first(said[_SET_HEADER]),
+        tags=tags,
+    )
+    return asked_for.tenant, raw_mail.check(
+        data,
+        type=asked_for.type,
+        recipients=recipients,
+        sender=sender,
+        tags=asked_for.tags,
+        field=field,
+    )
+
+
+def _first(values: Sequence[str]) -> str | None:
+    return values[0].strip() if values else None
+
+
+def _tags_in(values: Sequence[str]) -> list[tuple[str, str]]:
+    """`name=value, name=value`."""
+    pairs = [part.partition("=") for value in values for part in value.split(",") if part.strip()]
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
 
 
 def simple(

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from mailcordon.adapters.http.ses_door import mail
+from mailcordon.adapters.http.ses_door import base64_text, mail
 from mailcordon.adapters.http.ses_door.errors import SesError, bad_request
 from mailcordon.control.access_keys import KnownAccess
 from mailcordon.core import text as texts
@@ -155,6 +155,20 @@ def submission(access: KnownAccess, call: MailCall) -> tuple[str, Submission]:
     content = call.content
     if (content.simple is not None) + (content.raw is not None) + (content.template is not None) != 1:
         raise bad_request(messages.one_of_members(["Simple", "Raw", "Template"]))
+    if content.raw is not None:
+        to = call.destination
+        return mail.raw(
+            access,
+            base64_text.decoded([content.raw.data], "Content.Raw.Data"),
+            tenant=call.tenant_name,
+            set_name=call.configuration_set_name,
+            tags=[(one.name, one.value) for one in call.email_tags] or None,
+            sender=call.from_email_address,
+            recipients=None
+            if to is None
+            else [*to.to_addresses, *to.cc_addresses, *to.bcc_addresses] or None,
+            field="Content.Raw.Data",
+        )
     given = content.simple
     if given is None:
         raise bad_request(messages.member_not_taken("Content"))
