@@ -1,0 +1,45 @@
+"""Links to unsubscribe in a dispatcher: its keys are read again and again, so that a new one makes links soon after it was made."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+import structlog
+
+from mailcordon.adapters.db import engine, unsubscribe_keys
+from mailcordon.config import Config
+from mailcordon.send.unsubscribe import Keyring, Links
+
+_EVERY = 20.0  #: seconds
+
+_log = structlog.get_logger("mailcordon.app")
+
+
+@contextlib.asynccontextmanager
+async def links(config: Config, hash_key: bytes) -> AsyncGenerator[Links]:
+    """As the send login."""
+    found = Links(await _read(config), hash_key, config.unsubscribe_url)
+    task = asyncio.create_task(_read_again(found, config), name="keys of links")
+    try:
+        yield found
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _read(config: Config) -> Keyring:
+    connection = await engine.connect(config.login_url("send"))
+    try:
+        return await unsubscribe_keys.load_keyring(connection, config.secret_keys)
+    finally:
+        await connection.close()
+
+
+async def _read_again(found: Links, config: Config) -> None:
+    while True:
+        await asyncio.sleep(_EVERY)
+        try:
+            found.ring = await _read(config)
+        except Exception as problem:
+            # The next time. The keys that are known make good links meanwhile.
+            _log.warning("the keys of links to unsubscribe could not be read again", problem=str(problem))
