@@ -35,10 +35,10 @@ def lane(
 
 
 def dimensions(
-    one: UsedRoute, *others: UsedRoute, around: Surroundings | None = None
+    one: UsedRoute, *others: UsedRoute, around: Surroundings | None = None, links: str | None = None
 ) -> dict[str, Dimension]:
     found = isolation.of_lane(
-        "acme", one, [one, *others], ORGANISATIONS, around or Surroundings(), topic="arn:topic"
+        "acme", one, [one, *others], ORGANISATIONS, around or Surroundings(), topic="arn:topic", links=links
     )
     return {each.name: each for each in found}
 
@@ -139,9 +139,19 @@ def test_every_shared_dimension_names_its_mistake_and_a_way_out() -> None:
         organisations={"acme.example": Others(1)},
         keys=(SendingKey(platform=True, types=None),),
     )
-    found = dimensions(lane("newsletter", "acme.example"), lane("invoice", "acme.example"), around=around)
-    assert set(found) == {"domain", "organisation", "ses-tenant", "set", "topic", "pool", "account", "keys"}
+    links = "https://links.platform.example"
+    lanes = lane("newsletter", "acme.example"), lane("invoice", "acme.example")
+    found = dimensions(*lanes, around=around, links=links)
+    assert found["links"].value == links
+    every = {"domain", "organisation", "ses-tenant", "set", "topic", "pool", "account", "keys", "links"}
+    assert set(found) == every
     for each in found.values():
         assert each.shared
         assert each.mistake
         assert each.command or each.ends
+
+
+def test_a_tenant_with_a_host_name_of_its_own_shares_no_links() -> None:
+    around = Surroundings(unsubscribe_host="links.acme.example")
+    found = dimensions(lane("newsletter", "acme.example"), around=around, links="https://x.example")["links"]
+    assert (found.value, found.shared) == ("https://links.acme.example", False)

@@ -15,6 +15,7 @@ from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
+from mailcordon.adapters.db.unsubscribe_store import PostgresUnsubscribes
 from mailcordon.adapters.http import metrics, observe, server, suppressions
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
@@ -63,6 +64,7 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
         reader=PostgresSuppressionReader(control, reader),
         suppressions=PostgresSuppressions(control),
         hash_key=INSTALLATION.hash_key,
+        unsubscribes=PostgresUnsubscribes(control),
     )
     keys = Keys(KeyStore(control))
     made = {

@@ -12,7 +12,15 @@ from typing import Any, Final, NamedTuple, cast
 
 #: What each mail has for itself, or what SES and we set.
 _OWN: Final = frozenset(
-    ("message-id", "date", "mime-version", "content-type", "content-transfer-encoding", "content-disposition", "bcc")
+    (
+        "message-id",
+        "date",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
+        "content-disposition",
+        "bcc",
+    )
 )
 _PEOPLE: Final = frozenset(("from", "to", "cc", "reply-to", "sender"))
 
@@ -52,7 +60,11 @@ def _part(part: EmailMessage) -> Part:
         content = payload if isinstance(payload, bytes) else b""
         if part.get_content_maintype() == "text":
             # Lines end as the encoding needs it, and some programs add the last line's end.
-            content = content.decode(part.get_content_charset() or "utf-8", "replace").replace("\r\n", "\n").rstrip("\n")
+            content = (
+                content.decode(part.get_content_charset() or "utf-8", "replace")
+                .replace("\r\n", "\n")
+                .rstrip("\n")
+            )
     return Part(
         part.get_content_type(),
         part.get_filename(),

@@ -33,7 +33,12 @@ class Mail:
 
     def json(self, domain: str, marker: str) -> dict[str, Any]:
         """For a program: with the sender's domain, and a mark in the subject by which the mail is found."""
-        return {**asdict(self), "from": f"a@{domain}", "subject": f"{self.subject} {marker}/{self.name}", "pixel": PIXEL}
+        return {
+            **asdict(self),
+            "from": f"a@{domain}",
+            "subject": f"{self.subject} {marker}/{self.name}",
+            "pixel": PIXEL,
+        }
 
 
 def all_of(attachment: int) -> tuple[Mail, ...]:

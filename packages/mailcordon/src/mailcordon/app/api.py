@@ -37,6 +37,8 @@ from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
+from mailcordon.adapters.db.unsubscribe_keys import TokenReader
+from mailcordon.adapters.db.unsubscribe_store import PostgresUnsubscribes
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import alerts as alert_routes
@@ -51,10 +53,12 @@ from mailcordon.adapters.http import search as search_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http import suppressions as suppression_routes
 from mailcordon.adapters.http import ungoverned as ungoverned_routes
+from mailcordon.adapters.http import unsubscribe_hosts as unsubscribe_host_routes
 from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
 from mailcordon.adapters.http.ses_door.endpoint import SesDoor
+from mailcordon.adapters.http.unsubscribe import Unsubscribe
 from mailcordon.adapters.http.why import WhyServices
 from mailcordon.adapters.ses import envelopes
 from mailcordon.adapters.ses.feedback import Reader
@@ -96,6 +100,7 @@ from mailcordon.observe.file_replay import FileReplay
 from mailcordon.send.accept import Accept
 
 _HEALTH_SECONDS = 1.0
+_PAGES_AT_ONCE = 4  #: of links to unsubscribe
 
 
 async def run(config: Config, stop: asyncio.Event) -> None:
@@ -175,6 +180,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             reader=PostgresSuppressionReader(*read_as),
             suppressions=PostgresSuppressions(pools["control"]),
             hash_key=installation.hash_key,
+            unsubscribes=PostgresUnsubscribes(pools["control"]),
         )
         governor = Governor(GovernorStore(pools["governor"]))
         control_store = ControlStore(pools["control"])
@@ -204,6 +210,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 IsolationStore(readers["control"]),
                 suffixes,
                 topic=config.outcome_topic_arn or "",
+                links=config.unsubscribe_url,
             ),
             dkim=dkim,
             claims=wiring.claims(config, pools["control"], plans, reader=readers["reader"]),
@@ -249,13 +256,25 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 ControlReader(*read_as),
                 lag_ms=wiring.count_lag_ms(config),
             ),
+            *unsubscribe_host_routes.routes(ControlReader(*read_as), PostgresUnsubscribes(pools["control"])),
             *provider_routes.routes(Providers(ProviderStore(pools["control"]))),
         ]
         health = _Health(pools["control"]).check
         events, event_totals = await stack.enter_async_context(
             event_doors.open_doors(config, installation, cache, endpoint.reads, stop)
         )
-        application = server.build(endpoint, cache, handlers, health, mailcordon.__version__, events, ses)
+        # Of its own: anybody may ask for these pages, and nothing else must wait for that.
+        pages = await stack.enter_async_context(
+            await engine.create_pool(config.login_url("control"), max_size=_PAGES_AT_ONCE)
+        )
+        unsubscribe = Unsubscribe(
+            PostgresUnsubscribes(pages),
+            TokenReader(pages, config.secret_keys).read,
+            refused=door_facts.refuse,
+        )
+        application = server.build(
+            endpoint, cache, handlers, health, mailcordon.__version__, events, ses, unsubscribe
+        )
         await stack.enter_async_context(wiring.running(accept.run(), stop))
         door = shared_door.Door(
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)

@@ -1,4 +1,4 @@
-"""Links to unsubscribe in a dispatcher: its keys are read again and again, so that a new one makes links soon after it was made."""
+"""Links to unsubscribe in a dispatcher. Their keys are read again and again, so that a new one is soon used."""
 
 import asyncio
 import contextlib

@@ -48,6 +48,10 @@ _PROFILE_IN_WORDS = "the name of an AWS profile of this host"
 _TOPIC_IN_WORDS = "the ARN of an SNS topic, such as arn:aws:sns:us-east-1:123456789012:name"
 _TOPICS_IN_WORDS = "ARNs of SNS topics, separated by commas"
 _CHECKPOINTS_IN_WORDS = "the path of a file, or log, or both with a comma between them"
+_HOST_AND_PATH = r"([A-Za-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\])(:\d{1,5})?(/[A-Za-z0-9._~-]{1,100}){0,3}/?"
+_UNSUBSCRIBE_IN_WORDS = (
+    "a URL that begins with https:// and has no query, such as https://links.platform.example"
+)
 _SECRET_KEYS_IN_WORDS = "keys of 32 bytes in URL-safe base64, separated by commas"  # noqa: S105 (words, not a key)
 
 #: Every variable that a process, the command line or the tests read. Any other MAILCORDON_* variable is a typing error.
@@ -145,6 +149,7 @@ KNOWN = frozenset(
         "MAILCORDON_OBSERVE_ONLY",
         "MAILCORDON_ALERT_NETWORKS",
         "MAILCORDON_ALERT_API_URL",
+        "MAILCORDON_UNSUBSCRIBE_URL",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -296,6 +301,10 @@ class Config:
     alert_networks: tuple[Network, ...] = ()
     #: URL of our own API, where the e-mail of alerts is submitted. `up` names its own. None: no alert goes by e-mail.
     alert_api_url: str | None = None
+    #: What links to unsubscribe begin with: an address that leads to the API, for as long as anybody has such a mail. None: only
+    #: tenants with a host name of their own have links, and marketing mail of others must bring its own. `up` with the local SES
+    #: names its own API.
+    unsubscribe_url: str | None = None
     #: Where this process answers `GET /metrics`; None: nowhere.
     metrics: MetricsEndpoint | None = field(default_factory=MetricsEndpoint)
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
@@ -395,6 +404,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         observe_only=observe_only,
         alert_networks=reader.networks("MAILCORDON_ALERT_NETWORKS") or (_THIS_MACHINE if local else ()),
         alert_api_url=reader.url("MAILCORDON_ALERT_API_URL"),
+        unsubscribe_url=_unsubscribe_url(reader, local=local),
         metrics=metrics_settings.endpoint(reader),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(
@@ -443,6 +453,15 @@ def _audit_checkpoints(reader: SettingReader, home: Path) -> tuple[Path | None, 
         reader.wrong.append(settings.setting_wrong(name=name, value=value, takes=_CHECKPOINTS_IN_WORDS))
         return None, False
     return (files[0] if files else None), "log" in kinds
+
+
+def _unsubscribe_url(reader: SettingReader, *, local: bool) -> str | None:
+    """Without a slash at its end. Mail programs take https only (RFC 8058 section 3.1); with the local SES there are none."""
+    name = "MAILCORDON_UNSUBSCRIBE_URL"
+    if not reader.environ.get(name, "").strip():
+        return None
+    scheme = "https?" if local else "https"
+    return reader.pattern(name, rf"{scheme}://{_HOST_AND_PATH}", _UNSUBSCRIBE_IN_WORDS, "").rstrip("/")
 
 
 def _mail_from_label(reader: SettingReader) -> str:

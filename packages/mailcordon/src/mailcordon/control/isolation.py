@@ -12,6 +12,7 @@ from mailcordon.control.authentication.alignment import Suffixes
 from mailcordon.control.sharing import UsedRoute
 from mailcordon.control.views import Reads, Viewer
 from mailcordon.core import domain as domains
+from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.messages import isolation as messages
 
 Decision = Literal["identity", "configuration set", "IP"]
@@ -48,6 +49,7 @@ class Surroundings:
     parents: tuple[str, ...] = ()  #: domains that the platform shares among tenants
     account: Others = NOBODY
     keys: tuple[SendingKey, ...] = ()
+    unsubscribe_host: str | None = None  #: of the tenant's own, for links to unsubscribe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +91,17 @@ class IsolationStore(Protocol):
 
 
 class Isolation:
-    """`topic`: where SES publishes the outcomes of all mail."""
+    """`topic`: where SES publishes the outcomes of all mail. `links`: what links to unsubscribe begin with, for tenants that
+    have no host name of their own."""
 
-    def __init__(self, reads: Reads, store: IsolationStore, suffixes: Suffixes, *, topic: str) -> None:
+    def __init__(
+        self, reads: Reads, store: IsolationStore, suffixes: Suffixes, *, topic: str, links: str | None = None
+    ) -> None:
         self._reads = reads
         self._store = store
         self._suffixes = suffixes
         self._topic = topic
+        self._links = links
 
     async def of(self, viewer: Viewer, slug: str) -> list[LaneIsolation]:
         """Of each lane of the viewer's tenant, in the order of their types."""
@@ -115,7 +121,9 @@ class Isolation:
             LaneIsolation(
                 lane=lane.route.lane.id,
                 type=lane.route.lane.type,
-                dimensions=of_lane(slug, lane, lanes, organisation, around, topic=self._topic),
+                dimensions=of_lane(
+                    slug, lane, lanes, organisation, around, topic=self._topic, links=self._links
+                ),
             )
             for lane in sorted(lanes, key=lambda one: one.route.lane.type)
         ]
@@ -132,6 +140,7 @@ def of_lane(
     around: Surroundings,
     *,
     topic: str,
+    links: str | None = None,
 ) -> tuple[Dimension, ...]:
     """`organisation`: the organisational domain of each domain that `lanes`, all of the tenant, send from."""
     route = lane.route
@@ -193,6 +202,18 @@ def of_lane(
         ),
         _dimension("account", "", own([True] * len(others)), around.account),
         _keys(slug, type, around.keys),
+        *([_links(slug, around, links)] if CLASS_DEFAULTS[route.lane.class_].one_click else []),
+    )
+
+
+def _links(slug: str, around: Surroundings, links: str | None) -> Dimension:
+    own = around.unsubscribe_host is not None
+    return Dimension(
+        name="links",
+        value=f"https://{around.unsubscribe_host}" if own else links or "",
+        shared=not own and links is not None,
+        says=messages.links(own=own, shared=links is not None),
+        command=None if own else f"mailcordon tenant unsubscribe-host {slug} HOST.DOMAIN --because TEXT",
     )
 
 

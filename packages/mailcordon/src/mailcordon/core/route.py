@@ -14,3 +14,6 @@ class Route:
     domain: str  #: the From identity
     configuration_set: str
     ip_pool: str | None = None  #: None: SES's shared addresses
+    unsubscribe_host: str | None = (
+        None  #: of the tenant's own, for links to unsubscribe; None: the shared one
+    )

@@ -31,6 +31,7 @@ SUBJECTS = (
     "raw_mail",
     "templates",
     "ses_door",
+    "unsubscribe",
     "observing",
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

@@ -19,6 +19,7 @@ def dimension(name: str) -> str:
         "pool": "IP addresses",
         "account": "AWS account",
         "keys": "API keys",
+        "links": "links to unsubscribe",
     }[name]
 
 
@@ -78,6 +79,20 @@ def keys(platform: int, own: int) -> str:
     )
 
 
+@example(own=True, shared=True)
+@example(own=False, shared=True)
+@example(own=False, shared=False)
+def links(*, own: bool, shared: bool) -> str:
+    """The host name of the links to unsubscribe in a marketing lane's mail."""
+    if own:
+        return "nobody"
+    return (
+        "every tenant without a host name of its own"
+        if shared
+        else "not set: marketing mail must bring its own"
+    )
+
+
 # What often goes wrong, and what ends it -----------------------------------------------------------------------------------
 
 
@@ -89,6 +104,7 @@ def keys(platform: int, own: int) -> str:
 @example("pool")
 @example("account")
 @example("keys")
+@example("links")
 def mistake(name: str) -> str:
     """The common mistake in a dimension, shown where it is shared."""
     return {
@@ -106,6 +122,8 @@ def mistake(name: str) -> str:
         "account": "One account taken for a limit of each tenant: AWS pauses an account, and its rate and daily quota are"
         " those of all tenants together.",
         "keys": "One key for every application: it cannot be revoked or limited for one of them alone.",
+        "links": "One host name in everybody's mail: filters judge links as well as senders, and one tenant's bad mail can get"
+        " it listed.",
     }[name]
 
 

@@ -42,10 +42,21 @@ def from_another_domain(slug: str, type: str, domain: str, given: str) -> str:
 
 @example("newsletter")
 def one_click_missing(type: str) -> str:
-    """A marketing message has no one-click unsubscribe."""
+    """A marketing message has no one-click unsubscribe, and says that Mailcordon shall add none."""
     return (
         f"{type} is marketing mail: it needs a List-Unsubscribe header with an https address and the header "
-        "List-Unsubscribe-Post: List-Unsubscribe=One-Click (RFC 8058), for each recipient with a link of their own"
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click (RFC 8058), for each recipient with a link of their own. Without "
+        "`unsubscribe: false`, Mailcordon adds both"
+    )
+
+
+@example("newsletter")
+def one_click_unavailable(type: str) -> str:
+    """A marketing message has no one-click unsubscribe, and the installation has no address for links of its own."""
+    return (
+        f"{type} is marketing mail: it needs a List-Unsubscribe header with an https address and the header "
+        "List-Unsubscribe-Post: List-Unsubscribe=One-Click (RFC 8058), for each recipient with a link of their own. Mailcordon "
+        "adds both once MAILCORDON_UNSUBSCRIBE_URL is set"
     )
 
 

@@ -67,6 +67,14 @@ def held_lane() -> str:
     tenant="acme",
     address="kim@example.com",
     mail="newsletter",
+    cause="unsubscribe",
+    on="28 Nov",
+    by="recipient",
+)
+@example(
+    tenant="acme",
+    address="kim@example.com",
+    mail="newsletter",
     cause="manual",
     on="28 Nov 2026",
     by="Ana (key g53zkwn5)",
@@ -99,7 +107,7 @@ def suppressed(
     may = f"{tenant} may not" if tenant else "No tenant may"
     what = f"send {mail} mail to" if mail else "mail"
     ends = f" until {until}" if until else ""
-    source = "reported by SES" if by == "ses" else f"added by {by}"
+    source = {"ses": "reported by SES", "recipient": "by the recipient"}.get(by, f"added by {by}")
     added = _OF_PEOPLE.get(cause)
     why = f"{added} by {by} on {on}" if added else f"{_CAUSES.get(cause, cause)} on {on}, {source}"
     return f"{may} {what} {address}{ends}: {why}{' (being removed)' if removing else ''}"

@@ -442,6 +442,7 @@ def secrets_unreadable() -> str:
 @example(name="mac_key")
 @example(name="former_mac_key")
 @example(name="hash_key")
+@example(name="unsubscribe_key")
 def secret_name(*, name: str) -> str:
     """What a stored secret is, in `secrets_stored`."""
     names = {
@@ -451,6 +452,7 @@ def secret_name(*, name: str) -> str:
         "dkim_key": "a DKIM key of a domain",
         "alert_channel": "the URL or key of an alert channel",
         "tenant_contact": "the address of a tenant's contact",
+        "unsubscribe_key": "a key of links to unsubscribe",
     }
     return names[name]
 

@@ -41,7 +41,9 @@ class Subscriptions:
     tenant: int
     sender: str  #: the domain that the lane of the link sends from, as the recipient knows it
     linked: Subscription  #: the lane of the link
-    marketing: tuple[Subscription, ...]  #: every marketing lane of the tenant, in order, that of the link included
+    marketing: tuple[
+        Subscription, ...
+    ]  #: every marketing lane of the tenant, in order, that of the link included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +60,9 @@ class UnsubscribeStore(Protocol):
         ...
 
     async def choose(self, lane: int, hash: bytes, wanted: Mapping[int, bool], how: How) -> bool:
-        """Unsubscribes from the lanes that are not wanted and takes back unsubscriptions from those that are. `wanted`: by lane, of
-        the tenant of `lane`; others are ignored. Returns False if the lane does not exist."""
+        """Unsubscribes from the lanes that are not wanted, and takes back unsubscriptions from those that are.
+
+        `wanted`: by lane, of the tenant of `lane`; others are ignored. Returns False if the lane does not exist."""
         ...
 
     async def resubscribe(

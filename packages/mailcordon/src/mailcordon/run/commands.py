@@ -13,7 +13,7 @@ import typer
 
 from mailcordon import config as configs
 from mailcordon.adapters.cli import duration
-from mailcordon.messages import system
+from mailcordon.messages import cli, system
 from mailcordon.run import home_lock
 
 #: Seconds that `down` waits beyond the drain: the database's last checkpoint.
@@ -144,18 +144,25 @@ def rotate_secrets(
     mac: Annotated[
         bool, typer.Option("--mac", help="Make a new key that signs the tags of mail, instead.")
     ] = False,
+    unsubscribe: Annotated[
+        bool, typer.Option("--unsubscribe", help="Make a new key for links to unsubscribe, instead.")
+    ] = False,
     yes: _Yes = False,
 ) -> None:
     """Encrypt what is stored with the newest secret key.
 
     That is the first of MAILCORDON_SECRET_KEYS; afterwards the others are not needed any more. Without --yes, say what would be
-    done. With --mac a new key signs the tags of mail; the present one stays accepted until `mailcordon secrets drop-mac`. The
-    processes need no restart.
+    done. With --mac a new key signs the tags of mail; the present one stays accepted until `mailcordon secrets drop-mac`. With
+    --unsubscribe a new key makes links to unsubscribe; all older links stay valid. The processes need no restart.
     """
     config = configs.read(os.environ)
     from mailcordon.run import secrets as run_secrets
 
+    if mac and unsubscribe:
+        raise typer.BadParameter(cli.not_both(one="--mac", other="--unsubscribe"))
     act = run_secrets.rotate_mac if mac else run_secrets.rotate
+    if unsubscribe:
+        act = run_secrets.rotate_unsubscribe
     raise typer.Exit(asyncio.run(act(config, yes=yes)))
 
 

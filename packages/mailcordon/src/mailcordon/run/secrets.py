@@ -6,11 +6,12 @@ Each command says first what is stored, and changes nothing without --yes.
 import contextlib
 from collections.abc import AsyncGenerator
 
-from mailcordon.adapters.db import connect_errors, engine
+from mailcordon.adapters.db import connect_errors, engine, unsubscribe_keys
 from mailcordon.adapters.db import installation as installations
 from mailcordon.adapters.db.installation import StoredSecrets
+from mailcordon.adapters.db.secrets import Vault
 from mailcordon.config import Config, login_setting
-from mailcordon.messages import system
+from mailcordon.messages import system, unsubscribe
 
 _ACTOR = "mailcordon secrets"
 
@@ -42,6 +43,19 @@ async def rotate_mac(config: Config, *, yes: bool) -> int:
             return 0
         await installations.rotate_mac_key(connection, config.secret_keys, actor=_ACTOR)
         print(system.mac_key_rotated(seconds=installations.SETTLE_SECONDS))
+    return 0
+
+
+async def rotate_unsubscribe(config: Config, *, yes: bool) -> int:
+    """A new key makes links to unsubscribe; those of older ones stay valid."""
+    async with _connected(config) as connection:
+        stored = sum(await unsubscribe_keys.count_secrets(connection, Vault(config.secret_keys)))
+        print(unsubscribe.keys_stored(keys=stored))
+        if not yes:
+            print(system.secrets_dry_run())
+            return 0
+        number = await installations.rotate_unsubscribe_key(connection, config.secret_keys, actor=_ACTOR)
+        print(unsubscribe.key_rotated(number=number))
     return 0
 
 

@@ -35,6 +35,8 @@ class _Unparsed:
 class Accept:
     """`local` says whether the local SES is used, which takes mail for the domains that are reserved for tests.
 
+    `links` says whether there is an address for our own links to unsubscribe.
+
     `host_ms` is any clock that does not jump. Ids have the database's time: this clock and the difference last seen.
 
     `on_change` is called when the control epoch has moved, so that the caller can drop its own caches. `large` stores large
@@ -50,6 +52,7 @@ class Accept:
         on_change: Callable[[], None],
         *,
         local: bool,
+        links: bool = False,
         large: AcceptStore | None = None,
         pending: Pending | None = None,
         refused: Callable[[str], None] = lambda limit: None,
@@ -64,12 +67,14 @@ class Accept:
         self._changes = 0
         self._on_change = on_change
         self._small = Committer(
-            store, host_ms, self._change, self._changes_now, self.facts, bounds, local=local
+            store, host_ms, self._change, self._changes_now, self.facts, bounds, local=local, links=links
         )
         self._large = (
             self._small
             if large is None
-            else Committer(large, host_ms, self._change, self._changes_now, self.facts, bounds, local=local)
+            else Committer(
+                large, host_ms, self._change, self._changes_now, self.facts, bounds, local=local, links=links
+            )
         )
         self._unparsed: Turns[_Unparsed] = Turns(bounds)
         self._arrived = asyncio.Event()

@@ -29,6 +29,7 @@ from mailcordon.send.refusals import Answer, Next, Verdict
 from mailcordon.send.results import Results, Slots
 from mailcordon.send.stops import Stops
 from mailcordon.send.tokens import Tokens
+from mailcordon.send.unsubscribe import Links
 from mailcordon.send.window import Window
 
 log: Any = structlog.get_logger()
@@ -58,6 +59,7 @@ class Calling:
     stops: Stops
     window: Window
     results: Results
+    links: Links | None = None  #: to unsubscribe; None: there are none
     stopping: bool = False
     last_call: tuple[int, Route] | None = None  #: delivery and route, for the canary of a stopped window
     facts: DispatchFacts = field(default_factory=DispatchFacts)

@@ -53,8 +53,10 @@ class Committer:
         bounds: Bounds,
         *,
         local: bool,
+        links: bool = False,
     ) -> None:
         self._local = local
+        self._links = links
         self._store = store
         self._host_ms = host_ms
         self._skew_ms = 0  #: the database's clock minus `host_ms`; the first look at the epoch measures it
@@ -158,7 +160,12 @@ class Committer:
             lanes = self._lanes.get(item.slug)
             try:
                 entry = resolve.resolve(
-                    lanes, item.slug, item.submission, int(random.random() * 100), local=self._local
+                    lanes,
+                    item.slug,
+                    item.submission,
+                    int(random.random() * 100),
+                    local=self._local,
+                    links=self._links,
                 )
                 found.append((item, entry))
             except Invalid as problem:

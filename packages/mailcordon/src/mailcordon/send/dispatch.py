@@ -35,6 +35,7 @@ from mailcordon.send.results import Results
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.settling import Settling
 from mailcordon.send.stops import Stops
+from mailcordon.send.unsubscribe import Links
 from mailcordon.send.window import Window
 
 log: Any = structlog.get_logger()
@@ -70,6 +71,7 @@ class Dispatcher:
         drain: float = DRAIN,
         clock: Callable[[], float] = boot_time,
         provider_of: Callable[[str], int] = provider.of,
+        links: Links | None = None,
     ) -> None:
         self._store = store
         self._drain = drain
@@ -97,6 +99,7 @@ class Dispatcher:
             stops=self._stops,
             window=self._window,
             results=self._results,
+            links=links,
         )
         self._settling = Settling(
             settle,

@@ -39,9 +39,11 @@ class Lanes:
     retired: bool = False  #: the tenant takes no new mail
 
 
-def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int, *, local: bool) -> Entry:
+def resolve(
+    lanes: Lanes | None, slug: str, submission: Submission, spread: int, *, local: bool, links: bool = False
+) -> Entry:
     """Returns the entry of this message. `spread` (0 to 99) chooses among paths by their share; `local` says whether the local
-    SES is used.
+    SES is used, `links` whether there is an address for our own links to unsubscribe.
 
     Raises Invalid for the field `tenant`, `type`, `from`, `to` or `headers.List-Unsubscribe`.
     """
@@ -68,9 +70,19 @@ def resolve(lanes: Lanes | None, slug: str, submission: Submission, spread: int,
         problem = content.mailing_shows_its_list(route.lane.type, visible)
         raise Invalid(Fault("to", problem, "visible-recipients"))
     if CLASS_DEFAULTS[route.lane.class_].one_click and not submission.one_click:
-        problem = mail.one_click_missing(route.lane.type)
-        raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))
+        _require_link(submission, route, links)
     return entry
+
+
+def _require_link(submission: Submission, route: Route, links: bool) -> None:
+    """Marketing mail without a link of the app's own gets ours, unless the app wants none or there is no address for it."""
+    if not submission.unsubscribe:
+        problem = mail.one_click_missing(route.lane.type)
+    elif not links and route.unsubscribe_host is None:
+        problem = mail.one_click_unavailable(route.lane.type)
+    else:
+        return
+    raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))
 
 
 def _by_share(entries: tuple[Entry, ...], spread: int) -> Entry:

@@ -1,4 +1,4 @@
-"""Links to unsubscribe (RFC 8058, RFC 2369): their tokens, the headers that carry them, and the request that a mail program makes.
+"""Links to unsubscribe (RFC 8058, RFC 2369): their tokens, the headers that carry them, and the request of a mail program.
 
 A token names a lane and the keyed hash of a recipient's address, encrypted and authenticated with AES-SIV (RFC 5297). It says
 nothing to who has no key, never expires, and needs no row: it works when the mail is long past retention. AES-SIV takes no
@@ -146,7 +146,9 @@ def _name_of_part(head: str) -> str:
         name, _, value = line.partition(":")
         if name.strip().lower() == "content-disposition":
             kind, *parameters = (one.strip() for one in value.split(";"))
-            names = [one.partition("=")[2].strip('"') for one in parameters if one.lower().startswith("name=")]
+            names = [
+                one.partition("=")[2].strip('"') for one in parameters if one.lower().startswith("name=")
+            ]
             if kind.lower() == "form-data" and len(names) == 1:
                 return names[0]
     raise ValueError("a part without a name")

@@ -39,5 +39,8 @@ def send(given: dict[str, Any]) -> None:
             file.flush()
             command = [str(aws), "sesv2", "send-email", "--endpoint-url", ses["endpoint"]]
             subprocess.run(
-                [*command, "--cli-input-json", f"file://{file.name}"], env=environment, check=True, capture_output=True
+                [*command, "--cli-input-json", f"file://{file.name}"],
+                env=environment,
+                check=True,
+                capture_output=True,
             )

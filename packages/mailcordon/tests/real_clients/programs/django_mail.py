@@ -31,7 +31,9 @@ def _message(mail: dict[str, Any]) -> EmailMultiAlternatives:
     made = EmailMultiAlternatives(
         mail["subject"],
         mail["text"],
-        formataddr((mail["sender"], mail["from"])) if mail["sender"].isascii() else f'"{mail["sender"]}" <{mail["from"]}>',
+        formataddr((mail["sender"], mail["from"]))
+        if mail["sender"].isascii()
+        else f'"{mail["sender"]}" <{mail["from"]}>',
         _people(mail["to"]),
         bcc=_people(mail["bcc"]),
         cc=_people(mail["cc"]),

@@ -15,7 +15,14 @@ from datetime import datetime
 
 import asyncpg
 
-from mailcordon.adapters.db import access_key_store, alert_store, contact_store, dkim_key_store, queries
+from mailcordon.adapters.db import (
+    access_key_store,
+    alert_store,
+    contact_store,
+    dkim_key_store,
+    queries,
+    unsubscribe_keys,
+)
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control import installation as installations
@@ -30,6 +37,7 @@ _ELSEWHERE = {
     "alert_channel": alert_store,
     "tenant_contact": contact_store,
     "access_key": access_key_store,
+    "unsubscribe_key": unsubscribe_keys,
 }  #: by table
 
 _SQL = queries.load("installation.sql")
@@ -82,6 +90,7 @@ async def load_or_create_installation(
     found = await load_installation(conn, secret_keys)
     if found is None:
         raise Unavailable(system.installation_gone())
+    await unsubscribe_keys.ensure_first(conn, vault)
     await _reencrypt(conn, vault)
     return found
 
@@ -160,6 +169,16 @@ async def drop_former_mac_key(conn: Connection, *, actor: str) -> None:
             raise Conflict(system.mac_key_settles(seconds=SETTLE_SECONDS), code="mac-rotating")
         await conn.execute(_SQL.drop_former_mac_key)
         await _audit(conn, actor, "installation.drop-mac")
+
+
+async def rotate_unsubscribe_key(conn: Connection, secret_keys: Sequence[str], *, actor: str) -> int:
+    """A new key makes links to unsubscribe; every older one stays accepted. Returns its number."""
+    async with conn.transaction():
+        await conn.execute(_SQL.lock_installation)
+        await unsubscribe_keys.load_keyring(conn, secret_keys)  # readable
+        number = await unsubscribe_keys.add_key(conn, Vault(secret_keys))
+        await _audit(conn, actor, "installation.rotate-unsubscribe")
+        return number
 
 
 async def _row(conn: Connection | PooledConnection) -> asyncpg.Record:

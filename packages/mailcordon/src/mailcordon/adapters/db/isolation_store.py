@@ -45,6 +45,7 @@ class IsolationStore:
                     )
                     for row in keys
                 ),
+                unsubscribe_host=await conn.fetchval(_SQL.unsubscribe_host, tenant),
             )
 
 

@@ -18,7 +18,7 @@ def lane_from_row(row: asyncpg.Record) -> Lane:
 
 
 def route_from_row(row: asyncpg.Record) -> Route:
-    """The IP pool only if the row has it: who sends needs none."""
+    """IP pool and host name of links only if the row has them: not everybody needs both."""
     return Route(
         lane=lane_from_row(row),
         turn=row["turn"],
@@ -27,4 +27,5 @@ def route_from_row(row: asyncpg.Record) -> Route:
         domain=row["domain"],
         configuration_set=row["configuration_set"],
         ip_pool=row.get("ip_pool"),
+        unsubscribe_host=row.get("unsubscribe_host"),
     )

@@ -1,5 +1,5 @@
-"""Keys of links to unsubscribe, encrypted under MAILCORDON_SECRET_KEYS. The newest makes links; none is ever deleted, since a link
-does not expire (send/unsubscribe.py)."""
+"""Keys of links to unsubscribe, encrypted under MAILCORDON_SECRET_KEYS. The newest makes links; none is ever deleted, since links
+do not expire (send/unsubscribe.py)."""
 
 import secrets
 import time
@@ -17,9 +17,7 @@ _READ_EVERY = 5.0  #: seconds between two reads: whoever makes tokens up must no
 async def load_keyring(conn: Connection | PooledConnection, secret_keys: Sequence[str]) -> Keyring:
     """Every key. Empty before the control role has made the first one. Raises SecretsUnreadable."""
     vault = Vault(secret_keys)
-    return Keyring(
-        {row["number"]: vault.decrypt(row["secret"]) for row in await conn.fetch(_SQL.keys)}
-    )
+    return Keyring({row["number"]: vault.decrypt(row["secret"]) for row in await conn.fetch(_SQL.all_keys)})
 
 
 class TokenReader:

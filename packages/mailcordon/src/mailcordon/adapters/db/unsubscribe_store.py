@@ -52,7 +52,13 @@ class PostgresUnsubscribes:
                     await _unsubscribe(connection, found.tenant, one.lane, hash, how)
                 elif one.unsubscribed:
                     await _resubscribe(
-                        connection, found.tenant, one.lane, one.type, hash, actor=BY, evidence={"how": how.value}
+                        connection,
+                        found.tenant,
+                        one.lane,
+                        one.type,
+                        hash,
+                        actor=BY,
+                        evidence={"how": how.value},
                     )
             return True
 
@@ -78,10 +84,6 @@ class PostgresUnsubscribes:
                 because=evidence,
             )
             return Unsubscribed(address=row["address"], since=row["since"])
-
-    async def host(self, tenant: int) -> str | None:
-        async with connection_pool.acquire(self._control) as connection:
-            return await connection.fetchval(_SQL.host_of, tenant)
 
     async def set_host(self, tenant: int, slug: str, host: str | None, *, because: str, actor: str) -> None:
         """None: the shared one again. Raises Conflict for a name that belongs to another tenant."""

@@ -16,7 +16,7 @@ from mailcordon.messages import isolation as messages
 
 
 class DimensionItem(msgspec.Struct):
-    name: str  #: domain, organisation, ses-tenant, set, topic, pool, account or keys
+    name: str  #: domain, organisation, ses-tenant, set, topic, pool, account, keys or links
     title: str
     state: Literal["isolated", "shared"]
     value: str  #: what the lane uses

@@ -25,6 +25,7 @@ from mailcordon.adapters.http import (
     read_turns,
     shapes,
 )
+from mailcordon.adapters.http import unsubscribe as unsubscribe_links
 from mailcordon.adapters.http.auth import before_request
 from mailcordon.adapters.http.event_doors import EventDoors
 from mailcordon.adapters.http.json_body import JSONRequest
@@ -54,8 +55,10 @@ def build(
     version: str,
     events: EventDoors | None = None,
     ses: SesDoor | None = None,
+    unsubscribe: App | None = None,
 ) -> App:
-    """`events` takes what is pushed to its paths, `ses` what is sent in SES's words; without them they are unknown."""
+    """`events` takes what is pushed to its paths, `ses` what is sent in SES's words, `unsubscribe` the links in mail; without them
+    these paths are unknown."""
     rest = read_turns.in_turn(
         cast(
             App,
@@ -78,6 +81,12 @@ def build(
             await events(scope, receive, send)
         elif ses is not None and scope["type"] == "http" and is_path(scope["raw_path"], scope["method"]):
             await ses(scope, receive, send)
+        elif (
+            unsubscribe is not None
+            and scope["type"] == "http"
+            and scope["path"].startswith(unsubscribe_links.PATH)
+        ):
+            await unsubscribe(scope, receive, send)
         else:
             await rest(scope, receive, send)
 

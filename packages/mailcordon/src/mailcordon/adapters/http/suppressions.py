@@ -1,6 +1,7 @@
 """Suppressions over HTTP. Changes need the scope `operate`, which only platform keys have."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,16 +14,18 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal, princi
 from mailcordon.adapters.http.shapes import Limit, OneTenant, Time
 from mailcordon.control import lookup, suppressions
 from mailcordon.core import address as addresses
-from mailcordon.core import ids
-from mailcordon.core.errors import NotFound
-from mailcordon.core.principal import ADMIN, OPERATE
+from mailcordon.core import clock, ids
+from mailcordon.core.errors import Fault, Invalid, NotFound
+from mailcordon.core.principal import ADMIN, OPERATE, SEND
 from mailcordon.core.suppression import Scope, Suppression
-from mailcordon.messages import api
+from mailcordon.messages import api, unsubscribe
 from mailcordon.messages import suppressions as messages
 from mailcordon.observe import suppression_report as report
 from mailcordon.observe import suppression_view as view
+from mailcordon.observe.unsubscribing import UnsubscribeStore
 
 _LEAST_SECONDS = 1  #: of a suppression
+_CLOCKS_APART_MS = 60_000  #: by how much a caller's clock may be ahead
 
 ScopeWord = Literal["tenant", "class", "lane", "platform"]
 #: Of what a request may change.
@@ -36,6 +39,7 @@ class SuppressionServices:
     reader: view.SuppressionReader
     suppressions: view.Suppressions
     hash_key: bytes  #: of the installation, for the keyed hash of addresses
+    unsubscribes: UnsubscribeStore
 
 
 class SuppressionItem(msgspec.Struct):
@@ -115,6 +119,18 @@ class Asked(msgspec.Struct):
     entries: int
 
 
+class Consent(OneAddress, forbid_unknown_fields=True, kw_only=True):
+    type: str
+    evidence: str  #: how the recipient asked for this mail again
+    consented_at: str  #: when: ISO 8601, after they unsubscribed
+
+
+class Resubscribed(msgspec.Struct):
+    detail: str
+    unsubscribed_at: Time
+    may_be_mailed: bool  #: whether nothing else suppresses the address for this type
+
+
 class NewSuppression(msgspec.Struct, forbid_unknown_fields=True):
     address: str
     scope: TenantScope
@@ -183,8 +199,41 @@ def routes(services: SuppressionServices) -> list[HTTPRouteHandler]:
             raise NotFound(api.not_suppressed(slug, key.address, scope_))
         return _suppression_item(entry, slug)
 
+    @post(
+        "/v1/suppressions/resubscribe",
+        status_code=200,
+        summary="Take back an unsubscription, with evidence that the recipient asked for the mail again",
+        tags=["observe"],
+    )
+    async def resubscribe(request: AnyRequest, data: JSONBody[Consent]) -> Resubscribed:
+        principal = principal_of(request)
+        principal.require(SEND)
+        principal.require_type(data.type)
+        evidence = shapes.reason(data.evidence, "evidence")
+        consented_at = _moment("consented_at", data.consented_at)
+        slug = principal.tenant_for(data.tenant)
+        key = await _suppression_key(services, slug, data.address, "lane", None, data.type)
+        found = await services.unsubscribes.resubscribe(
+            key.tenant,
+            key.target,
+            data.type,
+            key.hash,
+            evidence=evidence,
+            consented_at=consented_at,
+            actor=principal.actor,
+        )
+        if found is None:
+            raise NotFound(unsubscribe.not_unsubscribed(key.address, data.type, slug))
+        left = await services.unsubscribes.subscriptions(key.target, key.hash)
+        return Resubscribed(
+            unsubscribe.resubscribed(key.address, data.type, slug),
+            shapes.iso_ms(found.since),
+            left is None or not left.linked.stopped,
+        )
+
     importing = suppression_import.routes(services.reader, services.suppressions, services.hash_key)
-    return [list_suppressions, add_suppression, remove_suppression, *_explaining(services), *importing]
+    changing = [add_suppression, remove_suppression, resubscribe]
+    return [list_suppressions, *changing, *_explaining(services), *importing]
 
 
 def _explaining(services: SuppressionServices) -> list[HTTPRouteHandler]:
@@ -292,6 +341,20 @@ async def _suppression_key(
         scope=covered.scope,
         target=covered.target,
     )
+
+
+def _moment(field: str, text: str) -> int:
+    """Milliseconds since 1970. Raises Invalid for no time, or one to come."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError("no time zone")
+        at = int(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise Invalid(Fault(field, unsubscribe.not_a_time())) from None
+    if at > clock.host_ms() + _CLOCKS_APART_MS:
+        raise Invalid(Fault(field, unsubscribe.consent_in_future()))
+    return at
 
 
 def _cursor_after(found: Suppression) -> str:

@@ -103,7 +103,9 @@ class Unsubscribe:
         return _page(200, now or found, said)
 
 
-def _chosen(content_type: str, body: bytes, found: Subscriptions) -> tuple[dict[int, bool], str | None] | None:
+def _chosen(
+    content_type: str, body: bytes, found: Subscriptions
+) -> tuple[dict[int, bool], str | None] | None:
     """Which lanes the recipient wants, and what to say. None for a form that is none of the page's."""
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         return None

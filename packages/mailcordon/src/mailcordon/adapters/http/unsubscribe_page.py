@@ -38,9 +38,8 @@ def page(found: Subscriptions, said: str | None = None) -> bytes:
         parts.append(f"<p>{escape(messages.unsubscribed(linked.type, found.sender))}</p>")
     else:
         parts.append(f"<p>{escape(messages.question(linked.type, linked.description))}</p>")
-        parts.append(
-            f'<form method="post"><button name="{DO}" value="{UNSUBSCRIBE}">{escape(messages.unsubscribe_button())}</button></form>'
-        )
+        label = escape(messages.unsubscribe_button())
+        parts.append(f'<form method="post"><button name="{DO}" value="{UNSUBSCRIBE}">{label}</button></form>')
     if found.marketing:
         rows = "".join(_row(one) for one in found.marketing)
         parts.append(

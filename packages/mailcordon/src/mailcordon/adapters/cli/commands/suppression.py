@@ -201,6 +201,44 @@ async def forget_address(
     cli.show_result(found, plain(found.get("detail")))
 
 
+@command.remote(
+    app,
+    "resubscribe",
+    examples="""
+mailcordon suppression resubscribe kim@example.com --tenant acme \\
+    --type newsletter --evidence "ticked the box on acme.example/profile" \\
+    --consented-at 2026-11-28T15:23:00Z
+""",
+)
+async def resubscribe(
+    cli: Cli,
+    address: Address,
+    type_: Annotated[str, typer.Option("--type", metavar="TYPE", help="The message type.")],
+    evidence: Annotated[
+        str,
+        typer.Option(
+            "--evidence", metavar="TEXT", help="How the recipient asked for it again, for the audit trail."
+        ),
+    ],
+    consented_at: Annotated[
+        str,
+        typer.Option("--consented-at", metavar="TIME", help="When, in ISO 8601: after they unsubscribed."),
+    ],
+    tenant: OfTenant = None,
+) -> None:
+    """Take back an unsubscription because the recipient asked for the mail again. Other suppressions stay."""
+    body: Document = {
+        "tenant": tenant,
+        "address": address,
+        "type": type_,
+        "evidence": evidence,
+        "consented_at": consented_at,
+    }
+    body = {name: value for name, value in body.items() if value is not None}
+    found = await cli.api.post(path("suppressions", "resubscribe"), body)
+    cli.show_result(found, plain(found.get("detail")))
+
+
 async def _ask_ses(cli: Cli, body: Document) -> bool:
     """Whether SES is being asked. A key that may not ask sees what is known."""
     try:

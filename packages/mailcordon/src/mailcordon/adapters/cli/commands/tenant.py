@@ -280,6 +280,35 @@ async def topology(
 
 @command.remote(
     app,
+    "unsubscribe-host",
+    examples="""
+mailcordon tenant unsubscribe-host acme links.acme.example \\
+    --because "a name of its own"
+mailcordon tenant unsubscribe-host acme --shared --because "given up"
+""",
+)
+async def unsubscribe_host(
+    cli: Cli,
+    tenant: Tenant,
+    because: Because,
+    host: Annotated[
+        str | None,
+        typer.Argument(metavar="HOST", help="A host name whose HTTPS leads to the API. Default: none."),
+    ] = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Use the installation's host name again, instead of HOST.")
+    ] = False,
+) -> None:
+    """Give links to unsubscribe in a tenant's mail a host name of its own. It must lead to the API before new mail has it."""
+    if shared is (host is not None):
+        raise failures.usage(messages.one_of(options="HOST or --shared"))
+    body: Document = {"host": host, "because": because}
+    found = await cli.api.call("PUT", path("tenants", tenant, "unsubscribe-host"), body=body)
+    cli.show_result(found, plain(found.get("detail")))
+
+
+@command.remote(
+    app,
     "retire",
     examples="""
 mailcordon tenant retire acme --because "contract ended"

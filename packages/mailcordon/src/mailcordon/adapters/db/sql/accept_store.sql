@@ -6,7 +6,8 @@
 -- an unknown one none.
 select t.id as tenant, t.slug, coalesce(t.retiring_at, t.retired_at) is not null as tenant_retired, l.retiring_at is not null as retired,
        t.key as tenant_key, l.id as lane, l.turn, ty.name as type, l.class, r.path, r.share, r.ses_tenant, r.domain,
-       r.configuration_set, r.policy_version, l.expiry_ms, l.backlog_deliveries, l.backlog_bytes, l.backlog_age_ms
+       r.configuration_set, r.policy_version, l.expiry_ms, l.backlog_deliveries, l.backlog_bytes, l.backlog_age_ms,
+       (select h.host from unsubscribe_host h where h.tenant = t.id) as unsubscribe_host
   from tenant t
   left join lane l on l.tenant = t.id
   left join message_type ty on ty.id = l.type

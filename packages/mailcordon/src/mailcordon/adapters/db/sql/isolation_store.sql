@@ -43,3 +43,7 @@ select p.domain from shared_parent p
 select tenant is null as platform, types from api_key
  where (tenant is null or tenant = $1) and 'send' = any(scopes) and revoked_at is null and (expires_at is null or expires_at > now())
  limit 10000;
+
+-- name: unsubscribe_host
+-- What the tenant's links to unsubscribe begin with, if it has a name of its own.
+select host from unsubscribe_host where tenant = $1;

@@ -131,7 +131,8 @@ update turn t set next_at = now_us() from sleeping s where t.id = s.id returning
 
 -- name: lane_routes
 -- What a dispatcher needs to send for a lane. A lane with two paths has two rows.
-select l.id as lane, l.turn, l.tenant, t.key as tenant_key, ty.name as type, l.class, r.ses_tenant, r.configuration_set, r.domain, r.path
+select l.id as lane, l.turn, l.tenant, t.key as tenant_key, ty.name as type, l.class, r.ses_tenant, r.configuration_set, r.domain, r.path,
+       (select h.host from unsubscribe_host h where h.tenant = l.tenant) as unsubscribe_host
   from lane l join tenant t on t.id = l.tenant join message_type ty on ty.id = l.type join route r on r.lane = l.id
  where l.id = any ($1::int[]) order by l.id, r.share;
 

@@ -1,6 +1,6 @@
 -- Keys of links to unsubscribe.
 
--- name: keys
+-- name: all_keys
 -- All of them: a link never expires.
 select number, secret from unsubscribe_key order by number;
 
