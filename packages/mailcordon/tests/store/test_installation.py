@@ -128,7 +128,7 @@ async def test_rotating_secret_keys_rewrites_every_stored_secret_with_the_first(
     before = await load_installation(conn, [old])
     stored = await installation.stored_secrets(conn, [new, old])
     assert stored.by_first_key == ()
-    assert stored.by_other_keys == ("mac_key", "former_mac_key", "hash_key")
+    assert stored.by_other_keys == ("mac_key", "former_mac_key", "hash_key", "unsubscribe_key")
     with pytest.raises(SecretsUnreadable):
         await installation.reencrypt(conn, [new], actor="ann")
     await installation.reencrypt(conn, [new, old], actor="ann")
