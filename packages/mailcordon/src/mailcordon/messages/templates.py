@@ -195,3 +195,15 @@ def unknown(reference: str, tenant: str | None) -> str:
         else f"neither {tenant} nor the platform has a template"
     )
     return f"{whose} {reference}, or it is retired"
+
+
+@example()
+def too_many_wait() -> str:
+    """A tenant has too many messages waiting that are made from templates (429)."""
+    return "too many messages of yours wait for their template to be rendered; send more slowly"
+
+
+@example()
+def nothing_renders() -> str:
+    """Templates cannot be rendered at the moment: too many messages wait, or the process that renders ended (503)."""
+    return "templates cannot be rendered at the moment; try again in a second. Nothing was accepted"

@@ -36,22 +36,22 @@ class Template:
         """`html` is the source of the HTML: the version's own, or what its MJML became."""
         sources = {"subject.txt": source.subject, "text.txt": source.text, "html.html": html, **source.parts}
         self._mjml = source.mjml
-        self._has = {name for name, text in sources.items() if text is not None}
-        self._environment = _environment("strict")
-        self._lenient = _environment("semi_strict")  #: finds the place where a null is printed
-        for name, text in sources.items():
-            if text is None:
-                continue
-            for environment in (self._environment, self._lenient):
-                try:
-                    environment.add_template(name, text)
-                except minijinja.TemplateError as error:
-                    raise self._fault(error, name) from None
+        self._sources = {name: text for name, text in sources.items() if text is not None}
+        self._environment = self._loaded("strict")
+
+    def _loaded(self, undefined: str) -> minijinja.Environment:
+        environment = _environment(undefined)
+        for name, text in self._sources.items():
+            try:
+                environment.add_template(name, text)
+            except minijinja.TemplateError as error:
+                raise self._fault(error, name) from None
+        return environment
 
     def variables(self) -> set[str]:
         """The names that the data must have, unless the template asks whether they are there."""
         found: set[str] = set()
-        for name in self._has:
+        for name in self._sources:
             found |= self._environment.undeclared_variables_in_template(name)
         return found - {"range", "dict", "namespace"}
 
@@ -62,7 +62,7 @@ class Template:
         return subject, text, html
 
     def _part(self, name: str, data: Mapping[str, Any]) -> str | None:
-        if name not in self._has:
+        if name not in self._sources:
             return None
         try:
             return self._environment.render_template(name, **data)
@@ -76,7 +76,7 @@ class Template:
     def _null(self, name: str, data: Mapping[str, Any]) -> RenderingFault:
         """Without its nulls the data has no value where one was printed, and this error has a place."""
         try:
-            self._lenient.render_template(name, **_without_nulls(dict(data)))
+            self._loaded("semi_strict").render_template(name, **_without_nulls(dict(data)))
         except minijinja.TemplateError as error:
             return self._fault(error, name)
         except Exception:  # noqa: S110 - the template printed another null: the fault has no place then
