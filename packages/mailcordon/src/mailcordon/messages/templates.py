@@ -207,3 +207,29 @@ def too_many_wait() -> str:
 def nothing_renders() -> str:
     """Templates cannot be rendered at the moment: too many messages wait, or the process that renders ended (503)."""
     return "templates cannot be rendered at the moment; try again in a second. Nothing was accepted"
+
+
+@example("x7ab2k9m")
+def key_is_narrow(prefix: str) -> str:
+    """A key that may send some message types only tries to change a template, which mail of other types may use."""
+    return f"the key {prefix} may send some message types only, and a template may be used by others; use a key without types"
+
+
+@example(1000)
+def too_many_versions(most: int) -> str:
+    """A template has as many versions as it may have."""
+    return f"a template has at most {most:,} versions; store it under another name"
+
+
+@example(1000)
+def too_many_templates(most: int) -> str:
+    """A tenant, or the platform, has as many templates as it may have."""
+    return (
+        f"one owner has at most {most:,} templates, retired ones included; store a new version of one of them"
+    )
+
+
+@example(104_857_600)
+def too_much_kept(most: int) -> str:
+    """The templates of a tenant, or of the platform, are as large as they may be."""
+    return f"all versions of all templates of one owner have at most {most:,} bytes together"

@@ -1,0 +1,143 @@
+"""Stores templates: who may, within which bounds, and with an entry in the audit trail. A version is never changed."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mailcordon.core import text
+from mailcordon.core.errors import Fault, Forbidden, Invalid, NotFound, parse_field
+from mailcordon.core.principal import ADMIN, SEND, Principal
+from mailcordon.core.template import Source, Version, check_name, check_source
+from mailcordon.messages import templates
+
+NO_TEMPLATE = "no-such-template"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A version without its sources."""
+
+    id: int  #: of the template
+    name: str
+    owner: str | None  #: slug; None: the platform
+    version: int
+    latest: int
+    dialect: str
+    bytes: int
+    made_at: int  #: milliseconds since 1970
+    made_by: str
+    because: str | None
+    retired_at: int | None
+    retired_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown(Summary):
+    source: Source = field(repr=False)
+    compiled: str | None = field(repr=False)
+
+    def as_version(self) -> Version:
+        """To be rendered."""
+        return Version(
+            id=self.id, name=self.name, version=self.version, source=self.source, compiled=self.compiled
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whose templates a request is about."""
+
+    tenant: int | None  #: None: the platform's
+    slug: str | None
+    as_tenant: bool = False  #: the request comes with the tenant's own key
+
+
+class TemplateStore(Protocol):
+    async def put(
+        self,
+        owner: Owner,
+        name: str,
+        source: Source,
+        compiled: str | None,
+        *,
+        actor: str,
+        because: str | None,
+    ) -> tuple[int, bool]:
+        """Returns the version, and whether it is new: the same sources as the newest are no new version. Raises Invalid."""
+        ...
+
+    async def retire(self, owner: Owner, name: str, *, actor: str, because: str | None) -> bool: ...
+
+    async def shown(self, owner: Owner, name: str, version: int | None) -> Shown | None:
+        """Of the tenant itself, or else of the platform."""
+        ...
+
+    async def page(self, owner: Owner, *, after: int, limit: int) -> list[Summary]:
+        """The newest version of each, the platform's too."""
+        ...
+
+    async def versions(self, owner: Owner, name: str, *, before: int, limit: int) -> list[Summary]: ...
+
+
+class Compiler(Protocol):
+    async def compile(self, owner: str, source: Source) -> str | None:
+        """Raises Invalid with the place of what is not well-formed."""
+        ...
+
+
+class Templates:
+    def __init__(self, store: TemplateStore, compiler: Compiler) -> None:
+        self._store = store
+        self._compiler = compiler
+
+    async def put(
+        self, principal: Principal, owner: Owner, name: str, source: Source, *, because: str | None
+    ) -> tuple[Shown, bool]:
+        """The version, and whether it is new. Raises Forbidden and Invalid."""
+        require_writer(principal, owner)
+        parse_field("name", check_name, name)
+        check_source(source)
+        compiled = await self._compiler.compile(owner.slug or "", source)
+        version, made = await self._store.put(
+            owner, name, source, compiled, actor=principal.actor, because=because
+        )
+        return await self.get(owner, name, version), made
+
+    async def retire(self, principal: Principal, owner: Owner, name: str, *, because: str | None) -> None:
+        """Raises Forbidden and NotFound."""
+        require_writer(principal, owner)
+        if not await self._store.retire(owner, name, actor=principal.actor, because=because):
+            raise _unknown(name, None, owner)
+
+    async def get(self, owner: Owner, name: str, version: int | None) -> Shown:
+        """Raises NotFound."""
+        found = await self._store.shown(owner, name, version)
+        if found is None:
+            raise _unknown(name, version, owner)
+        return found
+
+    async def page(self, owner: Owner, *, after: int, limit: int) -> list[Summary]:
+        return await self._store.page(owner, after=after, limit=limit)
+
+    async def versions(self, owner: Owner, name: str, *, before: int, limit: int) -> list[Summary]:
+        return await self._store.versions(owner, name, before=before, limit=limit)
+
+
+def require_writer(principal: Principal, owner: Owner) -> None:
+    """Whoever may send all of a tenant's mail may change its templates: both decide what its mail says. Raises Forbidden."""
+    if owner.tenant is None:
+        principal.require_platform()
+        principal.require(ADMIN)
+        return
+    principal.require(SEND)
+    if principal.types is not None:
+        raise Forbidden(templates.key_is_narrow(principal.prefix), code="type-not-allowed")
+
+
+def bound(field_: str, problem: str) -> Invalid:
+    """An owner has as much as one may."""
+    return Invalid(Fault(field_, problem, "too-many"))
+
+
+def _unknown(name: str, version: int | None, owner: Owner) -> NotFound:
+    shown = text.harmless(name, 64) + ("" if version is None else f"@{version}")
+    return NotFound(templates.unknown(shown, owner.slug), code=NO_TEMPLATE)
