@@ -2,9 +2,9 @@
 
 import pytest
 
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.core.template import JINJA, Source
 from mailcordon.send.rendering import engine
-from mailcordon.send.rendering.fault import RenderingFault
 
 MJML = """<mjml><mj-body><mj-section><mj-column>
 <mj-text>Dear {{ name }}</mj-text>

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from mailcordon.send.rendering.fault import RenderingFault
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.send.rendering.ses import render_ses
 from seslocal.rendering import parser, renderer, scanner
 

@@ -35,6 +35,7 @@ from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
+from mailcordon.adapters.db.template_store import TemplateLookup, TemplateStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unsubscribe_keys import TokenReader
@@ -52,6 +53,7 @@ from mailcordon.adapters.http import providers as provider_routes
 from mailcordon.adapters.http import search as search_routes
 from mailcordon.adapters.http import status as status_routes
 from mailcordon.adapters.http import suppressions as suppression_routes
+from mailcordon.adapters.http import templates as template_routes
 from mailcordon.adapters.http import ungoverned as ungoverned_routes
 from mailcordon.adapters.http import unsubscribe_hosts as unsubscribe_host_routes
 from mailcordon.adapters.http import why as why_routes
@@ -60,6 +62,7 @@ from mailcordon.adapters.http.search import SearchServices
 from mailcordon.adapters.http.ses_door.endpoint import SesDoor
 from mailcordon.adapters.http.unsubscribe import Unsubscribe
 from mailcordon.adapters.http.why import WhyServices
+from mailcordon.adapters.rendering.process import RenderingProcess
 from mailcordon.adapters.ses import envelopes
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
@@ -87,6 +90,7 @@ from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.providers import Providers
+from mailcordon.control.templates import Templates
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.ungoverned import Ungoverned
 from mailcordon.core.clock import boot_time
@@ -98,6 +102,7 @@ from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.file_replay import FileReplay
 from mailcordon.send.accept import Accept
+from mailcordon.send.templates import Rendering
 
 _HEALTH_SECONDS = 1.0
 _PAGES_AT_ONCE = 4  #: of links to unsubscribe
@@ -148,6 +153,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         # The thread that parses large messages gives way to the event loop after 0.5 ms, not after 5.
         sys.setswitchinterval(0.0005)
+        renderer = await stack.enter_async_context(RenderingProcess().running())
         endpoint = MessageEndpoint(
             accept=accept,
             keys=cache,
@@ -157,6 +163,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             buckets=Buckets(config.key_rates, config.tenant_rates, door_facts.refuse),
             reads=Reads(config.reads, door_facts.refuse),
             region=config.region,
+            rendering=Rendering(TemplateLookup(pools["control"]), renderer),
         )
         replays = ObserveStore(config.login_url("observe"))
         stack.push_async_callback(replays.close)
@@ -258,6 +265,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             ),
             *unsubscribe_host_routes.routes(ControlReader(*read_as), PostgresUnsubscribes(pools["control"])),
             *provider_routes.routes(Providers(ProviderStore(pools["control"]))),
+            *template_routes.routes(
+                template_routes.TemplateServices(
+                    reads=controlled.reads,
+                    templates=Templates(TemplateStore(pools["control"], readers["reader"]), renderer),
+                )
+            ),
         ]
         health = _Health(pools["control"]).check
         events, event_totals = await stack.enter_async_context(

@@ -6,7 +6,8 @@ from typing import Protocol
 from mailcordon.core import text
 from mailcordon.core.errors import Fault, Forbidden, Invalid, NotFound, parse_field
 from mailcordon.core.principal import ADMIN, SEND, Principal
-from mailcordon.core.template import Source, Version, check_name, check_source
+from mailcordon.core.rendering_fault import RenderingFault
+from mailcordon.core.template import Rendered, Source, Version, check_data, check_name, check_source
 from mailcordon.messages import templates
 
 NO_TEMPLATE = "no-such-template"
@@ -78,16 +79,20 @@ class TemplateStore(Protocol):
     async def versions(self, owner: Owner, name: str, *, before: int, limit: int) -> list[Summary]: ...
 
 
-class Compiler(Protocol):
+class Renderer(Protocol):
+    """Raises RenderingFault, TooMuch and Unavailable."""
+
     async def compile(self, owner: str, source: Source) -> str | None:
-        """Raises Invalid with the place of what is not well-formed."""
+        """The HTML that MJML becomes, None without MJML."""
         ...
+
+    async def render(self, owner: str, version: Version, data: bytes, *, keep: bool = True) -> Rendered: ...
 
 
 class Templates:
-    def __init__(self, store: TemplateStore, compiler: Compiler) -> None:
+    def __init__(self, store: TemplateStore, renderer: Renderer) -> None:
         self._store = store
-        self._compiler = compiler
+        self._renderer = renderer
 
     async def put(
         self, principal: Principal, owner: Owner, name: str, source: Source, *, because: str | None
@@ -95,12 +100,37 @@ class Templates:
         """The version, and whether it is new. Raises Forbidden and Invalid."""
         require_writer(principal, owner)
         parse_field("name", check_name, name)
-        check_source(source)
-        compiled = await self._compiler.compile(owner.slug or "", source)
+        compiled = await self._compiled(owner, name, source)
         version, made = await self._store.put(
             owner, name, source, compiled, actor=principal.actor, because=because
         )
         return await self.get(owner, name, version), made
+
+    async def _compiled(self, owner: Owner, name: str, source: Source) -> str | None:
+        check_source(source)
+        try:
+            return await self._renderer.compile(owner.slug or "", source)
+        except RenderingFault as fault:
+            raise _refused(fault, name) from None
+
+    async def preview(
+        self, owner: Owner, name: str, given: int | Source | None, data: bytes
+    ) -> tuple[Rendered, str]:
+        """What a version, the newest one, or these sources make of `data`, a JSON object; and how they are named.
+
+        Raises Invalid and NotFound."""
+        check_data(data)
+        if isinstance(given, Source):
+            parse_field("name", check_name, name)
+            compiled = await self._compiled(owner, name, given)
+            version, named = Version(id=0, name=name, version=0, source=given, compiled=compiled), name
+        else:
+            version = (await self.get(owner, name, given)).as_version()
+            named = version.label
+        try:
+            return await self._renderer.render(owner.slug or "", version, data, keep=version.id > 0), named
+        except RenderingFault as fault:
+            raise _refused(fault, named) from None
 
     async def retire(self, principal: Principal, owner: Owner, name: str, *, because: str | None) -> None:
         """Raises Forbidden and NotFound."""
@@ -136,6 +166,10 @@ def require_writer(principal: Principal, owner: Owner) -> None:
 def bound(field_: str, problem: str) -> Invalid:
     """An owner has as much as one may."""
     return Invalid(Fault(field_, problem, "too-many"))
+
+
+def _refused(fault: RenderingFault, named: str) -> Invalid:
+    return Invalid(Fault(fault.part, fault.sentence(named), "rendering"))
 
 
 def _unknown(name: str, version: int | None, owner: Owner) -> NotFound:

@@ -137,3 +137,11 @@ def check_source(source: Source) -> None:
         faults.append(Fault("html", templates.source_too_large(MOST_SOURCE), "too-large"))
     if faults:
         raise Invalid(*faults)
+
+
+def check_data(data: bytes, field: str = "data") -> None:
+    """Raises Invalid for what is no JSON object or too large. Whether it is JSON at all was checked before."""
+    if len(data) > MOST_DATA:
+        raise Invalid(Fault(field, templates.data_too_large(MOST_DATA), "too-large"))
+    if not data.lstrip().startswith(b"{"):
+        raise Invalid(Fault(field, templates.data_no_object()))

@@ -4,25 +4,32 @@ next batch. There is no other way from a door to the queue."""
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from mailcordon.core.errors import Unavailable
+from mailcordon.core.errors import Fault, Invalid, Unavailable
 from mailcordon.core.principal import SEND, Principal
+from mailcordon.core.template import Rendered
 from mailcordon.door.buckets import Buckets
 from mailcordon.messages import keys as key_messages
+from mailcordon.messages import templates
 from mailcordon.send.accept import Accept
 from mailcordon.send.accept_item import LARGE, Accepted, Repeated
 from mailcordon.send.submission import Submission
+from mailcordon.send.templates import Rendering, Unrendered
 
-#: Reads what a caller handed in. Returns the tenant and the checked message; raises MailcordonError.
-Parse = Callable[[], tuple[str, Submission]]
+#: Reads what a caller handed in. Returns the tenant, and the checked message or what it is made of; raises MailcordonError.
+Parse = Callable[[], tuple[str, Submission | Unrendered]]
+
+_RENDER_SECONDS = 15.0  #: that the thread of large messages waits for a template
 
 
 class Intake:
-    """One per process, shared by its doors."""
+    """One per process, shared by its doors. Without `rendering` a message with a template is refused."""
 
-    def __init__(self, accept: Accept, buckets: Buckets) -> None:
+    def __init__(self, accept: Accept, buckets: Buckets, rendering: Rendering | None = None) -> None:
         self.accept = accept
         self.buckets = buckets
+        self.rendering = rendering
 
     def take(
         self,
@@ -53,6 +60,8 @@ class Intake:
         principal.require_type(checked.type)
         if principal.tenant_slug is None:
             self.buckets.message_of_tenant(slug, size, now)
+        if isinstance(checked, Unrendered):
+            return asyncio.ensure_future(self._take_unrendered(principal, slug, checked, key, again))
         return self.accept.enqueue(
             slug,
             checked,
@@ -60,6 +69,36 @@ class Intake:
             key=key,
             still_allowed=_still_allowed(again, principal, checked.type),
         )
+
+    async def _take_unrendered(
+        self,
+        principal: Principal,
+        slug: str,
+        message: Unrendered,
+        key: str | None,
+        again: Callable[[], Awaitable[Principal]],
+    ) -> Accepted | Repeated:
+        made = await self._made(slug, message)
+        allowed = _still_allowed(again, principal, message.type)
+        if made.size > LARGE:
+            return await self.accept.enqueue_large(
+                slug,
+                made.size,
+                lambda: (slug, made.finish()),
+                admit=lambda slug: None,  # it was, before it was rendered
+                api_key=principal.key_id,
+                key=key,
+                still_allowed=allowed,
+            )
+        return await self.accept.enqueue(
+            slug, made.finish(), api_key=principal.key_id, key=key, still_allowed=allowed
+        )
+
+    async def _made(self, slug: str, message: Unrendered) -> "_Made":
+        if self.rendering is None:
+            raise Invalid(Fault("template", templates.no_renderer()))
+        content, label = await self.rendering.render(slug, message)
+        return _Made(message, content, label)
 
     def _take_large(
         self,
@@ -73,9 +112,18 @@ class Intake:
             if principal.tenant_slug is None:
                 self.buckets.message_of_tenant(slug, size, time.monotonic())
 
+        loop = asyncio.get_running_loop()
+
         def allowed() -> tuple[str, Submission]:
             slug, checked = parse()
             principal.require_type(checked.type)
+            if isinstance(checked, Unrendered):
+                made = asyncio.run_coroutine_threadsafe(self._made(slug, checked), loop)
+                try:
+                    checked = made.result(_RENDER_SECONDS).finish()
+                except TimeoutError:
+                    made.cancel()
+                    raise Unavailable(templates.nothing_renders()) from None
             return slug, checked
 
         return self.accept.enqueue_large(
@@ -87,6 +135,21 @@ class Intake:
             key=key,
             still_allowed=_still_allowed(again, principal, None),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    message: Unrendered
+    content: Rendered
+    label: str | None
+
+    @property
+    def size(self) -> int:
+        """Characters."""
+        return len(self.content.text or "") + len(self.content.html or "")
+
+    def finish(self) -> Submission:
+        return self.message.finish(self.content, self.label)
 
 
 def _still_allowed(

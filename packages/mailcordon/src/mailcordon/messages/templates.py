@@ -80,6 +80,12 @@ def data_too_large(most: int) -> str:
     return f"the data of a template has at most {most:,} bytes of JSON; put what is large into an attachment or behind a link"
 
 
+@example()
+def data_no_object() -> str:
+    """The data for a template is no JSON object."""
+    return 'the data of a template is an object, as in {"name": "Kim"}'
+
+
 @example("receipt@3", "html", 12, "`user.name` is undefined", "user.name")
 @example("receipt@3", "html", 12, "unknown filter: filter center is unknown", None)
 @example("receipt@3", "mjml", None, "unexpected element in root template at position 6:13", None)
@@ -233,3 +239,21 @@ def too_many_templates(most: int) -> str:
 def too_much_kept(most: int) -> str:
     """The templates of a tenant, or of the platform, are as large as they may be."""
     return f"all versions of all templates of one owner have at most {most:,} bytes together"
+
+
+@example()
+def handed_in() -> str:
+    """The name, in a sentence about it, of a template that came with the message itself."""
+    return "of this message"
+
+
+@example()
+def no_renderer() -> str:
+    """A door that renders no templates is handed a message with one."""
+    return "this door takes no template; hand in subject, text and html"
+
+
+@example()
+def version_or_sources() -> str:
+    """A preview names a version and has sources of its own."""
+    return "a preview is of a version or of sources, not of both"

@@ -9,8 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from real_clients.programs import boto3_v2
-from real_clients.programs import building
+from real_clients.programs import boto3_v2, building
 
 
 def send(given: dict[str, Any]) -> None:

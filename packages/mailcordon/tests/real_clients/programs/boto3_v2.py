@@ -5,6 +5,7 @@ from email.utils import formataddr
 from typing import Any
 
 import boto3
+
 from real_clients.programs import building
 
 MOST_HEADER = 990  #: characters of a header in Simple content; SES's limit is 995

@@ -5,11 +5,12 @@ from email.mime.image import MIMEImage
 from email.utils import formataddr
 from typing import Any
 
-from real_clients.programs import building
 import django
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.test.utils import override_settings
+
+from real_clients.programs import building
 
 
 def _people(given: list[dict[str, str]]) -> list[str]:

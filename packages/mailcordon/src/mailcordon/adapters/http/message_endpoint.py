@@ -27,6 +27,7 @@ from mailcordon.messages import api
 from mailcordon.send import submission, view
 from mailcordon.send.accept import Accept
 from mailcordon.send.accept_item import LARGE, Accepted, Repeated
+from mailcordon.send.templates import Rendering, Unrendered
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 PATH = "/v1/messages"
@@ -56,10 +57,11 @@ class MessageEndpoint:
         buckets: Buckets | None = None,
         reads: Reads | None = None,
         region: str = "us-east-1",
+        rendering: Rendering | None = None,
     ) -> None:
         self.accept = accept
         self.buckets = buckets or Buckets(Rates(), TENANT_RATES, lambda limit: None)
-        self.intake = Intake(accept, self.buckets)
+        self.intake = Intake(accept, self.buckets, rendering)
         self.keys = keys
         self.reader = reader
         self.canceller = canceller
@@ -141,7 +143,7 @@ class MessageEndpoint:
             again=lambda: self.keys.authenticate(authorization),
         )
 
-    def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission]:
+    def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission | Unrendered]:
         """The tenant and the checked message. Raises MailcordonError."""
         if len(raw) > LARGE:
             body, text, html = large_message.read(raw)

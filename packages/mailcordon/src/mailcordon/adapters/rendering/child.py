@@ -15,9 +15,9 @@ from typing import BinaryIO
 import msgspec
 
 from mailcordon.adapters.rendering import wire
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.core.template import JINJA
 from mailcordon.send.rendering import engine
-from mailcordon.send.rendering.fault import RenderingFault
 
 CPU_SECONDS = 1.0  #: for a request
 MEMORY = 256 * 1024 * 1024  #: bytes beyond what the process has when it starts

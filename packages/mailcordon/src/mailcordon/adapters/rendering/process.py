@@ -17,10 +17,10 @@ import msgspec
 
 from mailcordon.adapters.rendering import child, wire
 from mailcordon.core.errors import TooMuch, Unavailable
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.core.template import MOST_OUTPUT, Rendered, Source, Version
 from mailcordon.core.turns import Bounds, Full, Turns
 from mailcordon.messages import templates
-from mailcordon.send.rendering.fault import RenderingFault
 
 BOUNDS = Bounds(items_each=500, items=2000, bytes_each=8 * 1024 * 1024, bytes=32 * 1024 * 1024)
 WAIT_SECONDS = 10.0  #: for an answer, on a machine that has no CPU to give

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from mailcordon.core import text as texts
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.core.template import JINJA, MOST_OUTPUT, Rendered, Source
 from mailcordon.messages import templates
 from mailcordon.send.rendering import jinja, mjml, plain_text, ses
-from mailcordon.send.rendering.fault import RenderingFault
 
 
 class Template(Protocol):

@@ -10,9 +10,9 @@ from typing import Any, Final, cast
 
 import minijinja
 
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.core.template import OWN_PARTS, Source
 from mailcordon.messages import templates
-from mailcordon.send.rendering.fault import RenderingFault
 
 FUEL: Final = 200_000  #: instructions of each of subject, text and HTML; minijinja counts long texts too
 #: Functions that show or keep what is no part of the data.

@@ -6,8 +6,8 @@ attributes and, around other elements, in `mj-raw`.
 
 import mrml
 
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.messages import templates
-from mailcordon.send.rendering.fault import RenderingFault
 
 
 def compile(source: str) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.core.template import MOST_OUTPUT, Rendered
 from mailcordon.messages import templates
 from mailcordon.send.rendering import ses_parser
-from mailcordon.send.rendering.fault import RenderingFault
 from mailcordon.send.rendering.ses_parser import MOST_DEPTH, Block, Inline, Lookup, Node, Partial, Path, Value
 
 MOST_STEPS: Final = 100_000  #: in subject, text and HTML together

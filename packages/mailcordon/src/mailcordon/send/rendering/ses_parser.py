@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.messages import templates
-from mailcordon.send.rendering.fault import RenderingFault
 
 MOST_DEPTH: Final = 64  #: of blocks, partials, parentheses and printed values inside each other
 BLOCKS: Final = ("if", "unless", "each", "with")
