@@ -309,3 +309,27 @@ async def test_a_signature_counts_only_with_the_secret_of_a_key_that_works_and_f
     await door.keys.revoke(door.made["again"][0], actor="test")
     assert (await door.refused("again", "send_email", **simple()))[0] == 403
     assert await door.world.count("message") == 2
+
+
+async def test_files_and_large_texts_arrive_as_they_were_given(door: Door) -> None:
+    files = [
+        {"FileName": "a.pdf", "RawContent": b"\x00\xff" * 100, "ContentType": "application/pdf"},
+        {
+            "FileName": "b.png",
+            "RawContent": b"p" * 300_000,
+            "ContentDisposition": "INLINE",
+            "ContentId": "pic",
+        },
+    ]
+    text = "Zeile äöü\n" * 60_000
+    body = {"Text": {"Data": text}, "Html": {"Data": '<img src="cid:pic">'}}
+    content = {"Simple": {"Subject": {"Data": "Files"}, "Body": body, "Attachments": files}}
+    sent = await door.call("acme", "send_email", **simple(Content=content))
+    size = await door.world.connection.fetchval(
+        "select bytes from message where id = $1", ses_door_ids.decode(sent["MessageId"])
+    )
+    assert size > len(text.encode()) + 400_000
+    bad = {**content["Simple"], "Attachments": [{"FileName": "a.exe", "RawContent": b"MZ"}]}
+    refused = await door.refused("acme", "send_email", **simple(Content={"Simple": bad}))
+    assert refused[:2] == (400, "BadRequestException")
+    assert "exe" in refused[2]

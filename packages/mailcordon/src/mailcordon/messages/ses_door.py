@@ -123,6 +123,18 @@ def raw_too_large(most: int) -> str:
     return f"A message of API v1 has {most // 1024 // 1024} MB at most. API v2 takes larger ones."
 
 
+@example()
+def too_many_members() -> str:
+    """A large request to the SES door is not one of a few long texts (400)."""
+    return "it has more than 1 MB beside its long texts"
+
+
+@example()
+def number_for_text() -> str:
+    """A request to the SES door has a number in the place of a text (400)."""
+    return "it has a number where a text belongs"
+
+
 @example("Content")
 def member_missing(name: str) -> str:
     """A required member of a request to the SES door is missing (400)."""

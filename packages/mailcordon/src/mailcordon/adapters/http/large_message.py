@@ -53,10 +53,10 @@ def read(raw: bytes) -> tuple[SendBody, Text | None, Text | None]:
 
 
 def _read_in_slices(raw: bytes) -> tuple[SendBody, Text | None, Text | None] | None:
-    cut = _cut(raw)
-    if cut is None:
+    found = cut(raw)
+    if found is None:
         return None
-    rest, strings = cut
+    rest, strings = found
     body = json_body.read_as(_cut_decoder, rest, message_shapes.is_flat)
     fields = (body.text, body.html)
     # A number may be the caller's own, and a long string may be something else than a text.
@@ -66,7 +66,7 @@ def _read_in_slices(raw: bytes) -> tuple[SendBody, Text | None, Text | None] | N
     return body, text, html
 
 
-def _cut(raw: bytes) -> tuple[bytes, dict[int, LongText]] | None:
+def cut(raw: bytes) -> tuple[bytes, dict[int, LongText]] | None:
     """The text with a number in the place of each long string, and these strings by number.
 
     Returns None if the text is too large without its long strings. Raises ValueError if a long string is not valid."""

@@ -238,13 +238,9 @@ class SesDoor:
         return v1.answer(request.operation, said) if request.v1 else answer(said)
 
 
-def _mail_of_v2(access: KnownAccess, raw: bytes) -> tuple[str, Submission]:
-    return v2.submission(access, v2.decoded(v2.MAIL, raw))
-
-
 #: What reads a mail, by API and operation.
 _MAIL: Mapping[tuple[bool, str], Callable[[KnownAccess, bytes], tuple[str, Submission]]] = {
-    (False, "SendEmail"): _mail_of_v2,
+    (False, "SendEmail"): v2.submission,
     (True, "SendEmail"): v1.submission,
     (True, "SendRawEmail"): v1.raw_submission,
 }

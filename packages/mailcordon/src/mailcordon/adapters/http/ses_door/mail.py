@@ -14,7 +14,9 @@ from mailcordon.control.access_keys import KnownAccess
 from mailcordon.core import text as texts
 from mailcordon.messages import ses_door as messages
 from mailcordon.send import raw_mail, submission
-from mailcordon.send.submission import Named, Submission, Text
+from mailcordon.send.attachments import Given
+from mailcordon.send.submission import Named, Submission
+from mailcordon.send.texts import Text
 
 MOST_TAGS = 20
 _TYPE = "type"
@@ -155,7 +157,8 @@ def simple(
     text: Text | None,
     html: Text | None,
     headers: Mapping[str, str],
-    attachments: Sequence[submission.Attachment] = (),
+    attachments: Sequence[Given] = (),
+    template: str | None = None,
 ) -> Submission:
     """A message that SES would make of its parts. Raises Invalid."""
     return submission.check(
@@ -173,4 +176,5 @@ def simple(
         list=None,
         attachments=attachments,
         tags=asked.tags,
+        template=template,
     )

@@ -4,25 +4,35 @@ Members that are not named here are left out of account, as SES does with member
 """
 
 import re
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import msgspec
 
+from mailcordon.adapters.http import large_message
 from mailcordon.adapters.http.ses_door import base64_text, mail
 from mailcordon.adapters.http.ses_door.errors import SesError, bad_request
 from mailcordon.control.access_keys import KnownAccess
 from mailcordon.core import text as texts
 from mailcordon.messages import ses_door as messages
+from mailcordon.send import attachments
+from mailcordon.send.accept_item import LARGE
 from mailcordon.send.submission import Submission
+from mailcordon.send.texts import LongText, Text
 
 T = TypeVar("T")
+_MOST_AT_ONCE = 8 * 1024 * 1024  #: bytes of JSON that is not made of long texts
 PATH = "/v2/email/"
 MAIL_PATH = b"/v2/email/outbound-emails"
 
 
+#: A text, or the number of a long one that was cut out of the JSON.
+Cut: TypeAlias = str | int
+
+
 class Part(msgspec.Struct, rename="pascal"):
-    data: str = ""
+    data: Cut = ""
 
 
 class Body(msgspec.Struct, rename="pascal"):
@@ -37,7 +47,7 @@ class Header(msgspec.Struct, rename="pascal"):
 
 class Attachment(msgspec.Struct, rename="pascal"):
     file_name: str
-    raw_content: str
+    raw_content: Cut
     content_disposition: str = "ATTACHMENT"
     content_type: str | None = None
     content_id: str | None = None
@@ -51,7 +61,7 @@ class Simple(msgspec.Struct, rename="pascal"):
 
 
 class Raw(msgspec.Struct, rename="pascal"):
-    data: str
+    data: Cut
 
 
 class Parts(msgspec.Struct, rename="pascal"):
@@ -66,7 +76,7 @@ class Template(msgspec.Struct, rename="pascal"):
     template_name: str | None = None
     template_arn: str | None = None
     template_content: Parts | None = None
-    template_data: str = ""
+    template_data: Cut = ""
     headers: list[Header] = []
     attachments: list[Attachment] = []
 
@@ -146,20 +156,54 @@ def decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
         raise SesError("SerializationException", problem) from None
 
 
-def submission(access: KnownAccess, call: MailCall) -> tuple[str, Submission]:
+def read(raw: bytes) -> "Read":
+    """A mail. Raises SesError.
+
+    A large one is read in slices, as large_message.py says."""
+    if len(raw) <= LARGE:
+        return Read(decoded(MAIL, raw), {})
+    try:
+        found = large_message.cut(raw)
+    except ValueError:
+        found = None
+    if found is not None:
+        return Read(decoded(MAIL, found[0]), found[1])
+    if len(raw) > _MOST_AT_ONCE:
+        raise SesError("SerializationException", messages.bad_request_body(messages.too_many_members()))
+    return Read(decoded(MAIL, raw), {})
+
+
+class Read(NamedTuple):
+    """A mail as it was asked for."""
+
+    call: MailCall
+    long: Mapping[int, LongText]  #: by the numbers that stand for them
+
+    def text(self, given: Cut) -> Text:
+        """Raises SesError for a number of the caller's own."""
+        if isinstance(given, str):
+            return given
+        found = self.long.get(given)
+        if found is None:
+            raise bad_request(messages.bad_request_body(messages.number_for_text()))
+        return found
+
+    def part(self, given: Part | None) -> Text | None:
+        return None if given is None else self.text(given.data)
+
+
+def submission(access: KnownAccess, raw: bytes) -> tuple[str, Submission]:
     """Raises SesError or MailcordonError."""
-    if call.list_management_options is not None:
-        raise bad_request(messages.member_not_taken("ListManagementOptions"))
-    if call.configuration_overrides is not None:
-        raise bad_request(messages.member_not_taken("ConfigurationOverrides"))
+    read_ = read(raw)
+    call = read_.call
+    check(call)
     content = call.content
-    if (content.simple is not None) + (content.raw is not None) + (content.template is not None) != 1:
-        raise bad_request(messages.one_of_members(["Simple", "Raw", "Template"]))
+    to = call.destination
     if content.raw is not None:
-        to = call.destination
+        text = read_.text(content.raw.data)
         return mail.raw(
             access,
-            base64_text.decoded([content.raw.data], "Content.Raw.Data"),
+            base64_text.decoded(text if isinstance(text, LongText) else [text], "Content.Raw.Data"),
             tenant=call.tenant_name,
             set_name=call.configuration_set_name,
             tags=[(one.name, one.value) for one in call.email_tags] or None,
@@ -171,17 +215,69 @@ def submission(access: KnownAccess, call: MailCall) -> tuple[str, Submission]:
         )
     given = content.simple
     if given is None:
-        raise bad_request(messages.member_not_taken("Content"))
+        raise bad_request(messages.one_of_members(["Simple", "Raw"]))
+    subject = given.subject.data
+    return submitted(
+        access,
+        call,
+        to,
+        parts=(
+            subject if isinstance(subject, str) else "",
+            read_.part(given.body.text),
+            read_.part(given.body.html),
+        ),
+        headers=given.headers,
+        attachments=files(read_, given.attachments),
+    )
+
+
+def check(call: MailCall) -> None:
+    """What can be refused before the content is looked at. Raises SesError."""
+    if call.list_management_options is not None:
+        raise bad_request(messages.member_not_taken("ListManagementOptions"))
+    if call.configuration_overrides is not None:
+        raise bad_request(messages.member_not_taken("ConfigurationOverrides"))
+    content = call.content
+    if (content.simple is not None) + (content.raw is not None) + (content.template is not None) != 1:
+        raise bad_request(messages.one_of_members(["Simple", "Raw", "Template"]))
+
+
+def files(read_: Read, given: Sequence[Attachment]) -> list[attachments.Given]:
+    """Attachments as every door takes them. SES's own encodings are left out of account: a file arrives as it is."""
+    return [
+        attachments.Given(
+            one.file_name,
+            read_.text(one.raw_content),
+            one.content_type,
+            one.content_id,
+            one.content_disposition.lower(),
+        )
+        for one in given
+    ]
+
+
+def submitted(
+    access: KnownAccess,
+    call: MailCall,
+    to: Destination | None,
+    *,
+    parts: tuple[str, Text | None, Text | None],
+    headers: Sequence[Header],
+    attachments: Sequence[attachments.Given] = (),
+    tags: Sequence[Tag] | None = None,
+    template: str | None = None,
+) -> tuple[str, Submission]:
+    """Tenant and message of subject, text and HTML. Raises SesError or MailcordonError."""
     asked = mail.asked(
         access,
         tenant=call.tenant_name,
         set_name=call.configuration_set_name,
-        tags=[(one.name, one.value) for one in call.email_tags],
+        tags=[(one.name, one.value) for one in (call.email_tags if tags is None else tags)],
     )
     if call.from_email_address is None:
         raise bad_request(messages.member_missing("FromEmailAddress"))
-    to = call.destination or Destination()
-    text, html = given.body.text, given.body.html
+    to = to or Destination()
+    subject, text, html = parts
     return asked.tenant, mail.simple(
         asked,
         sender=call.from_email_address,
@@ -189,8 +285,10 @@ def submission(access: KnownAccess, call: MailCall) -> tuple[str, Submission]:
         cc=to.cc_addresses,
         bcc=to.bcc_addresses,
         reply_to=call.reply_to_addresses,
-        subject=given.subject.data,
-        text=None if text is None else text.data,
-        html=None if html is None else html.data,
-        headers=mail.headers((one.name, one.value) for one in given.headers) if given.headers else {},
+        subject=subject,
+        text=text,
+        html=html,
+        headers=mail.headers((one.name, one.value) for one in headers) if headers else {},
+        attachments=attachments,
+        template=template,
     )
