@@ -122,6 +122,7 @@ async def test_accept_writes_what_its_slow_path_writes(
             "acme",
             entry.route,
             campaign="spring" if n else None,
+            tags='{"order": "17"}' if n else None,
             content=compose.content(make_submission()),
             deliveries=tuple(
                 NewDelivery(
@@ -220,8 +221,8 @@ async def test_hot_statements_look_rows_up_by_key(
             pinned, _ACCEPT.accept,
             ", ".join(["bigint", "text", "text", "text", "bytea", "text", "text", "bytea", "text", "text", "text[]",
                        "int[]", "int[]", "int[]", "text[]", "text[]", "text[]", "text[]", "int[]", "bigint[]", "bigint[]",
-                       "text", "text", "bytea[]", "text", "bytea[]", "int", "int[]"]),
-            1, *["{}"] * 3, "", *["{}"] * 2, "", *["{}"] * 18, 1, "{}",
+                       "text", "text", "bytea[]", "text", "bytea[]", "int", "int[]", "text[]"]),
+            1, *["{}"] * 3, "", *["{}"] * 2, "", *["{}"] * 18, 1, "{}", "{}",
         ),
     }  # fmt: skip
     for name, text in shown.items():

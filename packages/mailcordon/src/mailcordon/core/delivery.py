@@ -42,7 +42,7 @@ class Why(IntEnum):
     RETRY = 1
     UNKNOWN = 2
     HELD = 3  #: by a hold on its campaign, list or mailbox provider
-    SCHEDULED = 4  #: reserved
+    SCHEDULED = 4  #: its time has not come
     CAPPED = 5  #: reserved: by mailbox provider
 
 

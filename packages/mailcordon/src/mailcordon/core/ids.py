@@ -1,7 +1,8 @@
 """Time-ordered ids of 63 bits: 41 of milliseconds since 2026, 7 of node, 9 of counter, 6 of recipient.
 
 A message's id has recipient 0; its deliveries are id + 1 to id + 50. So a delivery's id gives its message, its day (and
-partition) and its age, and "expired" is a comparison of two integers. The public form is opaque text.
+partition) and its age, and "expired" is a comparison of two integers. The time is that of the acceptance; of mail that is
+scheduled, the time it is scheduled for. The public form is opaque text.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from mailcordon.messages import api
 EPOCH_MS = 1_767_225_600_000  #: 2026-01-01T00:00:00Z in milliseconds since 1970
 MAX_RECIPIENTS = 50  #: per message; SES's limit (ses.md 3.3)
 NODES = 128
+SCHEDULED_NODE = 127  #: of mail that is scheduled, from any process; processes lease the others
 
 _TIME_SHIFT = 22
 _NODE_SHIFT = 15
@@ -35,8 +37,16 @@ def first_of(ms: int) -> int:
 
 
 def ms_of(id: int) -> int:
-    """When the message was accepted, in milliseconds since 1970."""
+    """When the message was accepted, or what time it is scheduled for, in milliseconds since 1970."""
     return (id >> _TIME_SHIFT) + EPOCH_MS
+
+
+def scheduled(ms: int, place: int) -> int:
+    """The id of a message for a time (milliseconds since 1970): of the second that begins then.
+
+    `place` counts such messages, in all processes: 512,000 of one second that follow each other have different ids."""
+    place, counter = divmod(place, _COUNTERS)
+    return first_of(ms + place % 1000) | SCHEDULED_NODE << _NODE_SHIFT | counter << _COUNTER_SHIFT
 
 
 def message_of(delivery: int) -> int:

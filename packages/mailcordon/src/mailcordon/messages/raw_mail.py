@@ -1,4 +1,4 @@
-"""Why a whole MIME message, as an app hands it in, is refused at a door.
+"""Why a whole MIME message, a time to send at or an app's own tag is refused at a door.
 
 A problem with one header is a phrase that follows its name: `raw.From: must have exactly one address`.
 """
@@ -129,3 +129,42 @@ def boundary_not_found(boundary: str) -> str:
     return (
         f"the parts of a multipart message must be between lines --{boundary}, the last of which ends in --"
     )
+
+
+# A later time, and tags -------------------------------------------------------------------------------------------------
+
+
+@example()
+def not_a_time() -> str:
+    """`send_at` of a message is no time."""
+    return "must be a time in ISO 8601 with its distance from UTC, as in 2026-12-01T09:00:00Z"
+
+
+@example()
+def send_at_is_over() -> str:
+    """`send_at` of a message is in the past."""
+    return "is in the past; leave it out to send at once"
+
+
+@example(30)
+def send_at_too_far(days: int) -> str:
+    """`send_at` of a message is too far ahead."""
+    return f"must be at most {days} days ahead"
+
+
+@example(20)
+def too_many_tags(most: int) -> str:
+    """A message has too many tags of the app's own."""
+    return f"must be at most {most} tags"
+
+
+@example()
+def bad_tag_key() -> str:
+    """The key of a tag of the app's own has other characters than it may have."""
+    return "a key must be 1 to 64 letters, digits, _ and -"
+
+
+@example(256)
+def bad_tag_value(longest: int) -> str:
+    """The value of a tag of the app's own is empty, too long, or has characters that are not printable."""
+    return f"must be 1 to {longest} printable characters"

@@ -14,7 +14,7 @@ from mailcordon.core import address, provider, reserved_domains
 from mailcordon.core.errors import TooMuch, Unavailable
 from mailcordon.core.turns import Full, Turns
 from mailcordon.messages import api, mail
-from mailcordon.send import compose
+from mailcordon.send import compose, own_tags
 from mailcordon.send.accept_item import LARGE, Accepted, Item, Recipient, Repeated, fail
 from mailcordon.send.committer import Committer
 from mailcordon.send.facts import AcceptFacts
@@ -233,4 +233,6 @@ def _digest(slug: str, submission: Submission, content: bytes, recipients: Seque
     parts = (slug, submission.type, submission.campaign or "", submission.list or "", *addresses)
     digest = hashlib.blake2b(content, digest_size=16)  # a copy of a large one would cost as much
     digest.update(b"\0" + "\0".join(parts).encode())
+    if submission.tags or submission.send_at is not None:
+        digest.update(f"\0{own_tags.encode(submission.tags)}\0{submission.send_at}".encode())
     return digest.digest()

@@ -30,6 +30,7 @@ class Accepted(NamedTuple):
     tenant: str
     type: str
     deliveries: tuple[AcceptedDelivery, ...]
+    removed: tuple[str, ...] = ()  #: names of headers that were taken out of a whole MIME message
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Repeated:
     """The idempotency key was used before with the same body; `message` is the message it created."""
 
     message: int
+    removed: tuple[str, ...] = ()  #: as in `Accepted`
 
 
 #: Address, hash, provider, and why no mail can be delivered to its domain.
@@ -86,12 +88,14 @@ def answer_repeat(repeat: Item, original: Item) -> None:
         repeat.done.set_exception(_another_body())
     else:
         answer = original.done.result()
-        repeat.done.set_result(Repeated(answer.id) if isinstance(answer, Accepted) else answer)
+        repeat.done.set_result(
+            Repeated(answer.id, answer.removed) if isinstance(answer, Accepted) else answer
+        )
 
 
 def answer_replay(item: Item, replay: Replay) -> None:
     if replay.same_body:
-        item.done.set_result(Repeated(replay.message))
+        item.done.set_result(Repeated(replay.message, item.submission.removed))
     else:
         item.done.set_exception(_another_body())
 

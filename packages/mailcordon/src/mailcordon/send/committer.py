@@ -14,7 +14,7 @@ from mailcordon.core.errors import Invalid, MailcordonError, TooMuch, Unavailabl
 from mailcordon.core.route import Route
 from mailcordon.core.turns import Bounds, Full, Turns
 from mailcordon.messages import api, mail
-from mailcordon.send import decide, resolve
+from mailcordon.send import decide, own_tags, resolve, scheduling
 from mailcordon.send.accept_item import (
     LARGE,
     Accepted,
@@ -167,6 +167,8 @@ class Committer:
                     local=self._local,
                     links=self._links,
                 )
+                if item.submission.send_at is not None:
+                    scheduling.check(item.submission.send_at, self._now_ms())
                 found.append((item, entry))
             except Invalid as problem:
                 # The cache may be stale: the tenant or lane may exist by now. One look is enough for all that wait already:
@@ -179,11 +181,19 @@ class Committer:
                 else:
                     refused.append((item, lanes.tenant, problem))
         await self._refresh_backlogs({entry.route.lane.id for _, entry in found})
+        later = sum(item.submission.send_at is not None for item, _ in found)
+        places = iter(await self._store.places(later)) if later else iter(())
         out: list[tuple[Item, NewMessage]] = []
         for item, entry in found:
+            send_at = item.submission.send_at
             try:
                 self._check_backlog(item.slug, entry)
-                out.append((item, _message(item, entry.route, self._ids.next(self._now_ms()))))
+                id = (
+                    self._ids.next(self._now_ms())
+                    if send_at is None
+                    else ids.scheduled(send_at, next(places))
+                )
+                out.append((item, _message(item, entry.route, id)))
             except TooMuch as problem:
                 self._facts.full(entry.route.lane.id, str(problem), self._now_ms())
                 refused.append((item, entry.route.lane.tenant, problem))
@@ -274,7 +284,7 @@ class Committer:
             if replay := stored.replays.get(position):
                 answer_replay(item, replay)
             else:
-                item.done.set_result(_accepted(message, stored))
+                item.done.set_result(_accepted(item, message, stored))
 
 
 def _apart(batch: list[Item]) -> list[list[Item]]:
@@ -304,19 +314,28 @@ def _message(item: Item, route: Route, id: int) -> NewMessage:
         api_key=item.api_key,
         key=item.key,
         body=item.body,
+        tags=own_tags.encode(item.submission.tags),
+        send_at=item.submission.send_at,
+        scheduled=None if item.submission.send_at is None else scheduling.sentence(item.submission.send_at),
     )
 
 
-def _accepted(message: NewMessage, stored: Stored) -> Accepted:
+def _accepted(item: Item, message: NewMessage, stored: Stored) -> Accepted:
     lane, slug = message.route.lane, message.tenant_slug
     held = stored.held.get(lane.id)
     deliveries: list[AcceptedDelivery] = []
     for d in message.deliveries:
         hit = stored.suppressed.get(d.id)
         decision = decide.at_door(
-            decide.DoorFacts(d.undeliverable, hit.sentence(slug) if hit else None, held)
+            decide.DoorFacts(d.undeliverable, hit.sentence(slug) if hit else None, held, message.scheduled)
         )
         deliveries.append(
             AcceptedDelivery(d.id, d.address, decision.state, decision.reason, decision.sentence or None)
         )
-    return Accepted(id=message.id, tenant=slug, type=lane.type, deliveries=tuple(deliveries))
+    return Accepted(
+        id=message.id,
+        tenant=slug,
+        type=lane.type,
+        deliveries=tuple(deliveries),
+        removed=item.submission.removed,
+    )

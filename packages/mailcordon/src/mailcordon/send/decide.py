@@ -38,17 +38,21 @@ class DoorFacts(NamedTuple):
     undeliverable: Undeliverable | None  #: why no mail can be delivered to its domain
     suppressed: str | None  #: the sentence of the suppression that covers it
     held: Kept | None  #: the hold or stop that keeps its lane from sending
+    scheduled: str | None = None  #: the sentence of the time that it is for
 
 
 def at_door(facts: DoorFacts) -> Decision:
     """What a caller hears about one delivery of an accepted message.
 
-    An undeliverable or suppressed address is refused; a held or stopped lane keeps the mail (settled: each is a 202).
+    An undeliverable or suppressed address is refused; mail for a later time waits for it, whatever its lane may do now; a held or
+    stopped lane keeps the mail (settled: each is a 202).
     """
     if facts.undeliverable is not None:
         return Decision(State.REFUSED, Reason.UNDELIVERABLE_DOMAIN, facts.undeliverable.sentence)
     if facts.suppressed is not None:
         return Decision(State.REFUSED, Reason.SUPPRESSED, facts.suppressed)
+    if facts.scheduled is not None:
+        return Decision(State.WAITING, Reason.SCHEDULED, facts.scheduled)
     if facts.held is not None:
         return Decision(State.HELD, facts.held.reason, facts.held.sentence)
     return _READY

@@ -46,6 +46,9 @@ class NewMessage(NamedTuple):
     api_key: int
     key: bytes | None  #: digest of the idempotency key
     body: bytes  #: digest of the parsed body, compared when a key is repeated
+    tags: str | None = None  #: the app's own, as a JSON object
+    send_at: int | None = None  #: milliseconds since 1970; its deliveries wait until then
+    scheduled: str | None = None  #: with `send_at`, its sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,10 @@ class Moment(NamedTuple):
 
 class AcceptStore(Protocol):
     async def node(self) -> int: ...
+    async def places(self, number: int) -> Sequence[int]:
+        """Numbers that no process has had, for the ids of mail that is scheduled."""
+        ...
+
     async def lanes(self, slugs: Sequence[str]) -> Mapping[str, Lanes]:
         """Those of the tenants that exist, by slug."""
         ...

@@ -1,7 +1,7 @@
 """The state of each delivery of a message, its reason and its timeline, computed from the stored rows."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailcordon.core import health, ids
@@ -15,6 +15,7 @@ from mailcordon.core.provider import Provider
 from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import observing, reasons
+from mailcordon.send import scheduling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,14 @@ class MessageRow:
     campaign: str | None
     list: str | None
     observed: bool = False  #: it did not pass through us (docs/observe-only.md)
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])  #: the app's own
+    send_at: int | None = None  #: what time it is scheduled for, in milliseconds since 1970
+    scheduled_at: int | None = None  #: when scheduled mail was accepted
+
+    @property
+    def accepted_at(self) -> int:
+        """Milliseconds since 1970."""
+        return ids.ms_of(self.id) if self.scheduled_at is None else self.scheduled_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,8 +351,9 @@ def _timeline(
     first = observing.sent_by_others if message.observed else reasons.accepted
     entries = [
         TimelineEntry(
-            at=ids.ms_of(id), what=Reason.ACCEPTED, detail=first(message.type, message.tenant_slug)
+            at=message.accepted_at, what=Reason.ACCEPTED, detail=first(message.type, message.tenant_slug)
         ),
+        *_scheduled(message),
         *history,
         *_kept_entries(kept, {entry.detail for entry in history}, _left(now, ledger)),
     ]
@@ -363,6 +373,12 @@ def _timeline(
         detail = now.detail if now.state is ledger.state is State.EXPIRED else ledger.detail
         entries.append(TimelineEntry(at=ledger.at, what=ledger.state.word, detail=detail or ""))
     return tuple(sorted(entries, key=lambda entry: entry.at))
+
+
+def _scheduled(message: MessageRow) -> Iterator[TimelineEntry]:
+    if message.send_at is not None:
+        detail = scheduling.sentence(message.send_at)
+        yield TimelineEntry(at=message.accepted_at, what=Reason.SCHEDULED, detail=detail)
 
 
 def _left(now: _Status, ledger: DeliveryRow | None) -> int | None:

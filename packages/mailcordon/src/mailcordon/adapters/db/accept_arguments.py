@@ -25,7 +25,7 @@ class _Kind:
 
 
 def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) -> tuple[object, ...]:
-    """The arguments $2 to $28 of `accept`. `with_content` is False if the content has been written already."""
+    """The arguments $2 to $29 of `accept`. `with_content` is False if the content has been written already."""
     kinds: dict[tuple[object, ...], _Kind] = {}
     ids: list[int] = []
     numbers: list[int] = []
@@ -42,7 +42,7 @@ def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) 
     urgent: list[NewMessage] = []
     for m in batch:
         route = m.route
-        common = (route.lane.id, route.path, m.from_address, m.campaign, m.list, m.api_key)
+        common = (route.lane.id, route.path, m.from_address, m.campaign, m.list, m.api_key, m.tags)
         kind = kinds.get(common)
         if kind is None:
             kind = kinds[common] = _Kind(len(kinds) + 1, m)
@@ -93,4 +93,5 @@ def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) 
         [m.content for m in urgent],
         node,
         sorted({m.route.turn for m in common_of}),
+        [m.tags for m in common_of],
     )

@@ -1,8 +1,8 @@
 """Stores accepted mail: one transaction per batch, committed before any sender is told.
 
-Implements `send.ports.AcceptStore`. A batch without repeated idempotency keys and refused recipients is one statement; any
-other takes the slow path, which can give the reasons. The node number that makes ids unique is leased with the connection (an
-advisory lock), so two processes never share one, and a dead process's number is free at once.
+Implements `send.ports.AcceptStore`. A batch without repeated idempotency keys, refused recipients and scheduled mail is one
+statement; any other takes the slow path, which can give the reasons. The node number that makes ids unique is leased with the
+connection (an advisory lock), so two processes never share one, and a dead process's number is free at once.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
-from mailcordon.core.ids import NODES
+from mailcordon.core.ids import SCHEDULED_NODE
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
@@ -54,14 +54,18 @@ class AcceptStore:
             assert self._node is not None
             return self._node
 
+    async def places(self, number: int) -> Sequence[int]:
+        async with self._stores.use() as connection:
+            return [row["nextval"] for row in await connection.fetch(_SQL.places, number)]
+
     async def _lease_node(self, connection: engine.Connection) -> None:
-        first = random.randrange(NODES)
-        for offset in range(NODES):
-            node = (first + offset) % NODES
+        first = random.randrange(SCHEDULED_NODE)
+        for offset in range(SCHEDULED_NODE):
+            node = (first + offset) % SCHEDULED_NODE
             if await connection.fetchval(_SHARED.try_lock, NODE_LOCK, node):
                 self._node = node
                 return
-        raise Unavailable(api.too_many_accepting_processes(NODES))
+        raise Unavailable(api.too_many_accepting_processes(SCHEDULED_NODE))
 
     async def lanes(self, slugs: Sequence[str]) -> Mapping[str, Lanes]:
         async with self._reads.use() as connection:
@@ -109,7 +113,9 @@ class AcceptStore:
 
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
         """Stores new messages. Raises StaleRoutes and stores nothing if the control epoch is no longer `epoch`."""
-        if any(d.undeliverable is not None for m in batch for d in m.deliveries):
+        if any(m.send_at is not None for m in batch) or any(
+            d.undeliverable is not None for m in batch for d in m.deliveries
+        ):
             return await self._store_slowly(batch, epoch)
         async with self._stores.use() as connection:
             assert self._node is not None
@@ -150,7 +156,7 @@ class AcceptStore:
         return row
 
     async def _store_slowly(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
-        """For a batch with a repeated idempotency key or a recipient that is refused."""
+        """For a batch with a repeated idempotency key, a recipient that is refused or mail for a later time."""
         keyed = sorted((m.route.lane.tenant, m.key, m.body, m.id) for m in batch if m.key is not None)
         entries = [(m, d) for m in batch for d in m.deliveries]
         lanes = sorted({m.route.lane.id for m in batch})
@@ -233,6 +239,8 @@ class AcceptStore:
         entries = [(m, d) for m in fresh for d in m.deliveries]
         decided = [(m, d, at_door(_facts(m, d, suppressed.get(d.id)))) for m, d in entries]
         queued = [(m, d) for m, d, decision in decided if decision.state is not State.REFUSED]
+        ready = [(m, d) for m, d in queued if m.send_at is None]
+        later = [(m, d) for m, d in queued if m.send_at is not None]
         refused = [one for one in decided if one[2].state is State.REFUSED]
         deliveries: Counter[int] = Counter()
         sizes: Counter[int] = Counter()
@@ -265,13 +273,13 @@ class AcceptStore:
             [m.route.lane.tenant for m, _ in entries],
             [d.hash for _, d in entries],
             [d.id for _, d in entries],
-            [m.route.lane.id for m, _ in queued],
-            [d.id for _, d in queued],
-            [m.route.lane.tenant for m, _ in queued],
-            [d.provider for _, d in queued],
-            [d.hash for _, d in queued],
-            [m.campaign for m, _ in queued],
-            [m.list for m, _ in queued],
+            [m.route.lane.id for m, _ in ready],
+            [d.id for _, d in ready],
+            [m.route.lane.tenant for m, _ in ready],
+            [d.provider for _, d in ready],
+            [d.hash for _, d in ready],
+            [m.campaign for m, _ in ready],
+            [m.list for m, _ in ready],
             now,
             [d.id for _, d, _ in refused],
             [m.route.lane.tenant for m, _, _ in refused],
@@ -283,11 +291,22 @@ class AcceptStore:
             lanes,
             [deliveries[lane] for lane in lanes],
             [sizes[lane] for lane in lanes],
-            sorted({m.route.turn for m, _ in queued}),
+            sorted({m.route.turn for m, _ in ready}),
             [m.id for m in plain],
             [m.id for m in urgent],
             [m.content for m in urgent],
             [turned_away[lane] for lane in lanes],
+            [m.tags for m in fresh],
+            [m.send_at for m in fresh],
+            [m.route.lane.id for m, _ in later],
+            [d.id for _, d in later],
+            [m.route.lane.tenant for m, _ in later],
+            [m.send_at for m, _ in later],
+            [d.provider for _, d in later],
+            [d.hash for _, d in later],
+            [m.campaign for m, _ in later],
+            [m.list for m, _ in later],
+            [m.scheduled for m, _ in later],
         )
 
 

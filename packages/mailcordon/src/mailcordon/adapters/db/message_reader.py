@@ -23,7 +23,7 @@ from mailcordon.core.health import Outflow
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
 from mailcordon.messages import reasons, times
-from mailcordon.send import view
+from mailcordon.send import own_tags, view
 from mailcordon.send.view import (
     Bounced,
     DeliveryRow,
@@ -56,9 +56,7 @@ class MessageReader:
                 return None
             rows = await connection.fetch(_SQL.deliveries, message, row["lane"])
             history = await connection.fetch(_SQL.history, message)
-            around = await _around(
-                connection, {row["lane"]: ids.ms_of(message)}, as_tenant=tenant is not None
-            )
+            around = await _around(connection, {row["lane"]: _accepted(row)}, as_tenant=tenant is not None)
         timelines: dict[int, list[TimelineEntry]] = {}
         for one in history:
             timelines.setdefault(one["delivery"], []).append(_timeline_entry(one))
@@ -91,8 +89,8 @@ async def records_of(
     for row in await connection.fetch(_SQL.states, asked, lanes):
         rows.setdefault(row["id"], []).append(row)
     since: dict[int, int] = {}
-    for row in newest:  # the oldest of each lane comes last
-        since[row["lane"]] = ids.ms_of(row["id"])
+    for row in newest:
+        since[row["lane"]] = min(_accepted(row), since.get(row["lane"], _accepted(row)))
     if not since:
         return []
     around = await _around(connection, since, as_tenant=as_tenant)
@@ -128,6 +126,9 @@ class _Around:
                 campaign=message["campaign"],
                 list=message["list"],
                 observed=message["path"] == "observed",
+                tags=own_tags.decode(message["tags"]),
+                send_at=message["send_at"],
+                scheduled_at=message["accepted_at"],
             ),
             rows=[_row(one) for one in rows],
             history=history,
@@ -170,6 +171,10 @@ class MessageCanceller:
     async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
         async with self._connection.use() as connection:
             return [row["id"] for row in await connection.fetch(_SQL.cancel_message, message, lane, detail)]
+
+
+def _accepted(message: asyncpg.Record) -> int:
+    return message["accepted_at"] or ids.ms_of(message["id"])
 
 
 def _past_hold(row: asyncpg.Record) -> PastHold:

@@ -158,11 +158,12 @@ class MessageEndpoint:
 
     async def repeated(self, repeated: Repeated, principal: Principal) -> Reply:
         async with self.reads.of(principal):
-            accepted = await self._repeated(repeated.message, principal)
+            accepted = await self._repeated(repeated, principal)
         headers = {"content-type": "application/json", "idempotency-replayed": "true"}
         return Reply(202, self._encode(accepted), headers)
 
-    async def _repeated(self, message: int, principal: Principal) -> MessageAccepted:
+    async def _repeated(self, repeated: Repeated, principal: Principal) -> MessageAccepted:
+        message = repeated.message
         records = await self.reader.records(message, principal.tenant_id)
         if records is None:
             # Its rows are past retention and its key is not: only the id is left.
@@ -177,6 +178,7 @@ class MessageEndpoint:
                 )
                 for one in view.deliveries(records)
             ],
+            headers_removed=list(repeated.removed),
         )
 
     # GET, DELETE ------------------------------------------------------------------------------------------------------------

@@ -44,11 +44,12 @@ class DeliveryAccepted(msgspec.Struct, omit_defaults=True):
     detail: str | None = None
 
 
-class MessageAccepted(msgspec.Struct):
+class MessageAccepted(msgspec.Struct, omit_defaults=True):
     id: str
     tenant: str
     type: str
     deliveries: list[DeliveryAccepted]
+    headers_removed: list[str] = []  #: names of headers that `raw` had and that are not the app's to set
 
 
 class MomentView(msgspec.Struct):
@@ -89,6 +90,8 @@ class MessageView(msgspec.Struct):
     campaign: str | None
     list_: str | None = msgspec.field(name="list")
     accepted_at: Time
+    send_at: Time | None  #: what time it is scheduled for
+    tags: dict[str, str]  #: the app's own
     deliveries: list[DeliveryView]
 
 
@@ -178,6 +181,7 @@ def message_accepted(accepted: Accepted) -> MessageAccepted:
             )
             for one in accepted.deliveries
         ],
+        headers_removed=list(accepted.removed),
     )
 
 
@@ -193,7 +197,9 @@ def message_view(records: view.MessageRecords, region: str) -> MessageView:
         from_=records.message.from_address,
         campaign=records.message.campaign,
         list_=records.message.list,
-        accepted_at=shapes.iso_ms(ids.ms_of(records.message.id)),
+        accepted_at=shapes.iso_ms(records.message.accepted_at),
+        send_at=shapes.iso_ms_or_none(records.message.send_at),
+        tags=dict(records.message.tags),
         deliveries=[
             DeliveryView(
                 id=ids.delivery_id(one.id),

@@ -79,7 +79,7 @@ async def _address_view(endpoint: MessageEndpoint, principal: Principal, slug: s
                 id=ids.delivery_id(id),
                 message=ids.message_id(records.message.id),
                 type=records.message.type,
-                at=shapes.iso_ms(ids.ms_of(id)),
+                at=shapes.iso_ms(records.message.accepted_at),
                 state=message_shapes.word(one.state),
                 reason=one.reason,
                 detail=one.detail,

@@ -48,7 +48,9 @@ class FoundDelivery(msgspec.Struct):
     to: str
     campaign: str | None
     list_: str | None = msgspec.field(name="list")
+    tags: dict[str, str]  #: the app's own
     accepted_at: Time
+    send_at: Time | None  #: what time it is scheduled for
     state: str
     since: Time
     reason: str | None
@@ -179,7 +181,9 @@ def _found(one: view.DeliveryView, records: view.MessageRecords, region: str) ->
         to=one.to,
         campaign=message.campaign,
         list_=message.list,
-        accepted_at=shapes.iso_ms(ids.ms_of(message.id)),
+        tags=dict(message.tags),
+        accepted_at=shapes.iso_ms(message.accepted_at),
+        send_at=shapes.iso_ms_or_none(message.send_at),
         state=message_shapes.word(one.state),
         since=shapes.iso_ms(one.since),
         reason=one.reason,

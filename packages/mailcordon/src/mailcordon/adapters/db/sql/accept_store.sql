@@ -20,7 +20,7 @@ select t.id as tenant, t.slug, coalesce(t.retiring_at, t.retired_at) is not null
 -- suppressed, `ok` is false and nothing was written. Two requests with one key at the same time end in a unique violation.
 -- Batches that fail here take the slow path, `accept_check` and `accept_store`, which is rare.
 --
--- The number of arguments is kept small: what messages have in common is a kind ($12 to $21), which they name by its number;
+-- The number of arguments is kept small: what messages have in common is a kind ($12 to $21, $29), which they name by its number;
 -- numbers come as the text of an array, hashes and keys as one string of bytes. The turns are read after the transaction has its
 -- id (docs/decisions/003): wake_turns ensures that, and is called after the keys are inserted, as in the slow path.
 with d as materialized (
@@ -45,9 +45,9 @@ with d as materialized (
     insert into idempotency (tenant, key, body, message)
     select tenant, key, body, id from x where (select ok from b) order by tenant, key returning 1
 ), m as (
-    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key)
+    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags)
     select id, ($12::int[])[kind], ($14::int[])[kind], ($15::text[])[kind], ($16::text[])[kind], string_to_array(recipients, E'\n'),
-           ($17::text[])[kind], ($18::text[])[kind], bytes, ($19::int[])[kind]
+           ($17::text[])[kind], ($18::text[])[kind], bytes, ($19::int[])[kind], ($29::text[])[kind]::jsonb
       from unnest($9::text::bigint[], $10::text::int[], $11::text[], $22::text::int[]) u (id, kind, recipients, bytes)
      where (select ok from b)
 ), c as (
@@ -70,6 +70,10 @@ select b.epoch, b.now, b.ok,
               where l.held or l.stopped or (select every_lane_stopped())) as held,
        case when b.ok then wake_turns($28::int[], (select count(*) from k)) end
   from b;
+
+-- name: places
+-- Numbers that no process has had, for the ids of mail that is scheduled.
+select nextval('scheduled_place') from generate_series(1, $1::int);
 
 -- name: accept_check
 -- First statement of the slow path. It takes the transaction's id before any turn row is read: the proof that a drained turn is
@@ -99,13 +103,15 @@ select u.o, i.message, i.body = u.body as same_body
   join idempotency i on i.tenant = u.tenant and i.key = u.key;
 
 -- name: accept_store
--- Second statement of the slow path: stores new messages, their queued deliveries and, in the ledger, those refused at
--- the door.
+-- Second statement of the slow path: stores new messages, their queued deliveries, those that wait for a later time and, in the
+-- ledger, those refused at the door.
 with m as (
-    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key)
-    select id, tenant, lane, path, from_address, string_to_array(recipients, E'\n'), campaign, list, bytes, api_key
-      from unnest($1::bigint[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[])
-        u (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key)
+    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags, send_at, accepted_at)
+    select id, tenant, lane, path, from_address, string_to_array(recipients, E'\n'), campaign, list, bytes, api_key, tags::jsonb,
+           send_at, case when send_at is not null then $22::bigint end
+      from unnest($1::bigint[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[],
+                  $38::text[], $39::bigint[])
+        u (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags, send_at)
 ), c as (
     insert into content (id, body) select * from unnest($34::bigint[], $11::bytea[])
 ), uc as (
@@ -115,6 +121,11 @@ with m as (
 ), q as (
     insert into ready (lane, id, tenant, provider, hash, campaign, list)
     select * from unnest($15::int[], $16::bigint[], $17::int[], $18::smallint[], $19::bytea[], $20::text[], $21::text[])
+), w as (
+    insert into waiting (lane, id, tenant, why, until, attempt, provider, hash, campaign, list, code, reason, since)
+    select lane, id, tenant, 4, until, 0, provider, hash, campaign, list, 'scheduled', reason, $22
+      from unnest($40::int[], $41::bigint[], $42::int[], $43::bigint[], $44::smallint[], $45::bytea[], $46::text[], $47::text[], $48::text[])
+        u (lane, id, tenant, until, provider, hash, campaign, list, reason)
 ), g as (
     insert into ledger (id, tenant, lane, state, attempt, provider, at, reason, detail)
     select id, tenant, lane, 10, 0, provider, $22, reason, detail
