@@ -16,8 +16,9 @@ language plpgsql stable security definer set search_path = pg_catalog, mailcordo
 declare d record;
 begin
     for d in select * from daily_tables() loop
-        return query execute format('select %L, count(*) from (select from mailcordon.%I where %I < %s or %3$I >= %s limit %s) x', d.parent,
-                                    d.parent || '_default', d.key, first_key_of(d.key, owner_today() + 14), first_key_of(d.key, owner_today() + 32),
-                                    least(greatest(coalesce(most, 0), 0), 100000));
+        return query execute format(
+            'select %1$L, count(*) from (select from mailcordon.%2$I where %3$I < %4$s or %3$I >= %5$s limit %6$s) x',
+            d.parent, d.parent || '_default', d.key, first_key_of(d.key, owner_today() + 14), first_key_of(d.key, owner_today() + 32),
+            least(greatest(coalesce(most, 0), 0), 100000));
     end loop;
 end $$;
