@@ -169,7 +169,8 @@ def bound(field_: str, problem: str) -> Invalid:
 
 
 def _refused(fault: RenderingFault, named: str) -> Invalid:
-    return Invalid(Fault(fault.part, fault.sentence(named), "rendering"))
+    field_ = fault.part if fault.part in ("subject", "text", "html", "mjml") else "parts"
+    return Invalid(Fault("template" if fault.part is None else field_, fault.sentence(named), "rendering"))
 
 
 def _unknown(name: str, version: int | None, owner: Owner) -> NotFound:

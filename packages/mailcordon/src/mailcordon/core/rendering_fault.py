@@ -4,10 +4,10 @@ from mailcordon.messages import templates
 
 
 class RenderingFault(Exception):
-    """`part` is the source as its owner names it: subject, text, html, mjml, or the name of a part."""
+    """`part` is the source as its owner names it: subject, text, html, mjml, or the name of a part. None: nobody can say which."""
 
     def __init__(
-        self, part: str, problem: str, *, line: int | None = None, variable: str | None = None
+        self, part: str | None, problem: str, *, line: int | None = None, variable: str | None = None
     ) -> None:
         super().__init__(problem)
         self.part = part

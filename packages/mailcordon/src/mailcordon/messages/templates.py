@@ -89,11 +89,12 @@ def data_no_object() -> str:
 @example("receipt@3", "html", 12, "`user.name` is undefined", "user.name")
 @example("receipt@3", "html", 12, "unknown filter: filter center is unknown", None)
 @example("receipt@3", "mjml", None, "unexpected element in root template at position 6:13", None)
-def failed(label: str, part: str, line: int | None, problem: str, variable: str | None) -> str:
+@example("receipt@3", None, None, "it took more than 1 s of computing time and was stopped", None)
+def failed(label: str, part: str | None, line: int | None, problem: str, variable: str | None) -> str:
     """A template cannot be rendered, or is refused: which version, where, and why. Nothing was sent."""
-    place = part if line is None else f"{part}, line {line}"
+    place = "" if part is None else f", {part}" if line is None else f", {part}, line {line}"
     about = f" (at {variable})" if variable is not None and variable not in problem else ""
-    return f"template {label}, {place}: {problem}{about}"
+    return f"template {label}{place}: {problem}{about}"
 
 
 @example("user.name")

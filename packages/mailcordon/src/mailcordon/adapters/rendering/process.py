@@ -132,9 +132,9 @@ class RenderingProcess:
                 return await self._exchange(asked)
             except _Ended as ended:
                 if ended.code == -signal.SIGPROF:
-                    return _failed(templates.took_too_long(child.CPU_SECONDS), asked)
+                    return _failed(templates.took_too_long(child.CPU_SECONDS))
                 if fresh and ended.code in _CRASHES:
-                    return _failed(templates.needs_too_much_memory(child.MEMORY // (1024 * 1024)), asked)
+                    return _failed(templates.needs_too_much_memory(child.MEMORY // (1024 * 1024)))
         raise Unavailable(templates.nothing_renders())
 
     async def _exchange(self, asked: _Asked) -> wire.Answer:
@@ -201,12 +201,9 @@ _CRASHES = (
 )
 
 
-def _failed(problem: str, asked: _Asked) -> wire.Failed:
-    """Nobody can say which line it was."""
-    request = asked.request
-    source = request.sources if isinstance(request, wire.Compile) else None
-    is_mjml = source is not None and source.mjml is not None
-    return wire.Failed("mjml" if is_mjml else "all parts", problem, None, None)
+def _failed(problem: str) -> wire.Failed:
+    """Which line it was, the process took with it."""
+    return wire.Failed(None, problem, None, None)
 
 
 def _fail(asked: _Asked, problem: Exception) -> None:

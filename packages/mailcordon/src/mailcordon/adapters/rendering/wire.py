@@ -39,7 +39,7 @@ class Content(msgspec.Struct, array_like=True, tag=4):
 
 
 class Failed(msgspec.Struct, array_like=True, tag=5):
-    part: str
+    part: str | None
     problem: str
     line: int | None
     variable: str | None
