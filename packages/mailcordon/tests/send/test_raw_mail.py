@@ -199,7 +199,7 @@ def test_sizes_have_bounds():
 def test_a_long_line_and_a_bare_cr_are_found_where_two_slices_meet(monkeypatch: pytest.MonkeyPatch):
     to = "To: kim@example.com"
     lines = b"a" * 70 + b"\r\n"
-    for before in range(900, 940):
+    for before in (906, 907, 908, 909, 910, 911):
         body = lines * before
         assert checked(with_headers(to, body=body + b"b" * 998 + b"\r\n"))
         assert f"line {before + 4} is longer" in refusals(with_headers(to, body=body + b"b" * 999 + b"\r\n"))
@@ -290,8 +290,9 @@ def test_naughty_strings_in_any_header_and_in_the_body_never_fail():
 
 
 def parts_of(raw: bytes) -> mime_parts.Parts:
-    values = raw_mail.header_values(raw, "content-type", "content-disposition")
-    return mime_parts.read(raw, raw_head.read(raw).end, *(next(iter(one), "") for one in values.values()))
+    values = raw_mail.header_values(raw, "content-type", "content-disposition", "content-transfer-encoding")
+    head = mime_parts.head_of({name: found[0] for name, found in values.items() if found})
+    return mime_parts.read(raw, raw_head.read(raw).end, head)
 
 
 def multipart(boundary: str, *parts: bytes, kind: str = "mixed") -> bytes:
@@ -378,3 +379,51 @@ def test_names_of_files_are_read_in_every_form():
     for header, name in forms.items():
         found = parts_of(multipart("a", header + b"\r\n\r\nHello"))
         assert found.names == (() if name is None else (name,)), header
+
+
+def test_a_file_that_ses_refuses_is_refused():
+    named = b"Content-Disposition: attachment; filename*=utf-8''set%75p.EXE\r\n\r\nMZ"
+    assert "raw: has the file setup.EXE: SES refuses files that end in .exe" in refusals(
+        FROM + b"To: kim@example.com\r\n" + multipart("a", TEXT, named)
+    )
+
+
+def test_placeholders_are_found_in_what_is_read_as_text_alone():
+    link = b"{{unsubscribe_url}}"
+    parts = (
+        b"Content-Type: text/plain\r\n\r\nBye: " + link + b" or " + link,
+        b'Content-Type: text/html\r\nContent-Transfer-Encoding: Quoted-Printable\r\n\r\n<a href=3D"{{unsub=\r\nscribe=5Furl}}">',
+        b"Content-Type: text/html\r\n\r\n{{amazonSESUnsubscribeUrl}}",
+        b"Content-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\n" + link,
+        b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n" + link,
+        b"Content-Type: application/json\r\n\r\n" + link,
+        b"Content-Type: message/rfc822\r\n\r\nSubject: a\r\n\r\n" + link,
+        b"Content-Type: message/rfc822\r\n\r\n" + multipart("b", link, link),
+        link,
+    )
+    found = checked(FROM + b"To: kim@example.com\r\n" + multipart("a", *parts))
+    assert found.raw is not None
+    places = [
+        (bytes(found.raw.body[one.start : one.end]), one.quoted_printable, one.html)
+        for one in found.raw.places
+    ]
+    assert places == [
+        (link, False, False),
+        (link, False, False),
+        (b"{{unsub=\r\nscribe=5Furl}}", True, True),
+        (b"{{amazonSESUnsubscribeUrl}}", False, True),
+        (link, False, False),
+    ]
+    whole = checked(FROM + b"To: kim@example.com\r\n\r\n" + b"a" * 70 + b"\r\n" + link)
+    assert whole.raw is not None
+    assert [(one.start, one.end) for one in whole.raw.places] == [(72, 72 + len(link))]
+
+
+def test_a_placeholder_is_found_where_two_slices_meet():
+    link = b"{{unsubscribe_url}}"
+    for before in range(1024 * 1024 - 24, 1024 * 1024 + 3, 6):
+        lines = b"a" * 70 + b"\r\n"
+        body = lines * (before // 72) + b"b" * (before % 72) + link + b"\r\n" + lines
+        found = checked(with_headers("To: kim@example.com", body=body))
+        assert found.raw is not None
+        assert [one.start for one in found.raw.places] == [before]

@@ -131,6 +131,12 @@ def boundary_not_found(boundary: str) -> str:
     )
 
 
+@example("setup.exe", "exe")
+def refused_file(name: str, ending: str) -> str:
+    """A file in a MIME message is of a type that SES refuses."""
+    return f"has the file {name}: SES refuses files that end in .{ending}"
+
+
 # A later time, and tags -------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import email.errors
 import email.message
 import email.utils
 import re
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from mailcordon.core import encoded_words
@@ -25,7 +26,7 @@ _SEARCHED = 1024 * 1024  #: bytes that one call searches
 
 _PART_HEAD = re.compile(rb"(?:(?!--)[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+")
 _CONTENT = re.compile(
-    rb"^(content-type|content-disposition)[ \t]*+:([^\n]*+\n(?:[ \t][^\n]*+\n)*+)",
+    rb"^(content-type|content-disposition|content-transfer-encoding)[ \t]*+:([^\n]*+\n(?:[ \t][^\n]*+\n)*+)",
     re.IGNORECASE | re.MULTILINE,
 )
 _BOUNDARY = re.compile(r";\s*boundary\s*=\s*(?:\"([^\"\\]*)\"|([^\s\"();,]+))\s*(?:;|$)", re.IGNORECASE)
@@ -33,9 +34,31 @@ _PLAIN_NAME = re.compile(r"name\s*=\s*\"([^\"\\]*)\"", re.IGNORECASE)
 _REST_OF_SEPARATOR = re.compile(rb"(--)?[ \t]*+\r?(?:\n|\Z)")
 
 
+class Head(NamedTuple):
+    """What the headers of a part say of its content."""
+
+    content_type: str = ""
+    disposition: str = ""
+    encoding: str = ""
+
+    @property
+    def kind(self) -> str:
+        return self.content_type.partition(";")[0].strip().lower()
+
+
+class Readable(NamedTuple):
+    """A part that a mail program shows as text and that is not in base64."""
+
+    begin: int  #: bytes of the message
+    end: int
+    is_html: bool
+    is_quoted: bool  #: in quoted-printable
+
+
 class Parts(NamedTuple):
     number: int
     names: tuple[str, ...]  #: of files, decoded
+    readable: tuple[Readable, ...]  #: without those of messages in the message
 
 
 def check_lines(raw: bytes) -> None:
@@ -59,24 +82,30 @@ def check_lines(raw: bytes) -> None:
         at = end
 
 
-def read(raw: bytes, body: int, content_type: str, disposition: str) -> Parts:
-    """The parts of a message whose body begins at `body`. Raises ValueError with a sentence for the user.
+def read(raw: bytes, body: int, head: Head) -> Parts:
+    """The parts of a message with these headers whose body begins at `body`. Raises ValueError with a sentence for the user.
 
     The outermost multipart must have parts and an end, as SES wants it. Inside, what is not well-formed counts as text.
     """
-    kind = _kind(content_type)
-    top = _boundary(content_type) if kind.startswith("multipart/") else None
-    if top is None and kind.startswith("multipart/"):
+    top = _boundary(head.content_type) if head.kind.startswith("multipart/") else None
+    if top is None and head.kind.startswith("multipart/"):
         raise ValueError(raw_mail.no_boundary())
     separators = _Separators(raw)
-    names = [_file_name(content_type, disposition)]
-    count, at = 1, body
+    names, readable = [_file_name(head)], list[Readable]()
+    number, at = 1, body
     began = ended = False  # the outermost multipart
+    embedded: int | None = None  # how many multiparts were open where a message in the message began
     while True:
-        if kind.startswith("multipart/") and (boundary := _boundary(content_type)):
+        if head.kind.startswith("multipart/") and (boundary := _boundary(head.content_type)):
             separators.open(boundary)
-        if not (kind.startswith("message/") and kind != "message/delivery-status"):
+        if head.kind.startswith("message/") and head.kind != "message/delivery-status":
+            embedded = separators.depth if embedded is None else embedded
+        else:
             found = separators.next(at)
+            if embedded is None and _is_readable(head):
+                end = len(raw) if found is None else found.begin
+                quoted = head.encoding == "quoted-printable"
+                readable.append(Readable(at, end, head.kind == "text/html", quoted))
             while found is not None and found.is_end:
                 ended = ended or found.depth == 0
                 found = separators.next(found.end)
@@ -84,15 +113,37 @@ def read(raw: bytes, body: int, content_type: str, disposition: str) -> Parts:
                 break
             began = began or found.depth == 0
             at = found.end
-        content_type, disposition, at = _part_head(raw, at)
-        kind = _kind(content_type)
-        names.append(_file_name(content_type, disposition))
-        count += 1
-        if count > MAX_PARTS:
+            if embedded is not None and found.depth < embedded:
+                embedded = None
+        head, at = _part_head(raw, at)
+        names.append(_file_name(head))
+        number += 1
+        if number > MAX_PARTS:
             raise ValueError(raw_mail.too_many_parts(MAX_PARTS))
     if top is not None and not (began and ended):
         raise ValueError(raw_mail.boundary_not_found(top.decode("ascii", "replace")))
-    return Parts(count, tuple(name for name in names if name))
+    return Parts(number, tuple(name for name in names if name), tuple(readable))
+
+
+def find(raw: bytes, part: Readable, wanted: re.Pattern[bytes], longest: int) -> Iterator[re.Match[bytes]]:
+    """Where the part has what is wanted, which has at most `longest` bytes."""
+    at = part.begin
+    while at < part.end:
+        stop = min(at + _SEARCHED, part.end)
+        found = wanted.search(raw, at, min(stop + longest, part.end))
+        if found is None:
+            at = stop
+        else:
+            yield found
+            at = found.end()
+
+
+def _is_readable(head: Head) -> bool:
+    return (
+        head.kind in ("", "text/plain", "text/html")
+        and head.encoding in ("", "7bit", "8bit", "quoted-printable")
+        and not head.disposition.lower().startswith("attachment")
+    )
 
 
 class _Separator(NamedTuple):
@@ -110,6 +161,11 @@ class _Separators:
         self._open: list[bytes] = []
         self._found: list[_Separator | None] = []  #: of each: the next one, as far as it was looked for
         self._false = 0
+
+    @property
+    def depth(self) -> int:
+        """How many are open."""
+        return len(self._open)
 
     def open(self, boundary: bytes) -> None:
         if len(self._open) >= MAX_DEPTH:
@@ -148,25 +204,29 @@ class _Separators:
         return None
 
 
-def _part_head(raw: bytes, at: int) -> tuple[str, str, int]:
-    """Content type and disposition of the part that begins at `at`, and where its body does."""
+def _part_head(raw: bytes, at: int) -> tuple[Head, int]:
+    """The headers of the part that begins at `at`, and where its body does."""
     found = _PART_HEAD.match(raw, at, at + MAX_PART_HEAD)
     end = at if found is None else found.end()
     if end - at > MAX_PART_HEAD - MAX_LINE - 2:  # a longer one ends with the last line that fits
         raise ValueError(raw_mail.header_too_large(MAX_PART_HEAD))
-    values = {"content-type": "", "content-disposition": ""}
+    values: dict[str, str] = {}
     for one in _CONTENT.finditer(raw, at, end):
-        name = one[1].decode("ascii").lower()
-        values[name] = values[name] or " ".join(one[2].decode("latin-1").split())
+        values.setdefault(one[1].decode("ascii").lower(), " ".join(one[2].decode("latin-1").split()))
     for blank in (b"\r\n", b"\n"):
         if raw.startswith(blank, end):
             end += len(blank)
             break
-    return values["content-type"], values["content-disposition"], end
+    return head_of(values), end
 
 
-def _kind(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+def head_of(values: Mapping[str, str]) -> Head:
+    """Of header values by name in lower case."""
+    return Head(
+        values.get("content-type", ""),
+        values.get("content-disposition", ""),
+        values.get("content-transfer-encoding", "").lower(),
+    )
 
 
 def _boundary(content_type: str) -> bytes | None:
@@ -178,9 +238,9 @@ def _boundary(content_type: str) -> bytes | None:
     return boundary.encode("latin-1", "replace") if 0 < len(boundary) <= MAX_BOUNDARY else None
 
 
-def _file_name(content_type: str, disposition: str) -> str:
+def _file_name(head: Head) -> str:
     """The name of the file that a part is, as a mail program shows it; empty if it has none."""
-    for value, parameter in ((disposition, "filename"), (content_type, "name")):
+    for value, parameter in ((head.disposition, "filename"), (head.content_type, "name")):
         if "name" in value.lower():
             plain = _PLAIN_NAME.search(value)
             name = (

@@ -8,6 +8,7 @@ Pure. A large message takes milliseconds and is checked in a thread (intake). No
 than about a millisecond (docs/decisions/026).
 """
 
+import re
 from collections.abc import Sequence
 
 from mailcordon.core import address, address_list, encoded_words, names
@@ -17,9 +18,10 @@ from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.ids import MAX_RECIPIENTS
 from mailcordon.messages import mail
 from mailcordon.messages import raw_mail as messages
-from mailcordon.send import mail_headers, mime_parts, raw_head
+from mailcordon.send import attachments, mail_headers, mime_parts, raw_head
 from mailcordon.send.raw_head import Head
-from mailcordon.send.submission import MAX_REPLY_TO, Raw, Submission
+from mailcordon.send.submission import MAX_REPLY_TO, Place, Raw, Submission
+from mailcordon.send.texts import PLACEHOLDERS
 
 MAX_BYTES = 30 * 1024 * 1024  #: SES takes 40 MB after base64 (ses.md 3.3)
 
@@ -53,6 +55,15 @@ _ONCE = frozenset(
     )
 )
 _RECIPIENTS = ("to", "cc", "bcc")
+_PLACEHOLDER = re.compile(b"|".join(re.escape(one.encode()) for one in PLACEHOLDERS))
+#: In quoted-printable a line may be broken anywhere, and any letter may be encoded.
+_QUOTED_PLACEHOLDER = re.compile(
+    "|".join(
+        r"(?:=\r?\n)?".join(f"(?:{re.escape(letter)}|={ord(letter):02X})" for letter in one)
+        for one in PLACEHOLDERS
+    ).encode()
+)
+_LONGEST_PLACEHOLDER = 6 * max(map(len, PLACEHOLDERS))  #: bytes
 
 
 def header_values(raw: bytes, *names: str) -> dict[str, list[str]]:
@@ -106,10 +117,14 @@ def check(
         _named_recipients(values, field, faults) if recipients is None else _envelope(recipients, faults)
     )
     pairs = _unsubscribe(head, len(envelope), field, faults)
+    places: tuple[Place, ...] = ()
     try:
-        mime_parts.read(raw, head.end, values.get("content-type", ""), values.get("content-disposition", ""))
+        parts = mime_parts.read(raw, head.end, mime_parts.head_of(values))
     except ValueError as problem:
         faults.append(Fault(field, str(problem)))
+    else:
+        _files(parts, field, faults)
+        places = _places(raw, head.end, parts)
     if campaign is not None:
         parse_into(faults, "campaign", names.campaign, campaign)
     if list is not None:
@@ -127,7 +142,7 @@ def check(
         headers=pairs,
         campaign=campaign,
         list=list,
-        raw=Raw(raw_head.kept(head), memoryview(raw)[head.end :]),
+        raw=Raw(raw_head.kept(head), memoryview(raw)[head.end :], places),
         tags=tags,
         send_at=send_at,
         unsubscribe=unsubscribe,
@@ -270,3 +285,22 @@ def _unsubscribe(head: Head, recipients: int, field: str, faults: list_[Fault]) 
         where = f"{field}.{mail_headers.UNSUBSCRIBE}"
         faults.append(Fault(where, mail.unsubscribe_shared(), "unsubscribe-shared"))
     return pairs
+
+
+def _files(parts: mime_parts.Parts, field: str, faults: list_[Fault]) -> None:
+    """SES refuses files by their names, and says so only after the mail was accepted here."""
+    for name in parts.names:
+        if (ending := attachments.refused_ending(name)) is not None:
+            faults.append(
+                Fault(field, messages.refused_file(texts.harmless(name, 80), ending), "refused-file-type")
+            )
+
+
+def _places(raw: bytes, body: int, parts: mime_parts.Parts) -> tuple[Place, ...]:
+    """Where the parts have the placeholder of the unsubscribe link. In quoted-printable, a soft line break may be inside it."""
+    found: list_[Place] = []
+    for part in parts.readable:
+        wanted = _QUOTED_PLACEHOLDER if part.is_quoted else _PLACEHOLDER
+        for one in mime_parts.find(raw, part, wanted, _LONGEST_PLACEHOLDER):
+            found.append(Place(one.start() - body, one.end() - body, part.is_quoted, part.is_html))
+    return tuple(found)

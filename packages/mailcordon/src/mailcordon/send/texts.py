@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 #: Where the app wants the recipient's unsubscribe link: our word for it, and SES's.
-PLACEHOLDER = re.compile(r"\{\{(?:unsubscribe_url|amazonSESUnsubscribeUrl)\}\}")
-_LONGEST_PLACEHOLDER = len("{{amazonSESUnsubscribeUrl}}")
+PLACEHOLDERS = ("{{unsubscribe_url}}", "{{amazonSESUnsubscribeUrl}}")
+PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS)))
+_LONGEST_PLACEHOLDER = max(map(len, PLACEHOLDERS))
 SLICE = 128 * 1024  #: characters that are worked on in one call
 
 
