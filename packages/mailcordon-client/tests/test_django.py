@@ -45,9 +45,9 @@ def test_a_text_with_html_goes_as_fields(server):
         "Grüße",
         "Hallo",
         "Acme, Inc. <a@acme.example>",
-        ["Kim <kim@example.com>", '"Lee, \\"L\\"" <lee@example.com>'],
+        ['"Kim" <kim@example.com>', '"Lee, \\"L\\"" <lee@example.com>'],
         bcc=["boss@acme.example"],
-        cc=["Zoë <zoe@example.com>"],
+        cc=["=?utf-8?q?Zo=C3=AB?= <zoe@example.com>"],
         reply_to=["help@acme.example"],
         headers={"References": "<1@x> <2@x>", "X-Order": "4711"},
     )
@@ -57,7 +57,7 @@ def test_a_text_with_html_goes_as_fields(server):
         {
             "type": "notice",
             "from": "Acme, Inc. <a@acme.example>",
-            "to": ["Kim <kim@example.com>", '"Lee, \\"L\\"" <lee@example.com>'],
+            "to": ['"Kim" <kim@example.com>', '"Lee, \\"L\\"" <lee@example.com>'],
             "cc": ['"Zoë" <zoe@example.com>'],
             "bcc": ["boss@acme.example"],
             "reply_to": ["help@acme.example"],

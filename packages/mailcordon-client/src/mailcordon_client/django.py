@@ -22,7 +22,8 @@ import email.message
 import email.policy
 import threading
 from collections.abc import Mapping, Sequence
-from email.utils import formataddr, parseaddr
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 from typing import Any, Final, Protocol, cast
 
 from django.conf import settings
@@ -227,12 +228,11 @@ def _mailboxes(given: Sequence[object]) -> list[str]:
 
 
 def _mailbox(text: object) -> str:
-    """With its name in quotes: Django does not ask for them, the API does where a name has a comma."""
+    """With its name in quotes and as it is read: the API wants both, and Django neither."""
     name, address = parseaddr(str(text))
     if not (name and address):
         return str(text).strip()
-    return formataddr((name, address)) if name.isascii() else f'"{_escaped(name)}" <{address}>'
-
-
-def _escaped(name: str) -> str:
-    return name.replace("\\", "\\\\").replace('"', '\\"')
+    if "=?" in name:  # encoded already, as some backends want it
+        name = str(make_header(decode_header(name)))
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}" <{address}>'

@@ -1,7 +1,7 @@
 """Whether two mails are the same to a reader: pure.
 
-Compared are the headers that a person or a mail program uses, and each part's type, name, Content-ID, disposition and bytes. Not compared
-is how it is written: encodings of parts and names, boundaries, the case of parameters, the folding of lines.
+Compared are the headers that a person or a mail program uses, and each part's type, name, Content-ID, disposition and bytes. How
+it is written is not compared: encodings of parts and names, boundaries, the case of parameters, the folding of lines.
 """
 
 import email
@@ -50,7 +50,23 @@ def seen(source: bytes) -> Seen:
             if lower in _PEOPLE
             else " ".join(str(value).split())
         )
-    return Seen(headers, [_part(one) for one in message.walk()])
+    parts = [_part(one) for one in message.walk()]
+    return Seen(headers, _numbered(parts))
+
+
+def _numbered(parts: list[Part]) -> list[Part]:
+    """With a number for each Content-ID that the HTML shows, and none for the others: some programs make new ones for each mail."""
+    html = "".join(str(part.content) for part in parts if part.kind == "text/html")
+    shown = [part.content_id for part in parts if part.content_id and f"cid:{part.content_id}" in html]
+    numbered: list[Part] = []
+    for part in parts:
+        content = part.content
+        if isinstance(content, str):
+            for number, one in enumerate(shown):
+                content = content.replace(f"cid:{one}", f"cid:{number}")
+        number = str(shown.index(part.content_id)) if part.content_id in shown else None
+        numbered.append(part._replace(content_id=number, content=content))
+    return numbered
 
 
 def _part(part: EmailMessage) -> Part:
@@ -68,15 +84,16 @@ def _part(part: EmailMessage) -> Part:
     return Part(
         part.get_content_type(),
         part.get_filename(),
-        part["content-id"] and str(part["content-id"]).strip(),
+        part["content-id"] and str(part["content-id"]).strip(" <>"),
         part.get_content_disposition(),
         content,
     )
 
 
-def differences(meant: bytes, arrived: bytes) -> list[str]:
-    """One line for each thing that a reader would see otherwise."""
+def differences(meant: bytes, arrived: bytes, *, marks: tuple[str, str]) -> list[str]:
+    """One line for each thing that a reader would see otherwise. `marks` are the two mails' own in their subjects."""
     first, second = seen(meant), seen(arrived)
+    first.headers["subject"] = [str(one).replace(*marks) for one in first.headers.get("subject", [])]
     found = [
         f"{name}: {first.headers.get(name)} became {second.headers.get(name)}"
         for name in sorted({*first.headers, *second.headers})

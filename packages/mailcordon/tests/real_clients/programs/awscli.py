@@ -1,6 +1,5 @@
 """The AWS CLI: `aws sesv2 send-email`, with text and HTML as simple content and everything else raw."""
 
-import base64
 import json
 import os
 import subprocess
@@ -25,7 +24,7 @@ def send(given: dict[str, Any]) -> None:
     aws = Path(sys.executable).with_name("aws")
     for mail in given["mails"]:
         if mail["inline"] or mail["attachment"] or mail["references"]:
-            data = base64.b64encode(building.message(mail).as_bytes()).decode()
+            data = building.message(mail).as_bytes().decode()  # it encodes it itself
             asked: dict[str, Any] = {
                 "FromEmailAddress": mail["from"],
                 "Destination": {"ToAddresses": building.recipients(mail)},
@@ -37,9 +36,12 @@ def send(given: dict[str, Any]) -> None:
             json.dump(asked, file)
             file.flush()
             command = [str(aws), "sesv2", "send-email", "--endpoint-url", ses["endpoint"]]
-            subprocess.run(
+            done = subprocess.run(
                 [*command, "--cli-input-json", f"file://{file.name}"],
                 env=environment,
-                check=True,
+                check=False,
                 capture_output=True,
+                text=True,
             )
+            if done.returncode:
+                raise RuntimeError(done.stderr)

@@ -14,8 +14,13 @@ from real_clients.programs import building
 
 
 def _people(given: list[dict[str, str]]) -> list[str]:
-    # As Django people write them: formataddr would encode the names.
-    return [f'"{one["name"]}" <{one["address"]}>' if one["name"] else one["address"] for one in given]
+    return [_mailbox(one["name"], one["address"]) for one in given]
+
+
+def _mailbox(name: str, address: str) -> str:
+    # SES takes no other names from django-ses than encoded ones.
+    encoded = not name or "django_ses" in settings.EMAIL_BACKEND
+    return formataddr((name, address)) if encoded else f'"{name}" <{address}>'
 
 
 def send(given: dict[str, Any]) -> None:
@@ -32,9 +37,7 @@ def _message(mail: dict[str, Any]) -> EmailMultiAlternatives:
     made = EmailMultiAlternatives(
         mail["subject"],
         mail["text"],
-        formataddr((mail["sender"], mail["from"]))
-        if mail["sender"].isascii()
-        else f'"{mail["sender"]}" <{mail["from"]}>',
+        _mailbox(mail["sender"], mail["from"]),
         _people(mail["to"]),
         bcc=_people(mail["bcc"]),
         cc=_people(mail["cc"]),

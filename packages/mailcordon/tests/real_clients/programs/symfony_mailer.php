@@ -30,7 +30,7 @@ foreach ($given['mails'] as $mail) {
         $made->html($mail['html']);
     }
     if ($mail['references']) {
-        $made->getHeaders()->addIdHeader('References', array_map(fn ($id) => trim($id, '<>'), $mail['references']));
+        $made->getHeaders()->addTextHeader('References', implode(' ', $mail['references']));
     }
     if ($mail['inline']) {
         $made->embed(base64_decode($mail['pixel']), $mail['inline'], 'image/png');

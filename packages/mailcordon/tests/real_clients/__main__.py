@@ -1,0 +1,55 @@
+"""`./dev conformance doors [CLIENT ...]`: every client against a system of its own, and a table of the results.
+
+A client that cannot be installed is reported and counted as absent; with `--require-all` that is a failure.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from conformance.server import seslocal
+from mailcordon_fixtures import systems
+from real_clients import clients, mails, world
+from real_clients.running import Ends, differences
+
+_MOST_SHOWN = 12  #: differences of one client
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="./dev conformance doors", description=__doc__)
+    parser.add_argument("client", nargs="*", help=f"only these: {', '.join(one.name for one in clients.ALL)}")
+    parser.add_argument("--require-all", action="store_true", help="fail if a client is absent")
+    given = parser.parse_args(argv)
+    if unknown := set(given.client) - {one.name for one in clients.ALL}:
+        parser.error(f"unknown client: {', '.join(sorted(unknown))}")
+    chosen = [one for one in clients.ALL if not given.client or one.name in given.client]
+    failed, absent = 0, 0
+    with (
+        tempfile.TemporaryDirectory(prefix="mc-doors-") as directory,
+        systems.running(Path(directory) / "home") as system,
+        seslocal() as direct,
+        world.sink() as sink,
+    ):
+        ends = Ends(world.Direct(direct.url), sink, world.tenant_of(system))
+        for client in chosen:
+            try:
+                found = differences(client, ends, mails.FULL)
+            except world.Absence as absence:
+                absent += 1
+                print(f"{client.title:40} ABSENT: {absence}", flush=True)
+                continue
+            except AssertionError as error:
+                found = [str(error)]
+            failed += bool(found)
+            print(f"{client.title:40} {'as meant' if not found else f'{len(found)} DIFFERENCES'}", flush=True)
+            for line in found[:_MOST_SHOWN]:
+                print(f"    {line}")
+    if absent:
+        print(f"!!! {absent} of {len(chosen)} clients did not run: they are not installed.")
+    print(f"doors: {f'{failed} clients are not served as SES serves them' if failed else 'no differences'}")
+    return 1 if failed or (absent and given.require_all) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
