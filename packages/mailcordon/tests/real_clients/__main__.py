@@ -6,6 +6,7 @@ A client that cannot be installed is reported and counted as absent; with `--req
 import argparse
 import sys
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from conformance.server import seslocal
@@ -14,6 +15,11 @@ from real_clients import clients, mails, world
 from real_clients.running import Ends, differences
 
 _MOST_SHOWN = 12  #: differences of one client
+
+
+def _system(directory: Path) -> AbstractContextManager[systems.System]:
+    directory.chmod(0o711)  # PostgreSQL's user must be able to enter it if this is root
+    return systems.running(directory / "home")
 
 
 def main(argv: list[str]) -> int:
@@ -27,7 +33,7 @@ def main(argv: list[str]) -> int:
     failed, absent = 0, 0
     with (
         tempfile.TemporaryDirectory(prefix="mc-doors-") as directory,
-        systems.running(Path(directory) / "home") as system,
+        _system(Path(directory)) as system,
         seslocal() as direct,
         world.sink() as sink,
     ):

@@ -46,7 +46,8 @@ def seen(source: bytes) -> Seen:
         if lower in _OWN:
             continue
         headers.setdefault(lower, []).append(
-            [(one.display_name, one.addr_spec) for one in value.addresses]
+            # Python reads neighbouring encoded words of a name with a space between them, which is not there (RFC 2047 6.2).
+            [("".join(one.display_name.split()), one.addr_spec) for one in value.addresses]
             if lower in _PEOPLE
             else " ".join(str(value).split())
         )
@@ -55,7 +56,7 @@ def seen(source: bytes) -> Seen:
 
 
 def _numbered(parts: list[Part]) -> list[Part]:
-    """With a number for each Content-ID that the HTML shows, and none for the others: some programs make new ones for each mail."""
+    """With a number for each Content-ID that the HTML shows, and none for the others: some programs make new ones each time."""
     html = "".join(str(part.content) for part in parts if part.kind == "text/html")
     shown = [part.content_id for part in parts if part.content_id and f"cid:{part.content_id}" in html]
     numbered: list[Part] = []

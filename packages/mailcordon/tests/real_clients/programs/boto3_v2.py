@@ -11,7 +11,7 @@ from real_clients.programs import building
 MOST_HEADER = 990  #: characters of a header in Simple content; SES's limit is 995
 
 
-def client(service: str, ses: dict[str, str]) -> Any:
+def client(service: Any, ses: dict[str, str]) -> Any:
     return boto3.client(
         service,
         endpoint_url=ses["endpoint"],
