@@ -144,7 +144,7 @@ async def test_any_order_of_copies_makes_the_same_rows(world: World) -> None:
     # Hypothesis cannot run coroutines on one database: it draws the orders, which are run afterwards.
     seen: list[list[list[str]]] = [split(steps[::-1], random.Random(1), 7)]
 
-    @settings(max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.large_base_example])
+    @settings(max_examples=12, derandomize=True, suppress_health_check=[HealthCheck.large_base_example])
     @given(st.permutations(steps), st.integers(1, 60))
     def draw(copies: list[str], most: int) -> None:
         seen.append(split(copies, random.Random(most), most))

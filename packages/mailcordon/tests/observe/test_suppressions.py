@@ -111,7 +111,10 @@ async def test_not_spam_lifts_the_complaints_before_it_in_any_order_of_arrival(w
         mails[3].complaint(after=5_000),
     ]
     pictures: list[object] = []
-    for order in itertools.permutations(documents):
+    # Each document once at each place, and some orders by chance: all 120 take twenty seconds.
+    chance = random.Random(7)
+    turned = [documents[n:] + documents[:n] for n in range(len(documents))]
+    for order in [*turned, documents[::-1], *(chance.sample(documents, 5) for _ in range(10))]:
         await forget(world)
         for document in order:
             await world.tell(document)
@@ -171,7 +174,7 @@ async def test_five_full_mailboxes_over_three_days_are_off_for_thirty_days_in_an
     documents = await soft(world, [0, 0.1, 1, 2, 3.5, 3.6])
     pictures: list[object] = []
     chance = random.Random(7)
-    orders = [documents, documents[::-1]] + [chance.sample(documents, 6) for _ in range(20)]
+    orders = [documents, documents[::-1]] + [chance.sample(documents, 6) for _ in range(6)]
     for order in orders:
         await forget(world)
         for document in [*order, *order[:3]]:

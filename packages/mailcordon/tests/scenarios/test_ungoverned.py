@@ -242,7 +242,6 @@ async def test_mail_that_leaves_no_event_is_seen_by_the_calls_that_cloudtrail_re
     print(f"identified after {found['identified_at'] - around.sent_at[0]} ms")
 
 
-@pytest.mark.skip(reason="what other tests leave on the shared system can hide its mail; run it alone")
 async def test_mail_that_nothing_names_is_seen_by_ses_own_count(around: Around, mail: Traffic) -> None:
     domain = f"unseen-{secrets.token_hex(3)}.example"
     await foreign_identity(around, mail, domain)
@@ -260,11 +259,15 @@ async def test_mail_that_nothing_names_is_seen_by_ses_own_count(around: Around, 
     before = await mail.db.fetchval(
         "select excess from ses_count where judged_at is not null order by at desc limit 1"
     )
-    # SES's figure leaves out what other tests mailed to its simulator, and ours does not.
+    # What other tests left can hide as much: mail to SES's simulator, which its figure leaves out; outcomes that are not known;
+    # and mail that SES never had, of which they made up the events.
     hidden = await mail.db.fetchval(
-        "select count(*) from message, unnest(recipients) one where one like '%@simulator.amazonses.com'"
+        "select (select count(*) from message, unnest(recipients) one where one like '%@simulator.amazonses.com')"
+        " + (select count(*) from waiting where why = 2)"
+        " + (select coalesce(sum(documents), 0) from elsewhere)"
+        " + (select coalesce(sum(recipients), 0) from ungoverned_hour)"
     )
-    await around.send(domain, 8 + hidden)
+    await around.send(domain, 8 + int(hidden))
     found = await around.incident(
         "ungoverned:count/default",
         f"(evidence ->> 'excess')::int >= {before + 8} and evidence::text like '%{domain}%'",
