@@ -40,7 +40,7 @@ REFUSED = {
     "x-Spam-Status": "spam filters",
     "X-Mailcordon-Tenant": "Mailcordon",
     "Resent-To": "another sender",
-    "Bcc": "put each recipient in `to`",
+    "Bcc": "in the field `bcc`",
     "Received": "allowed are",
     "Authentication-Results": "allowed are",
     "ARC-Seal": "allowed are",

@@ -79,6 +79,12 @@ def too_large_for_ses(most: int, size: int) -> str:
 
 
 @example()
+def not_beside_raw() -> str:
+    """A message is given as raw MIME, and a part of its content beside it."""
+    return "is part of `raw`, and cannot stand beside it"
+
+
+@example()
 def no_copies_of_a_mailing() -> str:
     """A message of which each recipient sees only themselves has cc or bcc."""
     return "is not possible if each recipient sees only themselves (`individually`, or recipients with headers of their own)"

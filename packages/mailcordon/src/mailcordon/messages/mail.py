@@ -319,8 +319,8 @@ def content_too_large(most: int) -> str:
 
 @example(1024 * 1024)
 def too_much_beside_texts(most: int) -> str:
-    """Everything in a message but its text and html is too large."""
-    return f"a message must have at most {most:,} bytes beside its text and html"
+    """Everything in a message but its texts and its files is too large."""
+    return f"a message must have at most {most:,} bytes beside its text, html, raw and files"
 
 
 @example(15)
@@ -392,7 +392,7 @@ def header_is_a_field(name: str) -> str:
 @example("Cc")
 def header_names_recipients(name: str) -> str:
     """A message sets Cc or Bcc."""
-    return f"{name} cannot be set: put each recipient in `to`, each gets a mail of their own"
+    return f"{name} cannot be set: put these recipients in the field `{name.lower()}`"
 
 
 @example("Message-ID")

@@ -115,6 +115,12 @@ def decoded(text: Text) -> tuple[tuple[bytes, ...], int]:
     return tuple(parts), size
 
 
+def octets(text: Text) -> bytes:
+    """What base64 stands for. Raises ValueError."""
+    parts, _ = decoded(text)
+    return b"".join([binascii.a2b_base64(part) for part in parts])
+
+
 def _regrouped(text: Text) -> Iterator[bytes]:
     rest = b""
     for piece in text if isinstance(text, LongText) else _slices(text):

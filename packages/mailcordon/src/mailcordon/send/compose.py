@@ -78,10 +78,9 @@ def content(submission: Submission) -> bytes:
 
 
 def _needs_mime(submission: Submission) -> bool:
-    """Whether Simple content cannot say it: recipients who see each other, or who are not in To; a picture in the HTML, whose
-    place among the parts SES does not document."""
+    """Whether Simple content cannot say it: recipients who see each other, or who are not in To."""
     alone = len(submission.envelope) == len(submission.to) == 1
-    return not (alone or submission.is_mailing) or any(one.content_id for one in submission.attachments)
+    return not (alone or submission.is_mailing)
 
 
 def _needs_frame(submission: Submission) -> bool:
@@ -128,13 +127,16 @@ def _members(submission: Submission, headers: Pairs, *, listed: bool) -> tuple[b
 
 def _attachment(file: Attachment) -> dict[str, object]:
     """SES's default encoding is seven bits, which corrupts files (ses.md 3.3)."""
-    return {
+    said: dict[str, object] = {
         "FileName": file.filename,
         "RawContent": _MARK,
         "ContentType": file.content_type,
         "ContentDisposition": "INLINE" if file.inline else "ATTACHMENT",
         "ContentTransferEncoding": "BASE64",
     }
+    if file.content_id is not None:
+        said["ContentId"] = file.content_id
+    return said
 
 
 def _with_long(encoded: bytes, long: Sequence[_Long]) -> tuple[bytes, list[Slot]]:
@@ -175,19 +177,10 @@ def _listed(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _built(submission: Submission) -> bytes:
-    own = {name.lower() for pairs in submission.own_headers for name, _ in pairs} | _UNSUBSCRIBE
-    replaceable = tuple([pair for pair in submission.headers if pair[0].lower() in own])
-    shared = tuple([pair for pair in submission.headers if pair[0].lower() not in own])
+    replaceable = tuple([pair for pair in submission.headers if pair[0].lower() in _UNSUBSCRIBE])
+    shared = tuple([pair for pair in submission.headers if pair[0].lower() not in _UNSUBSCRIBE])
     head = mime.addresses("From", [submission.sender])
-    if submission.is_mailing:
-        of_each = submission.own_headers or ((),) * len(submission.to)
-        blocks = [
-            mime.addresses("To", [one]) + mime.lines(mail_headers.merged(replaceable, pairs))
-            for one, pairs in zip(submission.to, of_each, strict=True)
-        ]
-    else:
-        blocks = [mime.lines(replaceable)]
-        head += _visible(submission.to, submission.cc)
+    head += _visible(submission.to, submission.cc)
     head += (
         mime.addresses("Reply-To", submission.reply_to)
         + mime.subject(submission.subject)
@@ -197,7 +190,7 @@ def _built(submission: Submission) -> bytes:
     out.slot(Kind.HEADERS, "")
     seed = "\n".join((submission.subject, str(submission.sender), *map(str, submission.envelope)))
     mime.write(out, head, submission.text, submission.html, submission.attachments, seed)
-    return _encoded(submission, out, [slots.padded(one, 0) for one in blocks], "attachments")
+    return _encoded(submission, out, slots.padded(mime.lines(replaceable), 0), "attachments")
 
 
 def _visible(to: Sequence[Mailbox], cc: Sequence[Mailbox]) -> str:
@@ -228,15 +221,14 @@ def _of_raw(submission: Submission) -> bytes:
         out.slot(kind, bytes(body[place.start : place.end]).decode("latin-1"))
         done = place.end
     out.write(body[done:])
-    return _encoded(submission, out, [block], "raw")
+    return _encoded(submission, out, block, "raw")
 
 
-def _encoded(submission: Submission, out: Encoder, blocks: Sequence[str], field: str) -> bytes:
+def _encoded(submission: Submission, out: Encoder, block: str, field: str) -> bytes:
     out.end()
     _check_size(out.size, field)
-    lines = [Line("", [], block) for block in blocks]
-    frame = Frame(True, len(lines), submission.unsubscribe, out.slots)
-    return slots.stored(frame, lines, (_RAW, *out.pieces, b'"}}'))
+    frame = Frame(True, 1, submission.unsubscribe, out.slots)
+    return slots.stored(frame, [Line("", [], block)], (_RAW, *out.pieces, b'"}}'))
 
 
 def _check_size(size: int, field: str) -> None:

@@ -1,8 +1,8 @@
-"""Builds MIME messages, for what SES's Simple content cannot say: several recipients who see each other, pictures in the HTML.
+"""Builds MIME messages, for what SES's Simple content cannot say: several recipients who see each other.
 
-Python's `email` package takes milliseconds for a message. This writes pieces in a fraction of that: text/plain, text/html and
-files, as alternative, related and mixed parts (RFC 2045 to 2049). A text is quoted-printable or base64; a file is base64. No line
-is longer than 76 characters, but for header lines that the caller's own values make longer.
+Python's `email` package takes milliseconds for a message. This writes pieces in a fraction of that: the parts that SES makes of
+Simple content (docs/decisions/047), text/plain and text/html as alternatives, and the files after them (RFC 2045 to 2049). A file
+is base64, a text is as it is, quoted-printable or base64. Lines are as long as they may be: 998 octets at most.
 """
 
 import binascii
@@ -52,16 +52,14 @@ def write(
     `seed` is what the boundaries are made of: the same message has the same bytes.
     """
     mark = hashlib.blake2b(seed.encode(), digest_size=9).hexdigest()
-    shown = [one for one in files if html and one.inline and one.content_id]
-    beside = [one for one in files if one not in shown]
     out.write(f"{head}MIME-Version: 1.0\r\n".encode())
-    if not beside:
-        _body(out, text, html, shown, mark)
+    if not files:
+        _body(out, text, html, mark)
         return
     with _Multipart(out, "mixed", f"=_1{mark}") as parts:
         parts.next()
-        _body(out, text, html, shown, mark)
-        for file in beside:
+        _body(out, text, html, mark)
+        for file in files:
             parts.next()
             _file(out, file)
 
@@ -89,29 +87,17 @@ class _Multipart:
         self._out.write(f"\r\n--{self._boundary}--\r\n".encode())
 
 
-def _body(out: Encoder, text: Text | None, html: Text | None, shown: Sequence[Attachment], mark: str) -> None:
+def _body(out: Encoder, text: Text | None, html: Text | None, mark: str) -> None:
     if text and html:
         with _Multipart(out, "alternative", f"=_2{mark}") as parts:
             parts.next()
             _text(out, "plain", text)
             parts.next()
-            _html(out, html, shown, mark)
+            _text(out, "html", html)
     elif html:
-        _html(out, html, shown, mark)
+        _text(out, "html", html)
     else:
         _text(out, "plain", text or "")
-
-
-def _html(out: Encoder, html: Text, shown: Sequence[Attachment], mark: str) -> None:
-    if not shown:
-        _text(out, "html", html)
-        return
-    with _Multipart(out, "related", f"=_3{mark}") as parts:
-        parts.next()
-        _text(out, "html", html)
-        for file in shown:
-            parts.next()
-            _file(out, file)
 
 
 def _text(out: Encoder, kind: str, text: Text) -> None:

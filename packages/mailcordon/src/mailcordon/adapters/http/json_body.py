@@ -120,28 +120,48 @@ def read_as(decoder: msgspec.json.Decoder[T], raw: bytes, is_flat: Callable[[T],
     return value
 
 
+class _Content(msgspec.Struct):
+    content: msgspec.Raw = msgspec.Raw()
+
+
 class _Texts(msgspec.Struct):
     text: msgspec.Raw = msgspec.Raw()
     html: msgspec.Raw = msgspec.Raw()
+    raw: msgspec.Raw = msgspec.Raw()
+    attachments: msgspec.Raw = msgspec.Raw()
 
 
 _texts = msgspec.json.Decoder(_Texts).decode
+_contents = msgspec.json.Decoder(list[_Content]).decode
+_MOST_FILES = 1000  #: objects among the attachments that are looked at; no message may have so many
 
 
 def check_beside_texts(raw: bytes, most: int) -> None:
-    """Raises TooLarge if an object has more than `most` bytes beside its members `text` and `html`.
+    """Raises TooLarge if an object has more than `most` bytes beside its members `text`, `html` and `raw` and the files of its
+    `attachments`.
 
     A long text is decoded at the speed of memory. Millions of small members keep the interpreter's lock for seconds, also in
     another thread, and take many times their size. No object is made here for what is skipped.
     """
     try:
         found = _texts(raw)
+        long = [found.text, found.html, found.raw, *_files(found.attachments)]
     except msgspec.ValidationError as error:
         raise problems.from_decoding(error) from None
     except (ValueError, RecursionError) as error:
         raise _malformed(raw, error) from None
-    if len(raw) - len(memoryview(found.text)) - len(memoryview(found.html)) > most:
+    if len(raw) - sum(len(memoryview(one)) for one in long) > most:
         raise problems.TooLarge(mail.too_much_beside_texts(most))
+
+
+def _files(attachments: msgspec.Raw) -> list[msgspec.Raw]:
+    """The content of each; none if they cannot be read, which says what is wrong with them when they are."""
+    if not len(memoryview(attachments)) or bytes(attachments).count(b"{") > _MOST_FILES:
+        return []
+    try:
+        return [one.content for one in _contents(attachments)]
+    except msgspec.ValidationError:
+        return []
 
 
 def _malformed(raw: bytes, error: ValueError | RecursionError) -> Malformed:

@@ -11,9 +11,9 @@ import re
 import msgspec
 
 from mailcordon.adapters.http import json_body, message_shapes
-from mailcordon.adapters.http.message_shapes import SendBody
+from mailcordon.adapters.http.message_shapes import AttachmentBody, Long, SendBody
 from mailcordon.core.errors import MailcordonError
-from mailcordon.send.texts import LongText, Text
+from mailcordon.send.texts import LongText
 
 MOST_BESIDE_TEXTS = 1024 * 1024  #: bytes of JSON; the most recipients with the most headers each have 0.8 MB
 _LONG = 64 * 1024  #: bytes of a string that is cut out
@@ -27,11 +27,17 @@ _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F]")
 _LONGEST_ESCAPE = 6  #: bytes: \uXXXX
 
 
+class _CutAttachment(AttachmentBody):
+    content: str | int  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 class _CutBody(SendBody):
     """A message whose long strings are the places in the text where they began."""
 
     text: str | int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     html: str | int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    raw: str | int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    attachments: list[_CutAttachment] = msgspec.field(default_factory=list[_CutAttachment])  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 _decoder = msgspec.json.Decoder(SendBody)
@@ -39,8 +45,8 @@ _cut_decoder = msgspec.json.Decoder(_CutBody)
 _decode = msgspec.json.Decoder(str).decode
 
 
-def read(raw: bytes) -> tuple[SendBody, Text | None, Text | None]:
-    """The message, and its text and HTML, which are not to be taken from it. Raises Malformed, TooLarge and Invalid."""
+def read(raw: bytes) -> tuple[SendBody, Long]:
+    """The message, and its long fields, which are not to be taken from it. Raises Malformed, TooLarge and Invalid."""
     try:
         found = _read_in_slices(raw)
     except (ValueError, MailcordonError):
@@ -49,21 +55,21 @@ def read(raw: bytes) -> tuple[SendBody, Text | None, Text | None]:
         return found
     json_body.check_beside_texts(raw, MOST_BESIDE_TEXTS)
     body = json_body.read_as(_decoder, raw, message_shapes.is_flat)
-    return body, body.text, body.html
+    return body, message_shapes.long_of(body)
 
 
-def _read_in_slices(raw: bytes) -> tuple[SendBody, Text | None, Text | None] | None:
+def _read_in_slices(raw: bytes) -> tuple[SendBody, Long] | None:
     found = cut(raw)
     if found is None:
         return None
     rest, strings = found
     body = json_body.read_as(_cut_decoder, rest, message_shapes.is_flat)
-    fields = (body.text, body.html)
-    # A number may be the caller's own, and a long string may be something else than a text.
+    fields = (body.text, body.html, body.raw, *(one.content for one in body.attachments))
+    # A number may be the caller's own, and a long string may be something else than one of these fields.
     if sorted(one for one in fields if isinstance(one, int)) != sorted(strings):
         return None
-    text, html = (strings[one] if isinstance(one, int) else one for one in fields)
-    return body, text, html
+    text, html, whole, *contents = (strings[one] if isinstance(one, int) else one for one in fields)
+    return body, Long(text, html, whole, [one or "" for one in contents])
 
 
 def cut(raw: bytes) -> tuple[bytes, dict[int, LongText]] | None:

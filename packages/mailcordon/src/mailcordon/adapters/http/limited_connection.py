@@ -21,7 +21,7 @@ from mailcordon.door.admission import Refusal
 from mailcordon.door.limits import Limit
 
 MOST_DISCARDED = (
-    4 * message_endpoint.MAX_BODY
+    2 * message_endpoint.MAX_BODY
 )  #: bytes of a refused body that are read, so that the client can read why
 LINGER_BYTES = 256 * 1024  #: that a refused connection may still send, for the same reason
 _LINGER_SECONDS = 2.0

@@ -1,6 +1,7 @@
 """The JSON of messages: what POST takes and what is answered."""
 
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -8,32 +9,73 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.core import ids, ses_ids
 from mailcordon.core.delivery import State
+from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.suppression import Suppression
-from mailcordon.send import submission, view
+from mailcordon.messages import api, content
+from mailcordon.send import attachments, raw_mail, submission, view
 from mailcordon.send.accept_item import Accepted
+from mailcordon.send.attachments import Given
+from mailcordon.send.submission import Named, Submission
+from mailcordon.send.texts import Text
+
+
+class Person(msgspec.Struct, forbid_unknown_fields=True):
+    """An address, with the name that is shown beside it."""
+
+    address: str
+    name: str = ""
 
 
 class Recipient(msgspec.Struct, forbid_unknown_fields=True):
-    """A recipient with headers of their own: one takes the place of the message's header with its name."""
+    """A recipient. With headers of their own it is a mailing: each takes the place of the message's header with its name."""
 
     address: str
-    headers: dict[str, str]
+    name: str = ""
+    headers: dict[str, str] = {}
+
+
+class AttachmentBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A file. With a content_id it is shown in the HTML, as `<img src="cid:...">`, unless its disposition is attachment."""
+
+    filename: str
+    content: str  #: base64
+    content_type: str | None = None  #: by default, what the ending of the name says
+    content_id: str | None = None
+    disposition: str | None = None  #: attachment or inline
+
+
+Persons = str | Person | list[str | Person]
 
 
 class SendBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A message to send: one delivery to each recipient in `to`."""
+    """A message to send: one delivery to each recipient in `to`, `cc` and `bcc`."""
 
     type: str
-    from_: str = msgspec.field(name="from")
-    to: str | list[str | Recipient]
-    subject: str
+    from_: str | Person | None = msgspec.field(name="from", default=None)
+    to: str | Recipient | list[str | Recipient] | None = None
+    subject: str | None = None
     text: str | None = None
     html: str | None = None
     tenant: str | None = None
-    reply_to: str | list[str] | None = None
+    reply_to: Persons | None = None
     headers: dict[str, str] = {}
     campaign: str | None = None
     list_: str | None = msgspec.field(name="list", default=None)
+    cc: Persons | None = None
+    bcc: Persons | None = None
+    attachments: list[AttachmentBody] = []
+    individually: bool = False  #: each recipient sees only themselves
+    unsubscribe: bool = True  #: whether an unsubscribe link may be added
+    raw: str | None = None  #: a whole MIME message in base64, in place of the content above
+
+
+class Long(NamedTuple):
+    """The fields of a message that may be long, apart from the others."""
+
+    text: Text | None
+    html: Text | None
+    raw: Text | None = None
+    contents: Sequence[Text] = ()  #: of the attachments
 
 
 class DeliveryAccepted(msgspec.Struct, omit_defaults=True):
@@ -131,39 +173,131 @@ class AddressView(msgspec.Struct):
 
 
 def is_flat(body: SendBody) -> bool:
-    return not body.headers and (isinstance(body.to, str) or Recipient not in set(map(type, body.to)))
-
-
-def _recipients(to: str | list[str | Recipient]) -> tuple[list[str], list[dict[str, str] | None]]:
-    """The addresses, and the headers of each; none at all if nobody has own ones."""
-    if isinstance(to, str):
-        return [to], []
-    if Recipient not in set(map(type, to)):
-        return cast("list[str]", to), []
+    """Whether the JSON of this message has no object in it."""
     return (
-        [one if isinstance(one, str) else one.address for one in to],
-        [None if isinstance(one, str) else one.headers for one in to],
+        not body.headers
+        and not body.attachments
+        and (type(body.to) is str or _are_texts(body.to))
+        and type(body.from_) is str
+        and body.cc is None
+        and body.bcc is None
+        and (body.reply_to is None or type(body.reply_to) is str or _are_texts(body.reply_to))
     )
 
 
-def checked(
-    body: SendBody, text: submission.Text | None, html: submission.Text | None
-) -> submission.Submission:
-    reply_to = body.reply_to
+def _are_texts(given: object) -> bool:
+    return isinstance(given, list) and set(map(type, cast("list[object]", given))) <= {str}
+
+
+def long_of(body: SendBody) -> Long:
+    return Long(body.text, body.html, body.raw, [one.content for one in body.attachments])
+
+
+def checked(body: SendBody, long: Long) -> Submission:
+    """Raises Invalid."""
+    if long.raw is not None:
+        return _checked_raw(body, long.raw)
+    missing = [
+        Fault(field, api.field_required())
+        for field, value in (("from", body.from_), ("to", body.to), ("subject", body.subject))
+        if value is None
+    ]
+    if "to" in {one.field for one in missing} and (body.cc is not None or body.bcc is not None):
+        missing = [one for one in missing if one.field != "to"]
+    if missing:
+        raise Invalid(*missing)
     to, own_headers = _recipients(body.to)
     return submission.check(
         type=body.type,
-        sender=body.from_,
+        sender=_person(body.from_ or ""),
         to=to,
-        subject=body.subject,
-        text=text,
-        html=html,
-        reply_to=[] if reply_to is None else [reply_to] if isinstance(reply_to, str) else reply_to,
+        cc=_persons(body.cc),
+        bcc=_persons(body.bcc),
+        subject=body.subject or "",
+        text=long.text,
+        html=long.html,
+        reply_to=_persons(body.reply_to),
         headers=body.headers,
         own_headers=own_headers,
         campaign=body.campaign,
         list=body.list_,
+        attachments=[
+            Given(one.filename, content, one.content_type, one.content_id, one.disposition)
+            for one, content in zip(body.attachments, long.contents, strict=True)
+        ],
+        individually=body.individually,
+        unsubscribe=body.unsubscribe,
     )
+
+
+def _checked_raw(body: SendBody, encoded: Text) -> Submission:
+    """A whole message. Its envelope is `to`, `cc` and `bcc` if one of them is given, else what its headers say."""
+    beside = {
+        "subject": body.subject is not None,
+        "text": body.text is not None,
+        "html": body.html is not None,
+        "reply_to": body.reply_to is not None,
+        "headers": bool(body.headers),
+        "attachments": bool(body.attachments),
+        "individually": body.individually,
+    }
+    to, own_headers = _recipients(body.to)
+    beside["to"] = any(own_headers)
+    if faults := [Fault(field, content.not_beside_raw()) for field, is_given in beside.items() if is_given]:
+        raise Invalid(*faults)
+    try:
+        raw = attachments.octets(encoded)
+    except ValueError:
+        raise Invalid(Fault("raw", content.not_base64())) from None
+    envelope = [*to, *_persons(body.cc), *_persons(body.bcc)]
+    sender = None if body.from_ is None else _person(body.from_)
+    return raw_mail.check(
+        raw,
+        type=body.type,
+        recipients=[_bare(one) for one in envelope]
+        if (body.to, body.cc, body.bcc) != (None, None, None)
+        else None,
+        sender=sender if sender is None else _bare(sender),
+        campaign=body.campaign,
+        list=body.list_,
+        unsubscribe=body.unsubscribe,
+    )
+
+
+def _recipients(
+    to: str | Recipient | list[str | Recipient] | None,
+) -> tuple[list[str | Named], list[dict[str, str] | None]]:
+    """The recipients, and the headers of each; none at all if nobody has own ones."""
+    if isinstance(to, str):
+        return [to], []
+    if to is None:
+        return [], []
+    if isinstance(to, Recipient):
+        to = [to]
+    elif _are_texts(to):
+        return cast("list[str | Named]", to), []
+    return (
+        [one if isinstance(one, str) else _named(one) for one in to],
+        [None if isinstance(one, str) else one.headers for one in to],
+    )
+
+
+def _persons(given: Persons | None) -> list[str | Named]:
+    if given is None:
+        return []
+    return [_person(one) for one in (given if isinstance(given, list) else [given])]
+
+
+def _person(given: str | Person) -> str | Named:
+    return given if isinstance(given, str) else _named(given)
+
+
+def _named(given: Person | Recipient) -> str | Named:
+    return Named(given.name, given.address) if given.name else given.address
+
+
+def _bare(given: str | Named) -> str:
+    return given if isinstance(given, str) else given.address
 
 
 def message_accepted(accepted: Accepted) -> MessageAccepted:
