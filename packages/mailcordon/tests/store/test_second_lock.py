@@ -38,6 +38,10 @@ DEFINERS = {
     "keep_route_moved",
     "place_observed",
     "observed_lane",
+    "webhook_left",
+    "webhook_lane",
+    "webhook_suppressed",
+    "webhook_forget",
 }
 
 #: A type of the caller's own that stands before PostgreSQL's `text`, and runs a function whenever a value becomes one.

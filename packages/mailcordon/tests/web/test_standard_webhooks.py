@@ -5,7 +5,7 @@ from mailcordon.adapters.web import standard_webhooks
 
 def test_the_example_of_the_specifications_libraries_has_its_signature() -> None:
     headers = standard_webhooks.headers(
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         1614265330,
         b'{"test": 2432232314}',

@@ -61,7 +61,7 @@ async def running(config: Config, stop: Event, *, stand_by: bool) -> AsyncGenera
             await engine.create_pool(config.login_url("control"), max_size=4)
         )
         store = PostgresAlerts(pool, config.secret_keys)
-        leads = store.control_is_silent if stand_by else _always
+        leads = store.control_is_silent if stand_by else wiring.always
         loop = Alerts(
             store,
             PostgresContacts(pool, config.secret_keys),
@@ -72,10 +72,6 @@ async def running(config: Config, stop: Event, *, stand_by: bool) -> AsyncGenera
         )
         await stack.enter_async_context(wiring.running(loop.run(stop), stop))
         yield
-
-
-async def _always() -> bool:
-    return True
 
 
 class LaneKeys:

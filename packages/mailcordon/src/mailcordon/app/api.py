@@ -40,6 +40,7 @@ from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unsubscribe_keys import TokenReader
 from mailcordon.adapters.db.unsubscribe_store import PostgresUnsubscribes
+from mailcordon.adapters.db.webhook_store import PostgresWebhooks
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.http import account as account_routes
 from mailcordon.adapters.http import alerts as alert_routes
@@ -56,6 +57,7 @@ from mailcordon.adapters.http import suppressions as suppression_routes
 from mailcordon.adapters.http import templates as template_routes
 from mailcordon.adapters.http import ungoverned as ungoverned_routes
 from mailcordon.adapters.http import unsubscribe_hosts as unsubscribe_host_routes
+from mailcordon.adapters.http import webhooks as webhook_routes
 from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
@@ -74,6 +76,7 @@ from mailcordon.app import (
     key_uses,
     mac_keys,
     machine_metrics,
+    webhooks,
     wiring,
 )
 from mailcordon.app import server as http_server
@@ -235,6 +238,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         alert_store = PostgresAlerts(pools["control"], config.secret_keys)
         contacts = PostgresContacts(pools["control"], config.secret_keys, reader=readers["reader"])
         channels = alerts.channels(config, alert_store, contacts, controlled.keys)
+        hooks = PostgresWebhooks(pools["control"], config.secret_keys, reader=readers["reader"])
         handlers = [
             *control_routes.routes(controlled),
             *observe_routes.routes(observed),
@@ -242,6 +246,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *alert_routes.routes(alert_routes.AlertServices(channels=channels, reads=alert_store)),
             *contact_routes.routes(
                 contact_routes.ContactServices(reads=controlled.reads, channels=channels, contacts=contacts)
+            ),
+            *webhook_routes.routes(
+                webhook_routes.WebhookServices(
+                    reads=controlled.reads, endpoints=webhooks.endpoints(config, hooks), store=hooks
+                )
             ),
             *observing_routes.routes(ObservingStore(pools["control"])),
             *metric_routes.routes(PostgresMetricsReader(*read_as)),
@@ -307,6 +316,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         await stack.enter_async_context(heartbeat.beating("api", config.login_url("control"), facts))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=True))
+        await stack.enter_async_context(webhooks.running(config, stop, stand_by=True))
         connections = message_protocol.protocol(endpoint, door, ses)
         if (context := http_server.tls_context(config)) is not None:
             connections = tls_gate.behind_tls(connections, door, context)

@@ -39,6 +39,7 @@ from mailcordon.app import (
     mac_keys,
     machine_metrics,
     machine_state,
+    webhooks,
     wiring,
 )
 from mailcordon.app.credentials import credentials
@@ -225,6 +226,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(checkpoints.written(config, pool))
         told = await stack.enter_async_context(incidents.running(config, stop, stand_by=False))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=False))
+        await stack.enter_async_context(webhooks.running(config, stop, stand_by=False))
         state = machine_state.Kept(MachineStateReader(pool, families.TOP_LANES))
         facts = await stack.enter_async_context(
             machine_metrics.served(

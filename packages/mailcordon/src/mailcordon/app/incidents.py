@@ -10,7 +10,7 @@ from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.incident_store import IncidentStore
 from mailcordon.adapters.db.rate_alarm_store import RateAlarmStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
-from mailcordon.app import alerts, wiring
+from mailcordon.app import alerts, webhooks, wiring
 from mailcordon.config import Config
 from mailcordon.control import alarms, ungoverned_alarms
 from mailcordon.core.incident import Alarm
@@ -31,6 +31,7 @@ def sources(config: Config, control: Pool) -> list[Source]:
         Source(name="status", read=status.read),
         Source(name="rates", read=rates.read),
         Source(name="alert channels", read=alerts.source(control, config)),
+        Source(name="webhooks", read=webhooks.source(control, config)),
         Source(name="ungoverned mail", read=_ungoverned(config, control)),
         Source(name="event doors", read=_event_doors(config, control)),
     ]

@@ -179,6 +179,11 @@ async def running(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> Async
             task.result()
 
 
+async def always() -> bool:
+    """For a loop that works in this process at any time."""
+    return True
+
+
 def count_lag_ms(config: Config) -> int:
     """By how much SES's own count may be late. The local SES counts at once."""
     return 0 if config.local else send_count.LAG_MS

@@ -150,6 +150,7 @@ KNOWN = frozenset(
         "MAILCORDON_ALERT_NETWORKS",
         "MAILCORDON_ALERT_API_URL",
         "MAILCORDON_UNSUBSCRIBE_URL",
+        "MAILCORDON_PUBLIC_URL",
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",
@@ -305,6 +306,9 @@ class Config:
     #: tenants with a host name of their own have links, and marketing mail of others must bring its own. `up` with the local SES
     #: names its own API.
     unsubscribe_url: str | None = None
+    #: URL under which apps reach this API: receivers of webhooks in SNS's form get their certificate there. `up` with the
+    #: local SES names its own.
+    public_url: str | None = None
     #: Where this process answers `GET /metrics`; None: nowhere.
     metrics: MetricsEndpoint | None = field(default_factory=MetricsEndpoint)
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
@@ -405,6 +409,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         alert_networks=reader.networks("MAILCORDON_ALERT_NETWORKS") or (_THIS_MACHINE if local else ()),
         alert_api_url=reader.url("MAILCORDON_ALERT_API_URL"),
         unsubscribe_url=_unsubscribe_url(reader, local=local),
+        public_url=reader.url("MAILCORDON_PUBLIC_URL"),
         metrics=metrics_settings.endpoint(reader),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(

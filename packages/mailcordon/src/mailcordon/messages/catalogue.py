@@ -21,7 +21,7 @@ SUBJECTS = (
     "incidents",
     "alarms",
     *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
-    *("alerts", "notices"),
+    *("alerts", "notices", "webhooks"),
     "ungoverned",
     "metrics",
     "rate_alarms",

@@ -453,6 +453,7 @@ def secret_name(*, name: str) -> str:
         "alert_channel": "the URL or key of an alert channel",
         "tenant_contact": "the address of a tenant's contact",
         "unsubscribe_key": "a key of links to unsubscribe",
+        "webhook_endpoint": "the URL, signing secret or certificate key of webhooks",
     }
     return names[name]
 

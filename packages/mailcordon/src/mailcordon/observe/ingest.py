@@ -38,6 +38,8 @@ from mailcordon.observe.ports import (
     Unverified,
 )
 from mailcordon.observe.quarantine import LONGEST_NOTICE
+from mailcordon.observe.webhooks import outbox
+from mailcordon.observe.webhooks.nouns import Subscriptions
 
 MAX_PROOFS = 50_000  #: entries of the cache, about 30 MB
 LONGEST_DOCUMENT = 256 * 1024  #: characters of a document that are stored
@@ -206,6 +208,8 @@ class _Batch:
         self._proof_events: list[ProofEventRow] = []
         self._counts: Counts = {}
         self._facts: dict[int, Facts] = {}
+        self._webhooks: Subscriptions = {}
+        self._documents: dict[tuple[int, bytes], str] = {}  #: SES's JSON, for endpoints that get it
 
     async def run(self, decoded: Sequence[Decoded]) -> Report:
         claimed = await self._claim(decoded)
@@ -214,6 +218,8 @@ class _Batch:
             found += await self._observe()
         if found:
             new = await self._record(found)
+            if self._webhooks:
+                await self._tell_webhooks(new)
             await self._record_sends(found)
             await self._suppress(new)
         await self._write_the_rest()
@@ -311,6 +317,7 @@ class _Batch:
         }
         directory, known_facts = await self._tx.known(asked, lanes, sets)
         facts = self._facts = dict(known_facts)
+        self._webhooks = directory.webhooks
         found: list[Attributed] = []
         for one in claimed:
             event, attempt = one.decoded.event, one.attempt
@@ -330,6 +337,8 @@ class _Batch:
             )
             self._report.odd += verdict.event is not event
             found.append(verdict)
+            if self._webhooks and outbox.wants_documents(verdict.lane.tenant, self._webhooks):
+                self._documents[attempt.delivery, event.key] = text_of(one.decoded.document)
             self._saw_send(event.configuration_set, event.kind, attempt)
             if verdict.settles and verdict.has_rows:
                 # A second SES id of an attempt is a double within one batch, too.
@@ -413,6 +422,11 @@ class _Batch:
                 sends.setdefault(key, Send(*key, one.event.ses_id, one.event.mail_at))
         if sends:
             await self._tx.record_sends(list(sends.values()))
+
+    async def _tell_webhooks(self, new: Sequence[Attributed]) -> None:
+        rows, documents = outbox.rows(new, self._webhooks, self._documents)
+        if rows:
+            await self._tx.tell_webhooks(rows, documents)
 
     async def _suppress(self, new: Sequence[Attributed]) -> None:
         await suppressing.suppress(self._tx, new, self._hash, self._soft_bounces)

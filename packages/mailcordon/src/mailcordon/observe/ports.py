@@ -17,6 +17,7 @@ from mailcordon.core.suppression import Suppression
 from mailcordon.core.ungoverned import Sighting
 from mailcordon.observe.observing import ObservedMail, Origin, Placed, Rules, Unmapped
 from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
+from mailcordon.observe.webhooks.nouns import DocumentRow, OutboxRow, Subscription, Subscriptions
 
 T = TypeVar("T")
 
@@ -113,6 +114,7 @@ class Directory:
     now: int  #: milliseconds since 1970, by the database's clock
     lanes: Mapping[LaneName, Lane]
     sets: Mapping[str, SetRef]
+    webhooks: Subscriptions = field(default_factory=dict[int | None, Sequence[Subscription]])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -306,6 +308,10 @@ class Transaction(Protocol):
 
     async def unlist(self, rows: Sequence[Unlist]) -> None:
         """Asks control to take addresses off SES's lists. Of several bounces of an address the newest counts."""
+        ...
+
+    async def tell_webhooks(self, rows: Sequence[OutboxRow], documents: Sequence[DocumentRow]) -> None:
+        """Writes new events to the outbox of endpoints."""
         ...
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:

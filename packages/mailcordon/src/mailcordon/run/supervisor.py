@@ -204,8 +204,9 @@ class System:
         environment = role_environment(os.environ, role, config)
         if self._listener is not None and config.tls_certificate is None:
             environment.setdefault("MAILCORDON_ALERT_API_URL", url_of(self._listener))
-            if config.local:  # on AWS, nobody's mail program could reach it
-                environment.setdefault("MAILCORDON_UNSUBSCRIBE_URL", url_of(self._listener))
+            if config.local:  # on AWS, nobody's mail program or receiver could reach it
+                for setting in ("MAILCORDON_UNSUBSCRIBE_URL", "MAILCORDON_PUBLIC_URL"):
+                    environment.setdefault(setting, url_of(self._listener))
         descriptors: list[int] = []
         if role == "api":
             assert self._listener is not None

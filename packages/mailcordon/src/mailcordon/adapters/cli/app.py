@@ -52,6 +52,7 @@ from mailcordon.adapters.cli.commands import (
     suppression,
     tenant,
     ungoverned,
+    webhook,
     why,
 )
 from mailcordon.adapters.cli.commands import (
@@ -84,6 +85,7 @@ GROUPS = {
     "incident": incident.app,
     "ungoverned": ungoverned.app,
     "alert": alert.app,
+    "webhook": webhook.app,
     "key": key.app,
 }
 tenant.app.add_typer(contact.app)
@@ -115,7 +117,7 @@ ORDER = (
     *("send", "why", "messages", "message", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "incident", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),
-    *("alert",),
+    *("alert", "webhook"),
     *("suppression", "quarantine", "events", "observe", "mailbox"),
     *("key", "audit"),
     *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),

@@ -22,6 +22,7 @@ from mailcordon.adapters.db import (
     dkim_key_store,
     queries,
     unsubscribe_keys,
+    webhook_store,
 )
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 from mailcordon.adapters.db.secrets import Vault
@@ -38,6 +39,7 @@ _ELSEWHERE = {
     "tenant_contact": contact_store,
     "access_key": access_key_store,
     "unsubscribe_key": unsubscribe_keys,
+    "webhook_endpoint": webhook_store,
 }  #: by table
 
 _SQL = queries.load("installation.sql")

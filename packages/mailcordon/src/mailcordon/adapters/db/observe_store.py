@@ -52,6 +52,7 @@ from mailcordon.observe.ports import (
     Transaction,
 )
 from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
+from mailcordon.observe.webhooks.nouns import DocumentRow, OutboxRow, Subscription, Subscriptions
 
 T = TypeVar("T")
 
@@ -109,15 +110,19 @@ class _Cache:
         self.lanes: dict[LaneName, Lane] = {}
         self.sets: dict[str, SetRef] = {}
         self.observed = observed_mail.Cache()
+        self.webhooks: Subscriptions = {}
 
     def has(self, lanes: Set[LaneName], sets: Set[str]) -> bool:
         return lanes <= self.lanes.keys() and sets <= self.sets.keys()
 
-    def at(self, epoch: int) -> None:
-        if epoch != self.epoch or len(self.lanes) > MOST_CACHED:
-            self.epoch = epoch
-            self.lanes, self.sets = {}, {}
-            self.observed = observed_mail.Cache()
+    def at(self, epoch: int) -> bool:
+        """Whether it was emptied."""
+        if epoch == self.epoch and len(self.lanes) <= MOST_CACHED:
+            return False
+        self.epoch = epoch
+        self.lanes, self.sets = {}, {}
+        self.observed = observed_mail.Cache()
+        return True
 
 
 class PostgresTransaction:
@@ -134,10 +139,10 @@ class PostgresTransaction:
         if cache.has(lanes, sets) and deliveries:
             rows = await self._facts(deliveries)
             if rows and rows[0]["epoch"] == cache.epoch:
-                return Directory(rows[0]["now"], cache.lanes, cache.sets), _by_delivery(rows)
+                return Directory(rows[0]["now"], cache.lanes, cache.sets, cache.webhooks), _by_delivery(rows)
         now = await self._fill_cache(lanes, sets)
         rows = await self._facts(deliveries)
-        return Directory(now, cache.lanes, cache.sets), _by_delivery(rows)
+        return Directory(now, cache.lanes, cache.sets, cache.webhooks), _by_delivery(rows)
 
     async def _facts(self, deliveries: Mapping[int, LaneName]) -> list[asyncpg.Record]:
         known = self._cache.lanes
@@ -154,7 +159,8 @@ class PostgresTransaction:
         row = await self._connection.fetchrow(_SHARED.now_and_control_epoch)
         assert row is not None
         cache = self._cache
-        cache.at(row["epoch"])
+        if cache.at(row["epoch"]):
+            cache.webhooks = _subscriptions(await self._connection.fetch(_SQL.webhook_subscriptions))
         missing = sorted(lanes - cache.lanes.keys())
         if missing:
             keys, types = zip(*missing, strict=True)
@@ -307,6 +313,13 @@ class PostgresTransaction:
 
     async def unlist(self, rows: Sequence[Unlist]) -> None:
         await address_reports.unlist(self._connection, rows)
+
+    async def tell_webhooks(self, rows: Sequence[OutboxRow], documents: Sequence[DocumentRow]) -> None:
+        told = [(row.endpoint, row.event, row.tenant, row.delivery, row.key) for row in rows]
+        await self._connection.execute(_SQL.tell_webhooks, *_columns(told, 5))
+        if documents:
+            kept = [(row.delivery, row.key, row.document) for row in documents]
+            await self._connection.execute(_SQL.keep_documents, *_columns(kept, 3))
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
         kinds = sorted({row.why for row in rows})
@@ -463,6 +476,14 @@ def _clean(detail: Mapping[str, object]) -> str:
     """JSON without NUL characters, which PostgreSQL cannot store."""
     text = _json.encode(detail).decode()
     return text.replace("\\u0000", "") if "\\u0000" in text else text
+
+
+def _subscriptions(rows: Iterable[asyncpg.Record]) -> Subscriptions:
+    found: dict[int | None, list[Subscription]] = {}
+    for row in rows:
+        one = Subscription(row["id"], frozenset(row["events"]), row["form"] == "ses-sns")
+        found.setdefault(row["tenant"], []).append(one)
+    return found
 
 
 def _by_delivery(rows: Iterable[asyncpg.Record]) -> dict[int, Facts]:

@@ -6,7 +6,6 @@ To a tenant's key another tenant does not exist (404). A platform key that names
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -265,23 +264,11 @@ def _window(minutes: int | None, since: str | None, until: str | None, now: int)
         return Window(now - (minutes or 60), now + 1)
     if minutes is not None:
         raise Invalid(Fault("minutes", messages.window_twice()))
-    end = now + 1 if until is None else min(now + 1, -(-_time("until", until) // MINUTE_MS))
-    begin = end - 60 if since is None else _time("since", since) // MINUTE_MS
+    end = now + 1 if until is None else min(now + 1, -(-shapes.time("until", until) // MINUTE_MS))
+    begin = end - 60 if since is None else shapes.time("since", since) // MINUTE_MS
     if not now - MOST_MINUTES <= begin < end:
         raise Invalid(Fault("since", messages.bad_window()))
     return Window(begin, end)
-
-
-def _time(field: str, text: str) -> int:
-    """Milliseconds since 1970. Without a zone it is UTC. Raises Invalid."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid(Fault(field, messages.not_a_time())) from None
-    try:
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (OverflowError, ValueError):
-        raise Invalid(Fault(field, messages.not_a_time())) from None
 
 
 def _check_length(query: view.MetricQuery, scope: view.MetricScope, now: int) -> None:

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from mailcordon.core import address as addresses
 from mailcordon.core import text as texts
 from mailcordon.core.errors import Fault, Invalid, parse_field
-from mailcordon.messages import api
+from mailcordon.messages import api, metrics
 
 LONGEST_SECONDS = 10 * 366 * 24 * 3600
 HIGHEST_ID = 2**63 - 1
@@ -46,6 +46,15 @@ def iso_ms(ms: int) -> str:
 
 def iso_ms_or_none(ms: int | None) -> str | None:
     return None if ms is None else iso_ms(ms)
+
+
+def time(field: str, text: str) -> int:
+    """Milliseconds since 1970. Without a zone it is UTC. Raises Invalid."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (OverflowError, ValueError):
+        raise Invalid(Fault(field, metrics.not_a_time())) from None
 
 
 def recorded(value: Any) -> Any:

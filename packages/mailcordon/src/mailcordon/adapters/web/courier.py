@@ -72,7 +72,7 @@ class WebCourier:
             await self._mail(contact.channel, to, message, messages.test_title(), sentence)
 
     async def _signed(self, secret: Mapping[str, str], message: str, now: int, body: bytes) -> None:
-        headers = standard_webhooks.headers(secret["signing"], message, now // 1_000, body)
+        headers = standard_webhooks.headers([secret["signing"]], message, now // 1_000, body)
         await self._poster.post(secret["url"], body, {**_JSON, **headers})
 
     async def _mail(self, channel: Channel, to: str, message: str, subject: str, text: str) -> None:

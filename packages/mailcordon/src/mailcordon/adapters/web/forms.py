@@ -1,10 +1,9 @@
 """What each form of channel is sent: the same facts as JSON for a webhook, as Slack's or PagerDuty's document, or as a mail."""
 
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from mailcordon.adapters.web import json_text
 from mailcordon.core.incident import Severity
 from mailcordon.messages import alerts as messages
 from mailcordon.messages import notices as words
@@ -27,10 +26,10 @@ def webhook(due: Due, now: int) -> bytes:
     """A `type`, a `timestamp` and `data`, as Standard Webhooks recommends."""
     document = {
         "type": f"incident.{due.what.value}",
-        "timestamp": _iso(now),
+        "timestamp": json_text.iso(now),
         "data": {**_data(due.incident), "done": [_done(one) for one in due.done], "text": text(due, now)},
     }
-    return _json(document)
+    return json_text.encoded(document)
 
 
 def slack(due: Due, now: int) -> bytes:
@@ -44,7 +43,7 @@ def slack(due: Due, now: int) -> bytes:
     if due.incident.command is not None and due.what is not What.CLOSED:
         command = {"type": "mrkdwn", "text": _slack_text(f"```{_escaped(due.incident.command)}```")}
         document["blocks"].append({"type": "section", "text": command})
-    return _json(document)
+    return json_text.encoded(document)
 
 
 def pagerduty(due: Due, now: int, *, routing_key: str, installation: str) -> bytes:
@@ -60,14 +59,14 @@ def pagerduty(due: Due, now: int, *, routing_key: str, installation: str) -> byt
             "summary": title(due)[:_LONGEST_SUMMARY],
             "source": f"mailcordon/{installation}",
             "severity": _PAGERDUTY_SEVERITY[incident.severity],
-            "timestamp": _iso(incident.since),
+            "timestamp": json_text.iso(incident.since),
             "component": incident.name,
             "group": incident.tenant_slug or "platform",
             "class": incident.kind.value,
             "custom_details": {"text": text(due, now), **_data(incident)},
         }
         document["client"] = "Mailcordon"
-    return _json(document)
+    return json_text.encoded(document)
 
 
 def email(due: Due, now: int) -> tuple[str, str]:
@@ -124,7 +123,7 @@ def notice(due: DueNotice, now: int) -> tuple[str, str]:
 def notice_webhook(due: DueNotice, now: int) -> bytes:
     document = {
         "type": "holds.changed",
-        "timestamp": _iso(now),
+        "timestamp": json_text.iso(now),
         "data": {
             "tenant": due.contact.slug,
             "items": [
@@ -134,8 +133,8 @@ def notice_webhook(due: DueNotice, now: int) -> bytes:
                     "state": "released" if item.ended else "held",
                     "mail": item.mail,
                     "why": item.why,
-                    "since": _iso(item.since),
-                    "until": None if item.until is None else _iso(item.until),
+                    "since": json_text.iso(item.since),
+                    "until": None if item.until is None else json_text.iso(item.until),
                     "resume": None if item.ended else item.resume,
                 }
                 for item in due.items
@@ -143,15 +142,15 @@ def notice_webhook(due: DueNotice, now: int) -> bytes:
             "text": notice(due, now)[1],
         },
     }
-    return _json(document)
+    return json_text.encoded(document)
 
 
 def test_webhook(now: int, sentence: str) -> bytes:
-    return _json({"type": "test", "timestamp": _iso(now), "data": {"text": sentence}})
+    return json_text.encoded({"type": "test", "timestamp": json_text.iso(now), "data": {"text": sentence}})
 
 
 def test_slack(sentence: str) -> bytes:
-    return _json({"text": _escaped(sentence)})
+    return json_text.encoded({"text": _escaped(sentence)})
 
 
 def test_pagerduty(action: str, sentence: str, *, routing_key: str, installation: str, now: int) -> bytes:
@@ -163,7 +162,7 @@ def test_pagerduty(action: str, sentence: str, *, routing_key: str, installation
     if action == "trigger":
         source = f"mailcordon/{installation}"
         document["payload"] = {"summary": sentence, "source": source, "severity": "info"}
-    return _json(document)
+    return json_text.encoded(document)
 
 
 def _data(incident: Incident) -> dict[str, object]:
@@ -178,18 +177,18 @@ def _data(incident: Incident) -> dict[str, object]:
         "sentence": incident.sentence,
         "next": incident.next,
         "command": incident.command,
-        "since": _iso(incident.since),
-        "opened_at": _iso(incident.opened_at),
-        "mitigated_at": _iso_or_none(incident.mitigated_at),
-        "acknowledged_at": _iso_or_none(incident.acknowledged_at),
+        "since": json_text.iso(incident.since),
+        "opened_at": json_text.iso(incident.opened_at),
+        "mitigated_at": json_text.iso_or_none(incident.mitigated_at),
+        "acknowledged_at": json_text.iso_or_none(incident.acknowledged_at),
         "acknowledged_by": incident.acknowledged_by,
-        "closed_at": _iso_or_none(incident.closed_at),
+        "closed_at": json_text.iso_or_none(incident.closed_at),
         "closed_because": incident.closed_because,
     }
 
 
 def _done(one: Any) -> dict[str, object]:
-    return {"at": _iso(one.at), "author": one.author, "text": one.text}
+    return {"at": json_text.iso(one.at), "author": one.author, "text": one.text}
 
 
 def _escaped(words: str) -> str:
@@ -199,16 +198,3 @@ def _escaped(words: str) -> str:
 
 def _slack_text(words: str) -> str:
     return words if len(words) <= _LONGEST_SLACK_TEXT else words[: _LONGEST_SLACK_TEXT - 1] + "…"
-
-
-def _iso(ms: int) -> str:
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _iso_or_none(ms: int | None) -> str | None:
-    return None if ms is None else _iso(ms)
-
-
-def _json(document: object) -> bytes:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

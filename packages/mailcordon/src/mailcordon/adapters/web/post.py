@@ -1,16 +1,18 @@
-"""One POST to a URL that somebody else configured.
+"""POSTs to a URL that somebody else configured.
 
-The name is resolved once, every address that it has is checked, and the connection goes to one of these: a name that resolves
-to something else a moment later changes nothing. The certificate must be the name's. Redirects are not followed, proxies of the
-environment are not used, and the time is bounded. Nothing of the answer but its status is read, so that no page of ours can be
-read this way, and no body that is slow, endless or broken makes a message that arrived look as if it had not.
+The name is resolved once for a message, or for a few that follow each other. Every address that it has is checked, and the
+connection goes to one of these: a name that resolves to something else a moment later changes nothing. The certificate must be
+the name's. Redirects are not followed, proxies of the environment are not used, and the time is bounded. Nothing of the answer
+but its status is read, so that no page of ours can be read this way, and no body that is slow, endless or broken makes a message
+that arrived look as if it had not.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,12 +23,14 @@ from mailcordon.messages import alerts as messages
 from mailcordon.observe.alerts.ports import NotDelivered
 
 if TYPE_CHECKING:
+    import aiohttp
     from aiohttp.abc import AbstractResolver
 
 SECONDS = 10.0  #: for all of it: name, connection, answer
 LONGEST_URL = 2_000
 LOOK_UPS = 8  #: names that are looked up at a time
 _MOST_WAIT = 3_600  #: seconds of a Retry-After that are believed
+_GONE = 410
 
 
 class Poster:
@@ -65,19 +69,29 @@ class Poster:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """The status of the answer, if it is 2xx. Raises NotDelivered."""
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._post(url, body, headers)
+            async with (
+                asyncio.timeout(self._seconds),
+                self.line(url, connections=1, keep=False) as line,
+            ):
+                return await line.post(body, headers)
         except TimeoutError:
             raise NotDelivered(messages.no_answer(self._seconds)) from None
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    @contextlib.asynccontextmanager
+    async def line(self, url: str, *, connections: int, keep: bool = True) -> AsyncGenerator["Line"]:
+        """For several messages to one URL: its name is resolved once, and its connections are kept between messages. Raises
+        NotDelivered."""
         import aiohttp
 
         try:
             parts = _parts(url)
         except ValueError as wrong:
             raise NotDelivered(str(wrong)) from None
-        found = await self._resolve(parts.hostname or "")
+        try:
+            async with asyncio.timeout(self._seconds):
+                found = await self._resolve(parts.hostname or "")
+        except TimeoutError:
+            raise NotDelivered(messages.no_answer(self._seconds)) from None
         if parts.scheme != "https" and not all(
             addresses.is_named(ipaddress.ip_address(one), self._networks) for one in found
         ):
@@ -85,34 +99,18 @@ class Poster:
         connector = aiohttp.TCPConnector(
             resolver=_known(parts.hostname or "", found),
             use_dns_cache=False,
-            force_close=True,
-            limit=1,
+            force_close=not keep,
+            limit=connections,
             ssl=self._tls if self._tls is not None else True,
             socket_factory=self._socket,
         )
-        try:
-            async with (
-                aiohttp.ClientSession(
-                    connector=connector,
-                    cookie_jar=aiohttp.DummyCookieJar(),
-                    auto_decompress=False,
-                    max_line_size=8_190,
-                ) as session,
-                session.post(
-                    url,
-                    data=body,
-                    headers={"User-Agent": "Mailcordon", "Accept": "*/*", **headers},
-                    allow_redirects=False,
-                ) as answer,
-            ):
-                if not 200 <= answer.status < 300:
-                    wait = _wait(answer.headers.get("Retry-After"))
-                    raise NotDelivered(messages.answered(answer.status), retry_after=wait)
-                return answer.status
-        except aiohttp.ClientConnectorCertificateError:
-            raise NotDelivered(messages.bad_certificate(parts.hostname or "")) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NotDelivered(messages.not_reached(_why(error))) from None
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=8_190,
+        ) as session:
+            yield Line(session, url, parts.hostname or "", self._seconds)
 
     async def _resolve(self, host: str) -> list[str]:
         """All its addresses, each of them allowed. Raises NotDelivered."""
@@ -143,6 +141,44 @@ class Poster:
         if not addresses.is_allowed(address, self._networks):
             raise OSError(messages.address_not_allowed(address))
         return socket.socket(info[0], info[1], info[2])
+
+
+class Line:
+    """Messages to one URL. Several may be sent at a time. A connection whose answer did not end at once is not used again."""
+
+    def __init__(self, session: "aiohttp.ClientSession", url: str, host: str, seconds: float) -> None:
+        self._session = session
+        self._url = url
+        self._host = host
+        self._seconds = seconds
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """As `Poster.post`."""
+        import aiohttp
+
+        try:
+            async with (
+                asyncio.timeout(self._seconds),
+                self._session.post(
+                    self._url,
+                    data=body,
+                    headers={"User-Agent": "Mailcordon", "Accept": "*/*", **headers},
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                if not 200 <= answer.status < 300:
+                    raise NotDelivered(
+                        messages.answered(answer.status),
+                        retry_after=_wait(answer.headers.get("Retry-After")),
+                        is_gone=answer.status == _GONE,
+                    )
+                return answer.status
+        except TimeoutError:
+            raise NotDelivered(messages.no_answer(self._seconds)) from None
+        except aiohttp.ClientConnectorCertificateError:
+            raise NotDelivered(messages.bad_certificate(self._host)) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NotDelivered(messages.not_reached(_why(error))) from None
 
 
 def _addresses(host: str) -> list[str]:

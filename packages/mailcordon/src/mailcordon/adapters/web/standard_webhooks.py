@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 
 PREFIX = "whsec_"
 LEAST_BYTES, MOST_BYTES = 24, 64  #: of a secret, as the specification has it
@@ -24,14 +25,15 @@ def is_secret(text: str) -> bool:
         return False
 
 
-def headers(secret: str, message: str, seconds: int, body: bytes) -> dict[str, str]:
-    """`message`: its id, the same at each try. `seconds`: since 1970."""
+def headers(with_secrets: Sequence[str], message: str, seconds: int, body: bytes) -> dict[str, str]:
+    """`with_secrets`: more than one while one takes another's place; each signs. `message`: its id, the same at each try.
+    `seconds`: since 1970."""
     signed = b"%s.%d.%s" % (message.encode(), seconds, body)
-    signature = base64.b64encode(hmac.digest(_bytes(secret), signed, hashlib.sha256)).decode()
+    digests = [hmac.digest(_bytes(secret), signed, hashlib.sha256) for secret in with_secrets]
     return {
         "webhook-id": message,
         "webhook-timestamp": str(seconds),
-        "webhook-signature": f"v1,{signature}",
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests),
     }
 
 

@@ -238,7 +238,7 @@ class Channels:
                 tenant,
                 slug,
                 "webhook",
-                target=_host(url),
+                target=host_of(url),
                 secret={"url": url, "signing": signing},
                 channel=None,
                 tell=tell,
@@ -317,13 +317,13 @@ class Channels:
         url = PAGERDUTY_URL if new.url is None else new.url
         parse_field("url", self._checked, url)
         if form == "slack":
-            return _host(url), {"url": url}, None
+            return host_of(url), {"url": url}, None
         if form == "pagerduty":
-            return _host(url), {"url": url, "key": parse_field("key", _routing_key, new.key or "")}, None
+            return host_of(url), {"url": url, "key": parse_field("key", _routing_key, new.key or "")}, None
         if new.key is not None and not self._is_secret(new.key):
             raise Invalid(Fault("key", messages.bad_signing_secret()))
         made = self._new_secret() if new.key is None else None
-        return _host(url), {"url": url, "signing": new.key or made or ""}, made
+        return host_of(url), {"url": url, "signing": new.key or made or ""}, made
 
     async def _email(self, new: NewChannel) -> tuple[str, dict[str, str], Lane]:
         if not self._has_api:
@@ -373,7 +373,7 @@ def severity(text: str) -> Severity:
     return next(one for one in SEVERITIES if one == text)
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
     parts = urlsplit(url)
     return parts.netloc.lower()
 

@@ -9,19 +9,17 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
-from mailcordon.core.clock import boot_time
 from mailcordon.observe.alerts import trouble
 from mailcordon.observe.alerts.nouns import Due, DueNotice
 from mailcordon.observe.alerts.ports import AlertStore, Courier, NotDelivered, NoticeStore
+from mailcordon.observe.repeating import repeat
 
 _LOG = logging.getLogger(__name__)
 EVERY = 1.0  #: seconds
 NOTICES_EVERY = 5.0  #: seconds; a tenant is told within a minute
 AT_ONCE = 32  #: messages under way
 OF_ONE = 4  #: of these, to one channel: a receiver that does not answer delays no other
-_LONGEST_WAIT = 30.0
 _RETIRED_EVERY = 600.0
 
 
@@ -131,30 +129,9 @@ class Alerts:
 
     async def _run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat("send alerts", EVERY, self.begin, stop))
-            group.create_task(self._repeat("tell tenants", self._notices_every, self.notice_round, stop))
-            forget = self._notices.forget_retired
-            group.create_task(
-                self._repeat("forget contacts of retired tenants", _RETIRED_EVERY, forget, stop)
-            )
-
-    async def _repeat(
-        self, name: str, every: float, duty: Callable[[], Awaitable[object]], stop: asyncio.Event
-    ) -> None:
-        wait = every
-        while not stop.is_set():
-            began = boot_time()
-            try:
-                if await self._leads():
-                    await duty()
-                wait = max(
-                    every, 2 * (boot_time() - began)
-                )  # a thousand open incidents take it a third of the time
-            except Exception as error:  # the database may be away: the next round reads everything anew
-                _LOG.warning(
-                    "could not %s: %s; retrying in %.1f s", name, error or type(error).__name__, wait
-                )
-                wait = min(wait * 2, max(every, _LONGEST_WAIT))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await stop.wait()
+            for name, every, duty in (
+                ("send alerts", EVERY, self.begin),
+                ("tell tenants", self._notices_every, self.notice_round),
+                ("forget contacts of retired tenants", _RETIRED_EVERY, self._notices.forget_retired),
+            ):
+                group.create_task(repeat(name, every, duty, self._leads, stop, _LOG))

@@ -17,12 +17,16 @@ from mailcordon.observe.alerts.nouns import (
 
 class NotDelivered(Exception):
     """The message did not arrive, in words without secrets. `retry_after`: seconds that the receiver asked to wait. `id_is_used`:
-    the receiver knows the message's id by now, and would take a message of that id for a copy."""
+    the receiver knows the message's id by now, and would take a message of that id for a copy. `is_gone`: it wants no message any
+    more (410)."""
 
-    def __init__(self, why: str, *, retry_after: int | None = None, id_is_used: bool = False) -> None:
+    def __init__(
+        self, why: str, *, retry_after: int | None = None, id_is_used: bool = False, is_gone: bool = False
+    ) -> None:
         super().__init__(why)
         self.retry_after = retry_after
         self.id_is_used = id_is_used
+        self.is_gone = is_gone
 
 
 class AlertStore(Protocol):

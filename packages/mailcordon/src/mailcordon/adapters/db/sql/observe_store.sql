@@ -282,3 +282,21 @@ update quarantine
    set replayed_at = now(), resolution = $2,
        resolved_at = case when $3::boolean and (why <> 'ungoverned' or copies = 1) then now() end
  where id = $1 returning tenant, why;
+
+-- name: webhook_subscriptions
+-- Which endpoints get which events. Read when control has changed something: a batch costs nothing more while there is none.
+select id, tenant, form, events from webhook_endpoint where removed_at is null order by id;
+
+-- name: tell_webhooks
+-- The outbox of endpoints, in the transaction of the events.
+insert into webhook_message (endpoint, event, tenant, delivery, key, made_at, due_at)
+select x.endpoint, x.event, x.tenant, x.delivery, x.key, n.now, n.now
+  from unnest($1::text::int[], $2::text::text[], $3::text::int[], $4::text::bigint[], $5::text::bytea[])
+       as x (endpoint, event, tenant, delivery, key)
+ cross join (select now_ms() as now) n;
+
+-- name: keep_documents
+-- SES's own JSON, for endpoints that get it.
+insert into webhook_document (delivery, key, made_at, document)
+select x.delivery, x.key, now_ms(), x.document from unnest($1::text::bigint[], $2::text::bytea[], $3::text::text[]) as x (delivery, key, document)
+on conflict do nothing;
