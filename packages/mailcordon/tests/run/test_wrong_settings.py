@@ -88,6 +88,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_ALERT_NETWORKS": ("10.0.0.0/8, all", "10.0.0.1/8", "localhost"),
     "MAILCORDON_ALERT_API_URL": URLS,
     "MAILCORDON_UNSUBSCRIBE_URL": (*URLS, "https://links.example/u?x=1", "https://links.example/#u"),
+    "MAILCORDON_PUBLIC_URL": URLS,
     "MAILCORDON_OBSERVE_ONLY": ("true", "1", "YES"),
     "MAILCORDON_LAPSE_HOURS": ("one", "0", "-1", "10001", "1e3", "0.001"),
     "MAILCORDON_PROOF_DAYS": (*NUMBERS, "0", "366"),

@@ -15,7 +15,7 @@ from mailcordon.adapters.web.sns_message import Signer
 from mailcordon.adapters.web.webhook_courier import SesForm, WebhookCourier
 from mailcordon.app import wiring
 from mailcordon.config import Config
-from mailcordon.core import ids
+from mailcordon.core import ids, ses_door_ids
 from mailcordon.core.errors import Conflict
 from mailcordon.core.incident import Alarm
 from mailcordon.messages import webhooks as messages
@@ -105,4 +105,4 @@ async def running(config: Config, stop: Event, *, stand_by: bool) -> AsyncGenera
 
 
 def _message_id(delivery: int) -> str:
-    return ids.message_id(ids.message_of(delivery))
+    return ses_door_ids.encode(ids.message_of(delivery))

@@ -29,9 +29,9 @@ _STDIN = "-"  #: a URL that is read from standard input, so that no list of proc
     app,
     "add",
     examples="""
-mailcordon webhook add acme-app https://hooks.acme.example/mail --tenant acme
-mailcordon webhook add all - --event delivery.bounced --event delivery.complained
-mailcordon webhook add acme-ses https://acme.example/sns --tenant acme --form ses-sns
+mailcordon webhook add app https://acme.example/hook --tenant acme
+mailcordon webhook add all - --event delivery.bounced
+mailcordon webhook add ses https://acme.example/sns --form ses-sns
 """,
 )
 async def add(
@@ -249,7 +249,7 @@ def _message_state(item: Document) -> str:
     "replay",
     examples="""
 mailcordon webhook replay acme-app --since 2h
-mailcordon webhook replay acme-app --since 2026-11-28T09:00 --until 2026-11-28T11:00 --all
+mailcordon webhook replay acme-app --since 3d --until 1d --all
 mailcordon webhook replay acme-app --message msg_0hb3c5zqg0400
 """,
 )
