@@ -62,6 +62,7 @@ from mailcordon.adapters.http import why as why_routes
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.search import SearchServices
 from mailcordon.adapters.http.ses_door.endpoint import SesDoor
+from mailcordon.adapters.http.ses_door.services import Services
 from mailcordon.adapters.http.unsubscribe import Unsubscribe
 from mailcordon.adapters.http.why import WhyServices
 from mailcordon.adapters.rendering.process import RenderingProcess
@@ -171,7 +172,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         replays = ObserveStore(config.login_url("observe"))
         stack.push_async_callback(replays.close)
         access_key_store = AccessKeyStore(pools["control"], config.secret_keys)
-        ses = SesDoor(endpoint, AccessKeyCache(access_key_store, cache))
         observed = observe_routes.ObserveServices(
             reader=PostgresObserveReader(pools["control"]),
             replay=observe_view.Replay(
@@ -235,6 +235,23 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region
         )
+        templates = Templates(TemplateStore(pools["control"], readers["reader"]), renderer)
+        ses = SesDoor(
+            endpoint,
+            AccessKeyCache(access_key_store, cache),
+            Services(
+                suppression_reader=suppressed.reader,
+                suppressions=suppressed.suppressions,
+                metrics=PostgresMetricsReader(*read_as),
+                messages=endpoint.reader,
+                account=AccountReader(readers["control"]),
+                templates=templates,
+                tenants=controlled.reads,
+                key_rates=config.key_rates,
+                hash_key=installation.hash_key,
+                region=config.region,
+            ),
+        )
         alert_store = PostgresAlerts(pools["control"], config.secret_keys)
         contacts = PostgresContacts(pools["control"], config.secret_keys, reader=readers["reader"])
         channels = alerts.channels(config, alert_store, contacts, controlled.keys)
@@ -277,7 +294,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             *template_routes.routes(
                 template_routes.TemplateServices(
                     reads=controlled.reads,
-                    templates=Templates(TemplateStore(pools["control"], readers["reader"]), renderer),
+                    templates=templates,
                 )
             ),
         ]

@@ -212,6 +212,60 @@ def not_on_list(address: str) -> str:
     return f"Email address {address} does not exist on your tenant suppression list."
 
 
+@example(["BOUNCE", "COMPLAINT"])
+def bad_reason(reasons: list[str]) -> str:
+    """PutSuppressedDestination: a reason that SES does not have (400)."""
+    return f"Reason must be one of {', '.join(reasons)}."
+
+
+@example("acme", "BOUNCE")
+def put_on_list(slug: str, reason: str) -> str:
+    """The evidence of a suppression that an app made through the SES door."""
+    return f"put on the suppression list of {slug} through the SES door, reason {reason}"
+
+
+@example("yesterday")
+def bad_time(text: str) -> str:
+    """StartDate or EndDate of ListSuppressedDestinations cannot be read (400)."""
+    return f"{text} is not a time."
+
+
+@example(1000)
+def bad_page_size(most: int) -> str:
+    """PageSize of a list is out of its range (400)."""
+    return f"PageSize must be between 1 and {most}."
+
+
+@example()
+def bad_token() -> str:
+    """NextToken of a list is none that the SES door gave (400)."""
+    return "The NextToken is not one that was given here."
+
+
+@example("receipt")
+def template_exists(name: str) -> str:
+    """CreateEmailTemplate: the name is taken (400)."""
+    return f"Template {name} already exists."
+
+
+@example("receipt")
+def template_absent(name: str) -> str:
+    """There is no such template, of the tenant or of the platform (404)."""
+    return f"Template {name} does not exist."
+
+
+@example()
+def bad_template_data() -> str:
+    """TemplateData of a request to the SES door is not a JSON object (400)."""
+    return "TemplateData is not a JSON object."
+
+
+@example(50)
+def bad_number_of_entries(most: int) -> str:
+    """SendBulkEmail has no entries, or too many (400)."""
+    return f"BulkEmailEntries must have 1 to {most} entries."
+
+
 # Keys and names ------------------------------------------------------------------------------------------------------------
 
 

@@ -7,9 +7,10 @@ here, and direct.py, which does without ASGI.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import msgspec
 from litestar.types import HTTPScope, Receive, Scope, Send
@@ -17,17 +18,20 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 from mailcordon.adapters.http import message_endpoint, problems
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint, Reply
 from mailcordon.adapters.http.request_headers import credentials
-from mailcordon.adapters.http.ses_door import errors, signature, v1, v2
+from mailcordon.adapters.http.ses_door import account, bulk, errors, operations, signature, v1, v2
 from mailcordon.adapters.http.ses_door.errors import SesError
+from mailcordon.adapters.http.ses_door.services import Services
 from mailcordon.control.access_keys import AccessKeyCache, KnownAccess
 from mailcordon.control.key_cache import Known
 from mailcordon.core import ses_door_ids
-from mailcordon.core.errors import Forbidden, Unauthorised
+from mailcordon.core.errors import Forbidden, MailcordonError, Unauthorised
 from mailcordon.core.principal import SEND, Principal
+from mailcordon.intake import Parse
 from mailcordon.messages import api
 from mailcordon.messages import ses_door as messages
 from mailcordon.send.accept_item import LARGE, Accepted, Repeated
 from mailcordon.send.submission import Submission
+from mailcordon.send.templates import Unrendered
 
 MAX_BODY = problems.MAX_SES_BODY
 _END = 4096  #: bytes of a form in which its operation is named
@@ -89,8 +93,13 @@ class SesDoor:
     """`clock`: seconds since 1970."""
 
     def __init__(
-        self, endpoint: MessageEndpoint, access: AccessKeyCache, clock: Callable[[], float] = time.time
+        self,
+        endpoint: MessageEndpoint,
+        access: AccessKeyCache,
+        services: Services,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._services = services
         self._endpoint = endpoint
         self._intake = endpoint.intake
         self.access = access
@@ -163,15 +172,74 @@ class SesDoor:
 
         Raises SesError or MailcordonError for what can be checked at once.
         """
+        path: tuple[str, ...] = ()
         if request.v1:
             request.operation = v1.action(*request.ends())
         else:
-            path = request.target.partition(b"?")[0].decode("latin-1")
-            request.operation = v2.operation(request.method, path).name
+            request.operation, path = v2.operation(
+                request.method, request.target.partition(b"?")[0].decode("latin-1")
+            )
         parse = _MAIL.get((request.v1, request.operation))
         if parse is not None:
             return self._take(access, request.size, lambda: parse(access, request.last_body()))
-        raise SesError("UnknownOperationException", messages.no_such_operation(request.operation), 404)
+        if request.v1 and request.operation in ("GetSendQuota", "GetSendStatistics"):
+            return self._in_turn(request, access, lambda principal: self._of_v1(request, principal))
+        if request.operation == "SendBulkEmail" and not request.v1:
+            return self._bulk(request, access)
+        if request.v1 or not request.operation:
+            raise SesError("UnknownOperationException", messages.no_such_operation(request.operation), 404)
+        if request.size > problems.MAX_BODY:
+            raise problems.TooLarge(api.body_too_large(problems.MAX_BODY))
+        return self._in_turn(request, access, lambda principal: self._of_v2(request, path, principal))
+
+    async def _in_turn(
+        self, request: Request, access: KnownAccess, work: Callable[[Principal], Awaitable[Reply]]
+    ) -> Reply:
+        """As read_turns.py has the requests of the REST API: counted, and one of a caller at a time."""
+        principal, now = access.principal, time.monotonic()
+        self._endpoint.buckets.read_of_key(
+            principal.key_id, principal.prefix, principal.limits, now, platform=principal.is_platform
+        )
+        if principal.tenant_slug is not None:
+            self._endpoint.buckets.read_of_tenant(principal.tenant_slug, now)
+        async with self._endpoint.reads.of(principal):
+            fresh = (await self._again(access.id)).principal
+            fresh.require_network(request.client)
+            return await work(fresh)
+
+    async def _of_v1(self, request: Request, principal: Principal) -> Reply:
+        made = account.send_quota if request.operation == "GetSendQuota" else account.send_statistics
+        return v1.answer(request.operation, await made(self._services, principal))
+
+    async def _of_v2(self, request: Request, path: tuple[str, ...], principal: Principal) -> Reply:
+        query = parse_qs(request.target.partition(b"?")[2].decode("latin-1"), keep_blank_values=True)
+        return answer(
+            await operations.perform(
+                self._services, principal, request.operation, path, query, request.body()
+            )
+        )
+
+    async def _bulk(self, request: Request, access: KnownAccess) -> Reply:
+        calls = bulk.calls(v2.decoded(bulk.BULK, request.body()))
+        share = request.size // len(calls)
+        outcomes: list[Accepted | BaseException] = []
+        waiting: list[asyncio.Future[Accepted | Repeated] | Exception] = []
+        for call in calls:
+            try:
+                waiting.append(self._take(access, share, lambda call=call: v2.templated(access, call)))
+            except (SesError, MailcordonError) as problem:
+                if bulk.refuses_all(problem) and not any(isinstance(one, asyncio.Future) for one in waiting):
+                    raise
+                waiting.append(problem)
+        for one in waiting:
+            if isinstance(one, Exception):
+                outcomes.append(one)
+                continue
+            try:
+                outcomes.append(_accepted(await one))
+            except Exception as problem:
+                outcomes.append(problem)
+        return answer({"BulkEmailEntryResults": [bulk.result(one) for one in outcomes]})
 
     async def answered(self, request: Request, work: Coroutine[Any, Any, Reply]) -> Reply:
         """What the work answers. Raises no Exception."""
@@ -219,9 +287,7 @@ class SesDoor:
 
     # Mail -------------------------------------------------------------------------------------------------------------------
 
-    def _take(
-        self, access: KnownAccess, size: int, parse: Callable[[], tuple[str, Submission]]
-    ) -> asyncio.Future[Accepted | Repeated]:
+    def _take(self, access: KnownAccess, size: int, parse: Parse) -> asyncio.Future[Accepted | Repeated]:
         access.principal.require(SEND)
         return self._intake.take(
             access.principal,
@@ -233,16 +299,21 @@ class SesDoor:
 
     def sent(self, request: Request, result: Accepted | Repeated) -> Reply:
         """The answer to a message that is stored."""
-        assert isinstance(result, Accepted), "there are no idempotency keys"
-        said = {"MessageId": ses_door_ids.encode(result.id)}
+        said = {"MessageId": ses_door_ids.encode(_accepted(result).id)}
         return v1.answer(request.operation, said) if request.v1 else answer(said)
 
 
+def _accepted(result: Accepted | Repeated) -> Accepted:
+    assert isinstance(result, Accepted), "there are no idempotency keys"
+    return result
+
+
 #: What reads a mail, by API and operation.
-_MAIL: Mapping[tuple[bool, str], Callable[[KnownAccess, bytes], tuple[str, Submission]]] = {
+_MAIL: Mapping[tuple[bool, str], Callable[[KnownAccess, bytes], tuple[str, Submission | Unrendered]]] = {
     (False, "SendEmail"): v2.submission,
     (True, "SendEmail"): v1.submission,
     (True, "SendRawEmail"): v1.raw_submission,
+    (True, "SendTemplatedEmail"): v1.templated,
 }
 
 

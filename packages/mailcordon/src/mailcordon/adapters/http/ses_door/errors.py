@@ -108,6 +108,10 @@ def translated(error: BaseException) -> SesError:
         return SesError("BadRequestException", sentence, 413)
     if error.code in _REJECTED:
         return SesError("MessageRejected", sentence)
+    if error.code == "unknown-template":
+        return SesError("NotFoundException", sentence, 404, v1="TemplateDoesNotExist")
+    if error.code == "rendering":
+        return SesError(BAD_REQUEST, sentence, v1="MissingRenderingAttribute")
     return SesError("BadRequestException", sentence)
 
 

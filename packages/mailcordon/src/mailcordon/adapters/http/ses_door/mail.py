@@ -9,6 +9,8 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from typing import NamedTuple
 
+import msgspec
+
 from mailcordon.adapters.http.ses_door.errors import BAD_REQUEST, Unresolved, bad_request
 from mailcordon.control.access_keys import KnownAccess
 from mailcordon.core import text as texts
@@ -100,6 +102,17 @@ def headers(given: Iterable[tuple[str, str]]) -> Mapping[str, str]:
         seen.add(lower)
         found[name] = value
     return found
+
+
+def template_data(text: str) -> bytes:
+    """Raises SesError for what is no JSON object."""
+    raw = text.strip().encode() or b"{}"
+    try:
+        if not isinstance(msgspec.json.decode(raw), dict):
+            raise bad_request(messages.bad_template_data())
+    except (ValueError, RecursionError):
+        raise bad_request(messages.bad_template_data()) from None
+    return raw
 
 
 def raw(

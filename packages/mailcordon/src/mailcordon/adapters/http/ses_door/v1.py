@@ -6,11 +6,12 @@ from typing import TypeAlias, cast
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from mailcordon.adapters.http.message_endpoint import Reply
-from mailcordon.adapters.http.ses_door import base64_text, errors, mail
+from mailcordon.adapters.http.ses_door import base64_text, errors, mail, v2
 from mailcordon.adapters.http.ses_door.errors import SesError, bad_request
 from mailcordon.control.access_keys import KnownAccess
 from mailcordon.messages import ses_door as messages
 from mailcordon.send.submission import Submission
+from mailcordon.send.templates import Unrendered
 
 MAX_RAW = 10 * 1024 * 1024  #: bytes of a message (ses.md 3.3)
 MAX_BODY = (
@@ -103,6 +104,25 @@ def submission(access: KnownAccess, raw: bytes) -> tuple[str, Submission]:
         html=form.get("Message.Body.Html.Data"),
         headers={},
     )
+
+
+def templated(access: KnownAccess, raw: bytes) -> tuple[str, Unrendered]:
+    """Of SendTemplatedEmail. Raises SesError or MailcordonError."""
+    form, _ = read(raw)
+    template = v2.Template(template_name=required(form, "Template"))
+    call = v2.MailCall(
+        content=v2.Content(template=template),
+        from_email_address=required(form, "Source"),
+        destination=v2.Destination(
+            to_addresses=members(form, "Destination.ToAddresses"),
+            cc_addresses=members(form, "Destination.CcAddresses"),
+            bcc_addresses=members(form, "Destination.BccAddresses"),
+        ),
+        reply_to_addresses=members(form, "ReplyToAddresses"),
+        email_tags=[v2.Tag(name, value) for name, value in tags(form)],
+        configuration_set_name=form.get("ConfigurationSetName"),
+    )
+    return v2.unrendered(access, call, template, required(form, "TemplateData"))
 
 
 def raw_submission(access: KnownAccess, raw: bytes) -> tuple[str, Submission]:

@@ -15,10 +15,13 @@ from mailcordon.adapters.http.ses_door import base64_text, mail
 from mailcordon.adapters.http.ses_door.errors import SesError, bad_request
 from mailcordon.control.access_keys import KnownAccess
 from mailcordon.core import text as texts
+from mailcordon.core.errors import parse_field
+from mailcordon.core.template import SES, Reference, Rendered, Source, check_data, check_name, check_source
 from mailcordon.messages import ses_door as messages
 from mailcordon.send import attachments
 from mailcordon.send.accept_item import LARGE
 from mailcordon.send.submission import Submission
+from mailcordon.send.templates import Unrendered
 from mailcordon.send.texts import LongText, Text
 
 T = TypeVar("T")
@@ -192,7 +195,7 @@ class Read(NamedTuple):
         return None if given is None else self.text(given.data)
 
 
-def submission(access: KnownAccess, raw: bytes) -> tuple[str, Submission]:
+def submission(access: KnownAccess, raw: bytes) -> tuple[str, Submission | Unrendered]:
     """Raises SesError or MailcordonError."""
     read_ = read(raw)
     call = read_.call
@@ -213,14 +216,17 @@ def submission(access: KnownAccess, raw: bytes) -> tuple[str, Submission]:
             else [*to.to_addresses, *to.cc_addresses, *to.bcc_addresses] or None,
             field="Content.Raw.Data",
         )
+    if content.template is not None:
+        data = read_.text(content.template.template_data)
+        made = files(read_, content.template.attachments)
+        return unrendered(access, call, content.template, "".join(data), made)
     given = content.simple
-    if given is None:
-        raise bad_request(messages.one_of_members(["Simple", "Raw"]))
+    assert given is not None, "the check above sees to it"
     subject = given.subject.data
-    return submitted(
-        access,
+    asked = asked_of(access, call)
+    return asked.tenant, submitted(
         call,
-        to,
+        asked,
         parts=(
             subject if isinstance(subject, str) else "",
             read_.part(given.body.text),
@@ -229,6 +235,54 @@ def submission(access: KnownAccess, raw: bytes) -> tuple[str, Submission]:
         headers=given.headers,
         attachments=files(read_, given.attachments),
     )
+
+
+def unrendered(
+    access: KnownAccess,
+    call: MailCall,
+    template: Template,
+    data: str,
+    made: Sequence[attachments.Given] = (),
+) -> tuple[str, Unrendered]:
+    """Tenant and message of a template, which is not rendered yet. Raises SesError or MailcordonError."""
+    given = (template.template_name, template.template_arn, template.template_content)
+    if sum(one is not None for one in given) != 1:
+        raise bad_request(messages.one_of_members(["TemplateName", "TemplateArn", "TemplateContent"]))
+    content = template.template_content
+    if content is not None:
+        source: Reference | Source = Source(
+            dialect=SES, subject=content.subject or "", text=content.text, html=content.html
+        )
+        check_source(source)
+    else:
+        name = template.template_name
+        if name is None:
+            name = (template.template_arn or "").rpartition("template/")[2]
+        source = Reference(parse_field("TemplateName", check_name, name), None)
+    raw = mail.template_data(data)
+    check_data(raw, "TemplateData")
+    asked = asked_of(access, call)
+
+    def finish(rendered: Rendered, label: str | None) -> Submission:
+        return submitted(
+            call,
+            asked,
+            parts=rendered,
+            headers=template.headers,
+            attachments=made,
+            template=label,
+        )
+
+    return asked.tenant, Unrendered(type=asked.type, template=source, data=raw, finish=finish)
+
+
+def templated(access: KnownAccess, call: MailCall) -> tuple[str, Unrendered]:
+    """An entry of SendBulkEmail. Raises SesError or MailcordonError."""
+    check(call)
+    template = call.content.template
+    assert template is not None, "bulk.py sees to it"
+    data = template.template_data
+    return unrendered(access, call, template, data if isinstance(data, str) else "")
 
 
 def check(call: MailCall) -> None:
@@ -256,29 +310,31 @@ def files(read_: Read, given: Sequence[Attachment]) -> list[attachments.Given]:
     ]
 
 
+def asked_of(access: KnownAccess, call: MailCall) -> mail.Asked:
+    """Raises SesError, Forbidden or Invalid."""
+    return mail.asked(
+        access,
+        tenant=call.tenant_name,
+        set_name=call.configuration_set_name,
+        tags=[(one.name, one.value) for one in call.email_tags],
+    )
+
+
 def submitted(
-    access: KnownAccess,
     call: MailCall,
-    to: Destination | None,
+    asked: mail.Asked,
     *,
     parts: tuple[str, Text | None, Text | None],
     headers: Sequence[Header],
     attachments: Sequence[attachments.Given] = (),
-    tags: Sequence[Tag] | None = None,
     template: str | None = None,
-) -> tuple[str, Submission]:
-    """Tenant and message of subject, text and HTML. Raises SesError or MailcordonError."""
-    asked = mail.asked(
-        access,
-        tenant=call.tenant_name,
-        set_name=call.configuration_set_name,
-        tags=[(one.name, one.value) for one in (call.email_tags if tags is None else tags)],
-    )
+) -> Submission:
+    """The message of subject, text and HTML. Raises SesError or Invalid."""
     if call.from_email_address is None:
         raise bad_request(messages.member_missing("FromEmailAddress"))
-    to = to or Destination()
+    to = call.destination or Destination()
     subject, text, html = parts
-    return asked.tenant, mail.simple(
+    return mail.simple(
         asked,
         sender=call.from_email_address,
         to=to.to_addresses,
