@@ -150,6 +150,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             _host_ms,
             cache.invalidate,
             local=config.local,
+            links=config.unsubscribe_url is not None,
             large=large_store,
             pending=config.pending,
             refused=door_facts.refuse,

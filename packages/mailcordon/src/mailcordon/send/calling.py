@@ -19,7 +19,8 @@ from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import StopScope
 from mailcordon.messages import providers, reasons
-from mailcordon.send import compose, decide, refusals
+from mailcordon.messages import unsubscribe as unsubscribe_messages
+from mailcordon.send import compose, decide, refusals, slots
 from mailcordon.send.canary import Identity
 from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
@@ -79,6 +80,8 @@ class Calling:
                 body = None
             else:
                 body = self._request(claim, route)
+                if body is None:
+                    self._defer_without_link(claim, loop)
         except Exception as problem:
             self._defer_after_error(claim, problem, loop)
             body = None
@@ -128,6 +131,20 @@ class Calling:
                 reason=reasons.route_missing(),
                 until=claim.called_at + NO_ROUTE_RETRY_MS,
                 note=Reason.NO_ROUTE,
+            ),
+        )
+
+    def _defer_without_link(self, claim: Claimed, loop: Loop) -> None:
+        """The mail needs a link to unsubscribe, and this dispatcher cannot make one. It waits until somebody sets the address."""
+        self.results.defer(
+            loop.slots,
+            Defer(
+                claim=claim,
+                why=Why.RETRY,
+                code=Reason.RETRY,
+                reason=unsubscribe_messages.no_address_for_links(),
+                until=claim.called_at + refusals.set_aside_ms(claim.attempt),
+                note=Reason.RETRY if claim.attempt <= NOTED_ATTEMPTS else None,
             ),
         )
 
@@ -185,8 +202,19 @@ class Calling:
             and not self.stopping
         )
 
-    def _request(self, claim: Claimed, route: Route) -> bytes:
+    def _request(self, claim: Claimed, route: Route) -> bytes | None:
+        """None if it needs a link to unsubscribe that cannot be made."""
         assert claim.content is not None
+        one_click = CLASS_DEFAULTS[route.lane.class_].one_click
+        offer = None
+        if one_click or claim.content[0] == slots.FRAME:
+            links = self.links
+            offer = links and links.offer(
+                route.lane.id, claim.to, route.unsubscribe_host, one_click=one_click
+            )
+            recipient = ids.recipient_of(claim.id)
+            if offer is None and compose.wants_link(claim.content, recipient, one_click=one_click):
+                return None
         return compose.call(
             claim.content,
             to=claim.to,
@@ -194,6 +222,7 @@ class Calling:
             configuration_set=route.configuration_set,
             key=self.identity.mac_key,
             attempt=self.identity.attempt(route, claim.id, claim.attempt, claim.called_at),
+            unsubscribe=offer,
         )
 
     async def _call(self, claim: Claimed, route: Route, body: bytes) -> Answer:

@@ -300,7 +300,8 @@ def call(
 ) -> bytes:
     """One recipient's SendEmail body, with tenant, configuration set and tags (architecture, invariant 1).
 
-    `unsubscribe` is added if the recipient has no one-click link of the app's own, and the app does not forbid it.
+    `unsubscribe` fills the app's placeholders, and its headers are added if the recipient has no one-click link of the app's own;
+    nothing of it if the app forbids it.
     """
     members: Sequence[bytes | memoryview] = (content,)
     first = content[:1]
@@ -308,7 +309,7 @@ def call(
         to, members = _of_frame(content, to, ids.recipient_of(attempt.delivery), unsubscribe)
     elif first in (b"{", b"\n"):
         members = (_of_recipient(content, ids.recipient_of(attempt.delivery)),)
-    if unsubscribe is not None and first != b"[":
+    if unsubscribe is not None and unsubscribe.headers and first != b"[":
         members = (_with_link(bytes(members[0]), unsubscribe),)
     delivery, value = tags.attempt_values(key, attempt)
     frame = _frame(ses_tenant, configuration_set, attempt.installation, attempt.tenant_key, attempt.type)
@@ -331,11 +332,28 @@ def _of_frame(
     return filled.to or to, filled.members
 
 
+def wants_link(content: bytes, number: int, *, one_click: bool) -> bool:
+    """Whether this recipient's mail needs a link of ours: for a placeholder, or because its class needs one click and the app
+    brings no such link. `one_click`: whether the class does."""
+    first = content[:1]
+    if first == b"[":
+        return slots.wants_link(content) or (one_click and not slots.has_link(content, number))
+    if not one_click:
+        return False
+    members = _of_recipient(content, number) if first in (b"{", b"\n") else content
+    return mail_headers.one_click_link(_own_headers(members)) is None
+
+
+def _own_headers(members: bytes) -> Pairs:
+    at = members.rfind(_HEADERS)
+    headers = _decode(members[at + len(_HEADERS) - 1 : -2]) if at >= 0 else []
+    return tuple([(one["Name"], one["Value"]) for one in headers])
+
+
 def _with_link(members: bytes, unsubscribe: Unsubscribe) -> bytes:
     """The members with a link of ours, unless their headers have one of the app's own."""
     at = members.rfind(_HEADERS)
-    headers = _decode(members[at + len(_HEADERS) - 1 : -2]) if at >= 0 else []
-    own = tuple([(one["Name"], one["Value"]) for one in headers])
+    own = _own_headers(members)
     if mail_headers.one_click_link(own) is not None:
         return members
     listed = _encode(_listed(mail_headers.merged(own, unsubscribe.headers)))

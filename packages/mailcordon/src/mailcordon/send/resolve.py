@@ -66,16 +66,20 @@ def resolve(
         raise Invalid(Fault("from", problem, "foreign-domain"))
     if undeliverable := reserved_domains.find(domain, local):
         raise Invalid(Fault("from", undeliverable.as_sender, "reserved-domain"))
-    if CLASS_DEFAULTS[route.lane.class_].one_click and (visible := submission.visible) > 1:
-        problem = content.mailing_shows_its_list(route.lane.type, visible)
-        raise Invalid(Fault("to", problem, "visible-recipients"))
-    if CLASS_DEFAULTS[route.lane.class_].one_click and not submission.one_click:
+    if CLASS_DEFAULTS[route.lane.class_].one_click:
+        if (visible := submission.visible) > 1:
+            problem = content.mailing_shows_its_list(route.lane.type, visible)
+            raise Invalid(Fault("to", problem, "visible-recipients"))
         _require_link(submission, route, links)
     return entry
 
 
 def _require_link(submission: Submission, route: Route, links: bool) -> None:
     """Marketing mail without a link of the app's own gets ours, unless the app wants none or there is no address for it."""
+    if submission.one_click:
+        if submission.raw is None or len(submission.envelope) == 1:
+            return
+        raise Invalid(Fault("raw", mail.unsubscribe_shared(), "unsubscribe-shared"))
     if not submission.unsubscribe:
         problem = mail.one_click_missing(route.lane.type)
     elif not links and route.unsubscribe_host is None:

@@ -32,10 +32,10 @@ _QP_LINE = 72  #: characters
 
 
 class Unsubscribe(NamedTuple):
-    """What a recipient is offered who has no one-click link of the app's own."""
+    """What a recipient is offered."""
 
-    headers: Pairs  #: List-Unsubscribe and List-Unsubscribe-Post
-    link: str  #: of the page; an https address in ASCII
+    headers: Pairs  #: List-Unsubscribe and List-Unsubscribe-Post, for who has no one-click link of the app's own; empty: none
+    link: str  #: of the page, for the app's placeholders; an https address in ASCII
 
 
 class Kind(IntEnum):
@@ -87,16 +87,11 @@ def stored(frame: Frame, lines: Sequence[Line], members: Iterable[bytes]) -> byt
 
 def fill(stored: bytes, number: int, unsubscribe: Unsubscribe | None) -> Filled:
     """The members for the recipient of this number, counted from 1, in pieces that are views of the stored form."""
-    at = stored.index(b"\n")
-    frame = _frame(stored[:at])
-    line, start = Line("", [], ""), at + 1
-    for place in range(frame.lines):
-        end = stored.index(b"\n", start)
-        if place + 1 == number or frame.lines == 1:
-            line = _line(stored[start:end])
-        start = end + 1
-    if not frame.unsubscribe or _has_link(frame, line):
+    frame, line, start = _of(stored, number)
+    if not frame.unsubscribe:
         unsubscribe = None
+    elif unsubscribe is not None and _has_link(frame, line):
+        unsubscribe = unsubscribe._replace(headers=())
     headers = line.headers
     if unsubscribe is not None and not frame.raw:
         headers = list(mail_headers.merged(tuple(headers), unsubscribe.headers))
@@ -108,7 +103,7 @@ def fill(stored: bytes, number: int, unsubscribe: Unsubscribe | None) -> Filled:
         if slot.kind != Kind.HEADERS:
             # Its default is bytes of the message, or of JSON.
             text = slot.default if unsubscribe is None else _linked(slot, unsubscribe.link, raw=frame.raw)
-        elif unsubscribe is None:
+        elif unsubscribe is None or not unsubscribe.headers:
             text = line.block
         else:
             text = _block(line.block, unsubscribe.headers, len(slot.before) + len(slot.after))
@@ -121,12 +116,38 @@ def fill(stored: bytes, number: int, unsubscribe: Unsubscribe | None) -> Filled:
     return Filled(line.to, headers, members)
 
 
+def _of(stored: bytes, number: int) -> tuple[Frame, Line, int]:
+    """The frame, the line of this recipient, and where the members begin."""
+    at = stored.index(b"\n")
+    frame = _frame(stored[:at])
+    line, start = Line("", [], ""), at + 1
+    for place in range(frame.lines):
+        end = stored.index(b"\n", start)
+        if place + 1 == number or frame.lines == 1:
+            line = _line(stored[start:end])
+        start = end + 1
+    return frame, line, start
+
+
+def has_link(stored: bytes, number: int) -> bool:
+    """Whether this recipient has a one-click link of the app's own."""
+    frame, line, _ = _of(stored, number)
+    return _has_link(frame, line)
+
+
+def wants_link(stored: bytes) -> bool:
+    """Whether a placeholder is to be filled in."""
+    frame = _frame(stored[: stored.index(b"\n")])
+    return frame.unsubscribe and any(slot.kind != Kind.HEADERS for slot in frame.slots)
+
+
 def _has_link(frame: Frame, line: Line) -> bool:
-    pairs = tuple(_pairs(line.block)) if frame.raw else tuple(line.headers)
-    return mail_headers.one_click_link(pairs) is not None
+    found = tuple(pairs(line.block)) if frame.raw else tuple(line.headers)
+    return mail_headers.one_click_link(found) is not None
 
 
-def _pairs(block: str) -> Iterator[tuple[str, str]]:
+def pairs(block: str) -> Iterator[tuple[str, str]]:
+    """The headers of header lines."""
     for found in _HEADER.finditer(block):
         yield found[1].strip(), " ".join(found[0].partition(":")[2].split())
 

@@ -17,10 +17,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from mailcordon.core import address
+from mailcordon.send.slots import Unsubscribe
 
 PATH = "/u/"  #: of a link; the token follows
 SECRET_BYTES = 64  #: of a key, for AES-256-SIV
-PLACEHOLDER = "{{unsubscribe_url}}"  #: in a text or HTML body; the recipient's link takes its place
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{52}", re.ASCII)
 _VERSION = 1
@@ -92,6 +92,12 @@ class Links:
             return None
         hash = address.hash_of_text(self._hash_key, to)
         return f"{base}{PATH}{self.ring.token(Named(lane, hash))}"
+
+    def offer(self, lane: int, to: str, host: str | None, *, one_click: bool) -> Unsubscribe | None:
+        """What a mail to this recipient offers. `one_click`: whether its class needs the headers; else only placeholders get the
+        link. None as `of`."""
+        link = self.of(lane, to, host)
+        return None if link is None else Unsubscribe(headers(link) if one_click else (), link)
 
 
 def headers(link: str) -> tuple[tuple[str, str], ...]:

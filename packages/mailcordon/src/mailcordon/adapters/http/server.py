@@ -57,8 +57,8 @@ def build(
     ses: SesDoor | None = None,
     unsubscribe: App | None = None,
 ) -> App:
-    """`events` takes what is pushed to its paths, `ses` what is sent in SES's words, `unsubscribe` the links in mail; without them
-    these paths are unknown."""
+    """`events` takes what is pushed to its paths, `ses` what is sent in SES's words, `unsubscribe` the links in mail; without
+    them these paths are unknown."""
     rest = read_turns.in_turn(
         cast(
             App,
