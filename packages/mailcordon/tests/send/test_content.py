@@ -400,6 +400,35 @@ def test_so_it_is_in_a_message_that_several_see(shared):
         assert found == ({**shared, **dict(LINK.headers)} if ours else shared)
 
 
+def test_a_placeholder_is_filled_in_beside_a_link_of_the_apps_own():
+    for over in ({}, {"attachments": [PICTURE], "html": "x"}):
+        stored = compose.content(checked(text=PLACED, to=["kim@example.com"], headers=OWN_LINK, **over))
+        assert compose.wants_link(stored, 1, one_click=False)
+        if over:
+            found = mail(stored, 1, LINK)
+            text = next(one for one in found.walk() if one.get_content_type() == "text/plain")
+            assert _same(text.get_payload(decode=True).decode(), FILLED)
+            assert found["List-Unsubscribe"] == OWN_LINK["List-Unsubscribe"]
+        else:
+            found = simple(stored, 1, LINK)
+            assert (found["Body"]["Text"]["Data"], headers(found)) == (FILLED, OWN_LINK)
+
+
+def test_who_needs_a_link_of_ours_is_known_in_every_form():
+    each = [OWN_LINK, None]
+    forms = [
+        (checked(to=["kim@example.com"]), [True]),
+        (checked(to=["kim@example.com"], headers=OWN_LINK), [False]),
+        (checked(to=["kim@example.com", "lee@example.com"], own_headers=each), [False, True]),
+        (checked(to=["Kim <kim@example.com>", "lee@example.com"], own_headers=each), [False, True]),
+    ]
+    for message, wanted in forms:
+        stored = compose.content(message)
+        found = [compose.wants_link(stored, n, one_click=True) for n in range(1, len(wanted) + 1)]
+        assert found == wanted
+        assert not compose.wants_link(stored, 1, one_click=False)
+
+
 def test_an_app_may_forbid_our_link():
     for over in ({}, {"individually": True}, {"own_headers": [{"X-A": "1"}, None]}):
         stored = compose.content(checked(text=PLACED, unsubscribe=False, **over))

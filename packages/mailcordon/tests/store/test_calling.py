@@ -1,8 +1,12 @@
 """One claimed delivery: an outcome is unknown only if SES may have the mail, and every unknown one counts towards an outage."""
 
+from dataclasses import replace
+
 import pytest
 
+from mailcordon.core.priority import Class
 from mailcordon.send.refusals import Answer
+from mailcordon.send.unsubscribe import Keyring, Links
 from mailcordon.send.window import UNCLEAR
 from mailcordon_fixtures.calls import Caller
 
@@ -14,6 +18,24 @@ async def test_a_mail_that_cannot_be_composed_is_retried_and_its_outcome_is_know
     await caller.deliver(claim._replace(to=Unprintable("kim@example.com")))
     assert (await caller.waiting(), caller.ses.calls) == ([RETRY], 0)
     assert not caller.calling.window.outage
+
+
+async def test_marketing_mail_does_not_leave_without_a_link_to_unsubscribe(caller: Caller) -> None:
+    first, second, own = await caller.claim(3)
+    route = await caller.route()
+    news = replace(route, lane=replace(route.lane, class_=Class.MARKETING))
+    content = b'"Content":{"Simple":{"Subject":{"Data":"x"}}}'
+    await caller.deliver(first._replace(content=content), route=news)
+    assert (await caller.waiting(), caller.ses.calls) == ([RETRY], 0)
+    theirs = b'{"Name":"List-Unsubscribe","Value":"<https://acme.example/u/1>"}'
+    post = b'{"Name":"List-Unsubscribe-Post","Value":"List-Unsubscribe=One-Click"}'
+    await caller.deliver(
+        own._replace(content=content[:-2] + b',"Headers":[%b,%b]}}' % (theirs, post)), route=news
+    )
+    assert caller.ses.calls == 1
+    caller.calling.links = Links(Keyring({1: bytes(64)}), b"h" * 32, "https://links.example")
+    await caller.deliver(second._replace(content=content), route=news)
+    assert (await caller.waiting(), caller.ses.calls) == ([RETRY], 2)
 
 
 class Unprintable(str):

@@ -81,8 +81,8 @@ async def send(
         typer.Option(
             "--unsubscribe",
             metavar="URL",
-            help="https URL for one-click unsubscribe (RFC 8058); marketing needs it. Repeat it for each --to, in the same "
-            "order. Default: none.",
+            help="https URL of your own for one-click unsubscribe (RFC 8058). Repeat it for each --to, in the same order. "
+            "Default: marketing mail gets a link of Mailcordon's.",
         ),
     ] = None,
     campaign: Annotated[
