@@ -263,9 +263,9 @@ def routes(services: WebhookServices) -> list[HTTPRouteHandler]:
     async def list_messages(
         request: AnyRequest,
         name: FromPath[str],
-        state: Annotated[
+        only: Annotated[
             Literal["arrived", "waiting", "failed"] | None,
-            QueryParameter(description="Only what arrived, what waits, or what was given up."),
+            QueryParameter(name="state", description="Only what arrived, what waits, or what was given up."),
         ] = None,
         delivery: Annotated[str | None, QueryParameter(description="Only of this delivery.")] = None,
         after: After = None,
@@ -276,7 +276,7 @@ def routes(services: WebhookServices) -> list[HTTPRouteHandler]:
         of = None if delivery is None else parse_field("delivery", _delivery, delivery)
         (endpoint,) = await endpoints.seen_by(principal, name)
         found = await store.log(
-            endpoint, tenant=principal.tenant_id, state=state, delivery=of, before=after, limit=limit
+            endpoint, tenant=principal.tenant_id, state=only, delivery=of, before=after, limit=limit
         )
         return WebhookLog(
             [_message(one) for one in found], shapes.next_of([one.number for one in found], limit)
