@@ -4,7 +4,7 @@ from mailcordon.messages import templates
 
 
 class RenderingFault(Exception):
-    """`part` is the source as its owner names it: subject, text, html, mjml, or the name of a part. None: nobody can say which."""
+    """`part` is the source as its owner names it: subject, text, html, mjml, or the name of a part; None: unknown."""
 
     def __init__(
         self, part: str | None, problem: str, *, line: int | None = None, variable: str | None = None

@@ -258,3 +258,77 @@ def no_renderer() -> str:
 def version_or_sources() -> str:
     """A preview names a version and has sources of its own."""
     return "a preview is of a version or of sources, not of both"
+
+
+# The command line -------------------------------------------------------------------------------------------------------
+
+
+def _of(owner: str | None) -> str:
+    return "of the platform" if owner is None else f"of {owner}"
+
+
+@example("receipt", 3, "acme")
+@example("receipt", 1, None)
+def stored(name: str, version: int, owner: str | None) -> str:
+    """A version was stored."""
+    return f"Stored {name}@{version} {_of(owner)}; a message that names {name} is made with it from now on"
+
+
+@example("receipt", 3, "acme")
+def unchanged(name: str, version: int, owner: str | None) -> str:
+    """What was to be stored is the newest version already."""
+    return f"{name}@{version} {_of(owner)} has these sources already; nothing was stored"
+
+
+@example("receipt", "acme")
+def retired(name: str, owner: str | None) -> str:
+    """A template was retired."""
+    return f"Retired {name} {_of(owner)}: no message can name it any more; `mailcordon template put` brings it back"
+
+
+@example()
+def no_difference() -> str:
+    """Two versions have the same sources."""
+    return "No difference"
+
+
+@example("receipt")
+def first_version(name: str) -> str:
+    """There is no version before the one that is to be compared."""
+    return f"{name} has one version only; compare it with a folder"
+
+
+@example("templates/receipt", "No such file or directory")
+def folder_unreadable(folder: str, why: str) -> str:
+    """A folder with a template, or a file with data, cannot be read."""
+    return f"cannot read {folder}: {why}"
+
+
+@example()
+def not_utf8() -> str:
+    """A file of a template is not UTF-8."""
+    return "a file is not UTF-8"
+
+
+@example("templates/receipt")
+def folder_without_subject(folder: str) -> str:
+    """A folder has no template."""
+    return f"{folder} has no subject.txt; a template has subject.txt and one of text.txt, html.html and html.mjml"
+
+
+@example("receipt.html", "Permission denied")
+def file_unwritable(file: str, why: str) -> str:
+    """A preview cannot be written."""
+    return f"cannot write {file}: {why}"
+
+
+@example("order.json", "Expecting value: line 1 column 1 (char 0)")
+def data_not_json(file: str, why: str) -> str:
+    """The data for a preview is no JSON."""
+    return f"{file} is not JSON: {why}"
+
+
+@example("name")
+def bad_value(pair: str) -> str:
+    """A value on the command line has no name."""
+    return f"--set takes NAME=VALUE, not {pair}"
