@@ -102,6 +102,14 @@ def test_text_is_derived_from_html_where_none_is_given():
     assert rendered({"name": "x"}, html=html, text="own").text == "own"
 
 
+def test_the_place_of_the_unsubscribe_link_stays_for_the_call():
+    html = '<a href="{{ unsubscribe_url }}">Unsubscribe</a>'
+    place = "{{unsubscribe_url}}"
+    assert rendered(html=html)[1:] == (f"Unsubscribe ({place})", f'<a href="{place}">Unsubscribe</a>')
+    own = rendered({"unsubscribe_url": "https://acme.example/u?a&b"}, html=html)
+    assert own.html == '<a href="https://acme.example/u?a&amp;b">Unsubscribe</a>'
+
+
 def test_mjml_becomes_html_once_and_is_filled_for_each_message():
     compiled = engine.compile(source(mjml=MJML))
     assert compiled is not None

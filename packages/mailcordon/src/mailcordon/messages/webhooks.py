@@ -185,7 +185,9 @@ def replayed(name: str, messages: int) -> str:
 @example()
 def no_endpoints() -> str:
     """There is no webhook."""
-    return "There is no webhook: no program is told of events. Add one with `mailcordon webhook add NAME URL`."
+    return (
+        "There is no webhook: no program is told of events. Add one with `mailcordon webhook add NAME URL`."
+    )
 
 
 @example("acme-app")

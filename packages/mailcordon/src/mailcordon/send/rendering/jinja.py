@@ -17,6 +17,8 @@ from mailcordon.messages import templates
 FUEL: Final = 200_000  #: instructions of each of subject, text and HTML; minijinja counts long texts too
 #: Functions that show or keep what is no part of the data.
 _REMOVED: Final = ("debug", "cycler", "joiner")
+#: The recipient's link, in whose place each recipient's own is put at the call (send/texts.py).
+_PROVIDED: Final = {"unsubscribe_url": "{{unsubscribe_url}}"}
 _OUT_OF_FUEL: Final = "OutOfFuel"
 _MISSING: Final = re.compile(r"`([^`\n]{1,200})` is undefined")
 _CAUSE: Final = re.compile(
@@ -48,16 +50,9 @@ class Template:
                 raise self._fault(error, name) from None
         return environment
 
-    def variables(self) -> set[str]:
-        """The names that the data must have, unless the template asks whether they are there."""
-        found: set[str] = set()
-        for name in self._sources:
-            found |= self._environment.undeclared_variables_in_template(name)
-        return found - {"range", "dict", "namespace"}
-
     def render(self, data: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
         """Subject, text and HTML. Raises RenderingFault."""
-        subject, text, html = (self._part(name, data) for name in OWN_PARTS)
+        subject, text, html = (self._part(name, {**_PROVIDED, **data}) for name in OWN_PARTS)
         assert subject is not None
         return subject, text, html
 

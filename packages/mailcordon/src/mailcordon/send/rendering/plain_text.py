@@ -61,7 +61,8 @@ _ATTRIBUTE: Final = re.compile(r"""([a-zA-Z-]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'
 _READ: Final = frozenset(("href", "alt", "style", "hidden"))
 _SPACE: Final = re.compile(r"[ \t\r\n\f\v]+")
 _HIDDEN: Final = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
-_SCHEMES: Final = ("http://", "https://", "mailto:", "tel:")
+#: How an address begins that is worth reading; the last one is where the recipient's own link will be (send/texts.py).
+_SCHEMES: Final = ("http://", "https://", "mailto:", "tel:", "{{unsubscribe_url}}")
 #: Spaces that only widen the preview of a mail.
 _FILL: Final = re.compile("[\u200b\u200c\u200d\u034f\u00ad\ufeff]")
 

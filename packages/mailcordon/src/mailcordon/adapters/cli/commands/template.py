@@ -32,7 +32,9 @@ Folder = Annotated[
 ]
 AnyFolder = Annotated[
     Path | None,
-    typer.Argument(metavar="[FOLDER]", help="Take the sources from this folder. Default: those that are stored."),
+    typer.Argument(
+        metavar="FOLDER", help="Take the sources from this folder. Default: those that are stored."
+    ),
 ]
 Whose = Annotated[
     str | None,
@@ -98,7 +100,9 @@ async def versions(cli: Cli, name: Name, tenant: Whose = None, limit: Limit = 10
 
 
 @command.remote(
-    app, "show", examples="mailcordon template show receipt --tenant acme\nmailcordon template show receipt --version 3"
+    app,
+    "show",
+    examples="mailcordon template show receipt --tenant acme\nmailcordon template show receipt --version 3",
 )
 async def show_template(cli: Cli, name: Name, tenant: Whose = None, version: Version = None) -> None:
     """Show a template with its sources."""
@@ -135,11 +139,15 @@ async def preview(
     version: Version = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="FILE", help="A JSON object with the data; - is stdin. Default: none."),
+        typer.Option(
+            "--data", metavar="FILE", help="A JSON object with the data; - is stdin. Default: none."
+        ),
     ] = None,
     value: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A text of the data. Repeat for more. Default: none."),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="A text of the data. Repeat for more. Default: none."
+        ),
     ] = None,
     html: Annotated[
         Path | None,
@@ -155,7 +163,9 @@ async def preview(
         body["sources"] = template_folder.read(folder, dialect=dialect)
     elif version is not None:
         body["version"] = version
-    found = await cli.api.call("POST", path("templates", name, "preview"), query={"tenant": tenant}, body=body)
+    found = await cli.api.call(
+        "POST", path("templates", name, "preview"), query={"tenant": tenant}, body=body
+    )
     shown = {part: plain(found[part]) for part in ("subject", "text", "html") if found.get(part) is not None}
     if html is not None:
         try:
@@ -208,7 +218,9 @@ async def diff(
     cli.show_result(document, *([_coloured(lines)] if lines else [words.no_difference()]))
 
 
-@command.remote(app, "retire", examples='mailcordon template retire receipt --tenant acme --because "replaced"')
+@command.remote(
+    app, "retire", examples='mailcordon template retire receipt --tenant acme --because "replaced"'
+)
 async def retire(cli: Cli, name: Name, tenant: Whose = None, because: Because = None) -> None:
     """Retire a template: no message can name it any more. Its versions are kept, and `template put` brings it back."""
     query = {"tenant": tenant, "because": because}
