@@ -68,12 +68,9 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         observe_list observe_map observe_unmap observe_import observe_unmapped
         alert_channel_add alert_channel_list alert_channel_test alert_channel_remove alert_list alert_ack
         tenant_contact tenant_notices
-<<<<<<< HEAD
         webhook_add webhook_list webhook_show webhook_test webhook_rotate webhook_pause webhook_resume webhook_remove
         webhook_log webhook_replay
-=======
         template_put template_list template_versions template_show template_preview template_diff template_retire
->>>>>>> 43031d72 (templates: Docs; the unsubscribe link's place stays)
         mailbox_set mailbox_list iam_queue-policy env completion"""
     assert set(every(app)) == {name.replace("_", " ") for name in wanted.split()}
 

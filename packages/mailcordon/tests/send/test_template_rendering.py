@@ -119,7 +119,7 @@ def test_mjml_becomes_html_once_and_is_filled_for_each_message():
     assert found.html is not None
     assert "Dear A&amp;B" in found.html
     assert "&lt;b&gt;" in found.html
-    assert 'href="https://x/?&quot;a"' in found.html.replace("&#x2f;", "/")
+    assert 'href="https://x/?&quot;a"' in found.html
     assert found.text == 'Dear A&B\ntea\n<b>\nPay (https://x/?"a)'
 
 

@@ -149,7 +149,7 @@ class _Made:
         return len(self.content.text or "") + len(self.content.html or "")
 
     def finish(self) -> Submission:
-        return self.message.finish(self.content, self.label)
+        return self.message.finish(self.content, self.label)._replace(asked=self.message.asked)
 
 
 def _still_allowed(

@@ -260,6 +260,18 @@ def version_or_sources() -> str:
     return "a preview is of a version or of sources, not of both"
 
 
+@example()
+def not_beside_template() -> str:
+    """A message has a template and content of its own."""
+    return "the template makes it; leave it out, or leave out template"
+
+
+@example()
+def data_without_template() -> str:
+    """A message has data and no template."""
+    return "data is for a template; name one"
+
+
 # The command line -------------------------------------------------------------------------------------------------------
 
 

@@ -229,6 +229,10 @@ class Accept:
 
 
 def _digest(slug: str, submission: Submission, content: bytes, recipients: Sequence[Recipient]) -> bytes:
+    if submission.asked:
+        # A retry after the template was changed asks for the same, whatever it would be made into now.
+        unmade = compose.content(submission._replace(subject="", text="-", html=None, asked=b""))
+        content = unmade + submission.asked
     addresses = [recipient[0] for recipient in recipients]
     parts = (slug, submission.type, submission.campaign or "", submission.list or "", *addresses)
     digest = hashlib.blake2b(content, digest_size=16)  # a copy of a large one would cost as much

@@ -75,6 +75,7 @@ class Submission(NamedTuple):  # made for every message, and faster to make than
     send_at: int | None = None  #: milliseconds since 1970; None: at once
     unsubscribe: bool = True  #: whether Mailcordon may add an unsubscribe link of its own
     template: str | None = None  #: name and version of the template that it was made with
+    asked: bytes = b""  #: the template and its data as they were handed in; empty without a template
     removed: tuple[str, ...] = ()  #: names of headers that were taken out of a whole MIME message
 
     @property

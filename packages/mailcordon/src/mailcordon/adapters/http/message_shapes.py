@@ -9,13 +9,15 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.core import ids, ses_ids
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import Fault, Invalid
+from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.suppression import Suppression
-from mailcordon.messages import api, content
+from mailcordon.core.template import Rendered, check_data, parse_reference
+from mailcordon.messages import api, content, templates
 from mailcordon.send import attachments, raw_mail, submission, view
 from mailcordon.send.accept_item import Accepted
 from mailcordon.send.attachments import Given
 from mailcordon.send.submission import Named, Submission
+from mailcordon.send.templates import Unrendered
 from mailcordon.send.texts import Text
 
 
@@ -67,6 +69,8 @@ class SendBody(msgspec.Struct, forbid_unknown_fields=True):
     individually: bool = False  #: each recipient sees only themselves
     unsubscribe: bool = True  #: whether an unsubscribe link may be added
     raw: str | None = None  #: a whole MIME message in base64, in place of the content above
+    template: str | None = None  #: in place of subject, text and html: its name, maybe with a version, as in receipt@3
+    data: dict[str, Any] | None = None  #: of the template
 
 
 class Long(NamedTuple):
@@ -179,6 +183,7 @@ def is_flat(body: SendBody) -> bool:
         and not body.attachments
         and (type(body.to) is str or _are_texts(body.to))
         and type(body.from_) is str
+        and body.data is None
         and body.cc is None
         and body.bcc is None
         and (body.reply_to is None or type(body.reply_to) is str or _are_texts(body.reply_to))
@@ -193,10 +198,40 @@ def long_of(body: SendBody) -> Long:
     return Long(body.text, body.html, body.raw, [one.content for one in body.attachments])
 
 
-def checked(body: SendBody, long: Long) -> Submission:
-    """Raises Invalid."""
+def checked(body: SendBody, long: Long) -> Submission | Unrendered:
+    """The message, or with a template what it is made of. Raises Invalid."""
     if long.raw is not None:
         return _checked_raw(body, long.raw)
+    if body.template is not None or body.data is not None:
+        return _unrendered(body, long)
+    return _checked(body, long)
+
+
+def _unrendered(body: SendBody, long: Long) -> Unrendered:
+    """The other fields are checked once the template is rendered."""
+    faults = [
+        Fault(field, templates.not_beside_template())
+        for field, value in (("subject", body.subject), ("text", long.text), ("html", long.html))
+        if value is not None
+    ]
+    reference = None
+    if body.template is None:
+        faults.append(Fault("template", templates.data_without_template()))
+    else:
+        reference = parse_into(faults, "template", parse_reference, body.template)
+    if faults or reference is None:
+        raise Invalid(*faults)
+    data = msgspec.json.encode(body.data or {})
+    check_data(data)
+
+    def finish(content: Rendered, label: str | None) -> Submission:
+        made = msgspec.structs.replace(body, subject=content.subject, template=label)
+        return _checked(made, long._replace(text=content.text, html=content.html))
+
+    return Unrendered(type=body.type, template=reference, data=data, finish=finish)
+
+
+def _checked(body: SendBody, long: Long) -> Submission:
     missing = [
         Fault(field, api.field_required())
         for field, value in (("from", body.from_), ("to", body.to), ("subject", body.subject))
@@ -227,6 +262,7 @@ def checked(body: SendBody, long: Long) -> Submission:
         ],
         individually=body.individually,
         unsubscribe=body.unsubscribe,
+        template=body.template,
     )
 
 
@@ -240,6 +276,8 @@ def _checked_raw(body: SendBody, encoded: Text) -> Submission:
         "headers": bool(body.headers),
         "attachments": bool(body.attachments),
         "individually": body.individually,
+        "template": body.template is not None,
+        "data": body.data is not None,
     }
     to, own_headers = _recipients(body.to)
     beside["to"] = any(own_headers)
