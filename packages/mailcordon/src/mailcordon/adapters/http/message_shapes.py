@@ -69,7 +69,9 @@ class SendBody(msgspec.Struct, forbid_unknown_fields=True):
     individually: bool = False  #: each recipient sees only themselves
     unsubscribe: bool = True  #: whether an unsubscribe link may be added
     raw: str | None = None  #: a whole MIME message in base64, in place of the content above
-    template: str | None = None  #: in place of subject, text and html: its name, maybe with a version, as in receipt@3
+    template: str | None = (
+        None  #: in place of subject, text and html: its name, maybe with a version, as in receipt@3
+    )
     data: dict[str, Any] | None = None  #: of the template
 
 
