@@ -109,11 +109,11 @@ _DJANGO_SES: Final = {
     "INSTALLED_APPS": ["django_ses"],
 }
 ALL: Final = (
-    Client("boto3-v2", "boto3, SES v2, simple content", "ses", _here("boto3_v2")),
+    Client("boto3-v2", "boto3, SES v2, simple content", "ses", _here("boto3_v2"), short=True),
     Client("boto3-v2-raw", "boto3, SES v2, raw content", "ses", _here("boto3_v2_raw"), short=True),
     Client("boto3-v1", "boto3, SES v1", "ses", _here("boto3_v1"), short=True),
     Client("smtplib", "Python's smtplib", "smtp", _here("python_smtplib")),
-    Client("django", "Django, mailcordon-client's backend", "django", _here("django_mail")),
+    Client("django", "Django, mailcordon-client's backend", "django", _here("django_mail"), short=True),
     Client("django-smtp", "Django, its SMTP backend", "smtp", _here("django_mail"), settings={}),
     Client("awscli", "AWS CLI", "ses", _python("awscli")),
     Client("django-ses-v1", "django-ses, SES v1", "ses", _python("django_mail"), settings=_DJANGO_SES),

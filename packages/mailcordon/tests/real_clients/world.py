@@ -185,11 +185,11 @@ def operator(system: systems.System, method: str, path: str, body: object = None
     return json_of(method, system.url + path, body, authorization=f"Bearer {system.key}")
 
 
-def tenant_of(system: systems.System) -> Through:
-    """Onboards a tenant and waits until it may send."""
+def tenant_of(system: systems.System, *types: str) -> Through:
+    """Onboards a tenant with TYPE and these types, and waits until it may send."""
     slug = f"clients-{secrets.token_hex(3)}"
     domain = f"{slug}.example"
-    operator(system, "POST", "/v1/tenants", {"slug": slug, "types": {TYPE: domain}})
+    operator(system, "POST", "/v1/tenants", {"slug": slug, "types": dict.fromkeys((TYPE, *types), domain)})
     systems.wait_until(
         lambda: operator(system, "GET", f"/v1/tenants/{slug}")["provisioning"]["done"],
         f"{slug} is provisioned",
