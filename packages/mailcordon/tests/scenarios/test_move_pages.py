@@ -4,6 +4,7 @@ Each page is for one stack. A stack that is not on this machine is skipped by na
 """
 
 import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def adapt(through: world.Through) -> Adapt:
             ('aws_secret_access_key="..."', f'aws_secret_access_key="{ses["secret"]}"'),
             ("secretAccessKey: '...'", f"secretAccessKey: '{ses['secret']}'"),
             ("MCAK...", ses["key"]),
+            ("invoice-4711", secrets.token_hex(6)),  # each page sends another mail with it
             (URL, through.system.url),
             ("mck_...", through.key),
             ("@acme.example", f"@{through.domain}"),
