@@ -10,7 +10,6 @@ from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
 from mailcordon.send import submission
 from mailcordon.send.resolve import Entry, Lanes, resolve
-from mailcordon.send.submission import Raw
 
 ENTRY = Entry(
     route=Route(
@@ -123,15 +122,6 @@ def test_marketing_without_a_link_gets_ours_unless_there_is_none_or_the_app_forb
         with pytest.raises(Invalid) as caught:
             resolve(LANES, "acme", message, 0, local=True, links=links)
         assert [one.code for one in caught.value.faults] == ["one-click-missing"]
-
-
-def test_a_whole_message_with_one_link_for_several_recipients_is_refused():
-    links = b"List-Unsubscribe: <https://acme.example/u/1>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
-    raw = mail(type="newsletter")._replace(raw=Raw(b"Subject: x\r\n" + links, b"x"), to=())
-    assert raw.one_click
-    assert resolve(LANES, "acme", raw, 0, local=True) is NEWS
-    two = raw._replace(envelope=raw.envelope * 2)
-    assert fault(LANES, two) == ("raw", "unsubscribe-shared")
 
 
 def test_two_paths_get_their_shares_of_the_traffic():

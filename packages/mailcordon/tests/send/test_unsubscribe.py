@@ -5,6 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailcordon.core import address
+from mailcordon.core.template import Source
+from mailcordon.send.rendering import engine
+from mailcordon.send.texts import PLACEHOLDERS
 from mailcordon.send.unsubscribe import PATH, Keyring, Links, Named, UnknownKey, headers, is_one_click
 
 OLD, NEW = bytes(range(64)), bytes(range(64, 128))
@@ -59,6 +62,16 @@ def test_links_begin_with_the_tenants_own_host_or_the_shared_address() -> None:
         ("List-Unsubscribe", "<https://x.example/u/1>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     )
+
+
+def test_a_template_places_the_link_and_its_data_may_have_another() -> None:
+    source = Source(
+        subject="News", text="Bye: {{ unsubscribe_url }}", html='<a href="{{ unsubscribe_url }}">Bye</a>'
+    )
+    template = engine.parse(source, None)
+    found = engine.render(template, {})
+    assert (found.text, found.html) == (f"Bye: {PLACEHOLDERS[0]}", f'<a href="{PLACEHOLDERS[0]}">Bye</a>')
+    assert engine.render(template, {"unsubscribe_url": "x"}).text == "Bye: x"
 
 
 def multipart(*fields: tuple[str, str], end: bytes = b"--b1--\r\n") -> bytes:

@@ -413,7 +413,7 @@ def sender_rule(rule: str, state: str) -> str:
 
 
 _SENDER_RULE_NOT_SEEN = {
-    "unsubscribe-honoured": "because your application handles the link",
+    "unsubscribe-honoured": "because your application may bring a link of its own; Mailcordon's are honoured at once",
     "spam-rate": "because the rate that counts is the provider's own (Gmail: Postmaster Tools)",
     "reverse-dns": "because the addresses are SES's",
     "tls": "because SES uses TLS when the receiver offers it, and does not report it",

@@ -172,7 +172,13 @@ def what_to_do(
     advice = {
         "hard-bounce": f"If the mailbox works again, ask its owner and then {remove}; else delete the address from the list",
         "complaint": f"The recipient marked such mail as spam: mail it again only on their request, then {remove}",
-        "unsubscribe": f"The recipient unsubscribed: mail it again only on their request, then {remove}",
+        "unsubscribe": "The recipient unsubscribed: mail it again only on their request, then "
+        + (
+            f"`mailcordon suppression resubscribe {shlex.quote(address)} --tenant {tenant} --type {mail} --evidence TEXT "
+            "--consented-at TIME`"
+            if scope == "lane"
+            else remove
+        ),
         "soft-bounces": f"{soft_bounces} soft bounces are recorded; mail is tried again by itself after {until}. "
         f"Sooner: {remove}",
         "ses-global-list": f"It bounced for other customers of SES; it ends by itself on {until}",

@@ -77,9 +77,7 @@ def resolve(
 def _require_link(submission: Submission, route: Route, links: bool) -> None:
     """Marketing mail without a link of the app's own gets ours, unless the app wants none or there is no address for it."""
     if submission.one_click:
-        if submission.raw is None or len(submission.envelope) == 1:
-            return
-        raise Invalid(Fault("raw", mail.unsubscribe_shared(), "unsubscribe-shared"))
+        return
     if not submission.unsubscribe:
         problem = mail.one_click_missing(route.lane.type)
     elif not links and route.unsubscribe_host is None:

@@ -142,11 +142,11 @@ def wants_link(stored: bytes) -> bool:
 
 
 def _has_link(frame: Frame, line: Line) -> bool:
-    found = tuple(pairs(line.block)) if frame.raw else tuple(line.headers)
+    found = tuple(_pairs(line.block)) if frame.raw else tuple(line.headers)
     return mail_headers.one_click_link(found) is not None
 
 
-def pairs(block: str) -> Iterator[tuple[str, str]]:
+def _pairs(block: str) -> Iterator[tuple[str, str]]:
     """The headers of header lines."""
     for found in _HEADER.finditer(block):
         yield found[1].strip(), " ".join(found[0].partition(":")[2].split())

@@ -13,7 +13,7 @@ from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.ids import MAX_RECIPIENTS
 from mailcordon.messages import content, mail
 from mailcordon.send import attachments as files
-from mailcordon.send import mail_headers, slots, texts
+from mailcordon.send import mail_headers, texts
 from mailcordon.send.attachments import Attachment, Given
 from mailcordon.send.texts import Text
 
@@ -91,9 +91,6 @@ class Submission(NamedTuple):  # made for every message, and faster to make than
     @property
     def one_click(self) -> bool:
         """Whether every recipient has an RFC 8058 one-click unsubscribe: an https URI and the Post header."""
-        if self.raw is not None:
-            found = tuple(slots.pairs(self.raw.head.decode("latin-1")))
-            return mail_headers.one_click_link(found) is not None
         return all(
             mail_headers.one_click_link(mail_headers.merged(self.headers, own)) is not None
             for own in self.own_headers or ((),)

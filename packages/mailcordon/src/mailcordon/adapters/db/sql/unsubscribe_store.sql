@@ -2,7 +2,7 @@
 
 -- name: lanes_of_link
 -- The lane of the link, and the tenant's other marketing lanes. Retired tenants and lanes too: their links work.
-select l.id as lane, l.tenant, e.slug, y.name as type, y.description, l.class, (e.retired_at is not null) as retired,
+select l.id as lane, l.tenant, e.slug, y.name as type, y.description, l.class,
        (select r.domain from route r where r.lane = l.id order by r.share desc, r.path limit 1) as domain,
        exists (select from suppression s
                 where (s.tenant, s.hash, s.scope, s.target) = (l.tenant, $2::bytea, 2::smallint, l.id) and s.cause = 'unsubscribe'
