@@ -63,7 +63,9 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         type_list type_add
         type_change message_show message_cancel suppression_list suppression_add suppression_remove suppression_explain
         suppression_import suppression_export suppression_forget holds_list stops_list
-        key_create key_list key_change key_rotate key_revoke quarantine_list quarantine_show quarantine_replay
+        key_create key_list key_change key_rotate key_revoke
+        ses-door_key ses-door_keys ses-door_revoke ses-door_map ses-door_unmap ses-door_list
+        quarantine_list quarantine_show quarantine_replay
         events_replay
         observe_list observe_map observe_unmap observe_import observe_unmapped
         alert_channel_add alert_channel_list alert_channel_test alert_channel_remove alert_list alert_ack

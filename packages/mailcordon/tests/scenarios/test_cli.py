@@ -180,6 +180,26 @@ def test_a_key_is_narrowed_and_rotated_and_the_command_line_keeps_its_own(run: R
     assert listed[key["prefix"]]["expires_at"] == new["predecessor"]["expires_at"]
 
 
+def test_an_app_gets_an_access_key_and_its_configuration_set_stands_for_a_type(run: Run, tenant: str) -> None:
+    onboard(run, tenant)
+    made = json.loads(run("key", "create", tenant, "--ses", "--type-by-default", "invoice", "--json")[1])
+    access = made["access_key"]
+    assert (made["default_type"], access["id"][:4], len(access["secret"])) == ("invoice", "MCAK", 40)
+    more = run("ses-door", "key", made["prefix"])[1]
+    assert "AWS_SECRET_ACCESS_KEY=" in more
+    listed = json.loads(run("ses-door", "keys", made["prefix"], "--json")[1])["items"]
+    assert access["id"] in {one["id"] for one in listed}
+    assert access["secret"] not in json.dumps(listed)
+    assert run("ses-door", "revoke", access["id"], "--yes")[0] == 0
+    assert run("ses-door", "map", "old-set", "invoice", "--tenant", tenant)[0] == 0
+    found = json.loads(run("ses-door", "list", "--tenant", tenant, "--json")[1])["items"]
+    assert found == [{"name": "old-set", "type": "invoice", "tenant": tenant}]
+    assert run("ses-door", "unmap", "old-set", "--tenant", tenant)[0] == 0
+    assert run("ses-door", "unmap", "old-set", "--tenant", tenant)[0] != 0
+    changed = json.loads(run("key", "change", made["prefix"], "--no-type-by-default", "--json")[1])
+    assert changed["default_type"] is None
+
+
 def test_a_manual_suppression_refuses_mail_until_it_is_removed(run: Run, tenant: str) -> None:
     onboard(run, tenant)
     address = f"kim@{tenant}.example"

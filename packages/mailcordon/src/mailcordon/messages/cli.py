@@ -686,6 +686,27 @@ def key_made(*, owner: str, scopes: str) -> str:
     return f"A key of {owner} that may {scopes}. It is shown only this once; its hash is stored:"
 
 
+@example(prefix="4k2p9x7m")
+def access_key_made(*, prefix: str) -> str:
+    """`ses-door key` and `key create --ses` are done. What an AWS SDK needs follows."""
+    return (
+        f"An access key of the SES door for the key {prefix}. The secret is shown only this once. "
+        "Give the app these, and the address of this API as its endpoint URL:"
+    )
+
+
+@example(name="receipts", type="receipt")
+def set_mapped(*, name: str, type: str) -> str:
+    """`ses-door map` is done."""
+    return f"The configuration set name {name} now stands for {type} at the SES door."
+
+
+@example(name="receipts")
+def set_unmapped(*, name: str) -> str:
+    """`ses-door unmap` is done."""
+    return f"The configuration set name {name} stands for nothing at the SES door any more."
+
+
 @example()
 def the_platform() -> str:
     """The owner of a platform key, in `key_made`."""

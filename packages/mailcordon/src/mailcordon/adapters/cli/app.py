@@ -47,6 +47,7 @@ from mailcordon.adapters.cli.commands import (
     quarantine,
     send,
     sent,
+    ses_door,
     status,
     stops,
     suppression,
@@ -89,6 +90,7 @@ GROUPS = {
     "alert": alert.app,
     "webhook": webhook.app,
     "key": key.app,
+    "ses-door": ses_door.app,
 }
 tenant.app.add_typer(contact.app)
 identity.app.add_typer(identity_records.app)
@@ -121,7 +123,7 @@ ORDER = (
     *("status", "incident", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),
     *("alert", "webhook"),
     *("suppression", "quarantine", "events", "observe", "mailbox"),
-    *("key", "audit"),
+    *("key", "ses-door", "audit"),
     *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )
 

@@ -8,6 +8,7 @@ import typer
 from mailcordon.adapters.cli import command, connection, duration, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant, Yes
+from mailcordon.adapters.cli.commands import ses_door
 from mailcordon.adapters.cli.document import Document, child
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import cli as messages
@@ -63,6 +64,11 @@ def _expires(default: str) -> Any:
     return typer.Option("--expires", metavar="TIME", parser=_end, help=help)
 
 
+def _default_type(default: str) -> Any:
+    help = f"The message type of mail whose door names none: SMTP and the SES door. {default}"
+    return typer.Option("--type-by-default", metavar="TYPE", help=help)
+
+
 def _rate(name: str, what: str, default: str) -> Any:
     return typer.Option(f"--{name}-per-second", metavar="RATE", min=0, help=f"{what} {default}")
 
@@ -81,6 +87,7 @@ _MESSAGES, _BYTES, _READS = (
 mailcordon key create acme                # may send and read, for acme only
 mailcordon key create acme --name shop --scope send --type invoice
 mailcordon key create acme --name ci --scope read --expires 90d
+mailcordon key create acme --ses --type-by-default receipt  # for boto3
 mailcordon key create --platform --name ops --holder "Kim Lee" \\
     --scope read --scope operate
 """,
@@ -97,6 +104,10 @@ async def create_key(
     type_: Annotated[list[str] | None, _type("Default: all.")] = None,
     network: Annotated[list[str] | None, _network("Default: any.")] = None,
     expires: Annotated[str | None, _expires("Default: never.")] = None,
+    default_type: Annotated[str | None, _default_type("Default: none.")] = None,
+    ses: Annotated[
+        bool, typer.Option("--ses", help="Make an access key of the SES door, too, for boto3 and other SDKs.")
+    ] = False,
     messages_rate: Annotated[float | None, _rate("messages", _MESSAGES, _STANDARD)] = None,
     bytes_rate: Annotated[float | None, _rate("bytes", _BYTES, _STANDARD)] = None,
     reads_rate: Annotated[float | None, _rate("reads", _READS, _STANDARD)] = None,
@@ -118,13 +129,19 @@ async def create_key(
         body["networks"] = network
     if expires is not None and expires != "never":
         body["expires_at"] = expires
+    if default_type is not None:
+        body["default_type"] = default_type
     if rates := _rates(messages_rate, bytes_rate, reads_rate):
         body["limits"] = rates
     made = await cli.api.post(path("keys"), body)
+    access: Document = {}
+    if ses:
+        access = await cli.api.call("POST", path("keys", plain(made.get("prefix")), "access-keys"))
     cli.show_result(
-        made,
+        {**made, "access_key": access} if ses else made,
         messages.key_made(owner=tenant or messages.the_platform(), scopes=plain(made.get("scopes"))),
         f"  {plain(made.get('key'))}",
+        *(ses_door.minted(access) if ses else []),
         messages.how_to_revoke(prefix=plain(made.get("prefix"))),
     )
 
@@ -182,6 +199,10 @@ async def change_key(
         bool, typer.Option("--any-network", help="It works from every address again.")
     ] = False,
     expires: Annotated[str | None, _expires(_SAME)] = None,
+    default_type: Annotated[str | None, _default_type(_SAME)] = None,
+    no_default_type: Annotated[
+        bool, typer.Option("--no-type-by-default", help="Mail must name its type again.")
+    ] = False,
     messages_rate: Annotated[
         float | None, _rate("messages", _MESSAGES, f"0: the server's limit. {_SAME}")
     ] = None,
@@ -209,6 +230,10 @@ async def change_key(
         body["types"] = type_ or None
     if expires is not None:
         body["expires_at"] = None if expires == "never" else expires
+    if default_type is not None and no_default_type:
+        raise failures.usage(messages.one_of(options="--type-by-default or --no-type-by-default"))
+    if default_type is not None or no_default_type:
+        body["default_type"] = default_type
     if rates := _rates(messages_rate, bytes_rate, reads_rate):
         body["limits"] = rates
     if not body:
