@@ -95,24 +95,23 @@ def _needs_frame(submission: Submission) -> bool:
 # Simple content -----------------------------------------------------------------------------------------------------------
 
 
-def _members(submission: Submission, headers: Pairs, *, listed: bool) -> tuple[bytes, list[Slot]]:
+def _members(
+    submission: Submission, headers: Pairs, *, listed: bool, placeholders: bool = False
+) -> tuple[bytes, list[Slot]]:
     """The members, and the slots in them. The list of headers comes last, so that a call can add to it."""
     long: list[_Long] = []
-
-    def value(kind: Kind, text: Text) -> Text | msgspec.Raw:
-        if isinstance(text, LongText) or texts.has_placeholder(text):
-            long.append(_Long(kind, text))
-            return _MARK
-        return text
-
     simple: dict[str, object] = {}
     if submission.attachments:
         simple["Attachments"] = [_attachment(one) for one in submission.attachments]
         long += [_Long(data=one.data) for one in submission.attachments]
     body: dict[str, object] = {}
-    for name, kind, text in (("Text", Kind.TEXT, submission.text), ("Html", Kind.HTML, submission.html)):
-        if text:
-            body[name] = {"Data": value(kind, text), "Charset": "UTF-8"}
+    for name, text in (("Text", submission.text), ("Html", submission.html)):
+        if not text:
+            continue
+        apart = placeholders or isinstance(text, LongText)
+        if apart:
+            long.append(_Long(Kind.HTML if name == "Html" else Kind.TEXT, text))
+        body[name] = {"Data": _MARK if apart else text, "Charset": "UTF-8"}
     simple["Subject"] = {"Data": submission.subject, "Charset": "UTF-8"}
     simple["Body"] = body
     if listed:
@@ -160,7 +159,7 @@ def _framed(submission: Submission) -> bytes:
     own = {name.lower() for pairs in submission.own_headers for name, _ in pairs} | _UNSUBSCRIBE
     replaceable = tuple([pair for pair in submission.headers if pair[0].lower() in own])
     shared = tuple([pair for pair in submission.headers if pair[0].lower() not in own])
-    members, found = _members(submission, shared, listed=True)
+    members, found = _members(submission, shared, listed=True, placeholders=True)
     of_each = submission.own_headers or ((),) * len(submission.to)
     lines = [
         Line(one.header() if one.name else "", list(mail_headers.merged(replaceable, pairs)), "")

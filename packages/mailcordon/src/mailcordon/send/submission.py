@@ -127,18 +127,13 @@ def check(
     faults: list_[Fault] = []
     mailbox = _mailbox("from", sender, faults)
     shown = _mailboxes("to", to, faults)
-    copies = _mailboxes("cc", cc, faults) if cc else ()
-    blind = _mailboxes("bcc", bcc, faults) if bcc else ()
-    envelope = _envelope(shown, copies, blind, len(to) + len(cc) + len(bcc), faults)
-    answers = [
-        m
-        for i, one in enumerate(reply_to[: MAX_REPLY_TO + 1])
-        if (m := _mailbox(f"reply_to[{i}]", one, faults))
-    ]
-    if len(reply_to) > MAX_REPLY_TO:
-        faults.append(Fault("reply_to", mail.too_many_addresses(MAX_REPLY_TO)))
-    elif len(answers) > 1 and address.line_length("Reply-To", answers) > address.LONGEST_LINE:
-        faults.append(Fault("reply_to", mail.reply_to_line_too_long(address.LONGEST_LINE)))
+    if len(to) == 1 and not cc and not bcc:  # most mail
+        copies = blind = ()
+        envelope = (shown[0].address,) if shown else ()
+    else:
+        copies, blind = _mailboxes("cc", cc, faults), _mailboxes("bcc", bcc, faults)
+        envelope = _envelope(shown, copies, blind, len(to) + len(cc) + len(bcc), faults)
+    answers = _reply_to(reply_to, faults) if reply_to else ()
     _subject(subject, faults)
     _body(text, html, faults)
     pairs, own_pairs = mail_headers.check(headers, own_headers, len(envelope), faults)
@@ -158,7 +153,7 @@ def check(
         subject,
         text,
         html,
-        tuple(answers),
+        answers,
         pairs,
         campaign,
         list,
@@ -210,24 +205,44 @@ def _subject(text: str, faults: list_[Fault]) -> None:
 
 def _mailboxes(field: str, given: Sequence[str | Named], faults: list_[Fault]) -> tuple[Mailbox, ...]:
     parsed: list_[Mailbox] = []
-    seen: set[str] = set()
     for index, one in enumerate(given[: MAX_RECIPIENTS + 1]):
-        if (
-            isinstance(one, str) and "<" not in one
-        ):  # the most frequent form, and each is another one: no cache
+        # Mostly a bare address, and each is another one: the cache of senders is not for them.
+        if isinstance(one, str) and "<" not in one:
             try:
-                mailbox = Mailbox("", address.parse(one))
+                parsed.append(Mailbox("", address.parse(one)))
             except ValueError as problem:
                 faults.append(Fault(f"{field}[{index}]", str(problem), "bad-address"))
-                continue
-        elif (mailbox := _mailbox(f"{field}[{index}]", one, faults, address.parse_recipient)) is None:
-            continue
+        elif found := _mailbox(f"{field}[{index}]", one, faults, address.parse_recipient):
+            parsed.append(found)
+    if len(given) > 1:
+        _refuse_twice(field, given, parsed, faults)
+    return tuple(parsed)
+
+
+def _refuse_twice(
+    field: str, given: Sequence[str | Named], parsed: Sequence[Mailbox], faults: list_[Fault]
+) -> None:
+    seen: set[str] = set()
+    for index, mailbox in enumerate(parsed):
         if (key := str(mailbox.address).lower()) in seen:
             problem = mail.recipient_twice(str(mailbox.address))
-            faults.append(Fault(f"{field}[{index}]", problem, "duplicate-recipient"))
+            # The place is known if all others are good.
+            where = f"{field}[{index}]" if len(parsed) == len(given) else field
+            faults.append(Fault(where, problem, "duplicate-recipient"))
         seen.add(key)
-        parsed.append(mailbox)
-    return tuple(parsed)
+
+
+def _reply_to(given: Sequence[str | Named], faults: list_[Fault]) -> tuple[Mailbox, ...]:
+    answers = [
+        found
+        for index, one in enumerate(given[: MAX_REPLY_TO + 1])
+        if (found := _mailbox(f"reply_to[{index}]", one, faults))
+    ]
+    if len(given) > MAX_REPLY_TO:
+        faults.append(Fault("reply_to", mail.too_many_addresses(MAX_REPLY_TO)))
+    elif len(answers) > 1 and address.line_length("Reply-To", answers) > address.LONGEST_LINE:
+        faults.append(Fault("reply_to", mail.reply_to_line_too_long(address.LONGEST_LINE)))
+    return tuple(answers)
 
 
 def _envelope(

@@ -197,7 +197,8 @@ def _are_texts(given: object) -> bool:
 
 
 def long_of(body: SendBody) -> Long:
-    return Long(body.text, body.html, body.raw, [one.content for one in body.attachments])
+    contents = [one.content for one in body.attachments] if body.attachments else ()
+    return Long(body.text, body.html, body.raw, contents)
 
 
 def checked(body: SendBody, long: Long) -> Submission | Unrendered:
@@ -234,38 +235,43 @@ def _unrendered(body: SendBody, long: Long) -> Unrendered:
 
 
 def _checked(body: SendBody, long: Long) -> Submission:
-    missing = [
-        Fault(field, api.field_required())
-        for field, value in (("from", body.from_), ("to", body.to), ("subject", body.subject))
-        if value is None
-    ]
-    if "to" in {one.field for one in missing} and (body.cc is not None or body.bcc is not None):
-        missing = [one for one in missing if one.field != "to"]
-    if missing:
-        raise Invalid(*missing)
+    if body.from_ is None or body.subject is None or body.to is None:
+        _require_fields(body)
     to, own_headers = _recipients(body.to)
     return submission.check(
         type=body.type,
         sender=_person(body.from_ or ""),
         to=to,
-        cc=_persons(body.cc),
-        bcc=_persons(body.bcc),
+        cc=() if body.cc is None else _persons(body.cc),
+        bcc=() if body.bcc is None else _persons(body.bcc),
         subject=body.subject or "",
         text=long.text,
         html=long.html,
-        reply_to=_persons(body.reply_to),
+        reply_to=() if body.reply_to is None else _persons(body.reply_to),
         headers=body.headers,
         own_headers=own_headers,
         campaign=body.campaign,
         list=body.list_,
-        attachments=[
-            Given(one.filename, content, one.content_type, one.content_id, one.disposition)
-            for one, content in zip(body.attachments, long.contents, strict=True)
-        ],
+        attachments=_files(body, long) if body.attachments else (),
         individually=body.individually,
         unsubscribe=body.unsubscribe,
         template=body.template,
     )
+
+
+def _require_fields(body: SendBody) -> None:
+    needed: dict[str, object] = {"from": body.from_, "to": body.to, "subject": body.subject}
+    if body.cc is not None or body.bcc is not None:
+        del needed["to"]
+    if missing := [Fault(field, api.field_required()) for field, value in needed.items() if value is None]:
+        raise Invalid(*missing)
+
+
+def _files(body: SendBody, long: Long) -> list[Given]:
+    return [
+        Given(one.filename, content, one.content_type, one.content_id, one.disposition)
+        for one, content in zip(body.attachments, long.contents, strict=True)
+    ]
 
 
 def _checked_raw(body: SendBody, encoded: Text) -> Submission:
