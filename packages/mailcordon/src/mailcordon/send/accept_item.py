@@ -41,6 +41,16 @@ class Repeated:
     removed: tuple[str, ...] = ()  #: as in `Accepted`
 
 
+class AnotherBody(Conflict):
+    """The idempotency key was used before with another body; `message` is the message it created."""
+
+    code = "idempotency"
+
+    def __init__(self, message: int) -> None:
+        super().__init__(mail.key_used_with_another_body())
+        self.message = message
+
+
 #: Address, hash, provider, and why no mail can be delivered to its domain.
 Recipient: TypeAlias = tuple[str, bytes, int, Undeliverable | None]
 
@@ -85,7 +95,8 @@ def answer_repeat(repeat: Item, original: Item) -> None:
     if problem := original.done.exception():
         repeat.done.set_exception(problem)
     elif repeat.body != original.body:
-        repeat.done.set_exception(_another_body())
+        answer = original.done.result()
+        repeat.done.set_exception(AnotherBody(answer.id if isinstance(answer, Accepted) else answer.message))
     else:
         answer = original.done.result()
         repeat.done.set_result(
@@ -97,11 +108,7 @@ def answer_replay(item: Item, replay: Replay) -> None:
     if replay.same_body:
         item.done.set_result(Repeated(replay.message, item.submission.removed))
     else:
-        item.done.set_exception(_another_body())
-
-
-def _another_body() -> Conflict:
-    return Conflict(mail.key_used_with_another_body(), code="idempotency")
+        item.done.set_exception(AnotherBody(replay.message))
 
 
 def fail_items(items: Sequence[Item], problem: BaseException) -> None:
