@@ -131,7 +131,7 @@ def short_home() -> Callable[[], contextlib.AbstractContextManager[Path]]:
 @pytest.fixture(scope="session")
 def system() -> Iterator[systems.System]:
     """One running system for all tests that do it no harm: each uses tenants of its own."""
-    with short_directory() as home, systems.running(home) as running:
+    with short_directory() as home, systems.running(home, MAILCORDON_SMTP="on") as running:
         yield running
 
 

@@ -69,6 +69,7 @@ def of_each_role() -> dict[Role, list[Sample]]:
         "dispatch": DispatchFacts().document(in_flight=0, stopped=None),
         "observe": observe_facts.document([observed]),
         "control": ControlFacts().document(),
+        "smtp": {**AcceptFacts().document(), **DoorFacts().document()},
     }
     return {role: list(of_role(role, facts[role])) for role in OF_ROLE}
 

@@ -154,11 +154,19 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_METRICS_HOST": ("0.0.0.0", "::", "::ffff:0.0.0.0", "192.0.32.1", "metrics.example"),
     "MAILCORDON_METRICS_PORT": PORTS,
     "MAILCORDON_METRICS_TOKEN": ("hunter2", "two words, hunter2"),
+    "MAILCORDON_SMTP": ("yes", "ON"),
+    "MAILCORDON_SMTP_PORT": PORTS,
+    "MAILCORDON_SMTPS_PORT": PORTS,
+    "MAILCORDON_SMTP_FD": NUMBERS,
+    "MAILCORDON_SMTPS_FD": NUMBERS,
+    "MAILCORDON_SMTP_TLS_CERTIFICATE": ("{file}/below", "/no/such/file"),
+    "MAILCORDON_SMTP_TLS_KEY": ("{file}/below", "/no/such/file"),
     "MAILCORDON_LOG": ("xml", "JSON"),
 }
 #: What these commands do not read, or what only the machine can find wrong: see the tests below.
 NOT_IN_THE_TABLE = {
     "MAILCORDON_API_HOST",
+    "MAILCORDON_SMTP_HOST",
     "MAILCORDON_URL",
     "MAILCORDON_KEY",
     "MAILCORDON_SHARED",
@@ -344,13 +352,19 @@ def test_a_taken_port_of_the_api_is_a_sentence(start: Start, taken: int):
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid", "::zz"])
 def test_an_address_of_another_machine_is_a_sentence(start: Start, host: str):
-    settings = {"MAILCORDON_API_HOST": host, "MAILCORDON_API_PORT": "0"}
-    fails(start("up", settings), "up", 1, host, "MAILCORDON_API_HOST")
+    for name in ("MAILCORDON_API_HOST", "MAILCORDON_SMTP_HOST"):
+        settings = {name: host, "MAILCORDON_API_PORT": "0", "MAILCORDON_SES_PORT": "0"}
+        fails(start("up", settings), "up", 1, host, name)
 
 
 def test_a_taken_port_of_the_local_ses_is_a_sentence(start: Start, taken: int):
     settings = {"MAILCORDON_API_PORT": "0", "MAILCORDON_SES_PORT": str(taken)}
     fails(start("up", settings), "up", 1, str(taken), "MAILCORDON_SES_PORT")
+
+
+def test_a_taken_port_of_submission_by_smtp_is_a_sentence(start: Start, taken: int):
+    settings = {"MAILCORDON_API_PORT": "0", "MAILCORDON_SMTP_PORT": str(taken)}
+    fails(start("up", settings), "up", 1, str(taken), "MAILCORDON_SMTP_PORT")
 
 
 @pytest.mark.parametrize("what", ["closed", "file", "not listening"])

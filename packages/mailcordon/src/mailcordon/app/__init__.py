@@ -1,4 +1,4 @@
-"""The composition root: settings become adapters, adapters are given to planes, planes become the four role processes.
+"""The composition root: settings become adapters, adapters are given to planes, planes become the role processes.
 
 A role is an async function of the settings and of `stop`: it serves until `stop` is set, finishes the work in progress, and
 returns. `app/process.py` has checked the databases before. Each role has a module here and imports only what it needs. `run/`

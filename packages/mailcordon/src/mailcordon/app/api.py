@@ -75,6 +75,7 @@ from mailcordon.app import (
     heartbeat,
     incidents,
     key_uses,
+    listeners,
     mac_keys,
     machine_metrics,
     webhooks,
@@ -336,7 +337,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(alerts.running(config, stop, stand_by=True))
         await stack.enter_async_context(webhooks.running(config, stop, stand_by=True))
         connections = message_protocol.protocol(endpoint, door, ses)
-        if (context := http_server.tls_context(config)) is not None:
+        if (context := listeners.tls_context(config.tls_certificate, config.tls_key)) is not None:
             connections = tls_gate.behind_tls(connections, door, context)
         await http_server.serve(application, connections, config, stop)
 

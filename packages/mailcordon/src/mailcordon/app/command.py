@@ -6,7 +6,7 @@ import typer
 
 
 def run(
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="api, dispatch, observe or control.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="api, dispatch, observe, control or smtp.")],
 ) -> None:
     """Run one role process, under a service manager. See docs/operations.md for the exit status."""
     from mailcordon.app import process

@@ -1,24 +1,19 @@
-"""The HTTP server of the `api` role, on the socket that `up` passes on, else on one of its own.
-
-The inherited socket stays open while the API restarts, so clients wait for a moment instead of being refused.
-"""
+"""The HTTP server of the `api` role, on the socket that `up` passes on, else on one of its own."""
 
 import asyncio
 import contextlib
 import dataclasses
 import resource
 import socket
-import ssl
 from collections.abc import Callable, Generator
 from typing import Any, cast
 
 import uvicorn
 
+from mailcordon.app import listeners
 from mailcordon.config import Config
-from mailcordon.core.errors import BadConfig
 from mailcordon.door.limits import Limits
 from mailcordon.host import listening
-from mailcordon.messages import settings
 
 #: Files beside the API's connections: the database's (about 40), logs, modules, and connections that are closed in this moment.
 _OTHER_FILES = 128
@@ -57,19 +52,6 @@ async def serve(
     await serving
 
 
-def tls_context(config: Config) -> ssl.SSLContext | None:
-    """None without the settings of TLS. Raises BadConfig for files that are no certificate with its key."""
-    if config.tls_certificate is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(config.tls_certificate, config.tls_key, password="")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "reason", None) or str(error)
-        raise BadConfig(settings.tls_not_readable(path=str(config.tls_certificate), why=why)) from None
-    return context
-
-
 def possible(limits: Limits) -> Limits:
     """The limits of a process that may open as many files as this one: with too few, there are fewer connections.
 
@@ -87,15 +69,5 @@ def possible(limits: Limits) -> Limits:
 
 def open_listener(config: Config) -> socket.socket:
     """Raises PortTaken, or BadConfig for a MAILCORDON_API_FD that is not a listening socket."""
-    number = config.api_fd
-    if number is None:
-        return listening.listen(listening.api(config.api_host, config.api_port))
-    try:
-        listener = socket.socket(fileno=number)
-        accepting = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    except OSError as error:
-        raise BadConfig(settings.api_fd_wrong(number=number, why=error.strerror or "")) from None
-    if not accepting:
-        listener.detach()
-        raise BadConfig(settings.api_fd_wrong(number=number, why=settings.socket_not_listening()))
-    return listener
+    wanted = listening.api(config.api_host, config.api_port)
+    return listeners.open_listener(config.api_fd, "MAILCORDON_API_FD", wanted)

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from mailcordon.config import door
 from mailcordon.config import metrics as metrics_settings
+from mailcordon.config import smtp as smtp_settings
 from mailcordon.config.metrics import MetricsEndpoint
 from mailcordon.config.setting_reader import SettingReader
+from mailcordon.config.smtp import SmtpSettings
 from mailcordon.core import names
 from mailcordon.core.errors import BadConfig
 from mailcordon.core.suppression import DAY_MS, HOUR_MS, SoftBouncePolicy
@@ -33,6 +35,7 @@ PROCESS_LOGINS: Mapping[str, tuple[str, ...]] = {
     "dispatch": ("send", "governor"),
     "observe": ("observe", "governor"),
     "control": ("control", "governor"),
+    "smtp": ("send",),
 }
 LOGINS = ("control", "governor", "send", "observe", "reader")
 #: Queues of events about mail. Each has a topic, and its setting is required on AWS.
@@ -109,6 +112,14 @@ KNOWN = frozenset(
         "MAILCORDON_SOFT_BOUNCE_PAUSE_HOURS",
         "MAILCORDON_AUDIT_CHECKPOINTS",
         "MAILCORDON_LOG",
+        "MAILCORDON_SMTP",
+        "MAILCORDON_SMTP_HOST",
+        "MAILCORDON_SMTP_PORT",
+        "MAILCORDON_SMTPS_PORT",
+        "MAILCORDON_SMTP_FD",
+        "MAILCORDON_SMTPS_FD",
+        "MAILCORDON_SMTP_TLS_CERTIFICATE",
+        "MAILCORDON_SMTP_TLS_KEY",
         "MAILCORDON_TRUSTED_PROXIES",
         "MAILCORDON_TLS_CERTIFICATE",
         "MAILCORDON_TLS_KEY",
@@ -311,6 +322,8 @@ class Config:
     public_url: str | None = None
     #: Where this process answers `GET /metrics`; None: nowhere.
     metrics: MetricsEndpoint | None = field(default_factory=MetricsEndpoint)
+    #: Where submission by SMTP listens; None: it is switched off.
+    smtp: SmtpSettings | None = field(default_factory=SmtpSettings)
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -411,6 +424,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         unsubscribe_url=_unsubscribe_url(reader, local=local),
         public_url=reader.url("MAILCORDON_PUBLIC_URL"),
         metrics=metrics_settings.endpoint(reader),
+        smtp=smtp_settings.read(reader),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(
             reader, local=local, region=region, endpoint=ses_endpoint, observe_only=bool(observe_only)

@@ -12,7 +12,7 @@ from typing import Any
 from mailcordon.control import status_checks, subjects
 from mailcordon.control.problem import CHECKS, Check, Problem
 from mailcordon.control.retention import Storage
-from mailcordon.control.status_facts import Beat, Facts, OpenIncident, Waiting, alive, refusals
+from mailcordon.control.status_facts import Beat, Facts, OpenIncident, Waiting, alive, doors, refusals
 from mailcordon.control.status_notices import notices
 from mailcordon.messages import status
 
@@ -57,7 +57,7 @@ def judge(facts: Facts) -> Status:
         checked=tuple(check for check in CHECKS if _is_checked(check, facts)),
         processes=tuple(facts.beats),
         waiting=tuple(facts.waiting),
-        refused=refusals(alive(facts, "api")),
+        refused=refusals(doors(facts)),
         storage=facts.storage,
         incidents=tuple(facts.incidents),
         scan=_scan(alive(facts, "control")),

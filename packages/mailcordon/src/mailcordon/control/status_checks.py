@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from mailcordon.control import subjects
 from mailcordon.control.problem import Check, Problem
 from mailcordon.control.status_events import backlogs, feedback, full_quarantine, ses_findings
-from mailcordon.control.status_facts import MINUTE, Account, Facts, Waiting, alive
+from mailcordon.control.status_facts import MINUTE, Account, Facts, Waiting, alive, doors
 from mailcordon.core import health
-from mailcordon.core.health import ROLES
+from mailcordon.core.health import OPTIONAL_ROLES, ROLES
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import MEANINGS, Reason
 from mailcordon.messages import alarms, identities, providers, reasons, status, times
@@ -42,9 +42,9 @@ def _roles(facts: Facts) -> Iterator[Problem]:
     for role in ROLES:
         if alive(facts, role) or (role == "dispatch" and facts.observe_only):
             continue
-        beat = max(
-            (beat for beat in facts.beats if beat.role == role), key=lambda one: one.beat, default=None
-        )
+        beat = max(facts.of(role), key=lambda one: one.beat, default=None)
+        if beat is None and role in OPTIONAL_ROLES:
+            continue
         last = None if beat is None else beat.beat
         since = None if last is None else times.minute(last)
         yield Problem(
@@ -343,7 +343,7 @@ def _snapshots(facts: Facts) -> Iterator[Problem]:
 
 
 def _clocks(facts: Facts) -> Iterator[Problem]:
-    for beat in alive(facts, "api"):
+    for beat in doors(facts):
         skew = beat.facts.get("skew_ms")
         if skew is not None and abs(skew) > SKEW_MS:
             yield Problem(

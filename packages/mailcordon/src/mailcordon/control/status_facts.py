@@ -312,6 +312,10 @@ class Facts:
         default_factory=dict[Check, str]
     )  #: why the facts of a check are missing
 
+    def of(self, role: Role) -> list[Beat]:
+        """The reports of a role's processes, those that have fallen silent too."""
+        return [beat for beat in self.beats if beat.role == role]
+
 
 class Reader(Protocol):
     async def facts(self) -> Facts:
@@ -320,7 +324,12 @@ class Reader(Protocol):
 
 
 def alive(facts: Facts, role: Role) -> list[Beat]:
-    return [beat for beat in facts.beats if beat.role == role and not beat.is_silent(facts.now)]
+    return [beat for beat in facts.of(role) if not beat.is_silent(facts.now)]
+
+
+def doors(facts: Facts) -> list[Beat]:
+    """The running processes that take mail."""
+    return [*alive(facts, "api"), *alive(facts, "smtp")]
 
 
 def by_queue(observers: Sequence[Beat]) -> dict[str, list[Mapping[str, Any]]]:
@@ -331,9 +340,9 @@ def by_queue(observers: Sequence[Beat]) -> dict[str, list[Mapping[str, Any]]]:
     return found
 
 
-def refusals(apis: Iterable[Beat]) -> dict[str, int]:
+def refusals(beats: Iterable[Beat]) -> dict[str, int]:
     """The most frequent limit first."""
     total: Counter[str] = Counter()
-    for beat in apis:
+    for beat in beats:
         total.update(beat.facts.get("door", {}).get("refused", {}))
     return dict(total.most_common())

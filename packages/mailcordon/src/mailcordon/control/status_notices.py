@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from mailcordon.control.problem import Problem
 from mailcordon.control.status_events import QUEUE_SILENT_MS, doubtful
-from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, refusals
+from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, doors, refusals
 from mailcordon.messages import alarms, alerts, event_doors, observing, status, times
 
 CLOCK_NEWS_MS = 10 * MINUTE  #: a correction of a clock is shown this long
@@ -154,10 +154,10 @@ def _event_doors(facts: Facts) -> Iterator[Problem]:
 
 
 def _door(facts: Facts) -> Iterator[Problem]:
-    apis = alive(facts, "api")
-    last = max((beat.facts.get("door", {}).get("last_refusal") or 0 for beat in apis), default=0)
+    beats = doors(facts)
+    last = max((beat.facts.get("door", {}).get("last_refusal") or 0 for beat in beats), default=0)
     if facts.now - last < REFUSAL_NEWS_MS:
-        refused = refusals(apis)
+        refused = refusals(beats)
         yield Problem(
             code="door-refused",
             check="roles",

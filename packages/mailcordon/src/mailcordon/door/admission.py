@@ -283,5 +283,7 @@ def _refusal(limit: Limit, limits: Limits) -> Refusal:
             return Refusal(limit, 429, "too-many-requests", sentence, 1)
         case Limit.MALFORMED:
             return Refusal(limit, 400, "malformed-request", door.not_http())
+        case Limit.FAILED_LOGINS:
+            return Refusal(limit, 429, "too-many-failed-logins", door.too_many_failed_logins(), 60)
         case Limit.BODY_BYTES:
             raise AssertionError("its sentence names the size that this request may have")

@@ -20,6 +20,7 @@ class Limit(StrEnum):
     KEY_CONNECTIONS = "connections-per-key"
     ADDRESS_REQUESTS = "requests-per-address"
     KEY_REQUESTS = "requests-per-key"
+    FAILED_LOGINS = "failed-logins"  #: of one address, by SMTP (door/failed_logins.py)
     MALFORMED = (
         "malformed-request"  #: what is no HTTP/1: not a limit, but a refusal that is counted with the others
     )

@@ -34,6 +34,16 @@ def api(host: str, port: int | None) -> Wanted:
     return Wanted(host, port, 8025, "MAILCORDON_API_HOST", "MAILCORDON_API_PORT")
 
 
+def smtp(host: str, port: int | None) -> Wanted:
+    """For connections that begin in clear text."""
+    return Wanted(host, port, 8587, "MAILCORDON_SMTP_HOST", "MAILCORDON_SMTP_PORT")
+
+
+def smtps(host: str, port: int | None) -> Wanted:
+    """For connections that begin with TLS."""
+    return Wanted(host, port, 8465, "MAILCORDON_SMTP_HOST", "MAILCORDON_SMTPS_PORT")
+
+
 def local_ses(port: int | None) -> Wanted:
     return Wanted("127.0.0.1", port, 8005, "MAILCORDON_SES_ENDPOINT", "MAILCORDON_SES_PORT")
 

@@ -32,6 +32,7 @@ SUBJECTS = (
     "templates",
     "ses_door",
     "unsubscribe",
+    "smtp",
     "observing",
     *("cli", "drill"),
     *("system", "settings", "database", "aws"),

@@ -79,3 +79,9 @@ def too_many_pipelined(most: int) -> str:
 def not_http() -> str:
     """What a connection sent is not an HTTP/1 request (400)."""
     return "This is not an HTTP/1 request."
+
+
+@example()
+def too_many_failed_logins() -> str:
+    """Too many logins by SMTP of a client address failed (454)."""
+    return "Too many logins from your address failed. Try again in a minute."

@@ -94,15 +94,15 @@ def repair_home_file() -> str:
     return "Delete it, and run `mailcordon up` again."
 
 
-@example(number=99, why="Bad file descriptor")
-def api_fd_wrong(*, number: int, why: str) -> str:
-    """MAILCORDON_API_FD is not an open listening socket."""
-    return f"MAILCORDON_API_FD is {number}, which is not a listening socket ({why}). Only `up` sets it: unset it otherwise."
+@example(setting="MAILCORDON_API_FD", number=99, why="Bad file descriptor")
+def fd_wrong(*, setting: str, number: int, why: str) -> str:
+    """The number of a socket that `up` passes on is not an open listening socket."""
+    return f"{setting} is {number}, which is not a listening socket ({why}). Only `up` sets it: unset it otherwise."
 
 
 @example()
 def socket_not_listening() -> str:
-    """The socket of MAILCORDON_API_FD does not listen: the reason in `api_fd_wrong`."""
+    """A socket that `up` passes on does not listen: the reason in `fd_wrong`."""
     return "it does not listen"
 
 
@@ -118,9 +118,17 @@ def tls_half_set() -> str:
     return "MAILCORDON_TLS_CERTIFICATE and MAILCORDON_TLS_KEY belong together: set both, or neither."
 
 
+@example()
+def smtp_tls_half_set() -> str:
+    """One of the two settings of TLS for submission by SMTP is missing."""
+    return (
+        "MAILCORDON_SMTP_TLS_CERTIFICATE and MAILCORDON_SMTP_TLS_KEY belong together: set both, or neither."
+    )
+
+
 @example(path="/etc/mailcordon/tls.pem", why="no start line")
 def tls_not_readable(*, path: str, why: str) -> str:
-    """The certificate or the key of TLS cannot be used: the API does not start."""
+    """The certificate or the key of TLS cannot be used: the process that listens with them does not start."""
     return f"The TLS certificate {path} and its key cannot be used: {why}."
 
 

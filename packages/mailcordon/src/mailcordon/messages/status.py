@@ -38,6 +38,7 @@ _WITHOUT = {
     "dispatch": "no mail leaves",
     "observe": "bounces and complaints are not read",
     "control": "SES is not kept as it should be, and partitions are not made ahead",
+    "smtp": "no mail is accepted by SMTP",
 }
 
 

@@ -241,6 +241,7 @@ def queue_not_created(*, url: str, queue: str, why: str) -> str:
     api="http://127.0.0.1:8025",
     home="/srv/mailcordon",
     ses="http://127.0.0.1:8005",
+    smtp="127.0.0.1:8587",
     region="us-east-1",
     observe_only=False,
 )
@@ -248,17 +249,21 @@ def queue_not_created(*, url: str, queue: str, why: str) -> str:
     cli="mailcordon",
     api="http://127.0.0.1:8025",
     home="/srv/mailcordon",
+    smtp=None,
     ses=None,
     region="eu-west-1",
     observe_only=True,
 )
-def welcome(*, cli: str, api: str, home: str, ses: str | None, region: str, observe_only: bool) -> str:
+def welcome(
+    *, cli: str, api: str, home: str, ses: str | None, smtp: str | None, region: str, observe_only: bool
+) -> str:
     """`up` is ready."""
     where = f"{ses}   (mail sent: {ses}/_seslocal/sent)" if ses else f"Amazon SES in {region}"
     lines = [
         "",
         "Mailcordon is up.",
         f"  API          {api}   (OpenAPI: {api}/openapi.json)",
+        *([f"  SMTP         {smtp}   (user: the tenant, password: a key; docs/smtp.md)"] if smtp else []),
         f"  {'local SES ' if ses else 'SES       '}   {where}",
         f"  home         {home}   (logs in log/, the command line's keys in cli.json)",
         "",

@@ -62,7 +62,7 @@ def up(
     """Start everything on this machine, print its addresses, and run until Ctrl-C.
 
     That is an embedded PostgreSQL (unless MAILCORDON_DATABASE_URL is set), a local SES (unless --aws), and the processes
-    api, dispatch, observe and control. A process that ends is started again. All state is in MAILCORDON_HOME.
+    api, dispatch, observe, control and smtp. A process that ends is started again. All state is in MAILCORDON_HOME.
     """
     options = {
         "MAILCORDON_SES": "aws" if aws else None,

@@ -1,4 +1,4 @@
-"""One whole system on one machine: the embedded PostgreSQL and the local SES, unless others are configured, and the four roles.
+"""One whole system on one machine: the embedded PostgreSQL and the local SES, unless others are configured, and the roles.
 
 `start` starts the parts in order and returns when the API is healthy; `stop` drains the roles, then stops the rest. In between,
 each part that ends is started again. Parts get what they need as environment settings, the same that an operator would set.
@@ -19,6 +19,7 @@ from mailcordon import config as configs
 from mailcordon.adapters.db import connect_errors, migrate, secrets
 from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.config import Config
+from mailcordon.config.smtp import SmtpSettings
 from mailcordon.core.errors import Refused, Unavailable
 from mailcordon.host import listening, optional
 from mailcordon.host.home import CLI_FILE, LOCAL_SES, RUN_FILE, SECRET_KEYS_FILE
@@ -43,6 +44,7 @@ class Addresses:
 
     api: str  #: URL of the REST API
     ses: str | None  #: URL of the local SES; None on AWS
+    smtp: str | None  #: host and port of submission by SMTP; None: it is switched off
     observe_only: bool  #: it sends nothing
 
 
@@ -55,6 +57,7 @@ class System:
         self._ses: Child | None = None
         self._roles: list[Child] = []
         self._listener: socket.socket | None = None
+        self._smtp: dict[str, socket.socket] = {}  #: by the setting that passes it on
         self.addresses: Addresses | None = None
 
     async def start(self) -> Addresses:
@@ -68,7 +71,9 @@ class System:
         self._listener = await listening.listen_patiently(
             listening.api(config.api_host, config.api_port), patience, self._say
         )
-        # Both ports before anything is started. The local SES keeps its own after a restart: the roles know its address.
+        if config.smtp is not None:
+            await self._listen_for_smtp(config.smtp, patience)
+        # All ports before anything is started. The local SES keeps its own after a restart: the roles know its address.
         port = 0
         if config.local and config.ses_endpoint is None:
             port = await listening.free_port(listening.local_ses(config.ses_port), patience, self._say)
@@ -85,14 +90,19 @@ class System:
                 await asyncio.gather(ses_ready, return_exceptions=True)
         held = home_lock.read(config.home / CLI_FILE)
         made = await bootstrap.local_keys(config, held, replace=self._new_key)
+        if observe_only:
+            self._close_smtp()
         for role in configs.PROCESS_LOGINS:
-            if role == "dispatch" and observe_only:
+            if (role == "dispatch" and observe_only) or (role == "smtp" and not self._smtp):
                 continue
             await self._start_role(role, config)
         url = url_of(self._listener)
         await self._wait_ready(url)
         self.addresses = Addresses(
-            api=url, ses=config.ses_endpoint if config.local else None, observe_only=observe_only
+            api=url,
+            ses=config.ses_endpoint if config.local else None,
+            smtp=None if not self._smtp else _place_of(self._smtp["MAILCORDON_SMTP_FD"]),
+            observe_only=observe_only,
         )
         home_lock.write(config.home / CLI_FILE, {"url": url, **asdict(made), "ses_url": self.addresses.ses})
         await self._write_run_file()
@@ -108,6 +118,7 @@ class System:
             await self._postgres.stop()
         if self._listener is not None:
             self._listener.close()
+        self._close_smtp()
 
     async def wait_refused(self) -> str:
         """Returns the sentence of the first part that must not run; does not return while all may."""
@@ -212,6 +223,9 @@ class System:
             assert self._listener is not None
             descriptors.append(self._listener.fileno())
             environment["MAILCORDON_API_FD"] = str(self._listener.fileno())
+        if role == "smtp":
+            descriptors += [listener.fileno() for listener in self._smtp.values()]
+            environment |= {name: str(listener.fileno()) for name, listener in self._smtp.items()}
         child = Child(
             role,
             [sys.executable, "-m", "mailcordon", "run", role],
@@ -224,6 +238,18 @@ class System:
         )
         self._roles.append(child)
         await child.start()
+
+    async def _listen_for_smtp(self, smtp: SmtpSettings, patience: float) -> None:
+        wanted = {"MAILCORDON_SMTP_FD": listening.smtp(smtp.host, smtp.port)}
+        if smtp.certificate is not None:
+            wanted["MAILCORDON_SMTPS_FD"] = listening.smtps(smtp.host, smtp.tls_port)
+        for setting, one in wanted.items():
+            self._smtp[setting] = await listening.listen_patiently(one, patience, self._say)
+
+    def _close_smtp(self) -> None:
+        for listener in self._smtp.values():
+            listener.close()
+        self._smtp.clear()
 
     async def _wait_ready(self, url: str) -> None:
         """Returns when the API is healthy. Raises Refused if a part must not run, Unavailable after READY_PATIENCE."""
@@ -257,6 +283,7 @@ class System:
                 "pid": os.getpid(),
                 "url": self.addresses.api,
                 "ses_url": self.addresses.ses,
+                "smtp": self.addresses.smtp,
                 "home": str(self._config.home),
                 "database": "embedded"
                 if self._postgres
@@ -283,10 +310,14 @@ def secret_keys(config: Config) -> tuple[str, ...]:
 
 
 def url_of(listener: socket.socket) -> str:
+    return f"http://{_place_of(listener)}"
+
+
+def _place_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
         host = "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def wait_healthy(url: str) -> None:

@@ -60,6 +60,7 @@ def _welcome(addresses: Addresses, config: Config) -> str:
         api=addresses.api,
         home=str(config.home),
         ses=addresses.ses,
+        smtp=addresses.smtp,
         region=config.region,
         observe_only=addresses.observe_only,
     )

@@ -33,11 +33,14 @@ def _counters(*names: str, labels: tuple[str, ...] = ()) -> tuple[Family, ...]:
 
 EVERY_ROLE = (Family("mailcordon_process_info", "gauge", ("role", "cell", "installation", "version")),)
 
-_API = (
+_DOOR = (
     *_counters("accepted_deliveries"),
     *_gauges("last_accepted_timestamp_seconds", "clock_skew_seconds"),
     *_counters("door_refusals", labels=("limit",)),
     *_gauges("door_connections", "door_body_bytes"),
+)
+_API = (
+    *_DOOR,
     *_counters("event_door_events", labels=("door",)),
     *_counters("event_door_refusals", labels=("reason",)),
 )
@@ -103,4 +106,5 @@ OF_ROLE: dict[Role, tuple[Family, ...]] = {
     "dispatch": (*EVERY_ROLE, *_DISPATCH),
     "observe": (*EVERY_ROLE, *_OBSERVE),
     "control": (*EVERY_ROLE, *_CONTROL, *STATE),
+    "smtp": (*EVERY_ROLE, *_DOOR),
 }

@@ -22,11 +22,13 @@ Document = Mapping[str, Any]
 
 
 def of_role(role: Role, facts: Document, histograms: Iterable[Sample] = ()) -> Iterator[Sample]:
-    yield from {"api": _api, "dispatch": _dispatch, "observe": _observe, "control": _control}[role](facts)
+    of = {"api": _api, "dispatch": _dispatch, "observe": _observe, "control": _control, "smtp": _door}
+    yield from of[role](facts)
     yield from histograms
 
 
-def _api(facts: Document) -> Iterator[Sample]:
+def _door(facts: Document) -> Iterator[Sample]:
+    """What every process that takes mail reports."""
     yield Sample("accepted_deliveries_total", (), facts["accepted"])
     yield from at("last_accepted_timestamp_seconds", facts["last_accepted"])
     yield from seconds("clock_skew_seconds", facts["skew_ms"])
@@ -35,6 +37,10 @@ def _api(facts: Document) -> Iterator[Sample]:
         yield Sample("door_refusals_total", (limit,), count)
     yield Sample("door_connections", (), door["connections"])
     yield Sample("door_body_bytes", (), door["body_bytes"])
+
+
+def _api(facts: Document) -> Iterator[Sample]:
+    yield from _door(facts)
     events: Document = facts["event_doors"]
     for name, count in sorted(events["taken"].items()):
         yield Sample("event_door_events_total", (name,), count)

@@ -10,7 +10,7 @@ from mailcordon.control.machine_state import State
 from mailcordon.control.problem import CHECKS
 from mailcordon.control.status_facts import Facts, alive
 from mailcordon.core.feedback import Signal
-from mailcordon.core.health import ROLES
+from mailcordon.core.health import OPTIONAL_ROLES, ROLES
 from mailcordon.core.hold import OWNERS
 from mailcordon.core.incident import Kind
 from mailcordon.core.priority import Class
@@ -40,9 +40,10 @@ def _problems(facts: Facts) -> Iterator[Sample]:
         for code in codes or [""]:
             yield Sample("problems", (check, code), found[check, code])
     for role in ROLES:
-        if role == "dispatch" and facts.observe_only:
+        running = len(alive(facts, role))
+        if (role == "dispatch" and facts.observe_only) or (role in OPTIONAL_ROLES and not facts.of(role)):
             continue  # it has none, and a 0 would call for somebody
-        yield Sample("processes_running", (role,), len(alive(facts, role)))
+        yield Sample("processes_running", (role,), running)
 
 
 def _mail(state: State) -> Iterator[Sample]:
