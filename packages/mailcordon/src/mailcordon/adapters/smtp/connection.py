@@ -89,9 +89,7 @@ class Connection(asyncio.Protocol):
                 self._close(replies.closing(refusal))
             return
         self._set_deadline(LOGIN_SECONDS)
-        if self._tls_first:
-            self._begin_tls()
-        else:
+        if not self._tls_first:
             self._greet()
 
     def _admit(self) -> Refusal | None:
@@ -124,6 +122,10 @@ class Connection(asyncio.Protocol):
         return Session(terms, self._begins_mail)
 
     def data_received(self, data: bytes) -> None:
+        if self._session is None and self._tls_first and not self._is_encrypted and not self._is_over:
+            if self._busy is None:
+                self._begin_tls(data)
+            return
         if self._session is None and not self._is_shaking:
             self._discarded += len(data)
             if self._discarded > _LINGER_BYTES:
@@ -362,13 +364,19 @@ class Connection(asyncio.Protocol):
         self._flush()
         self._begin_tls()
 
-    def _begin_tls(self) -> None:
+    def _begin_tls(self, received: bytes = b"") -> None:
+        """`received`: what has come of the handshake."""
         transport = cast(asyncio.Transport, self._transport)
         transport.pause_reading()
         self._is_paused = False  # the encrypted transport begins to read by itself
         self._session = None
         self._user = None
+        self._set_deadline(LOGIN_SECONDS)
         self._wait_for(self._shake_hands(transport))
+        if received:
+            # `start_tls` takes what comes from now on. What has come must reach its protocol first: in the first round of the loop
+            # the task begins, in the second its protocol gets the connection, and then this.
+            self._loop.call_soon(self._loop.call_soon, _hand_over, transport, received)
 
     async def _shake_hands(self, plain: asyncio.Transport) -> None:
         assert self._door.tls is not None
@@ -550,6 +558,19 @@ class Connection(asyncio.Protocol):
 
 def factory(door: SmtpDoor, *, tls_first: bool) -> Callable[[], asyncio.Protocol]:
     return functools.partial(Connection, door, tls_first=tls_first)
+
+
+def _hand_over(transport: asyncio.Transport, data: bytes) -> None:
+    protocol = cast(asyncio.BufferedProtocol, transport.get_protocol())
+    if transport.is_closing() or not hasattr(protocol, "get_buffer"):
+        return
+    view = memoryview(data)
+    while view:
+        buffer = cast(memoryview, protocol.get_buffer(len(view)))
+        size = min(len(buffer), len(view))
+        buffer[:size] = view[:size]
+        protocol.buffer_updated(size)
+        view = view[size:]
 
 
 def is_loopback(client: str) -> bool:

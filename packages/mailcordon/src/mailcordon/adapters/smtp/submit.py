@@ -59,6 +59,7 @@ class Submitter:
             type = _type(mail.user, head, principal)
             principal.require_type(type)
             raw = mail.pieces[0] if len(mail.pieces) == 1 else b"".join(mail.pieces)
+            mail.pieces[:] = [raw]  # a large mail is not kept twice
             checked = raw_mail.check(raw, type=type, recipients=[str(one) for one in mail.recipients])
             return principal.tenant_for(mail.user.tenant), checked
 
