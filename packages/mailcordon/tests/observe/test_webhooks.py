@@ -69,6 +69,14 @@ class Hooks:
         )
         return [tuple(row) for row in rows]
 
+    async def tag(self, sent: Sent, tags: dict[str, str]) -> None:
+        """Tags of the app's own."""
+        await self.world.owner.execute(
+            "update message set tags = $2::jsonb where id = $1",
+            ids.message_of(sent.delivery),
+            json.dumps(tags),
+        )
+
     async def leaves(self, sent: Sent, state: State, detail: str) -> None:
         """A delivery ends without SES."""
         await self.world.owner.execute("delete from ledger where id = $1", sent.delivery)
@@ -132,6 +140,7 @@ async def test_an_event_reaches_the_endpoint_of_its_tenant_once_signed_and_says_
     assert secret is not None
     sent = await hooks.world.sent("acme", "newsletter", "kim@example.com")
     other = await hooks.world.sent("zen", "newsletter", "lee@example.com")
+    await hooks.tag(sent, {"order": "4711"})
     for _ in range(2):  # SES repeats events
         await hooks.world.tell(sent.send(), sent.bounce(), other.bounce())
     await hooks.rounds()
@@ -139,12 +148,15 @@ async def test_an_event_reaches_the_endpoint_of_its_tenant_once_signed_and_says_
     assert signatures(secret, bounced) == bounced.headers["webhook-signature"]
     assert bounced.json["type"] == "delivery.bounced"
     data = bounced.json["data"]
-    assert {name: data[name] for name in ("tenant", "type", "to", "message", "delivery", "attempt")} == {
+    assert {
+        name: data[name] for name in ("tenant", "type", "to", "message", "delivery", "tags", "attempt")
+    } == {
         "tenant": "acme",
         "type": "newsletter",
         "to": "kim@example.com",
         "message": ids.message_id(ids.message_of(sent.delivery)),
         "delivery": ids.delivery_id(sent.delivery),
+        "tags": {"order": "4711"},
         "attempt": 1,
     }
     assert data["reason"]
@@ -578,6 +590,7 @@ async def test_ses_form_is_sess_own_json_in_a_signed_envelope_of_sns_with_the_id
         await hooks.add(receiver.url, form="ses-sns", events=["delivery.bounced", "delivery.expired"]) is None
     )
     sent = await hooks.world.sent("acme", "newsletter", "kim@example.com")
+    await hooks.tag(sent, {"order": "4711"})
     internal = {
         "sourceArn": "arn:aws:ses:eu-west-1:123456789012:identity/acme.example",
         "sendingAccountId": "123456789012",
@@ -607,7 +620,7 @@ async def test_ses_form_is_sess_own_json_in_a_signed_envelope_of_sns_with_the_id
     assert (event["eventType"], event["mail"]["messageId"]) == ("Bounce", id)
     assert event["mail"]["commonHeaders"] == {"subject": "Hi", "messageId": id}
     assert event["bounce"]["bouncedRecipients"] == [{"emailAddress": "kim@example.com"}]
-    assert event["mail"]["tags"] == {"ses:configuration-set": ["newsletter"]}
+    assert event["mail"]["tags"] == {"ses:configuration-set": ["newsletter"], "order": ["4711"]}
     for secret in ("123456789012", "mailcordon-dispatch", "10.0.0.7", "mc-", sent.ses_id):
         assert secret not in body["Message"].replace(f"f-{sent.ses_id}", ""), secret
 

@@ -347,3 +347,30 @@ async def test_what_was_told_and_is_over_is_not_kept(
     receiver.take()
     await told.notices()
     assert receiver.take() == []
+
+
+async def test_a_tenant_is_told_that_its_webhook_is_paused_and_once_that_it_is_resumed(
+    tenants: Tenants, receiver: Receiver
+) -> None:
+    told = tenants.told
+    await told.owner.execute(
+        "insert into webhook_endpoint (name, tenant, form, target, events, made_at, made_by, paused_at, paused_by,"
+        " paused_because) select name, $1, 'standard', 'hooks.acme.example', '{lane.held}', 1, 'ann', now_ms(), by,"
+        " 'nothing arrived for a day'"
+        " from (values ('app', 'mailcordon'), ('by-hand', 'ann')) x (name, by)",
+        tenants.ids["acme"],
+    )
+    assert await told.notices() == 1
+    assert await told.notices() == 0
+    await told.owner.execute(
+        "update webhook_endpoint set paused_at = null, paused_by = null, paused_because = null"
+    )
+    assert await told.notices() == 1
+    paused, resumed = (got.json["data"] for got in receiver.take())
+    assert [(one["kind"], one["state"]) for one in (*paused["items"], *resumed["items"])] == [
+        ("webhook", "held"),
+        ("webhook", "released"),
+    ]
+    for part in ("Paused: webhook app (hooks.acme.example)", "nothing arrived for a day", "resume app"):
+        assert part in paused["text"]
+    assert "Resumed: webhook app" in resumed["text"]

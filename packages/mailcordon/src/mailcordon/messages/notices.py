@@ -30,6 +30,40 @@ def notice_ended(mail: str, why: str) -> str:
     return f"Released: {mail}. It was held for: {why}"
 
 
+@example("acme", ended=False)
+@example("acme", ended=True)
+def webhook_title(slug: str, *, ended: bool) -> str:
+    """The subject of what a tenant is told of its own webhooks."""
+    return f"A webhook of {slug} {'is resumed' if ended else 'is paused'}"
+
+
+@example("acme-app", "hooks.acme.example")
+def webhook_events(name: str, target: str) -> str:
+    """Names a webhook of a tenant in a notice."""
+    return f"webhook {name} ({target})"
+
+
+@example("webhook acme-app (hooks.acme.example)", "nothing arrived for a day", _SINCE, "repair it")
+def webhook_paused(webhook: str, why: str, since: int, resume: str) -> str:
+    """A tenant is told that nothing is sent to its webhook any more, why, and how it goes on."""
+    return (
+        f"Paused: {webhook}, since {times.minute(since)}. What happens meanwhile is kept for 7 days.\n"
+        f"Why: {why}\nTo resume: {resume}"
+    )
+
+
+@example("webhook acme-app (hooks.acme.example)")
+def webhook_resumed(webhook: str) -> str:
+    """A tenant is told that its webhook gets events again."""
+    return f"Resumed: {webhook}. What waited for it is sent"
+
+
+@example("acme-app")
+def resume_webhook(name: str) -> str:
+    """How a tenant's webhook goes on that was paused."""
+    return f"repair its receiver, and ask the people who run this platform to resume {name}"
+
+
 @example("mail.acme.example")
 def resume_domain(domain: str) -> str:
     """How a tenant resumes mail that is held for its domain."""

@@ -233,6 +233,7 @@ async def _items(conn: PooledConnection, contact: Contact, wanted: list[dict[str
     ended = {(one["kind"], one["number"]): one["ended"] for one in wanted}
     holds = [number for kind, number in ended if kind == "hold"]
     stops = [number for kind, number in ended if kind == "stop"]
+    paused = [number for kind, number in ended if kind == "webhook"]
     found = [
         _of_hold(
             hold_from_row(row),
@@ -250,6 +251,11 @@ async def _items(conn: PooledConnection, contact: Contact, wanted: list[dict[str
         )
         for row in stop_row.known(await conn.fetch(_SQL.stops, contact.tenant, stops))
         if ended["stop", row["id"]] or row["ended_at"] is None
+    ]
+    found += [
+        _of_webhook(row, ended=ended["webhook", row["id"]])
+        for row in await conn.fetch(_SQL.webhooks, contact.tenant, paused)
+        if ended["webhook", row["id"]] == (row["paused_at"] is None)
     ]
     words_in = view.words_of([item.why for item in found])
     names = await conn.fetch(_SQL.names_among, contact.tenant, words_in)
@@ -302,6 +308,19 @@ def _of_stop(stop: Stop, type: str | None, slug: str, *, ended: bool) -> Item:
         since=stop.since,
         until=None,
         resume=words.resume_stop(ends_when(stop.cause)),
+    )
+
+
+def _of_webhook(row: asyncpg.Record, *, ended: bool) -> Item:
+    return Item(
+        kind="webhook",
+        number=row["id"],
+        ended=ended,
+        mail=words.webhook_events(row["name"], row["target"]),
+        why=row["paused_because"] or "",
+        since=row["paused_at"] or 0,
+        until=None,
+        resume=words.resume_webhook(row["name"]),
     )
 
 

@@ -61,7 +61,7 @@ class ContactRemoved(msgspec.Struct):
 
 
 class NoticeItem(msgspec.Struct):
-    kind: str  #: hold or stop
+    kind: str  #: hold, stop or webhook
     number: int
     ended: bool
 

@@ -7,7 +7,7 @@ from mailcordon.adapters.web import json_text
 from mailcordon.core.incident import Severity
 from mailcordon.messages import alerts as messages
 from mailcordon.messages import notices as words
-from mailcordon.observe.alerts.nouns import Due, DueNotice, Incident, What
+from mailcordon.observe.alerts.nouns import Due, DueNotice, Incident, Item, What
 
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
 _PAGERDUTY_SEVERITY: Mapping[Severity, str] = {
@@ -111,13 +111,19 @@ def text(due: Due, now: int) -> str:
 def notice(due: DueNotice, now: int) -> tuple[str, str]:
     """Subject and text of what a tenant is told."""
     ended = all(item.ended for item in due.items)
-    parts = [
-        words.notice_ended(item.mail, item.why)
-        if item.ended
-        else words.notice_held(item.mail, item.why, item.since, item.until, item.resume)
-        for item in due.items
-    ]
-    return words.notice_title(due.contact.slug, ended=ended), "\n\n".join(parts)
+    of_mail = any(item.kind != "webhook" for item in due.items)
+    title = words.notice_title if of_mail else words.webhook_title
+    return title(due.contact.slug, ended=ended), "\n\n".join(map(_item, due.items))
+
+
+def _item(item: Item) -> str:
+    if item.kind == "webhook":
+        if item.ended:
+            return words.webhook_resumed(item.mail)
+        return words.webhook_paused(item.mail, item.why, item.since, item.resume)
+    if item.ended:
+        return words.notice_ended(item.mail, item.why)
+    return words.notice_held(item.mail, item.why, item.since, item.until, item.resume)
 
 
 def notice_webhook(due: DueNotice, now: int) -> bytes:

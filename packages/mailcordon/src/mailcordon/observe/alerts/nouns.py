@@ -146,12 +146,12 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One hold or stop that a notice is about."""
+    """One hold, stop or paused webhook that a notice is about."""
 
-    kind: Literal["hold", "stop"]
+    kind: Literal["hold", "stop", "webhook"]
     number: int
     ended: bool
-    mail: str  #: which mail of the tenant
+    mail: str  #: which mail of the tenant, or whose events
     why: str
     since: int
     until: int | None

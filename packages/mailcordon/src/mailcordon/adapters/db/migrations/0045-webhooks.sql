@@ -112,6 +112,9 @@ begin
 end $$;
 create trigger webhook_forget after update of recipients on message for each row execute function webhook_forget();
 
+-- A tenant's contact is told when its webhook is paused, and once it is resumed.
+alter table tenant_told drop constraint tenant_told_kind_check, add constraint tenant_told_kind_check check (kind in ('hold', 'stop', 'webhook'));
+
 revoke execute on function webhook_left(), webhook_lane(), webhook_suppressed(), webhook_forget() from public;
 
 grant select, insert, update on webhook_endpoint, webhook_message, webhook_signer to {{control}};

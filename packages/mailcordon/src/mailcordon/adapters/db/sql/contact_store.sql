@@ -5,7 +5,7 @@
 select pg_try_advisory_xact_lock(20552, 35);
 
 -- name: changes
--- Holds and stops that a contact was not told of, and those it was told of that are over. What passes within $2 ms is not told. $3 of a
+-- Holds, stops and paused webhooks that a contact was not told of, and those it was told of that are over. What passes within $2 ms is not told. $3 of a
 -- contact at most, and none of one that had $5 notices since $4: one with thousands delays no other.
 select tenant, form, kind, number, ended
 from (
@@ -23,12 +23,20 @@ from (
         where s.ended_at is null and s.since <= $1::bigint - $2::bigint and 'holds' = any (c.tell) and not exists (
             select from tenant_told t where t.tenant = c.tenant and t.form = c.form and t.kind = 'stop' and t.number = s.id)
         union all
+        select c.tenant, c.form, 'webhook', w.id, false
+        from webhook_endpoint w
+        join tenant_contact c on c.tenant = w.tenant
+        where w.removed_at is null and w.paused_by = 'mailcordon' and 'holds' = any (c.tell) and not exists (
+            select from tenant_told t where t.tenant = c.tenant and t.form = c.form and t.kind = 'webhook' and t.number = w.id)
+        union all
         select t.tenant, t.form, t.kind, t.number, true
         from tenant_told t
         join tenant_contact c on c.tenant = t.tenant and c.form = t.form
         left join hold h on t.kind = 'hold' and h.id = t.number
         left join stop s on t.kind = 'stop' and s.id = t.number
-        where not t.ended and 'holds' = any (c.tell) and (h.lifted_at is not null or s.ended_at is not null)
+        left join webhook_endpoint w on t.kind = 'webhook' and w.id = t.number
+        where not t.ended and 'holds' = any (c.tell)
+          and (h.lifted_at is not null or s.ended_at is not null or t.kind = 'webhook' and w.paused_at is null)
     ) x
 ) y
 where place <= $3
@@ -75,6 +83,11 @@ where h.tenant = $1 and h.id = any ($2) order by h.id;
 -- Those of the tenant itself.
 select s.*, y.name as type from stop s left join lane l on l.id = s.lane left join message_type y on y.id = l.type
 where s.tenant = $1 and s.id = any ($2) order by s.id;
+
+-- name: webhooks
+-- Those of the tenant.
+select id, name, target, paused_at, paused_because from webhook_endpoint
+where tenant = $1 and id = any ($2::bigint[]) and removed_at is null order by id;
 
 -- name: names_among
 -- Names of tenants, their domains and the beginnings of their names at SES among these words, and whether they are the tenant's own.

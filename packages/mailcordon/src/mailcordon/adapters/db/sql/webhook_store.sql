@@ -27,7 +27,7 @@ select m.*, t.slug,
   from m
   left join tenant t on t.id = m.tenant
   left join lateral (
-      select a.id, a.recipients[(m.delivery & 63)::int] as recipient, a.from_address, a.campaign, a.list, to_jsonb(a) -> 'tags' as tags,
+      select a.id, a.recipients[(m.delivery & 63)::int] as recipient, a.from_address, a.campaign, a.list, a.tags,
              y.name as type
         from message a join lane n on n.id = a.lane join message_type y on y.id = n.type
        where a.id = m.delivery & ~63::bigint limit 1) g on true
