@@ -1,7 +1,11 @@
 """Templates over HTTP, rendered by the real process: versions, owners, what is refused, and previews."""
 
+import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +21,7 @@ from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.templates import Owner, Templates
 from mailcordon.core import template
 from mailcordon.core.errors import Invalid
-from mailcordon.core.template import Reference, Source
+from mailcordon.core.template import Reference, Source, Version
 
 RECEIPT = {"subject": "Receipt for {{ name }}", "html": "<p>Dear {{ name }}"}
 
@@ -259,3 +263,45 @@ async def test_bombs_fail_alone_with_a_sentence(ask: Asked) -> None:
         assert said in answer.json()["detail"], answer.text
         fine = await ask("POST", "/fine/preview", {"data": {"name": "Kim"}, "sources": RECEIPT})
         assert json.loads(fine.text)["subject"] == "Receipt for Kim"
+
+
+async def test_the_process_that_renders_has_no_environment_and_opens_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MAILCORDON_SECRET_KEYS", "a-secret")
+    async with RenderingProcess().running() as renderer:
+        assert await renderer.compile("acme", Source(subject="s", text="x")) is None
+        child = Path("/proc", str(renderer.pid))
+        environment = (child / "environ").read_bytes()
+        assert (b"LANG" in environment, b"MAILCORDON" in environment) == (True, False)
+        limits = {line[:26].strip(): line.split()[-3] for line in (child / "limits").read_text().splitlines()}
+        assert (limits["Max open files"], limits["Max file size"], limits["Max core file size"]) == (
+            "5",
+            "0",
+            "0",
+        )
+        assert len(list((child / "fd").iterdir())) == 5
+    assert not child.exists()
+
+
+async def test_a_renderer_that_dies_while_it_is_idle_costs_nobody_a_message() -> None:
+    async with RenderingProcess().running() as renderer:
+        for _ in range(2):
+            assert await renderer.compile("acme", Source(subject="s", text="x")) is None
+            assert renderer.pid is not None
+            os.kill(renderer.pid, signal.SIGKILL)
+        assert renderer.ended == 1
+
+
+async def test_tenants_take_turns_at_the_renderer() -> None:
+    version = Version(id=1, name="x", version=1, source=Source(subject="s", text="x"), compiled=None)
+    done: list[str] = []
+
+    async def render(renderer: RenderingProcess, owner: str) -> None:
+        await renderer.render(owner, version, b"{}")
+        done.append(owner)
+
+    async with RenderingProcess().running() as renderer, asyncio.TaskGroup() as group:
+        for owner in ["acme"] * 20 + ["zen"]:
+            group.create_task(render(renderer, owner))
+    assert done.index("zen") <= 2

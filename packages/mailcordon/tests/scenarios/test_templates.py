@@ -141,9 +141,8 @@ async def test_a_template_that_fails_refuses_its_message_alone(shop: Shop) -> No
         ({"data": {"x": "y" * 270_000}}, "data", "at most 262,144 bytes"),
         ({"to": "nobody"}, "to[0]", ""),
     ):
-        status, problem = await shop.send(
-            body.pop("template", "fine"), body.pop("data", {"name": "x"}), **body
-        )
+        more: dict[str, Any] = {"template": "fine", "data": {"name": "x"}, **body}
+        status, problem = await shop.send(**more)
         [error] = problem["errors"]
         assert (status, error["field"], said in error["problem"]) == (422, field, True), problem
     status, problem = await shop.mail.call(
@@ -166,7 +165,12 @@ async def test_a_retry_after_the_template_was_changed_is_the_same_message(shop: 
     await shop.put("receipt", subject="Two {{ n }}", text="x")
     status, again = await shop.send("receipt", {"n": 1}, key)
     assert (status, again["id"]) == (202, first["id"])
-    for data, more in (({"n": 2}, {}), ({"n": 1}, {"campaign": "x"}), ({"n": 1}, {"to": "lee@example.com"})):
+    others: list[tuple[Any, dict[str, Any]]] = [
+        ({"n": 2}, {}),
+        ({"n": 1}, {"campaign": "x"}),
+        ({"n": 1}, {"to": "lee@example.com"}),
+    ]
+    for data, more in others:
         status, problem = await shop.send("receipt", data, key, **more)
         assert (status, problem["code"]) == (409, "idempotency"), problem
     assert [one["Simple"]["Subject"]["Data"] for one in await shop.arrived()] == ["One 1"]
@@ -198,13 +202,13 @@ async def test_a_large_message_and_a_large_rendering_are_made_with_a_template_to
 
 async def test_a_newsletter_from_a_template_has_each_recipients_own_link(shop: Shop) -> None:
     await shop.put("news", subject="News", html='<p><a href="{{ unsubscribe_url }}">Unsubscribe</a>')
-    status, _ = await shop.send(
-        "news",
-        type="newsletter",
-        to=["kim@example.com", "lee@example.com"],
-        individually=True,
-        **{"from": f"a@{domain(shop.slug, 'newsletter')}"},
-    )
+    more: dict[str, Any] = {
+        "type": "newsletter",
+        "from": f"a@{domain(shop.slug, 'newsletter')}",
+        "to": ["kim@example.com", "lee@example.com"],
+        "individually": True,
+    }
+    status, _ = await shop.send("news", **more)
     assert status == 202
     found = [words(one) for one in await shop.arrived()]
     assert len({html for _, _, html in found}) == 2

@@ -57,6 +57,11 @@ class RenderingProcess:
         self._closed = False
         self.ended = 0  #: processes that a template ended
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while there is one."""
+        return None if self._process is None else self._process.pid
+
     async def compile(self, owner: Hashable, source: Source) -> str | None:
         """The HTML that MJML becomes, None without MJML. Raises RenderingFault for what is not well-formed, and as `render`."""
         answer = await self._ask(owner, _Asked(wire.Compile(wire.sources(source, None)), None), source.size)
