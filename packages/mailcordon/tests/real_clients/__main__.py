@@ -19,7 +19,7 @@ _MOST_SHOWN = 12  #: differences of one client
 
 def _system(directory: Path) -> AbstractContextManager[systems.System]:
     directory.chmod(0o711)  # PostgreSQL's user must be able to enter it if this is root
-    return systems.running(directory / "home")
+    return systems.running(directory / "home", MAILCORDON_SMTP="on")
 
 
 def main(argv: list[str]) -> int:

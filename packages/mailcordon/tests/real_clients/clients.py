@@ -103,6 +103,17 @@ def _debian(binary: str, program: str, package: str) -> Start:
     return start
 
 
+def _local(program: str) -> Start:
+    """A program of this machine, driven from this process."""
+
+    def start(given: dict[str, Any]) -> None:
+        if not shutil.which(program):
+            raise Absence(f"{program} is not installed (on Debian: apt install {program})")
+        importlib.import_module(f"real_clients.programs.{program}").send(given)
+
+    return start
+
+
 _DJANGO_SES: Final = {
     "EMAIL_BACKEND": "django_ses.SESBackend",
     "AWS_SES_AUTO_THROTTLE": None,
@@ -112,9 +123,12 @@ ALL: Final = (
     Client("boto3-v2", "boto3, SES v2, simple content", "ses", _here("boto3_v2"), short=True),
     Client("boto3-v2-raw", "boto3, SES v2, raw content", "ses", _here("boto3_v2_raw"), short=True),
     Client("boto3-v1", "boto3, SES v1", "ses", _here("boto3_v1"), short=True),
-    Client("smtplib", "Python's smtplib", "smtp", _here("python_smtplib")),
+    Client("smtplib", "Python's smtplib", "smtp", _here("python_smtplib"), short=True),
+    Client("swaks", "swaks", "smtp", _local("swaks")),
+    Client("msmtp", "msmtp", "smtp", _local("msmtp")),
+    Client("postfix", "Postfix as a relay", "smtp", _local("postfix")),
     Client("django", "Django, mailcordon-client's backend", "django", _here("django_mail"), short=True),
-    Client("django-smtp", "Django, its SMTP backend", "smtp", _here("django_mail"), settings={}),
+    Client("django-smtp", "Django, its SMTP backend", "smtp", _here("django_mail"), short=True, settings={}),
     Client("awscli", "AWS CLI", "ses", _python("awscli")),
     Client("django-ses-v1", "django-ses, SES v1", "ses", _python("django_mail"), settings=_DJANGO_SES),
     Client(

@@ -20,6 +20,7 @@ _OWN: Final = frozenset(
         "content-transfer-encoding",
         "content-disposition",
         "bcc",
+        "received",
     )
 )
 _PEOPLE: Final = frozenset(("from", "to", "cc", "reply-to", "sender"))

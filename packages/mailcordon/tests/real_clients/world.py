@@ -161,7 +161,15 @@ class Through:
 
     @property
     def smtp(self) -> dict[str, Any]:
-        raise Absence("the system has no SMTP door")
+        host, port = self.system.smtp
+        return {
+            "host": host,
+            "port": port,
+            "username": self.slug,
+            "password": self.key,
+            "starttls": False,
+            "ca": None,
+        }
 
     def django(self) -> dict[str, Any]:
         return {
