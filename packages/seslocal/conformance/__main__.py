@@ -218,7 +218,7 @@ def _node(file: str) -> Callable[[Path, str, Path], Job]:
 
 def _moto(*plugin: str) -> Callable[[Path, str, Path], Job]:
     def prepare(home: Path, url: str, report: Path) -> Job:
-        source = clients.moto(home)
+        source = clients.source(home, "moto")
         settings = {
             "TEST_SERVER_MODE": "true",
             "TEST_SERVER_MODE_ENDPOINT": url,

@@ -82,17 +82,19 @@ def has_javascript(home: Path) -> bool:
     return installed.exists() and installed.read_bytes() == (HERE / "package-lock.json").read_bytes()
 
 
-def moto(home: Path) -> Path:
-    """Returns the directory of moto's source, with its tests. Raises Absence."""
+def source(home: Path, package: str) -> Path:
+    """Returns the directory of a client's source, with its tests. Raises Absence.
+
+    If the lock has several versions, it is the first one, whatever Python that is for."""
     lines = (HERE / "requirements.txt").read_text().splitlines()
-    first = next(n for n, line in enumerate(lines) if line.startswith("moto=="))
-    block = [lines[first]]
+    first = next(n for n, line in enumerate(lines) if line.startswith(f"{package}=="))
+    block = [re.sub(r" ;[^\\]*", " ", lines[first])]
     for line in lines[first + 1 :]:
         if not line.startswith("    --hash"):
             break
         block.append(line)
-    name = "moto-" + block[0].partition("==")[2].split()[0]
-    place = home / "source"
+    name = f"{package}-" + block[0].partition("==")[2].split()[0]
+    place = home / "source" / package
     if not (place / name / "tests").is_dir():
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
@@ -108,10 +110,10 @@ def moto(home: Path) -> Path:
             "--no-deps",
         ]
         _bring(
-            [*pip, "--no-binary", "moto", "--no-build-isolation", "--require-hashes", "-r", str(wanted)],
+            [*pip, "--no-binary", package, "--no-build-isolation", "--require-hashes", "-r", str(wanted)],
             place,
         )
-        [archive] = place.glob("moto-*.tar.gz")
+        [archive] = place.glob(f"{package}-*.tar.gz")
         with tarfile.open(archive) as packed:
             packed.extractall(place, filter="data")
     return place / name

@@ -5,13 +5,15 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from conformance import clients as installed
-from real_clients.world import Absence
+from mailcordon_fixtures import systems
+from real_clients.world import TYPE, Absence, tenant_of
 
 HERE: Final = Path(__file__).parent
 PROGRAMS: Final = HERE / "programs"
@@ -91,6 +93,24 @@ def _node(program: str) -> Start:
         _run([str(node.node), program], given, cwd=place)
 
     return start
+
+
+def django_tests(system: systems.System) -> list[str]:
+    """Django's own tests of mail backends against ours: what they say if one fails. Raises Absence."""
+    try:
+        source = installed.source(HOME, "django")
+    except installed.Absence as absence:
+        raise Absence(str(absence)) from None
+    tenant = tenant_of(system, **{TYPE: "example.com", "invoice": "xn--4ca9at.com"})
+    given = {"url": system.url, "key": tenant.key, "type": TYPE, "idn_type": "invoice", "ses": system.ses_url}
+    path = os.pathsep.join(str(one) for one in (HERE.parent, installed.ROOT))
+    try:
+        _run(
+            [sys.executable, "-m", "real_clients.django_tests", str(source)], given, env={"PYTHONPATH": path}
+        )
+    except AssertionError as failed:
+        return str(failed).splitlines()
+    return []
 
 
 def _debian(binary: str, program: str, package: str) -> Start:

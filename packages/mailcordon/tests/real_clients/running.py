@@ -6,7 +6,7 @@ from typing import Any
 
 from real_clients import comparing, mails
 from real_clients.clients import Client, django_settings
-from real_clients.world import Direct, Ledger, Sink, Through, recipients_of, subject_of
+from real_clients.world import Direct, Ledger, Sink, Through, header, recipients_of
 
 
 @dataclass
@@ -27,13 +27,15 @@ def differences(client: Client, ends: Ends, attachment: int) -> list[str]:
     chosen = mails.all_of(attachment)
     _send(client, ends, chosen, meant, direct=True)
     _send(client, ends, chosen, arrived, direct=False)
-    expected = [one for one in ends.sink.got if meant in subject_of(one.source)] + ends.ledger.arrived(meant)
+    expected = [one for one in ends.sink.got if meant in header(one.source, "subject")] + ends.ledger.arrived(
+        meant
+    )
     deliveries = len(recipients_of(expected))
-    got = ends.through.wait(arrived, deliveries)
+    got = ends.through.ledger.wait(deliveries, arrived)
     found: list[str] = []
     for mail in chosen:
-        direct = [one for one in expected if f"{meant}/{mail.name}" in subject_of(one.source)]
-        through = [one for one in got if f"{arrived}/{mail.name}" in subject_of(one.source)]
+        direct = [one for one in expected if f"{meant}/{mail.name}" in header(one.source, "subject")]
+        through = [one for one in got if f"{arrived}/{mail.name}" in header(one.source, "subject")]
         if not direct:
             found.append(f"{mail.name}: the client sent nothing")
             continue

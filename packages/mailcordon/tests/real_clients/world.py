@@ -34,9 +34,9 @@ class Arrived:
     source: bytes
 
 
-def subject_of(source: bytes) -> str:
+def header(source: bytes, name: str) -> str:
     head = source.partition(b"\r\n\r\n")[0].partition(b"\n\n")[0]
-    return str(email.message_from_bytes(head, policy=email.policy.default)["subject"])
+    return str(email.message_from_bytes(head, policy=email.policy.default)[name])
 
 
 def json_of(method: str, url: str, body: object = None, **headers: str) -> Any:
@@ -61,6 +61,17 @@ class Ledger:
 
     def arrived(self, marker: str) -> list[Arrived]:
         """The mails with this mark in their subject, in the order in which SES accepted them."""
+        return [one for one in self.all() if marker in header(one.source, "subject")]
+
+    def wait(self, number: int, marker: str = "") -> list[Arrived]:
+        """As `arrived`, once there are so many; all mails if there is no mark."""
+        began = time.monotonic()
+        while len(found := self.arrived(marker) if marker else self.all()) < number:
+            assert time.monotonic() - began < _PATIENCE, f"{len(found)} of {number} mails arrived"
+            time.sleep(0.05)
+        return found
+
+    def all(self) -> list[Arrived]:
         while True:
             after = f"&after={self._after}" if self._after else ""
             page = json_of("GET", f"{self.url}/_seslocal/sent?limit=1000{after}")
@@ -71,7 +82,7 @@ class Ledger:
                 ) as answer:
                     self._seen.append(Arrived(tuple(one["recipients"]), answer.read()))
             if page["next"] is None:
-                return [one for one in self._seen if marker in subject_of(one.source)]
+                return list(self._seen)
 
 
 @dataclass
@@ -179,25 +190,17 @@ class Through:
             "MAILCORDON_TYPE": TYPE,
         }
 
-    def wait(self, marker: str, deliveries: int) -> list[Arrived]:
-        began = time.monotonic()
-        while len(found := self.ledger.arrived(marker)) < deliveries:
-            assert time.monotonic() - began < _PATIENCE, (
-                f"{len(found)} of {deliveries} mails of {marker} arrived"
-            )
-            time.sleep(0.05)
-        return found
-
 
 def operator(system: systems.System, method: str, path: str, body: object = None) -> Any:
     return json_of(method, system.url + path, body, authorization=f"Bearer {system.key}")
 
 
-def tenant_of(system: systems.System, *types: str) -> Through:
-    """Onboards a tenant with TYPE and these types, and waits until it may send."""
+def tenant_of(system: systems.System, **domains: str) -> Through:
+    """Onboards a tenant with TYPE and these types, each with its domain, "" for the one of TYPE; waits until it may send."""
     slug = f"clients-{secrets.token_hex(3)}"
-    domain = f"{slug}.example"
-    operator(system, "POST", "/v1/tenants", {"slug": slug, "types": dict.fromkeys((TYPE, *types), domain)})
+    domain = domains.pop(TYPE, f"{slug}.example")
+    types = {TYPE: domain, **{type: own or domain for type, own in domains.items()}}
+    operator(system, "POST", "/v1/tenants", {"slug": slug, "types": types})
     systems.wait_until(
         lambda: operator(system, "GET", f"/v1/tenants/{slug}")["provisioning"]["done"],
         f"{slug} is provisioned",

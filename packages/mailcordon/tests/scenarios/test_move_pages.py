@@ -26,7 +26,7 @@ Adapt = Callable[[str], str]
 
 @pytest.fixture(scope="module")
 def through(system: systems.System) -> world.Through:
-    return world.tenant_of(system, *NAMED)
+    return world.tenant_of(system, **dict.fromkeys(NAMED, ""))
 
 
 @pytest.fixture
