@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import sys
 
 import mailcordon
 from mailcordon.adapters.db import engine, health_reader
-from mailcordon.adapters.db.accept_store import AcceptStore
 from mailcordon.adapters.db.access_key_store import AccessKeyStore
 from mailcordon.adapters.db.account_reader import AccountReader
 from mailcordon.adapters.db.alert_store import PostgresAlerts
@@ -22,7 +20,6 @@ from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.incident_reader import IncidentEditor, IncidentReader
 from mailcordon.adapters.db.isolation_store import IsolationStore
-from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.message_search import MessageSearch
@@ -74,7 +71,7 @@ from mailcordon.app import (
     event_doors,
     heartbeat,
     incidents,
-    key_uses,
+    intake,
     listeners,
     mac_keys,
     machine_metrics,
@@ -91,22 +88,16 @@ from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.isolation import Isolation
-from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.providers import Providers
 from mailcordon.control.templates import Templates
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.ungoverned import Ungoverned
-from mailcordon.core.clock import boot_time
-from mailcordon.door.buckets import Buckets
 from mailcordon.door.client_address import TrustedProxies
-from mailcordon.door.facts import DoorFacts
-from mailcordon.door.reads import Reads
 from mailcordon.messages import api
 from mailcordon.observe import view as observe_view
 from mailcordon.observe.file_replay import FileReplay
-from mailcordon.send.accept import Accept
 from mailcordon.send.templates import Rendering
 
 _HEALTH_SECONDS = 1.0
@@ -135,30 +126,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             for login in ("control", "reader")
         }
         read_as = (readers["control"], readers["reader"])
-        accept_store, large_store = (AcceptStore(config.login_url("send")) for _ in range(2))
-        stack.push_async_callback(accept_store.close)
-        stack.push_async_callback(large_store.close)
         canceller = MessageCanceller(config.login_url("send"))
         stack.push_async_callback(canceller.close)
-        key_store = KeyStore(pools["control"])
-        cache = KeyCache(key_store)
-        await stack.enter_async_context(key_uses.written(cache, key_store))
-        door_facts = DoorFacts()
-        table = await stack.enter_async_context(wiring.provider_table(config, stop))
-        accept = Accept(
-            accept_store,
-            installation.hash_key,
-            _host_ms,
-            cache.invalidate,
-            local=config.local,
-            links=config.unsubscribe_url is not None,
-            large=large_store,
-            pending=config.pending,
-            refused=door_facts.refuse,
-            provider_of=table.of,
-        )
-        # The thread that parses large messages gives way to the event loop after 0.5 ms, not after 5.
-        sys.setswitchinterval(0.0005)
+        taking = await stack.enter_async_context(intake.opened(config, installation, pools["control"], stop))
+        accept, cache, door_facts = taking.accept, taking.keys, taking.facts
         renderer = await stack.enter_async_context(RenderingProcess().running())
         endpoint = MessageEndpoint(
             accept=accept,
@@ -166,8 +137,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             reader=MessageReader(*read_as),
             canceller=canceller,
             hash_key=installation.hash_key,
-            buckets=Buckets(config.key_rates, config.tenant_rates, door_facts.refuse),
-            reads=Reads(config.reads, door_facts.refuse),
+            buckets=taking.buckets,
+            reads=taking.reads,
             region=config.region,
             rendering=Rendering(TemplateLookup(pools["control"]), renderer),
         )
@@ -203,7 +174,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             reads=ControlReader(*read_as),
             tenants=Tenants(TenantStore(pools["control"]), plans, local=config.local),
             types=control_store,
-            keys=keys.Keys(key_store),
+            keys=keys.Keys(taking.key_store),
             access_keys=AccessKeys(access_key_store),
             audit=AuditReader(*read_as),
             governor=governor,
@@ -340,10 +311,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         if (context := listeners.tls_context(config.tls_certificate, config.tls_key)) is not None:
             connections = tls_gate.behind_tls(connections, door, context)
         await http_server.serve(application, connections, config, stop)
-
-
-def _host_ms() -> int:
-    return int(boot_time() * 1000)
 
 
 class _Health:

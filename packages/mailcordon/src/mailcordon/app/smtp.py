@@ -3,32 +3,23 @@
 import asyncio
 import contextlib
 import socket
-import sys
 
 import structlog
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.accept_store import AcceptStore
-from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.smtp import connection
 from mailcordon.adapters.smtp.login import Keys
 from mailcordon.adapters.smtp.shared import SmtpDoor
 from mailcordon.adapters.smtp.submit import Submitter
-from mailcordon.app import heartbeat, key_uses, listeners, mac_keys, machine_metrics, wiring
+from mailcordon.app import heartbeat, intake, listeners, mac_keys, machine_metrics, wiring
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.config.smtp import SmtpSettings
-from mailcordon.control.key_cache import KeyCache
-from mailcordon.core.clock import boot_time
 from mailcordon.core.errors import Refused
-from mailcordon.door.buckets import Buckets
-from mailcordon.door.facts import DoorFacts
-from mailcordon.door.reads import Reads
 from mailcordon.host import listening
 from mailcordon.intake import Intake
 from mailcordon.messages import smtp as messages
 from mailcordon.send import raw_mail
-from mailcordon.send.accept import Accept
 
 _LOGIN = "send"
 _CONNECTIONS = 4  #: to the database, for keys that are not in memory
@@ -46,41 +37,22 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         pool = await stack.enter_async_context(
             await engine.create_pool(config.login_url(_LOGIN), max_size=_CONNECTIONS)
         )
-        store, large_store = (AcceptStore(config.login_url(_LOGIN)) for _ in range(2))
-        stack.push_async_callback(store.close)
-        stack.push_async_callback(large_store.close)
-        key_store = KeyStore(pool)
-        cache = KeyCache(key_store)
-        await stack.enter_async_context(key_uses.written(cache, key_store))
-        facts = DoorFacts()
-        table = await stack.enter_async_context(wiring.provider_table(config, stop))
-        accept = Accept(
-            store,
-            installation.hash_key,
-            _host_ms,
-            cache.invalidate,
-            local=config.local,
-            large=large_store,
-            pending=config.pending,
-            refused=facts.refuse,
-            provider_of=table.of,
-        )
-        # The thread that parses large mail gives way to the event loop after 0.5 ms, not after 5.
-        sys.setswitchinterval(0.0005)
-        buckets = Buckets(config.key_rates, config.tenant_rates, facts.refuse)
-        keys = Keys(cache, Reads(config.reads, facts.refuse))
+        taking = await stack.enter_async_context(intake.opened(config, installation, pool, stop))
+        keys = Keys(taking.keys, taking.reads)
         door = SmtpDoor(
-            Submitter(Intake(accept, buckets), keys),
+            Submitter(Intake(taking.accept, taking.buckets), keys),
             keys,
-            buckets,
+            taking.buckets,
             most_bytes=raw_mail.MAX_BYTES,
             limits=http_server.possible(config.limits),
-            facts=facts,
+            facts=taking.facts,
             tls=listeners.tls_context(config.smtp.certificate, config.smtp.key),
         )
-        await stack.enter_async_context(wiring.running(accept.run(), stop))
+        await stack.enter_async_context(wiring.running(taking.accept.run(), stop))
         served = await stack.enter_async_context(
-            machine_metrics.served(config, "smtp", lambda: {**accept.facts.document(), **facts.document()})
+            machine_metrics.served(
+                config, "smtp", lambda: {**taking.accept.facts.document(), **taking.facts.document()}
+            )
         )
         await stack.enter_async_context(heartbeat.beating("smtp", config.login_url(_LOGIN), served))
         await _serve(config.smtp, door, stop, config.drain_seconds)
@@ -113,7 +85,3 @@ async def _serve(settings: SmtpSettings, door: SmtpDoor, stop: asyncio.Event, dr
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _host_ms() -> int:
-    return int(boot_time() * 1000)
