@@ -19,6 +19,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
+from mailcordon.adapters.http import message_endpoint
 from mailcordon_fixtures.bodies import FAULTY_JSON
 from mailcordon_fixtures.systems import System
 
@@ -91,9 +92,12 @@ def test_every_route_refuses_a_body_that_is_too_large(
     client: httpx.Client, routes: list[tuple[str, str]]
 ) -> None:
     for method, path in routes:
-        size = {"/v1/messages": 25 << 20, "/v1/plans": 9 << 20, "/v1/suppressions/import": 9 << 20}.get(
-            path, 2 << 20
-        )
+        size = {
+            "/v1/messages": message_endpoint.MAX_BODY + 1,
+            "/v1/messages/batch": 25 << 20,
+            "/v1/plans": 9 << 20,
+            "/v1/suppressions/import": 9 << 20,
+        }.get(path, 2 << 20)
         answer = send(client, method, path, b" " * size)
         assert (answer.status_code, answer.json()["code"]) == (413, "too-large"), path
     assert send(client, "POST", "/v1/plans", b" " * (2 << 20)).json()["code"] == "malformed-json"

@@ -1,4 +1,4 @@
-"""Why a whole MIME message, a time to send at or an app's own tag is refused at a door.
+"""Why a whole MIME message, a time to send at, an app's own tag or a batch is refused at a door.
 
 A problem with one header is a phrase that follows its name: `raw.From: must have exactly one address`.
 """
@@ -174,3 +174,36 @@ def bad_tag_key() -> str:
 def bad_tag_value(longest: int) -> str:
     """The value of a tag of the app's own is empty, too long, or has characters that are not printable."""
     return f"must be 1 to {longest} printable characters"
+
+
+# Batches ----------------------------------------------------------------------------------------------------------------
+
+
+@example()
+def not_messages() -> str:
+    """The body of a batch has something else than a list of messages."""
+    return "must be a list of messages"
+
+
+@example(1000)
+def bad_number_of_messages(most: int) -> str:
+    """A batch has no message, or too many."""
+    return f"must be 1 to {most:,} messages"
+
+
+@example(400_000)
+def too_many_brackets(most: int) -> str:
+    """A batch has more objects and lists in it than its messages can need."""
+    return f"a batch must have at most {most:,} objects and lists"
+
+
+@example()
+def key_is_a_header() -> str:
+    """A message that came alone has its idempotency key in its body."""
+    return "is for the messages of a batch; a single message has the header Idempotency-Key"
+
+
+@example()
+def batch_has_no_key() -> str:
+    """A batch came with the header Idempotency-Key."""
+    return "a batch takes no Idempotency-Key header; give each message its own `idempotency_key`"

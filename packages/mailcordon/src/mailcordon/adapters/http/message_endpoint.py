@@ -18,12 +18,20 @@ from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import idempotency, ids
 from mailcordon.core import text as texts
-from mailcordon.core.errors import Forbidden, MailcordonError, NotFound, Unavailable, parse_field
+from mailcordon.core.errors import (
+    Fault,
+    Forbidden,
+    Invalid,
+    MailcordonError,
+    NotFound,
+    Unavailable,
+    parse_field,
+)
 from mailcordon.core.principal import Principal
 from mailcordon.door.buckets import TENANT_RATES, Buckets, Rates
 from mailcordon.door.reads import ReadLimits, Reads
 from mailcordon.intake import Intake
-from mailcordon.messages import api
+from mailcordon.messages import api, raw_mail
 from mailcordon.send import submission, view
 from mailcordon.send.accept import Accept
 from mailcordon.send.accept_item import LARGE, Accepted, Repeated
@@ -81,15 +89,15 @@ class MessageEndpoint:
                 raise MethodNotAllowedException(headers={"allow": "GET, POST"})
             authorization, key = credentials(scope["headers"])
             client = client_of(cast(HTTPScope, scope))
-            await self._sender(authorization, client)  # before any of the body is kept in memory
-            reply = await self.handle(authorization, key, await _read(receive), client)
+            await self.sender(authorization, client)  # before any of the body is kept in memory
+            reply = await self.handle(authorization, key, await read_body(receive), client)
         except Exception as error:
             reply = failure(error)
         await respond(send, reply)
 
     async def handle(self, authorization: str | None, key: str | None, raw: bytes, client: str = "") -> Reply:
         """Handles a whole request. Raises MailcordonError."""
-        principal = await self._sender(authorization, client)
+        principal = await self.sender(authorization, client)
         try:
             result = await self.enqueue(principal, authorization, key, raw)
         except Forbidden as refused:
@@ -117,7 +125,7 @@ class MessageEndpoint:
             raise refused
         return await self.handle(authorization, key, raw, client)
 
-    async def _sender(self, authorization: str | None, client: str) -> Principal:
+    async def sender(self, authorization: str | None, client: str) -> Principal:
         principal = self.keys.lookup(authorization)
         if principal is None:
             async with self.reads.of_client(client):
@@ -139,12 +147,14 @@ class MessageEndpoint:
         return self.intake.take(
             principal,
             len(raw),
-            lambda: self._parse(principal, raw),
+            lambda: self.parse(principal, raw),
             key=_idempotency_key(key),
             again=lambda: self.keys.authenticate(authorization),
         )
 
-    def _parse(self, principal: Principal, raw: bytes) -> tuple[str, submission.Submission | Unrendered]:
+    def parse(
+        self, principal: Principal, raw: bytes, *, in_batch: bool = False
+    ) -> tuple[str, submission.Submission | Unrendered]:
         """The tenant and the checked message. Raises MailcordonError."""
         if len(raw) > LARGE:
             body, long = large_message.read(raw)
@@ -152,20 +162,22 @@ class MessageEndpoint:
             body = json_body.read_as(self._decoder, raw, message_shapes.is_flat)
             long = message_shapes.long_of(body)
         principal.require_type(body.type)  # before its faults are listed
+        if body.idempotency_key is not None and not in_batch:
+            raise Invalid(Fault("idempotency_key", raw_mail.key_is_a_header()))
         return principal.tenant_for(body.tenant), message_shapes.checked(body, long)
 
     def accepted(self, accepted: Accepted) -> Reply:
         return Reply(202, self._encode(message_shapes.message_accepted(accepted)), JSON)
 
     async def repeated(self, repeated: Repeated, principal: Principal) -> Reply:
-        async with self.reads.of(principal):
-            accepted = await self._repeated(repeated, principal)
+        accepted = await self.repeated_message(repeated, principal)
         headers = {"content-type": "application/json", "idempotency-replayed": "true"}
         return Reply(202, self._encode(accepted), headers)
 
-    async def _repeated(self, repeated: Repeated, principal: Principal) -> MessageAccepted:
+    async def repeated_message(self, repeated: Repeated, principal: Principal) -> MessageAccepted:
         message = repeated.message
-        records = await self.reader.records(message, principal.tenant_id)
+        async with self.reads.of(principal):
+            records = await self.reader.records(message, principal.tenant_id)
         if records is None:
             # Its rows are past retention and its key is not: only the id is left.
             return MessageAccepted(ids.message_id(message), principal.tenant_slug or "", "", [])
@@ -216,25 +228,29 @@ async def respond(send: Send, reply: Reply) -> None:
 
 
 def failure(error: BaseException) -> Reply:
-    if isinstance(error, asyncio.CancelledError):
-        error = Unavailable(api.server_stopping())
-    return Reply(*problems.describe(error))
+    return Reply(*problems.describe(said(error)))
 
 
-def too_large() -> MailcordonError:
-    return problems.TooLarge(api.body_too_large(MAX_BODY))
+def said(error: BaseException) -> BaseException:
+    """What the caller is told of."""
+    return Unavailable(api.server_stopping()) if isinstance(error, asyncio.CancelledError) else error
+
+
+def too_large(most: int = MAX_BODY) -> MailcordonError:
+    return problems.TooLarge(api.body_too_large(most))
 
 
 def _idempotency_key(key: str | None) -> str | None:
     return None if key is None else parse_field("Idempotency-Key", idempotency.parse, key)
 
 
-async def _read(receive: Receive) -> bytes:
+async def read_body(receive: Receive, most: int = MAX_BODY) -> bytes:
+    """Raises TooLarge and Malformed."""
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         body = message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise too_large()
+        if len(body) > most:
+            raise too_large(most)
         return body
     chunks: list[bytes] = []
     size = 0
@@ -243,8 +259,8 @@ async def _read(receive: Receive) -> bytes:
             raise problems.Malformed(api.body_cut_off(), code="cut-off")
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > MAX_BODY:
-            raise too_large()
+        if size > most:
+            raise too_large(most)
         chunks.append(chunk)
         if not message.get("more_body"):
             return b"".join(chunks)

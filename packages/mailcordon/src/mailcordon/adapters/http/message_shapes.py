@@ -13,7 +13,7 @@ from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.suppression import Suppression
 from mailcordon.core.template import Rendered, check_data, parse_reference
 from mailcordon.messages import api, content, templates
-from mailcordon.send import attachments, raw_mail, submission, view
+from mailcordon.send import attachments, own_tags, raw_mail, scheduling, submission, view
 from mailcordon.send.accept_item import Accepted
 from mailcordon.send.attachments import Given
 from mailcordon.send.submission import Named, Submission
@@ -73,6 +73,9 @@ class SendBody(msgspec.Struct, forbid_unknown_fields=True):
         None  #: in place of subject, text and html: its name, maybe with a version, as in receipt@3
     )
     data: dict[str, Any] | None = None  #: of the template
+    tags: dict[str, str] = {}  #: the app's own; kept and shown, never sent
+    send_at: Time | None = None  #: any distance from UTC; at most 30 days ahead
+    idempotency_key: str | None = None  #: of a message in a batch; a single one has the header
 
 
 class Long(NamedTuple):
@@ -182,6 +185,7 @@ def is_flat(body: SendBody) -> bool:
     """Whether the JSON of this message has no object in it."""
     return (
         not body.headers
+        and not body.tags
         and not body.attachments
         and (type(body.to) is str or _are_texts(body.to))
         and type(body.from_) is str
@@ -254,6 +258,8 @@ def _checked(body: SendBody, long: Long) -> Submission:
         list=body.list_,
         attachments=_files(body, long) if body.attachments else (),
         individually=body.individually,
+        tags=_tags(body.tags),
+        send_at=_send_at(body.send_at),
         unsubscribe=body.unsubscribe,
         template=body.template,
     )
@@ -272,6 +278,20 @@ def _files(body: SendBody, long: Long) -> list[Given]:
         Given(one.filename, content, one.content_type, one.content_id, one.disposition)
         for one, content in zip(body.attachments, long.contents, strict=True)
     ]
+
+
+def _tags(given: dict[str, str]) -> own_tags.Tags:
+    if not given:
+        return ()
+    faults: list[Fault] = []
+    found = own_tags.check(given, faults)
+    if faults:
+        raise Invalid(*faults)
+    return found
+
+
+def _send_at(given: str | None) -> int | None:
+    return None if given is None else scheduling.parse(given)
 
 
 def _checked_raw(body: SendBody, encoded: Text) -> Submission:
@@ -306,6 +326,8 @@ def _checked_raw(body: SendBody, encoded: Text) -> Submission:
         sender=sender if sender is None else _bare(sender),
         campaign=body.campaign,
         list=body.list_,
+        tags=_tags(body.tags),
+        send_at=_send_at(body.send_at),
         unsubscribe=body.unsubscribe,
     )
 

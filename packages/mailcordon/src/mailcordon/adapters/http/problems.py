@@ -42,7 +42,14 @@ MAX_BATCH = 64 * 1024 * 1024  #: bytes: what a stream of Firehose may gather
 MAX_SES_BODY = (
     56 * 1024 * 1024
 )  #: bytes of a request of the SES door: 40 MB of mail in base64, and the JSON around it
-_LARGE = {PLANS_PATH: MAX_PLAN_BODY, IMPORT_PATH: MAX_IMPORT_BODY, FIREHOSE_PATH: MAX_BATCH}
+BATCH_PATH = "/v1/messages/batch"
+MAX_MESSAGES_BODY = 24 * 1024 * 1024  #: bytes of a batch of messages
+_LARGE = {
+    BATCH_PATH: MAX_MESSAGES_BODY,
+    PLANS_PATH: MAX_PLAN_BODY,
+    IMPORT_PATH: MAX_IMPORT_BODY,
+    FIREHOSE_PATH: MAX_BATCH,
+}
 MEDIA_TYPE = "application/problem+json"
 _STATUS: tuple[tuple[type[MailcordonError], int], ...] = (
     (Invalid, 422),

@@ -18,6 +18,7 @@ from litestar.types import Receive, Scope, Send
 from mailcordon.adapters.http import (
     event_doors,
     event_doors_api,
+    message_batch,
     message_endpoint,
     message_shapes,
     messages,
@@ -29,6 +30,7 @@ from mailcordon.adapters.http import unsubscribe as unsubscribe_links
 from mailcordon.adapters.http.auth import before_request
 from mailcordon.adapters.http.event_doors import EventDoors
 from mailcordon.adapters.http.json_body import JSONRequest
+from mailcordon.adapters.http.message_batch import BatchAccepted, BatchBody, BatchEndpoint
 from mailcordon.adapters.http.message_endpoint import App, MessageEndpoint
 from mailcordon.adapters.http.ses_door.endpoint import SesDoor, is_path
 from mailcordon.control.key_cache import KeyCache
@@ -59,6 +61,7 @@ def build(
 ) -> App:
     """`events` takes what is pushed to its paths, `ses` what is sent in SES's words, `unsubscribe` the links in mail; without
     them these paths are unknown."""
+    batch = BatchEndpoint(endpoint)
     rest = read_turns.in_turn(
         cast(
             App,
@@ -77,6 +80,10 @@ def build(
             and scope["method"] not in _READS
         ):
             await endpoint(scope, receive, send)
+        elif (
+            scope["type"] == "http" and scope["path"] == message_batch.PATH and scope["method"] not in _READS
+        ):
+            await batch(scope, receive, send)
         elif events is not None and scope["type"] == "http" and scope["path"] in event_doors.PATHS:
             await events(scope, receive, send)
         elif ses is not None and scope["type"] == "http" and is_path(scope["raw_path"], scope["method"]):
@@ -146,8 +153,14 @@ def application(
 
 def _described(rest: Litestar, *, doors: bool) -> bytes:
     schema = rest.openapi_schema.to_schema()
-    (body, accepted, problem), parts = msgspec.json.schema_components(
-        [message_shapes.SendBody, message_shapes.MessageAccepted, problems.Problem],
+    (body, accepted, problem, messages, results), parts = msgspec.json.schema_components(
+        [
+            message_shapes.SendBody,
+            message_shapes.MessageAccepted,
+            problems.Problem,
+            BatchBody,
+            BatchAccepted,
+        ],
         ref_template="#/components/schemas/{name}",
     )
     components: dict[str, Any] = schema.setdefault("components", {})
@@ -185,6 +198,19 @@ def _described(rest: Litestar, *, doors: bool) -> bytes:
         "responses": {
             "202": {"description": "Stored durably", "content": {"application/json": {"schema": accepted}}},
             **faults,
+        },
+    }
+    schema["paths"].setdefault(message_batch.PATH, {})["post"] = {
+        "summary": "Send up to 1,000 messages, each answered as if it had come alone",
+        "operationId": "PostMessageBatch",
+        "tags": ["messages"],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": messages}}},
+        "responses": {
+            "200": {
+                "description": "A result for each message, in their order",
+                "content": {"application/json": {"schema": results}},
+            },
+            **{status: words for status, words in faults.items() if status != "409"},
         },
     }
     _mark_times(components)
