@@ -6,6 +6,7 @@ A server of its own listens, since boto3 speaks to sockets only; it is the conne
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +18,10 @@ import boto3
 import httpx
 import pytest
 import uvicorn
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from mailcordon.adapters.db import engine
@@ -41,7 +45,7 @@ from mailcordon.control.access_keys import AccessKeyCache, AccessKeys, SetName
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.control.templates import Templates
-from mailcordon.core import ses_door_ids
+from mailcordon.core import ids, ses_door_ids
 from mailcordon.core.principal import SCOPES, Principal
 from mailcordon.door.buckets import Rates
 from mailcordon.send.accept import Accept
@@ -548,3 +552,94 @@ async def test_an_aws_signature_opens_no_other_door(door: Door) -> None:
         assert "<Code>MissingAuthenticationToken</Code>" in answer.text
         assert (await http.get("/")).status_code == 404
     assert await door.world.count("message") == 1
+
+
+def signed(
+    door: Door, method: str, path: str, body: bytes, *, name: str = "acme", **headers: str
+) -> dict[str, str]:
+    """Headers as botocore signs them for `path`, which may have a query."""
+    _, id, secret = door.made[name]
+    request = AWSRequest(method, door.url + path, data=body, headers=headers)
+    SigV4Auth(Credentials(id, secret), "ses", "eu-west-1").add_auth(request)
+    return dict(request.headers.items())
+
+
+async def test_what_was_signed_is_what_is_read(door: Door) -> None:
+    body = json.dumps(simple()).encode()
+    large = json.dumps(simple(Content={"Raw": {"Data": "eA==" * 100_000}})).encode()
+    query = "/v2/email/suppression/addresses?Reason=BOUNCE&NextToken=&PageSize=10&StartDate=2026-01-01T00%3A00%3A00Z"
+    path = "/v2/email/outbound-emails"
+    async with httpx.AsyncClient(base_url=door.url) as http:
+
+        async def ask(method: str, path: str, body: bytes, headers: dict[str, str]) -> int:
+            return (await http.request(method, path, content=body, headers=headers)).status_code
+
+        headers = signed(
+            door, "POST", path, body, **{"x-spaces": "a   b", "content-type": "application/json"}
+        )
+        assert await ask("POST", path, body, headers) == 200
+        assert await ask("POST", path, body, headers) == 200  # a repetition is one more mail, as at SES
+        assert await ask("POST", path, body.replace(b"kim@", b"lee@"), headers) == 403
+        assert await ask("POST", path, body, {**headers, "x-spaces": "b"}) == 403
+        assert await ask("POST", path + "?a=b", body, headers) == 403
+        assert await ask("POST", path, body, {**headers, "host": "other.example"}) == 403
+        assert await ask("POST", path, large, signed(door, "POST", path, large + b" ")) == 403
+        assert await ask("GET", query, b"", signed(door, "GET", query, b"")) == 200
+        assert (
+            await ask("GET", query.replace("BOUNCE", "COMPLAINT"), b"", signed(door, "GET", query, b""))
+            == 403
+        )
+        address = "/v2/email/suppression/addresses/a%2Bb%40example.com"
+        assert await ask("GET", address, b"", signed(door, "GET", address, b"")) == 404
+        for spoilt in (
+            "AWS4-HMAC-SHA256",
+            "AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host, Signature=0",
+            headers["Authorization"].replace("host;", ""),
+            headers["Authorization"].replace("/ses/", "/s3/"),
+            headers["Authorization"].replace("HMAC-SHA256", "ECDSA-P256-SHA256"),
+            headers["Authorization"].replace("Signature=", "Signature=\xe4"),
+            headers["Authorization"] + ", Signature=0",
+        ):
+            sent = {**headers, "Authorization": spoilt}
+            raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
+            answer = await http.post(path, content=body, headers=raw)
+            assert (answer.status_code, answer.headers["content-type"]) == (403, "application/json"), spoilt
+    assert await door.world.count("message") == 2
+
+
+async def test_a_message_is_found_by_the_id_that_was_answered(door: Door) -> None:
+    id = (await door.call("acme", "send_email", **simple()))["MessageId"]
+    assert re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d{6}", id)
+    token = await door.key("reader", "acme")
+    async with httpx.AsyncClient(base_url=door.url) as http:
+        answer = await http.get(f"/v1/messages/{id}", headers={"authorization": f"Bearer {token}"})
+    assert answer.json()["id"] == ids.message_id(ses_door_ids.decode(id))
+
+
+async def test_hostile_requests_are_refused_in_ses_words(door: Door) -> None:
+    async with httpx.AsyncClient(base_url=door.url) as http:
+        for path, body in (
+            ("/v2/email/outbound-emails", b""),
+            ("/v2/email/outbound-emails", b"[]"),
+            ("/v2/email/outbound-emails", b'{"Content":' + b"[" * 5000),
+            ("/v2/email/outbound-emails", b'{"Content":{"Simple":{"Subject":{"Data":7},"Body":{}}}}'),
+            (
+                "/v2/email/outbound-emails",
+                b'{"Content":{"Raw":{"Data":"!"}},"EmailTags":[{"Name":"type","Value":"x"}]}',
+            ),
+            ("/v2/email/outbound-emails", b'{"Content":{"Raw":{"Data":"' + b"\\ud800" * 60_000 + b'"}}}'),
+            ("/v2/email/outbound-bulk-emails", b'{"DefaultContent":{},"BulkEmailEntries":[]}'),
+            ("/v2/email/templates", b'{"TemplateName":"x"}'),
+            ("/v2/email/suppression/addresses?a", b"\xff"),
+            ("/", b"Action=SendEmail&Action=SendRawEmail"),
+            ("/", b"Action=SendRawEmail&RawMessage.Data=%"),
+            ("/", b"Action=SendRawEmail&RawMessage.Data=" + b"%41" * 100_000 + b"%"),
+            ("/", b"Action=SendEmail&%ff=1&" + b"a=b&" * 3000),
+            ("/", b"Version=2010-12-01"),
+        ):
+            method = "PUT" if "suppression" in path else "POST"
+            answer = await http.request(method, path, content=body, headers=signed(door, method, path, body))
+            assert 400 <= answer.status_code < 500, (path, body[:80], answer.text)
+            expected = "text/xml" if path == "/" else "application/json"
+            assert answer.headers["content-type"] == expected
+    assert await door.world.count("message") == 0

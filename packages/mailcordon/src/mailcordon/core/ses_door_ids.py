@@ -28,3 +28,8 @@ def decode(text: str) -> int:
     if message >= 1 << 63 or ids.message_of(message) != message or ids.ms_of(message) != int(match[1], 16):
         raise ValueError(ses_door.not_our_message_id())
     return message
+
+
+def parse_message_id(text: str) -> int:
+    """As `ids.parse_message_id`, and of an id that the SES door answered. Raises ValueError."""
+    return decode(text) if _FORM.fullmatch(text) else ids.parse_message_id(text)

@@ -16,7 +16,7 @@ from mailcordon.adapters.http import json_body, large_message, message_shapes, p
 from mailcordon.adapters.http.message_shapes import DeliveryAccepted, MessageAccepted, SendBody
 from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.control.key_cache import KeyCache
-from mailcordon.core import idempotency, ids
+from mailcordon.core import idempotency, ids, ses_door_ids
 from mailcordon.core import text as texts
 from mailcordon.core.errors import (
     Fault,
@@ -199,7 +199,7 @@ class MessageEndpoint:
     async def records(self, text: str, principal: Principal) -> view.MessageRecords:
         """Raises NotFound if there is no such message, or the key may not read it."""
         try:
-            message = ids.parse_message_id(text)
+            message = ses_door_ids.parse_message_id(text)
         except ValueError as problem:
             raise NotFound(api.not_a_message_id(texts.harmless(text, 64), str(problem))) from None
         records = await self.reader.records(message, principal.tenant_id)

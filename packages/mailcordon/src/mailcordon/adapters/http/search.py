@@ -14,7 +14,7 @@ from mailcordon.adapters.http import message_shapes, shapes
 from mailcordon.adapters.http.auth import AnyRequest, principal_of
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup
-from mailcordon.core import address, ids, misspellings, names, ses_ids
+from mailcordon.core import address, ids, misspellings, names, ses_door_ids, ses_ids
 from mailcordon.core import text as texts
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Fault, Invalid, parse_field
@@ -212,7 +212,7 @@ def _parsed(field: str, parse: Callable[[str], T], text: str | None) -> T | None
 
 def _id(text: str) -> int:
     prefix, _, rest = text.partition("_")
-    message = ids.parse_message_id(text)
+    message = ses_door_ids.parse_message_id(text)
     return ids.decode(rest) if prefix == "dlv" else message
 
 

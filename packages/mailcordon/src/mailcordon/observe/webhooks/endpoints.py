@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from mailcordon.core import ids, names
+from mailcordon.core import ids, names, ses_door_ids
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound, parse_field
 from mailcordon.core.principal import Principal
 from mailcordon.core.text import harmless
@@ -263,7 +263,7 @@ class Endpoints:
     async def replay_mail(self, name: str, principal: Principal, *, id: str, because: str | None) -> int:
         """`id`: of a message or of a delivery. Raises NotFound or Invalid."""
         endpoint = await self._named(name)
-        message = parse_field("message", ids.parse_message_id, id)
+        message = parse_field("message", ses_door_ids.parse_message_id, id)
         delivery = ids.decode(id[4:]) if id.startswith("dlv_") else None
         count = await self._store.replay_mail(
             endpoint,

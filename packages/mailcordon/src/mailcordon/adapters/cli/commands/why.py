@@ -20,6 +20,7 @@ from mailcordon.messages import cli as messages
 app = typer.Typer()
 
 _IN_QUEUE = frozenset({"queued", "sending", "waiting", "held", "unknown"})
+_SES_DOOR = "0100"  #: begins the ids that the SES door answers
 _ABOUT_THE_ADDRESS = frozenset({"refused", "bounced", "complained", "suppressed-at-ses"})
 _TIMELINE = {"parked": "held"}  #: stored codes that are shown as another word
 _RECORDS = ("lane ", "hold ", "stop ", "incident ", "loss ", "domain ")  #: what the API tells whole
@@ -71,11 +72,13 @@ async def why(
         sentence = (await cli.api.get(path("why"), told)).get("sentence")
         cli.show_result({**found, "sentence": sentence}, *address_view(found, sentence))
         return
-    if not what.startswith(("msg_", "dlv_")):
+    if not what.startswith(("msg_", "dlv_", _SES_DOOR)):
         raise failures.usage(search.not_a_subject(plain(what)))
     message = await cli.api.get(path("messages", what), {"tenant": tenant})
     chosen = [
-        item for item in children(message, "deliveries") if what.startswith("msg_") or item.get("id") == what
+        item
+        for item in children(message, "deliveries")
+        if not what.startswith("dlv_") or item.get("id") == what
     ]
     slug = str(message.get("tenant"))
     lane: Document | None = None

@@ -156,7 +156,7 @@ def _size(text: str | None) -> int:
 
 
 def _decoded(token: str | None) -> str | None:
-    if token is None:
+    if not token:
         return None
     try:
         return base64.urlsafe_b64decode(token).decode("ascii")
