@@ -19,6 +19,7 @@ from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed
 from mailcordon.send.refusals import WITHDRAWN, Answer
 from mailcordon.send.results import Results, Slots
+from mailcordon.send.room import Room
 from mailcordon.send.stops import Stops
 from mailcordon.send.tokens import Tokens
 from mailcordon.send.window import Window
@@ -139,7 +140,9 @@ async def caller(world: Any) -> AsyncIterator[Caller]:
         window=Window("default", lambda: caller.now),
         results=Results(queue),
     )
-    caller = Caller(world, queue, ses, calling, Loop(Slots(16), Tokens(queue, "default", urgent=True)))
+    caller = Caller(
+        world, queue, ses, calling, Loop(Slots(16), Tokens(queue, "default", urgent=True), Room(1 << 20))
+    )
     await holds.read()
     yield caller
     await pool.close()

@@ -43,7 +43,7 @@ async def finish(queue: QueueStore, claims: list[Claimed], state: State = State.
 
 async def test_what_is_accepted_is_claimed_once_and_ends_in_the_ledger(world, accept, queue, make_submission):
     await world.lane("acme", "password-reset")
-    answer = await put(accept, make_submission(to=["kim@example.com", "lee@example.com"]))
+    answer = await put(accept, make_submission(to=["kim@example.com", "lee@example.com"], individually=True))
     claims = (await queue.claim(ALL, 10)).claimed
     assert [c.to for c in claims] == ["kim@example.com", "lee@example.com"]
     assert [c.id for c in claims] == [d.id for d in answer.deliveries]

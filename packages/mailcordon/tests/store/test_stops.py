@@ -31,6 +31,7 @@ from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed
 from mailcordon.send.refusals import Answer, Sender, Verdict, decide
 from mailcordon.send.results import Results, Slots
+from mailcordon.send.room import Room
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.stops import Stops
 from mailcordon.send.tokens import Tokens
@@ -758,7 +759,7 @@ async def test_what_is_refused_or_fails_again_and_again_is_logged_once(
     loops = Loops(queue, mine, Window("default", lambda: 0.0), call)
     await loops.calling.holds.read()
     route = await route_of(stops, queue, "acme")
-    loop = Loop(Slots(3), Tokens(queue, "default", urgent=True))
+    loop = Loop(Slots(3), Tokens(queue, "default", urgent=True), Room(1 << 20))
     with structlog.testing.capture_logs() as logged:
         for n in range(3):
             claim = Claimed(

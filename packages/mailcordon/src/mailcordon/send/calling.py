@@ -5,7 +5,7 @@ Holds and stops are checked in memory right before each call.
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 from mailcordon.send.ports import QueueStore, Sender
 from mailcordon.send.refusals import Answer, Next, Verdict
 from mailcordon.send.results import Results, Slots
+from mailcordon.send.room import Room
 from mailcordon.send.stops import Stops
 from mailcordon.send.tokens import Tokens
 from mailcordon.send.unsubscribe import Links
@@ -39,6 +40,9 @@ THROTTLE_WINDOW = 1.0  #: seconds; throttling answers within it lower the rate o
 NO_ROUTE_RETRY_MS = 5_000
 LOOK_UP_WAITS = 10  #: attempts in which a mail waits for the look-up of its mailbox provider
 LOOK_UP_WAIT_MS = 3_000
+LARGE_WAIT = (
+    10.0  #: seconds in which a large mail waits for room; with its call less than every grace (priority.py)
+)
 NOTED_ATTEMPTS = 5  #: of a mail that is set aside: the timeline must not grow with each retry
 
 
@@ -47,6 +51,7 @@ class Loop(NamedTuple):
 
     slots: Slots
     tokens: Tokens
+    large: Room
 
 
 @dataclass(kw_only=True)
@@ -72,6 +77,42 @@ class Calling:
 
         Its outcome is unknown only if the request may have been written.
         """
+        if not claim.large or route is None:
+            await self._deliver(claim, route, loop, self._request)
+            return
+        try:
+            await loop.large.take(claim.large, within=LARGE_WAIT)
+        except TimeoutError:
+            self.put_back([claim], loop)  # else it would be called much later than its attempt says
+            return
+        try:
+            await self._deliver_large(claim, route, loop)
+        finally:
+            loop.large.give_back(claim.large)
+
+    async def _deliver_large(self, claim: Claimed, route: Route, loop: Loop) -> None:
+        """Its content is read and worked on in parts or in a thread, so that other calls need not wait."""
+        try:
+            parts = await self.store.large_content(ids.message_of(claim.id))
+            claim = claim._replace(content=b"" if parts else None)
+            body = await asyncio.to_thread(self._large_request, claim, route, parts) if parts else None
+            del parts
+        except Exception as problem:
+            self._defer_after_error(claim, problem, loop)
+            loop.tokens.keep(1)
+            return
+        await self._deliver(claim, route, loop, lambda claim, route: body)
+
+    def _large_request(self, claim: Claimed, route: Route, parts: Sequence[bytes]) -> bytes | None:
+        return self._request(claim._replace(content=b"".join(parts)), route)
+
+    async def _deliver(
+        self,
+        claim: Claimed,
+        route: Route | None,
+        loop: Loop,
+        request: Callable[[Claimed, Route], bytes | None],
+    ) -> None:
         try:
             if route is None:
                 self._defer_without_route(claim, loop)
@@ -79,7 +120,7 @@ class Calling:
             elif self._settled_without_call(claim, route, loop):
                 body = None
             else:
-                body = self._request(claim, route)
+                body = request(claim, route)
                 if body is None:
                     self._defer_without_link(claim, loop)
         except Exception as problem:

@@ -21,6 +21,7 @@ from mailcordon.send.calling import Calling, Loop
 from mailcordon.send.moves import Claimed
 from mailcordon.send.ports import Bounds, QueueStore
 from mailcordon.send.results import Slots
+from mailcordon.send.room import Room
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.tokens import Tokens
 
@@ -36,6 +37,10 @@ PACE = 0.0005  #: seconds for each call of a claim: the next group starts when t
 SLOW = 0.15  #: seconds after which a call counts as slow: others no longer wait for its slot
 FREE = 0.5  #: of the slots that no slow call has, this share must be free before a claim
 FAILED_PAUSE = 1.0  #: seconds until the next claim after one that failed with an error of its own
+
+
+#: Bytes of large contents whose calls are on the wire, of each loop. A call has its content twice for a moment.
+LARGE_ROOM = 64 * 1024 * 1024
 
 
 class _Started:
@@ -78,7 +83,11 @@ class Claiming:
         self._reserved = 0
         self._claimed_at = float("-inf")
         self._started: deque[_Started] = deque()  #: the oldest claim first
-        self._loop = Loop(Slots(slots), Tokens(store, calling.window.name, urgent=Class.URGENT in classes))
+        self._loop = Loop(
+            Slots(slots),
+            Tokens(store, calling.window.name, urgent=Class.URGENT in classes),
+            Room(LARGE_ROOM),
+        )
         self.calls: set[asyncio.Task[None]] = set()  #: deliveries in progress
 
     @property
@@ -88,7 +97,7 @@ class Claiming:
 
     async def run(self) -> None:
         """Claims until `calling.stopping`."""
-        slots, tokens = self._loop
+        slots, tokens, _ = self._loop
         quiet_since = 0.0
         logged: Reason | None = None
         while not self._calling.stopping:
@@ -124,7 +133,7 @@ class Claiming:
                 await asyncio.sleep(POLL_BUSY if now - quiet_since < BUSY_FOR else POLL_IDLE)
 
     async def _claim(self, *, busy: bool) -> int:
-        slots, tokens = self._loop
+        slots, tokens, _ = self._loop
         window = self._calling.window
         if not self._calling.stops.stopped:
             tokens.because = None  # of an earlier claim; a stop that it led to has ended
@@ -154,7 +163,7 @@ class Claiming:
             self._reserved = 0
 
     async def _claim_most(self, most: int, bounds: Bounds) -> int:
-        slots, tokens = self._loop
+        slots, tokens, _ = self._loop
         granted = await tokens.take(most)
         # Only here: a reason that is older than this visit of the shared row must not bring back a stop that has ended.
         self._calling.stops.without_tokens(tokens.because)

@@ -31,6 +31,7 @@ class Claimed(NamedTuple):
     facts: RowFacts
     reserve: str | None = None  #: the cell whose reserve of the day's quota it was counted in, if in any
     path: str = "isolated"  #: of the message
+    large: int = 0  #: bytes of its content, if it is read right before the call; then `content` is empty
 
 
 class Finish(NamedTuple):

@@ -78,6 +78,18 @@ class QueueStore:
         for connection in (self._claims, self._results, self._rate, self._watch, self._worker_lock):
             await connection.close()
 
+    # Content ----------------------------------------------------------------------------------------------------------------
+
+    async def large_content(self, message: int) -> Sequence[bytes]:
+        parts: list[bytes] = []
+        while not parts or len(parts[-1]) == _PART:
+            async with self._watch.use() as connection:
+                part = await connection.fetchval(_SQL.part_of_content, message, len(parts) * _PART + 1, _PART)
+            if not part:
+                break
+            parts.append(part)
+        return parts
+
     # Workers ------------------------------------------------------------------------------------------------------------
 
     async def _register(self, connection: engine.Connection) -> None:
@@ -417,8 +429,14 @@ async def _refuse_suppressed(connection: engine.Connection, visits: Sequence[Vis
     )
 
 
-_Content = tuple[list[str], bytes | None, str]  #: recipients, content, path
-_NO_CONTENT: _Content = ([], None, "isolated")
+#: Bytes of content that is read right before its call: a claim may have hundreds.
+LARGE = 1024 * 1024
+_PART = 1024 * 1024  #: bytes of content that are read at once
+
+_Content = tuple[
+    list[str], bytes | None, str, int
+]  #: recipients, content, path, bytes of a content that is not read yet
+_NO_CONTENT: _Content = ([], None, "isolated", 0)
 
 
 async def _contents(
@@ -430,10 +448,10 @@ async def _contents(
     messages = sorted({ids.message_of(row["id"]) for row in claimed})
     found: dict[int, _Content] = {}
     for apart in (True,) if urgent and only else (False, True) if urgent else (False,):
-        rows = await connection.fetch(_SQL.claimed_content, messages, messages[0], messages[-1], apart)
+        rows = await connection.fetch(_SQL.claimed_content, messages, messages[0], messages[-1], apart, LARGE)
         for row in rows:
             if row["body"] is not None or row["id"] not in found:
-                found[row["id"]] = (row["recipients"], row["body"], row["path"])
+                found[row["id"]] = (row["recipients"], row["body"], row["path"], row["large"])
     return found
 
 
@@ -444,7 +462,7 @@ def _claimed(
     reserve: str | None,
 ) -> Claimed:
     id: int = row["id"]
-    recipients, content, path = contents.get(ids.message_of(id), _NO_CONTENT)
+    recipients, content, path, large = contents.get(ids.message_of(id), _NO_CONTENT)
     place = ids.recipient_of(id) - 1
     return Claimed(
         lane=row["lane"],
@@ -460,6 +478,7 @@ def _claimed(
         facts=RowFacts(*[row[fact] for fact in RowFacts._fields]),
         reserve=reserve,
         path=path,
+        large=large,
     )
 
 

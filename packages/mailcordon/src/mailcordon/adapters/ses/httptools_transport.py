@@ -23,6 +23,7 @@ from mailcordon.adapters.ses.transport import (
 )
 from mailcordon.messages import reasons
 
+_SLOWEST = 4 * 1024 * 1024  #: bytes a second, at which a large body is still sent in time
 _ONE_WRITE = 64 * 1024  #: bytes; below this a copy is cheaper than two writes
 
 
@@ -37,7 +38,8 @@ class HttptoolsTransport:
         keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`answer_seconds`: time limit of a call once connected. The caller limits the number of concurrent calls.
+        """`answer_seconds`: time limit of a call once connected; large bodies have more. The caller limits the number of
+        concurrent calls.
 
         `tls`: for an https endpoint with a certificate that the system does not trust.
         """
@@ -76,7 +78,8 @@ class HttptoolsTransport:
                 self._keep_idle(connection)
                 raise Withdrawn(reasons.withdrawn_before_call())
         try:
-            response = await connection.call(head, body, self._answer_seconds)
+            seconds = self._answer_seconds + len(body) / _SLOWEST
+            response = await connection.call(head, body, seconds)
         except BaseException:
             connection.close()
             raise

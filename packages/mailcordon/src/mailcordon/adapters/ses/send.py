@@ -5,6 +5,7 @@ decides what follows. Only if the credentials have expired are they renewed and 
 If they cannot be renewed, SES's refusal is the answer: it has not accepted the mail.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from mailcordon.adapters.ses.signer import CredentialsSource, Signer
+from mailcordon.adapters.ses.signer import CredentialsSource, Signer, digest_of
 from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Response, Transport, Withdrawn
 from mailcordon.messages import reasons
 from mailcordon.send.refusals import WITHDRAWN, Answer
@@ -21,6 +22,7 @@ log: Any = structlog.get_logger()
 
 PATH = "/v2/email/outbound-emails"
 _HEADERS = {"content-type": "application/json"}
+_LARGE = 256 * 1024  #: bytes of a body whose digest takes time
 _EXPIRED = frozenset({"ExpiredTokenException", "ExpiredToken", "RequestExpired"})
 _MESSAGE_ID = re.compile(rb'\{\s*"MessageId"\s*:\s*"([A-Za-z0-9-]{1,200})"\s*\}')
 
@@ -54,8 +56,13 @@ class SesSend:
         return answer
 
     async def _post(self, body: bytes, permitted: Callable[[], bool] | None) -> Answer:
+        digest = None
+        if len(body) > _LARGE:
+            digest = await asyncio.to_thread(digest_of, body)
+            if permitted is not None and not permitted():
+                return Answer(0, code=WITHDRAWN, text=reasons.withdrawn_before_call())
         try:
-            headers = self._signer.sign(self._credentials.current(), PATH, body, _HEADERS)
+            headers = self._signer.sign(self._credentials.current(), PATH, body, _HEADERS, digest=digest)
         except Exception as problem:
             return Answer(0, code="NoCredentials", text=_in_words(problem))
         try:

@@ -112,6 +112,10 @@ class BotocoreCredentialsSource:
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
 
+def digest_of(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
 class Signer:
     """Signs POSTs to one service in one region at one host."""
 
@@ -133,10 +137,12 @@ class Signer:
         body: bytes,
         headers: Mapping[str, str],
         now: float | None = None,
+        digest: str | None = None,
     ) -> dict[str, str]:
         """Returns the headers to send: those given (lower-case names, trimmed values), Host, date, token and Authorization.
 
-        `path` is the path as sent, without a query. `now` is in seconds since 1970.
+        `path` is the path as sent, without a query. `now` is in seconds since 1970. `digest` is that of
+        the body (`digest_of`), if it is known.
         """
         date = self._stamp(int(time.time() if now is None else now))
         key = self._signing_key(date[:8], credentials)
@@ -146,7 +152,7 @@ class Signer:
         names = sorted(out)
         signed = ";".join(names)
         lines = "".join([f"{name}:{out[name]}\n" for name in names])
-        digest = hashlib.sha256(body).hexdigest()
+        digest = digest or hashlib.sha256(body).hexdigest()
         request = f"POST\n{self._canonical(path)}\n\n{lines}\n{signed}\n{digest}"
         to_sign = f"AWS4-HMAC-SHA256\n{date}\n{self._scope}\n{hashlib.sha256(request.encode()).hexdigest()}".encode()
         signature = hmac.digest(key, to_sign, "sha256").hex()

@@ -83,11 +83,17 @@ select count(*) from queue_finish($1::int[], $2::bigint[], null, 1, $3::smallint
 
 -- name: claimed_content
 -- Recipients and content of claimed messages. Apart from the claim, and between two ids, so that only the partitions of those
--- days are opened.
-select m.id, m.recipients, m.path,
-       case when $4 then (select u.body from urgent_content u where u.id = m.id)
+-- days are opened. Of a content of more than $5 bytes, only its size.
+select m.id, m.recipients, m.path, case when m.bytes > $5::int then m.bytes else 0 end as large,
+       case when m.bytes > $5 then null
+            when $4 then (select u.body from urgent_content u where u.id = m.id)
             else (select c.body from content c where c.id = m.id and c.id between $2 and $3) end as body
   from message m where m.id = any ($1::bigint[]) and m.id between $2 and $3;
+
+-- name: part_of_content
+-- Of a large one, right before its call. It is stored without compression, so only what is asked for is read.
+select coalesce((select substr(c.body, $2::int, $3::int) from content c where c.id = $1),
+                (select substr(u.body, $2, $3) from urgent_content u where u.id = $1));
 
 -- name: return_turns
 -- Ends a claim. A turn that was served is due at its place behind those that were due at $7, when the turns were taken: however
