@@ -422,9 +422,10 @@ async def test_quota_and_statistics_are_the_callers_own(door: Door) -> None:
 
 
 async def test_insights_are_found_by_the_id_that_was_answered_and_only_by_the_tenant(door: Door) -> None:
-    id = (await door.call("acme", "send_email", **simple()))["MessageId"]
+    tags = [*simple()["EmailTags"], {"Name": "order", "Value": "17"}]
+    id = (await door.call("acme", "send_email", **simple(EmailTags=tags)))["MessageId"]
     found = await door.call("acme", "get_message_insights", MessageId=id)
-    assert found["MessageId"] == id
+    assert (found["MessageId"], found["EmailTags"]) == (id, tags)
     assert [(one["Destination"], one["Events"]) for one in found["Insights"]] == [("kim@example.com", [])]
     await door.key("zen", "zen")
     assert (await door.refused("zen", "get_message_insights", MessageId=id))[:2] == (404, "NotFoundException")

@@ -97,7 +97,10 @@ async def insights(services: Services, principal: Principal, id: str) -> dict[st
     return {
         "MessageId": id,
         "FromEmailAddress": records.message.from_address,
-        "EmailTags": [{"Name": "type", "Value": records.message.type}],
+        "EmailTags": [
+            {"Name": name, "Value": value}
+            for name, value in (("type", records.message.type), *dict(records.message.tags).items())
+        ],
         "Insights": [
             {"Destination": one.to, "Isp": one.provider, "Events": _events(one)}
             for one in view.deliveries(records)

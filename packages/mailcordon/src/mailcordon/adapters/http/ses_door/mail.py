@@ -14,13 +14,13 @@ import msgspec
 from mailcordon.adapters.http.ses_door.errors import BAD_REQUEST, Unresolved, bad_request
 from mailcordon.control.access_keys import KnownAccess
 from mailcordon.core import text as texts
+from mailcordon.core.errors import Fault, Invalid
 from mailcordon.messages import ses_door as messages
-from mailcordon.send import raw_mail, submission
+from mailcordon.send import own_tags, raw_mail, submission
 from mailcordon.send.attachments import Given
 from mailcordon.send.submission import Named, Submission
 from mailcordon.send.texts import Text
 
-MOST_TAGS = 20
 _TYPE = "type"
 _TENANT = "tenant"
 _SET_HEADER, _TAGS_HEADER, _TENANT_HEADER = "x-ses-configuration-set", "x-ses-message-tags", "x-ses-tenant"
@@ -67,9 +67,18 @@ def asked(
         raise Unresolved(BAD_REQUEST, messages.type_not_resolved(sorted(access.types_of_sets)[:10]))
     principal.require_type(type)
     slug = principal.tenant_for(tenant if tenant is not None else tagged)
-    return Asked(
-        slug, type, tuple((name, value) for name, value in own.items() if not name.startswith("ses:"))
+    return Asked(slug, type, _own_tags(own) if own else ())
+
+
+def _own_tags(given: Mapping[str, str]) -> own_tags.Tags:
+    """Raises Invalid. Those with SES's prefix mean something at SES alone."""
+    faults: list[Fault] = []
+    found = own_tags.check(
+        {name: value for name, value in given.items() if not name.startswith("ses:")}, faults
     )
+    if faults:
+        raise Invalid(*faults)
+    return found
 
 
 def mailbox(text: str) -> str | Named:
