@@ -30,7 +30,15 @@ def signed(secret: str, body: bytes = BODY) -> str:
 
 def test_the_specifications_example_is_good():
     event = Webhook(SECRET).verify(BODY, HEADERS, now=NOW)
-    assert (event.id, event.sent_at, event.data) == (HEADERS["Webhook-Id"], NOW, {"test": 2432232314})
+    assert (event.id, event.sent_at, event.json) == (HEADERS["Webhook-Id"], NOW, {"test": 2432232314})
+    assert (event.type, event.at, event.data) == ("", None, {})
+
+
+def test_an_event_says_what_happened_to_whom_and_when():
+    body = b'{"type": "delivery.bounced", "timestamp": "2026-11-29T15:23:00.412Z", "data": {"to": "kim@example.com"}}'
+    event = Webhook(SECRET).verify(body, {**HEADERS, "Webhook-Signature": signed(SECRET, body)}, now=NOW)
+    assert (event.type, event.data["to"]) == ("delivery.bounced", "kim@example.com")
+    assert event.at == datetime(2026, 11, 29, 15, 23, 0, 412_000, UTC)
 
 
 def test_one_good_signature_and_one_good_secret_are_enough_while_a_secret_is_rotated():

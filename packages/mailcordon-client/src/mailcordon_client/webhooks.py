@@ -26,9 +26,11 @@ class BadSignature(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEvent:
     id: str  #: of the webhook, the same at each try
-    type: str  #: for example `delivery.bounced`; "" if the payload names none
+    type: str  #: for example `delivery.bounced`; docs/webhooks.md lists them
+    at: datetime | None  #: when it happened
     sent_at: datetime  #: of this try
-    data: Mapping[str, Any] = field(repr=False)  #: the whole payload
+    data: Mapping[str, Any]  #: what happened: tenant, message, delivery, to, reason, ...
+    json: Mapping[str, Any] = field(repr=False)  #: the whole payload
 
 
 class Webhook:
@@ -75,10 +77,23 @@ def _event(id: str, sent: int, body: bytes) -> WebhookEvent:
         decoded = None
     if not isinstance(decoded, dict):
         raise BadSignature("The body is signed, but it is no JSON object.")
-    data = cast("dict[str, Any]", decoded)
+    payload = cast("dict[str, Any]", decoded)
+    data = payload.get("data")
     return WebhookEvent(
-        id=id, type=str(data.get("type", "")), sent_at=datetime.fromtimestamp(sent, UTC), data=data
+        id=id,
+        type=str(payload.get("type", "")),
+        at=_time(payload.get("timestamp")),
+        sent_at=datetime.fromtimestamp(sent, UTC),
+        data=cast("dict[str, Any]", data) if isinstance(data, dict) else {},
+        json=payload,
     )
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
 
 
 def _key(secret: str) -> bytes:

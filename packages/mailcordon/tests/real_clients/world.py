@@ -3,6 +3,7 @@
 import email
 import email.policy
 import json
+import logging
 import secrets
 import socket
 import time
@@ -129,6 +130,7 @@ class Sink:
 @contextmanager
 def sink() -> Iterator[Sink]:
     got: list[Arrived] = []
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # it warns of itself at each login
 
     class Keep:
         async def handle_DATA(self, server: Any, session: Any, envelope: aiosmtpd.smtp.Envelope) -> str:

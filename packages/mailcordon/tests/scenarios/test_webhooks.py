@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 
 from mailcordon.core import ids, ses_door_ids
+from mailcordon_client import Webhook
 from mailcordon_fixtures.receiver import Got, Receiver
 from mailcordon_fixtures.traffic import Traffic, domain
 from scenarios.conftest import Run
@@ -107,6 +108,9 @@ async def test_an_apps_events_come_back_to_it_in_our_form_and_in_ses_own_with_th
         got = told("ours")["delivery.bounced"]
         assert rotated["secret"] != made["secret"]
         assert len(got.headers["webhook-signature"].split()) == 2
+        for secret in (made["secret"], rotated["secret"]):
+            event = Webhook(secret).verify(got.body, got.headers)
+            assert (event.type, event.data["message"]) == ("delivery.bounced", message)
         assert (await command(run, "webhook", "replay", ours, "--since", "1h"))["messages"] == 0
         listed = await command(run, "webhook", "list", "--tenant", acme)
         assert [one["name"] for one in listed["items"]] == [ours, ses]
