@@ -73,6 +73,7 @@ class Door:
     access_keys: AccessKeys
     made: dict[str, tuple[str, str, str]] = field(default_factory=dict)  #: prefix, id and secret by name
     offset: float = 0.0  #: seconds by which the door's clock is ahead
+    clients: dict[tuple[str, ...], Any] = field(default_factory=dict)  #: to make one costs more than a call
 
     async def key(self, name: str, tenant: str | None, **over: Any) -> str:
         over.setdefault("scopes", ("send", "read"))
@@ -94,8 +95,10 @@ class Door:
 
     async def call(self, name: str, operation: str, service: str = "sesv2", **params: Any) -> Any:
         """Calls in a thread: the server is in this loop."""
-        with contextlib.closing(self.client(name, service)) as client:
-            return await asyncio.to_thread(getattr(client, operation), **params)
+        known = (*self.made[name], service)
+        if known not in self.clients:
+            self.clients[known] = self.client(name, service)
+        return await asyncio.to_thread(getattr(self.clients[known], operation), **params)
 
     async def refused(
         self, name: str, operation: str, service: str = "sesv2", **params: Any
@@ -183,6 +186,8 @@ async def door(world: World) -> AsyncIterator[Door]:
         await made.key("acme", "acme")
         await made.key("platform", None, scopes=("send", "read", "operate"))
         yield made
+        for client in made.clients.values():
+            client.close()
         serving.should_exit = True
         await running[1]
     running[0].cancel()
