@@ -51,13 +51,13 @@ REFUSED = (
 
 def test_addresses_are_read_with_their_names():
     for text, expected in READ.items():
-        assert [tuple(one) for one in address_list.parse(text)] == expected, text
+        assert [tuple(one) for one in address_list.parse(text, 50)] == expected, text
 
 
 def test_what_can_be_read_in_two_ways_is_refused():
     for text in REFUSED:
         with pytest.raises(ValueError, match="RFC 5322"):
-            address_list.parse(text)
+            address_list.parse(text, 50)
 
 
 def test_the_standard_library_reads_the_same_addresses():
@@ -67,5 +67,10 @@ def test_the_standard_library_reads_the_same_addresses():
 
 
 def test_a_word_in_an_unknown_charset_stays_as_it_is():
-    [found] = address_list.parse("=?x-none?q?Kim?= <kim@example.com>")
+    [found] = address_list.parse("=?x-none?q?Kim?= <kim@example.com>", 50)
     assert found.name == "=?x-none?q?Kim?="
+
+
+def test_no_more_addresses_are_read_than_are_asked_for():
+    text = ", ".join(f"k{number}@example.com" for number in range(1000)) + ", not an address"
+    assert len(address_list.parse(text, 51)) == 51

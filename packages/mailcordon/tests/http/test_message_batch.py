@@ -2,11 +2,19 @@
 
 import base64
 import datetime
+import threading
 from typing import Any
 
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.http import problems
+from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import ids
 from mailcordon.core.key_limits import KeyLimits
+from mailcordon.door.buckets import TENANT_RATES, Buckets, Rates
+from mailcordon.intake import Intake
+from mailcordon.send import raw_mail
+from mailcordon_fixtures.queue_world import accepting
 
 from . import test_messages
 from .test_messages import GOOD, Api, problem
@@ -147,3 +155,24 @@ async def test_mail_for_a_later_time_is_accepted_shown_and_cancelled(api: Api) -
     assert shown["deliveries"][0]["detail"] == delivery["detail"]
     gone = (await api.ask("DELETE", f"/v1/messages/{made['id']}")).json()
     assert gone["cancelled"] == [ids.delivery_id(ids.parse_message_id(made["id"]) + 1)]
+
+
+async def test_a_whole_message_is_checked_in_a_thread_before_it_is_large(api: Api) -> None:
+    threads: list[str] = []
+    pool = await engine.create_pool(api.world.database.dsn("control"))
+    principal = await KeyCache(KeyStore(pool)).authenticate(f"Bearer {api.tokens['acme']}")
+    await pool.close()
+
+    def parse() -> Any:
+        threads.append(threading.current_thread().name)
+        return "acme", raw_mail.check(RAW, type="password-reset")
+
+    async def again() -> Any:
+        return principal
+
+    async with accepting(api.world) as accept:
+        intake = Intake(accept, Buckets(Rates(), TENANT_RATES, lambda limit: None))
+        for size, mime in ((40_000, True), (40_000, False), (30_000, True)):
+            await intake.take(principal, size, parse, key=None, again=again, mime=mime)
+    assert threads[0].startswith("large-message")
+    assert threads[1:] == [threading.current_thread().name] * 2

@@ -163,6 +163,7 @@ def test_the_envelope_comes_from_the_caller_or_from_to_cc_and_bcc():
         with_headers("To: kim@example.com", "Cc: kim@localhost")
     )
     assert "to[0]: must be an address" in refusals(raw, recipients=["kim"])
+    assert "to[0]: must be one mailbox" in refusals(raw, recipients=["A <a@example.com>, B <b@example.com>"])
     assert "1 to 50 recipients" in refusals(raw, recipients=[])
     assert "1 to 50 recipients" in refusals(
         with_headers("To: " + ",\r\n ".join(f"k{number}@example.com" for number in range(51)))
@@ -194,6 +195,19 @@ def test_sizes_have_bounds():
     assert "a blank line" in refusals(FROM)
     assert "NUL" in refusals(with_headers(to, body=b"a\0b"))
     assert "(CR) without" in refusals(with_headers(to, body=b"a\rb\r\n"))
+
+
+def test_what_takes_long_to_read_is_bounded():
+    to = "To: kim@example.com"
+    folded = "\r\n ".join(["=?utf-8?q?a?=" * 70] * 6)
+    assert "raw.From: the value must be at most 4096" in refusals(
+        f"From: {folded} <a@acme.example>\r\n{to}\r\n\r\n".encode()
+    )
+    params = "Content-Disposition: attachment; name" + "\r\n ".join(["; " * 400] * 6)
+    assert "at most 2,048 bytes" in refusals(with_headers(to, params))
+    assert "at most 2,048 bytes" in refusals(
+        FROM + b"To: kim@example.com\r\n" + multipart("a", params.encode() + b"\r\n\r\nx")
+    )
 
 
 def test_a_long_line_and_a_bare_cr_are_found_where_two_slices_meet(monkeypatch: pytest.MonkeyPatch):

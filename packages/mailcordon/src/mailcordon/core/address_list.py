@@ -5,6 +5,7 @@ read in two ways is refused: spaces or comments inside an address, routes, text 
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from mailcordon.core import encoded_words
@@ -30,8 +31,10 @@ class _Token(NamedTuple):
     text: str
 
 
-def parse(value: str) -> tuple[Entry, ...]:
+def parse(value: str, most: int) -> tuple[Entry, ...]:
     """The addresses of an unfolded header value; none if it has only empty groups, as `undisclosed-recipients:;`.
+
+    What comes after the first `most` is not read.
 
     Raises ValueError for what is not a list of addresses."""
     entries: list[Entry] = []
@@ -42,6 +45,8 @@ def parse(value: str) -> tuple[Entry, ...]:
             in_group, pending = True, []
         elif kind == "," or (kind == ";" and in_group):
             _add(entries, pending)
+            if len(entries) >= most:
+                return tuple(entries)
             pending = []
             in_group = in_group and kind == ","
         elif kind in (":", ";"):
@@ -83,29 +88,27 @@ def _written(token: _Token) -> str:
     return f'"{token.text}"' if token.kind == "quoted" else token.text
 
 
-def _tokens(value: str) -> list[_Token]:
-    found: list[_Token] = []
+def _tokens(value: str) -> Iterator[_Token]:
     at = 0
     while at < len(value):
         if match := _ATOM.match(value, at):
-            found.append(_Token("word", match[0]))
+            yield _Token("word", match[0])
             at = match.end()
         elif match := _SPACE.match(value, at):
-            found.append(_Token("space", " "))
+            yield _Token("space", " ")
             at = match.end()
         elif match := _QUOTED.match(value, at):
-            found.append(_Token("quoted", _ESCAPED.sub(r"\1", match[1])))
+            yield _Token("quoted", _ESCAPED.sub(r"\1", match[1]))
             at = match.end()
         elif value[at] == "(":
             end = _end_of_comment(value, at)
-            found.append(_Token("comment", _ESCAPED.sub(r"\1", value[at + 1 : end - 1])))
+            yield _Token("comment", _ESCAPED.sub(r"\1", value[at + 1 : end - 1]))
             at = end
         elif value[at] in "<>@,:;":
-            found.append(_Token(value[at], value[at]))
+            yield _Token(value[at], value[at])
             at += 1
         else:
             raise ValueError(raw_mail.not_an_address_list())
-    return found
 
 
 def _end_of_comment(value: str, at: int) -> int:

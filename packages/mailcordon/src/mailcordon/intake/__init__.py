@@ -12,6 +12,7 @@ from mailcordon.core.template import Rendered
 from mailcordon.door.buckets import Buckets
 from mailcordon.messages import keys as key_messages
 from mailcordon.messages import templates
+from mailcordon.send import raw_mail
 from mailcordon.send.accept import Accept
 from mailcordon.send.accept_item import LARGE, Accepted, Repeated
 from mailcordon.send.submission import Submission
@@ -39,11 +40,13 @@ class Intake:
         *,
         key: str | None,
         again: Callable[[], Awaitable[Principal]],
+        mime: bool = False,
     ) -> asyncio.Future[Accepted | Repeated]:
         """Puts a message of `size` bytes, as it arrived, into the next batch. The future is `Accept.enqueue`'s.
 
-        `parse` runs here, or in a thread if the message is large. `key` is the idempotency key. `again` looks the caller's key up
-        once more and raises if it has ended; it is called when the control epoch has moved.
+        `parse` runs here, or in a thread if the message is large; of a MIME message (`mime`), less is large. `key` is the
+        idempotency key. `again` looks the caller's key up once more and raises if it has ended; it is called when the control
+        epoch has moved.
 
         Raises MailcordonError for what can be checked at once: TooMuch, Forbidden, Invalid and what `parse` raises.
         """
@@ -54,7 +57,7 @@ class Intake:
         )
         if slug is not None:  # else the message names it
             self.buckets.message_of_tenant(slug, size, now)
-        if size > LARGE:
+        if size > (raw_mail.SLOW if mime else LARGE):
             return self._take_large(principal, size, parse, key, again)
         slug, checked = parse()
         principal.require_type(checked.type)

@@ -19,6 +19,9 @@ MAX_PARTS = 500  #: SES's (ses.md 3.3)
 MAX_DEPTH = 30
 MAX_BOUNDARY = 200  #: characters; RFC 2046 5.1.1 allows 70
 MAX_PART_HEAD = 32 * 1024  #: bytes
+MAX_CONTENT_HEADER = (
+    2048  #: bytes of Content-Type and the like: the library's time for one grows with the square
+)
 MAX_FALSE = 2_000  #: lines that only begin as a separator; a program that writes mail chooses separators that do not occur
 
 _SLICE = 64 * 1024  #: bytes of lines that one call looks at
@@ -29,6 +32,7 @@ _CONTENT = re.compile(
     rb"^(content-type|content-disposition|content-transfer-encoding)[ \t]*+:([^\n]*+\n(?:[ \t][^\n]*+\n)*+)",
     re.IGNORECASE | re.MULTILINE,
 )
+_CONTENT_NAMES = ("content-type", "content-disposition", "content-transfer-encoding")
 _BOUNDARY = re.compile(r";\s*boundary\s*=\s*(?:\"([^\"\\]*)\"|([^\s\"();,]+))\s*(?:;|$)", re.IGNORECASE)
 _PLAIN_NAME = re.compile(r"name\s*=\s*\"([^\"\\]*)\"", re.IGNORECASE)
 _REST_OF_SEPARATOR = re.compile(rb"(--)?[ \t]*+\r?(?:\n|\Z)")
@@ -212,6 +216,8 @@ def _part_head(raw: bytes, at: int) -> tuple[Head, int]:
         raise ValueError(raw_mail.header_too_large(MAX_PART_HEAD))
     values: dict[str, str] = {}
     for one in _CONTENT.finditer(raw, at, end):
+        if len(one[2]) > MAX_CONTENT_HEADER:
+            raise ValueError(raw_mail.header_too_large(MAX_CONTENT_HEADER))
         values.setdefault(one[1].decode("ascii").lower(), " ".join(one[2].decode("latin-1").split()))
     for blank in (b"\r\n", b"\n"):
         if raw.startswith(blank, end):
@@ -221,7 +227,9 @@ def _part_head(raw: bytes, at: int) -> tuple[Head, int]:
 
 
 def head_of(values: Mapping[str, str]) -> Head:
-    """Of header values by name in lower case."""
+    """Of header values by name in lower case. Raises ValueError if they are too long."""
+    if max(len(values.get(name, "")) for name in _CONTENT_NAMES) > MAX_CONTENT_HEADER:
+        raise ValueError(raw_mail.header_too_large(MAX_CONTENT_HEADER))
     return Head(
         values.get("content-type", ""),
         values.get("content-disposition", ""),

@@ -24,6 +24,11 @@ from mailcordon.send.submission import MAX_REPLY_TO, Place, Raw, Submission
 from mailcordon.send.texts import PLACEHOLDERS
 
 MAX_BYTES = 30 * 1024 * 1024  #: SES takes 40 MB after base64 (ses.md 3.3)
+SLOW = (
+    32 * 1024
+)  #: bytes of a message that is checked in a thread: a hostile one of this size takes some milliseconds
+LONGEST_SENDER = 4096  #: characters of From or Sender, whose names may be encoded
+LONGEST_REPLY_TO = 16 * 1024
 
 #: Headers that SES takes once only, as its developer guide lists them (ses.md 3.3).
 _ONCE = frozenset(
@@ -178,7 +183,7 @@ def _from(values: dict[str, str], field: str, faults: list_[Fault]) -> Mailbox |
     if "from" not in values:
         faults.append(Fault(where, messages.header_missing()))
         return None
-    mailboxes = _mailboxes(where, values["from"], faults)
+    mailboxes = _mailboxes(where, values["from"], faults, LONGEST_SENDER)
     if mailboxes is not None and len(mailboxes) != 1:
         faults.append(Fault(where, messages.not_one_address()))
     return mailboxes[0] if mailboxes else None
@@ -192,7 +197,7 @@ def _sender(
     for where, value in ((f"{field}.Sender", values.get("sender")), ("from", beside)):
         if value is None:
             continue
-        mailboxes = _mailboxes(where, value, faults)
+        mailboxes = _mailboxes(where, value, faults, LONGEST_SENDER)
         if mailboxes is None:
             continue
         if len(mailboxes) != 1:
@@ -203,15 +208,18 @@ def _sender(
 
 def _reply_to(values: dict[str, str], field: str, faults: list_[Fault]) -> None:
     if "reply-to" in values:
-        mailboxes = _mailboxes(f"{field}.Reply-To", values["reply-to"], faults)
+        mailboxes = _mailboxes(f"{field}.Reply-To", values["reply-to"], faults, LONGEST_REPLY_TO)
         if mailboxes is not None and len(mailboxes) > MAX_REPLY_TO:
             faults.append(Fault(f"{field}.Reply-To", mail.too_many_addresses(MAX_REPLY_TO)))
 
 
-def _mailboxes(where: str, value: str, faults: list_[Fault]) -> list_[Mailbox] | None:
+def _mailboxes(where: str, value: str, faults: list_[Fault], longest: int) -> list_[Mailbox] | None:
     """None if one of them cannot be taken."""
+    if len(value) > longest:
+        faults.append(Fault(where, mail.header_value_too_long(longest)))
+        return None
     try:
-        found = [_mailbox(one) for one in address_list.parse(value)]
+        found = [_mailbox(one) for one in address_list.parse(value, MAX_REPLY_TO + 1)]
     except ValueError as problem:
         faults.append(Fault(where, str(problem), "bad-address"))
         return None
@@ -238,7 +246,7 @@ def _named_recipients(values: dict[str, str], field: str, faults: list_[Fault]) 
         if name not in values:
             continue
         try:
-            for entry in address_list.parse(values[name]):
+            for entry in address_list.parse(values[name], MAX_RECIPIENTS + 1):
                 one = address.parse(entry.address)
                 found.setdefault(str(one).lower(), one)
         except ValueError as problem:
@@ -268,7 +276,7 @@ def _envelope(recipients: Sequence[str], faults: list_[Fault]) -> tuple[Address,
 def _only(text: str) -> Address:
     if len(text) > 2 * address.LONGEST_MAILBOX:  # a name may be encoded
         raise ValueError(mail.mailbox_too_long(address.LONGEST_MAILBOX))
-    entries = address_list.parse(text)
+    entries = address_list.parse(text, 2)
     if len(entries) != 1:
         raise ValueError(mail.not_one_mailbox())
     return address.parse(entries[0].address)

@@ -110,6 +110,7 @@ class BatchEndpoint:
             lambda: self._endpoint.parse(principal, raw, in_batch=True),
             key=None if key is None else parse_field("idempotency_key", idempotency.parse, key),
             again=lambda: self._endpoint.keys.authenticate(authorization),
+            mime=message_endpoint.may_be_mime(raw),
         )
 
     async def _result(self, principal: Principal, answer: Accepted | Repeated | BaseException) -> BatchResult:

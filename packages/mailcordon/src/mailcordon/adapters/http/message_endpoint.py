@@ -31,8 +31,9 @@ from mailcordon.core.principal import Principal
 from mailcordon.door.buckets import TENANT_RATES, Buckets, Rates
 from mailcordon.door.reads import ReadLimits, Reads
 from mailcordon.intake import Intake
-from mailcordon.messages import api, raw_mail
-from mailcordon.send import submission, view
+from mailcordon.messages import api
+from mailcordon.messages import raw_mail as messages
+from mailcordon.send import raw_mail, submission, view
 from mailcordon.send.accept import Accept
 from mailcordon.send.accept_item import LARGE, Accepted, Repeated
 from mailcordon.send.templates import Rendering, Unrendered
@@ -150,6 +151,7 @@ class MessageEndpoint:
             lambda: self.parse(principal, raw),
             key=_idempotency_key(key),
             again=lambda: self.keys.authenticate(authorization),
+            mime=may_be_mime(raw),
         )
 
     def parse(
@@ -163,7 +165,7 @@ class MessageEndpoint:
             long = message_shapes.long_of(body)
         principal.require_type(body.type)  # before its faults are listed
         if body.idempotency_key is not None and not in_batch:
-            raise Invalid(Fault("idempotency_key", raw_mail.key_is_a_header()))
+            raise Invalid(Fault("idempotency_key", messages.key_is_a_header()))
         return principal.tenant_for(body.tenant), message_shapes.checked(body, long)
 
     def accepted(self, accepted: Accepted) -> Reply:
@@ -206,6 +208,11 @@ class MessageEndpoint:
         if records is None:
             raise NotFound(api.no_message(texts.harmless(text, 64)))
         return records
+
+
+def may_be_mime(raw: bytes) -> bool:
+    """Whether this JSON may have a whole MIME message in it. Only asked of what is long enough to matter."""
+    return len(raw) > raw_mail.SLOW and b'"raw"' in raw
 
 
 def client_of(scope: HTTPScope) -> str:

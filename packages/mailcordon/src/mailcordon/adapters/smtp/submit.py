@@ -72,6 +72,7 @@ class Submitter:
                     parse,
                     key=key,
                     again=lambda: self._keys.authenticate(mail.user),
+                    mime=True,
                 )
             except AnotherBody as problem:
                 if _is_recent(problem.message):

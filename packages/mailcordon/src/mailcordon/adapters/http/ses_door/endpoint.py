@@ -295,6 +295,7 @@ class SesDoor:
             parse,
             key=None,  # SES has none
             again=lambda: self._principal_again(access.id),
+            mime=True,  # it may be one
         )
 
     def sent(self, request: Request, result: Accepted | Repeated) -> Reply:
