@@ -9,6 +9,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient, Response
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
@@ -16,7 +17,7 @@ from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
 from mailcordon.adapters.db.unsubscribe_store import PostgresUnsubscribes
-from mailcordon.adapters.http import metrics, observe, server, suppressions
+from mailcordon.adapters.http import metrics, observe, server, suppressions, unsubscribe_hosts
 from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.control.key_cache import KeyCache
@@ -80,6 +81,7 @@ async def api(world: World, database: Any) -> AsyncIterator[Api]:
             *observe.routes(services),
             *metrics.routes(PostgresMetricsReader(control, reader)),
             *suppressions.routes(of_suppressions),
+            *unsubscribe_hosts.routes(ControlReader(control, reader), PostgresUnsubscribes(control)),
         ],
     )
     try:

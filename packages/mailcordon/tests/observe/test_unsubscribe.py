@@ -245,3 +245,19 @@ async def test_a_tenants_host_name_is_its_own(world: World, links: Links) -> Non
         "select before ->> 'host', after ->> 'host' from audit where action = 'tenant.unsubscribe-host'"
     )
     assert changes == [(None, "links.acme.example"), ("links.acme.example", None)]
+
+
+async def test_only_an_administrator_gives_a_tenant_a_host_name(world: World, api: Api) -> None:  # noqa: F811
+    path, body = "/v1/tenants/acme/unsubscribe-host", {"host": "Links.acme.example", "because": "own"}
+    assert (await api.ask("PUT", path, None, body)).status_code == 401
+    for key in ("acme", "zen", "platform-reader", "platform-sender"):
+        assert (await api.ask("PUT", path, key, body)).status_code == 403
+    assert (await api.ask("PUT", "/v1/tenants/nobody/unsubscribe-host", "platform", body)).status_code == 404
+    for wrong in ("localhost", "a b.example", "127.0.0.1", "x.example/u", ""):
+        answer = await api.ask("PUT", path, "platform", body | {"host": wrong})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "host"), wrong
+    assert await world.rows("select host from unsubscribe_host") == []
+    answer = await api.ask("PUT", path, "platform", body)
+    assert (answer.status_code, answer.json()["host"]) == (200, "links.acme.example")
+    shared = await api.ask("PUT", path, "platform", body | {"host": None})
+    assert (shared.status_code, shared.json()["host"]) == (200, None)
