@@ -32,6 +32,7 @@ Reply = Answer | Exception
 class Ses:
     reply: Reply = field(default_factory=lambda: Answer(200, "0100-ab"))
     calls: int = 0
+    body: bytes = b""  #: of the last call
     meanwhile: Callable[[], None] = lambda: None
 
     async def send_email(self, body: bytes, permitted: Callable[[], bool] | None = None) -> Answer:
@@ -40,6 +41,7 @@ class Ses:
         if permitted is not None and not permitted():
             return Answer(0, code=WITHDRAWN)
         self.calls += 1
+        self.body = body
         if isinstance(self.reply, Exception):
             raise self.reply
         return self.reply

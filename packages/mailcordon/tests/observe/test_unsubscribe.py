@@ -14,6 +14,7 @@ from mailcordon.adapters.db.unsubscribe_store import PostgresUnsubscribes
 from mailcordon.adapters.http.unsubscribe import Unsubscribe
 from mailcordon.core import address
 from mailcordon.core.errors import Conflict
+from mailcordon.observe.unsubscribing import How
 from mailcordon.send.unsubscribe import PATH, Named
 
 from .conftest import INSTALLATION, World
@@ -144,6 +145,13 @@ async def test_the_page_takes_back_unsubscriptions_alone(world: World, links: Li
     assert "stopped for another reason" in (await links.client.get(link)).text
     await links.post(link, b"do=choose&shown=newsletter&wanted=newsletter")
     assert await world.rows("select cause from suppression") == [("complaint",)]
+    # By a person, of this lane alone. The store itself leaves it, whatever the page would ask for.
+    lane = world.lanes["acme", "newsletter"]
+    await world.owner.execute("update suppression set cause = 'manual', scope = 2, target = $1", lane)
+    assert "stopped for another reason" in (await links.client.get(link)).text
+    hash = address.hash_of_text(INSTALLATION.hash_key, KIM)
+    await PostgresUnsubscribes(links.control).choose(lane, hash, {lane: True}, How.PAGE)
+    assert await world.rows("select cause from suppression") == [("manual",)]
 
 
 async def test_a_link_works_when_tenant_and_lane_are_held_or_gone(world: World, links: Links) -> None:

@@ -32,10 +32,12 @@ async def test_marketing_mail_does_not_leave_without_a_link_to_unsubscribe(calle
     await caller.deliver(
         own._replace(content=content[:-2] + b',"Headers":[%b,%b]}}' % (theirs, post)), route=news
     )
-    assert caller.ses.calls == 1
+    assert (caller.ses.calls, caller.ses.body.count(b"List-Unsubscribe")) == (1, 3)  # the app's own
     caller.calling.links = Links(Keyring({1: bytes(64)}), b"h" * 32, "https://links.example")
     await caller.deliver(second._replace(content=content), route=news)
     assert (await caller.waiting(), caller.ses.calls) == ([RETRY], 2)
+    assert b'"Value":"<https://links.example/u/' in caller.ses.body
+    assert b'"Value":"List-Unsubscribe=One-Click"' in caller.ses.body
 
 
 class Unprintable(str):
