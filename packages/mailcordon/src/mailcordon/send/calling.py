@@ -247,14 +247,16 @@ class Calling:
         """None if it needs a link to unsubscribe that cannot be made."""
         assert claim.content is not None
         one_click = CLASS_DEFAULTS[route.lane.class_].one_click
-        offer = None
-        if one_click or claim.content[0] == slots.FRAME:
+        recipient, offer = ids.recipient_of(claim.id), None
+        wanted = one_click and compose.wants_link(claim.content, recipient, one_click=True)
+        if wanted or claim.content[0] == slots.FRAME:
             links = self.links
             offer = links and links.offer(
                 route.lane.id, claim.to, route.unsubscribe_host, one_click=one_click
             )
-            recipient = ids.recipient_of(claim.id)
-            if offer is None and compose.wants_link(claim.content, recipient, one_click=one_click):
+            if offer is None and (
+                wanted or compose.wants_link(claim.content, recipient, one_click=one_click)
+            ):
                 return None
         return compose.call(
             claim.content,
