@@ -393,6 +393,27 @@ async def test_a_tenant_comes_back_after_its_erasure_and_its_new_mail_stays(
     assert asked == await owner.fetchval("select count(*) from audit where action = 'tenant.erase'") == 2
 
 
+async def test_mail_that_was_scheduled_before_is_erased_and_mail_that_is_scheduled_later_stays(
+    life: Retired, queue: QueueStore
+) -> None:
+    owner = life.world.connection
+    lane = await owner.fetchval("select id from lane where tenant = $1", life.tenants["acme"])
+    route = (await queue.lane_routes([lane]))[lane]
+    accept = AcceptStore(life.world.database.dsn("send"))
+    send_at = await owner.fetchval("select now_ms()") + 3 * 86_400_000
+    before, after = (ids.scheduled(send_at, place) for place in (1, 2))
+    epoch = (await accept.moment()).epoch
+    await accept.store([new_message(before, "acme", route, 1, send_at=send_at, scheduled="later")], epoch)
+    await life.retire("acme")
+    await life.ask()
+    await accept.store([new_message(after, "acme", route, 1, send_at=send_at, scheduled="later")], epoch)
+    await accept.close()
+    await life.erasures.run()
+    shown = "select recipients from message where id = $1"
+    assert await owner.fetchval(shown, before) == ["erased"]
+    assert await owner.fetchval(shown, after) == ["k1@x.example"]
+
+
 def test_a_word_that_is_no_address_stands_for_an_erased_one() -> None:
     with pytest.raises(ValueError, match="."):
         address.parse(address.ERASED)

@@ -145,5 +145,6 @@ where r.next_configuration_set is not null
       select from route_before b
       where b.lane = r.lane and b.domain <> r.domain
         and (exists (select from ready q where q.lane = r.lane and q.id < first_id_at(b.until + 10000))
-             or exists (select from waiting w where w.lane = r.lane and w.id < first_id_at(b.until + 10000)))))
+             or exists (select from waiting w where w.lane = r.lane
+                          and (w.id < first_id_at(b.until + 10000) or w.why = 4 and w.since < b.until + 10000)))))
 returning r.tenant;
