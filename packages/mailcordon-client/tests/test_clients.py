@@ -106,6 +106,22 @@ def test_an_error_has_the_key_to_send_the_message_again_with(server, client):
 
 
 @BOTH
+def test_a_batch_answers_each_message_and_is_sent_again_with_the_same_keys(server, client):
+    busy = {"detail": "Too fast.", "code": "rate-limit", "retryable": True}
+    results = [{"status": 202, "message": ACCEPTED}, {"status": 429, "problem": busy, "retry_after": 7}]
+    server.answers = [None, answer({"results": results, "accepted": 1, "refused": 1}, 200)]
+    with client(server.url) as do:
+        first, second = do("send_batch", [MESSAGE, MESSAGE])
+    assert server.asked[0].body == server.asked[1].body
+    keys = [one["idempotency_key"] for one in json.loads(server.asked[1].body)["messages"]]
+    assert "idempotency-key" not in server.asked[1].headers
+    assert len(set(keys)) == 2
+    assert (first.id, first.idempotency_key) == ("msg_1", keys[0])
+    assert isinstance(second, mailcordon_client.TooMuch)
+    assert (str(second), second.retry_after, second.idempotency_key) == ("Too fast.", 7, keys[1])
+
+
+@BOTH
 def test_a_message_is_shown_and_cancelled(server, client):
     moment = {"at": "2026-11-29T10:00:00.000Z", "what": "accepted", "detail": ""}
     delivery = {
@@ -160,9 +176,10 @@ def test_a_message_says_only_what_was_given():
     whole = Message(
         type="invoice",
         from_="a@acme.example",
-        to=[Recipient(address="kim@example.com", name="Kim", data={"sum": 3})],
+        to=[Recipient(address="kim@example.com", name="Kim")],
         cc="lee@example.com",
         reply_to="help@acme.example",
+        unsubscribe=False,
         attachments=[
             Attachment(filename="a.pdf", content=b"%PDF"),
             Attachment(filename="logo.png", content=b"\x89PNG", content_id="logo"),
@@ -172,9 +189,10 @@ def test_a_message_says_only_what_was_given():
     assert whole.json() == {
         "type": "invoice",
         "from": "a@acme.example",
-        "to": [{"address": "kim@example.com", "name": "Kim", "data": {"sum": 3}}],
+        "to": [{"address": "kim@example.com", "name": "Kim"}],
         "cc": ["lee@example.com"],
         "reply_to": ["help@acme.example"],
+        "unsubscribe": False,
         "attachments": [
             {"filename": "a.pdf", "content": "JVBERg==", "content_type": "application/pdf"},
             {
@@ -182,7 +200,6 @@ def test_a_message_says_only_what_was_given():
                 "content": "iVBORw==",
                 "content_type": "image/png",
                 "content_id": "logo",
-                "disposition": "inline",
             },
             {"filename": "log.csv.gz", "content": "Hw==", "content_type": "application/octet-stream"},
         ],

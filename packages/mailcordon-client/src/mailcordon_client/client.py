@@ -5,7 +5,7 @@ import functools
 import os
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from mailcordon_client import operations
-from mailcordon_client.errors import MailcordonError
+from mailcordon_client.errors import MailcordonError, Problem
 from mailcordon_client.exchange import Answer, Call, Failure, Request, Retries, perform
 from mailcordon_client.message import Message
 from mailcordon_client.results import Accepted, Cancelled, MessageStatus
@@ -92,6 +92,17 @@ class Client:
             error.idempotency_key = key
             raise
 
+    def send_batch(
+        self, messages: Sequence[Message], *, idempotency_keys: Sequence[str] | None = None
+    ) -> list[Accepted | Problem]:
+        """Hands over up to 1,000 messages at once. Returns for each, in order, what was accepted or why not; raises
+        MailcordonError only if the request as a whole failed.
+
+        Each message has an idempotency key, yours or a new one. A `Later` among the results has it too, to be sent again.
+        """
+        keys = idempotency_keys or [operations.new_key() for _ in messages]
+        return self._perform(operations.send_batch(messages, keys))
+
     def message(self, id: str) -> MessageStatus:
         """What became of a message, for each recipient. The key needs the scope `read`."""
         return self._perform(operations.message(id))
@@ -164,6 +175,13 @@ class AsyncClient:
         except MailcordonError as error:
             error.idempotency_key = key
             raise
+
+    async def send_batch(
+        self, messages: Sequence[Message], *, idempotency_keys: Sequence[str] | None = None
+    ) -> list[Accepted | Problem]:
+        """As Client.send_batch."""
+        keys = idempotency_keys or [operations.new_key() for _ in messages]
+        return await self._perform(operations.send_batch(messages, keys))
 
     async def message(self, id: str) -> MessageStatus:
         """As Client.message."""

@@ -128,6 +128,15 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> Problem:
     # A proxy answers in its own words: then the status alone says what kind of error it is.
     told = cast("dict[str, Any]", decoded) if isinstance(decoded, dict) else {}
     shown = body[:_LONGEST_SHOWN].decode(errors="replace")
+    return told_problem(
+        status, told, _seconds(headers.get("retry-after")), f"The server answered {status}: {shown}"
+    )
+
+
+def told_problem(
+    status: int, told: Mapping[str, Any], retry_after: float | None, otherwise: str = ""
+) -> Problem:
+    """The error that `told`, a decoded problem+json, describes. `otherwise` is its text if there is none."""
     later = told.get("retryable", status in (408, 429) or status >= 500)
     kind: type[Problem]
     if status == 429:
@@ -137,14 +146,14 @@ def problem(status: int, headers: Mapping[str, str], body: bytes) -> Problem:
     else:
         kind = _KINDS.get(status, Refused)
     return kind(
-        str(told.get("detail") or f"The server answered {status}: {shown}"),
+        str(told.get("detail") or otherwise),
         status=status,
         code=str(told.get("code", f"http-{status}")),
         errors=tuple(
             Field(str(one.get("field", "")), str(one.get("problem", "")), str(one.get("code", "")))
             for one in cast("list[dict[str, Any]]", told.get("errors") or [])
         ),
-        retry_after=_seconds(headers.get("retry-after")),
+        retry_after=retry_after,
     )
 
 

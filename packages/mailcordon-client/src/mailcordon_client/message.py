@@ -14,15 +14,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """A recipient with a name, headers of their own, or data for the template."""
+    """A recipient with a name, or with headers of their own: the message is then a mailing, and each sees only themselves."""
 
     address: str
     name: str = ""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def json(self) -> dict[str, Any]:
-        return _given(address=self.address, name=self.name, headers=dict(self.headers), data=dict(self.data))
+        return _given(address=self.address, name=self.name, headers=dict(self.headers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,6 @@ class Attachment:
             content=base64.b64encode(self.content).decode(),
             content_type=self.content_type or by_name,
             content_id=self.content_id,
-            disposition="inline" if self.content_id else "",
         )
 
 
@@ -78,9 +76,10 @@ class Message:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     attachments: Sequence[Attachment] = ()
     raw: bytes | None = None
-    template: str = ""
+    template: str = ""  #: in the place of subject, text and html; a name, or with a version, `receipt@3`
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])  #: for the template
     individually: bool = False
+    unsubscribe: bool = True  #: whether Mailcordon may add an unsubscribe link to marketing mail
     send_at: datetime | None = None  #: with a time zone; at most 30 days ahead
     campaign: str = ""
     list: str = ""  #: the list or import that the recipients come from
@@ -116,6 +115,8 @@ class Message:
             tags=dict(self.tags),
             tenant=self.tenant,
         )
+        if not self.unsubscribe:
+            body["unsubscribe"] = False
         if self.from_:
             body["from"] = self.from_
         return body

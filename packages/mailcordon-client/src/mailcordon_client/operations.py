@@ -2,9 +2,11 @@
 
 import json
 import uuid
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from mailcordon_client import results
+from mailcordon_client.errors import Problem
 from mailcordon_client.exchange import Answer, Call, Request
 from mailcordon_client.message import Message
 from mailcordon_client.results import Accepted, Cancelled, MessageStatus
@@ -23,6 +25,15 @@ def send(message: Message, key: str) -> Call[Accepted]:
 
     body = json.dumps(message.json(), ensure_ascii=False, separators=(",", ":")).encode()
     return Call(Request("POST", "/v1/messages", body, {**_JSON, "idempotency-key": key}), read)
+
+
+def send_batch(messages: Sequence[Message], keys: Sequence[str]) -> Call[list[Accepted | Problem]]:
+    bodies = [{**one.json(), "idempotency_key": key} for one, key in zip(messages, keys, strict=True)]
+    body = json.dumps({"messages": bodies}, ensure_ascii=False, separators=(",", ":")).encode()
+    return Call(
+        Request("POST", "/v1/messages/batch", body, _JSON),
+        lambda answer: results.read(answer, lambda decoded: results.batch(decoded, keys)),
+    )
 
 
 def message(id: str) -> Call[MessageStatus]:

@@ -1,12 +1,12 @@
 """What the server answers, read from its JSON. Members that a newer server adds are in `json`."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from mailcordon_client.errors import BadAnswer
+from mailcordon_client.errors import BadAnswer, Problem, told_problem
 from mailcordon_client.exchange import Answer
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ class Accepted:
     tenant: str
     type: str
     deliveries: tuple[AcceptedDelivery, ...]
+    headers_removed: tuple[str, ...]  #: names of headers that a whole MIME message had and an app may not set
     replayed: bool  #: it had been accepted before, with the same idempotency key
     idempotency_key: str
     json: Json = field(repr=False)
@@ -104,10 +105,25 @@ def accepted(body: Json, *, replayed: bool, key: str) -> Accepted:
             )
             for one in cast("list[Json]", body["deliveries"])
         ),
+        headers_removed=tuple(body.get("headers_removed", ())),
         replayed=replayed,
         idempotency_key=key,
         json=body,
     )
+
+
+def batch(body: Json, keys: Sequence[str]) -> list[Accepted | Problem]:
+    return [
+        _one_of_batch(one, key) for one, key in zip(cast("list[Json]", body["results"]), keys, strict=True)
+    ]
+
+
+def _one_of_batch(body: Json, key: str) -> Accepted | Problem:
+    if (stored := body.get("message")) is not None:
+        return accepted(stored, replayed=bool(body.get("replayed")), key=key)
+    problem = told_problem(body["status"], body["problem"], body.get("retry_after"))
+    problem.idempotency_key = key
+    return problem
 
 
 def message(body: Json) -> MessageStatus:

@@ -5,6 +5,8 @@ Each page is for one stack. A stack that is not on this machine is skipped by na
 
 import re
 import secrets
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,10 @@ import pytest
 from django.conf import settings
 from django.test.utils import override_settings
 
+from conformance import clients
 from mailcordon_fixtures import systems
 from real_clients import world
+from real_clients.clients import HOME
 
 DOCS = Path(__file__).parents[4] / "docs"
 URL = "https://mailcordon.internal"
@@ -34,6 +38,7 @@ def adapt(through: world.Through) -> Adapt:
     """An example with this system's address, key and domain."""
 
     def adapted(text: str) -> str:
+        host, port = through.system.smtp
         ses = through.ses if "MCAK..." in text else {"key": "", "secret": ""}
         for old, new in (
             ('aws_secret_access_key="..."', f'aws_secret_access_key="{ses["secret"]}"'),
@@ -41,6 +46,13 @@ def adapt(through: world.Through) -> Adapt:
             ("MCAK...", ses["key"]),
             ("invoice-4711", secrets.token_hex(6)),  # each page sends another mail with it
             (URL, through.system.url),
+            ("smtp.mailcordon.internal:587", f"{host}:{port}"),
+            ("smtp.mailcordon.internal", host),
+            ("port: 587", f"port: {port}"),
+            ("acme+", f"{through.slug}+"),
+            ("acme%2B", f"{through.slug}%2B"),
+            ("requireTLS: true", "requireTLS: false"),  # this system has no certificate
+            ("enable_starttls: true", "enable_starttls: false"),
             ("mck_...", through.key),
             ("@acme.example", f"@{through.domain}"),
         ):
@@ -94,3 +106,89 @@ def test_the_examples_of_django_work(
     with override_settings(**own):
         run_python(adapt(sending))
     assert capsys.readouterr().out.startswith("msg_")
+
+
+def run_program(command: list[str], folder: Path, **more: str) -> None:
+    environment = {**systems.environment(folder), "MAILCORDON_KEY": "", **more}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
+def installed(binary: str, package: str) -> str:
+    found = shutil.which(binary)
+    if found is None:
+        pytest.skip(f"ABSENT: {binary} is not installed (on Debian: apt install {package})")
+    return found
+
+
+def arrived(through: world.Through, subject: str, number: int) -> bool:
+    """Waits until so many mails with this subject have arrived."""
+    return len(through.ledger.wait(number, subject)) == number
+
+
+def test_the_examples_of_node_work(through: world.Through, adapt: Adapt):
+    if not clients.has_javascript(HOME):
+        pytest.skip(
+            "ABSENT: NODE WAS NOT TRIED: its packages are not installed (`./dev conformance --bring`)"
+        )
+    node, place = clients.javascript(HOME)
+    for number, example in enumerate(blocks("move/node.md", "js")):
+        subject = secrets.token_hex(6)
+        program = place / f"example-{number}.mjs"
+        program.write_text(adapt(example).replace("Your invoice", subject))
+        run_program([str(node.node), program.name], place, MAILCORDON_KEY=through.key)
+        assert arrived(through, subject, 1)
+
+
+def test_the_example_of_rails_works(through: world.Through, adapt: Adapt, tmp_path: Path):
+    ruby = installed("ruby", "ruby-actionmailer")
+    given, mailer = blocks("move/rails.md", "ruby")
+    # As much of Rails as the settings need.
+    rails = 'require "action_mailer"\nrequire "ostruct"\nmodule Rails\n  def self.application = self\n'
+    rails += "  def self.config = OpenStruct.new(action_mailer: ActionMailer::Base)\n"
+    rails += "  def self.configure(&block) = instance_eval(&block)\nend\n"
+    subject = secrets.token_hex(6)
+    program = tmp_path / "example.rb"
+    program.write_text(
+        rails
+        + adapt(given + mailer).replace("Your invoice", subject)
+        + 'InvoiceMailer.invoice("1").deliver_now\n'
+    )
+    run_program([ruby, program.name], tmp_path, MAILCORDON_KEY=through.key)
+    assert arrived(through, subject, 1)
+
+
+def test_the_example_of_symfony_works(through: world.Through, adapt: Adapt, tmp_path: Path):
+    php = installed("php", "php-cli php-symfony-mailer")
+    [example] = blocks("move/laravel.md", "php")
+    subject = secrets.token_hex(6)
+    program = tmp_path / "example.php"
+    loaded = example.replace("<?php\n", "<?php\nrequire 'Symfony/Component/Mailer/autoload.php';\n")
+    program.write_text(adapt(loaded).replace("Your invoice", subject))
+    run_program([php, program.name], tmp_path)
+    assert arrived(through, subject, 1)
+
+
+def test_the_example_of_go_works(through: world.Through, adapt: Adapt, tmp_path: Path):
+    go = installed("go", "golang-go")
+    [example] = blocks("clients.md", "go")
+    subject = secrets.token_hex(6)
+    (tmp_path / "example.go").write_text(adapt(example).replace("Your invoice", subject))
+    run_program([go, "run", "example.go"], tmp_path, GO111MODULE="off")
+    assert arrived(through, subject, 1)
+
+
+def test_postfix_takes_the_settings_of_its_page(tmp_path: Path):
+    postconf = installed("postconf", "postfix")
+    [given] = blocks("move/postfix.md", "ini")
+    (tmp_path / "main.cf").write_text(given)
+    done = subprocess.run(
+        [postconf, "-c", tmp_path, "-n"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "unused parameter" not in done.stderr
+    assert set(re.findall(r"^(\w+) =", given, re.MULTILINE)) <= set(
+        re.findall(r"^(\w+) =", done.stdout, re.MULTILINE)
+    )

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from mailcordon_client import AsyncClient, Client, Conflict, Forbidden, Invalid, Message, Unauthorised
+from mailcordon_client import (
+    Accepted,
+    AsyncClient,
+    Client,
+    Conflict,
+    Forbidden,
+    Invalid,
+    Message,
+    Unauthorised,
+)
 from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic
 
@@ -68,6 +77,17 @@ async def test_a_message_handed_over_twice_with_one_key_is_sent_once(
             await client.send(message(tenant, subject="another"), idempotency_key=key)
     await mail.all_final(tenant)
     assert [one["subject"] for one in await mail.sent(tenant)].count(subject) == 1
+
+
+def test_a_batch_answers_for_each_message_and_counts_a_repetition_once(client: Client, tenant: str):
+    keys = [secrets.token_hex(8), secrets.token_hex(8)]
+    batch = [message(tenant), message(tenant, to="nobody")]
+    good, bad = client.send_batch(batch, idempotency_keys=keys)
+    again, _ = client.send_batch(batch, idempotency_keys=keys)
+    assert isinstance(good, Accepted)
+    assert isinstance(bad, Invalid)
+    assert isinstance(again, Accepted)
+    assert (again.id, again.replayed) == (good.id, True)
 
 
 def test_each_refusal_is_an_error_of_its_own(system: systems.System, client: Client, tenant: str):
