@@ -14,6 +14,7 @@ from typing import Any
 import django
 import pytest
 from django.conf import settings
+from django.core.mail import send_mail
 from django.test.utils import override_settings
 
 from conformance import clients
@@ -49,8 +50,12 @@ def adapt(through: world.Through) -> Adapt:
             ("smtp.mailcordon.internal:587", f"{host}:{port}"),
             ("smtp.mailcordon.internal", host),
             ("port: 587", f"port: {port}"),
+            ("EMAIL_PORT = 587", f"EMAIL_PORT = {port}"),
+            ("EMAIL_USE_TLS = True", "EMAIL_USE_TLS = False"),
+            ('HOST_USER = "acme"', f'HOST_USER = "{through.slug}"'),
             ("acme+", f"{through.slug}+"),
-            ("acme%2B", f"{through.slug}%2B"),
+            ('user_name: "acme"', f'user_name: "{through.slug}"'),
+            ("//acme:", f"//{through.slug}:"),
             ("requireTLS: true", "requireTLS: false"),  # this system has no certificate
             ("enable_starttls: true", "enable_starttls: false"),
             ("mck_...", through.key),
@@ -101,11 +106,18 @@ def test_the_examples_of_django_work(
         settings.configure()
         django.setup()
     monkeypatch.setenv("MAILCORDON_KEY", through.key)
-    given, sending, _ = blocks("move/django.md", "python")
-    own = {name: value for name, value in run_python("import os\n" + adapt(given)).items() if name.isupper()}
-    with override_settings(**own):
+    ours, sending, smtp = blocks("move/django.md", "python")
+    with override_settings(**settings_of(adapt(ours))):
         run_python(adapt(sending))
     assert capsys.readouterr().out.startswith("msg_")
+    subject = secrets.token_hex(6)
+    with override_settings(**settings_of(adapt(smtp)), DEFAULT_FROM_EMAIL=f"a@{through.domain}"):
+        send_mail(subject, "Thank you.", None, ["kim@example.com"])
+    assert arrived(through, subject, 1)
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    return {name: value for name, value in run_python("import os\n" + text).items() if name.isupper()}
 
 
 def run_program(command: list[str], folder: Path, **more: str) -> None:
