@@ -8,7 +8,7 @@ import ipaddress
 import json
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -27,10 +27,10 @@ from mailcordon.app.webhooks import Signing
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, NotFound
-from mailcordon.observe.webhooks import plan
+from mailcordon.observe.webhooks import outbox, plan
 from mailcordon.observe.webhooks.endpoints import Endpoints, NewEndpoint
 from mailcordon.observe.webhooks.loop import Webhooks
-from mailcordon.observe.webhooks.nouns import EVENTS, LEFT_STATES
+from mailcordon.observe.webhooks.nouns import EVENTS, LEFT_STATES, Subscription
 from mailcordon_fixtures.alerting import ANN
 from mailcordon_fixtures.receiver import Receiver
 
@@ -172,6 +172,20 @@ async def test_what_no_endpoint_wants_is_in_no_outbox(hooks: Hooks, receiver: Re
     await hooks.world.tell(sent.send(), sent.bounce(), other.complaint())
     await hooks.leaves(sent, State.EXPIRED, "too old")
     assert await hooks.outbox() == []
+
+
+async def test_mail_past_retention_and_mail_of_others_is_not_told(hooks: Hooks, receiver: Receiver) -> None:
+    await hooks.add(receiver.url)
+    sent = await hooks.world.sent("acme", "newsletter", "kim@example.com")
+
+    async def attributed(tx: Any) -> Any:
+        return (await hooks.world.ingest.store(tx, [decode(sent.delivery_event())], "queue")).new
+
+    (told,) = await hooks.world.store.run(attributed)
+    everybody = {None: [Subscription(1, frozenset(EVENTS), False)]}
+    assert len(outbox.rows([told], everybody, {})[0]) == 1
+    for other in (replace(told, has_rows=False), replace(told, ours=False)):
+        assert outbox.rows([other], everybody, {}) == ([], [])
 
 
 async def test_the_platforms_endpoint_gets_every_tenants_events(hooks: Hooks, receiver: Receiver) -> None:
