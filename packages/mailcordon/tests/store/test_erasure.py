@@ -19,8 +19,9 @@ from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.views import Viewer
 from mailcordon.core import address, ids
 from mailcordon.core.errors import Conflict
+from mailcordon.core.route import Route
 from mailcordon.send import view
-from mailcordon.send.ports import NewDelivery
+from mailcordon.send.ports import NewDelivery, NewMessage
 from mailcordon_fixtures.queue_world import HASH_KEY, World, new_message
 
 KIM = address.parse("kim@example.com")
@@ -403,15 +404,21 @@ async def test_mail_that_was_scheduled_before_is_erased_and_mail_that_is_schedul
     send_at = await owner.fetchval("select now_ms()") + 3 * 86_400_000
     before, after = (ids.scheduled(send_at, place) for place in (1, 2))
     epoch = (await accept.moment()).epoch
-    await accept.store([new_message(before, "acme", route, 1, send_at=send_at, scheduled="later")], epoch)
+    await accept.store([_later(before, route, send_at)], epoch)
     await life.retire("acme")
     await life.ask()
-    await accept.store([new_message(after, "acme", route, 1, send_at=send_at, scheduled="later")], epoch)
+    await accept.store([_later(after, route, send_at)], epoch)
     await accept.close()
     await life.erasures.run()
     shown = "select recipients from message where id = $1"
     assert await owner.fetchval(shown, before) == ["erased"]
     assert await owner.fetchval(shown, after) == ["k1@x.example"]
+    tags = "select tags from message where id = any ($1) order by id"
+    assert [row["tags"] is None for row in await owner.fetch(tags, [before, after])] == [True, False]
+
+
+def _later(id: int, route: Route, send_at: int) -> NewMessage:
+    return new_message(id, "acme", route, 1, send_at=send_at, scheduled="later", tags='{"who": "secret"}')
 
 
 def test_a_word_that_is_no_address_stands_for_an_erased_one() -> None:

@@ -106,7 +106,7 @@ begin
         return 0;
     end if;
     messages := array(select distinct i & ~63::bigint from unnest(ids) i);
-    update message set from_address = 'erased', recipients = array_fill('erased'::text, array[cardinality(recipients)])
+    update message set from_address = 'erased', recipients = array_fill('erased'::text, array[cardinality(recipients)]), tags = null
      where id = any (messages) and id >= low and id < high and from_address <> 'erased';
     delete from content where id = any (messages) and id >= low and id < high;
     delete from urgent_content where id = any (messages);
