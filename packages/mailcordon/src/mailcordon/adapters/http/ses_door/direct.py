@@ -68,12 +68,12 @@ class SesMail(Mail):
         self._request = request
         door = self._door
         try:
-            claim, _ = signature.claim(self._authorization)
+            claim, signed = signature.claim(self._authorization)
             access = door.access.find(claim.access_key)
             if access is None or access.principal.networks:
                 self._wait_for(door.handle(request))
                 return
-            done = door.begin(request, door.checked(request, access))
+            done = door.begin(request, door.checked(request, access, claim, signed))
         except (Forbidden, errors.Unresolved) as error:
             if request.chunks:
                 self._wait_for(door.handle(request))

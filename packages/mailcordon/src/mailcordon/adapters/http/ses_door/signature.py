@@ -108,7 +108,9 @@ def verify(
         by_name = _joined(headers)
     stamp = by_name.get(b"x-amz-date", b"").decode("latin-1")
     _check_time(stamp, claim.scope, now)
-    lines = b"".join([b"%b:%b\n" % (name, _value(by_name.get(name, b""))) for name in claim.names])
+    lines = b"".join([b"%b:%b\n" % (name, by_name.get(name, b"").strip()) for name in claim.names])
+    if b"  " in lines or b"\t" in lines:
+        lines = b"".join([b"%b:%b\n" % (name, _value(by_name.get(name, b""))) for name in claim.names])
     path, _, query = target.partition(b"?")
     request = f"{method}\n{_path(path)}\n{_query(query) if query else ''}\n{lines.decode('latin-1')}\n{claim.signed}\n{digest}"
     hashed = hashlib.sha256(request.encode("latin-1", "replace")).hexdigest()

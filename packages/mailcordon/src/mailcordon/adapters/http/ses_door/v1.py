@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, cast
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from mailcordon.adapters.http.message_endpoint import Reply
 from mailcordon.adapters.http.ses_door import base64_text, errors, mail, v2
@@ -43,13 +43,23 @@ def read(raw: bytes) -> tuple[Form, list[bytes]]:
         end = len(raw) if end < 0 else end
         long = list(_unquoted(raw, begin, end))
         rest = raw[:start] + raw[end + 1 :]
+    fields = rest.split(b"&")
+    if len(fields) > _MOST_FIELDS:
+        raise SesError("SerializationException", messages.bad_form())
+    form: dict[str, str] = {}
     try:
-        pairs = parse_qsl(
-            rest.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
-        )
-    except ValueError:
+        for field in fields:  # a third of the time of parse_qsl
+            name, _, value = field.partition(b"=")
+            form[_text(name)] = _text(value)
+    except UnicodeDecodeError:
         raise SesError("SerializationException", messages.bad_form()) from None
-    return dict(pairs), long
+    return form, long
+
+
+def _text(encoded: bytes) -> str:
+    if b"+" in encoded:
+        encoded = encoded.replace(b"+", b" ")
+    return (unquote_to_bytes(encoded) if b"%" in encoded else encoded).decode()
 
 
 def _unquoted(raw: bytes, at: int, end: int) -> Iterable[bytes]:
