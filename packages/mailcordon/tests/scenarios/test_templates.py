@@ -103,6 +103,13 @@ async def test_a_template_from_a_folder_becomes_the_mail_that_arrives(
         "subject.txt"
     ].strip()
 
+    line = ("--type", "receipt", "--from", f"a@{domain(shop.slug, 'receipt')}", "--to", "lee@example.com")
+    code, _, err = await asyncio.to_thread(
+        run, "send", "--tenant", shop.slug, *line, "--template", "receipt@1", *data
+    )
+    assert code == 0, err
+    assert words((await shop.arrived())[-1])[0] == "Receipt for Kim & Jo"
+
     # Each message is made with what was stored before it, or with the version that it names.
     for reference, subject in (("receipt", "Your receipt"), ("receipt@1", "Receipt for Kim & Jo")):
         assert (await shop.send(reference, DATA))[0] == 202
@@ -174,6 +181,19 @@ async def test_a_retry_after_the_template_was_changed_is_the_same_message(shop: 
         status, problem = await shop.send("receipt", data, key, **more)
         assert (status, problem["code"]) == (409, "idempotency"), problem
     assert [one["Simple"]["Subject"]["Data"] for one in await shop.arrived()] == ["One 1"]
+
+
+async def test_each_message_of_a_batch_has_data_of_its_own_and_fails_alone(shop: Shop) -> None:
+    await shop.put("receipt", subject="Hi {{ name }}", text="x")
+    common = {"tenant": shop.slug, "type": "receipt", "from": f"a@{domain(shop.slug, 'receipt')}"}
+    messages = [
+        {**common, "to": f"{number}@example.com", "template": "receipt", "data": data}
+        for number, data in enumerate([{"name": "Kim"}, {}, {"name": "Lee"}])
+    ]
+    status, said = await shop.mail.call("POST", "/v1/messages/batch", {"messages": messages})
+    assert (status, [one["status"] for one in said["results"]]) == (200, [202, 422, 202]), said
+    assert "name is not in the data" in said["results"][1]["problem"]["detail"]
+    assert {one["Simple"]["Subject"]["Data"] for one in await shop.arrived()} == {"Hi Kim", "Hi Lee"}
 
 
 async def test_a_large_message_and_a_large_rendering_are_made_with_a_template_too(shop: Shop) -> None:

@@ -4,11 +4,13 @@
 others include by their name.
 """
 
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from mailcordon.adapters.cli import failures
-from mailcordon.core.template import MOST_SOURCE
+from mailcordon.core.template import MOST_DATA, MOST_SOURCE
 from mailcordon.messages import templates as words
 
 _OWN = {"subject.txt": "subject", "text.txt": "text", "html.html": "html", "html.mjml": "mjml"}
@@ -34,3 +36,19 @@ def read(folder: Path, *, dialect: str) -> dict[str, Any]:
     if "subject" not in found:
         raise failures.usage(words.folder_without_subject(str(folder)))
     return found
+
+
+def read_data(file: str | None) -> dict[str, Any]:
+    """The data of a template: a JSON object in a file, or on stdin for `-`. Raises Failure."""
+    if file is None:
+        return {}
+    try:
+        raw = sys.stdin.buffer.read(MOST_DATA + 1) if file == "-" else Path(file).read_bytes()
+        found = json.loads(raw)
+    except OSError as error:
+        raise failures.usage(words.folder_unreadable(file, error.strerror or str(error))) from None
+    except ValueError as error:
+        raise failures.usage(words.data_not_json(file, str(error))) from None
+    if not isinstance(found, dict):
+        raise failures.usage(words.data_no_object())
+    return found  # pyright: ignore[reportUnknownVariableType]

@@ -22,7 +22,8 @@ from mailcordon.core.template import MOST_OUTPUT, Rendered, Source, Version
 from mailcordon.core.turns import Bounds, Full, Turns
 from mailcordon.messages import templates
 
-BOUNDS = Bounds(items_each=500, items=2000, bytes_each=8 * 1024 * 1024, bytes=32 * 1024 * 1024)
+#: A tenant can have a few batches under way (http/message_batch.py has 250 messages of each at once).
+BOUNDS = Bounds(items_each=1000, items=4000, bytes_each=8 * 1024 * 1024, bytes=32 * 1024 * 1024)
 WAIT_SECONDS = 10.0  #: for an answer, on a machine that has no CPU to give
 _LONGEST_ANSWER = 8 * (MOST_OUTPUT + 1024 * 1024)  #: bytes
 

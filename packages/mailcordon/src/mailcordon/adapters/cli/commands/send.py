@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
-from mailcordon.adapters.cli import command, failures, show
+from mailcordon.adapters.cli import command, failures, show, template_folder
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, OfTenant
 from mailcordon.adapters.cli.commands import why
@@ -32,6 +32,8 @@ mailcordon send --tenant acme --type password-reset \\
 mailcordon send --tenant acme --type newsletter \\
     --from hello@news.acme.example --to kim@example.com --subject "News" \\
     --html "<p>News</p>" --unsubscribe https://acme.example/u/1
+mailcordon send --tenant acme --type receipt --from shop@mail.acme.example \\
+    --to kim@example.com --template receipt --data order.json
 generate-report | mailcordon send ... --text -
 """,
 )
@@ -52,7 +54,10 @@ async def send(
             "--to", metavar="ADDRESS", help="A recipient. Repeat for more: each gets a separate mail."
         ),
     ],
-    subject: Annotated[str, typer.Option("--subject", metavar="TEXT", help="The subject.")],
+    subject: Annotated[
+        str | None,
+        typer.Option("--subject", metavar="TEXT", help="The subject. Default: the template's."),
+    ] = None,
     tenant: OfTenant = None,
     text: Annotated[
         str | None,
@@ -61,6 +66,22 @@ async def send(
     html: Annotated[
         str | None,
         typer.Option("--html", metavar="HTML", help="The HTML body; - reads stdin. Default: none."),
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template",
+            metavar="NAME",
+            help="Makes subject and bodies, maybe with a version: receipt@3. Default: none.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="A JSON object with the template's data; - is stdin. Default: none.",
+        ),
     ] = None,
     reply_to: Annotated[
         list[str] | None,
@@ -121,6 +142,8 @@ async def send(
         "subject": subject,
         "text": _body(text),
         "html": _body(html),
+        "template": template,
+        "data": None if data is None else template_folder.read_data(data),
         "reply_to": reply_to or None,
         "headers": headers or None,
         "campaign": campaign,

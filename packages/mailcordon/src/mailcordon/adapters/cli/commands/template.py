@@ -1,10 +1,8 @@
 """`mailcordon template`: store, show, preview and compare templates for mail."""
 
 import difflib
-import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import RenderableType
@@ -15,7 +13,6 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit
 from mailcordon.adapters.cli.document import Document, child
 from mailcordon.adapters.cli.text import plain, when
-from mailcordon.core.template import MOST_DATA
 from mailcordon.messages import templates as words
 
 app = typer.Typer(
@@ -156,7 +153,7 @@ async def preview(
     dialect: Dialect = "jinja",
 ) -> None:
     """Render a template with data and send nothing: a version that is stored, or the sources in a folder."""
-    body: Document = {"data": {**_data(data), **_values(value or [])}}
+    body: Document = {"data": {**template_folder.read_data(data), **_values(value or [])}}
     if folder is not None:
         if version is not None:
             raise failures.usage(words.version_or_sources())
@@ -272,21 +269,6 @@ def _diff(old: dict[str, str], new: dict[str, str], old_name: str, new_name: str
 def _coloured(lines: list[str]) -> Text:
     styles = {"+": "green", "-": "red", "@": "cyan"}
     return Text("\n").join(Text(plain(line), style=styles.get(line[:1], "")) for line in lines)
-
-
-def _data(file: str | None) -> dict[str, Any]:
-    if file is None:
-        return {}
-    try:
-        raw = sys.stdin.buffer.read(MOST_DATA + 1) if file == "-" else Path(file).read_bytes()
-        found = json.loads(raw)
-    except OSError as error:
-        raise failures.usage(words.folder_unreadable(file, error.strerror or str(error))) from None
-    except ValueError as error:
-        raise failures.usage(words.data_not_json(file, str(error))) from None
-    if not isinstance(found, dict):
-        raise failures.usage(words.data_no_object())
-    return found  # pyright: ignore[reportUnknownVariableType]
 
 
 def _values(pairs: list[str]) -> dict[str, str]:
