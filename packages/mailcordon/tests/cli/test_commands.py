@@ -72,6 +72,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         tenant_contact tenant_notices
         webhook_add webhook_list webhook_show webhook_test webhook_rotate webhook_pause webhook_resume webhook_remove
         webhook_log webhook_replay
+        tenant_unsubscribe-host suppression_resubscribe
         template_put template_list template_versions template_show template_preview template_diff template_retire
         mailbox_set mailbox_list iam_queue-policy env completion"""
     assert set(every(app)) == {name.replace("_", " ") for name in wanted.split()}
