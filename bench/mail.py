@@ -52,6 +52,7 @@ def request(stream: Stream, to: str | list[str], key: str, host: str, campaign: 
             "subject": SUBJECT,
             "text": TEXT,
             "html": HTML,
+            **({} if isinstance(to, str) or stream.marketing else {"individually": True}),
             **({"headers": headers} if headers else {}),
             **({"campaign": campaign} if campaign else {}),
         }

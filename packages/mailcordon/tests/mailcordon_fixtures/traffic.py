@@ -112,6 +112,7 @@ class Traffic:
             "to": list(to),
             "subject": "hello",
             "text": "hello",
+            "individually": True,
         }
         if type in MARKETING:
             body["headers"] = ONE_CLICK

@@ -106,6 +106,19 @@ def test_a_bad_mail_names_its_fields(run: Run, tenant: str) -> None:
     assert "X-SES-A" in err
 
 
+def test_a_mail_has_copies_and_files(run: Run, tenant: str, tmp_path: Path) -> None:
+    onboard(run, tenant)
+    file = tmp_path / "Rechnung.pdf"
+    file.write_bytes(b"%PDF")
+    copies = ("--cc", f"Lee <lee@{tenant}.example>", "--bcc", f"boss@{tenant}.example")
+    code, out, _ = send(run, tenant, *copies, "--attach", str(file), "--json")
+    assert (code, len(json.loads(out)["deliveries"])) == (0, 3)
+    code, _, err = send(run, tenant, *copies, "--individually")
+    assert (code, "cc: " in err) == (1, True)
+    code, _, err = send(run, tenant, "--attach", str(tmp_path / "absent.pdf"))
+    assert (code, "absent.pdf" in err) == (2, True)
+
+
 def test_a_cordon_shows_its_preview_and_without_a_terminal_changes_nothing(run: Run, tenant: str) -> None:
     onboard(run, tenant)
     code, _, err = run("cordon", tenant, "--class", "marketing", "--because", "try")

@@ -1,8 +1,10 @@
 """`mailcordon send`: hand in a mail."""
 
 import asyncio
+import base64
 import sys
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,7 @@ from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.text import plain
 from mailcordon.messages import cli as messages
+from mailcordon.messages import suppressions as files
 
 app = typer.Typer()
 
@@ -35,6 +38,9 @@ mailcordon send --tenant acme --type newsletter \\
 mailcordon send --tenant acme --type receipt --from shop@mail.acme.example \\
     --to kim@example.com --template receipt --data order.json
 generate-report | mailcordon send ... --text -
+mailcordon send --tenant acme --type invoice --from bills@bills.acme.example \\
+    --to "Kim <kim@example.com>" --cc lee@example.com --bcc archive@acme.example \\
+    --subject "Your invoice" --text "Attached." --attach invoice.pdf
 """,
 )
 async def send(
@@ -51,7 +57,7 @@ async def send(
     to: Annotated[
         list[str],
         typer.Option(
-            "--to", metavar="ADDRESS", help="A recipient. Repeat for more: each gets a separate mail."
+            "--to", metavar="ADDRESS", help='A recipient, also as "Name <ADDRESS>". Repeat for more.'
         ),
     ],
     subject: Annotated[
@@ -59,6 +65,28 @@ async def send(
         typer.Option("--subject", metavar="TEXT", help="The subject. Default: the template's."),
     ] = None,
     tenant: OfTenant = None,
+    cc: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cc", metavar="ADDRESS", help="A recipient of a copy. Repeat for more. Default: none."
+        ),
+    ] = None,
+    bcc: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bcc", metavar="ADDRESS", help="A recipient whom nobody sees. Repeat for more. Default: none."
+        ),
+    ] = None,
+    individually: Annotated[
+        bool,
+        typer.Option(
+            "--individually", help="Each recipient sees only themselves. Default: all see To and Cc."
+        ),
+    ] = False,
+    attach: Annotated[
+        list[str] | None,
+        typer.Option("--attach", metavar="FILE", help="A file to attach. Repeat for more. Default: none."),
+    ] = None,
     text: Annotated[
         str | None,
         typer.Option("--text", metavar="TEXT", help="The text body; - reads stdin. Default: none."),
@@ -139,6 +167,10 @@ async def send(
         "type": type_,
         "from": from_,
         "to": recipients,
+        "cc": cc or None,
+        "bcc": bcc or None,
+        "individually": individually or None,
+        "attachments": [_attachment(file) for file in attach or []] or None,
         "subject": subject,
         "text": _body(text),
         "html": _body(html),
@@ -181,6 +213,15 @@ def with_links(to: list[str], links: list[str], headers: dict[str, str]) -> list
         {"address": address, "headers": {"List-Unsubscribe": f"<{link}>"}}
         for address, link in zip(to, links, strict=True)
     ]
+
+
+def _attachment(file: str) -> dict[str, str]:
+    """Raises Failure."""
+    try:
+        content = Path(file).read_bytes()
+    except OSError as error:
+        raise failures.usage(files.file_unreadable(file, error.strerror or str(error))) from None
+    return {"filename": Path(file).name, "content": base64.b64encode(content).decode()}
 
 
 def _body(given: str | None) -> str | None:
