@@ -19,7 +19,7 @@ class Pending:
     messages_per_tenant: int = 1000
     #: Of all tenants: some seconds of work.
     messages: int = 10_000
-    #: Of one tenant: three of the largest messages.
+    #: Of one tenant: several large messages. It may always add one if nothing of it waits.
     bytes_per_tenant: int = 32 * MB
     #: Of all tenants. Memory, since a process that is killed for it confirms nothing.
     bytes: int = 128 * MB

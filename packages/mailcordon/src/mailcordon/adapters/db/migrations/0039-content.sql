@@ -1,1 +1,0 @@
--- Big and raw content.
