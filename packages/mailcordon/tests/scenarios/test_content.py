@@ -56,9 +56,9 @@ async def test_whoever_sees_a_mail_it_has_the_same_parts_and_nobody_sees_bcc(mai
     seen = [comparing.seen(mail) for _, mail in found]
     assert all(b"boss" not in one and b"bcc:" not in one.lower() for _, one in found)
     kim, lee, pat = (
-        ("Kim Ä", "kim@example.com"),
+        ("KimÄ", "kim@example.com"),
         ("Lee", "lee@example.com"),
-        ("太郎, 山田", "pat@example.com"),
+        ("太郎,山田", "pat@example.com"),
     )
     assert sorted(str((one.headers["to"], one.headers.get("cc"))) for one in seen) == sorted(
         str(one)

@@ -38,8 +38,9 @@ mailcordon send --tenant acme --type newsletter \\
 mailcordon send --tenant acme --type receipt --from shop@mail.acme.example \\
     --to kim@example.com --template receipt --data order.json
 generate-report | mailcordon send ... --text -
-mailcordon send --tenant acme --type invoice --from bills@bills.acme.example \\
-    --to "Kim <kim@example.com>" --cc lee@example.com --bcc archive@acme.example \\
+mailcordon send --tenant acme --type invoice \\
+    --from bills@bills.acme.example --to "Kim <kim@example.com>" \\
+    --cc lee@example.com --bcc archive@acme.example \\
     --subject "Your invoice" --text "Attached." --attach invoice.pdf
 """,
 )
