@@ -84,7 +84,12 @@ async def test_one_click_in_the_mail_ends_the_newsletter_and_nothing_else(
     links = {to: link_of(await mailbox.arrived(to)) for to in people}
     assert len(set(links.values())) == 3
     assert all(link.startswith(f"{system.url}/u/") for link in links.values())
-    assert await mailbox.post(links["kim@example.com"]) == 200
+    kim = links["kim@example.com"]
+    async with mailbox.mail.http.head(kim) as seen, mailbox.mail.http.get(kim) as page:  # scanners
+        assert (seen.status, page.status) == (200, 200)
+        assert "Unsubscribe</button>" in await page.text()
+    assert await mailbox.post(kim, b"") == 400
+    assert await mailbox.post(kim) == 200
     after = await mailbox.send("newsletter", to)
     assert [one["state"] == "refused" for one in after] == [True, False, False]
     assert "unsubscribe on" in after[0]["detail"]

@@ -14,6 +14,7 @@ from mailcordon.config import Config
 from mailcordon.core import tags
 from mailcordon.core.errors import Conflict, Refused
 from mailcordon.core.event import Attempt
+from mailcordon.run import secrets as run_secrets
 
 ATTEMPT = Attempt(
     installation="local",
@@ -140,6 +141,26 @@ async def test_rotating_secret_keys_rewrites_every_stored_secret_with_the_first(
         conn, [new, old], actor="ann"
     )  # nothing is left to do, and nothing is audited
     assert await conn.fetchval("select count(*) from audit where action = 'installation.reencrypt'") == 1
+    await conn.close()
+
+
+async def test_secrets_rotate_makes_a_new_key_of_links_only_when_it_is_confirmed(
+    database: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = (make_secret_key(),)
+    conn = await engine.connect(database.dsn("control"))
+    await load_or_create_installation(conn, keys, "local")
+    logins = {login: database.dsn(login) for login in ("control", "governor")}
+    config = Config(home=tmp_path, login_urls=logins, secret_keys=keys)
+    count = "select count(*) from unsubscribe_key"
+    assert await run_secrets.rotate_unsubscribe(config, yes=False) == 0
+    assert "Nothing was changed" in capsys.readouterr().out
+    assert await conn.fetchval(count) == 1
+    assert await run_secrets.rotate_unsubscribe(config, yes=True) == 0
+    assert "Key 2 makes links" in capsys.readouterr().out
+    assert await conn.fetchval(count) == 2
+    actions = [row["action"] for row in await conn.fetch("select action from audit")]
+    assert actions == ["installation.rotate-unsubscribe"]
     await conn.close()
 
 
