@@ -19,6 +19,7 @@ OFFERED = {
         "list",
         "show",
         "topology",
+        "unsubscribe-host",
         "retire",
         "unretire",
         "erase",
