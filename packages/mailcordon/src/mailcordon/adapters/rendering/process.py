@@ -75,7 +75,8 @@ class RenderingProcess:
         Raises RenderingFault, TooMuch if the owner has too much waiting, Unavailable if all have or nothing renders."""
         sources = None if keep else wire.of_version(version)
         request = wire.Render((version.id, version.version), data, sources, keep)
-        answer = await self._ask(owner, _Asked(request, version), len(data))
+        size = len(data) + (0 if keep else version.source.size)
+        answer = await self._ask(owner, _Asked(request, version), size)
         assert isinstance(answer, wire.Content)
         return Rendered(answer.subject, answer.text, answer.html)
 
