@@ -126,6 +126,17 @@ async def test_a_tenants_key_finds_its_own_mail_only(api: Api) -> None:
     assert to(await api.found("acme", message_id=HEADER)) == []
 
 
+async def test_a_tag_of_the_apps_own_finds_its_mail(api: Api) -> None:
+    await api.owner.execute(
+        'update message set tags = \'{"order": "17", "x": "y"}\' where recipients = \'{kim@example.com}\''
+    )
+    found = await api.found("platform", tag="order=17")
+    assert (to(found), found["items"][0]["tags"]) == (["kim@example.com"], {"order": "17", "x": "y"})
+    assert to(await api.found("acme", tag="order=17", campaign="none")) == []
+    assert to(await api.found("zen", tag="order=17")) == []
+    assert to(await api.found("platform", tag="order=1")) == []
+
+
 async def test_another_tenant_does_not_exist_and_the_scope_is_needed(api: Api) -> None:
     for who, query, status in (
         ("acme", {"tenant": "zen"}, 404),
@@ -183,6 +194,8 @@ async def test_an_address_that_was_mailed_is_not_called_never_mailed(api: Api) -
         ({"since": "yesterday"}, "since"),
         ({"type": "a\0b"}, "type"),
         ({"campaign": "a\nb"}, "campaign"),
+        ({"tag": "order"}, "tag"),
+        ({"tag": "a b=c"}, "tag"),
         ({"id": ids.message_id(64), "ses_id": "x"}, "ses_id"),
     ],
 )

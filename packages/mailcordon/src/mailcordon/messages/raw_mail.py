@@ -176,6 +176,12 @@ def bad_tag_value(longest: int) -> str:
     return f"must be 1 to {longest} printable characters"
 
 
+@example()
+def not_a_tag() -> str:
+    """A search asks for a tag that has no value."""
+    return "must be a tag: key=value"
+
+
 # Batches ----------------------------------------------------------------------------------------------------------------
 
 

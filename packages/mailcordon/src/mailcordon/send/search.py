@@ -55,6 +55,7 @@ class Query:
     ses_id: str | None = None
     campaign: str | None = None
     list: str | None = None
+    tags: str | None = None  #: of the app's own, a JSON object: the mail has all of these
     type: str | None = None
     state: State | None = None
     reason: str | None = None  #: of the state, or that of a bounce

@@ -224,7 +224,7 @@ class _Searching:
     def _everything_fits(self, plan: Plan) -> bool:
         query, by = self._query, plan.walks[0].by
         named = [query.campaign, query.list].count(None) == 2 or by in (By.CAMPAIGN, By.LIST)
-        return query.state is None and query.reason is None and named
+        return query.state is None and query.reason is None and query.tags is None and named
 
     async def _span(self, walk: Walk, low: int, high: int) -> _Span:
         """Down from `high`: a span of ids, and the keys that the walk's index has for it."""
@@ -295,11 +295,12 @@ class _Searching:
             (self._lanes is not None and By.LANES not in by)
             or (query.campaign is not None and By.CAMPAIGN not in by)
             or (query.list is not None and By.LIST not in by)
+            or query.tags is not None
         )
         reason = None if By.EVENTS in by else query.event_reason
         if not deliveries or (plan.recorded is None and reason is None and not of_message):
             return deliveries
-        asked = (plan.recorded, reason, of_message, self._lanes, query.campaign, query.list)
+        asked = (plan.recorded, reason, of_message, self._lanes, query.campaign, query.list, query.tags)
         return [row["id"] for row in await self._fetch(_SQL.fitting, deliveries, *asked)]
 
     async def shown(self, deliveries: Sequence[int]) -> list[tuple[int, MessageRecords]]:

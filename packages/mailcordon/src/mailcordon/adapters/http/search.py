@@ -18,9 +18,9 @@ from mailcordon.core import address, ids, misspellings, names, ses_door_ids, ses
 from mailcordon.core import text as texts
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Fault, Invalid, parse_field
+from mailcordon.messages import raw_mail, times
 from mailcordon.messages import search as messages
-from mailcordon.messages import times
-from mailcordon.send import search, view
+from mailcordon.send import own_tags, search, view
 from mailcordon.send.search import Query
 
 T = TypeVar("T")
@@ -97,6 +97,7 @@ def routes(services: SearchServices) -> list[HTTPRouteHandler]:
         ses_id: Annotated[str | None, QueryParameter(description="SES's id of the mail.")] = None,
         campaign: Annotated[str | None, QueryParameter(description="The campaign.")] = None,
         list_: Annotated[str | None, QueryParameter(name="list", description="The list.")] = None,
+        tag: Annotated[str | None, QueryParameter(description="A tag of the app's own: `key=value`.")] = None,
         type: Annotated[str | None, QueryParameter(description="The message type.")] = None,
         state_: Annotated[
             str | None, QueryParameter(name="state", description="The state that is shown now.")
@@ -125,6 +126,7 @@ def routes(services: SearchServices) -> list[HTTPRouteHandler]:
             or _parsed("ses_id", ses_ids.parse, ses_id),
             campaign=_parsed("campaign", names.campaign, campaign),
             list=_parsed("list", names.list_, list_),
+            tags=None if tag is None else _tag(tag),
             type=_parsed("type", names.message_type, type),
             state=_parsed("state", _state, state_),
             reason=_parsed("reason", _reason, reason),
@@ -149,6 +151,17 @@ def routes(services: SearchServices) -> list[HTTPRouteHandler]:
         )
 
     return [search_messages]
+
+
+def _tag(given: str) -> str | None:
+    key, separator, value = given.partition("=")
+    if not separator:
+        raise Invalid(Fault("tag", raw_mail.not_a_tag()))
+    faults: list[Fault] = []
+    found = own_tags.check({key: value}, faults)
+    if faults:
+        raise Invalid(*(Fault("tag", one.problem) for one in faults))
+    return own_tags.encode(found)
 
 
 async def never_mailed(

@@ -53,6 +53,10 @@ async def search_messages(
     list_: Annotated[
         str | None, typer.Option("--list", metavar="NAME", help="Of this list. Default: any.")
     ] = None,
+    tag: Annotated[
+        str | None,
+        typer.Option("--tag", metavar="KEY=VALUE", help="With this tag of the app's. Default: any."),
+    ] = None,
     type_: Annotated[
         str | None, typer.Option("--type", metavar="TYPE", help="Of this message type. Default: any.")
     ] = None,
@@ -91,6 +95,7 @@ async def search_messages(
         "ses_id": ses_id,
         "campaign": campaign,
         "list": list_,
+        "tag": tag,
         "type": type_,
         "state": state,
         "reason": reason,

@@ -178,17 +178,19 @@ select q.id
  order by q.id desc limit $3;
 
 -- name: fitting
--- Of some deliveries those whose recorded state ($2), lane, campaign and list ($4 to $7) fit, and of which SES reported a reason ($3).
+-- Of some deliveries those whose recorded state ($2), lane, campaign, list and tags ($4 to $8) fit, and of which SES reported a
+-- reason ($3).
 -- State 0: it has not left the queue. Each row is looked up by its key, whatever the planner believes of the sizes of tables: so
 -- `limit`.
 select d.id
   from unnest($1::bigint[]) d (id)
   left join lateral (select state from outcome where $2::smallint[] is not null and id = d.id limit 1) o on true
   left join lateral (select state from ledger where $2::smallint[] is not null and id = d.id limit 1) g on true
-  left join lateral (select lane, campaign, list from message where $4::boolean and id = d.id & -64 limit 1) m on true
+  left join lateral (select lane, campaign, list, tags from message where $4::boolean and id = d.id & -64 limit 1) m on true
  where ($2 is null or coalesce(o.state, g.state, 0) = any ($2))
    and ($3::text is null or exists (select from event where delivery = d.id and (detail ->> 'bounce_reason' = $3 or detail ->> 'reason' = $3)))
-   and (not $4 or ($5::int[] is null or m.lane = any ($5)) and ($6::text is null or m.campaign = $6) and ($7::text is null or m.list = $7))
+   and (not $4 or ($5::int[] is null or m.lane = any ($5)) and ($6::text is null or m.campaign = $6) and ($7::text is null or m.list = $7)
+                and ($8::jsonb is null or m.tags @> $8))
  order by d.id desc;
 
 -- name: by_ses_id
