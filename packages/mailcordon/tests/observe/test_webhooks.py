@@ -30,7 +30,7 @@ from mailcordon.core.errors import Conflict, Invalid, NotFound
 from mailcordon.observe.webhooks import outbox, plan
 from mailcordon.observe.webhooks.endpoints import Endpoints, NewEndpoint
 from mailcordon.observe.webhooks.loop import Webhooks
-from mailcordon.observe.webhooks.nouns import EVENTS, LEFT_STATES, Subscription
+from mailcordon.observe.webhooks.nouns import EVENTS, LEFT_STATES, Subscription, Subscriptions
 from mailcordon_fixtures.alerting import ANN
 from mailcordon_fixtures.receiver import Receiver
 
@@ -182,7 +182,7 @@ async def test_mail_past_retention_and_mail_of_others_is_not_told(hooks: Hooks, 
         return (await hooks.world.ingest.store(tx, [decode(sent.delivery_event())], "queue")).new
 
     (told,) = await hooks.world.store.run(attributed)
-    everybody = {None: [Subscription(1, frozenset(EVENTS), False)]}
+    everybody: Subscriptions = {None: [Subscription(1, frozenset(EVENTS), False)]}
     assert len(outbox.rows([told], everybody, {})[0]) == 1
     for other in (replace(told, has_rows=False), replace(told, ours=False)):
         assert outbox.rows([other], everybody, {}) == ([], [])
@@ -318,6 +318,37 @@ async def test_retry_after_is_kept_for_the_endpoint(hooks: Hooks, receiver: Rece
     assert len(receiver.take()) == 1
     await hooks.rounds(after_ms=101 * SECOND)
     assert len(receiver.take()) == 1
+
+
+async def test_retry_after_is_kept_although_other_messages_arrive(hooks: Hooks, receiver: Receiver) -> None:
+    await hooks.add(receiver.url)
+    mails = [await hooks.world.sent("acme", "newsletter", f"{n}@example.com") for n in range(2)]
+    await hooks.world.tell(*(one.delivery_event() for one in mails))
+    receiver.answer(429, {"Retry-After": "600"})
+    await hooks.rounds()
+    assert len(receiver.take()) == 2
+    later = await hooks.world.sent("acme", "newsletter", "later@example.com")
+    await hooks.world.tell(later.delivery_event())
+    await hooks.rounds(after_ms=500 * SECOND)
+    assert receiver.take() == []
+    await hooks.rounds(after_ms=101 * SECOND)
+    assert len(receiver.take()) == 2
+
+
+async def test_an_odd_document_of_ses_keeps_no_other_event_from_being_sent(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    await hooks.add(receiver.url, form="ses-sns")
+    for name in ("odd", "fine"):
+        sent = await hooks.world.sent("acme", "newsletter", f"{name}@example.com")
+        await hooks.world.tell(sent.delivery_event())
+    await hooks.world.owner.execute(
+        "update webhook_document set document = $1 where document like '%odd@example.com%'", "[" * 200_000
+    )
+    await hooks.rounds()
+    assert [json.loads(got.json["Message"])["delivery"]["recipients"] for got in receiver.take()] == [
+        ["fine@example.com"]
+    ]
 
 
 async def test_after_three_days_a_message_is_given_up(hooks: Hooks, receiver: Receiver) -> None:

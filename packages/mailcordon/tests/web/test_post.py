@@ -256,3 +256,26 @@ def test_no_socket_is_made_for_an_address_that_is_not_allowed_whatever_led_there
         info = (int(family), int(socket.SOCK_STREAM), 6, "", (address, 443))
         with pytest.raises(OSError, match="not a public address"):
             Poster()._socket(info)  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_several_messages_take_one_connection_and_one_that_the_receiver_closed_is_no_failure() -> None:
+    connections: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers two requests on each connection, and closes it without a word."""
+        connections.append(0)
+        for _ in range(2):
+            if not await reader.readuntil(b"\r\n\r\n{}"):
+                break
+            connections[-1] += 1
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n{}")  # the third request is read, and not answered
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with Poster(LOOPBACK).line(url, connections=1) as line:
+            for _ in range(4):
+                assert await line.post(b"{}", {}) == 200
+    assert connections == [2, 2]

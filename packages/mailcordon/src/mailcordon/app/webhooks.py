@@ -23,7 +23,7 @@ from mailcordon.observe.webhooks import alarms, loop
 from mailcordon.observe.webhooks.endpoints import Endpoints
 from mailcordon.observe.webhooks.loop import Webhooks
 
-LOCAL_EVERY = 0.2  #: seconds
+LOCAL_EVERY = 0.5  #: seconds
 
 
 class Signing:

@@ -110,7 +110,7 @@ class Poster:
             auto_decompress=False,
             max_line_size=8_190,
         ) as session:
-            yield Line(session, url, parts.hostname or "", self._seconds)
+            yield Line(session, url, parts.hostname or "", self._seconds, keeps=keep)
 
     async def _resolve(self, host: str) -> list[str]:
         """All its addresses, each of them allowed. Raises NotDelivered."""
@@ -146,39 +146,48 @@ class Poster:
 class Line:
     """Messages to one URL. Several may be sent at a time. A connection whose answer did not end at once is not used again."""
 
-    def __init__(self, session: "aiohttp.ClientSession", url: str, host: str, seconds: float) -> None:
+    def __init__(
+        self, session: "aiohttp.ClientSession", url: str, host: str, seconds: float, *, keeps: bool
+    ) -> None:
         self._session = session
         self._url = url
         self._host = host
         self._seconds = seconds
+        self._keeps = keeps
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> int:
-        """As `Poster.post`."""
+        """As `Poster.post`. A kept connection that the receiver has closed meanwhile is no failure: it is sent once more."""
         import aiohttp
 
         try:
-            async with (
-                asyncio.timeout(self._seconds),
-                self._session.post(
-                    self._url,
-                    data=body,
-                    headers={"User-Agent": "Mailcordon", "Accept": "*/*", **headers},
-                    allow_redirects=False,
-                ) as answer,
-            ):
-                if not 200 <= answer.status < 300:
-                    raise NotDelivered(
-                        messages.answered(answer.status),
-                        retry_after=_wait(answer.headers.get("Retry-After")),
-                        is_gone=answer.status == _GONE,
-                    )
-                return answer.status
+            async with asyncio.timeout(self._seconds):
+                try:
+                    return await self._post(body, headers)
+                except aiohttp.ServerDisconnectedError:
+                    if not self._keeps:
+                        raise
+                    return await self._post(body, headers)
         except TimeoutError:
             raise NotDelivered(messages.no_answer(self._seconds)) from None
         except aiohttp.ClientConnectorCertificateError:
             raise NotDelivered(messages.bad_certificate(self._host)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NotDelivered(messages.not_reached(_why(error))) from None
+
+    async def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        async with self._session.post(
+            self._url,
+            data=body,
+            headers={"User-Agent": "Mailcordon", "Accept": "*/*", **headers},
+            allow_redirects=False,
+        ) as answer:
+            if not 200 <= answer.status < 300:
+                raise NotDelivered(
+                    messages.answered(answer.status),
+                    retry_after=_wait(answer.headers.get("Retry-After")),
+                    is_gone=answer.status == _GONE,
+                )
+            return answer.status
 
 
 def _addresses(host: str) -> list[str]:

@@ -49,8 +49,12 @@ class WebhookLine:
     async def send(self, message: Message, now: int) -> None:
         if self._signer is None:
             await self._standard(message.id, webhook_forms.standard(message), now)
-        else:
-            await self._sns(self._signer, message.id, webhook_forms.ses(message, self._ses.message_id), now)
+            return
+        try:
+            text = webhook_forms.ses(message, self._ses.message_id)
+        except (ValueError, RecursionError):  # one odd document keeps no other from being sent
+            raise NotDelivered(messages.nothing_to_tell()) from None
+        await self._sns(self._signer, message.id, text, now)
 
     async def try_out(self, now: int) -> None:
         """A message that says that the endpoint works. Raises NotDelivered."""

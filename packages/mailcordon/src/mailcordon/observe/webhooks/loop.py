@@ -76,7 +76,7 @@ class Webhooks:
                 return
             after = plan.after_round(served, results, await self._store.now())
             served = await self._store.record(served, results, after)
-            if served is not None and (served.failed_rounds or boot_time() >= until):
+            if served is not None and (after.next_at or boot_time() >= until):
                 await self._store.release(served)
                 return
 

@@ -52,10 +52,10 @@ def after_round(endpoint: Endpoint, results: Sequence[Result], now: int) -> Afte
     if any(one.gone for one in failed):
         since = endpoint.failing_since or now
         return After(now, endpoint.failed_rounds + 1, since, problem, pause=True, gone=True)
-    if len(failed) < len(results):
-        return After(0, 0, None, problem)
-    rounds = endpoint.failed_rounds + 1
     asked = max((one.retry_after or 0 for one in failed), default=0) * _SECOND
+    if len(failed) < len(results):
+        return After(now + asked if asked else 0, 0, None, problem)
+    rounds = endpoint.failed_rounds + 1
     next_at = now + max(LEFT_ALONE[min(rounds, len(LEFT_ALONE)) - 1], asked)
     since = endpoint.failing_since or now
     return After(next_at, rounds, since, problem, pause=now - since >= PAUSED_AFTER)
