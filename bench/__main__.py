@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import control, door, events, isolation, metrics, search, send, seslocal
+from bench import control, door, doors, events, isolation, metrics, search, send, seslocal
 
 _BENCHES = {
     "control": control.main,
     "door": door.main,
+    "doors": doors.main,
     "events": events.main,
     "isolation": isolation.main,
     "metrics": metrics.main,

@@ -27,13 +27,15 @@ class Run:
     latencies: list[float] = field(default_factory=list[float])  #: seconds, request to answer
 
 
-async def run(host: str, port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Run:
+async def run(
+    host: str, port: int, requests: Sequence[bytes], connections: int, seconds: float, *, status: int = 202
+) -> Run:
     """Sends the requests in turn, each connection one at a time, until they are all answered or `seconds` are over."""
     done = Run()
     supply = iter(requests)
     deadline = time.perf_counter() + seconds
     loop = asyncio.get_running_loop()
-    callers = [_Caller(supply, done, deadline) for _ in range(min(connections, len(requests)))]
+    callers = [_Caller(supply, done, deadline, status) for _ in range(min(connections, len(requests)))]
     await asyncio.gather(*(loop.create_connection(lambda c=c: c, host, port) for c in callers))
     try:
         async with asyncio.timeout(seconds + LAST_ANSWER):
@@ -47,11 +49,12 @@ async def run(host: str, port: int, requests: Sequence[bytes], connections: int,
 
 
 class _Caller(asyncio.Protocol):
-    def __init__(self, supply: Iterator[bytes], done: Run, deadline: float) -> None:
+    def __init__(self, supply: Iterator[bytes], done: Run, deadline: float, status: int) -> None:
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._supply = supply
         self._done = done
         self._deadline = deadline
+        self._status = status  #: that is expected
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
@@ -84,7 +87,7 @@ class _Caller(asyncio.Protocol):
         body = b"".join(self._body)
         self._body.clear()
         status = self._parser.get_status_code()
-        if status != 202:
+        if status != self._status:
             if not self.finished.done():
                 self.finished.set_exception(
                     BadAnswer(f"answered {status}: {body[:500].decode(errors='replace')}")

@@ -24,11 +24,11 @@ async def onboard(
     """Returns the lanes of these tenants and types when SES has all their resources."""
     for slug, types in tenants.items():
         domains = {type: domain(slug, type) for type in types}
-        await asyncio.to_thread(_call, url, key, "/v1/tenants", {"slug": slug, "types": domains})
+        await asyncio.to_thread(call, url, key, "/v1/tenants", {"slug": slug, "types": domains})
     slugs = list(tenants)
     async with asyncio.timeout(60):
         while slugs:
-            tenant = await asyncio.to_thread(_call, url, key, f"/v1/tenants/{slugs[0]}")
+            tenant = await asyncio.to_thread(call, url, key, f"/v1/tenants/{slugs[0]}")
             if tenant["provisioning"]["done"]:
                 slugs.pop(0)
             else:
@@ -46,7 +46,7 @@ def domain(slug: str, type: str) -> str:
     return f"{type}.{slug}.example"
 
 
-def _call(url: str, key: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def call(url: str, key: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     request = urllib.request.Request(
         url + path,
         data=None if body is None else json.dumps(body).encode(),
