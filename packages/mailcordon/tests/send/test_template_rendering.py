@@ -1,11 +1,20 @@
 """Templates in our own language: what comes out, what is escaped, and what an error names."""
 
+import contextlib
+import json
+import os
+from html import unescape
+from pathlib import Path
+
 import pytest
 
 from mailcordon.core.rendering_fault import RenderingFault
 from mailcordon.core.template import JINJA, Source
 from mailcordon.send.rendering import engine
 
+NAUGHTY = (
+    Path(os.environ.get("MAILCORDON_SHARED") or "/nonexistent") / "data/robustness/naughty_strings.jsonl"
+)
 MJML = """<mjml><mj-body><mj-section><mj-column>
 <mj-text>Dear {{ name }}</mj-text>
 <mj-raw>{% for one in bought %}</mj-raw><mj-text>{{ one }}</mj-text><mj-raw>{% endfor %}</mj-raw>
@@ -164,3 +173,17 @@ def test_output_is_bounded_and_never_empty():
     assert "longer than" in fault({"x": "y" * 600_000}, html="{{ x }}", text="{{ x }}").problem
     assert fault(html="<p>x", subject="{% if false %}x{% endif %}").problem == "it came out empty"
     assert fault(html="{% if false %}x{% endif %}").problem == "it came out empty"
+
+
+@pytest.mark.skipif(not NAUGHTY.exists(), reason="MAILCORDON_SHARED names no data")
+def test_naughty_strings_come_out_as_they_went_in_and_as_templates_never_fail_but_with_a_fault():
+    for line in NAUGHTY.read_text().splitlines():
+        text = json.loads(line)["s"]
+        for dialect in ("jinja", "ses"):
+            found = rendered({"name": text}, dialect=dialect, text="{{ name }}", html="<p>{{ name }}</p>")
+            assert found.text == text
+            escaped = (found.html or "").removeprefix("<p>").removesuffix("</p>")
+            assert (unescape(escaped) if dialect == "jinja" else escaped) == text
+            for subject, body in (("x", text or "x"), (text or "x", "x")):
+                with contextlib.suppress(RenderingFault):
+                    rendered(dialect=dialect, subject=subject, text=body, html=body)
