@@ -36,7 +36,7 @@ from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
 from mailcordon.adapters.db.template_store import TemplateLookup, TemplateStore
-from mailcordon.adapters.http import message_protocol, server
+from mailcordon.adapters.http import message_protocol, server, shared_door
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
 from mailcordon.adapters.http.ses_door.endpoint import SesDoor
 from mailcordon.adapters.http.ses_door.services import Services
@@ -48,6 +48,7 @@ from mailcordon.control.templates import Templates
 from mailcordon.core import ids, ses_door_ids
 from mailcordon.core.principal import SCOPES, Principal
 from mailcordon.door.buckets import Rates
+from mailcordon.door.limits import Limits
 from mailcordon.send.accept import Accept
 from mailcordon.send.templates import Rendering
 from mailcordon_fixtures.queue_world import HASH_KEY, World
@@ -62,6 +63,7 @@ OPERATOR = Principal(
     tenant_slug=None,
     scopes=frozenset(SCOPES),
 )
+MEMORY = 8 * 1024 * 1024  #: for bodies; an address has an eighth, a key half
 _models: Any = boto3.Session("test", "test", region_name="eu-west-1")
 
 
@@ -176,7 +178,7 @@ async def door(world: World) -> AsyncIterator[Door]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         made.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        http: Any = message_protocol.protocol(endpoint, ses=ses)
+        http: Any = message_protocol.protocol(endpoint, shared_door.Door(Limits(body_memory=MEMORY)), ses)
         serving = uvicorn.Server(uvicorn.Config(app, http=http, lifespan="off", log_level="warning"))
         serving.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         running = [
@@ -649,3 +651,13 @@ async def test_hostile_requests_are_refused_in_ses_words(door: Door) -> None:
             expected = "text/xml" if path == "/" else "application/json"
             assert answer.headers["content-type"] == expected
     assert await door.world.count("message") == 0
+
+
+async def test_a_large_first_mail_is_its_keys_and_not_its_addresses(door: Door) -> None:
+    large = RAW + b"all work and no play\r\n" * 90_000
+    assert MEMORY // 8 < len(large) < MEMORY // 2
+    await door.call("acme", "send_email", Content={"Raw": {"Data": large}})
+    await door.call("acme", "send_raw_email", "ses", RawMessage={"Data": large})
+    assert await door.world.count("message") == 2
+    status, code, _ = await door.refused("acme", "send_email", Content={"Raw": {"Data": large * 2}})
+    assert (status, code) == (503, "ServiceUnavailableException")

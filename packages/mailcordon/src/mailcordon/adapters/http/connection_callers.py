@@ -169,6 +169,9 @@ class ConnectionCallers:
     def charge(self, ticket: Ticket, authorization: str | None) -> Refusal | None:
         """Charges the key for a request whose body is read on because its key has turned out to be good."""
         principal = self._endpoint.keys.lookup(authorization)
+        if principal is None and authorization is not None and self._claimed is not None:
+            claimed = self._claimed(authorization)
+            principal = None if claimed is None else claimed.principal
         return None if principal is None else self._charge(ticket, principal.key_id)
 
     def _charge(self, ticket: Ticket, key_id: int) -> Refusal | None:

@@ -109,7 +109,7 @@ class SesDoor:
 
     def claimed(self, authorization: str) -> Known | None:
         """The API key behind an AWS signature that was not checked: for whom the request counts until it is complete."""
-        id = signature.claimed_key(authorization)
+        id = signature.claimed_key(authorization) if authorization.startswith("AWS4-") else None
         access = None if id is None else self.access.find(id)
         return None if access is None else access.known
 
