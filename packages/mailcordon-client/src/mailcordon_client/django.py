@@ -90,13 +90,17 @@ class EmailBackend(BaseEmailBackend):
         fail_silently: bool = False,
         **more: Any,
     ) -> None:
-        super().__init__(fail_silently=fail_silently, **more)
+        super().__init__(**more)
+        self.fail_silently = fail_silently
         named_tenant, _, named_type = (username or "").partition("+")
         self._url = url or _setting("MAILCORDON_URL")
         self._key = key or password or _setting("MAILCORDON_KEY")
         self._type = type or named_type or _setting("MAILCORDON_TYPE") or ""
         self._tenant = tenant or named_tenant or _setting("MAILCORDON_TENANT") or ""
-        self._timeout = timeout or _setting("EMAIL_TIMEOUT") or TIMEOUT
+        in_mailers = (
+            "alias" in more
+        )  # Django 6.1 and newer: their options take the place of settings named EMAIL_
+        self._timeout = timeout or (None if in_mailers else _setting("EMAIL_TIMEOUT")) or TIMEOUT
         self._client: Client | None = None
         self._lock = threading.RLock()
 
