@@ -661,3 +661,21 @@ async def test_a_large_first_mail_is_its_keys_and_not_its_addresses(door: Door) 
     assert await door.world.count("message") == 2
     status, code, _ = await door.refused("acme", "send_email", Content={"Raw": {"Data": large * 2}})
     assert (status, code) == (503, "ServiceUnavailableException")
+
+
+async def test_what_the_door_does_not_admit_is_said_in_ses_words(door: Door) -> None:
+    await door.call("acme", "send_email", **simple())
+    port = int(door.url.rpartition(":")[2])
+    for path, expected in (
+        ("/v2/email/outbound-emails", b"x-amzn-errortype: BadRequestException"),
+        ("/", b"<Code>InvalidParameterValue</Code>"),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        headers = {**signed(door, "POST", path, b"x"), "Host": "h", "Content-Length": str(57 << 20)}
+        writer.write(f"POST {path} HTTP/1.1\r\n".encode())
+        writer.write("".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        answer += await reader.readexactly(int(answer.partition(b"content-length: ")[2].partition(b"\r")[0]))
+        assert answer.startswith(b"HTTP/1.1 413 "), answer
+        assert expected in answer
+        writer.close()
