@@ -144,7 +144,7 @@ async def _round(
         connections = (
             options.connections if size == "small" else min(8, options.connections)
         )  # memory for bodies is bounded
-        doors: dict[str, tuple[str, Callable[[Sequence[str]], Awaitable[None]]]] = {
+        doors: dict[str, tuple[str, Callable[[Sequence[str]], Awaitable[object]]]] = {
             "REST": ("api", lambda to, a=attachment, n=connections: _rest(measured, keys, n, to, a)),
             "SES": ("api", lambda to, a=attachment, n=connections: _ses(measured, keys, n, to, a)),
             "SMTP": ("smtp", lambda to, a=attachment, n=connections: _smtp(smtp, keys, n, to, a)),
@@ -154,8 +154,9 @@ async def _round(
             process, send = doors[name]
             to = mail.recipients(f"{name}-{size.replace(' ', '')}-{number}".lower(), count)
             newest = await measured.newest_id()
+            ready = send(to)  # requests are built before the clock starts
             before = measured.tree.sample()
-            await send(to)
+            await ready
             used = measured.tree.sample().since(before)
             if (stored := len(await measured.deliveries(newest))) != count:
                 raise Failed(f"{name}: {stored} of {count} mails are stored")
@@ -177,7 +178,9 @@ def _mime(to: str, attachment: bytes) -> bytes:
     return message.as_bytes(policy=SMTP)
 
 
-async def _rest(measured: System, keys: Keys, connections: int, to: Sequence[str], attachment: bytes) -> None:
+def _rest(
+    measured: System, keys: Keys, connections: int, to: Sequence[str], attachment: bytes
+) -> Awaitable[object]:
     host, port = measured.address
     files = [
         {
@@ -199,10 +202,12 @@ async def _rest(measured: System, keys: Keys, connections: int, to: Sequence[str
         }
         headers = {"authorization": f"Bearer {keys.key}", "idempotency-key": f"bench-{one}"}
         requests.append(_post("/v1/messages", f"{host}:{port}", json.dumps(body).encode(), headers))
-    await load.run(host, port, requests, connections, 120.0)
+    return load.run(host, port, requests, connections, 120.0)
 
 
-async def _ses(measured: System, keys: Keys, connections: int, to: Sequence[str], attachment: bytes) -> None:
+def _ses(
+    measured: System, keys: Keys, connections: int, to: Sequence[str], attachment: bytes
+) -> Awaitable[object]:
     host, port = measured.address
     signer = Signer(service="ses", region="us-east-1", host=f"{host}:{port}")
     requests: list[bytes] = []
@@ -224,7 +229,7 @@ async def _ses(measured: System, keys: Keys, connections: int, to: Sequence[str]
         ).encode()
         signed = signer.sign(keys.access, _SES_PATH, body, {"content-type": "application/json"})
         requests.append(_post(_SES_PATH, signed.pop("host"), body, signed))
-    await load.run(host, port, requests, connections, 120.0, status=200)
+    return load.run(host, port, requests, connections, 120.0, status=200)
 
 
 def _post(path: str, host: str, body: bytes, headers: dict[str, str]) -> bytes:
@@ -233,7 +238,7 @@ def _post(path: str, host: str, body: bytes, headers: dict[str, str]) -> bytes:
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
-async def _smtp(at: str, keys: Keys, connections: int, to: Sequence[str], attachment: bytes) -> None:
+def _smtp(at: str, keys: Keys, connections: int, to: Sequence[str], attachment: bytes) -> Awaitable[object]:
     host, _, port = at.rpartition(":")
     login = base64.b64encode(f"\0{TENANT}+{TYPE}\0{keys.key}".encode()).decode()
     sender = f"hello@{seed.domain(TENANT, TYPE)}"
@@ -246,11 +251,15 @@ async def _smtp(at: str, keys: Keys, connections: int, to: Sequence[str], attach
             for one in to
         ]
     )
-    loop = asyncio.get_running_loop()
     clients = [_Client(login, supply) for _ in range(min(connections, len(to)))]
-    await asyncio.gather(*(loop.create_connection(lambda c=c: c, host, int(port)) for c in clients))
-    async with asyncio.timeout(150):
-        await asyncio.gather(*(client.finished for client in clients))
+
+    async def send() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.create_connection(lambda c=c: c, host, int(port)) for c in clients))
+        async with asyncio.timeout(150):
+            await asyncio.gather(*(client.finished for client in clients))
+
+    return send()
 
 
 class _Client(asyncio.Protocol):
