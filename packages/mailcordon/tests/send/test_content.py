@@ -147,9 +147,10 @@ def test_of_a_mailing_each_sees_only_themselves():
 
 def test_a_mailing_has_no_copies():
     for field in ("cc", "bcc"):
-        with pytest.raises(Invalid) as caught:
-            checked(individually=True, **{field: ["cc@example.com"]})
-        assert [(one.field, one.code) for one in caught.value.faults] == [(field, "mailing-with-copies")]
+        for mailing in ({"individually": True}, {"own_headers": [{"X-A": "1"}]}):
+            with pytest.raises(Invalid) as caught:
+                checked(**{"to": ["kim@example.com"], field: ["cc@example.com"], **mailing})
+            assert [(one.field, one.code) for one in caught.value.faults] == [(field, "mailing-with-copies")]
 
 
 def test_without_a_visible_recipient_the_header_says_so():

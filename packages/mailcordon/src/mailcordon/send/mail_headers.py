@@ -72,7 +72,7 @@ def check(
         if len(merged(for_all, pairs)) > MAX_HEADERS:
             faults.append(Fault(f"to[{place}].headers", mail.too_many_headers(MAX_HEADERS)))
     if recipients > 1 and not faults:
-        _require_own_links(for_all, for_each, recipients, faults)
+        _require_own_links(for_all, for_each, faults)
     return for_all, for_each
 
 
@@ -174,17 +174,15 @@ def _refusal(name: str, lower: str) -> str | None:
     return None if lower.startswith("x-") and len(lower) > len("x-") else mail.header_not_allowed(name)
 
 
-def _require_own_links(
-    for_all: Pairs, for_each: tuple[Pairs, ...], recipients: int, faults: list[Fault]
-) -> None:
+def _require_own_links(for_all: Pairs, for_each: tuple[Pairs, ...], faults: list[Fault]) -> None:
     """RFC 8058 section 3.1: the link alone says who unsubscribes, since the request that follows it has no other hint."""
     if not for_each:
         if one_click_link(for_all) is not None:
             faults.append(Fault(f"headers.{UNSUBSCRIBE}", mail.unsubscribe_shared(), "unsubscribe-shared"))
         return
     seen: set[str] = set()
-    for place in range(recipients):
-        link = one_click_link(merged(for_all, for_each[place]))
+    for place, own in enumerate(for_each):  # fewer than recipients, if cc or bcc stand beside them
+        link = one_click_link(merged(for_all, own))
         if link is not None and link in seen:
             field = f"to[{place}].headers.{UNSUBSCRIBE}"
             faults.append(Fault(field, mail.unsubscribe_shared(), "unsubscribe-shared"))
