@@ -46,6 +46,8 @@ WRONG = {
     "last and minutes": "metrics --last 1h --minutes 5",
     "type without domain": "tenant onboard acme --type newsletter",
     "header without colon": "send --type t --from a@b.example --to c@d.example --subject s --header x",
+    "tag without value": "send --type t --from a@b.example --to c@d.example --subject s --tag x",
+    "raw file that does not exist": "send --type t --raw /nowhere/x.eml",
     "neither id nor address": "why nothing",
     "nothing to change": "type change newsletter",
 }

@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,25 @@ def send(run: Run, tenant: str, *more: str, type_: str = "password-reset") -> tu
         "Hi",
     )
     return run("send", *words, "--text", "Hello.", *more)
+
+
+def test_a_file_with_a_whole_message_is_sent_at_a_later_time_with_tags(
+    run: Run, tenant: str, tmp_path: Path
+) -> None:
+    onboard(run, tenant)
+    file = tmp_path / "mail.eml"
+    file.write_bytes(
+        f"From: hello@mail.{tenant}.example\nTo: kim@{tenant}.example\nBcc: lee@{tenant}.example\n\nHi\n".encode()
+    )
+    at = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    words = ("--tenant", tenant, "--type", "password-reset", "--raw", str(file))
+    code, out, err = run("send", *words, "--send-at", at, "--tag", "order=17", "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert said["headers_removed"] == ["Bcc"]
+    assert [one["reason"] for one in said["deliveries"]] == ["scheduled", "scheduled"]
+    found = json.loads(run("messages", "--tenant", tenant, "--tag", "order=17", "--json")[1])
+    assert {one["to"] for one in found["items"]} == {f"kim@{tenant}.example", f"lee@{tenant}.example"}
 
 
 def test_onboarding_shows_the_key_once_and_then_its_prefix(run: Run, tenant: str) -> None:

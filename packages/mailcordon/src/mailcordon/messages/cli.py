@@ -234,6 +234,12 @@ def bad_header_option(*, text: str) -> str:
     return f"--header {text}: use NAME: VALUE."
 
 
+@example(text="order 17")
+def bad_tag_option(*, text: str) -> str:
+    """`send --tag` without an equals sign. Exit code 2."""
+    return f"--tag {text}: use KEY=VALUE."
+
+
 @example(links=2, recipients=3)
 def unsubscribe_for_each(*, links: int, recipients: int) -> str:
     """`send --unsubscribe` was repeated, but not once for each --to. Exit code 2."""

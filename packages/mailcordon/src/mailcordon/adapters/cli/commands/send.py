@@ -42,6 +42,8 @@ mailcordon send --tenant acme --type invoice \\
     --from bills@bills.acme.example --to "Kim <kim@example.com>" \\
     --cc lee@example.com --bcc archive@acme.example \\
     --subject "Your invoice" --text "Attached." --attach invoice.pdf
+mailcordon send --tenant acme --type invoice --raw invoice.eml \\
+    --send-at 2026-12-01T09:00:00Z --tag order=17
 """,
 )
 async def send(
@@ -53,14 +55,21 @@ async def send(
         ),
     ],
     from_: Annotated[
-        str, typer.Option("--from", metavar="ADDRESS", help="The From address, in the lane's domain.")
-    ],
-    to: Annotated[
-        list[str],
+        str | None,
         typer.Option(
-            "--to", metavar="ADDRESS", help='A recipient, also as "Name <ADDRESS>". Repeat for more.'
+            "--from",
+            metavar="ADDRESS",
+            help="The From address, in the lane's domain. Default: that of --raw.",
         ),
-    ],
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            metavar="ADDRESS",
+            help='A recipient, also as "Name <ADDRESS>". Repeat for more. Default: those of --raw.',
+        ),
+    ] = None,
     subject: Annotated[
         str | None,
         typer.Option("--subject", metavar="TEXT", help="The subject. Default: the template's."),
@@ -135,6 +144,30 @@ async def send(
             "Default: marketing mail gets a link of Mailcordon's.",
         ),
     ] = None,
+    raw: Annotated[
+        str | None,
+        typer.Option(
+            "--raw",
+            metavar="FILE",
+            help="A whole MIME message in place of subject, bodies and files; - reads stdin. Default: none.",
+        ),
+    ] = None,
+    send_at: Annotated[
+        str | None,
+        typer.Option(
+            "--send-at",
+            metavar="TIME",
+            help="When it leaves: ISO 8601 with the distance from UTC, at most 30 days ahead. Default: now.",
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag",
+            metavar="KEY=VALUE",
+            help="A tag of your own, never sent. Repeat for more. Default: none.",
+        ),
+    ] = None,
     campaign: Annotated[
         str | None,
         typer.Option("--campaign", metavar="NAME", help="The campaign it belongs to. Default: none."),
@@ -162,12 +195,12 @@ async def send(
 ) -> None:
     """Hand in a mail. It is stored durably when the command returns; `mailcordon why ID` shows its outcome."""
     headers = parse_headers(header or [])
-    recipients = with_links(to, unsubscribe or [], headers)
+    recipients = with_links(to or [], unsubscribe or [], headers)
     body: Document = {
         "tenant": tenant,
         "type": type_,
         "from": from_,
-        "to": recipients,
+        "to": None if to is None else recipients,
         "cc": cc or None,
         "bcc": bcc or None,
         "individually": individually or None,
@@ -179,6 +212,9 @@ async def send(
         "data": None if data is None else template_folder.read_data(data),
         "reply_to": reply_to or None,
         "headers": headers or None,
+        "raw": None if raw is None else base64.b64encode(_bytes(raw)).decode(),
+        "send_at": send_at,
+        "tags": parse_tags(tag or []) or None,
         "campaign": campaign,
         "list": list_,
     }
@@ -200,6 +236,17 @@ def parse_headers(given: list[str]) -> dict[str, str]:
     return headers
 
 
+def parse_tags(given: list[str]) -> dict[str, str]:
+    """`key=value`, several times. Raises Failure."""
+    tags: dict[str, str] = {}
+    for text in given:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise failures.usage(messages.bad_tag_option(text=text))
+        tags[key] = value
+    return tags
+
+
 def with_links(to: list[str], links: list[str], headers: dict[str, str]) -> list[Any]:
     """The recipients, each with its unsubscribe link; what they have in common is added to `headers`. Raises Failure."""
     if not links:
@@ -218,11 +265,17 @@ def with_links(to: list[str], links: list[str], headers: dict[str, str]) -> list
 
 def _attachment(file: str) -> dict[str, str]:
     """Raises Failure."""
+    return {"filename": Path(file).name, "content": base64.b64encode(_bytes(file)).decode()}
+
+
+def _bytes(file: str) -> bytes:
+    """Of a file, or of stdin for `-`. Raises Failure."""
+    if file == "-":
+        return sys.stdin.buffer.read()
     try:
-        content = Path(file).read_bytes()
+        return Path(file).read_bytes()
     except OSError as error:
         raise failures.usage(files.file_unreadable(file, error.strerror or str(error))) from None
-    return {"filename": Path(file).name, "content": base64.b64encode(content).decode()}
 
 
 def _body(given: str | None) -> str | None:
