@@ -173,7 +173,8 @@ class _Searching:
         assert bounds is not None
         nothing = bounds["oldest"] is None or self._lanes == []
         low, high = _bounds(query, 0 if nothing else bounds["oldest"])
-        high = min(high, ids.first_of(bounds["now"] + _AHEAD_MS))
+        # Scheduled mail is ahead of the clock.
+        high = min(high, max(ids.first_of(bounds["now"] + _AHEAD_MS), (bounds["newest"] or 0) + 64))
         if nothing or high <= low:
             return Page(deliveries=(), next=None, looked_at=0, stopped_early=False)
         plan = search.plan(query)

@@ -5,8 +5,8 @@
 -- other index to go by.
 
 -- name: bounds
--- The clock, the oldest message, and for how long a mail may wait before its call.
-select now_ms() as now, (select min(id) from message) as oldest,
+-- The clock, the oldest message and the newest, which may be scheduled, and for how long a mail may wait before its call.
+select now_ms() as now, (select min(id) from message) as oldest, (select max(id) from message) as newest,
        (select coalesce(max(expiry_ms), 0) from lane) as most_expiry;
 
 -- name: lanes
