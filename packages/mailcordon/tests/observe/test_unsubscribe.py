@@ -1,5 +1,6 @@
 """Links to unsubscribe as mail programs, scanners and people use them, on a real database."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -29,8 +30,11 @@ STANDING = "select l.id, s.address, s.cause, s.by from suppression s join lane l
 class Links:
     """What a mail program has: links, and HTTP."""
 
-    def __init__(self, world: World, client: AsyncClient, control: engine.Pool, secret_key: str) -> None:
+    def __init__(
+        self, world: World, app: Any, client: AsyncClient, control: engine.Pool, secret_key: str
+    ) -> None:
         self.world = world
+        self.app = app
         self.client = client
         self.control = control
         self.secret_keys = [secret_key]
@@ -65,7 +69,7 @@ async def links(world: World, database: Any) -> AsyncIterator[Links]:
         clock=lambda: found.now,
     )
     async with AsyncClient(transport=ASGITransport(app), base_url="http://links.test") as client:
-        found = Links(world, client, control, key)
+        found = Links(world, app, client, control, key)
         yield found
     await control.close()
 
@@ -85,6 +89,55 @@ async def test_one_click_unsubscribes_from_that_lane_alone(world: World, links: 
     assert await world.owner.fetchval(covered, hash, lane)
     for other in [("acme", "receipt"), ("zen", "newsletter")]:
         assert not await world.owner.fetchval(covered, hash, world.lanes[other])
+
+
+async def test_an_unsubscription_outlives_what_somebody_suppressed_by_hand(
+    world: World, links: Links
+) -> None:
+    link = await links.link("acme", "newsletter")
+    lane = world.lanes["acme", "newsletter"]
+    hash = address.hash_of_text(INSTALLATION.hash_key, KIM)
+    await world.owner.execute(
+        "insert into suppression (tenant, hash, scope, target, address, cause, evidence, since, by)"
+        " select tenant, $1, 2, id, $2, 'manual', '{\"because\": \"by phone\"}', 5, 'ann' from lane where id = $3",
+        *(hash, KIM, lane),
+    )
+    assert (await links.post(link)).status_code == 200
+    assert [row[2:] for row in await links.standing()] == [("unsubscribe", "recipient")]
+    assert "You are unsubscribed" in (await links.client.get(link)).text
+    assert (await links.post(link)).status_code == 200
+    await links.post(link, b"do=choose&shown=newsletter&wanted=newsletter")  # what Ann stopped stays stopped
+    assert [row[2:] for row in await links.standing()] == [("manual", "ann")]
+    assert await world.rows("select since, evidence ->> 'because' from suppression") == [(5, "by phone")]
+
+
+async def test_slow_bodies_take_no_places_of_those_that_wait_for_the_database(links: Links) -> None:
+    link = await links.link("acme", "newsletter")
+    assert (await links.client.get(link)).status_code == 200
+    slow = 0
+
+    async def receive() -> Any:
+        nonlocal slow
+        slow += 1
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None: ...
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": link,
+        "headers": [],
+        "client": ("192.0.2.1", 1),
+        "state": {},
+    }
+    clients = [asyncio.create_task(links.app(scope, receive, send)) for _ in range(300)]
+    while slow < len(clients):
+        await asyncio.sleep(0)
+    assert (await links.post(link)).status_code == 200
+    for one in clients:
+        one.cancel()
+    await asyncio.gather(*clients, return_exceptions=True)
 
 
 async def test_nothing_but_the_exact_post_unsubscribes(links: Links) -> None:

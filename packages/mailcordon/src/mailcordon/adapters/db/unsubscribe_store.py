@@ -144,6 +144,8 @@ async def _unsubscribe(connection: PooledConnection, tenant: int, lane: int, has
     address = await connection.fetchval(_SQL.address_of_hash, tenant, hash)
     row = (tenant, hash, int(Scope.LANE), lane, address, CAUSE, _text(_evidence(how)), now, None, BY)
     await connection.execute(_OBSERVE.suppress, *[arrays.mixed([value]) for value in row])
+    # A suppression by hand that lasts as long and began earlier was kept: its end must not end the unsubscription.
+    await connection.execute(_SQL.unsubscribe_over, tenant, hash, lane, now, BY, _text(_evidence(how)))
 
 
 async def _resubscribe(
@@ -160,7 +162,8 @@ async def _resubscribe(
     row = await connection.fetchrow(_SQL.unsubscribed_at, tenant, hash, lane)
     if row is None:
         return
-    await connection.execute(_SQL.resubscribe, tenant, hash, lane)
+    if not await connection.fetchval(_SQL.restore, tenant, hash, lane):
+        await connection.execute(_SQL.resubscribe, tenant, hash, lane)
     personal = {"address": row["address"]} | ({} if because is None else {"because": because})
     await connection.execute(
         _SHARED.write_personal_audit,

@@ -7,7 +7,8 @@ Plain ASGI: requests take no turns among the API's reads, and have database conn
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -49,28 +50,21 @@ class Unsubscribe:
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = cast(HTTPScope, scope)
-        if self._waiting >= _MOST_WAITING:
-            self._refused("unsubscribes")
+        try:
+            reply = await self._reply(cast(HTTPScope, scope), receive)
+        except Unavailable:
             reply = _busy()
-        else:
-            self._waiting += 1
-            try:
-                reply = await self._reply(asked, receive)
-            except Unavailable:
-                reply = _busy()
-            except Exception as error:
-                log.error("unexpected error", error=type(error).__name__, exc_info=error)
-                reply = _busy()
-            finally:
-                self._waiting -= 1
+        except Exception as error:
+            log.error("unexpected error", error=type(error).__name__, exc_info=error)
+            reply = _busy()
         await message_endpoint.respond(send, reply)
 
     async def _reply(self, scope: HTTPScope, receive: Receive) -> Reply:
         method = scope["method"]
         if method not in ("GET", "HEAD", "POST"):
             return _notice(405, messages.method(), {"allow": "GET, HEAD, POST"})
-        named = await self._read(scope["path"].removeprefix(PATH))
+        with self._counted():
+            named = await self._read(scope["path"].removeprefix(PATH))
         wait = self._visitors.retry_after(
             message_endpoint.client_of(scope), self._clock(), real=named is not None
         )
@@ -80,12 +74,26 @@ class Unsubscribe:
         if named is None:
             return _notice(404, messages.link_unknown())
         if method == "POST":
-            body = await _body(receive)
+            body = await _body(receive)  # not counted: slow clients must not take the places of others
             if body is None:
                 return _notice(413, messages.nothing_changed())
-            return await self._post(named, _header(scope, b"content-type"), body)
-        found = await self._store.subscriptions(named.lane, named.hash)
+            with self._counted():
+                return await self._post(named, _header(scope, b"content-type"), body)
+        with self._counted():
+            found = await self._store.subscriptions(named.lane, named.hash)
         return _notice(410, messages.lane_gone()) if found is None else _page(200, found)
+
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        """Around what waits for the database. Raises Unavailable if too many do."""
+        if self._waiting >= _MOST_WAITING:
+            self._refused("unsubscribes")
+            raise Unavailable(messages.busy())
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     async def _post(self, named: Named, content_type: str, body: bytes) -> Reply:
         if is_one_click(content_type, body):

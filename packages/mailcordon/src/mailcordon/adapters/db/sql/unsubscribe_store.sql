@@ -29,11 +29,28 @@ select coalesce(
              where m.recipients[(x.id & 63)::int] like '%@%'),
            'erased');
 
+-- name: unsubscribe_over
+-- What somebody suppressed by hand earlier stays in the evidence, and stands again once the unsubscription is taken back.
+update suppression
+   set cause = 'unsubscribe', since = $4, until = null, by = $5, removing_since = null, removal_waits = null, removal_next_at = null,
+       evidence = $6::jsonb || jsonb_build_object('stood', jsonb_build_object(
+           'cause', cause, 'since', since, 'until', until, 'by', by, 'evidence', evidence))
+ where (tenant, hash, scope, target) = ($1, $2::bytea, 2::smallint, $3::int) and cause <> 'unsubscribe';
+
 -- name: unsubscribed_at
 -- Locked, since a change follows in the same transaction.
 select address, since from suppression
  where (tenant, hash, scope, target) = ($1, $2::bytea, 2::smallint, $3::int) and cause = 'unsubscribe'
    for update;
+
+-- name: restore
+-- What stood before the unsubscription, unless it has ended.
+update suppression
+   set cause = evidence #>> '{stood,cause}', since = (evidence #>> '{stood,since}')::bigint, until = (evidence #>> '{stood,until}')::bigint,
+       by = evidence #>> '{stood,by}', evidence = evidence #> '{stood,evidence}'
+ where (tenant, hash, scope, target) = ($1, $2::bytea, 2::smallint, $3::int) and cause = 'unsubscribe' and evidence ? 'stood'
+   and coalesce((evidence #>> '{stood,until}')::bigint, 9223372036854775807) > now_ms()
+returning 1;
 
 -- name: resubscribe
 -- At once, unlike other removals: an unsubscription is on no list of SES. Evidence from before is void.
