@@ -8,7 +8,7 @@ from mailcordon.core.errors import Invalid
 from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
-from mailcordon.send import submission
+from mailcordon.send import raw_mail, submission
 from mailcordon.send.resolve import Entry, Lanes, resolve
 
 ENTRY = Entry(
@@ -124,6 +124,16 @@ def test_marketing_without_a_link_gets_ours_unless_there_is_none_or_the_app_forb
         assert [one.code for one in caught.value.faults] == ["one-click-missing"]
 
 
+def test_a_newsletter_that_gets_our_link_has_room_for_its_two_headers():
+    own = {f"X-Own-{n}": "1" for n in range(13)} | {"List-Unsubscribe": "<mailto:stop@mail.acme.example>"}
+    news = mail(type="newsletter", headers=own)
+    assert resolve(LANES, "acme", news, 0, local=True, links=True) is NEWS
+    crowded = mail(type="newsletter", headers={f"X-Own-{n}": "1" for n in range(14)})
+    with pytest.raises(Invalid, match="at most 13 headers"):
+        resolve(LANES, "acme", crowded, 0, local=True, links=True)
+    assert resolve(LANES, "acme", crowded._replace(type="receipt"), 0, local=True, links=True) is ENTRY
+
+
 def test_two_paths_get_their_shares_of_the_traffic():
     shared = replace(ENTRY, route=replace(ENTRY.route, path="shared"), share=90)
     isolated = replace(ENTRY, share=10)
@@ -136,6 +146,18 @@ def test_two_paths_get_their_shares_of_the_traffic():
 def test_traffic_outside_all_shares_is_refused():
     lanes = Lanes(tenant=1, slug="acme", entries={"receipt": (replace(ENTRY, share=90),)})
     assert fault(lanes, mail(), spread=90) == ("type", "no-route")
+
+
+def test_a_whole_newsletter_does_not_show_its_list_either():
+    head = b"From: hello@mail.acme.example\r\nTo: kim@example.com, lee@example.com\r\nSubject: x\r\n\r\nx\r\n"
+    shown = raw_mail.check(head, type="newsletter", recipients=["kim@example.com"])
+    assert fault(LANES, shown) == ("to", "visible-recipients")
+    hidden = raw_mail.check(
+        head.replace(b"kim@example.com, lee@example.com", b"undisclosed-recipients:;"),
+        type="newsletter",
+        recipients=["kim@example.com", "lee@example.com"],
+    )
+    assert resolve(LANES, "acme", hidden, 0, local=True, links=True) is NEWS
 
 
 def test_a_newsletter_does_not_show_its_list():

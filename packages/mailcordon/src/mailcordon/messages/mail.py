@@ -329,6 +329,15 @@ def too_many_headers(most: int) -> str:
     return f"must be at most {most} headers"
 
 
+@example(13)
+def too_many_beside_ours(most: int) -> str:
+    """Marketing mail without a link to unsubscribe gets ours, and has no room for its two headers."""
+    return (
+        f"must be at most {most} headers: this mail has no link to unsubscribe of its own, Mailcordon adds two headers for one, "
+        "and SES takes 15"
+    )
+
+
 @example()
 def bad_header_name() -> str:
     """The name of a header cannot be one."""

@@ -14,6 +14,7 @@ from mailcordon.messages import mail
 Pairs = tuple[tuple[str, str], ...]
 
 MAX_HEADERS = 15  #: of one recipient
+MAX_BESIDE_OURS = MAX_HEADERS - 2  #: if List-Unsubscribe and its Post header are ours
 LONGEST_NAME = 126
 LONGEST_VALUE = 995
 LONGEST_HEADER = 996  #: name and value together
@@ -82,6 +83,11 @@ def merged(shared: Pairs, own: Pairs) -> Pairs:
         return shared
     names = {name.lower() for name, _ in own}
     return (*(pair for pair in shared if pair[0].lower() not in names), *own)
+
+
+def unsubscribes(name: str) -> bool:
+    """Whether a link of ours takes the place of a header with this name."""
+    return name.lower() in ("list-unsubscribe", "list-unsubscribe-post")
 
 
 def one_click_link(pairs: Pairs) -> str | None:

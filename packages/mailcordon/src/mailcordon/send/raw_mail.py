@@ -147,6 +147,8 @@ def check(
         headers=pairs,
         campaign=campaign,
         list=list,
+        to=_shown(values.get("to", "")),
+        cc=_shown(values.get("cc", "")),
         raw=Raw(raw_head.kept(head), memoryview(raw)[head.end :], places),
         tags=tags,
         send_at=send_at,
@@ -256,6 +258,14 @@ def _named_recipients(values: dict[str, str], field: str, faults: list_[Fault]) 
     elif len(found) > MAX_RECIPIENTS:
         faults.append(Fault(field, mail.bad_recipient_count(MAX_RECIPIENTS)))
     return tuple(found.values())
+
+
+def _shown(value: str) -> tuple[Mailbox, ...]:
+    """Whom a header shows; nobody if it cannot be read. The envelope says who gets the mail."""
+    try:
+        return tuple(_mailbox(one) for one in address_list.parse(value, MAX_RECIPIENTS + 1)) if value else ()
+    except ValueError:
+        return ()
 
 
 def _envelope(recipients: Sequence[str], faults: list_[Fault]) -> tuple[Address, ...]:

@@ -12,6 +12,7 @@ from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.route import Route
 from mailcordon.messages import content, mail
+from mailcordon.send import mail_headers
 from mailcordon.send.submission import Submission
 
 
@@ -82,6 +83,9 @@ def _require_link(submission: Submission, route: Route, links: bool) -> None:
         problem = mail.one_click_missing(route.lane.type)
     elif not links and route.unsubscribe_host is None:
         problem = mail.one_click_unavailable(route.lane.type)
+    elif submission.raw is None and submission.most_headers > mail_headers.MAX_BESIDE_OURS:
+        problem = mail.too_many_beside_ours(mail_headers.MAX_BESIDE_OURS)
+        raise Invalid(Fault("headers", problem, "too-many-headers"))
     else:
         return
     raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))

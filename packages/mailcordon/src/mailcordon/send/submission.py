@@ -89,6 +89,12 @@ class Submission(NamedTuple):  # made for every message, and faster to make than
         return 1 if self.is_mailing else len(self.to) + len(self.cc)
 
     @property
+    def most_headers(self) -> int:
+        """Headers of one recipient beside those that unsubscribe."""
+        merged = (mail_headers.merged(self.headers, own) for own in self.own_headers or ((),))
+        return max(sum(not mail_headers.unsubscribes(name) for name, _ in one) for one in merged)
+
+    @property
     def one_click(self) -> bool:
         """Whether every recipient has an RFC 8058 one-click unsubscribe: an https URI and the Post header."""
         return all(
