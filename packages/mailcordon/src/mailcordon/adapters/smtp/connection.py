@@ -374,8 +374,8 @@ class Connection(asyncio.Protocol):
         self._set_deadline(LOGIN_SECONDS)
         self._wait_for(self._shake_hands(transport))
         if received:
-            # `start_tls` takes what comes from now on. What has come must reach its protocol first: in the first round of the loop
-            # the task begins, in the second its protocol gets the connection, and then this.
+            # `start_tls` takes what comes from now on. What has come must reach its protocol first: in the first round of the
+            # loop the task begins, in the second its protocol gets the connection, and then this.
             self._loop.call_soon(self._loop.call_soon, _hand_over, transport, received)
 
     async def _shake_hands(self, plain: asyncio.Transport) -> None:
