@@ -271,13 +271,19 @@ async def test_the_type_is_the_tags_else_the_configuration_sets_else_the_keys(do
     await door.access_keys.put_set(SetName(name="resets", type="newsletter", tenant=None), actor="test")
     await door.access_keys.put_set(SetName(name="resets", type="password-reset", tenant="acme"), actor="test")
     await door.call("acme", "send_email", **untagged, ConfigurationSetName="resets")
+    large = [{"Content": {"Raw": {"Data": RAW.replace(b"type=password-reset, ", b"") + b"x\r\n" * 200_000}}}] * 2
+    unknown = {"ConfigurationSetName": "large"}
+    assert (await door.refused("acme", "send_email", **large[0], **unknown))[1] == "BadRequestException"
+    await door.access_keys.put_set(SetName(name="large", type="password-reset", tenant=None), actor="test")
+    assert (await door.refused("acme", "send_email", **large[0], **unknown))[1] == "BadRequestException"
+    await door.call("acme", "send_email", **large[1], **unknown)
     # The platform's name stands for the other type, whose lane has another domain.
     named = {**untagged, "ConfigurationSetName": "resets", "TenantName": "acme"}
     assert (await door.refused("platform", "send_email", **named))[1] == "MessageRejected"
     await door.key("shop", "acme", default_type="password-reset")
     await door.call("shop", "send_email", **untagged)
     await door.call("shop", "send_email", **untagged, ConfigurationSetName="other")
-    assert await door.world.count("message") == 3
+    assert await door.world.count("message") == 4
 
 
 async def test_a_platform_key_names_the_tenant_as_ses_does_or_by_a_tag(door: Door) -> None:

@@ -91,6 +91,12 @@ class SesMail(Mail):
         reply: Reply
         try:
             reply = self._door.sent(self._request, stored.result())
+        except (
+            Forbidden,
+            errors.Unresolved,
+        ) as error:  # of a large mail, which is read in a thread and not kept
+            self._wait_for(self._door.refused_for_now(self._request, error))
+            return
         except (Exception, asyncio.CancelledError) as error:
             reply = errors.reply(error, v1=self._v1)
         self.respond(reply)

@@ -254,6 +254,14 @@ class SesDoor:
         except Exception as error:
             return errors.reply(error, v1=request.v1)
 
+    async def refused_for_now(self, request: Request, error: Exception) -> Reply:
+        """Reads the key again, so that the next request is judged by it as it is now. Raises no Exception."""
+        authorization, _ = credentials(request.headers)
+        id = signature.claimed_key(authorization or "") or ""
+        async with self._endpoint.reads.of_client(request.client):
+            await self.access.authenticate(id)
+        return errors.reply(error, v1=request.v1)
+
     async def _key(self, authorization: str | None, client: str) -> KnownAccess:
         """The access key that the request names; its signature is not checked yet. Raises SesError."""
         claim, _ = signature.claim(authorization)
