@@ -3,11 +3,13 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
 
+from mailcordon import config
 from mailcordon.adapters.db import engine, installation, unsubscribe_keys
 from mailcordon.adapters.db.secrets import Vault, make_secret_key
 from mailcordon.adapters.db.unsubscribe_keys import TokenReader
@@ -16,6 +18,7 @@ from mailcordon.adapters.http.unsubscribe import Unsubscribe
 from mailcordon.core import address
 from mailcordon.core.errors import Conflict
 from mailcordon.observe.unsubscribing import How
+from mailcordon.run import doctor
 from mailcordon.send.unsubscribe import PATH, Named
 
 from .conftest import INSTALLATION, World
@@ -138,6 +141,37 @@ async def test_slow_bodies_take_no_places_of_those_that_wait_for_the_database(li
     for one in clients:
         one.cancel()
     await asyncio.gather(*clients, return_exceptions=True)
+
+
+async def test_doctor_on_aws_names_marketing_lanes_whose_links_have_no_address(
+    world: World, links: Links, database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    settings = {
+        "MAILCORDON_HOME": str(tmp_path),
+        "MAILCORDON_SES": "aws",
+        "MAILCORDON_INSTALLATION": "prod",
+        "MAILCORDON_SECRET_KEYS": links.secret_keys[0],
+        "MAILCORDON_SQS_ENDPOINT": "http://127.0.0.1:9",
+        **{config.login_setting(login): database.dsn(login) for login in config.LOGINS},
+    }
+    for kind in ("OUTCOME", "ENGAGEMENT"):
+        settings[f"MAILCORDON_{kind}_QUEUE_URL"] = f"http://127.0.0.1:9/1/{kind}"
+        settings[f"MAILCORDON_{kind}_TOPIC_ARN"] = f"arn:aws:sns:us-east-1:123456789012:{kind}"
+
+    async def found(**more: str) -> list[tuple[str, str]]:
+        all_ = await doctor.find(settings | more)
+        return [(one.state, one.says) for one in all_ if one.about == doctor.LINKS]
+
+    [(state, says)] = await found()
+    assert state == "warn"
+    assert "newsletter of acme" in says
+    assert await found(MAILCORDON_UNSUBSCRIBE_URL="https://links.example.com") == []
+    await world.owner.execute(
+        "insert into unsubscribe_host (tenant, host, set_by) select id, slug || '.links.example', 'ann' from tenant"
+    )
+    assert await found() == []
 
 
 async def test_nothing_but_the_exact_post_unsubscribes(links: Links) -> None:

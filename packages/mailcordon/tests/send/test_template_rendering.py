@@ -60,14 +60,19 @@ def test_a_part_is_escaped_by_its_own_name():
         ("{% if nope %}{% endif %}", {}, 1, "nope"),
         ("{% for one in user.bought %}{% endfor %}", {"user": {}}, 1, "user.bought"),
         ("{{ user.price * 2 }}", {"user": {}}, 1, "user.price"),
-        ("\n{{ user.name }}", {"user": {"name": None}}, 2, "user.name"),
-        ("{% if user.name %}x{% endif %}\n{{ user.name }}", {"user": {"name": None}}, 2, "user.name"),
     ],
 )
 def test_a_missing_value_is_an_error_with_line_and_name(html: str, data: dict, line: int, name: str):
     found = fault(data, html=html)
     assert (found.part, found.line, found.variable) == ("html", line, name)
     assert found.sentence("receipt@3") == f"template receipt@3, html, line {line}: {name} is not in the data"
+
+
+@pytest.mark.parametrize("html", ["\n{{ user.name }}", "{% if user.name %}x{% endif %}\n{{ user.name }}"])
+def test_a_null_that_is_printed_is_an_error_with_line_and_name(html: str):
+    found = fault({"user": {"name": None}}, html=html)
+    assert (found.part, found.line, found.variable) == ("html", 2, "user.name")
+    assert "user.name is null in the data" in found.sentence("receipt@3")
 
 
 def test_a_value_that_a_template_asks_for_may_be_missing_or_null():

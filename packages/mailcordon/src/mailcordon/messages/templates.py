@@ -147,10 +147,12 @@ def mjml_includes() -> str:
     return "mj-include is not available: nothing is read from a disk or the network; write the template in one piece"
 
 
-@example()
-def prints_null() -> str:
+@example("user.name")
+@example(None)
+def prints_null(name: str | None) -> str:
     """A template prints a value that is null in the data."""
-    return 'it prints a null; ask for it first, as in {% if name %}, or give a default, as in {{ name or "customer" }}'
+    what = "it prints a null" if name is None else f"{name} is null in the data"
+    return f'{what}; ask for it first, as in {{% if name %}}, or give a default, as in {{{{ name or "customer" }}}}'
 
 
 @example("if")

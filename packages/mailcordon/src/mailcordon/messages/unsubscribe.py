@@ -171,6 +171,21 @@ def no_address_for_links() -> str:
     )
 
 
+@example("acme", "newsletter", 3)
+@example("acme", "newsletter", 1)
+def links_have_no_address(tenant: str, type: str, lanes: int) -> str:
+    """`doctor` on AWS: there are marketing lanes, and no address for links to unsubscribe is set."""
+    whose = (
+        f"{lanes} marketing lanes, such as {type} of {tenant}, have"
+        if lanes > 1
+        else f"{type} of {tenant} has"
+    )
+    return (
+        f"MAILCORDON_UNSUBSCRIBE_URL is not set: {whose} no address for links to unsubscribe, so mail without a one-click "
+        "link of its own is refused there. Set it for the API and the dispatchers; docs/unsubscribe.md says what it must lead to."
+    )
+
+
 @example(number=3)
 def key_rotated(*, number: int) -> str:
     """`mailcordon secrets rotate --unsubscribe --yes` is done."""

@@ -10,7 +10,14 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from mailcordon import config as configs
-from mailcordon.adapters.db import audit_store, connect_errors, engine, roles, status_reader
+from mailcordon.adapters.db import (
+    audit_store,
+    connect_errors,
+    engine,
+    roles,
+    status_reader,
+    unsubscribe_store,
+)
 from mailcordon.adapters.ses import queue_policy
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.adapters.ses.signer import BotocoreCredentialsSource, CredentialsSource, NoCredentials
@@ -23,7 +30,7 @@ from mailcordon.core.queue import Unreachable
 from mailcordon.host import append_file
 from mailcordon.host.home import RUN_FILE
 from mailcordon.messages import audit as audit_messages
-from mailcordon.messages import queues, system
+from mailcordon.messages import queues, system, unsubscribe
 from mailcordon.messages import status as status_messages
 from mailcordon.run import audit, home_lock
 
@@ -31,6 +38,7 @@ State = Literal["ok", "warn", "bad"]
 
 AUDIT = "audit trail"
 SCAN = "scan of SES"
+LINKS = "links to unsubscribe"
 NEWEST_AUDIT_ROWS = 1_000
 LARGEST_TABLES = 3  #: named with their sizes
 PRIVACY = "database privacy"  #: what the database's log may hold, and who may put names before ours
@@ -76,6 +84,8 @@ async def find(environ: Mapping[str, str]) -> list[Finding]:
         findings += await _checked("event queues", _check_queues(config))
     if all(finding.state == "ok" for finding in logins["control"]):
         findings += await _checked("service", _check_service(config))
+        if not config.local and config.unsubscribe_url is None:
+            findings += await _checked(LINKS, _check_links(config))
         findings += await _checked(AUDIT, _check_audit(config))
     return findings
 
@@ -271,6 +281,15 @@ async def _check_service(config: Config) -> list[Finding]:
             for one in found.notices
         ),
     ]
+
+
+async def _check_links(config: Config) -> list[Finding]:
+    connection = await engine.connect(config.login_url("control"))
+    try:
+        found = await unsubscribe_store.lanes_without_host(connection)
+    finally:
+        await connection.close()
+    return [] if found is None else [Finding(LINKS, "warn", unsubscribe.links_have_no_address(*found))]
 
 
 async def _check_audit(config: Config) -> list[Finding]:

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from mailcordon.adapters.db import arrays, connection_pool, queries
-from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
 from mailcordon.core.errors import Conflict
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Scope
@@ -111,6 +111,12 @@ class PostgresUnsubscribes:
                 )
         except asyncpg.UniqueViolationError:
             raise Conflict(messages.host_is_foreign(host or ""), code="foreign-host") from None
+
+
+async def lanes_without_host(connection: Connection) -> tuple[str, str, int] | None:
+    """Tenant and type of a marketing lane whose links need the shared host name, and how many there are; None: none."""
+    row = await connection.fetchrow(_SQL.lanes_without_host)
+    return None if row is None else (row["tenant"], row["type"], row["lanes"])
 
 
 async def _subscriptions(connection: PooledConnection, lane: int, hash: bytes) -> Subscriptions | None:

@@ -75,10 +75,14 @@ class Template:
         try:
             self._loaded("semi_strict").render_template(name, **_without_nulls(dict(data)))
         except minijinja.TemplateError as error:
-            return self._fault(error, name)
+            found = self._fault(error, name)
+            if found.variable is None:
+                return found
+            problem = templates.prints_null(found.variable)
+            return RenderingFault(found.part, problem, line=found.line, variable=found.variable)
         except Exception:  # noqa: S110 - the template printed another null: the fault has no place then
             pass
-        return RenderingFault(self._shown(name), templates.prints_null())
+        return RenderingFault(self._shown(name), templates.prints_null(None))
 
     def _fault(self, error: minijinja.TemplateError, name: str) -> RenderingFault:
         where, line, problem = error.name or name, error.line, error.detail or error.message

@@ -63,6 +63,13 @@ insert into suppression_removal as r (tenant, hash, scope, target, at)
 select tenant, hash, scope, target, now_ms() from gone
 on conflict (tenant, hash, scope, target) do update set at = greatest(r.at, excluded.at);
 
+-- name: lanes_without_host
+-- Marketing lanes whose links need the shared host name: one of them, and how many there are.
+select e.slug as tenant, y.name as type, count(*) over () as lanes
+  from lane l join tenant e on e.id = l.tenant join message_type y on y.id = l.type
+ where l.class = 2 and l.retired_at is null and not exists (select from unsubscribe_host h where h.tenant = l.tenant)
+ order by l.id limit 1;
+
 -- name: host_of
 -- The tenant's own, if it has one.
 select host from unsubscribe_host where tenant = $1;
