@@ -271,7 +271,9 @@ async def test_the_type_is_the_tags_else_the_configuration_sets_else_the_keys(do
     await door.access_keys.put_set(SetName(name="resets", type="newsletter", tenant=None), actor="test")
     await door.access_keys.put_set(SetName(name="resets", type="password-reset", tenant="acme"), actor="test")
     await door.call("acme", "send_email", **untagged, ConfigurationSetName="resets")
-    large = [{"Content": {"Raw": {"Data": RAW.replace(b"type=password-reset, ", b"") + b"x\r\n" * 200_000}}}] * 2
+    large = [
+        {"Content": {"Raw": {"Data": RAW.replace(b"type=password-reset, ", b"") + b"x\r\n" * 200_000}}}
+    ] * 2
     unknown = {"ConfigurationSetName": "large"}
     assert (await door.refused("acme", "send_email", **large[0], **unknown))[1] == "BadRequestException"
     await door.access_keys.put_set(SetName(name="large", type="password-reset", tenant=None), actor="test")

@@ -137,6 +137,14 @@ def test_mjml_becomes_html_once_and_is_filled_for_each_message():
     assert found.text == 'Dear A&B\ntea\n<b>\nPay (https://x/?"a)'
 
 
+def test_mjml_that_becomes_more_html_than_a_message_may_have_is_refused():
+    everywhere = f"<mj-attributes><mj-all css-class='{'a' * 2000}' /></mj-attributes>"
+    found = fault(
+        mjml=f"<mjml><mj-head>{everywhere}</mj-head><mj-body>{'<mj-section></mj-section>' * 900}</mj-body></mjml>"
+    )
+    assert (found.part, found.problem) == ("mjml", "it becomes more than 1,048,576 characters of HTML")
+
+
 def test_mjml_reads_nothing_from_a_disk_or_the_network():
     for path in ("/etc/hostname", "file:///etc/hostname", "http://127.0.0.1:9/x", "x.mjml"):
         found = fault(mjml=f"<mjml><mj-body><mj-include path='{path}' /></mj-body></mjml>")

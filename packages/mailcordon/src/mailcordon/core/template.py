@@ -23,7 +23,7 @@ MOST_OUTPUT: Final = 1024 * 1024  #: characters of subject, text and HTML togeth
 MOST_PARTS: Final = 20  #: that the others include
 MOST_TEMPLATES: Final = 1000  #: of an owner
 MOST_VERSIONS: Final = 1000  #: of a template
-MOST_KEPT: Final = 100 * 1024 * 1024  #: bytes of sources of an owner
+MOST_KEPT: Final = 100 * 1024 * 1024  #: bytes of sources of an owner, and of the HTML that MJML became
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PART = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}\.(?:html|txt)", re.ASCII)

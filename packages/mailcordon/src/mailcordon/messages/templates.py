@@ -155,6 +155,12 @@ def prints_null(name: str | None) -> str:
     return f'{what}; ask for it first, as in {{% if name %}}, or give a default, as in {{{{ name or "customer" }}}}'
 
 
+@example(1_048_576)
+def mjml_too_long(most: int) -> str:
+    """MJML becomes more HTML than a message may have."""
+    return f"it becomes more than {most:,} characters of HTML"
+
+
 @example("if")
 def block_not_closed(name: str) -> str:
     """A block of a template in SES's language is not closed."""

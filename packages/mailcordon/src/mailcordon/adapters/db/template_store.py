@@ -53,7 +53,7 @@ class TemplateStore:
                 row = await conn.fetchrow(_SQL.version, found["id"], found["latest"])
                 if row is not None and _source(row) == source:
                     return found["latest"], False
-            await _check_bounds(conn, owner, source, 0 if found is None else found["latest"])
+            await _check_bounds(conn, owner, _size(source, compiled), 0 if found is None else found["latest"])
             id = await conn.fetchval(_SQL.add, owner.tenant, name, actor) if found is None else found["id"]
             version = 1 if found is None else found["latest"] + 1
             await conn.execute(
@@ -166,10 +166,14 @@ class TemplateLookup:
 
 
 def _weight(version: Version) -> int:
-    return version.source.size + len(version.compiled or "")
+    return _size(version.source, version.compiled)
 
 
-async def _check_bounds(conn: PooledConnection, owner: Owner, source: Source, latest: int) -> None:
+def _size(source: Source, compiled: str | None) -> int:
+    return source.size + len((compiled or "").encode())
+
+
+async def _check_bounds(conn: PooledConnection, owner: Owner, size: int, latest: int) -> None:
     """Raises Invalid."""
     if latest >= MOST_VERSIONS:
         raise bound("name", templates.too_many_versions(MOST_VERSIONS))
@@ -177,7 +181,7 @@ async def _check_bounds(conn: PooledConnection, owner: Owner, source: Source, la
     assert kept is not None
     if not latest and kept["templates"] >= MOST_TEMPLATES:
         raise bound("name", templates.too_many_templates(MOST_TEMPLATES))
-    if kept["bytes"] + source.size > MOST_KEPT:
+    if kept["bytes"] + size > MOST_KEPT:
         raise bound("html", templates.too_much_kept(MOST_KEPT))
 
 

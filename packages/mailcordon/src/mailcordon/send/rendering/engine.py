@@ -19,6 +19,8 @@ class Template(Protocol):
 def compile(source: Source) -> str | None:
     """Checks that the sources are well-formed. Returns the HTML that MJML becomes, None without MJML. Raises RenderingFault."""
     compiled = None if source.mjml is None else mjml.compile(source.mjml)
+    if compiled is not None and len(compiled) > MOST_OUTPUT:
+        raise RenderingFault("mjml", templates.mjml_too_long(MOST_OUTPUT))
     parse(source, compiled)
     return compiled
 

@@ -48,8 +48,8 @@ select v.version, v.dialect, v.bytes, v.made_at, v.made_by, v.because
 select pg_advisory_xact_lock(20552, 43 + coalesce($1::int, 0));
 
 -- name: kept
--- How much an owner has.
-select count(distinct v.template) as templates, coalesce(sum(v.bytes), 0)::bigint as bytes
+-- How much an owner has. A few bytes of MJML can become much HTML.
+select count(distinct v.template) as templates, coalesce(sum(v.bytes + coalesce(octet_length(v.compiled), 0)), 0)::bigint as bytes
   from template_version v where v.tenant is not distinct from $1::int;
 
 -- name: find
