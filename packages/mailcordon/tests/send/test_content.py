@@ -401,6 +401,15 @@ def test_so_it_is_in_a_message_that_several_see(shared):
         assert found == ({**shared, **dict(LINK.headers)} if ours else shared)
 
 
+def test_a_message_has_a_hundred_placeholders_at_most():
+    """Each is a slot that every call fills: their number bounds the time of the event loop."""
+    one = "x{{unsubscribe_url}}"
+    for made in (str, lambda text: LongText([text[start : start + 7] for start in range(0, len(text), 7)])):
+        checked(text=made(one * 60), html=made(one * 40))
+        with pytest.raises(Invalid, match="at most 100 times"):
+            checked(text=made(one * 60), html=made(one * 41))
+
+
 def test_a_placeholder_is_filled_in_beside_a_link_of_the_apps_own():
     stored = compose.content(checked(text=PLACED, to=["kim@example.com"], headers=OWN_LINK))
     assert compose.wants_link(stored, 1, one_click=False)

@@ -433,6 +433,12 @@ def test_placeholders_are_found_in_what_is_read_as_text_alone():
     assert [(one.start, one.end) for one in whole.raw.places] == [(72, 72 + len(link))]
 
 
+def test_a_whole_message_has_a_hundred_placeholders_at_most():
+    lines = b"{{unsubscribe_url}}\r\n"
+    assert len(checked(MAIL + lines * 100).raw.places) == 100
+    assert "at most 100 times" in refusals(MAIL + lines * 101)
+
+
 def test_a_placeholder_is_found_where_two_slices_meet():
     link = b"{{unsubscribe_url}}"
     for before in range(1024 * 1024 - 24, 1024 * 1024 + 3, 6):

@@ -97,3 +97,11 @@ def mailing_shows_its_list(type: str, visible: int) -> str:
         f'{type} is marketing mail, and {visible} recipients would see each other: set "individually": true, so that '
         "each sees only themselves"
     )
+
+
+@example(100)
+def too_many_placeholders(most: int) -> str:
+    """Text and HTML have the placeholder of the unsubscribe link too often (422)."""
+    return (
+        f"must have the placeholder of the unsubscribe link at most {most} times, in text and HTML together"
+    )

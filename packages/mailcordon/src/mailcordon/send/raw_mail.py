@@ -16,12 +16,12 @@ from mailcordon.core import text as texts
 from mailcordon.core.address import Address, Mailbox
 from mailcordon.core.errors import Fault, Invalid, parse_into
 from mailcordon.core.ids import MAX_RECIPIENTS
-from mailcordon.messages import mail
+from mailcordon.messages import content, mail
 from mailcordon.messages import raw_mail as messages
 from mailcordon.send import attachments, mail_headers, mime_parts, raw_head
 from mailcordon.send.raw_head import Head
 from mailcordon.send.submission import MAX_REPLY_TO, Place, Raw, Submission
-from mailcordon.send.texts import PLACEHOLDERS
+from mailcordon.send.texts import MAX_PLACEHOLDERS, PLACEHOLDERS
 
 MAX_BYTES = 30 * 1024 * 1024  #: SES takes 40 MB after base64 (ses.md 3.3)
 SLOW = (
@@ -130,6 +130,8 @@ def check(
     else:
         _files(parts, field, faults)
         places = _places(raw, head.end, parts)
+        if len(places) > MAX_PLACEHOLDERS:
+            faults.append(Fault(field, content.too_many_placeholders(MAX_PLACEHOLDERS)))
     if campaign is not None:
         parse_into(faults, "campaign", names.campaign, campaign)
     if list is not None:
@@ -321,4 +323,6 @@ def _places(raw: bytes, body: int, parts: mime_parts.Parts) -> tuple[Place, ...]
         wanted = _QUOTED_PLACEHOLDER if part.is_quoted else _PLACEHOLDER
         for one in mime_parts.find(raw, part, wanted, _LONGEST_PLACEHOLDER):
             found.append(Place(one.start() - body, one.end() - body, part.is_quoted, part.is_html))
+            if len(found) > MAX_PLACEHOLDERS:  # that is refused
+                return tuple(found)
     return tuple(found)

@@ -292,5 +292,8 @@ def _body(text: Text | None, html: Text | None, faults: list_[Fault]) -> None:
             has_control = has_control or len(raw.translate(None, _CONTROL)) != len(raw)
         if has_control:
             faults.append(Fault(field, mail.has_control_characters()))
+    if texts.placeholders(text) + texts.placeholders(html) > texts.MAX_PLACEHOLDERS:
+        field = "html" if html else "text"
+        faults.append(Fault(field, content.too_many_placeholders(texts.MAX_PLACEHOLDERS)))
     if total > MAX_BYTES:
         faults.append(Fault("html" if html else "text", mail.content_too_large(MAX_BYTES), "too-large"))

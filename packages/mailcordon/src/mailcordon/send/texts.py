@@ -7,6 +7,7 @@ from typing import TypeAlias
 #: Where the app wants the recipient's unsubscribe link: our word for it, and SES's.
 PLACEHOLDERS = ("{{unsubscribe_url}}", "{{amazonSESUnsubscribeUrl}}")
 PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS)))
+MAX_PLACEHOLDERS = 100  #: of a message: each is filled in at each call
 _LONGEST_PLACEHOLDER = max(map(len, PLACEHOLDERS))
 SLICE = 128 * 1024  #: characters that are worked on in one call
 
@@ -47,6 +48,22 @@ def split(text: Text) -> tuple[list[list[str]], list[str]]:
         rest = whole[at:]
     found[-1].append(rest)
     return [[one for one in segment if one] for segment in found], placeholders
+
+
+def placeholders(text: Text | None) -> int:
+    """How many there are. Beyond MAX_PLACEHOLDERS the rest is not counted."""
+    if text is None or (isinstance(text, str) and not has_placeholder(text)):
+        return 0
+    found = 0
+    rest = ""
+    for piece in slices(text):
+        whole, start = rest + piece, 0
+        for one in PLACEHOLDER.finditer(whole):
+            found, start = found + 1, one.end()
+            if found > MAX_PLACEHOLDERS:
+                return found
+        rest = whole[max(start, len(whole) - _LONGEST_PLACEHOLDER + 1) :]
+    return found
 
 
 def has_placeholder(text: Text | None) -> bool:
