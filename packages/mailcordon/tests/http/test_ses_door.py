@@ -9,6 +9,7 @@ import json
 import re
 import socket
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,9 @@ from mailcordon.adapters.db.suppression_store import PostgresSuppressions
 from mailcordon.adapters.db.template_store import TemplateLookup, TemplateStore
 from mailcordon.adapters.http import message_protocol, server, shared_door
 from mailcordon.adapters.http.message_endpoint import MessageEndpoint
+from mailcordon.adapters.http.ses_door import v1
 from mailcordon.adapters.http.ses_door.endpoint import SesDoor
+from mailcordon.adapters.http.ses_door.errors import SesError
 from mailcordon.adapters.http.ses_door.services import Services
 from mailcordon.adapters.rendering.process import RenderingProcess
 from mailcordon.control.access_keys import AccessKeyCache, AccessKeys, SetName
@@ -467,6 +470,8 @@ async def test_templates_are_stored_rendered_and_sent_as_ses_does(door: Door) ->
     told = await door.call("acme", "test_render_email_template", TemplateName="welcome", TemplateData=data)
     assert "Subject: Hi Kim" in told["RenderedTemplate"]
     assert "- b" in told["RenderedTemplate"]
+    long = {"TemplateName": "welcome", "TemplateData": json.dumps({"name": "ä" * 901, "items": []})}
+    assert "900" in (await door.refused("acme", "test_render_email_template", **long))[2]
     template = {"TemplateName": "welcome", "TemplateData": data}
     await door.call("acme", "send_email", **simple(Content={"Template": template}))
     inline = {"TemplateContent": content, "TemplateData": data}
@@ -534,6 +539,20 @@ async def test_each_entry_of_a_bulk_call_is_a_message_with_an_answer_of_its_own(
     assert ids_of == [
         row["id"] for row in await door.world.connection.fetch("select id from message order by id")
     ]
+    # Data and files of any size, and each message has the files.
+    call["DefaultContent"] = {
+        "Template": {**default, "Attachments": [{"FileName": "a.pdf", "RawContent": b"p" * 200_000}]}
+    }
+    large = [entries[0], entry("lee@example.com", name="Lee", greeting="x" * 100_000)]
+    answer = await door.call("acme", "send_bulk_email", **call, BulkEmailEntries=large)
+    sizes = [
+        await door.world.connection.fetchval(
+            "select bytes from message where id = $1", ses_door_ids.decode(one["MessageId"])
+        )
+        for one in answer["BulkEmailEntryResults"]
+    ]
+    assert sizes[0] > 200_000
+    assert sizes[1] > 300_000
     untyped = {**call, "DefaultEmailTags": []}
     assert (await door.refused("acme", "send_bulk_email", **untyped, BulkEmailEntries=entries))[
         1
@@ -659,6 +678,20 @@ async def test_hostile_requests_are_refused_in_ses_words(door: Door) -> None:
             expected = "text/xml" if path == "/" else "application/json"
             assert answer.headers["content-type"] == expected
     assert await door.world.count("message") == 0
+
+
+def test_a_form_takes_memory_of_its_own_size() -> None:
+    form = b"Action=SendEmail&Message.Body.Text.Data=" + b"%41" * 300_000
+    tracemalloc.start()
+    try:
+        read, _ = v1.read(form)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(form)
+        with pytest.raises(SesError):
+            v1.read(b"&" * len(form))
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(form)
+    finally:
+        tracemalloc.stop()
+    assert read["Message.Body.Text.Data"] == "A" * 300_000
 
 
 async def test_a_large_first_mail_is_its_keys_and_not_its_addresses(door: Door) -> None:

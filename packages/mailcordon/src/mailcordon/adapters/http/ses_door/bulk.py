@@ -12,12 +12,13 @@ from mailcordon.core import ses_door_ids
 from mailcordon.core.errors import Forbidden, Later, MailcordonError, TooMuch, Unauthorised
 from mailcordon.messages import ses_door as messages
 from mailcordon.send.accept_item import Accepted
+from mailcordon.send.texts import slices
 
 MOST_ENTRIES = 50  #: (ses.md 3.2)
 
 
 class ReplacementTemplate(msgspec.Struct, rename="pascal"):
-    replacement_template_data: str = ""
+    replacement_template_data: v2.Cut = ""
 
 
 class ReplacementContent(msgspec.Struct, rename="pascal"):
@@ -46,20 +47,21 @@ class BulkCall(msgspec.Struct, rename="pascal"):
     configuration_overrides: msgspec.Raw | None = None
 
 
-BULK = msgspec.json.Decoder(BulkCall)
+_decoder = msgspec.json.Decoder(BulkCall)
 
 
-def calls(bulk: BulkCall) -> list[MailCall]:
+def read(raw: bytes) -> list[v2.Read]:
     """The mail of each entry, as SendEmail would be asked for it. Raises SesError.
 
     An entry's data takes the place of the default data where it has any; its tags and headers take the place of those of their
     names."""
+    bulk, long = v2.cut_and_decoded(_decoder, raw)
     template = bulk.default_content.template
     if template is None:
         raise bad_request(messages.member_missing("DefaultContent.Template"))
     if not 1 <= len(bulk.bulk_email_entries) <= MOST_ENTRIES:
         raise bad_request(messages.bad_number_of_entries(MOST_ENTRIES))
-    return [_call(bulk, template, entry) for entry in bulk.bulk_email_entries]
+    return [v2.Read(_call(bulk, template, entry), long) for entry in bulk.bulk_email_entries]
 
 
 def _call(bulk: BulkCall, template: Template, entry: Entry) -> MailCall:
@@ -68,7 +70,7 @@ def _call(bulk: BulkCall, template: Template, entry: Entry) -> MailCall:
     headers = _merged(template.headers, entry.replacement_headers)
     content = msgspec.structs.replace(
         template,
-        template_data=data if data.strip() not in ("", "{}") else template.template_data,
+        template_data=template.template_data if _is_empty(data) else data,
         headers=headers,
     )
     return MailCall(
@@ -81,6 +83,19 @@ def _call(bulk: BulkCall, template: Template, entry: Entry) -> MailCall:
         tenant_name=bulk.tenant_name,
         configuration_overrides=bulk.configuration_overrides,
     )
+
+
+def _is_empty(data: v2.Cut) -> bool:
+    return isinstance(data, str) and data.strip() in ("", "{}")
+
+
+def size(request: int, reads: Sequence[v2.Read]) -> int:
+    """Bytes of each message of a request of this size. Each has all the files. Raises SesError."""
+    first = reads[0]
+    template = first.call.content.template
+    assert template is not None, "_call sets it"
+    files = sum(len(part) for one in template.attachments for part in slices(first.text(one.raw_content)))
+    return files + (request - files) // len(reads)
 
 
 def _merged(defaults: Sequence[Any], own: Sequence[Any]) -> list[Any]:

@@ -3,6 +3,7 @@
 A template that SES's words change gets a new version; one that is deleted is retired.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -18,10 +19,12 @@ from mailcordon.adapters.http.ses_door.services import Services
 from mailcordon.adapters.http.ses_door.v2 import Parts
 from mailcordon.control.templates import Owner, Shown
 from mailcordon.core import text as texts
-from mailcordon.core.errors import NotFound
+from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.principal import READ, Principal
-from mailcordon.core.template import SES, Source
+from mailcordon.core.template import SES, Rendered, Source
+from mailcordon.messages import mail as mail_messages
 from mailcordon.messages import ses_door as messages
+from mailcordon.send.submission import MAX_SUBJECT
 
 _MOST = 100  #: templates of a page
 
@@ -112,6 +115,14 @@ async def render(services: Services, principal: Principal, name: str, call: Rend
     principal.require(READ)
     data = mail.template_data(call.template_data)
     found, _ = await services.templates.preview(owner(principal), name, None, data)
+    if (
+        len(found.subject) > MAX_SUBJECT
+    ):  # as when it is sent; the standard library folds a long one for minutes
+        raise Invalid(Fault("subject", mail_messages.bad_length(MAX_SUBJECT)))
+    return {"RenderedTemplate": await asyncio.to_thread(_mime, found)}
+
+
+def _mime(found: Rendered) -> str:
     made = EmailMessage()
     made["Date"] = format_datetime(datetime.now(UTC))
     made["Subject"] = found.subject
@@ -122,7 +133,7 @@ async def render(services: Services, principal: Principal, name: str, call: Rend
             made.add_alternative(found.html, subtype="html")
         else:
             made.set_content(found.html, subtype="html")
-    return {"RenderedTemplate": made.as_string()}
+    return made.as_string()
 
 
 async def _known(services: Services, of: Owner, name: str) -> Shown:

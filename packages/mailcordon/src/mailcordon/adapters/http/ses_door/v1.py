@@ -14,9 +14,6 @@ from mailcordon.send.submission import Submission
 from mailcordon.send.templates import Unrendered
 
 MAX_RAW = 10 * 1024 * 1024  #: bytes of a message (ses.md 3.3)
-MAX_BODY = (
-    16 * 1024 * 1024
-)  #: bytes of a form: the message in base64, of which some letters are percent-encoded
 _MOST_FIELDS = 2000
 _LONG = 64 * 1024  #: bytes of a value that is decoded in slices
 _ACTION = re.compile(rb"(?:^|&)Action=([A-Za-z0-9]{1,64})(?=&|$)")
@@ -43,12 +40,11 @@ def read(raw: bytes) -> tuple[Form, list[bytes]]:
         end = len(raw) if end < 0 else end
         long = list(_unquoted(raw, begin, end))
         rest = raw[:start] + raw[end + 1 :]
-    fields = rest.split(b"&")
-    if len(fields) > _MOST_FIELDS:
+    if rest.count(b"&") >= _MOST_FIELDS:
         raise SesError("SerializationException", messages.bad_form())
     form: dict[str, str] = {}
     try:
-        for field in fields:  # a third of the time of parse_qsl
+        for field in rest.split(b"&"):  # a third of the time of parse_qsl
             name, _, value = field.partition(b"=")
             form[_text(name)] = _text(value)
     except UnicodeDecodeError:
@@ -57,6 +53,8 @@ def read(raw: bytes) -> tuple[Form, list[bytes]]:
 
 
 def _text(encoded: bytes) -> str:
+    if len(encoded) > _LONG:  # `unquote_to_bytes` takes a hundred bytes for each escape
+        return b"".join(_unquoted(encoded, 0, len(encoded))).decode()
     if b"+" in encoded:
         encoded = encoded.replace(b"+", b" ")
     return (unquote_to_bytes(encoded) if b"%" in encoded else encoded).decode()

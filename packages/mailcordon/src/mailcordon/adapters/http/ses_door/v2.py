@@ -160,20 +160,25 @@ def decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
 
 
 def read(raw: bytes) -> "Read":
-    """A mail. Raises SesError.
+    """A mail. Raises SesError."""
+    return Read(*cut_and_decoded(MAIL, raw))
+
+
+def cut_and_decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> tuple[T, Mapping[int, LongText]]:
+    """The request's JSON, and the long texts that its numbers stand for. Raises SesError.
 
     A large one is read in slices, as large_message.py says."""
     if len(raw) <= LARGE:
-        return Read(decoded(MAIL, raw), {})
+        return decoded(decoder, raw), {}
     try:
         found = large_message.cut(raw)
     except ValueError:
         found = None
     if found is not None:
-        return Read(decoded(MAIL, found[0]), found[1])
+        return decoded(decoder, found[0]), found[1]
     if len(raw) > _MOST_AT_ONCE:
         raise SesError("SerializationException", messages.bad_request_body(messages.too_many_members()))
-    return Read(decoded(MAIL, raw), {})
+    return decoded(decoder, raw), {}
 
 
 class Read(NamedTuple):
@@ -276,13 +281,14 @@ def unrendered(
     return asked.tenant, Unrendered(type=asked.type, template=source, data=raw, finish=finish)
 
 
-def templated(access: KnownAccess, call: MailCall) -> tuple[str, Unrendered]:
+def templated(access: KnownAccess, read_: Read) -> tuple[str, Unrendered]:
     """An entry of SendBulkEmail. Raises SesError or MailcordonError."""
+    call = read_.call
     check(call)
     template = call.content.template
     assert template is not None, "bulk.py sees to it"
-    data = template.template_data
-    return unrendered(access, call, template, data if isinstance(data, str) else "")
+    data = "".join(read_.text(template.template_data))
+    return unrendered(access, call, template, data, files(read_, template.attachments))
 
 
 def check(call: MailCall) -> None:
