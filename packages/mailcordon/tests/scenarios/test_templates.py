@@ -180,6 +180,12 @@ async def test_a_retry_after_the_template_was_changed_is_the_same_message(shop: 
     for data, more in others:
         status, problem = await shop.send("receipt", data, key, **more)
         assert (status, problem["code"]) == (409, "idempotency"), problem
+    await shop.put("receipt", subject="{{ nothing }}", text="x")  # and one that fails
+    status, again = await shop.send("receipt", {"n": 1}, key)
+    assert (status, again.get("id")) == (202, first["id"])
+    assert (await shop.send("receipt", {"n": 2}, key))[0] == 409
+    status, problem = await shop.send("receipt", {"n": 1}, secrets.token_hex(8))
+    assert (status, problem["code"]) == (422, "rendering")
     assert [one["Simple"]["Subject"]["Data"] for one in await shop.arrived()] == ["One 1"]
 
 

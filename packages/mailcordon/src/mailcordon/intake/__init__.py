@@ -81,8 +81,17 @@ class Intake:
         key: str | None,
         again: Callable[[], Awaitable[Principal]],
     ) -> Accepted | Repeated:
-        made = await self._made(slug, message)
         allowed = _still_allowed(again, principal, message.type)
+        try:
+            made = await self._made(slug, message)
+        except Invalid as refusal:
+            if key is None:
+                raise
+            # The template may have changed since this key was used: what was accepted then has its answer.
+            unmade = _Made(message, Rendered("-", "-", None), None).finish()
+            return await self.accept.enqueue(
+                slug, unmade, api_key=principal.key_id, key=key, still_allowed=allowed, refusal=refusal
+            )
         if made.size > LARGE:
             return await self.accept.enqueue_large(
                 slug,

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mailcordon.core import address, provider, reserved_domains
-from mailcordon.core.errors import TooMuch, Unavailable
+from mailcordon.core.errors import Invalid, TooMuch, Unavailable
 from mailcordon.core.turns import Full, Turns
 from mailcordon.messages import api, mail
 from mailcordon.send import compose, own_tags
@@ -87,17 +87,22 @@ class Accept:
         api_key: int,
         key: str | None,
         still_allowed: Callable[[], Awaitable[object]],
+        refusal: Invalid | None = None,
     ) -> asyncio.Future[Accepted | Repeated]:
         """Puts the message into the next batch. The future is done when the message is stored, once per (tenant, key).
 
         `still_allowed` raises if the caller's API key is no longer valid; it is called when the control epoch has moved.
+
+        `refusal`: the message is not stored. The future has the answer that its key got before, or fails with this.
 
         Raises TooMuch if the tenant has too many messages waiting, Unavailable if all have. The future fails with Invalid
         (unknown tenant or type, foreign From), Conflict (the key was used with another body), TooMuch (the lane's backlog is
         full) or Unavailable (nothing was confirmed; retry).
         """
         done: asyncio.Future[Accepted | Repeated] = asyncio.get_running_loop().create_future()
-        self._put(self._item(slug, submission, api_key, key, still_allowed, self._changes, done))
+        item = self._item(slug, submission, api_key, key, still_allowed, self._changes, done)
+        item.refusal = refusal
+        self._put(item)
         return done
 
     def enqueue_large(

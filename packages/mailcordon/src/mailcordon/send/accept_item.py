@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from mailcordon.core.delivery import State
-from mailcordon.core.errors import Conflict
+from mailcordon.core.errors import Conflict, Invalid
 from mailcordon.core.reserved_domains import Undeliverable
 from mailcordon.messages import mail
 from mailcordon.send.ports import Replay
@@ -67,6 +67,9 @@ class Item:
     still_allowed: Callable[[], Awaitable[object]]
     changes: int  #: how often the epoch had moved when the key was looked up, or last looked at again
     done: asyncio.Future[Accepted | Repeated]
+    refusal: Invalid | None = (
+        None  #: it is refused for this, unless its key was used before with the same body
+    )
 
 
 def answered(item: Item) -> bool:

@@ -158,6 +158,9 @@ class Committer:
         await self._read_lanes({item.slug for item in batch})
         for item in batch:
             lanes = self._lanes.get(item.slug)
+            if item.refusal is not None and lanes is not None:
+                refused.append((item, lanes.tenant, item.refusal))
+                continue
             try:
                 entry = resolve.resolve(
                     lanes,
@@ -202,7 +205,8 @@ class Committer:
         return out
 
     async def _refuse(self, refused: Sequence[tuple[Item, int, MailcordonError]]) -> None:
-        """A full lane refuses new mail, and a retired one any. What was accepted before is not new: its key gets its answer."""
+        """A full lane refuses new mail, a retired one any, and a template may have changed. What was accepted before is not new:
+        its key gets its answer."""
         keyed = [(item, tenant) for item, tenant, _ in refused if item.key is not None]
         found = await self._store.replays([(tenant, item.key or b"", item.body) for item, tenant in keyed])
         for place, (item, _) in enumerate(keyed):
