@@ -14,6 +14,7 @@ from mailcordon.adapters.http import json_body, large_message, message_shapes
 from mailcordon.adapters.http.message_shapes import SendBody
 from mailcordon.core.errors import MailcordonError
 from mailcordon.send import compose
+from mailcordon.send.submission import Submission
 from mailcordon.send.texts import LongText, Text
 
 GOOD: dict[str, Any] = {
@@ -169,4 +170,6 @@ def test_a_long_text_is_sent_as_the_same_text_in_one_piece(field: str) -> None:
         in_parts = message_shapes.checked(*large_message.read(raw))
         plain = DECODER.decode(raw)
         in_one = message_shapes.checked(plain, message_shapes.long_of(plain))
+        assert isinstance(in_parts, Submission)
+        assert isinstance(in_one, Submission)
         assert compose.content(in_parts) == compose.content(in_one)

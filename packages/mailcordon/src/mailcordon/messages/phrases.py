@@ -1,5 +1,7 @@
 """Parts of sentences: lists, numbers, and what several messages say alike."""
 
+from collections.abc import Sequence
+
 _OUTCOMES = {
     "delivers": "is delivered",
     "bounces": "bounces",
@@ -8,7 +10,7 @@ _OUTCOMES = {
 }
 
 
-def listed(words: list[str]) -> str:
+def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return "".join(words) if len(words) < 2 else f"{', '.join(words[:-1])} and {words[-1]}"
 
