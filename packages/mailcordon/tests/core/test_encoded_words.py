@@ -71,3 +71,11 @@ def test_an_encoded_line_break_is_found_however_it_is_encoded(text: str) -> None
 )
 def test_other_encoded_words_hide_no_line_break(text: str) -> None:
     assert not encoded_words.hide_line_break(text)
+
+
+def test_codecs_that_are_no_charset_of_mail_are_not_used():
+    """Python's punycode takes seconds for a header, and unicode-escape makes line breaks of letters."""
+    for charset in ("punycode", "idna", "unicode_escape", "raw-unicode-escape", "undefined", "x-unknown"):
+        word = rf"=?{charset}?q?a\n-b?="
+        assert encoded_words.decode(word) == word
+    assert encoded_words.decode("=?koi8-u?b?8NLJ18XU?=") == "Привет"

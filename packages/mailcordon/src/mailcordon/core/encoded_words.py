@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+import encodings
 import re
+from encodings.aliases import aliases
 from typing import NamedTuple
 
 LONGEST_WORD = 75  #: characters of an encoded word with its delimiters (RFC 2047 section 2)
@@ -15,6 +17,9 @@ _WORD = re.compile(r"=\?([^\s?]*)\?([bq])\?([^?]*)\?=", re.IGNORECASE)
 _LINE_BREAK = re.compile("[\r\n\x00\x85\u2028\u2029]")
 #: Charsets in which a line break has other bytes than CR and LF.
 _WIDE = re.compile(r"utf-(?:7|(?:16|32)(?:[lb]e)?)(?:\*.*)?", re.IGNORECASE)
+#: Charsets as the standard library lists them. It also has codecs that are none, such as punycode, whose time grows with the
+#: square; and it keeps the name of each unknown one that is looked up.
+_CHARSETS = frozenset((*aliases, *aliases.values(), "koi8_u"))
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 
 
@@ -74,6 +79,8 @@ class _Run(NamedTuple):
     text: str  #: as it was written
 
     def decoded(self) -> str:
+        if encodings.normalize_encoding(self.charset) not in _CHARSETS:
+            return self.text
         try:
             return self.raw.decode(self.charset, "replace")
         except (LookupError, ValueError):

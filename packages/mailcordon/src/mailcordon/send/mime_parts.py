@@ -25,7 +25,10 @@ MAX_CONTENT_HEADER = (
 MAX_FALSE = 2_000  #: lines that only begin as a separator; a program that writes mail chooses separators that do not occur
 
 _SLICE = 64 * 1024  #: bytes of lines that one call looks at
-_SEARCHED = 1024 * 1024  #: bytes that one call searches
+_SEARCHED = 1024 * 1024  #: bytes that one call searches for a separator
+_MATCHED = (
+    16 * 1024
+)  #: bytes that one call of a regular expression searches: half a microsecond each at worst
 
 _PART_HEAD = re.compile(rb"(?:(?!--)[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+")
 _CONTENT = re.compile(
@@ -133,7 +136,7 @@ def find(raw: bytes, part: Readable, wanted: re.Pattern[bytes], longest: int) ->
     """Where the part has what is wanted, which has at most `longest` bytes."""
     at = part.begin
     while at < part.end:
-        stop = min(at + _SEARCHED, part.end)
+        stop = min(at + _MATCHED, part.end)
         found = wanted.search(raw, at, min(stop + longest, part.end))
         if found is None:
             at = stop

@@ -59,7 +59,7 @@ def ses(message: Message, message_id: Callable[[int], str]) -> str:
 
 
 def _of_ses(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(text)
+    document = _object(json.loads(text))
     mail = {name: value for name, value in _object(document.get("mail")).items() if name in _MAIL}
     if isinstance(arn := mail.get("sourceArn"), str):
         mail["sourceArn"] = _without_account(arn)
