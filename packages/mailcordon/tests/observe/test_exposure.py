@@ -111,30 +111,40 @@ ENDS: Sequence[tuple[str, State, int, str | None]] = [
 ]
 
 
+#: What a delivery leaves. Each table has partitions, which are slow to truncate.
+COUNTED = (
+    "cohort_minute", "cohort_hour", "cohort_day", "cohort_slice", "cohort_bounce_domain", "ledger", "outcome", "event",
+    "send_event", "suppression", "quarantine",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(("how", "state", "attempts", "alone"), ENDS)
 async def test_every_order_of_end_and_events_counts_the_same(
     world: World, ledger: Ledger, how: str, state: State, attempts: int, alone: str | None
 ) -> None:
-    """Events of each attempt, with the end of the delivery at every place among them. Folds come anywhere."""
+    """Events of each attempt, with the end of the delivery at every place among them.
+
+    The counts are folded and compared after each step from the end on, and in every other order after the last two alone.
+    """
     names = ["end", "1", "1 bounce"] + (["2"] if attempts == 2 else [])
-    for order in itertools.permutations(names):
-        for length in range(1, len(order) + 1):
-            if "end" not in order[:length]:
+    # Two orders that follow each other begin the same, but for the last two steps.
+    for number, order in enumerate(itertools.permutations(names)):
+        first = await world.sent("acme", "newsletter", "kim@gmail.com", known=False)
+        second = first.again(ses_id=f"{first.ses_id}-2")
+        last = second if attempts == 2 else first
+        await ledger.claimed(last)
+        steps: dict[str, Step] = {
+            "end": lambda how=how, last=last: (
+                ledger.answered(last) if how == "answered" else ledger.ended(last, state)
+            ),
+            "1": lambda first=first: world.tell(first.send()),
+            "1 bounce": lambda first=first: world.tell(first.bounce()),
+            "2": lambda second=second: world.tell(second.send()),
+        }
+        for length, name in enumerate(order, 1):
+            await steps[name]()
+            if "end" not in order[:length] or (number % 2 and length < len(order) - 1):
                 continue
-            first = await world.sent("acme", "newsletter", "kim@gmail.com", known=False)
-            second = first.again(ses_id=f"{first.ses_id}-2")
-            last = second if attempts == 2 else first
-            await ledger.claimed(last)
-            steps: dict[str, Step] = {
-                "end": lambda how=how, last=last: (
-                    ledger.answered(last) if how == "answered" else ledger.ended(last, state)
-                ),
-                "1": lambda first=first: world.tell(first.send()),
-                "1 bounce": lambda first=first: world.tell(first.bounce()),
-                "2": lambda second=second: world.tell(second.send()),
-            }
-            for name in order[:length]:
-                await steps[name]()
             told = set(order[:length]) - {"end"}
             minute = 0 if {"1", "1 bounce"} & told or attempts == 1 else 1
             await world.cohorts.fold()
@@ -145,10 +155,8 @@ async def test_every_order_of_end_and_events_counts_the_same(
             wanted = "sent" if told else alone
             expected = [] if wanted is None else [(minute, int(wanted == "sent"), int(wanted == "unclear"))]
             assert rows == expected, order[:length]
-            await world.owner.execute(
-                "truncate cohort_minute, cohort_hour, cohort_day, cohort_slice, cohort_bounce_domain, ledger, outcome, event,"
-                " send_event, suppression, quarantine"
-            )
+        for table in COUNTED:
+            await world.owner.execute(f"delete from {table}")
     assert await world.whys() == []
 
 
