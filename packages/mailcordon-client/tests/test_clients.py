@@ -39,13 +39,13 @@ def answer(body: object, status: int = 202, **headers: str) -> tuple[int, dict[s
     )
 
 
-Do = Callable[[str, Any], Any]
+Do = Callable[..., Any]
 
 
 @contextmanager
 def sync(url: str) -> Iterator[Do]:
     with Client(url, "mck_x", sleep=lambda seconds: None) as client:
-        yield lambda name, argument: getattr(client, name)(argument)
+        yield lambda name, argument, **more: getattr(client, name)(argument, **more)
 
 
 @contextmanager
@@ -53,11 +53,11 @@ def asynchronous(url: str) -> Iterator[Do]:
     async def rest(seconds: float) -> None:
         pass
 
-    async def call(name: str, argument: Any) -> Any:
+    async def call(name: str, argument: Any, **more: Any) -> Any:
         async with AsyncClient(url, "mck_x", sleep=rest) as client:
-            return await getattr(client, name)(argument)
+            return await getattr(client, name)(argument, **more)
 
-    yield lambda name, argument: asyncio.run(call(name, argument))
+    yield lambda name, argument, **more: asyncio.run(call(name, argument, **more))
 
 
 BOTH = pytest.mark.parametrize("client", [sync, asynchronous])
@@ -119,6 +119,30 @@ def test_a_batch_answers_each_message_and_is_sent_again_with_the_same_keys(serve
     assert (first.id, first.idempotency_key) == ("msg_1", keys[0])
     assert isinstance(second, mailcordon_client.TooMuch)
     assert (str(second), second.retry_after, second.idempotency_key) == ("Too fast.", 7, keys[1])
+
+
+@BOTH
+def test_a_batch_that_fails_as_a_whole_has_the_keys_to_send_it_again_with(server, client):
+    server.answers = [answer({"detail": "Too fast.", "retryable": True}, 429, retry_after="600")]
+    with client(server.url) as do, pytest.raises(mailcordon_client.TooMuch) as caught:
+        do("send_batch", [MESSAGE, MESSAGE])
+    sent = [one["idempotency_key"] for one in json.loads(server.asked[0].body)["messages"]]
+    assert caught.value.idempotency_keys == tuple(sent)
+
+
+@BOTH
+def test_a_key_that_no_header_can_have_is_not_taken_for_a_lost_connection(server, client):
+    for key in ("a\nb", "invoice-\u00e9"):
+        with client(server.url) as do, pytest.raises(ValueError, match="idempotency key"):
+            do("send", MESSAGE, idempotency_key=key)
+    assert server.asked == []
+
+
+@BOTH
+def test_an_answer_that_cannot_be_decompressed_is_no_answer(server, client):
+    server.answers = [answer({"detail": "x"}, 200, content_encoding="gzip")] * 4
+    with client(server.url) as do, pytest.raises(mailcordon_client.NoAnswer):
+        do("send", MESSAGE)
 
 
 @BOTH

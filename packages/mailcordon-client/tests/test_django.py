@@ -97,6 +97,41 @@ def test_what_fields_cannot_say_goes_as_the_message_that_django_makes(server):
     assert b"\r\n" in base64.b64decode(str(first["raw"]))
 
 
+def test_a_message_with_files_has_the_same_bytes_each_time_that_it_is_sent_with_its_key(server):
+    def made() -> EmailMultiAlternatives:
+        message = EmailMultiAlternatives("Invoice", "Here.", "a@acme.example", ["kim@example.com"])
+        message.attach_alternative("<p>Here.</p>", "text/html")
+        message.attach("invoice.pdf", b"%PDF", "application/pdf")
+        message.mailcordon = {"idempotency_key": "invoice-4711"}  # pyright: ignore[reportAttributeAccessIssue]
+        return message
+
+    server.answers = [ACCEPTED] * 2
+    assert get_connection().send_messages([made(), made()]) == 2
+    first, second = bodies(server)
+    assert first == second
+    kinds = [part.get_content_type() for part in mime(first).walk()]
+    assert kinds == ["multipart/mixed", "multipart/alternative", "text/plain", "text/html", "application/pdf"]
+
+
+def test_an_address_that_stands_twice_gets_one_mail(server):
+    twice = ["Kim <kim@example.com>", "lee@example.com", "KIM@example.com"]
+    plain = EmailMessage("Hello", "Here.", "a@acme.example", twice)
+    attached = EmailMessage("Hello", "Here.", "a@acme.example", twice[:2], cc=["kim@example.com"])
+    attached.attach("invoice.pdf", b"%PDF", "application/pdf")
+    server.answers = [ACCEPTED] * 2
+    assert get_connection().send_messages([plain, attached]) == 2
+    first, second = bodies(server)
+    assert first["to"] == ['"Kim" <kim@example.com>', "lee@example.com"]
+    assert second["to"] == ["kim@example.com", "lee@example.com"]
+
+
+def test_more_headers_than_the_api_takes_go_in_the_message(server):
+    headers = {f"X-Order-{number}": "1" for number in range(16)}
+    EmailMessage("Hello", "Here.", "a@acme.example", ["kim@example.com"], headers=headers).send()
+    [body] = bodies(server)
+    assert mime(body)["X-Order-15"] == "1"
+
+
 def test_a_message_says_its_type_by_attribute_or_by_header_and_no_reader_sees_it(server):
     by_attribute = EmailMessage("a", "b", "a@acme.example", ["kim@example.com"])
     by_attribute.mailcordon = {"type": "invoice", "campaign": "november", "idempotency_key": "invoice-4711"}  # pyright: ignore[reportAttributeAccessIssue]

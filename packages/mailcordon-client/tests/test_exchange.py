@@ -99,6 +99,6 @@ def test_a_problem_has_the_servers_sentence_code_and_fields():
     assert error.errors == (errors.Field("to[1]", "is not an address", "bad-address"),)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"errors": null}'])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"errors": null}', b'{"errors": ["x"]}'])
 def test_an_answer_in_other_words_than_ours_is_judged_by_its_status(body: bytes):
     assert isinstance(played(Answer(403, {}, body))[0], errors.Forbidden)

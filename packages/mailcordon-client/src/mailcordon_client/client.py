@@ -38,8 +38,12 @@ def _settings(url: str | None, key: str | None, timeout: float) -> tuple[str, di
         raise ValueError("There is no API key: give `key`, or set MAILCORDON_KEY.")
     if not (key.isascii() and key.isprintable()):
         raise ValueError("The API key has characters that no key has.")  # never shown: it may end in a log
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that cannot be
+        known = False
+    if not known:
         raise ValueError(
             f"{url!r} is not the URL of a server: give `url`, or set MAILCORDON_URL, for example https://mailcordon.internal."
         )
@@ -55,7 +59,7 @@ def _answer(response: httpx.Response) -> Answer:
     return Answer(response.status_code, dict(response.headers.items()), response.content)
 
 
-def _failure(url: str, error: httpx.TransportError) -> Failure:
+def _failure(url: str, error: httpx.RequestError) -> Failure:
     return Failure(f"No answer from {url}: {error or type(error).__name__}")
 
 
@@ -98,10 +102,15 @@ class Client:
         """Hands over up to 1,000 messages at once. Returns for each, in order, what was accepted or why not; raises
         MailcordonError only if the request as a whole failed.
 
-        Each message has an idempotency key, yours or a new one. A `Later` among the results has it too, to be sent again.
+        Each message has an idempotency key, yours or a new one. A `Later` among the results has it too, to be sent again. An
+        error of the request has all of them, as `idempotency_keys`.
         """
         keys = idempotency_keys or [operations.new_key() for _ in messages]
-        return self._perform(operations.send_batch(messages, keys))
+        try:
+            return self._perform(operations.send_batch(messages, keys))
+        except MailcordonError as error:
+            error.idempotency_keys = tuple(keys)
+            raise
 
     def message(self, id: str) -> MessageStatus:
         """What became of a message, for each recipient. The key needs the scope `read`."""
@@ -146,7 +155,7 @@ class Client:
                     headers=dict(request.headers),
                 )
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return _failure(self._url, error)
 
 
@@ -181,7 +190,11 @@ class AsyncClient:
     ) -> list[Accepted | Problem]:
         """As Client.send_batch."""
         keys = idempotency_keys or [operations.new_key() for _ in messages]
-        return await self._perform(operations.send_batch(messages, keys))
+        try:
+            return await self._perform(operations.send_batch(messages, keys))
+        except MailcordonError as error:
+            error.idempotency_keys = tuple(keys)
+            raise
 
     async def message(self, id: str) -> MessageStatus:
         """As Client.message."""
@@ -226,5 +239,5 @@ class AsyncClient:
                     headers=dict(request.headers),
                 )
             )
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return _failure(self._url, error)

@@ -20,6 +20,7 @@ encodings, headers that are no field's) is sent as the MIME message that Django 
 
 import email.message
 import email.policy
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from email.header import decode_header, make_header
@@ -45,6 +46,7 @@ _AS_HEADERS: Final = frozenset(("type", "tenant", "campaign", "list"))
 _FIELD_HEADERS: Final = frozenset(
     ("references", "in-reply-to", "auto-submitted", "precedence", "comments", "keywords", "importance")
 )
+_MOST_HEADERS: Final = 15  #: that the API takes as a field
 _OTHERS: Final = ("x-google-", "x-ms-", "x-spam-", "x-ses-")
 
 
@@ -138,7 +140,7 @@ class EmailBackend(BaseEmailBackend):
         if not message.recipients():
             return False
         said, key = self._options(message)
-        whole = _as_fields(message, said) or _as_mime(message, said)
+        whole = _as_fields(message, said) or _as_mime(message, said, key)
         try:
             accepted = client.send(whole, idempotency_key=key)
         except MailcordonError:
@@ -180,7 +182,7 @@ def _as_fields(message: Mail, said: Mapping[str, Any]) -> Message | None:
         return None  # a subclass may make a MIME message of its own
     if charset not in ("utf-8", "utf8") or message.content_subtype not in ("plain", "html"):
         return None
-    if not all(_is_field_header(name, value) for name, value in headers.items()):
+    if len(headers) > _MOST_HEADERS or not all(_is_field_header(*one) for one in headers.items()):
         return None
     parts = {message.content_subtype: str(message.body)} if message.body else {}
     for content, kind in cast("Sequence[tuple[object, str]]", getattr(message, "alternatives", ())):
@@ -206,15 +208,33 @@ def _as_fields(message: Mail, said: Mapping[str, Any]) -> Message | None:
     )
 
 
-def _as_mime(message: Mail, said: Mapping[str, Any]) -> Message:
+def _as_mime(message: Mail, said: Mapping[str, Any], key: str | None) -> Message:
     made = message.message()
     for name in [name for name in message.extra_headers if _is_own(name)]:
         del made[name]
+    if key:
+        _make_repeatable(made, message, key)
     if isinstance(made, email.message.EmailMessage):  # since Django 6
         raw = made.as_bytes(policy=email.policy.SMTP)
     else:
         raw = made.as_bytes(linesep="\r\n")
-    return Message(raw=raw, to=[parseaddr(str(one))[1] or str(one) for one in message.recipients()], **said)
+    envelope = dict.fromkeys(parseaddr(str(one))[1] or str(one) for one in message.recipients())
+    return Message(raw=raw, to=list(envelope), **said)
+
+
+def _make_repeatable(made: Any, message: Mail, key: str) -> None:
+    """The same bytes whenever a message is sent with its key: another body with it would be a Conflict.
+
+    Date and Message-ID are SES's in any case; boundaries are random unless they are set.
+    """
+    given = {name.lower() for name in message.extra_headers}
+    for name in ("Date", "Message-ID"):
+        if name.lower() not in given:
+            del made[name]
+    stem = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32]
+    for number, part in enumerate(made.walk()):
+        if part.is_multipart() and part.get_content_maintype() == "multipart" and part.get_boundary() is None:
+            part.set_boundary(f"={stem}.{number}=")
 
 
 def _is_own(header: str) -> bool:
@@ -228,7 +248,12 @@ def _is_field_header(name: str, value: str) -> bool:
 
 
 def _mailboxes(given: Sequence[object]) -> list[str]:
-    return [_mailbox(one) for one in given if one]
+    """Each once: the API refuses an address that stands twice in one field, and Django takes it."""
+    by_address: dict[str, object] = {}
+    for one in given:
+        if one:
+            by_address.setdefault(parseaddr(str(one))[1].lower() or str(one), one)
+    return [_mailbox(one) for one in by_address.values()]
 
 
 def _mailbox(text: object) -> str:

@@ -16,7 +16,7 @@
     '- BadAnswer         an answer that Mailcordon does not give: the URL names another server
 
 A call that may be repeated has been, as often as `Retries` says, before Later or NoAnswer is raised. `idempotency_key` is the key
-of a message: sent again with it within 24 hours, the message is accepted once.
+of a message: sent again with it within 24 hours, the message is accepted once. `idempotency_keys` are those of a batch.
 """
 
 import json
@@ -31,6 +31,9 @@ class MailcordonError(Exception):
     """The root."""
 
     idempotency_key: str | None = None  #: of the message that was sent; None for other calls
+    idempotency_keys: tuple[
+        str, ...
+    ] = ()  #: of the messages of a batch that failed as a whole, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +154,16 @@ def told_problem(
         code=str(told.get("code", f"http-{status}")),
         errors=tuple(
             Field(str(one.get("field", "")), str(one.get("problem", "")), str(one.get("code", "")))
-            for one in cast("list[dict[str, Any]]", told.get("errors") or [])
+            for one in _objects(told.get("errors"))
         ),
         retry_after=retry_after,
     )
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    """Another server's problem may have anything in this place."""
+    listed = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("dict[str, Any]", one) for one in listed if isinstance(one, dict)]
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -19,6 +19,9 @@ def new_key() -> str:
 
 
 def send(message: Message, key: str) -> Call[Accepted]:
+    if not (key.isascii() and key.isprintable()):  # in a header, it would look like a broken connection
+        raise ValueError("An idempotency key is printable ASCII.")
+
     def read(answer: Answer) -> Accepted:
         replayed = answer.headers.get("idempotency-replayed") == "true"
         return results.read(answer, lambda body: results.accepted(body, replayed=replayed, key=key))
