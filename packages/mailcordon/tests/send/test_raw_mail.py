@@ -1,18 +1,21 @@
 """A whole MIME message: what is kept, what is taken out, what is refused and how it is said."""
 
+import base64
 import contextlib
 import email
 import email.policy
 import gzip
+import html
 import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from mailcordon.core.errors import Invalid
-from mailcordon.send import mail_headers, mime_parts, raw_head, raw_mail
+from mailcordon.send import compose, mail_headers, mime_parts, raw_head, raw_mail, slots
 from mailcordon.send.submission import Submission
 
 FROM = b"From: Acme <billing@acme.example>\r\n"
@@ -449,3 +452,16 @@ def test_a_placeholder_is_found_where_two_slices_meet():
         found = checked(with_headers("To: kim@example.com", body=body))
         assert found.raw is not None
         assert [one.start for one in found.raw.places] == [before]
+
+
+def test_a_placeholder_that_is_written_in_encoded_letters_is_filled_in_at_the_call():
+    body = b'<a href=3D"{{unsub=\r\nscribe=5Furl}}">{{unsubscribe=5Furl}}{{unsubscribe_url}}</a>\r\n'
+    head = b"To: kim@example.com\r\nContent-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    stored = compose.content(checked(FROM + head + body))
+    link = "https://links.example/u/abc=&d"
+    pieces = slots.fill(stored, 1, slots.Unsubscribe((), link)).members
+    data = json.loads(b"{" + b"".join(bytes(one) for one in pieces))["Content"]["Raw"]["Data"]
+    found = email.message_from_bytes(base64.b64decode(data)).get_payload(decode=True)
+    assert isinstance(found, bytes)
+    filled = unquote(html.unescape(found.decode()))
+    assert filled == f'<a href="{link}">{link}{link}</a>\r\n'

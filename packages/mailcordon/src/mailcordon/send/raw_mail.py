@@ -21,7 +21,7 @@ from mailcordon.messages import raw_mail as messages
 from mailcordon.send import attachments, mail_headers, mime_parts, raw_head
 from mailcordon.send.raw_head import Head
 from mailcordon.send.submission import MAX_REPLY_TO, Place, Raw, Submission
-from mailcordon.send.texts import MAX_PLACEHOLDERS, PLACEHOLDERS
+from mailcordon.send.texts import MAX_PLACEHOLDERS, PLACEHOLDERS, QUOTED_PLACEHOLDER
 
 MAX_BYTES = 30 * 1024 * 1024  #: SES takes 40 MB after base64 (ses.md 3.3)
 SLOW = (
@@ -61,13 +61,7 @@ _ONCE = frozenset(
 )
 _RECIPIENTS = ("to", "cc", "bcc")
 _PLACEHOLDER = re.compile(b"|".join(re.escape(one.encode()) for one in PLACEHOLDERS))
-#: In quoted-printable a line may be broken anywhere, and any letter may be encoded.
-_QUOTED_PLACEHOLDER = re.compile(
-    "|".join(
-        r"(?:=\r?\n)?".join(f"(?:{re.escape(letter)}|={ord(letter):02X})" for letter in one)
-        for one in PLACEHOLDERS
-    ).encode()
-)
+_QUOTED_PLACEHOLDER = re.compile(QUOTED_PLACEHOLDER.pattern.encode())
 _LONGEST_PLACEHOLDER = 6 * max(map(len, PLACEHOLDERS))  #: bytes
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from mailcordon.send import mail_headers
 from mailcordon.send.mail_headers import Pairs
-from mailcordon.send.texts import PLACEHOLDER
+from mailcordon.send.texts import PLACEHOLDER, QUOTED_PLACEHOLDER
 
 FRAME = ord("[")  #: the first byte of this form; members begin with a quote
 
@@ -171,7 +171,8 @@ def _linked(slot: Slot, link: str, *, raw: bool) -> str:
     in the last link."""
     if not raw:
         return _part_encoded(slot.kind, link)
-    *others, last = PLACEHOLDER.split(slot.default)
+    quoted_printable = slot.kind in (Kind.QUOTED_TEXT, Kind.QUOTED_HTML)
+    *others, last = (QUOTED_PLACEHOLDER if quoted_printable else PLACEHOLDER).split(slot.default)
     around = len(slot.before) + len(slot.after)
     first = "".join([one + _part_encoded(slot.kind, link) for one in others[:-1]]) + others[-1]
     for letters in range(3):

@@ -8,6 +8,13 @@ from typing import TypeAlias
 PLACEHOLDERS = ("{{unsubscribe_url}}", "{{amazonSESUnsubscribeUrl}}")
 PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS)))
 MAX_PLACEHOLDERS = 100  #: of a message: each is filled in at each call
+#: In quoted-printable a line may be broken anywhere, and any letter may be encoded.
+QUOTED_PLACEHOLDER = re.compile(
+    "|".join(
+        r"(?:=\r?\n)?".join(f"(?:{re.escape(letter)}|={ord(letter):02X})" for letter in one)
+        for one in PLACEHOLDERS
+    )
+)
 _LONGEST_PLACEHOLDER = max(map(len, PLACEHOLDERS))
 SLICE = 128 * 1024  #: characters that are worked on in one call
 
