@@ -163,6 +163,9 @@ async def test_user_name_header_and_key_say_the_type(smtp: Smtp) -> None:
     code, text = await by_user.send("x-mailcordon-type: newsletter\r\n" + MAIL)
     assert code == 550
     assert "The user name says receipt, and X-Mailcordon-Type says newsletter" in text
+    code, text = await by_user.send("X-Mailcordon-Type: \x1breceipt\r\n" + MAIL)
+    assert code == 550
+    assert "\\x1breceipt" in text
     twice = "X-Mailcordon-Type: receipt\r\n" * 2
     assert "more than once" in (await by_header.send(twice + MAIL))[1]
     await smtp.key("receipts", "acme", types=("receipt",))

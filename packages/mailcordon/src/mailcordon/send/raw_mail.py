@@ -67,15 +67,23 @@ _LONGEST_PLACEHOLDER = 6 * max(map(len, PLACEHOLDERS))  #: bytes
 
 def header_values(raw: bytes, *names: str) -> dict[str, list[str]]:
     """The values of these headers by name in lower case, in one line each: for what a door must know before `check`, such as
-    X-Mailcordon-Type or Message-ID. Empty lists if the message has none, or cannot be read; `check` says why."""
+    X-Mailcordon-Type or Message-ID. Empty lists if the message has none, or cannot be read; `check` says why. Characters that a
+    header may not have are escaped: a value with them is none that anybody knows, but it is there."""
     values: dict[str, list[str]] = {name.lower(): [] for name in names}
     try:
         for field in raw_head.read(raw).fields:
             if field.lower in values:
-                values[field.lower].append(field.text())
+                values[field.lower].append(_readable(field))
     except ValueError:
         return {name: [] for name in values}
     return values
+
+
+def _readable(field: raw_head.Field) -> str:
+    try:
+        return field.text()
+    except ValueError:
+        return ascii(field.value.decode("latin-1").strip())[1:-1]
 
 
 def check(
