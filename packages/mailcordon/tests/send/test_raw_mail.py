@@ -460,7 +460,7 @@ def test_a_placeholder_that_is_written_in_encoded_letters_is_filled_in_at_the_ca
     stored = compose.content(checked(FROM + head + body))
     link = "https://links.example/u/abc=&d"
     pieces = slots.fill(stored, 1, slots.Unsubscribe((), link)).members
-    data = json.loads(b"{" + b"".join(bytes(one) for one in pieces))["Content"]["Raw"]["Data"]
+    data = json.loads(b"{" + b"".join(bytes(one) for one in pieces) + b"}")["Content"]["Raw"]["Data"]
     found = email.message_from_bytes(base64.b64decode(data)).get_payload(decode=True)
     assert isinstance(found, bytes)
     filled = unquote(html.unescape(found.decode()))
