@@ -1,7 +1,7 @@
 """Checks the lines and the parts of a MIME message without decoding them, in slices, so that it keeps no other thread waiting.
 
 The standard library's parser makes an object of every line: a second and several times the size for what SES takes at most. Here
-separators are searched for, and only the headers of parts are read. Both find the same parts (tests/send/test_mime_parts.py).
+separators are searched for, and only the headers of parts are read. Both find the same parts (tests/send/test_raw_mail.py).
 """
 
 import email.errors
