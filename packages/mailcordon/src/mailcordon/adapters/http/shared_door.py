@@ -12,9 +12,6 @@ from mailcordon.door.facts import DoorFacts
 from mailcordon.door.limits import Limits
 from mailcordon.host import memory
 
-#: Freed bytes that the process may keep, and seconds between two times that it gives back more: that takes milliseconds.
-_KEPT = 4 * 1024 * 1024
-_TRIM_EVERY = 3.0
 _SLOWEST_SWEEP = 1.0  #: seconds between two looks at the deadlines
 #: Bytes a second of refused bodies that are read, of all connections together, and seconds by which they may be ahead. A caller
 #: that ignores its refusals would keep the process busy with them.
@@ -46,8 +43,7 @@ class Door:
         self._timed: dict[Timed, None] = {}
         self._server_headers: list[tuple[bytes, bytes]] | None = None
         self._accepted_head = b""
-        self._trimming = False
-        self.admission.on_freed = self._give_back_soon
+        memory.GivesBack(self.admission)
         self._sweeping = False
         self._discarded_until = 0.0
         shortest = min(self.limits.head_seconds, self.limits.body_seconds, self.limits.response_seconds)
@@ -87,13 +83,3 @@ class Door:
         self._discarded_until = max(self._discarded_until, now) + size / _DISCARD_RATE
         ahead = self._discarded_until - now
         return min(ahead, _LONGEST_PAUSE) if ahead > _DISCARD_AHEAD else 0.0
-
-    def _give_back_soon(self) -> None:
-        if self.admission.freed > _KEPT and not self._trimming:
-            self._trimming = True
-            asyncio.get_running_loop().call_later(_TRIM_EVERY, self._give_back)
-
-    def _give_back(self) -> None:
-        self._trimming = False
-        self.admission.freed = 0
-        memory.give_back()

@@ -14,6 +14,7 @@ from uvicorn.protocols.utils import get_remote_addr
 from mailcordon.adapters.http.shared_door import Door
 from mailcordon.door.admission import Caller, Refusal
 from mailcordon.door.client_address import counted_as
+from mailcordon.host import tls_start
 
 _Factory = Callable[..., asyncio.Protocol]
 
@@ -72,7 +73,7 @@ class _Gate(asyncio.Protocol):
             self._task = loop.create_task(self._shake_hands(transport))
             # `start_tls` takes what comes from now on. What has come must reach its protocol first: in the first round of the
             # loop the task begins, in the second its protocol gets the connection, and then this.
-            loop.call_soon(loop.call_soon, _hand_over, transport, data)
+            loop.call_soon(loop.call_soon, tls_start.hand_over, transport, data)
 
     async def _shake_hands(self, plain: asyncio.Transport) -> None:
         early = _Early()
@@ -117,19 +118,6 @@ class _Gate(asyncio.Protocol):
             admission.release(self._address)
         if self._is_guest:
             admission.release_guest()
-
-
-def _hand_over(transport: asyncio.Transport, data: bytes) -> None:
-    protocol = cast(asyncio.BufferedProtocol, transport.get_protocol())
-    if transport.is_closing() or not hasattr(protocol, "get_buffer"):
-        return
-    view = memoryview(data)
-    while view:
-        buffer = cast(memoryview, protocol.get_buffer(len(view)))
-        size = min(len(buffer), len(view))
-        buffer[:size] = view[:size]
-        protocol.buffer_updated(size)
-        view = view[size:]
 
 
 class _Early(asyncio.Protocol):

@@ -25,6 +25,7 @@ from mailcordon.core.principal import Principal
 from mailcordon.door.admission import SMALL_BODY, Caller, Refusal, Ticket
 from mailcordon.door.client_address import counted_as
 from mailcordon.door.limits import Limit
+from mailcordon.host import tls_start
 from mailcordon.messages import smtp
 
 LOGIN_SECONDS = 60.0  #: from the beginning of a connection to its login
@@ -376,7 +377,7 @@ class Connection(asyncio.Protocol):
         if received:
             # `start_tls` takes what comes from now on. What has come must reach its protocol first: in the first round of the
             # loop the task begins, in the second its protocol gets the connection, and then this.
-            self._loop.call_soon(self._loop.call_soon, _hand_over, transport, received)
+            self._loop.call_soon(self._loop.call_soon, tls_start.hand_over, transport, received)
 
     async def _shake_hands(self, plain: asyncio.Transport) -> None:
         assert self._door.tls is not None
@@ -558,19 +559,6 @@ class Connection(asyncio.Protocol):
 
 def factory(door: SmtpDoor, *, tls_first: bool) -> Callable[[], asyncio.Protocol]:
     return functools.partial(Connection, door, tls_first=tls_first)
-
-
-def _hand_over(transport: asyncio.Transport, data: bytes) -> None:
-    protocol = cast(asyncio.BufferedProtocol, transport.get_protocol())
-    if transport.is_closing() or not hasattr(protocol, "get_buffer"):
-        return
-    view = memoryview(data)
-    while view:
-        buffer = cast(memoryview, protocol.get_buffer(len(view)))
-        size = min(len(buffer), len(view))
-        buffer[:size] = view[:size]
-        protocol.buffer_updated(size)
-        view = view[size:]
 
 
 def is_loopback(client: str) -> bool:

@@ -14,10 +14,6 @@ from mailcordon.door.failed_logins import FailedLogins
 from mailcordon.door.limits import Limits
 from mailcordon.host import memory
 
-#: Freed bytes that the process may keep, and seconds between two times that it gives back more: that takes milliseconds.
-_KEPT = 4 * 1024 * 1024
-_TRIM_EVERY = 3.0
-
 
 class Open(Protocol):
     """A connection, as the end of the process sees it."""
@@ -56,8 +52,7 @@ class SmtpDoor:
         self.connections: set[Open] = set()
         self._is_empty = asyncio.Event()  #: set when the last connection ends while the process stops
         self.is_stopping = False
-        self._trimming = False
-        self.admission.on_freed = self._give_back_soon
+        memory.GivesBack(self.admission)
 
     def closed(self, connection: Open) -> None:
         self.connections.discard(connection)
@@ -74,13 +69,3 @@ class SmtpDoor:
                 await asyncio.wait_for(self._is_empty.wait(), seconds)
         for connection in list(self.connections):
             connection.abort()
-
-    def _give_back_soon(self) -> None:
-        if self.admission.freed > _KEPT and not self._trimming:
-            self._trimming = True
-            asyncio.get_running_loop().call_later(_TRIM_EVERY, self._give_back)
-
-    def _give_back(self) -> None:
-        self._trimming = False
-        self.admission.freed = 0
-        memory.give_back()
