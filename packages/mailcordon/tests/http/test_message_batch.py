@@ -128,6 +128,8 @@ async def test_own_tags_are_shown_and_count_as_the_body_of_a_key(api: Api) -> No
     bad = {"a": "", "b": "x" * 257, "c": "line\nbreak"}
     assert problem(await api.post({**GOOD, "tags": bad}))[2] == ["tags.a", "tags.b", "tags.c"]
     assert problem(await api.post({**GOOD, "tags": {str(n): "x" for n in range(21)}}))[2] == ["tags"]
+    together = {**GOOD, "subject": "", "tags": {"a b": "x"}, "send_at": "tomorrow"}
+    assert problem(await api.post(together))[2] == ["subject", "tags", "send_at"], "all faults at once"
     made = await api.accepted({**GOOD, "tags": {"order": "№ 17"}}, idempotency_key="k")
     shown = (await api.ask("GET", f"/v1/messages/{made['id']}")).json()
     assert (shown["tags"], shown["send_at"]) == ({"order": "№ 17"}, None)

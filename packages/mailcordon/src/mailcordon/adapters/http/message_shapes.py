@@ -1,6 +1,7 @@
 """The JSON of messages: what POST takes and what is answered."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -242,7 +243,8 @@ def _checked(body: SendBody, long: Long) -> Submission:
     if body.from_ is None or body.subject is None or body.to is None:
         _require_fields(body)
     to, own_headers = _recipients(body.to)
-    return submission.check(
+    check = functools.partial(
+        submission.check,
         type=body.type,
         sender=_person(body.from_ or ""),
         to=to,
@@ -258,11 +260,10 @@ def _checked(body: SendBody, long: Long) -> Submission:
         list=body.list_,
         attachments=_files(body, long) if body.attachments else (),
         individually=body.individually,
-        tags=_tags(body.tags),
-        send_at=_send_at(body.send_at),
         unsubscribe=body.unsubscribe,
         template=body.template,
     )
+    return _with_tags_and_time(body, lambda tags, send_at: check(tags=tags, send_at=send_at))
 
 
 def _require_fields(body: SendBody) -> None:
@@ -280,18 +281,26 @@ def _files(body: SendBody, long: Long) -> list[Given]:
     ]
 
 
-def _tags(given: dict[str, str]) -> own_tags.Tags:
-    if not given:
-        return ()
+def _with_tags_and_time(
+    body: SendBody, check: Callable[[own_tags.Tags, int | None], Submission]
+) -> Submission:
+    """What `check` makes with the message's own tags and its time. Their faults are reported with all others."""
+    if not body.tags and body.send_at is None:
+        return check((), None)
     faults: list[Fault] = []
-    found = own_tags.check(given, faults)
+    tags = own_tags.check(body.tags, faults)
+    send_at = None
+    try:
+        send_at = None if body.send_at is None else scheduling.parse(body.send_at)
+    except Invalid as not_a_time:
+        faults += not_a_time.faults
+    try:
+        checked = check(tags, send_at)
+    except Invalid as others:
+        raise Invalid(*others.faults, *faults) from None
     if faults:
         raise Invalid(*faults)
-    return found
-
-
-def _send_at(given: str | None) -> int | None:
-    return None if given is None else scheduling.parse(given)
+    return checked
 
 
 def _checked_raw(body: SendBody, encoded: Text) -> Submission:
@@ -317,7 +326,8 @@ def _checked_raw(body: SendBody, encoded: Text) -> Submission:
         raise Invalid(Fault("raw", content.not_base64())) from None
     envelope = [*to, *_persons(body.cc), *_persons(body.bcc)]
     sender = None if body.from_ is None else _person(body.from_)
-    return raw_mail.check(
+    check = functools.partial(
+        raw_mail.check,
         raw,
         type=body.type,
         recipients=[_bare(one) for one in envelope]
@@ -326,10 +336,9 @@ def _checked_raw(body: SendBody, encoded: Text) -> Submission:
         sender=sender if sender is None else _bare(sender),
         campaign=body.campaign,
         list=body.list_,
-        tags=_tags(body.tags),
-        send_at=_send_at(body.send_at),
         unsubscribe=body.unsubscribe,
     )
+    return _with_tags_and_time(body, lambda tags, send_at: check(tags=tags, send_at=send_at))
 
 
 def _recipients(
