@@ -251,34 +251,18 @@ def test_a_port_that_is_taken_is_refused_with_its_number(home: Path):
     assert str(port) in done.stderr
 
 
-@dataclass
-class Given:
-    """A database of the operator's, migrated, and a home for it."""
-
-    home: Path
-    dsn: str
-    name: str
-
-
-@pytest.fixture(scope="module")
-def given(short_home, postgres) -> Iterator[Given]:
+def test_a_role_with_too_much_power_refuses_to_run_and_up_says_so(home: Path, postgres):
+    """The operator gave `send` the owner's address: nothing may start. What else refuses: store/test_migrate.py."""
     name = f"mct_up_{os.getpid()}"
     dsn = postgres.database_dsn(name)
-    with short_home() as home:
-        try:
-            assert systems.mailcordon(home, "migrate", MAILCORDON_DATABASE_URL=dsn).returncode == 0
-            yield Given(home, dsn, name)
-        finally:
-            _drop(postgres, name)
-
-
-def test_a_role_with_too_much_power_refuses_to_run_and_up_says_so(given: Given):
-    """The operator gave `send` the owner's address: nothing may start. What else refuses: store/test_migrate.py."""
-    settings = {"MAILCORDON_DATABASE_URL": given.dsn, "MAILCORDON_DATABASE_URL_SEND": given.dsn}
-    done = systems.mailcordon(given.home, "up", "--port", "0", "--ses-port", "0", **settings)
+    settings = {"MAILCORDON_DATABASE_URL": dsn, "MAILCORDON_DATABASE_URL_SEND": dsn}
+    try:
+        done = systems.mailcordon(home, "up", "--port", "0", "--ses-port", "0", **settings)
+    finally:
+        _drop(postgres, name)
     assert done.returncode == 1
     assert "superuser" in done.stderr
-    assert not systems.processes_naming(str(given.home))
+    assert not systems.processes_naming(str(home))
 
 
 def test_migrate_alone_makes_a_database_and_a_key(home: Path):
