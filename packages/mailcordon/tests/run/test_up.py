@@ -243,10 +243,11 @@ def test_the_one_after_a_killed_up_starts_has_new_keys_if_asked_and_drains_in_it
     assert not (life.home / "run.json").exists()
 
 
-def test_a_port_that_is_taken_is_refused_with_its_number(home: Path):
+def test_a_port_that_is_taken_is_refused_with_its_number(life: Life):
+    life.stack.close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = systems.mailcordon(home, "up", "--port", str(port))
+        done = systems.mailcordon(life.home, "up", "--port", str(port))
     assert done.returncode == 1
     assert str(port) in done.stderr
 
