@@ -10,7 +10,13 @@ from mailcordon.adapters.db.health_store import HealthStore
 from mailcordon.core import health
 from mailcordon.core.health import ROLES, Role
 
-LOGINS: dict[Role, str] = {"api": "control", "dispatch": "send", "observe": "observe", "control": "control"}
+LOGINS: dict[Role, str] = {
+    "api": "control",
+    "dispatch": "send",
+    "observe": "observe",
+    "control": "control",
+    "smtp": "send",
+}
 
 
 def test_a_process_is_silent_after_ten_seconds_and_a_report_from_the_future_is_no_report():
