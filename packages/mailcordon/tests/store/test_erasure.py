@@ -39,7 +39,7 @@ TABLES = (
         "send_event",
     ),
     *("ready", "waiting", "suppression", "quarantine", "stop", "idempotency"),
-    *("address_report", "ses_entry", "ses_unlisting"),
+    *("address_report", "ses_entry", "ses_unlisting", "template", "template_version"),
 )
 
 
@@ -139,6 +139,12 @@ class Retired:
             "insert into stop (scope, name, tenant, cause, because, said, urgent, since, last_seen, probe_at)"
             " values ('tenant', $2, $1, 'tenant-paused', 'paused', 'secret', false, 1, 1, 1)", tenant, slug,
         )  # fmt: skip
+        await owner.execute(
+            "with made as (insert into template (tenant, name, latest, made_at, made_by) values ($1, 'invoice', 1, 1, 'Ann')"
+            " returning id)"
+            " insert into template_version (template, version, tenant, dialect, subject, text, bytes, made_at, made_by)"
+            " select id, 1, $1, 'jinja', 'Hello', 'Dear secret', 17, 1, 'Ann' from made", tenant,
+        )  # fmt: skip
         self.tenants[slug] = tenant
         self.deliveries[slug] = [
             row["id"]
@@ -195,7 +201,15 @@ async def test_no_address_and_no_text_of_a_person_is_left_and_another_tenant_is_
     after = await life.dump("acme")
     assert re.findall(r"secret\w*|\w+@\w+", after) == []
     assert await life.dump("zen") == before
-    gone = ("content", "urgent_content", "quarantine", "ses_entry", "ses_unlisting")
+    gone = (
+        "content",
+        "urgent_content",
+        "quarantine",
+        "ses_entry",
+        "ses_unlisting",
+        "template",
+        "template_version",
+    )
     assert {name: len(rows) for name, rows in (await life.rows("acme")).items()} == {
         name: 0 if name in gone else count for name, count in counts.items()
     }

@@ -84,6 +84,7 @@ def preview(tenant: TenantView, personal: Personal) -> tuple[list[str], list[str
         lifecycle.erases_mail(personal.deliveries, COUNT_TO),
         lifecycle.erases_suppressions(personal.suppressions),
         lifecycle.erases_quarantine(personal.quarantined),
+        lifecycle.erases_templates(),
         lifecycle.erases_audit(),
     ]
     stays = [lifecycle.erasure_keeps(), lifecycle.backups_keep(), lifecycle.not_undone()]

@@ -300,6 +300,12 @@ def erases_quarantine(documents: int) -> str:
 
 
 @example()
+def erases_templates() -> str:
+    """A preview of an erasure: templates."""
+    return "Its templates are deleted, all versions."
+
+
+@example()
 def erases_audit() -> str:
     """A preview of an erasure: the audit trail."""
     return "Addresses in its rows of the audit trail are erased. The rows stay, and their chain can still be verified."

@@ -23,7 +23,7 @@ begin
     end loop;
 end $$;
 
--- As before, for scheduled mail too: it has a later id than its acceptance.
+-- As before, for scheduled mail too, which has a later id than its acceptance, and for templates.
 create or replace function erase_some(of_tenant int, most int, words text) returns int
 language plpgsql security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
 declare
@@ -72,6 +72,8 @@ begin
               from (select why, count(*) as entries, sum(bytes) as bytes from gone group by why) g where k.why = g.why;
             return 1;
         end if;
+        delete from template_version where tenant = of_tenant;   -- from 0043-templates.sql on
+        delete from template where tenant = of_tenant;
         update stop set said = '' where tenant = of_tenant and said <> '';
         perform audit_erase_personal(of_tenant);
     end if;
