@@ -364,7 +364,7 @@ async def test_unfinished_bodies_of_one_key_take_bounded_memory_and_give_it_back
 
 async def test_a_body_that_is_too_large_is_refused_before_it_is_sent(door: Door) -> None:
     for raw in (
-        door.unfinished("acme", size=25 * MB),
+        door.unfinished("acme", size=49 * MB),
         door.head("POST", "/v1/holds", "platform", f"Content-Length: {2 * MB}"),
     ):
         answer = await door.ask(raw)

@@ -57,6 +57,7 @@ class MessageProtocol(LimitedConnection):
         claimed = None if ses is None else ses.claimed
         super().__init__(*args, endpoint=endpoint, door=door, claimed=claimed, **named)
         self.endpoint = endpoint
+        self.url = b""  #: before any request, which may be refused for its size
         self._ses = ses
         self._direct: Direct | None = None  #: the current request, if it does without ASGI
         self._ticket: Ticket | None = None  #: of the current request, if it goes to ASGI
@@ -265,7 +266,9 @@ class MessageProtocol(LimitedConnection):
         refused.respond(self.refused(refusal))
 
     def refused(self, refusal: Refusal) -> Reply:
-        if self._ses is not None and is_path(self.url):
+        # While no first line has come, the parser names any method.
+        method = "" if self.parser is None else self.parser.get_method().decode("latin-1")
+        if self._ses is not None and is_path(self.url, method):
             return errors.reply(errors.of_refusal(refusal), v1=not self.url.startswith(b"/v2/"))
         return super().refused(refusal)
 
