@@ -91,7 +91,7 @@ async def test_a_key_counts_as_at_the_other_doors(smtp: Smtp) -> None:
     await smtp.key("receipts", "acme", types=("receipt",))
     for user, password, says in (
         ("acme", "mck_aaaaaaaa_" + "a" * 43, "unknown or was revoked"),
-        ("acme", "hunter2", "has no API key"),
+        ("acme", "hunter2", "The password is no API key"),
         ("zen", smtp.tokens["acme"], "works for acme and no other tenant"),
         ("Acme Inc", smtp.tokens["acme"], "The user name is the tenant"),
         ("acme+", smtp.tokens["acme"], "The user name is the tenant"),

@@ -202,6 +202,12 @@ def login_cancelled() -> str:
 
 
 @example()
+def password_is_no_key() -> str:
+    """The password has not the form of an API key (535)."""
+    return "The password is no API key: send the whole key, which begins with mck_."
+
+
+@example()
 def user_without_tenant() -> str:
     """The user name is no tenant with an optional message type (535)."""
     return "The user name is the tenant, or the tenant and a message type: `acme` or `acme+newsletter`."

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
+from mailcordon.control import keys
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.errors import Forbidden, Unauthorised
 from mailcordon.core.principal import SEND, Principal
@@ -20,11 +21,14 @@ class User:
 
 
 def user(name: str, password: str) -> User:
-    """Raises Unauthorised for a name that is no tenant, or no tenant with a message type."""
+    """Raises Unauthorised for a name that is no tenant, or no tenant with a message type, and for a password that is no key."""
     found = _USER.fullmatch(name.strip().lower())
     if found is None:
         raise Unauthorised(smtp.user_without_tenant())
-    return User(tenant=found[1], type=found[2], authorization=f"Bearer {password.strip()}")
+    authorization = f"Bearer {password.strip()}"
+    if keys.bearer(authorization) is None:
+        raise Unauthorised(smtp.password_is_no_key())
+    return User(tenant=found[1], type=found[2], authorization=authorization)
 
 
 class Keys:
