@@ -486,9 +486,9 @@ async def test_urls_and_secrets_are_encrypted_counted_and_renewed_and_go_with_th
     assert "T0K3N" not in stored
     assert str(secret) not in stored
     newer = make_secret_key()
-    for store in installation._ELSEWHERE.values():  # pyright: ignore[reportPrivateUsage]
-        await store.reencrypt(hooks.world.owner, Vault([newer, hooks.secret_key]))
-    found = await installation._ELSEWHERE["webhook_endpoint"].count_secrets(  # pyright: ignore[reportPrivateUsage]
+    for rows in installation._ELSEWHERE.values():  # pyright: ignore[reportPrivateUsage]
+        await rows.reencrypt(hooks.world.owner, Vault([newer, hooks.secret_key]))
+    found = await installation._ELSEWHERE["webhook_endpoint"].count(  # pyright: ignore[reportPrivateUsage]
         hooks.world.owner, Vault([newer])
     )
     assert found == (3, 0)

@@ -258,5 +258,5 @@ async def test_a_private_key_is_stored_encrypted_and_follows_the_rotation_of_sec
     assert not any(plain in str(row["said"]) for row in audited)
 
     keys = [make_secret_key(), *world.secret_keys]
-    await dkim_key_store.reencrypt(world.owner, Vault(keys))
+    await dkim_key_store.SECRETS.reencrypt(world.owner, Vault(keys))
     assert await DkimKeyStore(world.keys._control, keys[:1]).private_key(1) == plain

@@ -49,7 +49,7 @@ async def rotate_mac(config: Config, *, yes: bool) -> int:
 async def rotate_unsubscribe(config: Config, *, yes: bool) -> int:
     """A new key makes links to unsubscribe; those of older ones stay valid."""
     async with _connected(config) as connection:
-        stored = sum(await unsubscribe_keys.count_secrets(connection, Vault(config.secret_keys)))
+        stored = sum(await unsubscribe_keys.SECRETS.count(connection, Vault(config.secret_keys)))
         print(unsubscribe.keys_stored(keys=stored))
         if not yes:
             print(system.secrets_dry_run())

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, key_store, queries
-from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.secret_rows import SecretRows
 from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control.access_keys import AccessKey, Found, Minted, SetName
 from mailcordon.control.keys import Key
@@ -112,19 +113,7 @@ class AccessKeyStore:
             return True
 
 
-async def count_secrets(conn: Connection | PooledConnection, vault: Vault) -> tuple[int, int]:
-    """How many secrets the first key of MAILCORDON_SECRET_KEYS encrypted, and how many another one did."""
-    return vault.count([row["secret"] for row in await conn.fetch(_SQL.secrets)])
-
-
-async def reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
-    """Whether anything had to be rewritten."""
-    rewritten = False
-    for row in await conn.fetch(_SQL.secrets):
-        if (renewed := vault.renewed(row["secret"])) is not None:
-            await conn.execute(_SQL.rewrite_secret, row["id"], renewed)
-            rewritten = True
-    return rewritten
+SECRETS = SecretRows(_SQL.secrets, lambda row: (_SQL.rewrite_secret, row["id"]))
 
 
 def _access_key(row: asyncpg.Record | None) -> AccessKey:

@@ -10,8 +10,9 @@ from typing import Any
 import asyncpg
 
 from mailcordon.adapters.db import alert_store, connection_pool, queries, row_level_security, stop_row
-from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
+from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.adapters.db.secret_rows import SecretRows
 from mailcordon.adapters.db.secrets import SecretsUnreadable, Vault
 from mailcordon.core.hold import Hold
 from mailcordon.core.stop import Stop, StopScope, ends_when
@@ -354,16 +355,4 @@ def _contact(
     )
 
 
-async def count_secrets(conn: Connection | PooledConnection, vault: Vault) -> tuple[int, int]:
-    """How many addresses the first key of MAILCORDON_SECRET_KEYS encrypted, and how many another one did."""
-    return vault.count([row["secret"] for row in await conn.fetch(_SQL.secrets)])
-
-
-async def reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
-    """Whether anything had to be rewritten."""
-    rewritten = False
-    for row in await conn.fetch(_SQL.secrets):
-        if (renewed := vault.renewed(row["secret"])) is not None:
-            await conn.execute(_SQL.rewrite_secret, row["tenant"], row["form"], renewed)
-            rewritten = True
-    return rewritten
+SECRETS = SecretRows(_SQL.secrets, lambda row: (_SQL.rewrite_secret, row["tenant"], row["form"]))

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mailcordon.adapters.db import connection_pool, queries, row_level_security
-from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.secret_rows import SecretRows
 from mailcordon.adapters.db.secrets import Vault
 from mailcordon.control.dkim_keys import KEPT, StoredKey
 from mailcordon.core.errors import Conflict
@@ -92,19 +93,7 @@ def make() -> tuple[str, bytes]:
     return base64.b64encode(public).decode(), private
 
 
-async def count_secrets(conn: Connection | PooledConnection, vault: Vault) -> tuple[int, int]:
-    """How many private keys the first key of MAILCORDON_SECRET_KEYS encrypted, and how many another one did."""
-    return vault.count([row["secret"] for row in await conn.fetch(_SQL.secrets)])
-
-
-async def reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
-    """Whether anything had to be rewritten."""
-    rewritten = False
-    for row in await conn.fetch(_SQL.secrets):
-        if (renewed := vault.renewed(row["secret"])) is not None:
-            await conn.execute(_SQL.rewrite_secret, row["id"], renewed)
-            rewritten = True
-    return rewritten
+SECRETS = SecretRows(_SQL.secrets, lambda row: (_SQL.rewrite_secret, row["id"]))
 
 
 async def _audit(

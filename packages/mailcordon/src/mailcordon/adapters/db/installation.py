@@ -34,12 +34,12 @@ from mailcordon.messages import database, observing, system
 SETTLE_SECONDS = 90.0  #: several times the pause after which a process reads the row again
 _SECRETS = ("mac_key", "former_mac_key", "hash_key")
 _ELSEWHERE = {
-    "dkim_key": dkim_key_store,
-    "alert_channel": alert_store,
-    "tenant_contact": contact_store,
-    "access_key": access_key_store,
-    "unsubscribe_key": unsubscribe_keys,
-    "webhook_endpoint": webhook_store,
+    "dkim_key": dkim_key_store.SECRETS,
+    "alert_channel": alert_store.SECRETS,
+    "tenant_contact": contact_store.SECRETS,
+    "access_key": access_key_store.SECRETS,
+    "unsubscribe_key": unsubscribe_keys.SECRETS,
+    "webhook_endpoint": webhook_store.SECRETS,
 }  #: by table
 
 _SQL = queries.load("installation.sql")
@@ -127,8 +127,8 @@ async def stored_secrets(conn: Connection, secret_keys: Sequence[str]) -> Stored
         vault.decrypt(row[name])
     by_first = [name for name in held if vault.is_current(row[name])]
     by_others = [name for name in held if not vault.is_current(row[name])]
-    for table, store in _ELSEWHERE.items():
-        current, others = await store.count_secrets(conn, vault)
+    for table, rows in _ELSEWHERE.items():
+        current, others = await rows.count(conn, vault)
         by_first += [table] * current
         by_others += [table] * others
     return StoredSecrets(
@@ -193,8 +193,8 @@ async def _row(conn: Connection | PooledConnection) -> asyncpg.Record:
 async def _reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
     """Whether anything had to be rewritten."""
     rewritten = False
-    for store in _ELSEWHERE.values():
-        rewritten |= await store.reencrypt(conn, vault)
+    for rows in _ELSEWHERE.values():
+        rewritten |= await rows.reencrypt(conn, vault)
     row = await _row(conn)
     if all(row[name] is None or vault.is_current(row[name]) for name in _SECRETS):
         return rewritten

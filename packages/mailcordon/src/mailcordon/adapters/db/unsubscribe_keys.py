@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
+from mailcordon.adapters.db.secret_rows import SecretRows
 from mailcordon.adapters.db.secrets import Vault
 from mailcordon.send.unsubscribe import SECRET_BYTES, Keyring, Named, UnknownKey
 
@@ -60,16 +61,4 @@ async def add_key(conn: Connection | PooledConnection, vault: Vault) -> int:
     return await conn.fetchval(_SQL.insert_key, vault.encrypt(secrets.token_bytes(SECRET_BYTES)))
 
 
-async def count_secrets(conn: Connection | PooledConnection, vault: Vault) -> tuple[int, int]:
-    """How many keys the first key of MAILCORDON_SECRET_KEYS encrypted, and how many another one did."""
-    return vault.count([row["secret"] for row in await conn.fetch(_SQL.secrets)])
-
-
-async def reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
-    """Whether anything had to be rewritten."""
-    rewritten = False
-    for row in await conn.fetch(_SQL.secrets):
-        if (renewed := vault.renewed(row["secret"])) is not None:
-            await conn.execute(_SQL.rewrite_secret, row["number"], renewed)
-            rewritten = True
-    return rewritten
+SECRETS = SecretRows(_SQL.secrets, lambda row: (_SQL.rewrite_secret, row["number"]))

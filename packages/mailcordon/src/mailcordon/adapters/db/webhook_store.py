@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries, row_level_security
-from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
+from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.secret_rows import SecretRows
 from mailcordon.adapters.db.secrets import SecretsUnreadable, Vault
 from mailcordon.core import address as addresses
 from mailcordon.core import ids
@@ -466,18 +467,10 @@ def _suppressed(row: asyncpg.Record) -> dict[str, object]:
     }
 
 
-async def count_secrets(conn: Connection | PooledConnection, vault: Vault) -> tuple[int, int]:
-    """How many secrets the first key of MAILCORDON_SECRET_KEYS encrypted, and how many another one did."""
-    return vault.count([row["secret"] for row in await conn.fetch(_SQL.secrets)])
+def _rewritten(row: asyncpg.Record) -> tuple[object, ...]:
+    of_signer = row["place"] == "webhook_signer"
+    statement = _SQL.rewrite_signer_secret if of_signer else _SQL.rewrite_endpoint_secret
+    return statement, row["id"], row["secret"]
 
 
-async def reencrypt(conn: Connection | PooledConnection, vault: Vault) -> bool:
-    """Whether anything had to be rewritten."""
-    rewritten = False
-    for row in await conn.fetch(_SQL.secrets):
-        if (renewed := vault.renewed(row["secret"])) is not None:
-            of_signer = row["place"] == "webhook_signer"
-            statement = _SQL.rewrite_signer_secret if of_signer else _SQL.rewrite_endpoint_secret
-            await conn.execute(statement, row["id"], row["secret"], renewed)
-            rewritten = True
-    return rewritten
+SECRETS = SecretRows(_SQL.secrets, _rewritten)
