@@ -12,10 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent / "packages" / "seslocal"
 SOURCES = ROOT / "src"
 #: packages and top-level modules, the lowest layer first; "" is the package itself
 LAYERS = (
-    ("errors", "ids", "clock", "messages", "rendering"),
+    ("errors", "ids", "clock", "messages", "rendering", "world"),
     ("tagging", "wire", "iam"),
     ("state",),
-    ("events", "authentication"),
+    ("events", "authentication", "fleets"),
     ("mail", "dns"),
     ("sesv2", "sqs", "sns", "faulted_calls", "authorization"),
     ("sesv1", "page", "admission"),
