@@ -11,16 +11,16 @@ from seslocal.world.draws import Draws
 from seslocal.world.settings import WorldSettings
 
 Who = Literal[
-    "active",
-    "dormant",
-    "abandoned",
-    "full",
-    "moved",
-    "pristine_trap",
-    "recycled_trap",
-    "role",
-    "bought",
-    "nobody",
+    "active",  # reads this sender's mail
+    "dormant",  # uses the mailbox and hardly ever reads this sender's mail
+    "abandoned",  # nobody looks into the mailbox; the provider still accepts its mail
+    "full",  # over quota
+    "moved",  # the mailbox was closed and the provider says so
+    "pristine_trap",  # never had an owner; only scrapers and list sellers know it
+    "recycled_trap",  # was somebody's, refused all mail for a year and is a trap now
+    "role",  # several people read it: info@, sales@
+    "bought",  # uses the mailbox and never asked for this mail
+    "nobody",  # there is no such mailbox
 ]
 
 

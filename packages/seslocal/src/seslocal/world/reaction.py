@@ -16,5 +16,7 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     after: float  #: seconds since the mail was accepted
     #: seconds since the mail was accepted at which the provider reports it to the sender; None: never (as Gmail does)
     reported: float | None = None
-    agent: str = ""  #: User-Agent of whoever opens or clicks
+    #: User-Agent of whoever fetches the picture or the link. "" if an open fetches nothing (pictures are switched off, or a proxy
+    #: has fetched them before): the sender's tracking does not see it, the provider does.
+    agent: str = ""
     address: str = ""  #: and its IP address

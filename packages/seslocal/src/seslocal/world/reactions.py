@@ -9,8 +9,11 @@ from seslocal.world.reaction import Reaction
 from seslocal.world.verdict import Verdict
 
 
-def react(envelope: Envelope, person: Person, verdict: Verdict, draws: Draws) -> tuple[Reaction, ...]:
-    """Returns what will be done, in the order of time. The same mail always has the same reactions."""
+def react(
+    envelope: Envelope, person: Person, verdict: Verdict, at: float, draws: Draws
+) -> tuple[Reaction, ...]:
+    """Returns what will be done with a mail that was accepted at `at`, in the order of time. The same mail accepted at the same
+    time always has the same reactions."""
     if verdict.returned is not None or person.who != "active":
         return ()
     drawn = draws.four("react", f"{envelope.key} {envelope.recipient}")

@@ -55,9 +55,9 @@ class World:
             count(verdict.provider, envelope, "trapped")
         return verdict
 
-    def react(self, envelope: Envelope, verdict: Verdict) -> tuple[Reaction, ...]:
-        """Returns what the recipient of an accepted mail will do, in the order of time. Counts nothing."""
-        return react(envelope, self.people.find(envelope.recipient), verdict, self.draws)
+    def react(self, envelope: Envelope, verdict: Verdict, at: float) -> tuple[Reaction, ...]:
+        """Returns what the recipient of a mail that was accepted at `at` will do, in the order of time. Counts nothing."""
+        return react(envelope, self.people.find(envelope.recipient), verdict, at, self.draws)
 
     def happened(self, envelope: Envelope, verdict: Verdict, reaction: Reaction, at: float) -> None:
         """Counts a reaction at its time."""
