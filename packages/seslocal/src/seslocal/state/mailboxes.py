@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from seslocal.state.outcomes import DELIVERS, DELIVERY, SIMULATOR, Plan, bounce, complaint, delay
+from seslocal.state.world_state import WorldState
 
 FATES: Final = ("delivers", "bounces", "complains", "defers")
 
@@ -86,6 +87,7 @@ class Mailboxes:
 
     def __init__(self) -> None:
         self.by_tenant: dict[str | None, dict[str, Mailbox]] = {}
+        self.world: WorldState | None = None  #: what happens to all other mail, if there is a world
         self._providers: tuple[Provider, ...] = (Simulator(), self)
 
     def plan(self, recipient: str, tenant: str | None, now: float) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One mail to one recipient, as it arrives."""
 
     key: str  #: the sender's own key of the mail; all chance depends on it, never on ids of SES

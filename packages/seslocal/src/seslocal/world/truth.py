@@ -1,41 +1,153 @@
-"""The ground truth: what really became of each mail, and tables of it."""
+"""The ground truth: what really became of each mail, and tables of it. It counts every mail and keeps the newest ones."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Iterator
+from typing import Final, Literal
+
+import msgspec
 
 from seslocal.world.envelope import Envelope
 from seslocal.world.people import Person
 from seslocal.world.reaction import Reaction
+from seslocal.world.tables import Tables
 from seslocal.world.verdict import Verdict
 
+#: how a mail to one recipient ended. "": under way. suppressed: it was never attempted. returned: accepted, then it came back
+Ended = Literal["", "inbox", "spam", "refused", "returned", "expired", "suppressed"]
 
-@dataclass(slots=True)
-class MailTruth:
+
+class MailTruth(msgspec.Struct, array_like=True):
     """One mail to one recipient."""
 
-    name: str  #: what the caller calls it, for example SES's message id
+    name: str  #: what the caller calls the mail, for example SES's message id; its recipients share it
     envelope: Envelope
-    submitted: float
-    person: Person
-    attempts: list[tuple[float, Verdict]] = field(default_factory=list[tuple[float, Verdict]])
-    reactions: tuple[Reaction, ...] = ()
-    ended: str = ""  #: "": under way; inbox, spam, refused, returned, expired
+    submitted: float  #: seconds since the epoch
+    attempts: list[tuple[float, Verdict]] = []
+    ended: Ended = ""
+    why: str = ""  #: why it was suppressed
 
     @property
     def last(self) -> Verdict | None:
         return self.attempts[-1][1] if self.attempts else None
 
 
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[MailTruth]).decode
+
+
 class Truth:
-    """Keeps the newest `most` mails and the tables of all."""
+    """Keeps the newest `most` mails (0: none) and the tables of all. The envelope given to each method is the one the mail was
+    submitted with; what happens to a mail that is no longer kept is still counted."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.mails: dict[tuple[str, str], MailTruth] = {}
+        self.tables = Tables()
+        self.forgotten = 0  #: mails that were kept and no longer are
+        self._mails: dict[str, bytes] = {}
 
-    def submitted(self, name: str, envelope: Envelope, at: float, person: Person) -> MailTruth:
-        found = self.mails[name, envelope.recipient] = MailTruth(name, envelope, at, person)
-        if len(self.mails) > self.most:
-            del self.mails[next(iter(self.mails))]
-        return found
+    def submitted(self, name: str, envelope: Envelope, at: float, person: Person) -> None:
+        self.tables.cell(envelope).mails += 1
+        if self.most:
+            before = self._mails.get(name)
+            found = _read(before) if before else []
+            found.append(MailTruth(name, envelope, at))
+            self._write(name, found)
+
+    def attempted(
+        self, name: str, envelope: Envelope, number: int, at: float, verdict: Verdict, person: Person
+    ) -> None:
+        """A receiving host answered attempt `number`, from 1."""
+        cell = self.tables.cell(envelope)
+        cell.attempts += 1
+        ended: Ended = ""
+        if verdict.kind == "defer":
+            cell.deferrals += 1
+            if number == 1:
+                cell.deferred += 1
+        elif verdict.kind == "refuse":
+            cell.refused += 1
+            ended = "refused"
+        else:
+            cell.accepted += 1
+            if person.trap:
+                self.tables.trapped(envelope, person, at)
+                cell.trapped += 1
+            if verdict.returned is None:
+                ended = verdict.kind
+                if ended == "inbox":
+                    cell.inbox += 1
+                else:
+                    cell.spam += 1
+        if self.most:
+            self._change(name, envelope, ended, (at, verdict))
+
+    def happened(self, name: str, envelope: Envelope, reaction: Reaction, at: float) -> None:
+        """The recipient, or a machine, did this."""
+        self.tables.cell(envelope).did(reaction.deed)
+
+    def reported(self, name: str, envelope: Envelope, at: float) -> None:
+        """The sender was told of a complaint."""
+        self.tables.cell(envelope).complaints_known += 1
+
+    def returned(self, name: str, envelope: Envelope, at: float) -> None:
+        """A mail that was accepted came back."""
+        self.tables.cell(envelope).returned += 1
+        if self.most:
+            self._change(name, envelope, "returned")
+
+    def expired(self, name: str, envelope: Envelope, at: float) -> None:
+        """The sender gave up after deferrals."""
+        self.tables.cell(envelope).expired += 1
+        if self.most:
+            self._change(name, envelope, "expired")
+
+    def suppressed(self, name: str, envelope: Envelope, at: float, why: str) -> None:
+        """The sender's own side held it back. Called after `submitted`, and no attempt follows."""
+        self.tables.cell(envelope).suppressed += 1
+        if self.most:
+            self._change(name, envelope, "suppressed", why=why)
+
+    def find(self, name: str) -> list[MailTruth]:
+        """Returns a mail's recipients; empty if it is unknown or no longer kept."""
+        kept = self._mails.get(name)
+        return _read(kept) if kept else []
+
+    def mails(self) -> Iterator[MailTruth]:
+        """Yields what is kept, in the order of submission."""
+        for kept in list(self._mails.values()):
+            yield from _read(kept)
+
+    def __len__(self) -> int:
+        """The number of mails kept."""
+        return len(self._mails)
+
+    def _change(
+        self,
+        name: str,
+        envelope: Envelope,
+        ended: Ended,
+        attempt: tuple[float, Verdict] | None = None,
+        why: str = "",
+    ) -> None:
+        kept = self._mails.get(name)
+        if kept is None:
+            return
+        found = _read(kept)
+        for mail in found:
+            if mail.envelope.recipient == envelope.recipient:
+                mail.ended, mail.why = ended, why
+                if attempt is not None:
+                    mail.attempts.append(attempt)
+        self._write(name, found)
+
+    def _write(self, name: str, found: list[MailTruth]) -> None:
+        self._mails[name] = zlib.compress(_encode(found), 1)
+        if len(self._mails) > self.most:
+            del self._mails[next(iter(self._mails))]
+            self.forgotten += 1
+
+
+def _read(kept: bytes) -> list[MailTruth]:
+    return _decode(zlib.decompress(kept))

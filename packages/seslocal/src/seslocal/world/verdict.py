@@ -26,7 +26,7 @@ Cause = Literal[
 ]
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     kind: Kind
     provider: str  #: name of the provider, as in `providers`
     code: int = 250  #: SMTP reply code (RFC 5321, 4.2)
