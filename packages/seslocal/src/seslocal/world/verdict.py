@@ -19,6 +19,7 @@ Cause = Literal[
     "greylisted",
     "weather",
     "reputation",
+    "listed",  # on a block list that the host asks
     "content",
     "authentication",
     "rule",
