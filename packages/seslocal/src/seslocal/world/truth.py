@@ -16,6 +16,7 @@ from seslocal.world.verdict import Verdict
 
 #: how a mail to one recipient ended. "": under way. suppressed: it was never attempted. returned: accepted, then it came back
 Ended = Literal["", "inbox", "spam", "refused", "returned", "expired", "suppressed"]
+GIVE_UP: Final = 14 * 3600.0  #: seconds after which a sender gives up
 
 
 class MailTruth(msgspec.Struct, array_like=True):
@@ -23,7 +24,8 @@ class MailTruth(msgspec.Struct, array_like=True):
 
     name: str  #: what the caller calls the mail, for example SES's message id; its recipients share it
     envelope: Envelope
-    submitted: float  #: seconds since the epoch
+    submitted: float  #: seconds since the epoch; the first attempt is made then
+    give_up: float = GIVE_UP  #: seconds after which the sender gives up
     attempts: list[tuple[float, Verdict]] = []
     ended: Ended = ""
     why: str = ""  #: why it was suppressed
@@ -39,21 +41,31 @@ _decode: Final = msgspec.msgpack.Decoder(list[MailTruth]).decode
 
 class Truth:
     """Keeps the newest `most` mails (0: none) and the tables of all. The envelope given to each method is the one the mail was
-    submitted with; what happens to a mail that is no longer kept is still counted."""
+    submitted with. What happens to a mail that is no longer kept is still counted."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.tables = Tables()
         self.forgotten = 0  #: mails that were kept and no longer are
-        self._mails: dict[str, bytes] = {}
+        self._mails: dict[
+            str, list[MailTruth] | bytes
+        ] = {}  # encoded once all of its recipients' mails have ended
 
-    def submitted(self, name: str, envelope: Envelope, at: float, person: Person) -> None:
+    def submitted(self, name: str, envelope: Envelope, at: float, give_up: float = GIVE_UP) -> None:
         self.tables.cell(envelope).mails += 1
-        if self.most:
-            before = self._mails.get(name)
-            found = _read(before) if before else []
-            found.append(MailTruth(name, envelope, at))
-            self._write(name, found)
+        if not self.most:
+            return
+        mail = MailTruth(name, envelope, at, give_up)
+        kept = self._mails.get(name)
+        if kept is None:
+            self._mails[name] = [mail]
+            if len(self._mails) > self.most:
+                del self._mails[next(iter(self._mails))]
+                self.forgotten += 1
+        elif isinstance(kept, bytes):
+            self._mails[name] = [*_read(kept), mail]
+        else:
+            kept.append(mail)
 
     def attempted(
         self, name: str, envelope: Envelope, number: int, at: float, verdict: Verdict, person: Person
@@ -112,7 +124,7 @@ class Truth:
     def find(self, name: str) -> list[MailTruth]:
         """Returns a mail's recipients; empty if it is unknown or no longer kept."""
         kept = self._mails.get(name)
-        return _read(kept) if kept else []
+        return [] if kept is None else _read(kept)
 
     def mails(self) -> Iterator[MailTruth]:
         """Yields what is kept, in the order of submission."""
@@ -134,20 +146,16 @@ class Truth:
         kept = self._mails.get(name)
         if kept is None:
             return
-        found = _read(kept)
-        for mail in found:
+        mails = _read(kept)
+        under_way = False
+        for mail in mails:
             if mail.envelope.recipient == envelope.recipient:
                 mail.ended, mail.why = ended, why
                 if attempt is not None:
                     mail.attempts.append(attempt)
-        self._write(name, found)
-
-    def _write(self, name: str, found: list[MailTruth]) -> None:
-        self._mails[name] = zlib.compress(_encode(found), 1)
-        if len(self._mails) > self.most:
-            del self._mails[next(iter(self._mails))]
-            self.forgotten += 1
+            under_way = under_way or not mail.ended
+        self._mails[name] = mails if under_way else zlib.compress(_encode(mails), 1)
 
 
-def _read(kept: bytes) -> list[MailTruth]:
-    return _decode(zlib.decompress(kept))
+def _read(kept: list[MailTruth] | bytes) -> list[MailTruth]:
+    return _decode(zlib.decompress(kept)) if isinstance(kept, bytes) else kept
