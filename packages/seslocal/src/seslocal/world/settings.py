@@ -45,5 +45,7 @@ class WorldSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rules: tuple[Rule, ...] = ()
     #: mails a day that every provider is used to from every domain and pool, before it has seen any, but for those in `cold`
     known: int = 50_000
-    cold: tuple[str, ...] = ()  #: names of domains and pools that no provider has ever seen: new ones, which must be warmed up
+    cold: tuple[
+        str, ...
+    ] = ()  #: names of domains and pools that no provider has ever seen: new ones, which must be warmed up
     shared: tuple[str, ...] = ("shared", "ses-shared-pool")  #: pools that many other senders use too

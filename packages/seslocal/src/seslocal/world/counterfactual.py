@@ -1,0 +1,259 @@
+"""Whose fault it was: the same mails played again through the same seed, without somebody. A mail that reaches an inbox only then
+was lost to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+import msgspec
+
+from seslocal.world.envelope import Envelope
+from seslocal.world.play import Play
+from seslocal.world.reaction import Reaction
+from seslocal.world.settings import WorldSettings
+from seslocal.world.tables import Cell, Place, Tables
+from seslocal.world.truth import Ended, MailTruth
+from seslocal.world.verdict import Verdict
+from seslocal.world.world import World
+
+MOST_SUSPECTS: Final = 5  #: each is one more replay
+
+
+class Record(msgspec.Struct):
+    """What is replayed. `mails` yields the same mails in the order of submission at each call."""
+
+    settings: WorldSettings
+    start: float
+    mails: Callable[[], Iterable[MailTruth]]
+    tables: Tables
+    until: float  #: the time up to which it is played
+
+
+class Difference(msgspec.Struct):
+    """One tenant's mails, with the culprits and without them."""
+
+    tenant: str
+    shares: list[str]  #: what it has in common with the culprits: `domain NAME`, `pool NAME`
+    mails: int = 0
+    inbox: int = 0
+    inbox_without: int = 0
+    lost: int = 0  #: reach the inbox only without the culprits
+    gained: int = 0  #: reach the inbox only with them
+    lost_by: dict[str, int] = {}  #: lost mails by provider and end, as `gmail spam`
+
+
+class Counterfactual(msgspec.Struct):
+    without: list[str]
+    mails: int  #: replayed, those of the culprits not counted
+    lost: int
+    gained: int
+    #: mails whose replay with everybody ended otherwise than in truth: 0 unless the world has forgotten mails
+    differing: int
+    tenants: list[Difference]  #: those that lost most first
+
+
+class Suspect(msgspec.Struct):
+    tenant: str
+    shares: list[str]
+    lost: int  #: mails of the tenant in question that reach the inbox only without this one
+    sent: Cell  #: all that it sent over what they share
+
+
+class Blame(msgspec.Struct):
+    """Where one tenant's mails were lost, and to whom."""
+
+    tenant: str
+    mails: int
+    inbox: int
+    lost: int  #: ended, and not in an inbox
+    lost_by: dict[str, int]  #: by provider and end
+    to_others: int  #: reach the inbox if none of the suspects sends
+    own: int  #: do not even then
+    own_by: dict[str, int]  #: these by end and cause, as `refused no_mailbox`
+    suspects: list[Suspect]  #: those that share something with it, the most harmful first
+    more_suspects: int  #: tenants that share something too and were not tried one by one
+    differing: int  #: as in Counterfactual
+    said: str
+
+
+def replay(record: Record, without: Collection[str] = ()) -> list[Ended]:
+    """Returns how each mail of the record ends; "" for those of the tenants left out, and for those that are under way. Mails
+    that were suppressed stay so."""
+    ended: list[Ended] = []
+    waiting: dict[int, int] = {}  # id of an envelope that is under way -> index in `ended`
+
+    def told(at: float, what: str, envelope: Envelope, news: Verdict | Reaction | None) -> None:
+        if isinstance(news, Verdict) and what == "attempt":
+            if news.kind == "defer" or news.returned is not None:
+                return
+            end: Ended = "refused" if news.kind == "refuse" else news.kind
+        elif what == "expired" or what == "returned":
+            end = what
+        else:
+            return
+        if (index := waiting.pop(id(envelope), None)) is not None:
+            ended[index] = end
+
+    play = Play(World(record.settings, record.start), told)
+    minute = -1
+    for index, mail in enumerate(record.mails()):
+        ended.append("suppressed" if mail.ended == "suppressed" else "")
+        if mail.envelope.sender in without or mail.ended == "suppressed":
+            continue
+        at = mail.attempts[0][0] if mail.attempts else mail.submitted
+        if at // 60 > minute:
+            minute = int(at // 60)
+            play.run_until(minute * 60.0)
+        waiting[id(mail.envelope)] = index
+        play.submit(mail.envelope, at, mail.give_up)
+    play.run_until(record.until)
+    return ended
+
+
+def compare(record: Record, without: Collection[str]) -> Counterfactual:
+    """Replays the record with everybody and without some tenants. Returns what that means for each other tenant."""
+    with_all, left = replay(record), replay(record, without)
+    found: dict[str, Difference] = {}
+    differing = mails = 0
+    for mail, before, after in zip(record.mails(), with_all, left, strict=True):
+        differing += before != mail.ended
+        tenant = mail.envelope.sender
+        if tenant in without:
+            continue
+        mails += 1
+        row = found.get(tenant)
+        if row is None:
+            row = found[tenant] = Difference(tenant, shared(record.tables, tenant, without))
+        row.mails += 1
+        row.inbox += before == "inbox"
+        row.inbox_without += after == "inbox"
+        if after == "inbox" != before:
+            row.lost += 1
+            where = _where(mail, before)
+            row.lost_by[where] = row.lost_by.get(where, 0) + 1
+        elif before == "inbox" != after:
+            row.gained += 1
+    rows = sorted(found.values(), key=lambda row: (-row.lost, row.tenant))
+    return Counterfactual(
+        sorted(without),
+        mails,
+        sum(row.lost for row in rows),
+        sum(row.gained for row in rows),
+        differing,
+        rows,
+    )
+
+
+def blame(record: Record, tenant: str, most: int = MOST_SUSPECTS) -> Blame:
+    """Says to whom a tenant's mails were lost. Each of the `most` likeliest suspects is left out once, then all of those who
+    share its domains or pools."""
+    with_all = replay(record)
+    suspects = _suspects(record.tables, tenant)
+    tried = suspects[:most]
+    found = [
+        Suspect(
+            one,
+            shared(record.tables, one, [tenant]),
+            _regained(record, tenant, with_all, replay(record, [one])),
+            _sent(record.tables, one, tenant),
+        )
+        for one in tried
+    ]
+    found.sort(key=lambda one: (-one.lost, one.tenant))
+    alone = replay(record, set(suspects)) if suspects else with_all
+    own, lost_by = Counter[str](), Counter[str]()
+    mails = inbox = to_others = differing = 0
+    for mail, before, after in zip(record.mails(), with_all, alone, strict=True):
+        differing += before != mail.ended
+        if mail.envelope.sender != tenant:
+            continue
+        mails += 1
+        inbox += before == "inbox"
+        if before in ("", "inbox"):
+            continue
+        lost_by[_where(mail, before)] += 1
+        if after == "inbox":
+            to_others += 1
+        else:
+            cause = mail.last.cause if mail.last else ""
+            own[f"{before} {cause}".strip()] += 1
+    lost = lost_by.total()
+    return Blame(
+        tenant,
+        mails,
+        inbox,
+        lost,
+        dict(sorted(lost_by.items())),
+        to_others,
+        own.total(),
+        dict(sorted(own.items())),
+        found,
+        len(suspects) - len(tried),
+        differing,
+        _said(tenant, mails, inbox, lost, to_others, found),
+    )
+
+
+def shared(tables: Tables, tenant: str, others: Collection[str]) -> list[str]:
+    """Returns the domains and pools that a tenant's mail has in common with that of others, as `domain NAME` and `pool NAME`."""
+    own, theirs = set[str](), set[str]()
+    for place, _ in tables:
+        if place.tenant == tenant:
+            own.update(_what(place))
+        elif place.tenant in others:
+            theirs.update(_what(place))
+    return sorted(own & theirs)
+
+
+def _what(place: Place) -> tuple[str, str]:
+    return f"domain {place.domain}", f"pool {place.pool}"
+
+
+def _suspects(tables: Tables, tenant: str) -> list[str]:
+    """Returns those who share a domain or pool with a tenant, those first who sent most of what providers dislike."""
+    own = {what for place, _ in tables if place.tenant == tenant for what in _what(place)}
+    dislike: dict[str, int] = {}
+    for place, cell in tables:
+        if place.tenant != tenant and own.intersection(_what(place)):
+            bad = cell.complaints + cell.trapped + cell.refused + cell.returned + cell.spam
+            dislike[place.tenant] = dislike.get(place.tenant, 0) + bad
+    return sorted(dislike, key=lambda name: (-dislike[name], name))
+
+
+def _sent(tables: Tables, suspect: str, tenant: str) -> Cell:
+    own = {what for place, _ in tables if place.tenant == tenant for what in _what(place)}
+    sent = Cell()
+    for place, cell in tables:
+        if place.tenant == suspect and own.intersection(_what(place)):
+            sent.add(cell)
+    return sent
+
+
+def _regained(record: Record, tenant: str, before: list[Ended], after: list[Ended]) -> int:
+    return sum(
+        mail.envelope.sender == tenant and after[index] == "inbox" != before[index]
+        for index, mail in enumerate(record.mails())
+    )
+
+
+def _where(mail: MailTruth, ended: Ended) -> str:
+    provider = mail.last.provider if mail.last else ""
+    return f"{provider} {ended or 'under way'}".strip()
+
+
+def _said(tenant: str, mails: int, inbox: int, lost: int, to_others: int, suspects: list[Suspect]) -> str:
+    said = [f"{inbox:,} of {mails:,} mails of {tenant} reached an inbox, and {lost:,} were lost."]
+    if not lost:
+        return said[0]
+    if not suspects:
+        said.append("Nobody shares its domains or pools, so none was lost to others.")
+        return " ".join(said)
+    said.append(f"{to_others:,} of the lost ones reach it if nobody else sends over its domains and pools.")
+    said += [
+        f"{one.lost:,} reach it without {one.tenant} (it shares {', '.join(one.shares)})."
+        for one in suspects
+        if one.lost
+    ]
+    return " ".join(said)
