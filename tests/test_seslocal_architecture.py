@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent / "packages" / "seslocal"
 SOURCES = ROOT / "src"
 #: packages and top-level modules, the lowest layer first; "" is the package itself
 LAYERS = (
+    ("due",),
     ("errors", "ids", "clock", "messages", "rendering", "world"),
     ("tagging", "wire", "iam"),
     ("state",),
