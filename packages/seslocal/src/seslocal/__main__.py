@@ -21,6 +21,7 @@ from seslocal.admin import policies
 from seslocal.admin.fields import Refused, moment
 from seslocal.admin.scenario import load
 from seslocal.clock import Clock
+from seslocal.fleets.command import main as world
 from seslocal.iam.decision import Attached
 from seslocal.kept.keeper import StateRefused
 from seslocal.server import DnsNotInstalled, Local, start
@@ -37,7 +38,10 @@ DEFAULTS = Settings()
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["world"]:
+        return world(given[1:])
+    options = _parser().parse_args(given)
     if options.operations:
         print(operations())
         return 0
@@ -120,8 +124,9 @@ def operations() -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="seslocal",
-        usage="seslocal [options]",
-        description="A local Amazon SES for tests: SES v2, SES v1, SNS and SQS on one port.",
+        usage="seslocal [options]\n       seslocal world ACTION ...",
+        description="A local Amazon SES for tests: SES v2, SES v1, SNS and SQS on one port. "
+        "`seslocal world` plays scenarios of many tenants without a server: see `seslocal world --help`.",
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=26),
     )
     parser.add_argument(

@@ -10,6 +10,7 @@ from typing import Any
 from seslocal import messages as program
 from seslocal.admin import messages as admin
 from seslocal.admin.dedicated_ip_calls import MOST_IPS
+from seslocal.fleets import messages as fleets
 from seslocal.iam.conditions import KEYS, NULL, OPERATORS
 from seslocal.page import messages as page
 from seslocal.state.configuration_sets import MATCHING
@@ -20,7 +21,12 @@ from seslocal.wire.access_keys import MOST as MOST_KEYS
 
 Message = Callable[..., str]
 
-SURFACES = {"Command line": program, "Admin API and scenarios": admin, "Page": page}
+SURFACES = {
+    "Command line": program,
+    "Admin API and scenarios": admin,
+    "Page": page,
+    "Scenarios of the world": fleets,
+}
 MAIL_ID = "0100019b7702f800-5d0f9e0a-4c9e-4f0f-8b1e-2d3c4b5a6978-000000"
 STATE = "/var/lib/seslocal/journal"
 FILTERS = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
@@ -166,6 +172,35 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (page.clock_speed, {"speed": 3600.0}),
     (page.active_faults, {"count": 1}),
     (page.active_faults, {"count": 2}),
+    (fleets.no_such_scenario, {"name": "bought", "shipped": ("bought-list", "runaway-loop")}),
+    (fleets.scenario_unreadable, {"path": "week.toml", "reason": "No such file or directory"}),
+    (fleets.scenario_not_toml, {"source": "week.toml", "reason": "Invalid value (at line 3, column 6)"}),
+    (
+        fleets.scenario_wrong,
+        {
+            "source": "week.toml",
+            "line": 12,
+            "path": "$.groups[1].kind",
+            "sentence": fleets.unknown_member("kind", ("name", "count", "type")),
+        },
+    ),
+    (fleets.unknown_member, {"name": "kind", "known": ("name", "count", "type")}),
+    (fleets.member_missing, {"name": "start"}),
+    (fleets.not_one_of, {"given": "hotmail", "choices": ("gmail", "microsoft", "yahoo")}),
+    (fleets.no_match, {"form": 'a span such as "90m", "6h" or "2d"'}),
+    (fleets.plain, {"sentence": "Expected `int`, got `str`"}),
+    (fleets.name_twice, {"name": "shops"}),
+    (fleets.shares_above_one, {}),
+    (fleets.no_such_tenant, {"name": "shops-17", "examples": ("shops-001", "shops-002")}),
+    (fleets.after_the_end, {"moment": "day 9 09:00", "days": 7}),
+    (fleets.no_limit, {}),
+    (fleets.not_a_tenant_here, {"name": "shops-17", "examples": ("apps", "shops")}),
+    (fleets.cannot_write, {"path": "/var/log/week.jsonl", "reason": "Permission denied"}),
+    (fleets.fine, {"path": "week.toml", "tenants": 200, "mails": 602_000.0, "days": 7}),
+    (fleets.summary, {"mails": 602_000, "attempts": 614_000, "seconds": 30.0, "python": "CPython 3.13.1, PGO and LTO"}),
+    (fleets.progress, {"days": 2.0, "mails": 172_000}),
+    (fleets.not_a_number, {"text": "x", "least": 1}),
+    (fleets.not_a_factor, {"text": "0"}),
 ]  # fmt: skip
 
 

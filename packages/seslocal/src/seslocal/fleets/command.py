@@ -1,0 +1,186 @@
+"""`seslocal world`: plays, checks and shows scenarios."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from seslocal.fleets import messages, plain, reading, schema, tenants
+from seslocal.fleets.player import Player
+from seslocal.fleets.result import Run
+from seslocal.fleets.scenario import Scenario
+from seslocal.world.draws import Draws
+
+
+class _Failed(Exception):
+    pass
+
+
+def main(argv: list[str]) -> int:
+    """Returns the exit status: 0, or 1 after a sentence on standard error."""
+    options = _parser().parse_args(argv)
+    act: Callable[[argparse.Namespace], None] = options.act
+    try:
+        act(options)
+    except (reading.WrongScenario, _Failed) as error:
+        print(f"seslocal: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def python_build() -> str:
+    """Returns version and build flags that matter for speed."""
+    flags = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    found = [
+        name for flag, name in (("--enable-optimizations", "PGO"), ("--with-lto", "LTO")) if flag in flags
+    ]
+    return f"{platform.python_implementation()} {platform.python_version()}, {' and '.join(found) or 'no PGO, no LTO'}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="seslocal world",
+        description="Plays fleets of tenants into a world of mailbox providers and people, in one process and without HTTP.",
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    run = actions.add_parser("run", help="play a scenario and print what became of its mail")
+    run.add_argument("scenario", metavar="FILE", help="TOML file, or name of a shipped scenario")
+    run.add_argument("--seed", metavar="N", type=_at_least(0), help="instead of the file's")
+    run.add_argument("--days", metavar="N", type=_at_least(1), help="instead of the file's")
+    run.add_argument(
+        "--scale", metavar="X", type=_factor, default=1.0, help="multiply every volume by this (default 1)"
+    )
+    run.add_argument(
+        "--without",
+        metavar="TENANT",
+        action="append",
+        default=[],
+        help="leave out a tenant, a group, or the culprits; can be repeated",
+    )
+    run.add_argument(
+        "--log", metavar="FILE", type=Path, help="write each thing that happens as a line of JSON"
+    )
+    run.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+    run.set_defaults(act=_run)
+    check = actions.add_parser("check", help="say what is wrong with scenario files")
+    check.add_argument("scenarios", metavar="FILE", nargs="+")
+    check.set_defaults(act=_check)
+    every = actions.add_parser("list", help="list the shipped scenarios")
+    every.set_defaults(act=_list)
+    show = actions.add_parser("show", help="print a scenario's file")
+    show.add_argument("scenario", metavar="FILE")
+    show.set_defaults(act=_show)
+    form = actions.add_parser("schema", help="print the JSON Schema of scenario files")
+    form.set_defaults(act=_schema)
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def check(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        if value < least:
+            raise argparse.ArgumentTypeError(messages.not_a_number(text, least))
+        return value
+
+    return check
+
+
+def _factor(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1e6:
+        raise argparse.ArgumentTypeError(messages.not_a_factor(text))
+    return value
+
+
+def left_out(scenario: Scenario, named: list[str]) -> set[str]:
+    """Returns the tenants that `--without` means. Raises WrongScenario."""
+    every = tenants.senders(scenario, Draws(0))
+    found: set[str] = set()
+    for name in named:
+        means = {one.name for one in every if name in (one.name, one.group)}
+        if name == "culprits":
+            means |= tenants.culprits(scenario)
+        if not means:
+            groups = sorted({one.group for one in every})
+            raise reading.WrongScenario(messages.not_a_tenant_here(name, groups[:8]))
+        found |= means
+    return found
+
+
+def _run(options: argparse.Namespace) -> None:
+    scenario = reading.load(reading.find(options.scenario))
+    with ExitStack() as stack:
+        log: IO[bytes] | None = None
+        if options.log is not None:
+            try:
+                log = stack.enter_context(options.log.open("wb"))
+            except OSError as error:
+                raise _Failed(messages.cannot_write(str(options.log), error.strerror or str(error))) from None
+        player = Player(
+            scenario,
+            seed=options.seed,
+            days=options.days,
+            scale=options.scale,
+            without=left_out(scenario, options.without),
+            log=log,
+        )
+        began = time.perf_counter()
+        run = player.run(None if options.json else _progress)
+        seconds = time.perf_counter() - began
+    _print(run, seconds, as_json=options.json)
+
+
+def _progress(days: float, mails: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{messages.progress(days, mails)}", end="", file=sys.stderr, flush=True)
+
+
+def _print(run: Run, seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        print(run.encode().decode())
+        return
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    print(plain.text(run))
+    print()
+    print(messages.summary(run.total().wanted, run.attempts, seconds, python_build()))
+
+
+def _check(options: argparse.Namespace) -> None:
+    wrong: list[str] = []
+    for name in options.scenarios:
+        try:
+            scenario = reading.load(reading.find(name))
+        except reading.WrongScenario as error:
+            wrong.append(str(error))
+            continue
+        every = tenants.senders(scenario, Draws(scenario.seed))
+        mails = sum(one.transactional + one.marketing for one in every) * scenario.days
+        print(messages.fine(name, len(every), mails, scenario.days))
+    if wrong:
+        raise _Failed("\n".join(wrong))
+
+
+def _list(options: argparse.Namespace) -> None:
+    for name in reading.shipped_names():
+        print(f"{name:20}  {reading.load(reading.find(name)).title}")
+
+
+def _show(options: argparse.Namespace) -> None:
+    path = reading.find(options.scenario)
+    reading.load(path)
+    print(path.read_text(), end="")
+
+
+def _schema(options: argparse.Namespace) -> None:
+    print(schema.text(), end="")

@@ -1,0 +1,47 @@
+"""A plain table of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from seslocal.fleets.result import Counts, Run
+
+_COLUMNS = (
+    "submitted",
+    "inbox",
+    "spam",
+    "refused",
+    "expired",
+    "deferred",
+    "complaints",
+    "complaints_known",
+    "opens",
+)
+
+
+def text(run: Run) -> str:
+    """Returns groups by providers, and what SES and the operator did."""
+    groups = {
+        tenant.name: f"{tenant.group}{' (culprit)' if tenant.culprit else ''}" for tenant in run.tenants
+    }
+    totals: dict[tuple[str, str], Counts] = {}
+    for row in run.rows:
+        for provider in (row.provider, "all"):
+            totals.setdefault((groups[row.tenant], provider), Counts()).add(row.counts)
+    lines = [f"{run.title} (seed {run.seed}, {run.days} days)", "", _line("tenants", "provider", _COLUMNS)]
+    for (group, provider), counts in sorted(totals.items()):
+        lines.append(_line(group, provider, (f"{getattr(counts, name):,}" for name in _COLUMNS)))
+    if run.actions:
+        lines.append("")
+    for action in run.actions[:40]:
+        day, rest = divmod(int(action.at), 86_400)
+        lines.append(
+            f"day {day + 1} {rest // 3600:02}:{rest // 60 % 60:02}  {action.who} {action.what} {action.tenant}: {action.why}"
+        )
+    if len(run.actions) > 40:
+        lines.append(f"and {len(run.actions) - 40} more")
+    return "\n".join(lines)
+
+
+def _line(group: str, provider: str, cells: Iterable[str]) -> str:
+    return f"{group:24} {provider:10}" + "".join(f"{cell:>17}" for cell in cells)

@@ -1,0 +1,474 @@
+"""Plays a scenario in one process, minute by minute: what is due leaves if operator and SES let it; the world does the rest."""
+
+from __future__ import annotations
+
+import datetime
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from typing import IO, Final
+
+import msgspec
+
+from seslocal.fleets import ses, streams, tenants
+from seslocal.fleets.addresses import address
+from seslocal.fleets.operator import Operator, Seen, Waiting, What
+from seslocal.fleets.result import STEP, Action, Counts, Row, Run, Tenant
+from seslocal.fleets.scenario import (
+    BadWeather,
+    BrokenDkim,
+    ColdIp,
+    NewRule,
+    Scenario,
+    moment_of,
+    scaled,
+    seconds_of,
+)
+from seslocal.fleets.streams import HOUR, Due, Stream
+from seslocal.fleets.tenants import Sender
+from seslocal.world.draws import Draws
+from seslocal.world.envelope import Envelope
+from seslocal.world.play import Play
+from seslocal.world.providers import PROVIDERS, provider_of
+from seslocal.world.reaction import Reaction
+from seslocal.world.settings import Rule, Weather, WorldSettings
+from seslocal.world.verdict import Verdict
+from seslocal.world.world import World
+
+MINUTE: Final = 60.0
+DAY: Final = 24 * HOUR
+
+
+#: deed -> the count that it adds to
+_DEEDS: Final = {
+    "open": "opens",
+    "machine_open": "machine_opens",
+    "click": "clicks",
+    "machine_click": "machine_clicks",
+    "complaint": "complaints",
+    "not_spam": "not_spam",
+    "unsubscribe": "unsubscribes",
+}
+#: what an operator is told of: deeds of people and machines look alike to a sender
+_SEEN: Final[dict[str, What]] = {
+    "open": "open",
+    "machine_open": "open",
+    "click": "click",
+    "machine_click": "click",
+    "reported": "complaint",
+    "unsubscribe": "unsubscribe",
+    "returned": "bounce",
+    "expired": "bounce",
+}
+
+
+class Sent(Envelope, frozen=True, kw_only=True):
+    """A mail of a run: it knows where it is counted."""
+
+    cell: Counts
+    incident: bool
+    provider: str
+    due: float  #: seconds since the start
+
+
+class Look(msgspec.Struct, frozen=True):
+    """How a tenant's mail looks in a minute."""
+
+    signed_by: str | None
+    spf: bool
+    aligned: bool
+    pool: str
+
+
+class Player:
+    """`log`: where each thing that happens is written as a line of JSON. `without`: tenants that are left out. Scale multiplies
+    volumes."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        seed: int | None = None,
+        days: int | None = None,
+        scale: float = 1.0,
+        without: Iterable[str] = (),
+        log: IO[bytes] | None = None,
+        operator: Operator | None = None,
+    ) -> None:
+        scenario = msgspec.structs.replace(
+            scaled(scenario, scale),
+            days=days or scenario.days,
+            seed=scenario.seed if seed is None else seed,
+        )
+        self.scenario = scenario
+        self._scale = scale
+        self._without = frozenset(without)
+        self._log = log
+        self._operator = operator
+        every = tenants.senders(scenario, Draws(scenario.seed))
+        self.senders = [sender for sender in every if sender.name not in self._without]
+        self.start = datetime.datetime.combine(scenario.start, datetime.time(), datetime.UTC).timestamp()
+        self.world = World(_settings(scenario, every), self.start)
+        self._draws = self.world.draws
+        self._play = Play(self.world, self._told)
+        self._ses = ses.Reactions(scenario.ses)
+        self._cells: dict[tuple[str, str], dict[int, Counts]] = {}
+        self._changes = {sender.name: _changes(scenario, sender.name) for sender in self.senders}
+        self._streams = [
+            stream
+            for sender in self.senders
+            for stream in sorted(streams.streams(sender, scenario, self._draws), key=lambda one: one.name)
+        ]
+        self._held: list[tuple[float, str, str, Stream, Due]] = []
+        self._deferred: set[str] = set()  # keys of the mails that wait for another attempt
+        self._attempts = 0
+        self._last_incident: float | None = None
+
+    def run(self, progress: Callable[[float, int], None] | None = None) -> Run:
+        """Returns the result. `progress` is called after each simulated day with the days done and the mails so far."""
+        hours = self.scenario.days * 24
+        mails = 0
+        for hour in range(hours):
+            planned: dict[int, list[tuple[Stream, Due]]] = {}
+            for stream in self._streams:
+                if stream.start < (hour + 1) * HOUR and stream.end > hour * HOUR:
+                    for mail in streams.due(stream, hour, self._draws):
+                        planned.setdefault(int(mail.at // MINUTE), []).append((stream, mail))
+                        mails += 1
+            for minute in range(hour * 60, (hour + 1) * 60):
+                self._minute(minute, planned.get(minute, []))
+            if progress is not None and (hour + 1) % 24 == 0:
+                progress((hour + 1) / 24, mails)
+        return self._result()
+
+    def _minute(self, minute: int, planned: list[tuple[Stream, Due]]) -> None:
+        at = minute * MINUTE
+        if self._operator is not None:
+            planned = self._asked(self._operator, at, planned)
+        before = ""
+        look = Look(None, False, False, "")
+        for stream, mail in planned:
+            if stream.sender.name != before:
+                before = stream.sender.name
+                look = _look(stream.sender, self._changes[before], at)
+            self._send(stream, mail, look, at)
+        self._play.run_until(self.start + at + MINUTE)
+        self._ses.end_minute(at + MINUTE)
+
+    def _send(self, stream: Stream, mail: Due, look: Look, at: float) -> None:
+        sender = stream.sender
+        recipient = address(*streams.address_number(stream, mail.person), self._draws)
+        provider = provider_of(recipient)
+        cell = self._cell(sender.name, provider, mail.at)
+        cell.wanted += 1
+        if self._ses.stops(sender.name):
+            cell.paused += 1
+            self._unsent("rejected", stream, mail, recipient, provider, at)
+            return
+        if recipient in self._ses.suppressed(sender.name):
+            cell.suppressed += 1
+            self._unsent("suppressed", stream, mail, recipient, provider, at)
+            return
+        cell.submitted += 1
+        if stream.incident:
+            cell.incident += 1
+            self._last_incident = max(mail.at, at)
+        self._ses.count(sender.name, 0)
+        if PROVIDERS[provider].complaints:
+            self._ses.count(sender.name, 2)
+        self._play.submit(
+            Sent(
+                key=mail.key,
+                recipient=recipient,
+                from_domain=sender.domain,
+                signed_by=look.signed_by,
+                spf=look.spf,
+                aligned=look.aligned,
+                mail_from=f"bounce.{sender.domain}",
+                pool=look.pool,
+                ip=_ip(look.pool),
+                dmarc=sender.dmarc,
+                size=sender.size,
+                content=stream.content,
+                bulk=stream.bulk,
+                one_click=stream.bulk and sender.one_click,
+                sender=sender.name,
+                campaign=stream.campaign,
+                cell=cell,
+                incident=stream.incident,
+                provider=provider,
+                due=mail.at,
+            ),
+            self.start + max(mail.at, at),
+        )
+
+    def _asked(
+        self, operator: Operator, at: float, planned: list[tuple[Stream, Due]]
+    ) -> list[tuple[Stream, Due]]:
+        """Returns what the operator lets leave in this minute."""
+        while self._held and self._held[0][0] < at + MINUTE:
+            *_, stream, mail = heapq.heappop(self._held)
+            planned.append((stream, mail))
+        planned.sort(key=lambda one: (one[0].sender.name, one[1].at, one[1].key))
+        leaving: list[tuple[Stream, Due]] = []
+        first = 0
+        while first < len(planned):
+            tenant = planned[first][0].sender.name
+            last = first
+            while last < len(planned) and planned[last][0].sender.name == tenant:
+                last += 1
+            group = planned[first:last]
+            first = last
+            answer = operator.ask(at, tenant, [self._waiting(stream, mail) for stream, mail in group])
+            if answer is None:
+                leaving += group
+                continue
+            for (stream, mail), when in zip(group, answer, strict=True):
+                if when < at + MINUTE:
+                    leaving.append((stream, mail))
+                else:
+                    heapq.heappush(self._held, (when, mail.key, tenant, stream, mail))
+        return leaving
+
+    def _waiting(self, stream: Stream, mail: Due) -> Waiting:
+        recipient = address(*streams.address_number(stream, mail.person), self._draws)
+        return Waiting(
+            mail.key,
+            recipient,
+            provider_of(recipient),
+            stream.sender.name,
+            stream.campaign,
+            stream.bulk,
+            stream.content,
+            mail.at,
+        )
+
+    def _told(self, when: float, what: str, envelope: Envelope, outcome: Verdict | Reaction | None) -> None:
+        assert isinstance(envelope, Sent)
+        cell = envelope.cell
+        at = when - self.start
+        if what == "attempt":
+            assert isinstance(outcome, Verdict)
+            self._attempts += 1
+            self._attempted(envelope, outcome)
+        elif what == "returned":
+            self._bounced(envelope, permanent=True)
+        elif what == "expired":
+            cell.expired += 1
+            self._deferred.discard(envelope.key)
+            self._bounced(envelope, permanent=False)
+        elif what == "reported":
+            cell.complaints_known += 1
+            self._ses.count(envelope.sender, 3)
+            self._ses.suppress(envelope.sender, envelope.recipient)
+        elif (name := _DEEDS.get(what)) is not None:
+            setattr(cell, name, getattr(cell, name) + 1)
+            if what == "unsubscribe":
+                self._ses.suppressed(envelope.sender).add(envelope.recipient)
+        if self._log is not None:
+            self._write(at, what, envelope, outcome)
+        if self._operator is not None:
+            self._show(self._operator, at, what, envelope, outcome)
+
+    def _attempted(self, mail: Sent, verdict: Verdict) -> None:
+        cell = mail.cell
+        kind = verdict.kind
+        if kind == "defer":
+            if mail.key not in self._deferred:
+                self._deferred.add(mail.key)
+                cell.deferred += 1
+            return
+        self._deferred.discard(mail.key)
+        if kind == "refuse":
+            cell.refused += 1
+            if verdict.cause == "no_mailbox":
+                cell.unknown += 1
+            self._bounced(mail, permanent=verdict.cause in ses.PERMANENT)
+        elif verdict.returned is not None:
+            cell.returned += 1
+        elif kind == "inbox":
+            cell.inbox += 1
+            if mail.incident:
+                cell.incident_inbox += 1
+        else:
+            cell.spam += 1
+
+    def _bounced(self, mail: Sent, *, permanent: bool) -> None:
+        if permanent:
+            self._ses.count(mail.sender, 1)
+            self._ses.suppress(mail.sender, mail.recipient)
+
+    def _cell(self, tenant: str, provider: str, at: float) -> Counts:
+        steps = self._cells.get((tenant, provider))
+        if steps is None:
+            steps = self._cells[tenant, provider] = {}
+        step = int(at // STEP)
+        cell = steps.get(step)
+        if cell is None:
+            cell = steps[step] = Counts()
+        return cell
+
+    def _unsent(
+        self, what: What, stream: Stream, mail: Due, recipient: str, provider: str, at: float
+    ) -> None:
+        """A mail that did not get as far as the provider."""
+        if self._log is not None:
+            self._log.write(
+                _encode(
+                    {"at": at, "what": what, "tenant": stream.sender.name, "key": mail.key, "to": recipient}
+                )
+                + b"\n"
+            )
+        if self._operator is not None:
+            self._operator.see(Seen(at, what, self._waiting(stream, mail)))
+
+    def _write(self, at: float, what: str, mail: Sent, outcome: Verdict | Reaction | None) -> None:
+        assert self._log is not None
+        line: dict[str, object] = {
+            "at": round(at, 3),
+            "what": what,
+            "tenant": mail.sender,
+            "key": mail.key,
+            "to": mail.recipient,
+        }
+        if what == "attempt" and isinstance(outcome, Verdict):
+            line |= {
+                "kind": outcome.kind,
+                "code": outcome.code,
+                "status": outcome.status,
+                "text": outcome.text,
+                "cause": outcome.cause,
+                "why": outcome.why,
+            }
+        self._log.write(_encode(line) + b"\n")
+
+    def _show(
+        self, operator: Operator, at: float, what: str, mail: Sent, outcome: Verdict | Reaction | None
+    ) -> None:
+        waiting = Waiting(
+            mail.key,
+            mail.recipient,
+            mail.provider,
+            mail.sender,
+            mail.campaign,
+            mail.bulk,
+            mail.content,
+            mail.due,
+        )
+        if what == "attempt" and isinstance(outcome, Verdict):
+            seen: What = "delivery" if outcome.accepted else "delay" if outcome.kind == "defer" else "bounce"
+            permanent = outcome.cause in ses.PERMANENT
+            operator.see(Seen(at, seen, waiting, permanent, outcome.code, outcome.status, outcome.text))
+        elif what in _SEEN:
+            operator.see(Seen(at, _SEEN[what], waiting, permanent=what == "returned"))
+
+    def _result(self) -> Run:
+        for *_, stream, mail in self._held:
+            self._count_held(stream, mail)
+        guilty = tenants.culprits(self.scenario)
+        rows: list[Row] = []
+        for tenant, provider in sorted(self._cells):
+            steps = self._cells[tenant, provider]
+            total = Counts()
+            for step in sorted(steps):
+                cell = steps[step]
+                cell.under_way = cell.submitted - cell.accepted - cell.refused - cell.expired
+                total.add(cell)
+            rows.append(Row(tenant, provider, total, {step: steps[step] for step in sorted(steps)}))
+        return Run(
+            scenario=self.scenario.name,
+            title=self.scenario.title,
+            seed=self.scenario.seed,
+            days=self.scenario.days,
+            scale=self._scale,
+            without=tuple(sorted(self._without)),
+            start=self.start,
+            tenants=[
+                Tenant(one.name, one.group, one.type, one.domain, one.pool, one.name in guilty)
+                for one in self.senders
+            ],
+            rows=rows,
+            actions=sorted(self._actions(), key=lambda one: (one.at, one.who, one.what, one.tenant)),
+            attempts=self._attempts,
+            last_incident_mail=self._last_incident,
+        )
+
+    def _count_held(self, stream: Stream, mail: Due) -> None:
+        recipient = address(*streams.address_number(stream, mail.person), self._draws)
+        cell = self._cell(stream.sender.name, provider_of(recipient), mail.at)
+        cell.wanted += 1
+        cell.held += 1
+
+    def _actions(self) -> Sequence[Action]:
+        end = self.scenario.days * DAY
+        found = list(self._ses.actions)
+        for incident in self.scenario.incidents:
+            tenant = getattr(incident, "tenant", "")
+            if tenant in self._without:
+                continue
+            start = moment_of(incident.start)
+            lasts: str | None = getattr(incident, "lasts", None)
+            if start < end:
+                name = tenants.name_of(incident)
+                found.append(Action(start, "incident", "start", tenant, name))
+                if lasts is not None and (stop := start + seconds_of(lasts)) < end:
+                    found.append(Action(stop, "incident", "end", tenant, name))
+        if self._operator is not None:
+            found += [
+                Action(at, "operator", what, tenant, why)
+                for at, what, tenant, why in self._operator.actions()
+            ]
+        return found
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def _settings(scenario: Scenario, every: list[Sender]) -> WorldSettings:
+    """The lists are those of all tenants, also of those left out: that a list exists changes nothing."""
+    return WorldSettings(
+        seed=scenario.seed,
+        lists=tuple(tenants.lists(every)),
+        weather=tuple(
+            Weather(
+                provider=one.provider,
+                start=moment_of(one.start),
+                seconds=seconds_of(one.lasts),
+                defers=one.defers,
+                slower=one.slower,
+            )
+            for one in scenario.incidents
+            if isinstance(one, BadWeather)
+        ),
+        rules=tuple(
+            Rule(provider=one.provider, start=moment_of(one.start), kind=one.rule, refuses=one.refuses)
+            for one in scenario.incidents
+            if isinstance(one, NewRule)
+        ),
+    )
+
+
+def _changes(scenario: Scenario, tenant: str) -> list[tuple[float, float, BrokenDkim | ColdIp]]:
+    """Start, end and incident of all that changes how this tenant's mail looks."""
+    found: list[tuple[float, float, BrokenDkim | ColdIp]] = []
+    for one in scenario.incidents:
+        if isinstance(one, (BrokenDkim, ColdIp)) and one.tenant == tenant:
+            start = moment_of(one.start)
+            end = scenario.days * DAY if one.lasts is None else start + seconds_of(one.lasts)
+            found.append((start, end, one))
+    return found
+
+
+def _look(sender: Sender, changes: list[tuple[float, float, BrokenDkim | ColdIp]], at: float) -> Look:
+    dkim, spf, pool = sender.dkim, sender.spf, sender.pool
+    for start, end, change in changes:
+        if start <= at < end:
+            if isinstance(change, BrokenDkim):
+                dkim, spf = False, spf and change.spf
+            else:
+                pool = f"{sender.name}-cold"
+    return Look(sender.domain if dkim else None, spf, dkim or spf, pool)
+
+
+def _ip(pool: str) -> str:
+    """Returns an address for a pool, of those set aside for documentation (RFC 5737)."""
+    return f"198.51.100.{sum(pool.encode()) % 254 + 1}"

@@ -1,0 +1,81 @@
+"""SES's part of a run: suppressed addresses, rates of tenants and of the account, and pauses. It acts at the end of a minute on
+the counts of that minute, so the order within one changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from seslocal.fleets.result import Action
+from seslocal.fleets.scenario import Ses, seconds_of
+from seslocal.state.findings import HIGH, Counts, Thresholds, find_exceeded
+
+#: causes of a refusal after which SES puts the address on the suppression list (ses.md 2.2: permanent bounces only)
+PERMANENT: Final = frozenset(("no_mailbox", "disabled", "moved", "no_host"))
+_THRESHOLDS: Final = Thresholds()
+
+
+class Reactions:
+    def __init__(self, rules: Ses) -> None:
+        self._rules = rules
+        self._counts: dict[str, Counts] = {}
+        self._pending: dict[str, list[int]] = {}
+        self._lists: dict[str, set[str]] = {}
+        self.paused: dict[str, float] = {}  #: tenant -> since when
+        self.account_paused = False
+        self.actions: list[Action] = []
+
+    def stops(self, tenant: str) -> bool:
+        """Returns whether calls for this tenant are refused."""
+        return self.account_paused or tenant in self.paused
+
+    def suppressed(self, tenant: str) -> set[str]:
+        """Returns the tenant's suppression list, which may be added to."""
+        found = self._lists.get(tenant)
+        if found is None:
+            found = self._lists[tenant] = set()
+        return found
+
+    def suppress(self, tenant: str, recipient: str) -> None:
+        if self._rules.suppression == "tenant":
+            self.suppressed(tenant).add(recipient)
+
+    def count(self, tenant: str, which: int, number: int = 1) -> None:
+        """`which`: 0 mailed, 1 bounced for good, 2 mailed to a provider that reports complaints, 3 complained."""
+        pending = self._pending.get(tenant)
+        if pending is None:
+            pending = self._pending[tenant] = [0, 0, 0, 0]
+        pending[which] += number
+
+    def end_minute(self, at: float) -> None:
+        """`at`: the end, in seconds since the start."""
+        for tenant in sorted(self._pending):
+            counts = self._counts.get(tenant)
+            if counts is None:
+                counts = self._counts[tenant] = Counts()
+            counts.add(at - 1, *self._pending[tenant])
+            self._review(tenant, counts, at)
+        self._pending.clear()
+        if self._rules.resumes_after is not None and self.paused:
+            self._resume(at, seconds_of(self._rules.resumes_after))
+
+    def _review(self, tenant: str, counts: Counts, at: float) -> None:
+        policy = self._rules.pauses_tenants
+        if policy == "none" or tenant in self.paused:
+            return
+        counts.forget(at)
+        for kind, (impact, threshold) in find_exceeded(counts, _THRESHOLDS).items():
+            if policy == "strict" or impact == HIGH:
+                self.paused[tenant] = at
+                why = f"{kind.lower()} rate above {threshold:.1%}: reputation policy {policy}"
+                self.actions.append(Action(at, "ses", "tenant_paused", tenant, why))
+                return
+
+    def _resume(self, at: float, after: float) -> None:
+        back: Iterable[str] = [tenant for tenant, since in self.paused.items() if at >= since + after]
+        for tenant in sorted(back):
+            del self.paused[tenant]
+            self._counts[tenant] = (
+                Counts()
+            )  # findings of before are ignored for a reinstated tenant (ses.md 1.6)
+            self.actions.append(Action(at, "ses", "tenant_resumed", tenant, "reinstated by hand"))
