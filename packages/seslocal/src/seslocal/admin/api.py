@@ -22,6 +22,7 @@ from seslocal.admin import (
     messages,
     scenario,
     tenant_calls,
+    world_calls,
 )
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.clock import Clock, iso
@@ -45,6 +46,7 @@ _MODULES: Final = (
     key_calls,
     dedicated_ip_calls,
     tenant_calls,
+    world_calls,
 )  #: more calls, with the account as first argument
 _MOST_ENTRIES: Final = 1000
 _FILTERS: Final = ("recipient", "tenant", "configuration_set", "limit", "after", "order")

@@ -268,3 +268,30 @@ def in_step(number: int, error: str) -> str:
 
 def step_needs_fault_or_call() -> str:
     return 'A step needs fault, or call such as "PUT /mailboxes/kim@example.com".'
+
+
+# the world
+
+
+def no_world() -> str:
+    return "There is no world behind this account. Make one with PUT /_seslocal/world."
+
+
+def wrong_world(reason: str) -> str:
+    return f"These are no settings of a world: {reason}."
+
+
+def not_in_world(message_id: str) -> str:
+    return f"The world knows no mail {message_id}: it never reached the world, or newer mails took its place."
+
+
+def unknown_parameter(name: str, known: Iterable[str]) -> str:
+    return f"Unknown parameter {name}. Known parameters: {_listed(known)}."
+
+
+def without_or_tenant() -> str:
+    return "Give without (whom to leave out) or tenant (whose losses to explain), and not both."
+
+
+def sent_nothing(tenant: str) -> str:
+    return f"The tenant {tenant} has sent nothing into this world."

@@ -3,9 +3,12 @@ and the key that all chance of a mail depends on."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import blake2b
 from typing import Final
 
+from seslocal.world.counterfactual import MOST_SUSPECTS, Blame, Counterfactual, Record, blame, compare
+from seslocal.world.reasons import Reason, reason
 from seslocal.world.settings import WorldSettings
 from seslocal.world.truth import Truth
 from seslocal.world.world import World
@@ -37,3 +40,18 @@ class WorldState:
         if len(self._seen) > _MOST_KEYS:
             del self._seen[next(iter(self._seen))]
         return f"{digest.hex()}.{count}"
+
+    def why(self, name: str) -> list[Reason]:
+        """Returns for each recipient of a mail why it became of it what did; empty if the mail is not kept."""
+        return [reason(mail, self.truth.tables) for mail in self.truth.find(name)]
+
+    def counterfactual(self, without: Collection[str], now: float) -> Counterfactual:
+        """Returns what the other tenants lost to these. It plays all mails that are kept twice, some 50 microseconds each."""
+        return compare(self._record(now), without)
+
+    def blame(self, tenant: str, now: float, most: int = MOST_SUSPECTS) -> Blame:
+        """Returns to whom a tenant lost its mails. It plays all mails that are kept, up to `most` + 2 times."""
+        return blame(self._record(now), tenant, most)
+
+    def _record(self, now: float) -> Record:
+        return Record(self.settings, self.start, self.truth.mails, self.truth.tables, now)

@@ -112,11 +112,16 @@ class Tables:
             found.hits += 1
             found.last = max(found.last, at)
 
-    def by(self, group: Callable[[Place], tuple[str, ...]]) -> dict[tuple[str, ...], Cell]:
+    def by(
+        self,
+        group: Callable[[Place], tuple[str, ...]],
+        wanted: Callable[[Place], bool] = lambda place: True,
+    ) -> dict[tuple[str, ...], Cell]:
         """Returns the sums of cells by a key, for example `lambda place: (place.tenant, place.provider)`, sorted by it."""
         sums: dict[tuple[str, ...], Cell] = {}
         for place, cell in self.cells.items():
-            sums.setdefault(group(place), Cell()).add(cell)
+            if wanted(place):
+                sums.setdefault(group(place), Cell()).add(cell)
         return dict(sorted(sums.items()))
 
     def tenants(self) -> dict[str, Cell]:

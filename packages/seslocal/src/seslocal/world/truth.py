@@ -126,10 +126,16 @@ class Truth:
         kept = self._mails.get(name)
         return [] if kept is None else _read(kept)
 
-    def mails(self) -> Iterator[MailTruth]:
-        """Yields what is kept, in the order of submission."""
-        for kept in list(self._mails.values()):
-            yield from _read(kept)
+    def mails(self, after: str | None = None) -> Iterator[MailTruth]:
+        """Yields what is kept, or what is kept after the mail of this name, in the order of submission."""
+        names = iter(list(self._mails))
+        if after is not None:
+            for name in names:
+                if name == after:
+                    break
+        for name in names:
+            if (kept := self._mails.get(name)) is not None:
+                yield from _read(kept)
 
     def __len__(self) -> int:
         """The number of mails kept."""

@@ -1,0 +1,250 @@
+"""Admin calls on the world behind this local SES: it is made and removed here, and its ground truth is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, cast
+
+import msgspec
+
+from seslocal.admin import fields, messages
+from seslocal.admin.fields import Json, Query, Refused
+from seslocal.state.account import Account
+from seslocal.state.world_state import WorldState
+from seslocal.world.providers import PROVIDERS
+from seslocal.world.settings import WorldSettings
+from seslocal.world.tables import Place
+from seslocal.world.truth import MailTruth
+from seslocal.world.verdict import Verdict
+
+_MOST: Final = 1000  #: mails of one response
+_ENDS: Final = ("under_way", "inbox", "spam", "refused", "returned", "expired", "suppressed")
+_GROUPS: Final = Place.__struct_fields__
+
+
+def put(account: Account, query: Query, body: Json) -> Json:
+    """Makes a world, or replaces the one there is by a new one without history."""
+    start = fields.moment(body, "start")
+    given = {name: value for name, value in body.items() if name != "start"}
+    fields.allow_only(body, "start", *WorldSettings.__struct_fields__)
+    try:
+        settings = msgspec.convert(given, WorldSettings)
+    except msgspec.ValidationError as error:
+        raise Refused(400, messages.wrong_world(str(error))) from None
+    for one in (*settings.weather, *settings.rules):
+        if one.provider not in PROVIDERS:
+            raise Refused(400, messages.must_be_one_of("provider", sorted(PROVIDERS), one.provider))
+    account.mailboxes.world = WorldState(settings, account.clock.now() if start is None else start)
+    return show(account, query, body)
+
+
+def show(account: Account, query: Query, body: Json) -> Json:
+    world = _world(account)
+    sums = world.truth.tables.by(lambda place: ())
+    return {
+        "settings": msgspec.to_builtins(world.settings),
+        "start": world.start,
+        "now": account.clock.now(),
+        "mails": sums[()].mails if sums else 0,
+        "kept": len(world.truth),
+        "forgotten": world.truth.forgotten,
+    }
+
+
+def delete(account: Account, query: Query, body: Json) -> Json:
+    _world(account)
+    account.mailboxes.world = None
+    return {}
+
+
+def mails(account: Account, query: Query, body: Json) -> Json:
+    """Lists mails, one for each recipient, in the order of submission."""
+    world = _world(account)
+    _allow_filters(query, "tenant", "provider", "ended", "recipient", "campaign", "limit", "after")
+    limit = fields.whole_number(query, "limit", 100, 1, _MOST)
+    ended = query.get("ended")
+    if ended is not None and ended not in _ENDS:
+        raise Refused(400, messages.must_be_one_of("ended", _ENDS, ended))
+    after = query.get("after")
+    if after is not None and not world.truth.find(after):
+        raise Refused(404, messages.not_in_world(after))
+    found: list[Json] = []
+    last = next_ = None
+    for mail in world.truth.mails(after):
+        if len(found) >= limit and mail.name != last:  # a mail's recipients are not split
+            next_ = last
+            break
+        if _passes(mail, query):
+            found.append(_row(world, mail))
+            last = mail.name
+    return {"mails": found, "next": next_, "kept": len(world.truth), "forgotten": world.truth.forgotten}
+
+
+def mail(account: Account, message_id: str, query: Query, body: Json) -> Json:
+    world = _world(account)
+    return {
+        "message_id": message_id,
+        "recipients": [_whole(world, one, account.clock.now()) for one in _find(world, message_id)],
+    }
+
+
+def tables(account: Account, query: Query, body: Json) -> Json:
+    """`by`: names of groups with commas, tenant and provider by default."""
+    world = _world(account)
+    _allow_filters(query, "by", *_GROUPS)
+    names = query.get("by", "tenant,provider").split(",")
+    for name in names:
+        if name not in _GROUPS:
+            raise Refused(400, messages.must_be_one_of("by", _GROUPS, name))
+    wanted = {name: query[name] for name in _GROUPS if name in query}
+    sums = world.truth.tables.by(
+        lambda place: tuple([getattr(place, name) for name in names]),
+        lambda place: all(getattr(place, name) == value for name, value in wanted.items()),
+    )
+    rows = [
+        {**dict(zip(names, key, strict=True)), **msgspec.structs.asdict(cell)} for key, cell in sums.items()
+    ]
+    return {"by": names, "rows": rows}
+
+
+def why(account: Account, message_id: str, query: Query, body: Json) -> Json:
+    world = _world(account)
+    _find(world, message_id)
+    return {"message_id": message_id, "recipients": msgspec.to_builtins(world.why(message_id))}
+
+
+def traps(account: Account, query: Query, body: Json) -> Json:
+    """Who was trapped: a row for each tenant, provider, kind of trap and list; the most hits first."""
+    found = _world(account).truth.tables.traps
+    rows = [
+        {
+            "tenant": tenant,
+            "provider": provider,
+            "who": who,
+            "list": name,
+            **msgspec.structs.asdict(trap),
+        }
+        for (tenant, provider, who, name), trap in sorted(
+            found.items(), key=lambda one: (-one[1].hits, one[0])
+        )
+    ]
+    return {"hits": sum(trap.hits for trap in found.values()), "traps": rows}
+
+
+def counterfactual(account: Account, query: Query, body: Json) -> Json:
+    """With `without`: what every other tenant lost to those. With `tenant`: to whom this one lost its mails."""
+    world = _world(account)
+    fields.allow_only(body, "without", "tenant", "suspects")
+    tenant, without = fields.text(body, "tenant"), body.get("without")
+    if (tenant is None) == (without is None):
+        raise Refused(400, messages.without_or_tenant())
+    known = world.truth.tables.tenants()
+    now = account.clock.now()
+    if tenant is not None:
+        if tenant not in known:
+            raise Refused(404, messages.sent_nothing(tenant))
+        most = int(fields.number(body, "suspects", 5, 1, 50))
+        return msgspec.to_builtins(world.blame(tenant, now, most))
+    names = _names(without)
+    for name in names:
+        if name not in known:
+            raise Refused(404, messages.sent_nothing(name))
+    return msgspec.to_builtins(world.counterfactual(names, now))
+
+
+def _names(given: object) -> list[str]:
+    found = cast("list[object]", given if isinstance(given, list) else [given])
+    names = [one for one in found if isinstance(one, str) and one]
+    if not names or len(names) != len(found):
+        raise Refused(400, messages.must_be("without", "a tenant's name or a list of them"))
+    return names
+
+
+def _world(account: Account) -> WorldState:
+    if account.mailboxes.world is None:
+        raise Refused(404, messages.no_world())
+    return account.mailboxes.world
+
+
+def _find(world: WorldState, message_id: str) -> list[MailTruth]:
+    found = world.truth.find(message_id)
+    if not found:
+        raise Refused(404, messages.not_in_world(message_id))
+    return found
+
+
+def _allow_filters(query: Query, *names: str) -> None:
+    for name in query:
+        if name not in names:
+            raise Refused(400, messages.unknown_parameter(name, names))
+
+
+def _passes(mail: MailTruth, query: Query) -> bool:
+    envelope = mail.envelope
+    is_so: Iterator[bool] = (
+        wanted is None or wanted == given
+        for wanted, given in (
+            (query.get("tenant"), envelope.sender),
+            (query.get("provider"), _provider(mail)),
+            (query.get("ended"), mail.ended or "under_way"),
+            (query.get("recipient"), envelope.recipient),
+            (query.get("campaign"), envelope.campaign),
+        )
+    )
+    return all(is_so)
+
+
+def _provider(mail: MailTruth) -> str | None:
+    return mail.last.provider if mail.last else None
+
+
+def _row(world: WorldState, mail: MailTruth) -> Json:
+    last = mail.last
+    return {
+        "message_id": mail.name,
+        "recipient": mail.envelope.recipient,
+        "tenant": mail.envelope.sender,
+        "provider": _provider(mail),
+        "submitted": mail.submitted,
+        "attempts": len(mail.attempts),
+        "ended": mail.ended or "under_way",
+        "cause": last.cause if last else "",
+        "why": mail.why or (last.why if last else ""),
+    }
+
+
+def _whole(world: WorldState, mail: MailTruth, now: float) -> Json:
+    envelope = mail.envelope
+    accepted = [(at, verdict) for at, verdict in mail.attempts if verdict.accepted]
+    return {
+        **_row(world, mail),
+        "envelope": msgspec.structs.asdict(envelope),
+        "person": msgspec.to_builtins(world.world.people.find(envelope.recipient)),
+        "attempts": [_verdict(at, verdict) for at, verdict in mail.attempts],
+        "reactions": [
+            {
+                **msgspec.structs.asdict(reaction),
+                "at": at + reaction.after,
+                "done": at + reaction.after <= now,
+            }
+            for at, verdict in accepted
+            for reaction in world.world.react(envelope, verdict, at)
+        ],
+    }
+
+
+def _verdict(at: float, verdict: Verdict) -> Json:
+    return {"at": at, **msgspec.structs.asdict(verdict)}
+
+
+ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
+    ("GET", r"/world", show),
+    ("PUT", r"/world", put),
+    ("DELETE", r"/world", delete),
+    ("GET", r"/world/mails", mails),
+    ("GET", r"/world/mails/([^/]+)", mail),
+    ("GET", r"/world/tables", tables),
+    ("GET", r"/world/why/([^/]+)", why),
+    ("GET", r"/world/traps", traps),
+    ("POST", r"/world/counterfactual", counterfactual),
+)
