@@ -428,6 +428,8 @@ def _settings(scenario: Scenario, every: list[Sender]) -> WorldSettings:
     return WorldSettings(
         seed=scenario.seed,
         lists=tuple(tenants.lists(every)),
+        cold=tuple(tenants.cold(every, scenario)),
+        shared=(tenants.SHARED_POOL,),
         weather=tuple(
             Weather(
                 provider=one.provider,

@@ -66,8 +66,8 @@ class Group(_Strict, frozen=True, kw_only=True):
     pool: Name = (
         "shared"  #: IP pool; `own` gives each tenant a pool of its own, other names are pools by that name
     )
-    known_days: Annotated[int, Meta(ge=0, le=365)] = (
-        90  #: for which providers know this mail already; 0: new senders
+    new: bool = (
+        False  #: no provider has seen its domain and its own pool before; else all know this much mail of it
     )
     dkim: bool = True  #: signed with the From domain
     spf: bool = True  #: SPF passes, with a MAIL FROM below the From domain

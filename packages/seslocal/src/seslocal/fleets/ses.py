@@ -8,10 +8,12 @@ from typing import Final
 
 from seslocal.fleets.result import Action
 from seslocal.fleets.scenario import Ses, seconds_of
+from seslocal.state.account_review import HEALTHY, PROBATION, SHUTDOWN, AccountReview
 from seslocal.state.findings import HIGH, Counts, Thresholds, find_exceeded
 
 #: causes of a refusal after which SES puts the address on the suppression list (ses.md 2.2: permanent bounces only)
 PERMANENT: Final = frozenset(("no_mailbox", "disabled", "moved", "no_host"))
+_WORDS: Final = {HEALTHY: "account_healthy", PROBATION: "account_probation", SHUTDOWN: "account_paused"}
 _THRESHOLDS: Final = Thresholds()
 
 
@@ -22,6 +24,8 @@ class Reactions:
         self._pending: dict[str, list[int]] = {}
         self._lists: dict[str, set[str]] = {}
         self.paused: dict[str, float] = {}  #: tenant -> since when
+        self._account = AccountReview()
+        self._status = HEALTHY
         self.account_paused = False
         self.actions: list[Action] = []
 
@@ -49,13 +53,18 @@ class Reactions:
 
     def end_minute(self, at: float) -> None:
         """`at`: the end, in seconds since the start."""
+        together = [0, 0, 0, 0]
         for tenant in sorted(self._pending):
+            for which, number in enumerate(self._pending[tenant]):
+                together[which] += number
             counts = self._counts.get(tenant)
             if counts is None:
                 counts = self._counts[tenant] = Counts()
             counts.add(at - 1, *self._pending[tenant])
             self._review(tenant, counts, at)
         self._pending.clear()
+        if self._rules.reviews_account:
+            self._review_account(together, at)
         if self._rules.resumes_after is not None and self.paused:
             self._resume(at, seconds_of(self._rules.resumes_after))
 
@@ -70,6 +79,14 @@ class Reactions:
                 why = f"{kind.lower()} rate above {threshold:.1%}: reputation policy {policy}"
                 self.actions.append(Action(at, "ses", "tenant_paused", tenant, why))
                 return
+
+    def _review_account(self, together: list[int], at: float) -> None:
+        self._account.count(at - 1, *together)
+        status = self._account.status_at(at)
+        if status != self._status:
+            self._status = status
+            self.account_paused = status == SHUTDOWN
+            self.actions.append(Action(at, "ses", _WORDS[status], "", self._account.cause))
 
     def _resume(self, at: float, after: float) -> None:
         back: Iterable[str] = [tenant for tenant, since in self.paused.items() if at >= since + after]

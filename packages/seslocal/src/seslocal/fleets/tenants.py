@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from seslocal.fleets.rhythm import normal
-from seslocal.fleets.scenario import Group, Incident, LogNormal, Scenario, Snowshoe
+from seslocal.fleets.scenario import ColdIp, Group, Incident, LogNormal, Scenario, Snowshoe
 from seslocal.world.draws import Draws
 from seslocal.world.settings import ListRule
+
+
+SHARED_POOL: Final = "shared"  # the pool of SES's that many other senders use too
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +31,7 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     customers: int
     domain: str
     pool: str
-    known_days: int
+    new: bool
     dkim: bool
     spf: bool
     dmarc: str
@@ -94,6 +98,18 @@ def lists(every: list[Sender]) -> Iterator[ListRule]:
         yield ListRule(name=f"{sender.name}-bought", quality="bought")
 
 
+def cold(every: list[Sender], scenario: Scenario) -> list[str]:
+    """Returns the domains and pools that no provider has seen before, sorted. A pool is new if all that send from it are."""
+    old = {sender.pool for sender in every if not sender.new}
+    found = {f"{one.tenant}-cold" for one in scenario.incidents if isinstance(one, ColdIp)}
+    for sender in every:
+        if sender.new:
+            found.add(sender.domain)
+            if sender.pool not in old and sender.pool != SHARED_POOL:
+                found.add(sender.pool)
+    return sorted(found)
+
+
 def _of_group(group: Group, name: str, draws: Draws) -> Sender:
     volume = group.mails_a_day
     if isinstance(volume, LogNormal):
@@ -115,7 +131,7 @@ def _of_group(group: Group, name: str, draws: Draws) -> Sender:
         if group.domains == "shared" or group.count == 1
         else f"{name}.{group.domain or 'example'}",
         pool=name if group.pool == "own" else group.pool,
-        known_days=group.known_days,
+        new=group.new,
         dkim=group.dkim,
         spf=group.spf,
         dmarc=group.dmarc,
@@ -140,7 +156,7 @@ def _of_snowshoe(incident: Snowshoe) -> Iterator[Sender]:
             customers=1,
             domain=f"{name}.example",
             pool=incident.pool,
-            known_days=0,
+            new=True,
             dkim=True,
             spf=True,
             dmarc="none",
