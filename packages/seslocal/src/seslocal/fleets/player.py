@@ -9,33 +9,21 @@ from typing import IO, Final
 
 import msgspec
 
-from seslocal.fleets import ses, streams, tenants
-from seslocal.fleets.addresses import address
+from seslocal.fleets import looks, ses, streams, tenants
 from seslocal.fleets.operator import Operator, Seen, Waiting, What
 from seslocal.fleets.result import STEP, Action, Counts, Row, Run, Tenant
-from seslocal.fleets.scenario import (
-    BadWeather,
-    BrokenDkim,
-    ColdIp,
-    NewRule,
-    Scenario,
-    moment_of,
-    scaled,
-    seconds_of,
-)
+from seslocal.fleets.scenario import Scenario, moment_of, scaled, seconds_of
 from seslocal.fleets.streams import HOUR, Due, Stream
-from seslocal.fleets.tenants import Sender
+from seslocal.world.addresses import Addresses
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
 from seslocal.world.play import Play
 from seslocal.world.providers import PROVIDERS, provider_of
 from seslocal.world.reaction import Reaction
-from seslocal.world.settings import Rule, Weather, WorldSettings
 from seslocal.world.verdict import Verdict
 from seslocal.world.world import World
 
 MINUTE: Final = 60.0
-DAY: Final = 24 * HOUR
 
 
 #: deed -> the count that it adds to
@@ -70,15 +58,6 @@ class Sent(Envelope, frozen=True, kw_only=True):
     due: float  #: seconds since the start
 
 
-class Look(msgspec.Struct, frozen=True):
-    """How a tenant's mail looks in a minute."""
-
-    signed_by: str | None
-    spf: bool
-    aligned: bool
-    pool: str
-
-
 class Player:
     """`log`: where each thing that happens is written as a line of JSON. `without`: tenants that are left out. Scale multiplies
     volumes."""
@@ -107,12 +86,13 @@ class Player:
         every = tenants.senders(scenario, Draws(scenario.seed))
         self.senders = [sender for sender in every if sender.name not in self._without]
         self.start = datetime.datetime.combine(scenario.start, datetime.time(), datetime.UTC).timestamp()
-        self.world = World(_settings(scenario, every), self.start)
+        self.world = World(looks.settings(scenario, every), self.start)
         self._draws = self.world.draws
+        self._addresses = {"consumers": Addresses("consumers"), "businesses": Addresses("businesses")}
         self._play = Play(self.world, self._told)
         self._ses = ses.Reactions(scenario.ses)
         self._cells: dict[tuple[str, str], dict[int, Counts]] = {}
-        self._changes = {sender.name: _changes(scenario, sender.name) for sender in self.senders}
+        self._changes = {sender.name: looks.changes(scenario, sender.name) for sender in self.senders}
         self._streams = [
             stream
             for sender in self.senders
@@ -145,18 +125,18 @@ class Player:
         if self._operator is not None:
             planned = self._asked(self._operator, at, planned)
         before = ""
-        look = Look(None, False, False, "")
+        look = looks.Look(None, False, False, "")
         for stream, mail in planned:
             if stream.sender.name != before:
                 before = stream.sender.name
-                look = _look(stream.sender, self._changes[before], at)
+                look = looks.look(stream.sender, self._changes[before], at)
             self._send(stream, mail, look, at)
         self._play.run_until(self.start + at + MINUTE)
         self._ses.end_minute(at + MINUTE)
 
-    def _send(self, stream: Stream, mail: Due, look: Look, at: float) -> None:
+    def _send(self, stream: Stream, mail: Due, look: looks.Look, at: float) -> None:
         sender = stream.sender
-        recipient = address(*streams.address_number(stream, mail.person), self._draws)
+        recipient = self._recipient(stream, mail)
         provider = provider_of(recipient)
         cell = self._cell(sender.name, provider, mail.at)
         cell.wanted += 1
@@ -185,7 +165,7 @@ class Player:
                 aligned=look.aligned,
                 mail_from=f"bounce.{sender.domain}",
                 pool=look.pool,
-                ip=_ip(look.pool),
+                ip=looks.ip(look.pool),
                 dmarc=sender.dmarc,
                 size=sender.size,
                 content=stream.content,
@@ -230,7 +210,7 @@ class Player:
         return leaving
 
     def _waiting(self, stream: Stream, mail: Due) -> Waiting:
-        recipient = address(*streams.address_number(stream, mail.person), self._draws)
+        recipient = self._recipient(stream, mail)
         return Waiting(
             mail.key,
             recipient,
@@ -296,6 +276,9 @@ class Player:
         if permanent:
             self._ses.count(mail.sender, 1)
             self._ses.suppress(mail.sender, mail.recipient)
+
+    def _recipient(self, stream: Stream, mail: Due) -> str:
+        return self._addresses[stream.sender.readers].address(*streams.address_number(stream, mail.person))
 
     def _cell(self, tenant: str, provider: str, at: float) -> Counts:
         steps = self._cells.get((tenant, provider))
@@ -393,13 +376,13 @@ class Player:
         )
 
     def _count_held(self, stream: Stream, mail: Due) -> None:
-        recipient = address(*streams.address_number(stream, mail.person), self._draws)
+        recipient = self._recipient(stream, mail)
         cell = self._cell(stream.sender.name, provider_of(recipient), mail.at)
         cell.wanted += 1
         cell.held += 1
 
     def _actions(self) -> Sequence[Action]:
-        end = self.scenario.days * DAY
+        end = self.scenario.days * looks.DAY
         found = list(self._ses.actions)
         for incident in self.scenario.incidents:
             tenant = getattr(incident, "tenant", "")
@@ -421,56 +404,3 @@ class Player:
 
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-def _settings(scenario: Scenario, every: list[Sender]) -> WorldSettings:
-    """The lists are those of all tenants, also of those left out: that a list exists changes nothing."""
-    return WorldSettings(
-        seed=scenario.seed,
-        lists=tuple(tenants.lists(every)),
-        cold=tuple(tenants.cold(every, scenario)),
-        shared=(tenants.SHARED_POOL,),
-        weather=tuple(
-            Weather(
-                provider=one.provider,
-                start=moment_of(one.start),
-                seconds=seconds_of(one.lasts),
-                defers=one.defers,
-                slower=one.slower,
-            )
-            for one in scenario.incidents
-            if isinstance(one, BadWeather)
-        ),
-        rules=tuple(
-            Rule(provider=one.provider, start=moment_of(one.start), kind=one.rule, refuses=one.refuses)
-            for one in scenario.incidents
-            if isinstance(one, NewRule)
-        ),
-    )
-
-
-def _changes(scenario: Scenario, tenant: str) -> list[tuple[float, float, BrokenDkim | ColdIp]]:
-    """Start, end and incident of all that changes how this tenant's mail looks."""
-    found: list[tuple[float, float, BrokenDkim | ColdIp]] = []
-    for one in scenario.incidents:
-        if isinstance(one, (BrokenDkim, ColdIp)) and one.tenant == tenant:
-            start = moment_of(one.start)
-            end = scenario.days * DAY if one.lasts is None else start + seconds_of(one.lasts)
-            found.append((start, end, one))
-    return found
-
-
-def _look(sender: Sender, changes: list[tuple[float, float, BrokenDkim | ColdIp]], at: float) -> Look:
-    dkim, spf, pool = sender.dkim, sender.spf, sender.pool
-    for start, end, change in changes:
-        if start <= at < end:
-            if isinstance(change, BrokenDkim):
-                dkim, spf = False, spf and change.spf
-            else:
-                pool = f"{sender.name}-cold"
-    return Look(sender.domain if dkim else None, spf, dkim or spf, pool)
-
-
-def _ip(pool: str) -> str:
-    """Returns an address for a pool, of those set aside for documentation (RFC 5737)."""
-    return f"198.51.100.{sum(pool.encode()) % 254 + 1}"

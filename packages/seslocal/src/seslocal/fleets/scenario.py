@@ -56,6 +56,7 @@ class Group(_Strict, frozen=True, kw_only=True):
     campaigns_a_week: Annotated[int, Meta(ge=1, le=14)] = 2  #: each goes to the whole list
     campaign_lasts: Span = "1h"  #: over which a campaign leaves
     lists: Lists = Lists()
+    readers: Literal["consumers", "businesses"] = "consumers"  #: decides at which providers the addresses are
     customers: Positive = (
         30.0  #: recipients of transactional mail, as a multiple of the transactional mails of a day
     )

@@ -9,12 +9,15 @@ from typing import Final
 from seslocal.fleets.result import Action
 from seslocal.fleets.scenario import Ses, seconds_of
 from seslocal.state.account_review import HEALTHY, PROBATION, SHUTDOWN, AccountReview
-from seslocal.state.findings import HIGH, Counts, Thresholds, find_exceeded
+from seslocal.state.findings import COMPLAINT, HIGH, Counts, Thresholds, find_exceeded
 
 #: causes of a refusal after which SES puts the address on the suppression list (ses.md 2.2: permanent bounces only)
 PERMANENT: Final = frozenset(("no_mailbox", "disabled", "moved", "no_host"))
 _WORDS: Final = {HEALTHY: "account_healthy", PROBATION: "account_probation", SHUTDOWN: "account_paused"}
 _THRESHOLDS: Final = Thresholds()
+#: mails of a day to providers that report complaints, below which a complaint rate is no finding; chosen, because in fewer mails
+#: a single complaint is above 0.1 %, which is no "representative volume" (ses.md 8.1)
+COMPLAINT_MINIMUM: Final = 1_000
 
 
 class Reactions:
@@ -25,7 +28,7 @@ class Reactions:
         self._lists: dict[str, set[str]] = {}
         self.paused: dict[str, float] = {}  #: tenant -> since when
         self._account = AccountReview()
-        self._status = HEALTHY
+        self._status: str = HEALTHY
         self.account_paused = False
         self.actions: list[Action] = []
 
@@ -74,6 +77,8 @@ class Reactions:
             return
         counts.forget(at)
         for kind, (impact, threshold) in find_exceeded(counts, _THRESHOLDS).items():
+            if kind == COMPLAINT and counts.with_loop < COMPLAINT_MINIMUM:
+                continue
             if policy == "strict" or impact == HIGH:
                 self.paused[tenant] = at
                 why = f"{kind.lower()} rate above {threshold:.1%}: reputation policy {policy}"

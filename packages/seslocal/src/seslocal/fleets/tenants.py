@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -12,7 +12,6 @@ from seslocal.fleets.rhythm import normal
 from seslocal.fleets.scenario import ColdIp, Group, Incident, LogNormal, Scenario, Snowshoe
 from seslocal.world.draws import Draws
 from seslocal.world.settings import ListRule
-
 
 SHARED_POOL: Final = "shared"  # the pool of SES's that many other senders use too
 
@@ -28,6 +27,7 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True):
     campaign_lasts: str
     stale: float  #: share of its marketing list
     bought: float
+    readers: Literal["consumers", "businesses"]
     customers: int
     domain: str
     pool: str
@@ -126,6 +126,7 @@ def _of_group(group: Group, name: str, draws: Draws) -> Sender:
         campaign_lasts=group.campaign_lasts,
         stale=group.lists.stale,
         bought=group.lists.bought,
+        readers=group.readers,
         customers=max(1, round(volume * (1 - share) * group.customers)),
         domain=shared
         if group.domains == "shared" or group.count == 1
@@ -153,6 +154,7 @@ def _of_snowshoe(incident: Snowshoe) -> Iterator[Sender]:
             campaign_lasts="8h",
             stale=0.0,
             bought=0.0,
+            readers="consumers",
             customers=1,
             domain=f"{name}.example",
             pool=incident.pool,
