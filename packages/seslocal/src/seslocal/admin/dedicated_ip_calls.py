@@ -8,10 +8,13 @@ from typing import Final
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.state.account import Account
-from seslocal.state.dedicated_ips import DEFAULT_POOL, DedicatedIp
+from seslocal.state.dedicated_ips import DEFAULT_POOL, MOST_IPS, DedicatedIp, TooFewIps
 
-MOST_IPS: Final = 254 * 2
-_NETWORKS: Final = ("198.51.100", "203.0.113")  # set aside for examples (RFC 5737)
+
+def show(account: Account, query: Query, body: Json) -> Json:
+    """Returns all leased IPs; those of managed pools with what they are warm for."""
+    ips = account.dedicated_ips
+    return {"ips": [_shown(account, ip) for ip in ips.by_ip.values()]}
 
 
 def lease(account: Account, query: Query, body: Json) -> Json:
@@ -20,23 +23,39 @@ def lease(account: Account, query: Query, body: Json) -> Json:
     pool = fields.text(body, "pool") or DEFAULT_POOL
     if not account.dedicated_ips.knows(pool):
         raise Refused(404, messages.no_such("dedicated IP pool", pool))
-    by_ip = account.dedicated_ips.by_ip
-    free = [ip for net in _NETWORKS for ip in (f"{net}.{host}" for host in range(1, 255)) if ip not in by_ip]
-    if count > len(free):
-        raise Refused(400, messages.too_few_ips(MOST_IPS, len(free)))
-    for ip in free[:count]:
-        warms = account.dedicated_ips.auto_warm_up
-        by_ip[ip] = DedicatedIp(ip, pool, account.clock.now(), 0 if warms else 100, warms)
-    return {"ips": free[:count], "pool": pool}
+    try:
+        ips = account.dedicated_ips.lease(count, pool, account.clock.now())
+    except TooFewIps as error:
+        raise Refused(400, messages.too_few_ips(MOST_IPS, error.free)) from None
+    return {"ips": ips, "pool": pool}
 
 
 def release(account: Account, ip: str, query: Query, body: Json) -> Json:
-    if account.dedicated_ips.by_ip.pop(ip, None) is None:
+    if not account.dedicated_ips.release(ip):
         raise Refused(404, messages.not_leased(ip))
     return {}
 
 
+def _shown(account: Account, ip: DedicatedIp) -> Json:
+    ips, now = account.dedicated_ips, account.clock.now()
+    shown: Json = {"ip": ip.ip, "pool": ip.pool}
+    if not ips.is_managed(ip.pool):
+        return {**shown, "percentage": ips.percentage(ip, now)}
+    providers: Json = {}
+    for (address, provider), warmth in ips.warm_ups.by_ip.items():
+        if address == ip.ip:
+            warmth.move(now, ips.warm_ups.rules)
+            providers[provider] = {
+                "warm_for": round(warmth.warm_for, 1),
+                "share": round(warmth.share, 4),
+                "wanted_today": warmth.demand,
+                "sent_today": warmth.used,
+            }
+    return {**shown, "providers": providers}
+
+
 ROUTES: Final[tuple[tuple[str, str, Callable[..., Json]], ...]] = (
+    ("GET", r"/dedicated-ips", show),
     ("POST", r"/dedicated-ips", lease),
     ("DELETE", r"/dedicated-ips/([^/]+)", release),
 )

@@ -46,15 +46,19 @@ def list_pools(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def delete_pool(account: Account, params: Params, caller: Caller) -> Params:
-    """Its IPs return to the default pool."""
+    """Its IPs return to the default pool; those of a managed pool return to AWS."""
     pool = _pool(account, params["PoolName"])
     for found in account.configuration_sets.values():
         if found.options.get("DeliveryOptions", {}).get("SendingPoolName") == pool.name:
             raise bad_request(f"Cannot delete pool {pool.name}: configuration set {found.name} uses it.")
-    for ip in account.dedicated_ips.by_ip.values():
-        if ip.pool == pool.name:
-            ip.pool = DEFAULT_POOL
-    del account.dedicated_ips.pools[pool.name]
+    dedicated = account.dedicated_ips
+    for ip in [ip for ip in dedicated.by_ip.values() if ip.pool == pool.name]:
+        if dedicated.is_managed(pool.name):
+            dedicated.release(ip.ip)
+        else:
+            dedicated.move(ip, DEFAULT_POOL)
+    del dedicated.pools[pool.name]
+    dedicated.demands.pop(pool.name, None)
     return {}
 
 
@@ -73,7 +77,7 @@ def put_in_pool(account: Account, params: Params, caller: Caller) -> Params:
         raise _no_pool(target)
     if account.dedicated_ips.is_managed(target) or account.dedicated_ips.is_managed(ip.pool):
         raise bad_request("Dedicated IPs cannot be moved into or out of a managed pool.")
-    ip.pool = target
+    account.dedicated_ips.move(ip, target)
     return {}
 
 
@@ -112,7 +116,7 @@ def _shown(account: Account, ip: DedicatedIp) -> Params:
     if account.dedicated_ips.is_managed(ip.pool):
         status, percentage = "NOT_APPLICABLE", -1
     else:
-        percentage = ip.warmed(account.clock.now())
+        percentage = account.dedicated_ips.percentage(ip, account.clock.now())
         status = "DONE" if percentage == 100 else "IN_PROGRESS"
     return {"Ip": ip.ip, "WarmupStatus": status, "WarmupPercentage": percentage, "PoolName": ip.pool}
 
