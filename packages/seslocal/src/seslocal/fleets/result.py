@@ -1,5 +1,5 @@
 """What a run amounts to: counts for each tenant and provider, over the whole run and in steps of time, and what SES and the
-operator did. Encoded to JSON, it is the same to the byte for the same scenario, seed and scale."""
+operator did."""
 
 from __future__ import annotations
 
@@ -101,19 +101,20 @@ class Run(msgspec.Struct, kw_only=True):
     #: seconds since the start at which the last mail of an incident was submitted; None: none was
     last_incident_mail: float | None = None
 
-    def tenant(self, name: str) -> Tenant:
-        """Raises KeyError."""
-        for tenant in self.tenants:
-            if tenant.name == name:
-                return tenant
-        raise KeyError(name)
-
     def total(self) -> Counts:
         total = Counts()
         for row in self.rows:
             total.add(row.counts)
         return total
 
+
+class Result(msgspec.Struct, kw_only=True):
+    """What `seslocal world run` prints."""
+
+    run: Run
+    #: the same scenario and seed without the culprits; None: it was not played
+    without: Run | None = None
+
     def encode(self) -> bytes:
-        """Returns it as JSON."""
+        """Returns it as JSON: the same bytes for the same scenario, seed, days, scale and tenants left out."""
         return msgspec.json.encode(self)
