@@ -14,7 +14,7 @@ from typing import IO
 
 from seslocal.fleets import messages, plain, reading, schema, tenants
 from seslocal.fleets.player import Player
-from seslocal.fleets.result import Run
+from seslocal.fleets.result import Result, Run
 from seslocal.fleets.scenario import Scenario
 from seslocal.world.draws import Draws
 
@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="leave out a tenant, a group, or the culprits; can be repeated",
+    )
+    run.add_argument(
+        "--compare",
+        action="store_true",
+        help="play it again without the culprits, and say what they cost the others",
     )
     run.add_argument(
         "--log", metavar="FILE", type=Path, help="write each thing that happens as a line of JSON"
@@ -126,34 +131,34 @@ def _run(options: argparse.Namespace) -> None:
                 log = stack.enter_context(options.log.open("wb"))
             except OSError as error:
                 raise _Failed(messages.cannot_write(str(options.log), error.strerror or str(error))) from None
-        player = Player(
-            scenario,
-            seed=options.seed,
-            days=options.days,
-            scale=options.scale,
-            without=left_out(scenario, options.without),
-            log=log,
-        )
         began = time.perf_counter()
-        run = player.run(None if options.json else _progress)
+        run = _play(options, scenario, left_out(scenario, options.without), log)
         seconds = time.perf_counter() - began
-    _print(run, seconds, as_json=options.json)
+    found = Result(run=run)
+    if options.compare:
+        named = [*options.without, "culprits"]
+        found.without = _play(options, scenario, left_out(scenario, named), None)
+    if options.json:
+        print(found.encode().decode())
+        return
+    print(plain.text(found))
+    print()
+    print(messages.summary(run.total().wanted, run.attempts, seconds, python_build()))
+
+
+def _play(options: argparse.Namespace, scenario: Scenario, without: set[str], log: IO[bytes] | None) -> Run:
+    player = Player(
+        scenario, seed=options.seed, days=options.days, scale=options.scale, without=without, log=log
+    )
+    run = player.run(None if options.json else _progress)
+    if sys.stderr.isatty() and not options.json:
+        print(file=sys.stderr)
+    return run
 
 
 def _progress(days: float, mails: int) -> None:
     if sys.stderr.isatty():
         print(f"\r{messages.progress(days, mails)}", end="", file=sys.stderr, flush=True)
-
-
-def _print(run: Run, seconds: float, *, as_json: bool) -> None:
-    if as_json:
-        print(run.encode().decode())
-        return
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
-    print(plain.text(run))
-    print()
-    print(messages.summary(run.total().wanted, run.attempts, seconds, python_build()))
 
 
 def _check(options: argparse.Namespace) -> None:

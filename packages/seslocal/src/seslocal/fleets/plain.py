@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seslocal.fleets.result import Counts, Run
+from seslocal.fleets.result import Counts, Result
 
 _COLUMNS = (
     "submitted",
@@ -19,8 +19,9 @@ _COLUMNS = (
 )
 
 
-def text(run: Run) -> str:
+def text(result: Result) -> str:
     """Returns groups by providers, and what SES and the operator did."""
+    run = result.run
     groups = {
         tenant.name: f"{tenant.group}{' (culprit)' if tenant.culprit else ''}" for tenant in run.tenants
     }
@@ -31,6 +32,14 @@ def text(run: Run) -> str:
     lines = [f"{run.title} (seed {run.seed}, {run.days} days)", "", _line("tenants", "provider", _COLUMNS)]
     for (group, provider), counts in sorted(totals.items()):
         lines.append(_line(group, provider, (f"{getattr(counts, name):,}" for name in _COLUMNS)))
+    if result.without is not None:
+        before = {(row.tenant, row.provider): row.counts for row in result.without.rows}
+        lost = sum(
+            before[row.tenant, row.provider].inbox - row.counts.inbox
+            for row in run.rows
+            if (row.tenant, row.provider) in before
+        )
+        lines += ["", f"{lost:,} mails of the others reach the inbox only without the culprits."]
     if run.actions:
         lines.append("")
     for action in run.actions[:40]:
