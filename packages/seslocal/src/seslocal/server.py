@@ -23,6 +23,7 @@ from seslocal.sesv2 import reputation_monitor
 from seslocal.sesv2.reputation_monitor import ReputationMonitor
 from seslocal.state.account import Account
 from seslocal.state.settings import Settings
+from seslocal.state.world_state import WorldState
 from seslocal.web import Web
 from seslocal.wire.protocol import Connection, Connections, Request
 
@@ -139,6 +140,9 @@ class Local:
         if self.account.settings.strict:
             self.account.behaviour.verify_at_once = False
             RecordWatch(self.account).resume()
+        settings = self.account.settings
+        if settings.world is not None and self.account.mailboxes.world is None:
+            self.account.mailboxes.world = WorldState(settings.world, self.account.clock.now())
         if self.account.settings.scenario and self._admin is not None:
             steps = scenario.read(self.account.settings.scenario, self._admin.check)
             self._admin.start_scenario(steps)

@@ -53,13 +53,15 @@ def outcome_document(
         )
     match outcome.kind:
         case "Delivery":
-            body = _delivery(mail, recipients, at)
+            body = _delivery(mail, outcome, recipients, at)
         case "Bounce":
             body = _bounce(outcome, recipients, at, feedback_id)
         case "Complaint":
             body = _complaint(outcome, recipients, at, feedback_id)
         case "DeliveryDelay":
             body = _delay(mail, outcome, recipients, at)
+        case "Open" | "Click":
+            raise ValueError(f"{outcome.kind} has no outcome document")
     tried = event in ("Delivery", "Bounce", "Complaint") and not outcome.suppressed
     return event_document(mail, event, body, tenant_tag=tenant_tag, left=tried)
 
@@ -103,19 +105,19 @@ def subscription(contact_list: str, source: str, at: float, old: Preferences, ne
     }
 
 
-def _delivery(mail: Mail, recipients: list[str], at: float) -> Document:
+def _delivery(mail: Mail, outcome: Outcome, recipients: list[str], at: float) -> Document:
     return {
         "timestamp": iso(at),
         "processingTimeMillis": int((at - mail.accepted_at) * 1000),
         "recipients": recipients,
-        "smtpResponse": "250 2.6.0 Message received",
-        "reportingMTA": "mta.example.com",
-        "remoteMtaIp": "192.0.2.80",
+        "smtpResponse": outcome.response or "250 2.6.0 Message received",
+        "reportingMTA": outcome.reporter.removeprefix("dns; ") if outcome.response else "mta.example.com",
+        "remoteMtaIp": outcome.remote or "192.0.2.80",
     }
 
 
 def _bounce(outcome: Outcome, recipients: list[str], at: float, feedback_id: str) -> Document:
-    return {
+    body: Document = {
         "bounceType": outcome.type,
         "bounceSubType": outcome.subtype,
         "bouncedRecipients": [
@@ -131,6 +133,9 @@ def _bounce(outcome: Outcome, recipients: list[str], at: float, feedback_id: str
         "feedbackId": feedback_id,
         "reportingMTA": outcome.reporter,
     }
+    if outcome.remote:
+        body["remoteMtaIp"] = outcome.remote
+    return body
 
 
 def _complaint(outcome: Outcome, recipients: list[str], at: float, feedback_id: str) -> Document:
@@ -142,9 +147,9 @@ def _complaint(outcome: Outcome, recipients: list[str], at: float, feedback_id: 
     }
     if outcome.feedback:
         body |= {
-            "userAgent": "Amazon SES Mailbox Simulator",
+            "userAgent": outcome.agent or "Amazon SES Mailbox Simulator",
             "complaintFeedbackType": outcome.feedback,
-            "arrivalDate": iso(at),
+            "arrivalDate": iso(outcome.arrived or at),
         }
     return body
 

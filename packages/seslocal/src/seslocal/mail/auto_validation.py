@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from seslocal.errors import ApiError
+from seslocal.mail import world_envelope
 from seslocal.mail.content import bare_address
 from seslocal.state import outcomes
 from seslocal.state.account import Account
@@ -99,6 +100,8 @@ def _bounces(account: Account, folded: str) -> bool:
     if outcomes.is_simulator(folded):
         return False  # the simulator's mailboxes exist; their bounces are simulated
     plan = account.mailboxes.plan(folded, None, account.clock.now())
+    if plan is outcomes.BY_WORLD:
+        return world_envelope.has_no_mailbox(account, folded)
     return plan[0].kind == "Bounce" and plan[0].type == "Permanent"
 
 

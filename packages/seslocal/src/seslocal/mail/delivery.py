@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,7 @@ from seslocal.events.documents import Document, outcome_document
 from seslocal.events.publishing import publish, rendering_failed
 from seslocal.mail import suppression, tracking
 from seslocal.mail.content import Letter
+from seslocal.mail.parts import read_parts
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
@@ -20,6 +22,12 @@ from seslocal.state.isps import has_feedback_loop, isp_of
 from seslocal.state.outcomes import Outcome, Plan
 from seslocal.state.suppression import SuppressedDestination, SuppressionList
 from seslocal.state.under_way import MailUnderWay
+
+#: address (RFC 5737) and User-Agent of whoever opens and clicks at a mailbox set by hand
+READER: Final = (
+    "198.51.100.7",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.0",
+)
 
 
 def start(
@@ -29,8 +37,9 @@ def start(
     plans: list[tuple[str, Plan]],
     force: suppression.InForce,
     letter: Letter,
-) -> None:
-    """Schedules everything that happens to a mail that was just accepted."""
+) -> Mail:
+    """Schedules everything that happens to a mail that was just accepted, but for the recipients about whom the world decides.
+    Returns the mail as its events show it."""
     if skew := account.faults.skew():
         mail = msgspec.structs.replace(mail, accepted_at=mail.accepted_at + skew)
     for observer in account.mail.observers:
@@ -52,6 +61,7 @@ def start(
         account.settings.event_delay,
         partial(_send, account, mail, configuration_set, plans, force, letter.infected, letter.broken),
     )
+    return mail
 
 
 def resume(account: Account) -> None:
@@ -61,7 +71,7 @@ def resume(account: Account) -> None:
     for kept in list(account.mail.under_way.by_id.values()):
         mail, left_at = kept.mail, kept.mail.accepted_at + account.settings.event_delay
         configuration_set = account.configuration_sets.get(kept.configuration_set or "")
-        force = suppression.InForce(kept.scope, kept.reasons, _list(account, kept))
+        force = in_force_of(account, kept.scope, kept.reasons, mail.tenant)
         if 0 in kept.done:
             _schedule(account, mail, configuration_set, kept.plans, force, kept.infected, left_at, kept.done)
             continue
@@ -71,11 +81,14 @@ def resume(account: Account) -> None:
         )
 
 
-def _list(account: Account, kept: MailUnderWay) -> SuppressionList:
-    if kept.scope != "TENANT":
-        return account.suppression.list
-    tenant = account.tenants.get(kept.mail.tenant or "")
-    return tenant.suppression if tenant else SuppressionList()
+def in_force_of(
+    account: Account, scope: str, reasons: tuple[str, ...], tenant_name: str | None
+) -> suppression.InForce:
+    """Returns the suppression settings of a mail that was accepted earlier."""
+    if scope != "TENANT":
+        return suppression.InForce(scope, reasons, account.suppression.list)
+    tenant = account.tenants.get(tenant_name or "")
+    return suppression.InForce(scope, reasons, tenant.suppression if tenant else SuppressionList())
 
 
 def _send(
@@ -157,6 +170,8 @@ def _scheduled(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float,
         for step, outcome in enumerate(plan):
             due += pause + outcome.after
             domain = recipient.rpartition("@")[2].lower() if outcome.kind == "Delivery" else ""
+            if outcome.kind in ("Open", "Click"):
+                domain = recipient  # one event for each
             groups.setdefault((step, due, outcome, domain), []).append(recipient)
     in_steps = sorted(groups.items(), key=lambda group: group[0][0])
     return [(due, outcome, recipients) for (_, due, outcome, _), recipients in in_steps]
@@ -173,12 +188,29 @@ def _apply(
 ) -> None:
     if outcome.kind == "Complaint" and not outcome.suppressed:
         recipients = [one for one in recipients if has_feedback_loop(isp_of(one))]
-    if recipients:
-        _happen(account, mail, configuration_set, outcome, recipients, force)
+    if outcome.kind in ("Open", "Click"):
+        _engage(account, mail, outcome)
+    elif recipients:
+        happen(account, mail, configuration_set, outcome, recipients, force)
     _did(account, mail, step)
 
 
-def _happen(
+def _engage(account: Account, mail: Mail, outcome: Outcome) -> None:
+    """An open or click of a mailbox set by hand: counts if the mail is tracked, and has a link."""
+    tracked = account.mail.tracking.get(mail.message_id)
+    if tracked is None:
+        return
+    if outcome.kind == "Open":
+        if tracked.opens:
+            tracking.report_open(account, tracked, *READER)
+    elif tracked.clicks:
+        entry = account.mail.ledger.get(mail.message_id)
+        html = (parts := read_parts(entry) if entry else None) and parts.html
+        for link, pairs in tracking.links_of(html or "", 1):
+            tracking.report_click(account, tracked, *READER, link, pairs)
+
+
+def happen(
     account: Account,
     mail: Mail,
     configuration_set: ConfigurationSet | None,
@@ -186,6 +218,7 @@ def _happen(
     recipients: list[str],
     force: suppression.InForce,
 ) -> None:
+    """Does to suppression lists what an outcome does, and publishes it."""
     now = account.clock.now()
     feedback_id = account.ids.message(now) if outcome.kind in ("Bounce", "Complaint") else ""
     if outcome.feedback == "not-spam":

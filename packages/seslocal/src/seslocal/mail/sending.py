@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
-from seslocal.mail import auto_validation, delivery, list_management, suppression
+from seslocal.mail import auto_validation, delivery, list_management, suppression, world_delivery
 from seslocal.mail.content import Letter
 from seslocal.state import outcomes
 from seslocal.state.accepted_mail import Mail, write_headers
@@ -17,7 +17,7 @@ from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.dedicated_ips import SHARED_IP
 from seslocal.state.identities import Identity
-from seslocal.state.outcomes import DELIVERS, Plan, is_simulator
+from seslocal.state.outcomes import BY_WORLD, DELIVERS, Plan, is_simulator
 from seslocal.state.tenants import Tenant
 from seslocal.wire.params import Params
 
@@ -181,7 +181,7 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
     force = suppression.in_force(account, tenant, configuration_set)
     name = tenant.name if tenant else None
     most = _max_delivery(configuration_set)
-    plans = [
+    plans: list[tuple[str, Plan]] = [
         (
             recipient,
             outcomes.limited(_plan(account, force, recipient, name, letter, configuration_set, now), most),
@@ -224,7 +224,14 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
     )
     if letter.managed is not None:
         list_management.activate_link(account, letter.managed, mail, configuration_set)
-    delivery.start(account, mail, configuration_set, plans, force, letter)
+    if account.mailboxes.world is None:
+        delivery.start(account, mail, configuration_set, plans, force, letter)
+        return message_id
+    ours = [(recipient, plan) for recipient, plan in plans if plan is not BY_WORLD]
+    shown = delivery.start(account, mail, configuration_set, ours, force, letter)
+    world_delivery.start(
+        account, shown, letter, submission.content, passed.identity, configuration_set, force, plans
+    )
     return message_id
 
 

@@ -87,6 +87,29 @@ def respond(account: Account, request: Request) -> Response | None:
     return None
 
 
+def report_open(account: Account, tracked: Tracked, ip: str, agent: str) -> None:
+    """Publishes that the pixel was fetched by this User-Agent from this address."""
+    _report(account, tracked, "Open", opened(ip, agent, _now(account), _bot_likelihood(agent)))
+
+
+def report_click(account: Account, tracked: Tracked, ip: str, agent: str, link: str, pairs: str) -> None:
+    """Publishes that a link was followed. `pairs` is its attribute ses:tags."""
+    body = clicked(ip, agent, _now(account), _bot_likelihood(agent), link, _link_tags(pairs))
+    _report(account, tracked, "Click", body)
+
+
+def links_of(html: str, most: int) -> tuple[tuple[str, str], ...]:
+    """Returns the first `most` links that click tracking changes, each with its attribute ses:tags."""
+    found: list[tuple[str, str]] = []
+    for anchor in _LINK.finditer(html):
+        text = anchor[0]
+        if len(found) == most:
+            break
+        if not _NO_TRACK.search(text) and (link := _tracked_link(_HREF.search(_LINK_TAGS.sub("", text)))):
+            found.append((link, _pairs(_LINK_TAGS.search(text))))
+    return tuple(found)
+
+
 def _fetch_pixel(account: Account, request: Request) -> Response:
     parts = request.path[len(OPEN) :].split("/")
     if len(parts) == 2 and hmac.compare_digest(
@@ -94,8 +117,7 @@ def _fetch_pixel(account: Account, request: Request) -> Response:
     ):
         tracked = account.mail.tracking.get(parts[0])
         if tracked is not None and tracked.opens:
-            body = opened(*_client(request), _now(account), _bot_likelihood(request))
-            _report(account, tracked, "Open", body)
+            report_open(account, tracked, *_client(request))
     return Response(200, _PIXEL, "image/gif", (("Cache-Control", "no-cache, no-store"),))
 
 
@@ -108,9 +130,7 @@ def _follow(account: Account, request: Request) -> Response:
         return _gone()
     tracked = account.mail.tracking.get(message_id)
     if tracked is not None and tracked.clicks:
-        ip, agent = _client(request)
-        body = clicked(ip, agent, _now(account), _bot_likelihood(request), link, _link_tags(pairs))
-        _report(account, tracked, "Click", body)
+        report_click(account, tracked, *_client(request), link, pairs)
     return Response(302, b"", "text/plain", (("Location", quote(link, safe="%/:=&?~#+!$,;'@()*[]")),))
 
 
@@ -129,18 +149,30 @@ def _rewritten(account: Account, message_id: str, html: str, base: str) -> str:
         tags = _LINK_TAGS.search(text)
         text = _LINK_TAGS.sub("", text)
         href = _HREF.search(text)
-        if href is None or left <= 0:
-            return text
-        link = unescape(href[2].strip("\"'").strip())
-        if not re.match(r"https?://", link, re.IGNORECASE) or re.search(r"[\x00-\x20\x7f]", link):
+        link = _tracked_link(href)
+        if href is None or link is None or left <= 0:
             return text
         left -= 1
-        pairs = unescape(tags[1].strip("\"'")) if tags else ""
+        pairs = _pairs(tags)
         signature = _signature(account, CLICK, message_id, link, pairs)
         url = f"{base}{CLICK}{quote(link, safe='')}/{quote(pairs, safe='')}/{message_id}/{signature}"
         return f'{text[: href.start()]}{href[1]}"{escape(url)}"{text[href.end() :]}'
 
     return _LINK.sub(rewrite, html)
+
+
+def _tracked_link(href: re.Match[str] | None) -> str | None:
+    """Returns the link of an anchor's `href` if it is one that click tracking changes."""
+    if href is None:
+        return None
+    link = unescape(href[2].strip("\"'").strip())
+    if not re.match(r"https?://", link, re.IGNORECASE) or re.search(r"[\x00-\x20\x7f]", link):
+        return None
+    return link
+
+
+def _pairs(tags: re.Match[str] | None) -> str:
+    return unescape(tags[1].strip("\"'")) if tags else ""
 
 
 def _link_tags(pairs: str) -> dict[str, list[str]] | None:
@@ -170,8 +202,7 @@ def _client(request: Request) -> tuple[str, str]:
     return request.peer, request.headers.get("user-agent", "")
 
 
-def _bot_likelihood(request: Request) -> str:
-    agent = request.headers.get("user-agent", "")
+def _bot_likelihood(agent: str) -> str:
     return "Unlikely" if agent and not _BOTS.search(agent) else "Likely"
 
 

@@ -28,6 +28,7 @@ _FATES: Final = {
     "suppressed": ("off", "suppressed"),
     "rejected": ("bad", "rejected"),
     "rendering_failed": ("bad", "not rendered"),
+    "world": ("good", "sent"),
 }
 
 _UNSUBSCRIBED: Final = ("off", "unsubscribed")

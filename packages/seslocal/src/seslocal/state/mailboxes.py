@@ -1,12 +1,23 @@
 """Mailboxes: what happens to the mail of a recipient. SES's mailbox simulator comes first, then the mailboxes set through the
-admin API; any other mail is delivered."""
+admin API, then the world if there is one; any other mail is delivered."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from seslocal.state.outcomes import DELIVERS, DELIVERY, SIMULATOR, Plan, bounce, complaint, delay
+from seslocal.state.outcomes import (
+    BY_WORLD,
+    CLICK,
+    DELIVERS,
+    DELIVERY,
+    OPEN,
+    SIMULATOR,
+    Plan,
+    bounce,
+    complaint,
+    delay,
+)
 from seslocal.state.world_state import WorldState
 
 FATES: Final = ("delivers", "bounces", "complains", "defers")
@@ -34,6 +45,8 @@ class Mailbox:
     seconds: float = 0.0  #: until the last outcome: how long it defers, how late it bounces or complains
     delays: int = 1  #: number of DeliveryDelay events in that time
     diagnostic: str | None = None  #: what the receiving host says in its bounces and delays
+    opens: int = 0  #: after a delivery, if the mail is tracked
+    clicks: int = 0
 
     @property
     def plan(self) -> Plan:
@@ -53,6 +66,10 @@ class Mailbox:
             plan = tuple(
                 [replace(one, diagnostic=self.diagnostic) if one.diagnostic else one for one in plan]
             )
+        kinds = [one.kind for one in plan]
+        if (self.opens or self.clicks) and "Delivery" in kinds:
+            done = kinds.index("Delivery") + 1
+            plan = (*plan[:done], *(OPEN,) * self.opens, *(CLICK,) * self.clicks, *plan[done:])
         return plan
 
 
@@ -95,7 +112,7 @@ class Mailboxes:
         for provider in self._providers:
             if (plan := provider.receive(recipient, tenant, now)) is not None:
                 return plan
-        return DELIVERS
+        return DELIVERS if self.world is None else BY_WORLD
 
     def put(self, address: str, tenant: str | None, mailbox: Mailbox) -> None:
         self.by_tenant.setdefault(tenant, {})[address.lower()] = mailbox

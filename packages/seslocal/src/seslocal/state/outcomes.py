@@ -1,11 +1,12 @@
-"""Outcomes of a mail for one recipient: delivery, bounce, complaint, delay. A plan is a sequence of outcomes."""
+"""Outcomes of a mail for one recipient: delivery, bounce, complaint, delay; opens and clicks of a mailbox set by hand. A plan is
+a sequence of outcomes. If there is a world it decides about most mail, one attempt at a time (`BY_WORLD`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-Kind = Literal["Delivery", "Bounce", "Complaint", "DeliveryDelay"]
+Kind = Literal["Delivery", "Bounce", "Complaint", "DeliveryDelay", "Open", "Click"]
 SIMULATOR: Final = "simulator.amazonses.com"
 _AT_SIMULATOR: Final = "@" + SIMULATOR
 DELIVERY_SECONDS: Final = 14 * 3600  # then SES gives up on a mail
@@ -24,17 +25,29 @@ class Outcome:
     reporter: str = "dns; mail.example.com"  #: reportingMTA
     listed: bool = True  #: a hard bounce or complaint is added to the applicable suppression list
     after: float = 0.0  #: seconds since the previous outcome, or since the mail left
+    response: str = ""  #: smtpResponse of a delivery
+    remote: str = ""  #: remoteMtaIp of a delivery or bounce
+    agent: str = ""  #: userAgent of a complaint
+    arrived: float = 0.0  #: arrivalDate of a complaint, in seconds since the epoch; 0: that of the complaint
 
     @property
     def suppressed(self) -> bool:
         """SES did not attempt delivery."""
         return self.subtype in ("OnTenantSuppressionList", "OnAccountSuppressionList")
 
+    @property
+    def not_tried(self) -> bool:
+        """SES did not attempt delivery, for any reason of its own."""
+        return self.suppressed or self.subtype in _NOT_TRIED
+
 
 Plan = tuple[Outcome, ...]
 
 DELIVERY: Final = Outcome("Delivery")
 DELIVERS: Final[Plan] = (DELIVERY,)
+BY_WORLD: Final[Plan] = (Outcome("Delivery", subtype="World"),)  #: it is decided at each attempt
+OPEN: Final = Outcome("Open")
+CLICK: Final = Outcome("Click")
 
 # bounceSubType -> bounceType, status, diagnosticCode
 _BOUNCES: Final = {
@@ -145,7 +158,9 @@ def limited(plan: Plan, most: float | None) -> Plan:
 
 def fate_of(plan: Plan) -> tuple[str, str]:
     """Returns the fate of a plan and its sub-type, as the ledger shows them."""
-    last = plan[-1]
+    if plan is BY_WORLD:
+        return "world", ""
+    last = next(outcome for outcome in reversed(plan) if outcome.kind not in ("Open", "Click"))
     if last.suppressed:
         return "suppressed", last.subtype
     words = {"Delivery": "delivers", "Bounce": "bounces", "Complaint": "complains", "DeliveryDelay": "defers"}

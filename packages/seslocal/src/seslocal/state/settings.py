@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from seslocal.iam.decision import Attached
 from seslocal.wire.params import Params
 from seslocal.wire.protocol import Limits
+from seslocal.world.settings import WorldSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,9 @@ class Settings:
     )  #: of connections, and of the time in which a request arrives
     state: str | None = None  #: directory that keeps the state; None: it is in memory only
     scenario: tuple[Params, ...] = ()  #: steps from the start and after each reset
+    world: WorldSettings | None = (
+        None  #: the world behind SES, from the start and after each reset; None: none
+    )
 
 
 @dataclass(slots=True)
@@ -59,3 +63,5 @@ class Behaviour:
     old_signature_codes: bool = False  #: SES v2 uses the Query protocol's codes for signature errors
     old_denials: bool = False  #: sends that a policy denies are refused in SES's older words
     explain_signatures: bool = False  #: a signature error contains what should have been signed
+    world_unsubscribes: bool = False  #: readers in the world use a mail's one-click URL, on this machine only
+    world_unsubscribes_anywhere: bool = False  #: and on any other

@@ -1,0 +1,291 @@
+"""Delivery into the world behind SES, one attempt at a time. Each attempt is decided when it is made, by what the receiving host
+thinks of the sender at that moment; its answer becomes SES's outcome. A deferred mail is tried again until MaxDeliverySeconds, or
+fourteen hours, have passed. What the recipient then does with an accepted mail comes back as opens, clicks and complaints."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import partial
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from seslocal.mail import delivery, suppression, tracking, world_envelope, world_outcomes
+from seslocal.mail.content import Letter
+from seslocal.mail.world_content import html_of
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.account import Account
+from seslocal.state.configuration_sets import ConfigurationSet
+from seslocal.state.identities import Identity
+from seslocal.state.outbox import HttpDelivery
+from seslocal.state.outcomes import BY_WORLD, DELIVERY, DELIVERY_SECONDS, Outcome, Plan
+from seslocal.state.tracking import Tracked
+from seslocal.state.world_state import WorldState
+from seslocal.wire.params import Params
+from seslocal.world import retries
+from seslocal.world.envelope import Envelope
+from seslocal.world.reaction import Reaction
+from seslocal.world.verdict import Verdict
+
+_MOST_LINKS: Final = 3  #: of a mail that readers click
+_URL: Final = re.compile(r"<\s*(https?://[^>\s]+)\s*>", re.IGNORECASE)
+_PAUSES: Final = (60.0, 600.0)  # seconds before an unsubscribe request is repeated
+Stage = Literal["attempt", "answer", "later"]
+
+
+class Journey(msgspec.Struct, array_like=True, omit_defaults=True):
+    """A mail on its way to one recipient, and what comes next."""
+
+    mail: Mail
+    configuration_set: str | None
+    scope: str  #: of the suppression list in force: TENANT or ACCOUNT
+    reasons: tuple[str, ...]  #: for which that list gets new entries
+    envelope: Envelope
+    opens: bool  #: are tracked
+    links: tuple[tuple[str, str], ...]  #: tracked links with their ses:tags
+    unsubscribe: str  #: URL for one click; "" if there is none
+    until: float  #: then SES gives up
+    stage: Stage = "attempt"
+    number: int = 1  #: of the attempt
+    at: float = 0.0  #: time of the latest attempt
+    verdict: Verdict | None = None  #: its answer
+    step: int = 0  #: the next of what follows an acceptance
+
+
+def start(
+    account: Account,
+    mail: Mail,
+    letter: Letter,
+    content: Params,
+    identity: Identity,
+    configuration_set: ConfigurationSet | None,
+    force: suppression.InForce,
+    plans: list[tuple[str, Plan]],
+) -> None:
+    """Schedules the first attempt for each recipient about whom the world decides, after the Send. `plans` are those of all
+    recipients: of those that SES holds back itself only the ground truth is told."""
+    state = account.mailboxes.world
+    if state is None:
+        return
+    at = account.clock.now() + account.settings.event_delay
+    held = {one: plan[0].subtype for one, plan in plans if plan[0].not_tried}
+    told = [recipient for recipient, plan in plans if plan is BY_WORLD or recipient in held]
+    if not told:
+        return
+    keys = world_envelope.keys_of(state, letter, mail.tenant, told)
+    keyed = list(zip(told, keys, strict=True))
+    made = world_envelope.envelopes(account, mail, letter, content, identity, configuration_set, keyed)
+    opens, links = _tracked(account, mail, content)
+    for recipient, envelope in zip(told, made, strict=True):
+        state.truth.submitted(mail.message_id, envelope, at, state.world.people.find(envelope.recipient))
+        if recipient in held:
+            state.truth.suppressed(mail.message_id, envelope, at, held[recipient])
+            continue
+        journey = Journey(
+            mail,
+            configuration_set.name if configuration_set else None,
+            force.scope,
+            force.reasons,
+            envelope,
+            opens,
+            links,
+            _unsubscribe_url(letter) if envelope.one_click else "",
+            at + (mail.max_delivery_seconds or DELIVERY_SECONDS),
+        )
+        _later(account, at, journey)
+
+
+def _later(account: Account, due: float, journey: Journey) -> None:
+    account.clock.call_at(due, partial(_run, account, journey))
+
+
+def _run(account: Account, journey: Journey) -> None:
+    match journey.stage:
+        case "attempt":
+            _attempt(account, journey)
+        case "answer":
+            _answer(account, journey)
+        case "later":
+            _follow(account, journey)
+
+
+def _attempt(account: Account, journey: Journey) -> None:
+    state, envelope, now = account.mailboxes.world, journey.envelope, account.clock.now()
+    if state is None:  # it was removed: the mail is delivered, as without a world
+        _happen(account, journey, DELIVERY)
+        return
+    verdict = state.world.attempt(envelope, journey.number, now)
+    person = state.world.people.find(envelope.recipient)
+    state.truth.attempted(journey.mail.message_id, envelope, journey.number, now, verdict, person)
+    journey.stage, journey.at, journey.verdict = "answer", now, verdict
+    _later(account, now + verdict.seconds, journey)
+
+
+def _answer(account: Account, journey: Journey) -> None:
+    verdict, mail = journey.verdict, journey.mail
+    assert verdict is not None  # since the attempt
+    reporter = world_outcomes.reporter(mail.outgoing_ip, account.region)
+    if verdict.accepted:
+        _happen(account, journey, world_outcomes.delivery(verdict, reporter))
+        journey.stage = "later"
+        _schedule(account, journey)
+    elif verdict.kind == "refuse":
+        _happen(account, journey, world_outcomes.bounce(verdict, reporter))
+    else:
+        _happen(account, journey, world_outcomes.delay(verdict, reporter))
+        _try_again(account, journey)
+
+
+def _try_again(account: Account, journey: Journey) -> None:
+    state, envelope = account.mailboxes.world, journey.envelope
+    if state is None:
+        _attempt(account, journey)
+        return
+    chance = state.world.draws.four("retry", f"{envelope.key} {envelope.recipient} {journey.number}")[0]
+    again = journey.at + retries.pause(journey.number, chance)
+    if again > journey.until:
+        journey.stage = "later"
+        _later(account, journey.until, journey)
+        return
+    journey.stage, journey.number = "attempt", journey.number + 1
+    _later(account, again, journey)
+
+
+# after an acceptance
+
+
+def _timeline(state: WorldState, journey: Journey) -> list[tuple[float, str, Reaction | None]]:
+    """Returns what follows an acceptance, in the order of time: seconds since then, `returned`, `did` or `reported`, and the
+    reaction. The same journey always has the same."""
+    assert journey.verdict is not None
+    if journey.verdict.returned is not None:
+        return [(journey.verdict.returned, "returned", None)]
+    found: list[tuple[float, str, Reaction | None]] = []
+    for reaction in state.world.react(journey.envelope, journey.verdict, journey.at):
+        found.append((reaction.after, "did", reaction))
+        if reaction.deed == "complaint" and reaction.reported is not None:
+            found.append((reaction.reported, "reported", reaction))
+    return sorted(found, key=lambda one: one[0])
+
+
+def _schedule(account: Account, journey: Journey) -> None:
+    """Schedules the next of what follows an acceptance, if anything does."""
+    state = account.mailboxes.world
+    if state is None:
+        return
+    left = _timeline(state, journey)[journey.step :]
+    if left:
+        _later(account, max(journey.at + left[0][0], account.clock.now()), journey)
+
+
+def _follow(account: Account, journey: Journey) -> None:
+    state, verdict, now = account.mailboxes.world, journey.verdict, account.clock.now()
+    assert verdict is not None  # since the attempt
+    name, envelope = journey.mail.message_id, journey.envelope
+    if not verdict.accepted:
+        reporter = world_outcomes.reporter(journey.mail.outgoing_ip, account.region)
+        _happen(
+            account, journey, world_outcomes.expired(verdict, journey.mail.max_delivery_seconds, reporter)
+        )
+        if state is not None:
+            state.truth.expired(name, envelope, now)
+        return
+    if state is None:
+        return
+    left = _timeline(state, journey)[journey.step :]
+    if not left:  # another world has replaced the one that accepted it
+        return
+    _, what, reaction = left[0]
+    journey.step += 1
+    if reaction is None:
+        state.truth.returned(name, envelope, now)
+        _happen(account, journey, world_outcomes.late_bounce(verdict))
+    elif what == "reported":
+        state.truth.reported(name, envelope, now)
+        _happen(account, journey, world_outcomes.complaint(verdict, journey.at))
+    else:
+        state.world.happened(envelope, verdict, reaction, now)
+        state.truth.happened(name, envelope, reaction, now)
+        _show(account, journey, reaction, state)
+    _schedule(account, journey)
+
+
+def _show(account: Account, journey: Journey, reaction: Reaction, state: WorldState) -> None:
+    """Does what of a reaction the sender can see."""
+    match reaction.deed:
+        case "open" | "machine_open":
+            if journey.opens and (seen := _as_tracked(account, journey)):
+                tracking.report_open(account, seen, reaction.address, reaction.agent)
+        case "click" | "machine_click":
+            if journey.links and (seen := _as_tracked(account, journey)):
+                envelope = journey.envelope
+                drawn = state.world.draws.four("link", f"{envelope.key} {envelope.recipient} {journey.step}")
+                link = journey.links[int(drawn[0] * len(journey.links))]
+                tracking.report_click(account, seen, reaction.address, reaction.agent, *link)
+        case "unsubscribe":
+            _unsubscribe(account, journey.unsubscribe)
+        case _:
+            pass
+
+
+def _as_tracked(account: Account, journey: Journey) -> Tracked | None:
+    found = account.configuration_sets.get(journey.configuration_set or "")
+    return found and Tracked(journey.mail, found, journey.opens, bool(journey.links))
+
+
+def _tracked(account: Account, mail: Mail, content: Params) -> tuple[bool, tuple[tuple[str, str], ...]]:
+    """Whether opens of a mail are tracked, and its tracked links."""
+    tracked = account.mail.tracking.get(mail.message_id)
+    html = html_of(content) if tracked is not None else None
+    if tracked is None or html is None:
+        return False, ()
+    return tracked.opens, tracking.links_of(html, _MOST_LINKS) if tracked.clicks else ()
+
+
+# unsubscribing
+
+
+def _unsubscribe_url(letter: Letter) -> str:
+    for header in letter.headers:
+        if header["name"].lower() == "list-unsubscribe" and (found := _URL.search(header["value"])):
+            return found[1]
+    return ""
+
+
+def _unsubscribe(account: Account, url: str) -> None:
+    """Posts to the mail's own URL for one click (RFC 8058, 3.2), if the switches allow it."""
+    allowed = account.behaviour.world_unsubscribes
+    if not url or not allowed or not (account.behaviour.world_unsubscribes_anywhere or _is_here(url)):
+        return
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    account.events.outbox.send(
+        HttpDelivery(url, headers, b"List-Unsubscribe=One-Click", _is_unsubscribed, _PAUSES)
+    )
+
+
+def _is_unsubscribed(status: int, body: bytes) -> bool | None:
+    """A 4xx is final: the sender's server refuses this request."""
+    if 200 <= status < 300:
+        return True
+    return None if 400 <= status < 500 and status != 429 else False
+
+
+def _is_here(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _happen(account: Account, journey: Journey, outcome: Outcome) -> None:
+    mail = journey.mail
+    configuration_set = account.configuration_sets.get(journey.configuration_set or "")
+    force = delivery.in_force_of(account, journey.scope, journey.reasons, mail.tenant)
+    recipient = next(
+        (one for one in mail.destination if one.lower() == journey.envelope.recipient),
+        journey.envelope.recipient,
+    )
+    delivery.happen(account, mail, configuration_set, outcome, [recipient], force)

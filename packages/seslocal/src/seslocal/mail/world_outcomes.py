@@ -1,0 +1,86 @@
+"""What SES reports of a receiving host's answer: types of bounces and delays, with the host's own words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from seslocal.state import outcomes
+from seslocal.state.outcomes import DELIVERY, DELIVERY_SECONDS, Outcome
+from seslocal.world.verdict import Cause, Verdict
+
+#: bounceSubType of a refusal. Only an address that cannot receive is Permanent; a refusal of the sender or of this one mail is
+#: Transient/General in SES's events, whatever its code, and is not suppressed (ses.md 4.4)
+_BOUNCES: Final[dict[Cause, str]] = {
+    "no_mailbox": "General",
+    "disabled": "General",
+    "moved": "General",
+    "no_host": "General",
+    "full": "MailboxFull",
+    "too_large": "MessageTooLarge",
+    "content": "ContentRejected",
+}
+#: delayType of a deferral, as the Developer Guide describes them; else General
+_DELAYS: Final[dict[Cause, str]] = {
+    "full": "MailboxFull",
+    "no_host": "TransientCommunicationFailure",
+    "rate": "IPFailure",  # "is being blocked or throttled"
+    "reputation": "SpamDetected",  # "a large amount of unsolicited email"
+    "content": "SpamDetected",
+    "weather": "RecipientServerError",
+}
+#: User-Agent of the reports that have the form of RFC 5965
+_AGENTS: Final = {"yahoo": "Yahoo!-Mail-Feedback/2.0"}
+
+
+def delivery(verdict: Verdict, reporter: str) -> Outcome:
+    return replace(DELIVERY, response=_reply(verdict), remote=verdict.address, reporter=reporter)
+
+
+def delay(verdict: Verdict, reporter: str) -> Outcome:
+    made = outcomes.delay(_DELAYS.get(verdict.cause, "General"))
+    return replace(
+        made, status=verdict.status or "4.0.0", diagnostic=f"smtp; {_reply(verdict)}", reporter=reporter
+    )
+
+
+def bounce(verdict: Verdict, reporter: str) -> Outcome:
+    made = outcomes.bounce(_BOUNCES.get(verdict.cause, "Transient/General"))
+    return replace(
+        made,
+        status=verdict.status or "5.0.0",
+        diagnostic=f"smtp; {_reply(verdict)}",
+        reporter=reporter,
+        remote=verdict.address,
+    )
+
+
+def late_bounce(verdict: Verdict) -> Outcome:
+    """The bounce that comes back for a mail that was accepted: the receiving host reports it."""
+    made = outcomes.bounce(_BOUNCES.get(verdict.cause, "General"))
+    return replace(made, reporter=f"dns; {verdict.host}" if verdict.host else made.reporter)
+
+
+def expired(verdict: Verdict, most: float | None, reporter: str) -> Outcome:
+    """The bounce after the last deferral. `most` is MaxDeliverySeconds of the configuration set, if it has one."""
+    made = outcomes.bounce("CustomTimeoutExceeded" if most else "Transient/General")
+    minutes = round((most or DELIVERY_SECONDS) / 60)
+    said = f"smtp; 550 4.4.7 Message expired: unable to deliver in {minutes} minutes.<{_reply(verdict)}>"
+    return replace(made, status="4.4.7", diagnostic=said, reporter=reporter)
+
+
+def complaint(verdict: Verdict, arrived: float) -> Outcome:
+    """`arrived`: when the receiving host accepted the mail."""
+    return replace(outcomes.complaint(), agent=_AGENTS.get(verdict.provider, ""), arrived=arrived)
+
+
+def reporter(outgoing_ip: str, region: str) -> str:
+    """Returns the reportingMTA of an outgoing IPv4 address. SES names its hosts so: a27-30.smtp-out.us-west-2.amazonses.com, in
+    us-east-1 without the region."""
+    third, fourth = outgoing_ip.split(".")[-2:]
+    where = "" if region == "us-east-1" else f"{region}."
+    return f"dns; a{third}-{fourth}.smtp-out.{where}amazonses.com"
+
+
+def _reply(verdict: Verdict) -> str:
+    return " ".join([part for part in (str(verdict.code), verdict.status, verdict.text) if part])
