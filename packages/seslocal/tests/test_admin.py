@@ -149,6 +149,8 @@ def test_mailboxes_are_read_listed_and_deleted(world: World) -> None:
         "seconds": 0.0,
         "delays": 1,
         "diagnostic": None,
+        "opens": 0,
+        "clicks": 0,
     }
     assert world.admin("GET", "/mailboxes/kim%40example.com?tenant=acme") == expected
     assert world.admin("GET", "/mailboxes")["mailboxes"] == [expected]

@@ -23,7 +23,6 @@ from seslocal.sesv2 import reputation_monitor
 from seslocal.sesv2.reputation_monitor import ReputationMonitor
 from seslocal.state.account import Account
 from seslocal.state.settings import Settings
-from seslocal.state.world_state import WorldState
 from seslocal.web import Web
 from seslocal.wire.protocol import Connection, Connections, Request
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from seslocal.dns.nameserver import NameServer
 
 
+WORLD: Final = ("PUT", "/world")  #: the step of a scenario that puts a world behind SES
 _EVERY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (every address -> one that clients can use)
 
 
@@ -140,11 +140,12 @@ class Local:
         if self.account.settings.strict:
             self.account.behaviour.verify_at_once = False
             RecordWatch(self.account).resume()
-        settings = self.account.settings
-        if settings.world is not None and self.account.mailboxes.world is None:
-            self.account.mailboxes.world = WorldState(settings.world, self.account.clock.now())
         if self.account.settings.scenario and self._admin is not None:
             steps = scenario.read(self.account.settings.scenario, self._admin.check)
+            if (
+                self.account.mailboxes.world is not None
+            ):  # it was kept: a step that begins with one is for the first start
+                steps = [step for step in steps if step.at > 0 or (step.method, step.path) != WORLD]
             self._admin.start_scenario(steps)
         if self.account.events.sns_url == "local":
             self.account.events.sns_url = self.url

@@ -30,7 +30,7 @@ SURFACES = {
 MAIL_ID = "0100019b7702f800-5d0f9e0a-4c9e-4f0f-8b1e-2d3c4b5a6978-000000"
 STATE = "/var/lib/seslocal/journal"
 FILTERS = ("recipient", "tenant", "configuration_set", "limit", "after", "order")
-MAILBOX_MEMBERS = ("fate", "tenant", "subtype", "then", "seconds", "delays", "diagnostic")
+MAILBOX_MEMBERS = ("fate", "tenant", "subtype", "then", "seconds", "delays", "diagnostic", "opens", "clicks")
 
 EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (program.ready, {"url": "http://127.0.0.1:8005", "region": "us-east-1"}),

@@ -39,6 +39,17 @@ from seslocal.wire.protocol import Request, Response
 
 PREFIX: Final = "/_seslocal"
 _IDENTITY_STATUSES: Final = ("PENDING", "SUCCESS", "FAILED", "TEMPORARY_FAILURE", "NOT_STARTED")
+_MAILBOX: Final = (
+    "fate",
+    "tenant",
+    "subtype",
+    "then",
+    "seconds",
+    "delays",
+    "diagnostic",
+    "opens",
+    "clicks",
+)
 _MODULES: Final = (
     account_calls,
     dns_calls,
@@ -216,7 +227,7 @@ class Admin:
         return {"address": address.lower(), "tenant": tenant, **asdict(mailbox)}
 
     def _put_mailbox(self, address: str, query: Query, body: Json) -> Json:
-        fields.allow_only(body, "fate", "tenant", "subtype", "then", "seconds", "delays", "diagnostic")
+        fields.allow_only(body, *_MAILBOX)
         tenant, then = fields.text(body, "tenant"), fields.text(body, "then")
         if "@" not in address:
             raise Refused(400, messages.not_an_address(address))
@@ -227,12 +238,12 @@ class Admin:
             raise Refused(400, messages.must_be_one_of("then", (*FATES, "nothing"), then))
         if then is not None and fate in ("bounces", "complains"):
             raise Refused(400, messages.nothing_follows(fate))
-        delays = body.get("delays", 1)
-        if type(delays) is not int or not 1 <= delays <= 100:
-            raise Refused(400, messages.out_of_range("delays", 1, 100, whole=True))
+        delays = _count(body, "delays", 1, 1)
         seconds = fields.number(body, "seconds", 0.0, 0.0, 1e9)
         diagnostic = fields.text(body, "diagnostic")
-        mailbox = Mailbox(fate, fields.text(body, "subtype"), then, seconds, delays, diagnostic)
+        opens, clicks = _count(body, "opens", 0, 0), _count(body, "clicks", 0, 0)
+        subtype = fields.text(body, "subtype")
+        mailbox = Mailbox(fate, subtype, then, seconds, delays, diagnostic, opens, clicks)
         try:
             _ = mailbox.plan
         except KeyError:
@@ -373,6 +384,14 @@ class Admin:
     def _post_reset(self, query: Query, body: Json) -> Json:
         self._reset()
         return {}
+
+
+def _count(body: Json, name: str, default: int, low: int) -> int:
+    """Returns a whole number up to 100. Raises Refused."""
+    given = body.get(name, default)
+    if type(given) is not int or not low <= given <= 100:
+        raise Refused(400, messages.out_of_range(name, low, 100, whole=True))
+    return given
 
 
 def _query(text: str) -> Query:

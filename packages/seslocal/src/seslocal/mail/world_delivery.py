@@ -24,8 +24,8 @@ from seslocal.state.outcomes import BY_WORLD, DELIVERY, DELIVERY_SECONDS, Outcom
 from seslocal.state.tracking import Tracked
 from seslocal.state.world_state import WorldState
 from seslocal.wire.params import Params
-from seslocal.world import retries
 from seslocal.world.envelope import Envelope
+from seslocal.world.play import next_attempt
 from seslocal.world.reaction import Reaction
 from seslocal.world.verdict import Verdict
 
@@ -78,8 +78,9 @@ def start(
     keyed = list(zip(told, keys, strict=True))
     made = world_envelope.envelopes(account, mail, letter, content, identity, configuration_set, keyed)
     opens, links = _tracked(account, mail, content)
+    give_up = mail.max_delivery_seconds or DELIVERY_SECONDS
     for recipient, envelope in zip(told, made, strict=True):
-        state.truth.submitted(mail.message_id, envelope, at, state.world.people.find(envelope.recipient))
+        state.truth.submitted(mail.message_id, envelope, at, give_up)
         if recipient in held:
             state.truth.suppressed(mail.message_id, envelope, at, held[recipient])
             continue
@@ -92,7 +93,7 @@ def start(
             opens,
             links,
             _unsubscribe_url(letter) if envelope.one_click else "",
-            at + (mail.max_delivery_seconds or DELIVERY_SECONDS),
+            at + give_up,
         )
         _later(account, at, journey)
 
@@ -143,8 +144,7 @@ def _try_again(account: Account, journey: Journey) -> None:
     if state is None:
         _attempt(account, journey)
         return
-    chance = state.world.draws.four("retry", f"{envelope.key} {envelope.recipient} {journey.number}")[0]
-    again = journey.at + retries.pause(journey.number, chance)
+    again = next_attempt(state.world, envelope, journey.number, journey.at)
     if again > journey.until:
         journey.stage = "later"
         _later(account, journey.until, journey)
@@ -159,14 +159,14 @@ def _try_again(account: Account, journey: Journey) -> None:
 def _timeline(state: WorldState, journey: Journey) -> list[tuple[float, str, Reaction | None]]:
     """Returns what follows an acceptance, in the order of time: seconds since then, `returned`, `did` or `reported`, and the
     reaction. The same journey always has the same."""
-    assert journey.verdict is not None
-    if journey.verdict.returned is not None:
-        return [(journey.verdict.returned, "returned", None)]
+    assert journey.verdict is not None  # since the attempt
     found: list[tuple[float, str, Reaction | None]] = []
+    if journey.verdict.returned is not None:
+        found.append((journey.verdict.returned, "returned", None))
     for reaction in state.world.react(journey.envelope, journey.verdict, journey.at):
         found.append((reaction.after, "did", reaction))
-        if reaction.deed == "complaint" and reaction.reported is not None:
-            found.append((reaction.reported, "reported", reaction))
+        if reaction.reported is not None:
+            found.append((max(reaction.after, reaction.reported), "reported", reaction))
     return sorted(found, key=lambda one: one[0])
 
 

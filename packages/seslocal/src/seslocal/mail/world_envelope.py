@@ -41,12 +41,12 @@ def envelopes(
     keyed: list[tuple[str, str]],
 ) -> list[Envelope]:
     """Returns an envelope for each recipient, given with the mail's key for it. `identity` is that of the first sender."""
-    sender = letter.senders[1] if len(letter.senders) > 1 else letter.senders[0]  # of the header From
+    sender = (letter.senders[1:] or letter.senders)[0]  # of the header From
     from_domain = sender.rpartition("@")[2]
     signer = _signer(account, sender)
     mail_from = _mail_from(account, identity)
     dmarc = _dmarc(account, from_domain)
-    campaign = mail.tags.get("campaign", [""])[0]
+    campaigns: list[str] = mail.tags.get("campaign") or [""]
     told = _header(letter, "list-unsubscribe")
     common = Envelope(
         key="",
@@ -65,7 +65,7 @@ def envelopes(
         bulk=told is not None,
         one_click=told is not None and _header(letter, "list-unsubscribe-post") is not None,
         sender=mail.tenant or "",
-        campaign=campaign,
+        campaign=campaigns[0],
         configuration_set=configuration_set.name if configuration_set else "",
     )
     replace = msgspec.structs.replace

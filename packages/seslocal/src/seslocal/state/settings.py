@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from seslocal.iam.decision import Attached
 from seslocal.wire.params import Params
 from seslocal.wire.protocol import Limits
-from seslocal.world.settings import WorldSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +39,6 @@ class Settings:
     )  #: of connections, and of the time in which a request arrives
     state: str | None = None  #: directory that keeps the state; None: it is in memory only
     scenario: tuple[Params, ...] = ()  #: steps from the start and after each reset
-    world: WorldSettings | None = (
-        None  #: the world behind SES, from the start and after each reset; None: none
-    )
 
 
 @dataclass(slots=True)
