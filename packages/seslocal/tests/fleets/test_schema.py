@@ -10,7 +10,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "world.schema.json"
 
 
 def test_the_committed_schema_is_current() -> None:
-    assert PAGE.read_text() == schema.text(), "run `seslocal world schema > packages/seslocal/docs/world.schema.json`"
+    assert PAGE.read_text() == schema.text(), (
+        "run `seslocal world schema > packages/seslocal/docs/world.schema.json`"
+    )
 
 
 def test_every_member_is_strict() -> None:

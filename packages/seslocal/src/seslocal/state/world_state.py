@@ -54,4 +54,4 @@ class WorldState:
         return blame(self._record(now), tenant, most)
 
     def _record(self, now: float) -> Record:
-        return Record(self.settings, self.start, self.truth.mails, self.truth.tables, now)
+        return Record(lambda: World(self.settings, self.start), self.truth.mails, self.truth.tables, now)

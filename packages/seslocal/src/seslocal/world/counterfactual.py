@@ -12,7 +12,6 @@ import msgspec
 from seslocal.world.envelope import Envelope
 from seslocal.world.play import Play
 from seslocal.world.reaction import Reaction
-from seslocal.world.settings import WorldSettings
 from seslocal.world.tables import Cell, Place, Tables
 from seslocal.world.truth import Ended, MailTruth
 from seslocal.world.verdict import Verdict
@@ -24,8 +23,7 @@ MOST_SUSPECTS: Final = 5  #: each is one more replay
 class Record(msgspec.Struct):
     """What is replayed. `mails` yields the same mails in the order of submission at each call."""
 
-    settings: WorldSettings
-    start: float
+    world: Callable[[], World]  #: makes one without history
     mails: Callable[[], Iterable[MailTruth]]
     tables: Tables
     until: float  #: the time up to which it is played
@@ -96,7 +94,7 @@ def replay(record: Record, without: Collection[str] = ()) -> list[Ended]:
         if (index := waiting.pop(id(envelope), None)) is not None:
             ended[index] = end
 
-    play = Play(World(record.settings, record.start), told)
+    play = Play(record.world(), told)
     minute = -1
     for index, mail in enumerate(record.mails()):
         ended.append("suppressed" if mail.ended == "suppressed" else "")

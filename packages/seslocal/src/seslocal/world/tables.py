@@ -110,6 +110,7 @@ class Tables:
             self.traps[key] = Trap(1, at, at, envelope.campaign, envelope.recipient)
         else:
             found.hits += 1
+            found.first = min(found.first, at)
             found.last = max(found.last, at)
 
     def by(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -35,8 +37,9 @@ class MailTruth(msgspec.Struct, array_like=True):
         return self.attempts[-1][1] if self.attempts else None
 
 
+_BLOCK: Final = 32  # mails that are compressed together
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(list[MailTruth]).decode
+_decode: Final = msgspec.msgpack.Decoder(list[list[MailTruth]]).decode
 
 
 class Truth:
@@ -47,9 +50,9 @@ class Truth:
         self.most = most
         self.tables = Tables()
         self.forgotten = 0  #: mails that were kept and no longer are
-        self._mails: dict[
-            str, list[MailTruth] | bytes
-        ] = {}  # encoded once all of its recipients' mails have ended
+        #: one mail's recipients; or a block of several mails, once they have ended
+        self._mails: dict[str, list[MailTruth] | bytes] = {}
+        self._ended: list[str] = []  # names of those that have ended and are in no block yet
 
     def submitted(self, name: str, envelope: Envelope, at: float, give_up: float = GIVE_UP) -> None:
         self.tables.cell(envelope).mails += 1
@@ -63,7 +66,7 @@ class Truth:
                 del self._mails[next(iter(self._mails))]
                 self.forgotten += 1
         elif isinstance(kept, bytes):
-            self._mails[name] = [*_read(kept), mail]
+            self._mails[name] = [*_in(_read(kept), name), mail]
         else:
             kept.append(mail)
 
@@ -123,8 +126,8 @@ class Truth:
 
     def find(self, name: str) -> list[MailTruth]:
         """Returns a mail's recipients; empty if it is unknown or no longer kept."""
-        kept = self._mails.get(name)
-        return [] if kept is None else _read(kept)
+        kept = self._mails.get(name, [])
+        return _in(_read(kept), name) if isinstance(kept, bytes) else kept
 
     def mails(self, after: str | None = None) -> Iterator[MailTruth]:
         """Yields what is kept, or what is kept after the mail of this name, in the order of submission."""
@@ -133,13 +136,20 @@ class Truth:
             for name in names:
                 if name == after:
                     break
+        read = lru_cache(8)(_read)  # neighbours are mostly in the same block
         for name in names:
-            if (kept := self._mails.get(name)) is not None:
-                yield from _read(kept)
+            kept = self._mails.get(name, [])
+            yield from _in(read(kept), name) if isinstance(kept, bytes) else kept
 
     def __len__(self) -> int:
         """The number of mails kept."""
         return len(self._mails)
+
+    @property
+    def bytes(self) -> int:
+        """The memory that the mails take which are in blocks, without their names."""
+        blocks = {id(one): one for one in self._mails.values() if isinstance(one, bytes)}
+        return sys.getsizeof(self._mails) + sum(map(sys.getsizeof, blocks.values()))
 
     def _change(
         self,
@@ -149,10 +159,11 @@ class Truth:
         attempt: tuple[float, Verdict] | None = None,
         why: str = "",
     ) -> None:
-        kept = self._mails.get(name)
-        if kept is None:
+        mails = self._mails.get(name)
+        if mails is None:
             return
-        mails = _read(kept)
+        if isinstance(mails, bytes):
+            mails = self._mails[name] = self.find(name)
         under_way = False
         for mail in mails:
             if mail.envelope.recipient == envelope.recipient:
@@ -160,8 +171,26 @@ class Truth:
                 if attempt is not None:
                     mail.attempts.append(attempt)
             under_way = under_way or not mail.ended
-        self._mails[name] = mails if under_way else zlib.compress(_encode(mails), 1)
+        if not under_way:
+            self._ended.append(name)
+            if len(self._ended) >= _BLOCK:
+                self._compress()
+
+    def _compress(self) -> None:
+        names, self._ended = self._ended, []
+        mails = {
+            name: kept
+            for name in names
+            if isinstance(kept := self._mails.get(name), list) and all(mail.ended for mail in kept)
+        }
+        block = zlib.compress(_encode(list(mails.values())), 1)
+        for name in mails:
+            self._mails[name] = block
 
 
-def _read(kept: list[MailTruth] | bytes) -> list[MailTruth]:
-    return _decode(zlib.decompress(kept)) if isinstance(kept, bytes) else kept
+def _read(block: bytes) -> list[list[MailTruth]]:
+    return _decode(zlib.decompress(block))
+
+
+def _in(block: list[list[MailTruth]], name: str) -> list[MailTruth]:
+    return next(mails for mails in block if mails[0].name == name)
