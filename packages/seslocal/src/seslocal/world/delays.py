@@ -26,11 +26,6 @@ class Law(msgspec.Struct, frozen=True):
         return min(self.most, self.median * (chance / (1.0 - chance)) ** self.spread)
 
 
-def seconds(system: str, outcome: str, chance: float) -> float:
-    """Returns the seconds that an attempt takes, from the connection to the reply. `outcome` is accept, defer or refuse."""
-    return _processing(system, outcome).at(chance)
-
-
 def returned(system: str, cause: str, chance: float) -> float | None:
     """Returns after how many seconds a mail to a recipient whom the host only looks up later comes back, or None if the host
     refuses at once. `chance` decides both."""
@@ -61,7 +56,9 @@ def _law(name: str) -> Law:
 
 
 @cache
-def _processing(system: str, outcome: str) -> Law:
+def processing(system: str, outcome: str) -> Law:
+    """Returns the law of the seconds that an attempt takes, from the connection to the reply. `outcome` is accept, defer or
+    refuse."""
     by_name = parameters.read("delays").by_name
     name = f"processing.{system}.{outcome}"
     return _law(name if f"{name}.median" in by_name else f"processing.any.{outcome}")

@@ -119,9 +119,9 @@ _OWN: Final = _ends(("gmail", *[name for name in SYSTEMS if SYSTEMS[name] in ("g
 
 @lru_cache(maxsize=50_000)
 def system_of_domain(domain: str) -> System:
-    """`domain` in lower case. A made-up domain has the system or provider that the last label before `.example` begins with, up to
-    its digits: `acme.mimecast.example`, `corp07.example`, `telco.example`. A domain in the table of public mailbox domains has its
-    provider's. Any other is an organisation's own. Where there are several systems, the name of the domain decides."""
+    """`domain` in lower case. A domain in the table of public mailbox domains has its provider's system. A made-up domain has the
+    system or provider with which the label before `.example` begins, up to its digits: `acme.mimecast.example`, `corp07.example`,
+    `telco.example`. Any other is an organisation's own. Where there are several systems, the name of the domain decides."""
     known = _BY_DOMAIN.get(domain)
     if known is not None:
         return System(known, SYSTEMS[known], True)

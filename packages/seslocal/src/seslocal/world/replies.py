@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 import tomllib
+from binascii import hexlify
 from bisect import bisect
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 from zlib import crc32
@@ -18,7 +19,7 @@ import msgspec
 
 from seslocal.world import delays
 from seslocal.world.envelope import Envelope
-from seslocal.world.providers import System, system_of
+from seslocal.world.providers import system_of, system_of_domain
 from seslocal.world.reply import Reply
 from seslocal.world.verdict import Cause, Kind, Verdict
 
@@ -44,18 +45,28 @@ INSTEAD: Final[dict[str, Cause]] = {
 _WIDTH: Final = 192  # bits of a reply's ids, of which 53 are drawn
 _SPREAD: Final = 0x9E3779B97F4A7C15F39CC0605CEDC8341082276BF3A27251
 _MASK: Final = (1 << _WIDTH) - 1
-_TOKENS: Final = {
-    "hex": None,
-    "HEX": str.maketrans("abcdef", "ABCDEF"),
-    "dec": str.maketrans("abcdef", "170395"),
-    "low": str.maketrans("0123456789abcdef", "qazwsxedcrfvtgbn"),
-    "up": str.maketrans("0123456789abcdef", "0A1B2N3P4F5T6X7M"),
-    "mix": str.maketrans("0123456789abcdef", "4Qx1ZbWm7TgLk9Pr"),
+_DIGITS: Final = b"0123456789abcdef"
+#: forms of ids: what stands for each hexadecimal digit
+_FORMS: Final = {
+    "hex": bytes.maketrans(b"", b""),
+    "HEX": bytes.maketrans(_DIGITS, b"0123456789ABCDEF"),
+    "dec": bytes.maketrans(_DIGITS, b"0123456789170395"),
+    "low": bytes.maketrans(_DIGITS, b"qazwsxedcrfvtgbn"),
+    "up": bytes.maketrans(_DIGITS, b"0A1B2N3P4F5T6X7M"),
+    "mix": bytes.maketrans(_DIGITS, b"4Qx1ZbWm7TgLk9Pr"),
 }
 
 
-#: words, or the name of what fills a gap, with the part of the ids that an id has
-Piece = str | tuple[str, int, int]
+class Gap(msgspec.Struct, frozen=True):
+    """A gap in a reply."""
+
+    of_mail: Callable[[Envelope, float], str] | None  #: what fills it, unless an id does
+    form: bytes = b""
+    start: int = 0  #: of the part of the ids that it has
+    end: int = 0
+
+
+Piece = str | Gap
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -87,7 +98,7 @@ def find(
 ) -> Reply:
     """Returns what the system of the mail's recipient says. `chance` in [0, 1) chooses among a system's replies and fills their
     ids: the same chance gives the same reply. `about` is a hint: where the system has no such words, it does not matter."""
-    return _find(system_of(envelope.recipient), outcome, cause, envelope, chance, at, about)
+    return _find(system_of(envelope.recipient).name, outcome, cause, envelope, chance, at, about)
 
 
 def answer(
@@ -106,33 +117,33 @@ def answer(
     `chance` in [0, 1) must be drawn for this alone. `slower` is the weather's factor of the time. Some systems look a recipient
     up only after they have accepted: their refusals for `no_mailbox` or `full` become an acceptance that is returned later
     (`returned`, `bounce`; the cause stays)."""
-    system = system_of(envelope.recipient)
-    voice = _voice("unreachable" if cause == "no_host" else system.name)
-    # One number of 53 bits serves for three: its first bits, and what is left of them.
+    receiver = _receiver(envelope.recipient.rpartition("@")[2].lower())
+    # One number of 53 bits serves for all: what to say, whether and when it bounces, which host, and how long it takes.
     rest = chance * 1021.0 % 1.0
     returned = None
     bounce = None
-    if kind == "refuse":
-        outcome: Outcome = "refuse"
-        returned = delays.returned(system.name, cause, rest)
-        if returned is not None:
-            bounce = _find(system, "return", cause, envelope, chance, at + returned, about)
-            kind, outcome = "inbox", "accept"
-    else:
-        outcome = "defer" if kind == "defer" else "accept"
-    reply = _find(system, outcome, "" if outcome == "accept" else cause, envelope, chance, at, about)
+    outcome: Outcome = "accept"
+    if kind == "defer":
+        outcome = "defer"
+    elif kind == "refuse":
+        returned = delays.returned(receiver.system, cause, rest)
+        if returned is None:
+            outcome = "refuse"
+        else:
+            bounce = _find(receiver.system, "return", cause, envelope, chance, at + returned, about)
+            kind = "inbox"
+    reply = _find(receiver.system, outcome, "" if outcome == "accept" else cause, envelope, chance, at, about)
     which = int(rest * 60)
-    hosts = voice.hosts if system.public else voice.hosts_of_own_domain
-    host = hosts[which % len(hosts)]
+    reached = cause != "no_host"
     return Verdict(
         kind=kind,
-        provider=system.provider,
+        provider=receiver.provider,
         code=reply.code,
         status=reply.status,
         text=reply.text,
-        host=_fill(host, envelope, _own(envelope), at),
-        address=voice.addresses[which % len(voice.addresses)],
-        seconds=delays.seconds(system.name, outcome, rest * 1021.0 % 1.0) * slower,
+        host=receiver.hosts[which % len(receiver.hosts)] if reached else "",
+        address=receiver.addresses[which % len(receiver.addresses)] if reached else "",
+        seconds=receiver.times[outcome].at(rest * 1021.0 % 1.0) * slower,
         cause=cause,
         returned=returned,
         bounce=bounce,
@@ -140,15 +151,46 @@ def answer(
     )
 
 
-def _own(envelope: Envelope) -> float:
-    """A number of the recipient's domain, for the ids in its hosts' names."""
-    return crc32(envelope.recipient.rpartition("@")[2].lower().encode()) / 2**32
+class _Receiver(msgspec.Struct, frozen=True):
+    """Who receives the mail of a domain."""
+
+    system: str
+    provider: str
+    hosts: tuple[str, ...]
+    addresses: tuple[str, ...]
+    times: dict[str, delays.Law]  #: of an attempt, by outcome
+
+
+@lru_cache(maxsize=50_000)
+def _receiver(domain: str) -> _Receiver:
+    system = system_of_domain(domain)
+    voice = _voice(system.name)
+    own = Envelope(
+        key="",
+        recipient=f"@{domain}",
+        from_domain="",
+        signed_by=None,
+        spf=False,
+        aligned=False,
+        mail_from="",
+        pool="",
+        ip="",
+    )
+    hosts = voice.hosts if system.public else voice.hosts_of_own_domain
+    # The ids in the names of an organisation's hosts are of its domain.
+    named = tuple([_fill(host, own, crc32(domain.encode()) / 2**32, 0.0) for host in hosts])
+    return _Receiver(system.name, system.provider, named, voice.addresses, _times(system.name))
+
+
+@cache
+def _times(system: str) -> dict[str, delays.Law]:
+    return {outcome: delays.processing(system, outcome) for outcome in ("accept", "defer", "refuse")}
 
 
 def _find(
-    system: System, outcome: str, cause: str, envelope: Envelope, chance: float, at: float, about: str
+    system: str, outcome: str, cause: str, envelope: Envelope, chance: float, at: float, about: str
 ) -> Reply:
-    words = _words(system.name, outcome, cause, about)
+    words = _words(system, outcome, cause, about)
     text = words.texts[0] if len(words.texts) == 1 else words.texts[bisect(words.ends, chance)]
     return Reply(text.code, text.status, _fill(text.pieces, envelope, chance, at))
 
@@ -156,21 +198,17 @@ def _find(
 def _fill(pieces: tuple[Piece, ...], envelope: Envelope, chance: float, at: float) -> str:
     if len(pieces) == 1 and isinstance(pieces[0], str):
         return pieces[0]
-    ids = ""
+    ids = b""
     parts: list[str] = []
     for piece in pieces:
         if isinstance(piece, str):
             parts.append(piece)
-            continue
-        name, start, end = piece
-        if not end:
-            parts.append(_GAPS[name](envelope, at))
-            continue
-        if not ids:
-            ids = f"{(int(chance * 2**53) + 1) * _SPREAD & _MASK:048x}"
-        table = _TOKENS[name]
-        token = ids[start:end]
-        parts.append(token if table is None else token.translate(table))
+        elif piece.of_mail is not None:
+            parts.append(piece.of_mail(envelope, at))
+        else:
+            if not ids:
+                ids = hexlify(((int(chance * 2**53) + 1) * _SPREAD & _MASK).to_bytes(_WIDTH // 8))
+            parts.append(ids[piece.start : piece.end].translate(piece.form).decode())
     return "".join(parts)
 
 
@@ -269,10 +307,10 @@ def _pieces(text: str) -> tuple[Piece, ...]:
             start = used % (_WIDTH // 4)
             if start + length > _WIDTH // 4:
                 start = 0
-            pieces.append((name, start, start + length))
+            pieces.append(Gap(None, _FORMS[name], start, start + length))
             used = start + length
         else:
-            pieces.append((name, 0, 0))
+            pieces.append(Gap(_GAPS[name]))
     if last < len(text):
         pieces.append(text[last:])
     return tuple(pieces)
