@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from hashlib import blake2b
+from math import inf, nextafter
 from typing import Final
 
 from seslocal.world.counterfactual import MOST_SUSPECTS, Blame, Counterfactual, Record, blame, compare
@@ -54,4 +55,6 @@ class WorldState:
         return blame(self._record(now), tenant, most)
 
     def _record(self, now: float) -> Record:
-        return Record(lambda: World(self.settings, self.start), self.truth.mails, self.truth.tables, now)
+        return Record(
+            lambda: World(self.settings, self.start), self.truth.mails, self.truth.tables, nextafter(now, inf)
+        )

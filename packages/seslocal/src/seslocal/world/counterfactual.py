@@ -103,7 +103,7 @@ def replay(record: Record, without: Collection[str] = ()) -> list[Ended]:
         at = mail.attempts[0][0] if mail.attempts else mail.submitted
         if at // 60 > minute:
             minute = int(at // 60)
-            play.run_until(minute * 60.0)
+            play.run_until(min(minute * 60.0, record.until))
         waiting[id(mail.envelope)] = index
         play.submit(mail.envelope, at, mail.give_up)
     play.run_until(record.until)
