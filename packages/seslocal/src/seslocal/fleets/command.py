@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 import sysconfig
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -29,9 +30,15 @@ def main(argv: list[str]) -> int:
     act: Callable[[argparse.Namespace], None] = options.act
     try:
         act(options)
+        sys.stdout.flush()
     except (reading.WrongScenario, _Failed) as error:
         print(f"seslocal: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
@@ -124,16 +131,13 @@ def left_out(scenario: Scenario, named: list[str]) -> set[str]:
 
 def _run(options: argparse.Namespace) -> None:
     scenario = reading.load(reading.find(options.scenario))
-    with ExitStack() as stack:
-        log: IO[bytes] | None = None
-        if options.log is not None:
-            try:
-                log = stack.enter_context(options.log.open("wb"))
-            except OSError as error:
-                raise _Failed(messages.cannot_write(str(options.log), error.strerror or str(error))) from None
-        began = time.perf_counter()
-        run = _play(options, scenario, left_out(scenario, options.without), log)
-        seconds = time.perf_counter() - began
+    began = time.perf_counter()
+    try:
+        with options.log.open("wb") if options.log is not None else nullcontext() as log:
+            run = _play(options, scenario, left_out(scenario, options.without), log)
+    except OSError as error:
+        raise _Failed(messages.cannot_write(str(options.log), error.strerror or str(error))) from None
+    seconds = time.perf_counter() - began
     found = Result(run=run)
     if options.compare:
         named = [*options.without, "culprits"]

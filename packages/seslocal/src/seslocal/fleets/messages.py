@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
+
+_KINDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "absent",
+    "date": "a date such as 2026-03-02",
+}
 
 
 def no_such_scenario(name: str, shipped: Iterable[str]) -> str:
@@ -41,8 +54,14 @@ def no_match(form: str) -> str:
 
 
 def plain(sentence: str) -> str:
-    """What msgspec says of a wrong type or a number out of range."""
-    return f"{sentence}."
+    """What msgspec says of a wrong type or a number out of range, in other words."""
+    matched = re.fullmatch(r"Expected `([^`]*)`(?:, got `([^`]*)`|(.*))", sentence, re.DOTALL)
+    if matched is None:
+        return f"{sentence}."
+    wanted = " or ".join(_KINDS.get(kind, kind) for kind in matched[1].split(" | "))
+    if matched[2] is not None:
+        return f"It must be {wanted}, not {_KINDS.get(matched[2], matched[2])}."
+    return f"It must be {wanted}{matched[3]}."
 
 
 def name_twice(name: str) -> str:

@@ -109,18 +109,24 @@ def due(stream: Stream, hour: int, draws: Draws) -> list[Due]:
 
 def address_number(stream: Stream, person: int) -> tuple[str, int]:
     """Returns the list that a person of a stream is on, and the number there. The lists are interleaved by their shares."""
-    for name, share in stream.lists:
-        before = int(person * share)
-        if int((person + 1) * share) > before:
+    if len(stream.lists) == 1:
+        return stream.lists[0][0], person
+    left = 1.0
+    for name, share in stream.lists[:-1]:
+        among = share / left if left > share else 1.0
+        before = int(person * among)
+        if int((person + 1) * among) > before:
             return name, before
-    return stream.lists[0][0], person
+        person -= before
+        left -= share
+    return stream.lists[-1][0], person
 
 
 def _campaigns(sender: Sender, scenario: Scenario, length: float, draws: Draws) -> Iterator[Stream]:
     lists = (
         (f"{sender.name}-bought", sender.bought),
         (f"{sender.name}-stale", sender.stale),
-        (sender.name, 1.0),
+        (sender.name, 1.0 - sender.bought - sender.stale),
     )
     people = max(1, sender.audience)
     lasts = seconds_of(sender.campaign_lasts)
@@ -145,7 +151,7 @@ def _campaigns(sender: Sender, scenario: Scenario, length: float, draws: Draws) 
                 bulk=True,
                 content=f"{name_of(incident) if incident else sender.name} {week} {number if not incident else ''}",
                 incident=incident is not None,
-                lists=tuple(one for one in lists if one[1] > 0),
+                lists=tuple(one for one in lists if one[1] > 1e-9),
                 people=people,
                 start=start,
                 end=end,
