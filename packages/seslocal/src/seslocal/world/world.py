@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from seslocal.world.decision import decide
+from seslocal.world.decision import Decisions
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
-from seslocal.world.opinion import Opinions
-from seslocal.world.people import People
+from seslocal.world.measures import measures_of
+from seslocal.world.opinion import (
+    ACCEPTED,
+    COMPLAINTS,
+    DEFERRED,
+    DELETES,
+    INBOX,
+    NOT_SPAM,
+    OPENS,
+    REFUSED,
+    TRAPPED,
+    UNKNOWN,
+    WANTED,
+    Opinions,
+)
+from seslocal.world.people import People, Person
 from seslocal.world.providers import provider_of
 from seslocal.world.reaction import Reaction
 from seslocal.world.reactions import react
+from seslocal.world.replies import answer
 from seslocal.world.settings import WorldSettings
+from seslocal.world.standing import Standings
 from seslocal.world.verdict import Verdict
+
+_COUNTED = {"open": OPENS, "complaint": COMPLAINTS, "not_spam": NOT_SPAM, "delete": DELETES}
+#: causes that are no fault of the sender
+_NO_FAULT = frozenset({"weather", "greylisted", "no_host", "full", "too_large"})
+_DEAD = frozenset({"no_mailbox", "moved", "disabled"})
 
 
 class World:
@@ -22,7 +43,10 @@ class World:
         self.start = start
         self.draws = Draws(settings.seed)
         self.people = People(settings, self.draws)
-        self.opinions = Opinions()
+        self.opinions = Opinions(settings)
+        self.opinions.move(int(start // 60))
+        self.standings = Standings(self.opinions)
+        self._decisions = Decisions(self.draws, settings.rules, start)
 
     def move(self, at: float) -> None:
         """Ends the minutes before `at`: what was counted in them is known from now on."""
@@ -31,28 +55,34 @@ class World:
             self.opinions.move(minute)
 
     def peek(self, envelope: Envelope, number: int, at: float) -> Verdict:
-        """Returns what an attempt would be answered, and changes nothing."""
-        person = self.people.find(envelope.recipient)
-        return decide(
-            provider_of(envelope.recipient), envelope, person, number, at, self.opinions, self.draws
-        )
+        """Returns what an attempt would be answered, and changes nothing. It knows what was counted in the minutes that have
+        ended."""
+        return self._answer(envelope, self.people.find(envelope.recipient), number, at)
 
     def attempt(self, envelope: Envelope, number: int, at: float) -> Verdict:
         """Makes delivery attempt `number`, from 1, and counts it."""
         self.move(at)
-        verdict = self.peek(envelope, number, at)
-        count = self.opinions.count
-        count(verdict.provider, envelope, "attempts")
-        if verdict.accepted:
-            count(verdict.provider, envelope, "accepted")
+        person = self.people.find(envelope.recipient)
+        verdict = self._answer(envelope, person, number, at)
+        provider, count = verdict.provider, self.opinions.count
+        cause = verdict.cause
+        if cause in _NO_FAULT:
+            return verdict
+        if number == 1:
+            count(provider, envelope, WANTED)
+        if cause in _DEAD:  # whether it is refused or accepted and returned
+            count(provider, envelope, UNKNOWN)
+        elif verdict.accepted:
+            count(provider, envelope, ACCEPTED)
+            if verdict.kind == "inbox":
+                count(provider, envelope, INBOX)
+            if person.trap:
+                points = measures_of(provider).pristine if person.who == "pristine_trap" else 1
+                count(provider, envelope, TRAPPED, points)
         elif verdict.kind == "defer":
-            count(verdict.provider, envelope, "deferred")
-        elif verdict.cause == "no_mailbox":
-            count(verdict.provider, envelope, "unknown")
+            count(provider, envelope, DEFERRED)
         else:
-            count(verdict.provider, envelope, "refused")
-        if verdict.accepted and self.people.find(envelope.recipient).trap:
-            count(verdict.provider, envelope, "trapped")
+            count(provider, envelope, REFUSED)
         return verdict
 
     def react(self, envelope: Envelope, verdict: Verdict, at: float) -> tuple[Reaction, ...]:
@@ -62,8 +92,17 @@ class World:
     def happened(self, envelope: Envelope, verdict: Verdict, reaction: Reaction, at: float) -> None:
         """Counts a reaction at its time."""
         self.move(at)
-        what = {"open": "opens", "complaint": "complaints", "not_spam": "not_spam", "delete": "deletes"}.get(
-            reaction.deed
-        )
+        what = _COUNTED.get(reaction.deed)
         if what is not None:
             self.opinions.count(verdict.provider, envelope, what)
+
+    def _answer(self, envelope: Envelope, person: Person, number: int, at: float) -> Verdict:
+        provider = provider_of(envelope.recipient)
+        standing = self.standings.find(provider, envelope)
+        drawn = self.draws.four("attempt", f"{envelope.key} {envelope.recipient} {number}")
+        decision = self._decisions.decide(provider, envelope, person, at, standing, drawn)
+        # What is left of a drawn number, below the digits that decided, is as good as a new one.
+        rest = drawn[3] * 4093.0 % 1.0
+        return answer(
+            decision.kind, decision.cause, envelope, rest, at, about=decision.about, why=decision.why
+        )
