@@ -129,7 +129,7 @@ def _answer(account: Account, journey: Journey) -> None:
     assert verdict is not None  # since the attempt
     reporter = world_outcomes.reporter(mail.outgoing_ip, account.region)
     if verdict.accepted:
-        _happen(account, journey, world_outcomes.delivery(verdict, reporter))
+        _happen(account, journey, world_outcomes.delivery(verdict, _header_id(account, mail), reporter))
         journey.stage = "later"
         _schedule(account, journey)
     elif verdict.kind == "refuse":
@@ -137,6 +137,12 @@ def _answer(account: Account, journey: Journey) -> None:
     else:
         _happen(account, journey, world_outcomes.delay(verdict, reporter))
         _try_again(account, journey)
+
+
+def _header_id(account: Account, mail: Mail) -> str:
+    """Returns the mail's Message-ID (ses.md 3.1)."""
+    where = "email" if account.region == "us-east-1" else account.region
+    return f"{mail.message_id}@{where}.amazonses.com"
 
 
 def _try_again(account: Account, journey: Journey) -> None:

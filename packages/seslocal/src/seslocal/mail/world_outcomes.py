@@ -25,6 +25,7 @@ _DELAYS: Final[dict[Cause, str]] = {
     "full": "MailboxFull",
     "no_host": "TransientCommunicationFailure",
     "rate": "IPFailure",  # "is being blocked or throttled"
+    "listed": "IPFailure",
     "reputation": "SpamDetected",  # "a large amount of unsolicited email"
     "content": "SpamDetected",
     "weather": "RecipientServerError",
@@ -33,14 +34,15 @@ _DELAYS: Final[dict[Cause, str]] = {
 _AGENTS: Final = {"yahoo": "Yahoo!-Mail-Feedback/2.0"}
 
 
-def delivery(verdict: Verdict, reporter: str) -> Outcome:
-    return replace(DELIVERY, response=_reply(verdict), remote=verdict.address, reporter=reporter)
+def delivery(verdict: Verdict, message_id: str, reporter: str) -> Outcome:
+    """`message_id` is the value of the header Message-ID, which some hosts repeat."""
+    return replace(DELIVERY, response=verdict.spoken(message_id), remote=verdict.address, reporter=reporter)
 
 
 def delay(verdict: Verdict, reporter: str) -> Outcome:
     made = outcomes.delay(_DELAYS.get(verdict.cause, "General"))
     return replace(
-        made, status=verdict.status or "4.0.0", diagnostic=f"smtp; {_reply(verdict)}", reporter=reporter
+        made, status=verdict.status or "4.0.0", diagnostic=f"smtp; {verdict.spoken()}", reporter=reporter
     )
 
 
@@ -49,7 +51,7 @@ def bounce(verdict: Verdict, reporter: str) -> Outcome:
     return replace(
         made,
         status=verdict.status or "5.0.0",
-        diagnostic=f"smtp; {_reply(verdict)}",
+        diagnostic=f"smtp; {verdict.spoken()}",
         reporter=reporter,
         remote=verdict.address,
     )
@@ -58,14 +60,20 @@ def bounce(verdict: Verdict, reporter: str) -> Outcome:
 def late_bounce(verdict: Verdict) -> Outcome:
     """The bounce that comes back for a mail that was accepted: the receiving host reports it."""
     made = outcomes.bounce(_BOUNCES.get(verdict.cause, "General"))
-    return replace(made, reporter=f"dns; {verdict.host}" if verdict.host else made.reporter)
+    said = verdict.bounce
+    return replace(
+        made,
+        status=(said.status or "5.0.0") if said else made.status,
+        diagnostic=f"smtp; {said.spoken()}" if said else made.diagnostic,
+        reporter=f"dns; {verdict.host}" if verdict.host else made.reporter,
+    )
 
 
 def expired(verdict: Verdict, most: float | None, reporter: str) -> Outcome:
     """The bounce after the last deferral. `most` is MaxDeliverySeconds of the configuration set, if it has one."""
     made = outcomes.bounce("CustomTimeoutExceeded" if most else "Transient/General")
     minutes = round((most or DELIVERY_SECONDS) / 60)
-    said = f"smtp; 550 4.4.7 Message expired: unable to deliver in {minutes} minutes.<{_reply(verdict)}>"
+    said = f"smtp; 550 4.4.7 Message expired: unable to deliver in {minutes} minutes.<{verdict.spoken()}>"
     return replace(made, status="4.4.7", diagnostic=said, reporter=reporter)
 
 
@@ -80,7 +88,3 @@ def reporter(outgoing_ip: str, region: str) -> str:
     third, fourth = outgoing_ip.split(".")[-2:]
     where = "" if region == "us-east-1" else f"{region}."
     return f"dns; a{third}-{fourth}.smtp-out.{where}amazonses.com"
-
-
-def _reply(verdict: Verdict) -> str:
-    return " ".join([part for part in (str(verdict.code), verdict.status, verdict.text) if part])
