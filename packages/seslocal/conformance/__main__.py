@@ -27,6 +27,7 @@ from conformance.server import PATIENCE, ROOT, Failed, seslocal
 
 _LONGEST: Final = 900.0  # seconds for one suite
 _ODD_CALLS: Final = "25000"  # of each kind, from a seed; `./dev test` uses fewer
+_WORLD_MAILS: Final = "20000"  # of twenty tenants; `./dev test` sends fewer
 #: moto's tests that use a server. The others call into moto directly.
 _MOTO_TESTS: Final = ("test_ses/test_ses.py", "test_ses/test_ses_sns.py", "test_sesv2/test_sesv2.py")
 _CLEAN: Final = {
@@ -187,7 +188,8 @@ def _boto3(home: Path, url: str, report: Path) -> Job:
         f"--junitxml={report}",
         "tests/conformance",
     ]
-    return Job(command, ROOT, {"SESLOCAL_ODD_CALLS": os.environ.get("SESLOCAL_ODD_CALLS", _ODD_CALLS)})
+    sizes = {"SESLOCAL_ODD_CALLS": _ODD_CALLS, "SESLOCAL_WORLD_MAILS": _WORLD_MAILS}
+    return Job(command, ROOT, {name: os.environ.get(name, size) for name, size in sizes.items()})
 
 
 def _pytest(home: Path, report: Path, *more: str) -> list[str]:
