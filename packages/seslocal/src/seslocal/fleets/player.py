@@ -99,7 +99,9 @@ class Player:
             for stream in sorted(streams.streams(sender, scenario, self._draws), key=lambda one: one.name)
         ]
         self._held: list[tuple[float, str, str, Stream, Due]] = []
-        self._deferred: set[str] = set()  # keys of the mails that wait for another attempt
+        self._deferred: dict[
+            str, int
+        ] = {}  # keys of the mails that wait for another attempt -> attempts so far
         self._attempts = 0
         self._last_incident: float | None = None
 
@@ -226,15 +228,16 @@ class Player:
         assert isinstance(envelope, Sent)
         cell = envelope.cell
         at = when - self.start
+        number = 0
         if what == "attempt":
             assert isinstance(outcome, Verdict)
             self._attempts += 1
-            self._attempted(envelope, outcome)
+            number = self._attempted(envelope, outcome)
         elif what == "returned":
             self._bounced(envelope, permanent=True)
         elif what == "expired":
             cell.expired += 1
-            self._deferred.discard(envelope.key)
+            self._deferred.pop(envelope.key, None)
             self._bounced(envelope, permanent=False)
         elif what == "reported":
             cell.complaints_known += 1
@@ -245,19 +248,21 @@ class Player:
             if what == "unsubscribe":
                 self._ses.suppressed(envelope.sender).add(envelope.recipient)
         if self._log is not None:
-            self._write(at, what, envelope, outcome)
+            self._write(at, what, envelope, outcome, number)
         if self._operator is not None:
             self._show(self._operator, at, what, envelope, outcome)
 
-    def _attempted(self, mail: Sent, verdict: Verdict) -> None:
+    def _attempted(self, mail: Sent, verdict: Verdict) -> int:
+        """Returns the number of the attempt, from 1."""
         cell = mail.cell
         kind = verdict.kind
         if kind == "defer":
-            if mail.key not in self._deferred:
-                self._deferred.add(mail.key)
+            number = self._deferred.get(mail.key, 0) + 1
+            self._deferred[mail.key] = number
+            if number == 1:
                 cell.deferred += 1
-            return
-        self._deferred.discard(mail.key)
+            return number
+        number = self._deferred.pop(mail.key, 0) + 1
         if kind == "refuse":
             cell.refused += 1
             if verdict.cause == "no_mailbox":
@@ -271,6 +276,7 @@ class Player:
                 cell.incident_inbox += 1
         else:
             cell.spam += 1
+        return number
 
     def _bounced(self, mail: Sent, *, permanent: bool) -> None:
         if permanent:
@@ -304,7 +310,9 @@ class Player:
         if self._operator is not None:
             self._operator.see(Seen(at, what, self._waiting(stream, mail)))
 
-    def _write(self, at: float, what: str, mail: Sent, outcome: Verdict | Reaction | None) -> None:
+    def _write(
+        self, at: float, what: str, mail: Sent, outcome: Verdict | Reaction | None, number: int
+    ) -> None:
         assert self._log is not None
         line: dict[str, object] = {
             "at": round(at, 3),
@@ -315,6 +323,7 @@ class Player:
         }
         if what == "attempt" and isinstance(outcome, Verdict):
             line |= {
+                "n": number,
                 "kind": outcome.kind,
                 "code": outcome.code,
                 "status": outcome.status,
