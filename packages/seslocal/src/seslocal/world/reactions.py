@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from functools import lru_cache
 
+from seslocal.world.delays import reported
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
 from seslocal.world.habits import Habit, Habits, Programs, habits
 from seslocal.world.people import Person
 from seslocal.world.programs import SCANNERS, Program, own_address, proxy_address
-from seslocal.world.providers import PROVIDERS
 from seslocal.world.reaction import Reaction
 from seslocal.world.verdict import Verdict
 
@@ -75,12 +75,13 @@ def _in_inbox(
         if not habit.waits:
             after = _by_day(known, person, at, after)
         if mood < annoyed:
-            complained = (
-                mood < annoyed * habit.complains[0 if envelope.one_click else 1 if envelope.bulk else 2]
-            )
+            complaining = annoyed * habit.complains[0 if envelope.one_click else 1 if envelope.bulk else 2]
+            complained = mood < complaining
             if complained:
+                later = after + 10
+                told = reported(provider, at + later, min(mood / complaining, 0.999_999))
                 found.append(
-                    Reaction(deed="complaint", after=after + 10, reported=_reported(provider, after + 10))
+                    Reaction(deed="complaint", after=later, reported=None if told is None else told - at)
                 )
             elif envelope.bulk:
                 found.append(Reaction(deed="unsubscribe", after=after + 15))
@@ -121,10 +122,6 @@ def _in_spam(
 
 def _by_day(known: Habits, person: Person, at: float, active: float) -> float:
     return known.daytime.seconds(at + known.spread * (2 * person.day - 1), active)
-
-
-def _reported(provider: str, after: float) -> float | None:
-    return after if PROVIDERS[provider].complaints else None
 
 
 def _prefetch(
