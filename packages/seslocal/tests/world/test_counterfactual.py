@@ -50,7 +50,9 @@ def sent() -> list[tuple[float, Envelope]]:
 
     def of(tenant: str, at: float, to: str, domain: str, pool: str) -> tuple[float, Envelope]:
         key = f"{tenant} {at}"
-        return at, mail(key, sender=tenant, recipient=f"{to}@gmail.com", signed_by=domain, pool=pool)
+        return at, mail(
+            key, sender=tenant, recipient=f"{to}@gmail.com", signed_by=domain, from_domain=domain, pool=pool
+        )
 
     mails: list[tuple[float, Envelope]] = []
     for index in range(4):
@@ -166,8 +168,8 @@ class TestBlame:
             ("bad", 4, ["domain one.example"], 4)
         ]
         assert found.said == (
-            "1 of 10 mails of kin reached an inbox, and 9 were lost. 4 of the lost ones reach it if nobody else sends over its "
-            "domains and pools. 4 reach it without bad (it shares domain one.example)."
+            "1 of 10 mails of kin reached an inbox, and 9 were lost. 4 of the lost ones reach it if nobody else uses its "
+            "domains, pools and content. 4 reach it without bad (it shares domain one.example)."
         )
 
     def test_one_that_lost_nothing(self, record: Record) -> None:

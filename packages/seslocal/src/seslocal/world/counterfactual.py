@@ -12,7 +12,7 @@ import msgspec
 from seslocal.world.envelope import Envelope
 from seslocal.world.play import Play
 from seslocal.world.reaction import Reaction
-from seslocal.world.tables import Cell, Place, Tables
+from seslocal.world.tables import Cell, Tables
 from seslocal.world.truth import Ended, MailTruth
 from seslocal.world.verdict import Verdict
 from seslocal.world.world import World
@@ -33,7 +33,9 @@ class Difference(msgspec.Struct):
     """One tenant's mails, with the culprits and without them."""
 
     tenant: str
-    shares: list[str]  #: what it has in common with the culprits: `domain NAME`, `pool NAME`
+    shares: list[
+        str
+    ]  #: what it has in common with the culprits: `domain NAME`, `pool NAME`, `content FINGERPRINT`
     mails: int = 0
     inbox: int = 0
     inbox_without: int = 0
@@ -56,7 +58,7 @@ class Suspect(msgspec.Struct):
     tenant: str
     shares: list[str]
     lost: int  #: mails of the tenant in question that reach the inbox only without this one
-    sent: Cell  #: all that it sent over what they share
+    sent: Cell  #: all that it sent
 
 
 class Blame(msgspec.Struct):
@@ -113,6 +115,8 @@ def replay(record: Record, without: Collection[str] = ()) -> list[Ended]:
 def compare(record: Record, without: Collection[str]) -> Counterfactual:
     """Replays the record with everybody and without some tenants. Returns what that means for each other tenant."""
     with_all, left = replay(record), replay(record, without)
+    by_tenant = subjects(record)
+    theirs = set[str]().union(*(by_tenant.get(one, set()) for one in without))
     found: dict[str, Difference] = {}
     differing = mails = 0
     for mail, before, after in zip(record.mails(), with_all, left, strict=True):
@@ -123,7 +127,7 @@ def compare(record: Record, without: Collection[str]) -> Counterfactual:
         mails += 1
         row = found.get(tenant)
         if row is None:
-            row = found[tenant] = Difference(tenant, shared(record.tables, tenant, without))
+            row = found[tenant] = Difference(tenant, sorted(by_tenant[tenant] & theirs))
         row.mails += 1
         row.inbox += before == "inbox"
         row.inbox_without += after == "inbox"
@@ -146,16 +150,17 @@ def compare(record: Record, without: Collection[str]) -> Counterfactual:
 
 def blame(record: Record, tenant: str, most: int = MOST_SUSPECTS) -> Blame:
     """Says to whom a tenant's mails were lost. Each of the `most` likeliest suspects is left out once, then all of those who
-    share its domains or pools."""
+    share something with it."""
     with_all = replay(record)
-    suspects = _suspects(record.tables, tenant)
+    by_tenant, sums = subjects(record), record.tables.tenants()
+    suspects = _suspects(record, tenant, by_tenant)
     tried = suspects[:most]
     found = [
         Suspect(
             one,
-            shared(record.tables, one, [tenant]),
+            sorted(by_tenant[one] & by_tenant[tenant]),
             _regained(record, tenant, with_all, replay(record, [one])),
-            _sent(record.tables, one, tenant),
+            sums[one],
         )
         for one in tried
     ]
@@ -194,39 +199,33 @@ def blame(record: Record, tenant: str, most: int = MOST_SUSPECTS) -> Blame:
     )
 
 
-def shared(tables: Tables, tenant: str, others: Collection[str]) -> list[str]:
-    """Returns the domains and pools that a tenant's mail has in common with that of others, as `domain NAME` and `pool NAME`."""
-    own, theirs = set[str](), set[str]()
-    for place, _ in tables:
-        if place.tenant == tenant:
-            own.update(_what(place))
-        elif place.tenant in others:
-            theirs.update(_what(place))
-    return sorted(own & theirs)
+def subjects(record: Record) -> dict[str, set[str]]:
+    """Returns for each tenant what providers have an opinion of that its mail depends on: `domain NAME`, `pool NAME` and
+    `content FINGERPRINT`. Tenants who have none in common cannot harm each other."""
+    found: dict[str, set[str]] = {}
+    for mail in record.mails():
+        envelope = mail.envelope
+        own = found.setdefault(envelope.sender, set())
+        own.add(f"domain {envelope.domain}")
+        own.add(f"domain {envelope.from_domain}")
+        own.add(f"pool {envelope.pool}")
+        if envelope.content:
+            own.add(f"content {envelope.content}")
+    return found
 
 
-def _what(place: Place) -> tuple[str, str]:
-    return f"domain {place.domain}", f"pool {place.pool}"
+def _suspects(record: Record, tenant: str, by_tenant: dict[str, set[str]]) -> list[str]:
+    """Returns those who share something with a tenant, those first who sent most of what providers dislike."""
+    own = by_tenant.get(tenant, set())
+    sums = record.tables.tenants()
+    sharers = [one for one, theirs in by_tenant.items() if one != tenant and own & theirs]
+    return sorted(sharers, key=lambda one: (-_disliked(sums.get(one)), one))
 
 
-def _suspects(tables: Tables, tenant: str) -> list[str]:
-    """Returns those who share a domain or pool with a tenant, those first who sent most of what providers dislike."""
-    own = {what for place, _ in tables if place.tenant == tenant for what in _what(place)}
-    dislike: dict[str, int] = {}
-    for place, cell in tables:
-        if place.tenant != tenant and own.intersection(_what(place)):
-            bad = cell.complaints + cell.trapped + cell.refused + cell.returned + cell.spam
-            dislike[place.tenant] = dislike.get(place.tenant, 0) + bad
-    return sorted(dislike, key=lambda name: (-dislike[name], name))
-
-
-def _sent(tables: Tables, suspect: str, tenant: str) -> Cell:
-    own = {what for place, _ in tables if place.tenant == tenant for what in _what(place)}
-    sent = Cell()
-    for place, cell in tables:
-        if place.tenant == suspect and own.intersection(_what(place)):
-            sent.add(cell)
-    return sent
+def _disliked(cell: Cell | None) -> int:
+    if cell is None:
+        return 0
+    return cell.complaints + cell.trapped + cell.refused + cell.returned + cell.spam
 
 
 def _regained(record: Record, tenant: str, before: list[Ended], after: list[Ended]) -> int:
@@ -246,9 +245,11 @@ def _said(tenant: str, mails: int, inbox: int, lost: int, to_others: int, suspec
     if not lost:
         return said[0]
     if not suspects:
-        said.append("Nobody shares its domains or pools, so none was lost to others.")
+        said.append("Nobody shares its domains, pools or content, so none was lost to others.")
         return " ".join(said)
-    said.append(f"{to_others:,} of the lost ones reach it if nobody else sends over its domains and pools.")
+    said.append(
+        f"{to_others:,} of the lost ones reach it if nobody else uses its domains, pools and content."
+    )
     said += [
         f"{one.lost:,} reach it without {one.tenant} (it shares {', '.join(one.shares)})."
         for one in suspects
