@@ -42,6 +42,7 @@ class WorldSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lists: tuple[ListRule, ...] = ()
     quality: Quality = "opted-in"  #: of addresses on no named list
     weather: tuple[Weather, ...] = ()
+    background_weather: bool = False  #: providers also have bad times by chance
     rules: tuple[Rule, ...] = ()
     #: mails a day that every provider is used to from every domain and pool, before it has seen any, but for those in `cold`
     known: int = 50_000

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from seslocal.world.decision import Decisions
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
-from seslocal.world.measures import measures_of
+from seslocal.world.greylisting import Greylists, puts_off
+from seslocal.world.measures import PAIR, measures_of
 from seslocal.world.opinion import (
     ACCEPTED,
     COMPLAINTS,
@@ -21,13 +24,14 @@ from seslocal.world.opinion import (
     Opinions,
 )
 from seslocal.world.people import People, Person
-from seslocal.world.providers import provider_of
+from seslocal.world.providers import system_of
 from seslocal.world.reaction import Reaction
 from seslocal.world.reactions import react
 from seslocal.world.replies import answer
 from seslocal.world.settings import WorldSettings
 from seslocal.world.standing import Standings
 from seslocal.world.verdict import Verdict
+from seslocal.world.weather import Forecast
 
 _COUNTED = {"open": OPENS, "complaint": COMPLAINTS, "not_spam": NOT_SPAM, "delete": DELETES}
 #: causes that are no fault of the sender
@@ -46,6 +50,8 @@ class World:
         self.opinions = Opinions(settings)
         self.opinions.move(int(start // 60))
         self.standings = Standings(self.opinions)
+        self._forecast = Forecast(settings.weather, settings.background_weather, start, self.draws)
+        self._greylists = Greylists(self.draws)
         self._decisions = Decisions(self.draws, settings.rules, start)
 
     def move(self, at: float) -> None:
@@ -97,12 +103,45 @@ class World:
             self.opinions.count(verdict.provider, envelope, what)
 
     def _answer(self, envelope: Envelope, person: Person, number: int, at: float) -> Verdict:
-        provider = provider_of(envelope.recipient)
-        standing = self.standings.find(provider, envelope)
+        system = system_of(envelope.recipient)
         drawn = self.draws.four("attempt", f"{envelope.key} {envelope.recipient} {number}")
-        decision = self._decisions.decide(provider, envelope, person, at, standing, drawn)
         # What is left of a drawn number, below the digits that decided, is as good as a new one.
         rest = drawn[3] * 4093.0 % 1.0
+        sky = self._forecast.at(system.provider, at)
+        if sky.defers and drawn[0] * 4093.0 % 1.0 < sky.defers:
+            why = f"bad weather: it defers {sky.defers:.0%}"
+            return answer("defer", "weather", envelope, rest, at, why=why, slower=sky.slower)
+        standing = self.standings.find(system.provider, envelope)
+        decision = self._decisions.decide(system.provider, envelope, person, at, standing, drawn)
+        greylist = self._greylists.find(system, envelope.recipient)
+        if (
+            greylist is not None
+            and decision.kind in ("inbox", "spam")
+            and puts_off(
+                greylist,
+                number,
+                self._accepted(system.provider, envelope),
+                self.opinions.is_shared(envelope.pool),
+                drawn[1] * 4093.0 % 1.0,
+            )
+        ):
+            why = f"the host greylists senders that it does not know; attempt {number}"
+            return answer("defer", "greylisted", envelope, rest, at, why=why, slower=sky.slower)
         return answer(
-            decision.kind, decision.cause, envelope, rest, at, about=decision.about, why=decision.why
+            decision.kind,
+            decision.cause,
+            envelope,
+            rest,
+            at,
+            about=decision.about,
+            why=decision.why,
+            slower=sky.slower,
         )
+
+    def _accepted(self, provider: str, envelope: Envelope) -> float:
+        """The number of mails that this provider has accepted from this domain and pool, the past included."""
+        found = self.opinions.find(provider, PAIR, f"{envelope.domain} {envelope.pool}")
+        if found is not None:
+            return found.trusted
+        opinions = self.opinions
+        return 0.0 if opinions.is_cold(envelope.domain) or opinions.is_cold(envelope.pool) else inf
