@@ -77,7 +77,7 @@ def everything(account: Account, *, without: tuple[str, ...] = ()) -> dict[str, 
     found["global list"] = dict(account.suppression.global_list.entries)
     found["sent"] = [(entry.shown(), entry.content) for entry in account.mail.ledger.since(0)]
     found["total"] = account.mail.ledger.total
-    found["under way"] = sorted(account.mail.under_way.by_id) if account.mail.under_way else []
+    found["under way"] = sorted(one.mail.message_id for one in account.mail.under_way.waiting())
     found["associated"] = account.tenants.of_resource
     return json.loads(json.dumps(found, default=_plain, sort_keys=True))
 
@@ -349,8 +349,8 @@ def _filled(state: Path) -> None:
         (lambda content: b"{}\n" + content, "it is not a state file of seslocal"),
         (lambda content: b"", ""),
         (
-            lambda content: content.replace(b"state 1\n", b"state 99\n", 1),
-            "it has format 99, and this seslocal has format 1",
+            lambda content: content.replace(b"state 2\n", b"state 99\n", 1),
+            "it has format 99, and this seslocal has format 2",
         ),
     ],
 )

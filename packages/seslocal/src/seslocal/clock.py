@@ -69,7 +69,8 @@ class Clock:
         self._move: Move | None = None
         self._next_slice: asyncio.Handle | None = None
         self._depth = 0  # 1: work runs; 2: that work moves the clock; ...
-        self._resets = 0
+        self.resets = 0  #: how often it was reset
+        self.place = 0  #: of the work that runs; see `record_at`
         self._read_at = self._real_at = 0.0  # a time of this clock, and the real time then
         self._continue(time.time() if at is None else at, speed)
 
@@ -119,8 +120,8 @@ class Clock:
         if due < self._timer_due:
             self._set_timer()
 
-    def register(self, kind: str, run: Callable[[bytes], None]) -> None:
-        """Says what runs the records of this kind, now and after a reset. Registering it again replaces that."""
+    def register(self, kind: str, run: Callable[[Any], None]) -> None:
+        """Says what is called with the records and objects of this kind. Registering it again replaces that; a reset does not."""
         if (number := self._kinds.get(kind)) is not None:
             self._runs[number] = run
             return
@@ -128,8 +129,8 @@ class Clock:
         self._runs.append(run)
 
     def record_at(self, due: float, kind: str, record: bytes, place: int | None = None) -> int:
-        """Schedules a record of a registered kind. Returns its place among what is due at the same time. Work that continues
-        something can pass on the place of the record or callback that it was called with, which is then its own."""
+        """Schedules a record of a registered kind. Returns its place among what is due at the same time. Work that goes on
+        later can pass on its own `place`, if it does so once."""
         place = self._due.place() if place is None else place
         self._due.add_record(due, place, self._kinds[kind], record)
         if due < self._timer_due:
@@ -163,12 +164,12 @@ class Clock:
         ClockIsMoving, except for work that the move itself runs."""
         if self._move is not None and not self._depth:
             raise ClockIsMoving
-        resets = self._resets
+        resets = self.resets
         if at is None:
             at = self.now()
         else:
             self._run_until(at)
-        if self._resets == resets:
+        if self.resets == resets:
             self._arrive(at, speed)
 
     def advance(self, seconds: float) -> None:
@@ -198,7 +199,7 @@ class Clock:
 
     def reset(self) -> None:
         """Returns to the start and drops everything scheduled. A move that is under way ends."""
-        self._resets += 1
+        self.resets += 1
         self._due.clear()
         self._end_move(arrived=False)
         at, speed = self._start
@@ -241,8 +242,8 @@ class Clock:
     # running work
 
     def _run_until(self, at: float) -> None:
-        resets = self._resets
-        while self._resets == resets and (entry := self._due.pop(at)) is not None:
+        resets = self.resets
+        while self.resets == resets and (entry := self._due.pop(at)) is not None:
             self._run_at_its_time(entry)
 
     def _run_slice(self, move: Move, seconds: float = SLICE) -> None:
@@ -269,7 +270,7 @@ class Clock:
         self._timer, self._timer_due = None, NEVER
         # Work scheduled meanwhile waits for the next loop iteration, and so does all work after a slice: a busy server still
         # reads its sockets.
-        now, last, resets = self.now(), self._due.ordered, self._resets
+        now, last, resets = self.now(), self._due.ordered, self.resets
         until = time.monotonic() + SLICE
         later: list[Entry] = []
         while (entry := self._due.pop(now)) is not None:
@@ -279,19 +280,21 @@ class Clock:
             self._run(entry)
             if time.monotonic() >= until:
                 break
-        if self._resets == resets:
+        if self.resets == resets:
             for entry in later:
                 self._due.put_back(entry)
         self._set_timer()
 
     def _run(self, entry: Entry) -> None:
         self._depth += 1
+        before, self.place = self.place, entry[1]
         try:
             self._runs[entry[2]](entry[3])
         except Exception:
             log.exception("a callback of the clock failed")
         finally:
             self._depth -= 1
+            self.place = before
 
     def _set_timer(self) -> None:
         if self._move is not None or self._depth:

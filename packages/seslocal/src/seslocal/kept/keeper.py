@@ -24,10 +24,10 @@ from seslocal.kept.records import Kept, Record
 from seslocal.state.account import Account
 from seslocal.state.global_suppression import Entry
 from seslocal.state.ledger import LedgerEntry
+from seslocal.state.mail_under_way import MailUnderWay
 from seslocal.state.queues import Message
 from seslocal.state.suppression import SuppressedDestination, SuppressionList
 from seslocal.state.tenants import Tenant
-from seslocal.state.under_way import MailUnderWay, UnderWay
 from seslocal.wire.protocol import Request, Response
 
 log = logging.getLogger("seslocal")
@@ -271,9 +271,7 @@ class _Recorders:
         account.suppression.global_list.changed = self._changed_globally
         account.mail.ledger.added = self._sent
         account.mail.ledger.cleared = lambda: self._add((records.SENT_TOTAL, account.mail.ledger.total))
-        under_way = account.mail.under_way = account.mail.under_way or UnderWay()
-        under_way.started = self._started
-        under_way.stepped = self._stepped
+        account.mail.under_way.recorder = self
 
     def put(self, queue: str, message: Message) -> None:
         self._add(records.message_record(queue, message))
@@ -299,11 +297,15 @@ class _Recorders:
     def _sent(self, entry: LedgerEntry) -> None:
         self._add(records.sent_record(entry))
 
-    def _started(self, mail: MailUnderWay) -> None:
+    def started(self, mail: MailUnderWay) -> None:
         self._add(records.under_way_record(mail))
 
-    def _stepped(self, message_id: str, step: int, is_last: bool) -> None:
+    def stepped(self, mail: MailUnderWay, step: int, is_last: bool) -> None:
+        message_id = mail.mail.message_id
         self._add((records.FINISHED, message_id) if is_last else (records.STEP, message_id, step))
+
+    def changed(self, mail: MailUnderWay) -> None:
+        self._add((records.MORE, mail.mail.message_id, mail.more))
 
 
 class _ListRecorder:
@@ -362,7 +364,7 @@ def _snapshot(account: Account, nouns: dict[str, dict[str, bytes]]) -> Iterator[
     for folded, entry in account.suppression.global_list.entries.items():
         yield records.global_record(folded, entry)
     yield from _ledger(account)
-    for mail in account.mail.under_way.by_id.values() if account.mail.under_way else ():
+    for mail in account.mail.under_way.waiting():
         yield records.under_way_record(mail)
         for step in mail.done:
             yield (records.STEP, mail.mail.message_id, step)
@@ -398,7 +400,14 @@ def _fill(account: Account, kept: Kept) -> None:
     for folded, (until, bounces) in kept.globally.items():
         account.suppression.global_list.entries[folded] = Entry(until, bounces)
     account.mail.ledger.restore((LedgerEntry(*values) for values in kept.sent.values()), kept.total)
-    under_way = account.mail.under_way = UnderWay()
+
+    def suppression(scope: str, tenant: str | None) -> SuppressionList:
+        if scope != "TENANT":
+            return account.suppression.list
+        found = account.tenants.get(tenant or "")
+        return found.suppression if found else SuppressionList()
+
     for message_id, values in kept.under_way.items():
-        found = records.under_way_of(values, kept.steps.get(message_id, set()))
-        under_way.by_id[message_id] = found
+        done = kept.steps.get(message_id, set())
+        find = account.configuration_sets.get
+        account.mail.under_way.restored.append(records.under_way_of(values, done, find, suppression))

@@ -4,17 +4,16 @@ A record says what is so afterwards, not what was called, so reading the same re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from seslocal.state.accepted_mail import Mail, write_headers
+from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.global_suppression import Entry
 from seslocal.state.ledger import LedgerEntry
-from seslocal.state.outcomes import DELIVERS, Outcome, Plan
+from seslocal.state.mail_under_way import MailUnderWay, mail_of, mail_values, plans_of, plans_values
 from seslocal.state.queues import Message
-from seslocal.state.suppression import SuppressedDestination
-from seslocal.state.under_way import MailUnderWay
+from seslocal.state.suppression import SuppressedDestination, SuppressionList
 
 Record = tuple[Any, ...]
 
@@ -32,6 +31,7 @@ GLOBAL: Final = "global"
 SENT: Final = "sent"
 SENT_TOTAL: Final = "sent total"
 UNDER_WAY: Final = "under way"
+MORE: Final = "more"
 STEP: Final = "step"
 FINISHED: Final = "finished"
 
@@ -96,6 +96,10 @@ def replay(records: Iterable[list[Any]], kept: Kept) -> None:
             case "under way":
                 [mail] = values
                 kept.under_way[mail[0][0]] = mail
+            case "more":
+                message_id, more = values
+                if mail := kept.under_way.get(message_id):
+                    mail[-1] = more
             case "step":
                 message_id, step = values
                 kept.steps.setdefault(message_id, set()).add(step)
@@ -187,48 +191,42 @@ def sent_record(entry: LedgerEntry, *, with_content: bool = True) -> Record:
     )
 
 
-_MAIL: Final = tuple(name for name in Mail.__struct_fields__ if name != "written")
-_OUTCOME: Final = tuple(Outcome.__dataclass_fields__)
-
-
 def under_way_record(one: MailUnderWay) -> Record:
     return (
         UNDER_WAY,
         (
-            [getattr(one.mail, name) for name in _MAIL],
-            one.configuration_set,
-            [(recipient, _plan_values(plan)) for recipient, plan in one.plans],
+            mail_values(one.mail),
+            one.configuration_set.name if one.configuration_set else None,
+            plans_values(one.plans),
             one.scope,
             one.reasons,
             one.infected,
             one.broken,
+            one.kind,
+            one.more,
         ),
     )
 
 
-def under_way_of(values: list[Any], done: set[int]) -> MailUnderWay:
-    given, configuration_set, plans, scope, reasons, infected, broken = values
-    members = dict(zip(_MAIL, given, strict=True))
-    members["destination"] = tuple(members["destination"])
-    mail = Mail(**members, written=write_headers(members["headers"], members["common"]))
+def under_way_of(
+    values: list[Any],
+    done: set[int],
+    configuration_set: Callable[[str], ConfigurationSet | None],
+    suppression: Callable[[str, str | None], SuppressionList],
+) -> MailUnderWay:
+    """`configuration_set` finds one by name, `suppression` a list by scope and tenant."""
+    given, name, plans, scope, reasons, infected, broken, kind, more = values
+    mail = mail_of(given)
     return MailUnderWay(
         mail,
-        configuration_set,
-        [(recipient, _plan_of(plan)) for recipient, plan in plans],
+        plans_of(plans),
+        configuration_set(name) if name else None,
+        suppression(scope, mail.tenant),
         scope,
         tuple(reasons),
         infected,
         tuple(broken) if broken else None,
         done,
+        kind=kind,
+        more=more,
     )
-
-
-def _plan_values(plan: Plan) -> list[tuple[Any, ...]] | None:
-    """None is the plan of nearly every mail."""
-    if plan is DELIVERS:
-        return None
-    return [tuple(getattr(outcome, name) for name in _OUTCOME) for outcome in plan]
-
-
-def _plan_of(values: list[list[Any]] | None) -> Plan:
-    return DELIVERS if values is None else tuple(Outcome(*each) for each in values)

@@ -3,7 +3,7 @@ and complaints are added to the applicable suppression list, and every outcome i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
 from functools import partial
 from typing import Final
 
@@ -19,15 +19,20 @@ from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.isps import has_feedback_loop, isp_of
+from seslocal.state.mail_under_way import MAIL, MailUnderWay
 from seslocal.state.outcomes import Outcome, Plan
 from seslocal.state.suppression import SuppressedDestination, SuppressionList
-from seslocal.state.under_way import MailUnderWay
+
+log = logging.getLogger("seslocal")
 
 #: address (RFC 5737) and User-Agent of whoever opens and clicks at a mailbox set by hand
 READER: Final = (
     "198.51.100.7",
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.0",
 )
+
+#: due time, number of the step, outcome (None: the mail is rejected), recipients
+_Step = tuple[float, int, Outcome | None, list[str]]
 
 
 def start(
@@ -45,40 +50,36 @@ def start(
     for observer in account.mail.observers:
         observer.accepted(mail, configuration_set, plans)
     tracking.track(account, mail, configuration_set, letter.tracking)
-    if account.mail.under_way is not None:
-        account.mail.under_way.add(
-            MailUnderWay(
-                mail,
-                configuration_set.name if configuration_set else None,
-                plans,
-                force.scope,
-                force.reasons,
-                letter.infected,
-                letter.broken,
-            )
-        )
-    account.clock.call_later(
-        account.settings.event_delay,
-        partial(_send, account, mail, configuration_set, plans, force, letter.infected, letter.broken),
+    _register(account)
+    account.mail.under_way.start(
+        account.clock.now() + account.settings.event_delay,
+        MailUnderWay(
+            mail,
+            plans,
+            configuration_set,
+            force.list,
+            force.scope,
+            force.reasons,
+            letter.infected,
+            letter.broken,
+        ),
     )
     return mail
 
 
 def resume(account: Account) -> None:
     """Schedules what an earlier run left: each event at its time, or at once if that has passed."""
-    if account.mail.under_way is None:
-        return
-    for kept in list(account.mail.under_way.by_id.values()):
-        mail, left_at = kept.mail, kept.mail.accepted_at + account.settings.event_delay
-        configuration_set = account.configuration_sets.get(kept.configuration_set or "")
-        force = in_force_of(account, kept.scope, kept.reasons, mail.tenant)
-        if 0 in kept.done:
-            _schedule(account, mail, configuration_set, kept.plans, force, kept.infected, left_at, kept.done)
-            continue
-        account.clock.call_at(
-            left_at,
-            partial(_send, account, mail, configuration_set, kept.plans, force, kept.infected, kept.broken),
-        )
+    _register(account)
+    under_way = account.mail.under_way
+    mails = [one for one in under_way.restored if one.kind == MAIL]
+    under_way.restored = [one for one in under_way.restored if one.kind != MAIL]
+    for one in sorted(mails, key=lambda one: one.mail.accepted_at):
+        left_at = one.mail.accepted_at + account.settings.event_delay
+        if 0 in one.done:
+            one.left_at = left_at
+            _go_on(account, one)
+        else:
+            under_way.schedule(left_at, one)
 
 
 def in_force_of(
@@ -91,79 +92,72 @@ def in_force_of(
     return suppression.InForce(scope, reasons, tenant.suppression if tenant else SuppressionList())
 
 
-def _send(
-    account: Account,
-    mail: Mail,
-    configuration_set: ConfigurationSet | None,
-    plans: list[tuple[str, Plan]],
-    force: suppression.InForce,
-    infected: bool,
-    broken: tuple[str, str] | None,
-) -> None:
-    if broken:
-        _report_rendering_failure(account, mail, configuration_set, *broken)
-        _expect(account, mail, 1)
-    else:
-        _report(account, mail, configuration_set, "Send", None, [])
-        _schedule(account, mail, configuration_set, plans, force, infected, account.clock.now(), ())
-    _did(account, mail, 0)
+def _register(account: Account) -> None:
+    if not account.mail.under_way.knows(MAIL):
+        account.mail.under_way.register(MAIL, partial(_continue, account))
 
 
-def _schedule(
-    account: Account,
-    mail: Mail,
-    configuration_set: ConfigurationSet | None,
-    plans: list[tuple[str, Plan]],
-    force: suppression.InForce,
-    infected: bool,
-    left_at: float,
-    done: Collection[int],
-) -> None:
-    """Schedules the steps after the Send, except those that are done. `left_at` is the time of the Send."""
-    if infected:
-        _expect(account, mail, 2)
-        due = left_at + account.settings.event_delay
-        account.clock.call_at(due, partial(_reject, account, mail, configuration_set))
+def _continue(account: Account, one: MailUnderWay) -> None:
+    """Does the step that is due, with all others that are due at the same time."""
+    if one.left_at is None:
+        _send(account, one)
         return
-    steps = _scheduled(plans, account.settings.event_delay)
-    _expect(account, mail, 1 + len(steps))
-    for step, (due, outcome, recipients) in enumerate(steps, 1):
-        if step not in done:
-            account.clock.call_at(
-                left_at + due,
-                partial(_apply, account, mail, configuration_set, outcome, recipients, force, step),
-            )
+    place = account.clock.place
+    steps = _steps_left(account, one)
+    due = [step for step in steps if step[0] == steps[0][0]]
+    is_last = len(due) == len(steps)
+    try:
+        for _, number, outcome, recipients in due:
+            try:
+                _apply(account, one, outcome, recipients)
+            except Exception:
+                log.exception("an event of mail %s failed", one.mail.message_id)
+            account.mail.under_way.did(one, number, is_last=is_last and number == due[-1][1])
+    finally:
+        if not is_last:
+            account.mail.under_way.schedule(steps[len(due)][0], one, place)
 
 
-def _expect(account: Account, mail: Mail, steps: int) -> None:
-    if account.mail.under_way is not None:
-        account.mail.under_way.expect(mail.message_id, steps)
+def _send(account: Account, one: MailUnderWay) -> None:
+    if one.broken:
+        _report_rendering_failure(account, one.mail, one.configuration_set, *one.broken)
+        account.mail.under_way.did(one, 0, is_last=True)
+        return
+    one.left_at = account.clock.now()
+    try:
+        _report(account, one.mail, one.configuration_set, "Send", None, [])
+    finally:
+        account.mail.under_way.did(one, 0, is_last=False)
+        _go_on(account, one)
 
 
-def _did(account: Account, mail: Mail, step: int) -> None:
-    if account.mail.under_way is not None:
-        account.mail.under_way.did(mail.message_id, step)
+def _go_on(account: Account, one: MailUnderWay) -> None:
+    """Schedules the first of the steps that are left."""
+    if steps := _steps_left(account, one):
+        account.mail.under_way.schedule(steps[0][0], one)
+    else:
+        account.mail.under_way.did(one, 0, is_last=True)
 
 
-def _reject(account: Account, mail: Mail, configuration_set: ConfigurationSet | None) -> None:
-    _report(account, mail, configuration_set, "Reject", None, [])
-    _did(account, mail, 1)
-
-
-def _report_rendering_failure(
-    account: Account, mail: Mail, configuration_set: ConfigurationSet | None, template: str, sentence: str
-) -> None:
-    for observer in account.mail.observers:
-        observer.happened(mail, "Rendering Failure", None, (), account.clock.now())
-    rendering_failed(account, configuration_set, mail, template, sentence)
+def _steps_left(account: Account, one: MailUnderWay) -> list[_Step]:
+    """Returns the steps after the Send that are not done, in the order of their due times."""
+    pause, left_at = account.settings.event_delay, one.left_at or 0.0
+    if one.infected:
+        return [(left_at + pause, 1, None, [])]
+    if len(one.plans) == 1 and len(one.plans[0][1]) == 1:
+        recipient, (outcome,) = one.plans[0]
+        return [(left_at + (pause + outcome.after), 1, outcome, [recipient])]
+    steps: list[_Step] = [
+        (left_at + due, number, outcome, recipients)
+        for number, (due, outcome, recipients) in enumerate(_scheduled(one.plans, pause), 1)
+        if number not in one.done
+    ]
+    steps.sort(key=lambda step: step[:2])
+    return steps
 
 
 def _scheduled(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float, Outcome, list[str]]]:
     """Returns due time, outcome and recipients. Recipients that share an outcome share its event; deliveries do by domain."""
-    if len(plans) == 1:
-        recipient, plan = plans[0]
-        if len(plan) == 1:
-            return [(pause + plan[0].after, plan[0], [recipient])]
     groups: dict[tuple[int, float, Outcome, str], list[str]] = {}
     for recipient, plan in plans:
         due = 0.0
@@ -177,22 +171,17 @@ def _scheduled(plans: list[tuple[str, Plan]], pause: float) -> list[tuple[float,
     return [(due, outcome, recipients) for (_, due, outcome, _), recipients in in_steps]
 
 
-def _apply(
-    account: Account,
-    mail: Mail,
-    configuration_set: ConfigurationSet | None,
-    outcome: Outcome,
-    recipients: list[str],
-    force: suppression.InForce,
-    step: int,
-) -> None:
+def _apply(account: Account, one: MailUnderWay, outcome: Outcome | None, recipients: list[str]) -> None:
+    if outcome is None:
+        _report(account, one.mail, one.configuration_set, "Reject", None, [])
+        return
     if outcome.kind == "Complaint" and not outcome.suppressed:
-        recipients = [one for one in recipients if has_feedback_loop(isp_of(one))]
+        recipients = [each for each in recipients if has_feedback_loop(isp_of(each))]
     if outcome.kind in ("Open", "Click"):
-        _engage(account, mail, outcome)
+        _engage(account, one.mail, outcome)
     elif recipients:
-        happen(account, mail, configuration_set, outcome, recipients, force)
-    _did(account, mail, step)
+        force = suppression.InForce(one.scope, one.reasons, one.suppression)
+        happen(account, one.mail, one.configuration_set, outcome, recipients, force)
 
 
 def _engage(account: Account, mail: Mail, outcome: Outcome) -> None:
@@ -236,6 +225,14 @@ def happen(
                 ),
             )
     _report(account, mail, configuration_set, outcome.kind, outcome, recipients, feedback_id)
+
+
+def _report_rendering_failure(
+    account: Account, mail: Mail, configuration_set: ConfigurationSet | None, template: str, sentence: str
+) -> None:
+    for observer in account.mail.observers:
+        observer.happened(mail, "Rendering Failure", None, (), account.clock.now())
+    rendering_failed(account, configuration_set, mail, template, sentence)
 
 
 def _report(

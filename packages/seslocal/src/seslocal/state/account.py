@@ -46,7 +46,7 @@ class Account:
         self.attributes = Attributes()
         self.suppression = AccountSuppression()
         self.sending = Sending(settings, clock, self.suppression.list)
-        self.mail = MailRecords(settings, self.attributes, self.ids.secret())
+        self.mail = MailRecords(settings, clock, self.attributes, self.ids.secret())
         self.events = Events(settings, clock)
         self.queues = Queues(clock, self.ids, settings.region, settings.account_id, settings.queue_most)
         self.jobs = JobState(settings.home)

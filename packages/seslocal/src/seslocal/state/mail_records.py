@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seslocal.clock import Clock
 from seslocal.state.attributes import Attributes
 from seslocal.state.insights import Insights
 from seslocal.state.ledger import Ledger
@@ -13,9 +14,9 @@ from seslocal.state.under_way import UnderWay
 
 
 class MailRecords:
-    def __init__(self, settings: Settings, attributes: Attributes, secret: bytes) -> None:
+    def __init__(self, settings: Settings, clock: Clock, attributes: Attributes, secret: bytes) -> None:
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
-        self.under_way: UnderWay | None = None  #: only if the state is kept
+        self.under_way = UnderWay(clock)
         self.tracking = Tracking(secret)
         self.insights = Insights(attributes, self.tracking, settings.ledger)
         self.statistics = Statistics()

@@ -1,52 +1,91 @@
-"""Mails that were accepted and have events to come. Each event is a numbered step: 0 is the Send, or the rendering failure; the
-outcomes follow in the order of their plans."""
+"""The mails that were accepted and have events to come. Each event is a numbered step: 0 is the Send, or the rendering failure;
+the outcomes follow in the order of their plans.
+
+A mail waits on the clock once, for its next step. A few that are due soon wait as objects, all others as packed bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
 
-from seslocal.state.accepted_mail import Mail
-from seslocal.state.outcomes import Plan
+from seslocal.clock import Clock
+from seslocal.state.mail_under_way import MailUnderWay
+from seslocal.state.packed_mails import PackedMails
+
+NEAR: Final = 1.0  # seconds; packing what is due sooner would cost time and save little
+MOST_NEAR: Final = 1000  # mails that wait as objects
 
 
-@dataclass(slots=True, eq=False)
-class MailUnderWay:
-    """What is needed to continue a mail's delivery."""
+class Recorder(Protocol):
+    """Is told of each change, so that the mails survive the end of the process."""
 
-    mail: Mail
-    configuration_set: str | None
-    plans: list[tuple[str, Plan]]
-    scope: str  #: of the suppression list in force: TENANT or ACCOUNT
-    reasons: tuple[str, ...]  #: for which that list gets new entries
-    infected: bool = False
-    broken: tuple[str, str] | None = None  #: template and reason of a rendering failure
-    done: set[int] = field(default_factory=set[int])
-    steps: int | None = None  #: their number, known after step 0
+    def started(self, mail: MailUnderWay) -> None: ...
+
+    def stepped(self, mail: MailUnderWay, step: int, is_last: bool) -> None: ...
+
+    def changed(self, mail: MailUnderWay) -> None:
+        """`more` has changed."""
+        ...
 
 
 class UnderWay:
-    def __init__(self) -> None:
-        self.by_id: dict[str, MailUnderWay] = {}
-        self.started: Callable[[MailUnderWay], None] = lambda mail: None  #: called with each new mail
-        #: called after each step with the message id, the step, and whether it was the last
-        self.stepped: Callable[[str, int, bool], None] = lambda message_id, step, is_last: None
+    def __init__(self, clock: Clock) -> None:
+        self.recorder: Recorder | None = None  #: only if the state is kept
+        self.restored: list[MailUnderWay] = []  #: of an earlier run, until they are scheduled
+        self._clock = clock
+        self._resets = clock.resets
+        self._packed = PackedMails()
+        self._near = 0
+        self._kinds: set[str] = set()
 
-    def add(self, mail: MailUnderWay) -> None:
-        self.by_id[mail.mail.message_id] = mail
-        self.started(mail)
+    def register(self, kind: str, run: Callable[[MailUnderWay], None]) -> None:
+        """Says what continues the mails of this kind when they are due."""
+        self._kinds.add(kind)
+        self._clock.register(kind, lambda thing: run(self._take(thing)))
 
-    def expect(self, message_id: str, steps: int) -> None:
-        """Says how many steps the mail has."""
-        if (found := self.by_id.get(message_id)) is not None:
-            found.steps = steps
+    def knows(self, kind: str) -> bool:
+        return kind in self._kinds
 
-    def did(self, message_id: str, step: int) -> None:
-        found = self.by_id.get(message_id)
-        if found is None:
-            return
-        found.done.add(step)
-        is_last = found.steps is not None and len(found.done) >= found.steps
-        if is_last:
-            del self.by_id[message_id]
-        self.stepped(message_id, step, is_last)
+    def start(self, due: float, mail: MailUnderWay) -> None:
+        """Schedules the first step of a mail that was just accepted."""
+        if self.recorder is not None:
+            self.recorder.started(mail)
+        self.schedule(due, mail)
+
+    def schedule(self, due: float, mail: MailUnderWay, place: int | None = None) -> None:
+        """Schedules the next step: what is registered for the mail's kind is called then, with an equal mail. `place` as in
+        `Clock.record_at`."""
+        clock = self._clock
+        if clock.resets != self._resets:
+            return  # the account is no longer in use
+        is_near = self._near < MOST_NEAR and due - clock.now() <= NEAR
+        packed = None if is_near else self._packed.pack(mail)
+        if packed is not None:
+            clock.record_at(due, mail.kind, packed, place)
+        else:
+            self._near += 1
+            clock.object_at(due, mail.kind, mail, place)
+
+    def did(self, mail: MailUnderWay, step: int, *, is_last: bool) -> None:
+        """Notes that a step happened."""
+        mail.done.add(step)
+        if self.recorder is not None:
+            self.recorder.stepped(mail, step, is_last)
+
+    def changed(self, mail: MailUnderWay) -> None:
+        """Notes that `more` has changed."""
+        if self.recorder is not None:
+            self.recorder.changed(mail)
+
+    def waiting(self) -> Iterator[MailUnderWay]:
+        """Yields all mails under way, in any order."""
+        yield from self.restored
+        for kind in self._kinds:
+            for _, _, thing in self._clock.waiting(kind):
+                yield thing if isinstance(thing, MailUnderWay) else self._packed.read(thing)
+
+    def _take(self, thing: bytes | MailUnderWay) -> MailUnderWay:
+        if isinstance(thing, MailUnderWay):
+            self._near -= 1
+            return thing
+        return self._packed.take(thing)

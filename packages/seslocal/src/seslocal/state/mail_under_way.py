@@ -1,0 +1,67 @@
+"""A mail that was accepted and has events to come, and the values that it is written with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from seslocal.state.accepted_mail import Mail
+from seslocal.state.configuration_sets import ConfigurationSet
+from seslocal.state.outcomes import DELIVERS, Outcome, Plan
+from seslocal.state.suppression import SuppressionList
+
+MAIL: Final = "mail"  #: the kind of mail whose outcomes follow from its plans
+_MAIL: Final = tuple(name for name in Mail.__struct_fields__ if name != "written")
+_DESTINATION: Final = _MAIL.index("destination")
+_OUTCOME: Final = tuple(Outcome.__dataclass_fields__)
+
+
+@dataclass(slots=True, eq=False)
+class MailUnderWay:
+    """What is needed to continue a mail's delivery."""
+
+    mail: Mail
+    plans: list[tuple[str, Plan]]
+    configuration_set: (
+        ConfigurationSet | None
+    )  #: as it was when the mail was accepted, even if it was deleted since
+    suppression: SuppressionList  #: in force
+    scope: str  #: of that list: TENANT or ACCOUNT
+    reasons: tuple[str, ...]  #: for which that list gets new entries
+    infected: bool = False
+    broken: tuple[str, str] | None = None  #: template and reason of a rendering failure
+    done: set[int] = field(default_factory=set[int])  #: steps
+    left_at: float | None = None  #: time of the Send; None before it
+    kind: str = MAIL  #: what continues it, as registered with `UnderWay`
+    more: Any = None  #: what that needs beside, of values that msgpack can write
+
+
+def mail_values(mail: Mail) -> list[Any]:
+    """Returns what msgpack can write of a mail."""
+    return [getattr(mail, name) for name in _MAIL]
+
+
+def mail_of(values: Sequence[Any]) -> Mail:
+    given = list(values)
+    given[_DESTINATION] = tuple(given[_DESTINATION])
+    return Mail(*given)
+
+
+def plans_values(plans: Iterable[tuple[str, Plan]]) -> list[tuple[str, Any]]:
+    return [(recipient, _plan_values(plan)) for recipient, plan in plans]
+
+
+def plans_of(values: Iterable[Any]) -> list[tuple[str, Plan]]:
+    return [(recipient, _plan_of(plan)) for recipient, plan in values]
+
+
+def _plan_values(plan: Plan) -> list[tuple[Any, ...]] | None:
+    """None is the plan of nearly every mail."""
+    if plan is DELIVERS:
+        return None
+    return [tuple(getattr(outcome, name) for name in _OUTCOME) for outcome in plan]
+
+
+def _plan_of(values: list[list[Any]] | None) -> Plan:
+    return DELIVERS if values is None else tuple(Outcome(*each) for each in values)
