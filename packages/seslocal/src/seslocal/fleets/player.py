@@ -350,7 +350,7 @@ class Player:
             seen: What = "delivery" if outcome.accepted else "delay" if outcome.kind == "defer" else "bounce"
             permanent = outcome.cause in ses.PERMANENT
             operator.see(Seen(at, seen, waiting, permanent, outcome.code, outcome.status, outcome.text))
-        elif what in _SEEN:
+        elif what in _SEEN and not (what == "open" and isinstance(outcome, Reaction) and not outcome.agent):
             operator.see(Seen(at, _SEEN[what], waiting, permanent=what == "returned"))
 
     def _result(self) -> Run:

@@ -222,7 +222,8 @@ def _show(account: Account, journey: Journey, reaction: Reaction, state: WorldSt
     """Does what of a reaction the sender can see."""
     match reaction.deed:
         case "open" | "machine_open":
-            if journey.opens and (seen := _as_tracked(account, journey)):
+            # without an agent nothing was fetched
+            if reaction.agent and journey.opens and (seen := _as_tracked(account, journey)):
                 tracking.report_open(account, seen, reaction.address, reaction.agent)
         case "click" | "machine_click":
             if journey.links and (seen := _as_tracked(account, journey)):
