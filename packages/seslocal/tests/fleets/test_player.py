@@ -233,7 +233,8 @@ def test_an_operator_sees_what_a_sender_sees() -> None:
     assert what["delivery"] == total.accepted
     assert what["bounce"] >= total.refused + total.expired
     assert what["complaint"] == total.complaints_known
-    assert what["open"] == total.opens + total.machine_opens
+    # an open that fetches nothing is not seen: pictures are switched off, or a proxy has fetched them before
+    assert total.machine_opens < what["open"] < total.opens + total.machine_opens
     assert what["rejected"] == total.paused
     assert [seen.at for seen in operator.seen] == sorted(seen.at for seen in operator.seen)
     assert not {"inbox", "spam"} & set(Seen.__struct_fields__)
