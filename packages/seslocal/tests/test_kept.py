@@ -349,8 +349,8 @@ def _filled(state: Path) -> None:
         (lambda content: b"{}\n" + content, "it is not a state file of seslocal"),
         (lambda content: b"", ""),
         (
-            lambda content: content.replace(b"state 2\n", b"state 99\n", 1),
-            "it has format 99, and this seslocal has format 2",
+            lambda content: content.replace(b"state 1\n", b"state 99\n", 1),
+            "it has format 99, and this seslocal has format 1",
         ),
     ],
 )

@@ -20,7 +20,7 @@ try:
 except ImportError:  # Windows: two processes on one directory are not noticed
     fcntl = None
 
-FORMAT: Final = "2"  #: increased when the records change
+FORMAT: Final = "1"  #: increased when the records change
 _MAGIC: Final = b"seslocal state "
 _HEADER: Final = struct.Struct("<II")  # length and CRC-32 of a frame's payload
 _NAME: Final = "journal"

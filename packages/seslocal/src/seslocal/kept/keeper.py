@@ -304,9 +304,6 @@ class _Recorders:
         message_id = mail.mail.message_id
         self._add((records.FINISHED, message_id) if is_last else (records.STEP, message_id, step))
 
-    def changed(self, mail: MailUnderWay) -> None:
-        self._add((records.MORE, mail.mail.message_id, mail.more))
-
 
 class _ListRecorder:
     def __init__(self, add: Callable[[Record], None], owner: str) -> None:

@@ -31,7 +31,6 @@ GLOBAL: Final = "global"
 SENT: Final = "sent"
 SENT_TOTAL: Final = "sent total"
 UNDER_WAY: Final = "under way"
-MORE: Final = "more"
 STEP: Final = "step"
 FINISHED: Final = "finished"
 
@@ -96,10 +95,6 @@ def replay(records: Iterable[list[Any]], kept: Kept) -> None:
             case "under way":
                 [mail] = values
                 kept.under_way[mail[0][0]] = mail
-            case "more":
-                message_id, more = values
-                if mail := kept.under_way.get(message_id):
-                    mail[-1] = more
             case "step":
                 message_id, step = values
                 kept.steps.setdefault(message_id, set()).add(step)
@@ -202,8 +197,6 @@ def under_way_record(one: MailUnderWay) -> Record:
             one.reasons,
             one.infected,
             one.broken,
-            one.kind,
-            one.more,
         ),
     )
 
@@ -215,7 +208,7 @@ def under_way_of(
     suppression: Callable[[str, str | None], SuppressionList],
 ) -> MailUnderWay:
     """`configuration_set` finds one by name, `suppression` a list by scope and tenant."""
-    given, name, plans, scope, reasons, infected, broken, kind, more = values
+    given, name, plans, scope, reasons, infected, broken = values
     mail = mail_of(given)
     return MailUnderWay(
         mail,
@@ -227,6 +220,4 @@ def under_way_of(
         infected,
         tuple(broken) if broken else None,
         done,
-        kind=kind,
-        more=more,
     )

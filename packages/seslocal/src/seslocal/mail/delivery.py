@@ -19,7 +19,7 @@ from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.isps import has_feedback_loop, isp_of
-from seslocal.state.mail_under_way import MAIL, MailUnderWay
+from seslocal.state.mail_under_way import MailUnderWay
 from seslocal.state.outcomes import Outcome, Plan
 from seslocal.state.suppression import SuppressedDestination, SuppressionList
 
@@ -50,7 +50,7 @@ def start(
     for observer in account.mail.observers:
         observer.accepted(mail, configuration_set, plans)
     tracking.track(account, mail, configuration_set, letter.tracking)
-    _register(account)
+    _attach(account)
     account.mail.under_way.start(
         account.clock.now() + account.settings.event_delay,
         MailUnderWay(
@@ -69,11 +69,10 @@ def start(
 
 def resume(account: Account) -> None:
     """Schedules what an earlier run left: each event at its time, or at once if that has passed."""
-    _register(account)
+    _attach(account)
     under_way = account.mail.under_way
-    mails = [one for one in under_way.restored if one.kind == MAIL]
-    under_way.restored = [one for one in under_way.restored if one.kind != MAIL]
-    for one in sorted(mails, key=lambda one: one.mail.accepted_at):
+    restored, under_way.restored = under_way.restored, []
+    for one in sorted(restored, key=lambda one: one.mail.accepted_at):
         left_at = one.mail.accepted_at + account.settings.event_delay
         if 0 in one.done:
             one.left_at = left_at
@@ -92,9 +91,9 @@ def in_force_of(
     return suppression.InForce(scope, reasons, tenant.suppression if tenant else SuppressionList())
 
 
-def _register(account: Account) -> None:
-    if not account.mail.under_way.knows(MAIL):
-        account.mail.under_way.register(MAIL, partial(_continue, account))
+def _attach(account: Account) -> None:
+    if not account.mail.under_way.attached:
+        account.mail.under_way.attach(partial(_continue, account))
 
 
 def _continue(account: Account, one: MailUnderWay) -> None:

@@ -11,7 +11,6 @@ from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.outcomes import DELIVERS, Outcome, Plan
 from seslocal.state.suppression import SuppressionList
 
-MAIL: Final = "mail"  #: the kind of mail whose outcomes follow from its plans
 _MAIL: Final = tuple(name for name in Mail.__struct_fields__ if name != "written")
 _DESTINATION: Final = _MAIL.index("destination")
 _OUTCOME: Final = tuple(Outcome.__dataclass_fields__)
@@ -23,9 +22,8 @@ class MailUnderWay:
 
     mail: Mail
     plans: list[tuple[str, Plan]]
-    configuration_set: (
-        ConfigurationSet | None
-    )  #: as it was when the mail was accepted, even if it was deleted since
+    #: as it was when the mail was accepted, even if it was deleted since
+    configuration_set: ConfigurationSet | None
     suppression: SuppressionList  #: in force
     scope: str  #: of that list: TENANT or ACCOUNT
     reasons: tuple[str, ...]  #: for which that list gets new entries
@@ -33,8 +31,6 @@ class MailUnderWay:
     broken: tuple[str, str] | None = None  #: template and reason of a rendering failure
     done: set[int] = field(default_factory=set[int])  #: steps
     left_at: float | None = None  #: time of the Send; None before it
-    kind: str = MAIL  #: what continues it, as registered with `UnderWay`
-    more: Any = None  #: what that needs beside, of values that msgpack can write
 
 
 def mail_values(mail: Mail) -> list[Any]:

@@ -53,8 +53,6 @@ class PackedMails:
                     one.broken,
                     list(one.done),
                     one.left_at,
-                    one.kind,
-                    one.more,
                 )
             )
         except (UnicodeEncodeError, OverflowError, TypeError):
@@ -102,7 +100,7 @@ class PackedMails:
         number = int.from_bytes(packed[:_NUMBER], "little")
         shared = self._by_number[number]
         values = zlib.decompressobj(-_WINDOW, zdict=shared.dictionary).decompress(packed[_NUMBER:])
-        mail, plans, infected, broken, done, left_at, kind, more = _decode(values)
+        mail, plans, infected, broken, done, left_at = _decode(values)
         return (
             number,
             shared,
@@ -117,7 +115,5 @@ class PackedMails:
                 tuple(broken) if broken else None,
                 set(done),
                 left_at,
-                kind,
-                more,
             ),
         )

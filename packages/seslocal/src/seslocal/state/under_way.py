@@ -12,8 +12,10 @@ from seslocal.clock import Clock
 from seslocal.state.mail_under_way import MailUnderWay
 from seslocal.state.packed_mails import PackedMails
 
+_KIND: Final = "mail"  # of the clock's records
 NEAR: Final = 1.0  # seconds; packing what is due sooner would cost time and save little
-MOST_NEAR: Final = 1000  # mails that wait as objects
+MOST__KIND: Final = "mail"  # of the clock's records
+NEAR: Final = 1000  # mails that wait as objects
 
 
 class Recorder(Protocol):
@@ -22,10 +24,6 @@ class Recorder(Protocol):
     def started(self, mail: MailUnderWay) -> None: ...
 
     def stepped(self, mail: MailUnderWay, step: int, is_last: bool) -> None: ...
-
-    def changed(self, mail: MailUnderWay) -> None:
-        """`more` has changed."""
-        ...
 
 
 class UnderWay:
@@ -36,15 +34,12 @@ class UnderWay:
         self._resets = clock.resets
         self._packed = PackedMails()
         self._near = 0
-        self._kinds: set[str] = set()
+        self.attached = False  #: whether the clock knows what continues a mail
 
-    def register(self, kind: str, run: Callable[[MailUnderWay], None]) -> None:
-        """Says what continues the mails of this kind when they are due."""
-        self._kinds.add(kind)
-        self._clock.register(kind, lambda thing: run(self._take(thing)))
-
-    def knows(self, kind: str) -> bool:
-        return kind in self._kinds
+    def attach(self, run: Callable[[MailUnderWay], None]) -> None:
+        """Says what continues a mail when it is due."""
+        self.attached = True
+        self._clock.register(_KIND, lambda thing: run(self._take(thing)))
 
     def start(self, due: float, mail: MailUnderWay) -> None:
         """Schedules the first step of a mail that was just accepted."""
@@ -53,18 +48,17 @@ class UnderWay:
         self.schedule(due, mail)
 
     def schedule(self, due: float, mail: MailUnderWay, place: int | None = None) -> None:
-        """Schedules the next step: what is registered for the mail's kind is called then, with an equal mail. `place` as in
-        `Clock.record_at`."""
+        """Schedules the next step, which gets an equal mail. `place` as in `Clock.record_at`."""
         clock = self._clock
         if clock.resets != self._resets:
             return  # the account is no longer in use
         is_near = self._near < MOST_NEAR and due - clock.now() <= NEAR
         packed = None if is_near else self._packed.pack(mail)
         if packed is not None:
-            clock.record_at(due, mail.kind, packed, place)
+            clock.record_at(due, _KIND, packed, place)
         else:
             self._near += 1
-            clock.object_at(due, mail.kind, mail, place)
+            clock.object_at(due, _KIND, mail, place)
 
     def did(self, mail: MailUnderWay, step: int, *, is_last: bool) -> None:
         """Notes that a step happened."""
@@ -72,17 +66,11 @@ class UnderWay:
         if self.recorder is not None:
             self.recorder.stepped(mail, step, is_last)
 
-    def changed(self, mail: MailUnderWay) -> None:
-        """Notes that `more` has changed."""
-        if self.recorder is not None:
-            self.recorder.changed(mail)
-
     def waiting(self) -> Iterator[MailUnderWay]:
         """Yields all mails under way, in any order."""
         yield from self.restored
-        for kind in self._kinds:
-            for _, _, thing in self._clock.waiting(kind):
-                yield thing if isinstance(thing, MailUnderWay) else self._packed.read(thing)
+        for _, _, thing in self._clock.waiting(_KIND):
+            yield thing if isinstance(thing, MailUnderWay) else self._packed.read(thing)
 
     def _take(self, thing: bytes | MailUnderWay) -> MailUnderWay:
         if isinstance(thing, MailUnderWay):
