@@ -42,10 +42,7 @@ class Told:
     """What one mail's events say of a recipient."""
 
     kinds: Counter[str] = field(default_factory=Counter[str])
-    delays: int = 0
-    answers: list[str] = field(
-        default_factory=list[str]
-    )  #: smtpResponse or diagnosticCode, in the order of arrival
+    answers: list[str] = field(default_factory=list[str])  #: smtpResponse or diagnosticCode
 
 
 @dataclass
@@ -66,9 +63,6 @@ def _set_up(world: World) -> None:
     lists = [{"name": one, "quality": "bought" if one == CULPRIT else "opted-in"} for one in TENANTS]
     world.admin("PUT", "/world", {"seed": 5, "lists": lists})
     world.ses.put_account_dedicated_ip_warmup_attributes(AutoWarmupEnabled=False)
-    content = {"Subject": "Hello {{n}}", "Html": "<p>Hi {{n}}</p><a href='https://x.example/{{n}}'>more</a>"}
-    template = world.ses.create_email_template(TemplateName="news", TemplateContent=content)
-    assert template["ResponseMetadata"]["HTTPStatusCode"] == 200
     for domain in sorted({_domain(one) for one in TENANTS}):
         world.domain(domain)
     for tenant in TENANTS:
@@ -78,7 +72,10 @@ def _set_up(world: World) -> None:
             world.admin("POST", "/dedicated-ips", {"pool": tenant})
             delivery = {"DeliveryOptions": {"SendingPoolName": tenant}}
         world.configuration_set(tenant, events=EVENTS, **delivery)
-        resources = (f"identity/{_domain(tenant)}", f"configuration-set/{tenant}", "template/news")
+        html = f"<p>Hi {{{{n}}}}</p><a href='https://{_domain(tenant)}/{tenant}'>more</a>"
+        content = {"Subject": "Hello {{n}}", "Html": html}
+        world.ses.create_email_template(TemplateName=tenant, TemplateContent=content)
+        resources = (f"identity/{_domain(tenant)}", f"configuration-set/{tenant}", f"template/{tenant}")
         world.tenant(tenant, *map(world.arn, resources))
 
 
@@ -98,7 +95,7 @@ def _call(world: World, tenant: str, first: int) -> list[str]:
         FromEmailAddress=f"news@{_domain(tenant)}",
         ConfigurationSetName=tenant,
         TenantName=tenant,
-        DefaultContent={"Template": {"TemplateName": "news", "TemplateData": "{}"}},
+        DefaultContent={"Template": {"TemplateName": tenant, "TemplateData": "{}"}},
         BulkEmailEntries=entries,
     )
     return [one["MessageId"] for one in answer["BulkEmailEntryResults"]]
@@ -228,15 +225,20 @@ def test_every_mail_has_exactly_the_events_of_its_end(played: Played) -> None:
 
 
 def test_every_answer_of_a_host_is_in_an_event(played: Played) -> None:
-    """Word by word, in the order of the attempts; looked at for every tenth mail and every unusual one."""
+    """Word by word; looked at for every tenth mail and every unusual one."""
     seen = 0
     for index, (mail, row) in enumerate(played.truth.items()):
         if index % 10 and row["ended"] in ("inbox", "spam") and row["attempts"] == 1:
             continue
         (whole,) = played.world.admin("GET", f"/world/mails/{mail[0]}")["recipients"]
-        said = [f"{one['code']} {one['status']} {one['text']}".strip() for one in whole["attempts"]]
-        answers = [one.removeprefix("smtp; ") for one in played.events[mail].answers]
-        assert sorted(answers[: len(said)]) == sorted(said), (mail, row)
+        said = [one["said"] for one in whole["attempts"]]
+        answers = Counter(
+            one.removeprefix("smtp; ").replace("@email.amazonses.com", "")
+            for one in played.events[mail].answers
+        )
+        assert not Counter(said) - answers, (mail, row)
+        alone = (answers - Counter(said)).total()  # a bounce that no attempt was answered with
+        assert alone == (row["ended"] in ("returned", "expired", "suppressed")), (mail, row)
         seen += 1
     assert seen > MAILS / 20
 

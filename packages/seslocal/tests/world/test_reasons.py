@@ -6,7 +6,7 @@ from seslocal.world.people import Person
 from seslocal.world.reasons import Reason, reason
 from seslocal.world.truth import Truth
 from seslocal.world.verdict import Verdict
-from seslocal_fixtures.invented_world import deferred, mail, refused
+from seslocal_fixtures.invented_world import InventedWorld, deferred, mail, refused
 
 READER = Person("active", "opted-in", "")
 SPAM = Verdict(kind="spam", provider="gmail", text="OK", why="score 0.31")
@@ -18,7 +18,7 @@ def reasoned(*verdicts: Verdict, truth: Truth | None = None) -> Reason:
     for number, verdict in enumerate(verdicts, 1):
         truth.attempted("m", envelope, number, float(number), verdict, READER)
     (found,) = truth.find("m")
-    return reason(found, truth.tables)
+    return reason(found, truth.tables, InventedWorld())
 
 
 def test_each_attempt_and_the_end_are_said() -> None:
@@ -39,8 +39,10 @@ def test_why_it_was_not_attempted() -> None:
     truth.submitted("m", mail("a"), 0.0)
     truth.suppressed("m", mail("a"), 0.0, "OnAccountSuppressionList")
     (found,) = truth.find("m")
-    assert reason(found, truth.tables).said == ["It was not attempted: OnAccountSuppressionList."]
-    assert reason(found, truth.tables).reputations == []
+    assert reason(found, truth.tables, InventedWorld()).said == [
+        "It was not attempted: OnAccountSuppressionList."
+    ]
+    assert reason(found, truth.tables, InventedWorld()).reputations == []
 
 
 def test_who_else_counts_for_the_same_domain_and_pool() -> None:

@@ -11,11 +11,12 @@ from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.state.account import Account
 from seslocal.state.world_state import WorldState
+from seslocal.world.measures import measures_of
+from seslocal.world.opinion import Opinion
 from seslocal.world.providers import PROVIDERS
 from seslocal.world.settings import WorldSettings
 from seslocal.world.tables import Place
 from seslocal.world.truth import MailTruth
-from seslocal.world.verdict import Verdict
 
 _MOST: Final = 1000  #: mails of one response
 _ENDS: Final = ("under_way", "inbox", "spam", "refused", "returned", "expired", "suppressed")
@@ -107,8 +108,33 @@ def tables(account: Account, query: Query, body: Json) -> Json:
     return {"by": names, "rows": rows}
 
 
+def opinions(account: Account, query: Query, body: Json) -> Json:
+    """What providers think of domains, pools and contents, as of the start of the running minute."""
+    world = _world(account)
+    _allow_filters(query, "provider", "kind", "name", "limit", "after")
+    limit = fields.whole_number(query, "limit", 100, 1, _MOST)
+    after = fields.whole_number(query, "after", 0, 0, 10**9)
+    world.world.move(account.clock.now())
+    wanted = {name: query[name] for name in ("provider", "kind", "name") if name in query}
+    found = [
+        (provider, one)
+        for provider, one in world.world.opinions.all()
+        if all(
+            {"provider": provider, "kind": one.kind, "name": one.name}[name] == value
+            for name, value in wanted.items()
+        )
+    ]
+    page = found[after : after + limit]
+    return {
+        "opinions": [_opinion(world, provider, one) for provider, one in page],
+        "next": after + limit if after + limit < len(found) else None,
+        "total": len(found),
+    }
+
+
 def why(account: Account, message_id: str, query: Query, body: Json) -> Json:
     world = _world(account)
+    world.world.move(account.clock.now())
     _find(world, message_id)
     return {"message_id": message_id, "recipients": msgspec.to_builtins(world.why(message_id))}
 
@@ -198,6 +224,28 @@ def _provider(mail: MailTruth) -> str | None:
     return mail.last.provider if mail.last else None
 
 
+def _opinion(world: WorldState, provider: str, one: Opinion) -> Json:
+    """Sums fade with time and are as of `last`; `harm` is as of now."""
+    known = world.world.opinions
+    return {
+        "provider": provider,
+        "kind": one.kind,
+        "name": one.name,
+        "harm": known.harm(one, measures_of(provider)),
+        "first": one.first * 60,
+        "last": one.last * 60,
+        "volume": one.volume,
+        **dict(zip(("unknown", "trapped", "complaints", "deferred", "refused"), one.rates, strict=True)),
+        "inbox": one.inbox,
+        "opens": one.opens,
+        "accepted_today": one.today,
+        "largest_day": one.largest,
+        "bulk": one.bulk,
+        "cold": known.is_cold(one.name),
+        "domains": one.domains,
+    }
+
+
 def _row(world: WorldState, mail: MailTruth) -> Json:
     last = mail.last
     return {
@@ -220,7 +268,10 @@ def _whole(world: WorldState, mail: MailTruth, now: float) -> Json:
         **_row(world, mail),
         "envelope": msgspec.structs.asdict(envelope),
         "person": msgspec.to_builtins(world.world.people.find(envelope.recipient)),
-        "attempts": [_verdict(at, verdict) for at, verdict in mail.attempts],
+        "attempts": [
+            {"at": at, **msgspec.structs.asdict(verdict), "said": verdict.spoken(mail.name)}
+            for at, verdict in mail.attempts
+        ],
         "reactions": [
             {
                 **msgspec.structs.asdict(reaction),
@@ -233,10 +284,6 @@ def _whole(world: WorldState, mail: MailTruth, now: float) -> Json:
     }
 
 
-def _verdict(at: float, verdict: Verdict) -> Json:
-    return {"at": at, **msgspec.structs.asdict(verdict)}
-
-
 ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
     ("GET", r"/world", show),
     ("PUT", r"/world", put),
@@ -244,6 +291,7 @@ ROUTES: Final[tuple[tuple[str, str, Callable[..., Any]], ...]] = (
     ("GET", r"/world/mails", mails),
     ("GET", r"/world/mails/([^/]+)", mail),
     ("GET", r"/world/tables", tables),
+    ("GET", r"/world/opinions", opinions),
     ("GET", r"/world/why/([^/]+)", why),
     ("GET", r"/world/traps", traps),
     ("POST", r"/world/counterfactual", counterfactual),

@@ -44,7 +44,7 @@ class WorldState:
 
     def why(self, name: str) -> list[Reason]:
         """Returns for each recipient of a mail why it became of it what did; empty if the mail is not kept."""
-        return [reason(mail, self.truth.tables) for mail in self.truth.find(name)]
+        return [reason(mail, self.truth.tables, self.world) for mail in self.truth.find(name)]
 
     def counterfactual(self, without: Collection[str], now: float) -> Counterfactual:
         """Returns what the other tenants lost to these. It plays all mails that are kept twice, some 50 microseconds each."""

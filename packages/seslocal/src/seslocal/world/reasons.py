@@ -6,9 +6,11 @@ from typing import Final
 
 import msgspec
 
+from seslocal.world.providers import provider_of
 from seslocal.world.tables import Cell, Tables
 from seslocal.world.truth import MailTruth
 from seslocal.world.verdict import Verdict
+from seslocal.world.world import World
 
 _MOST_TENANTS: Final = 10
 _WORDS: Final = {
@@ -46,12 +48,13 @@ class Reason(msgspec.Struct):
     tenant: str
     ended: str
     said: list[str]
+    now: str  #: where such a mail's sender stands with the provider now
     reputations: list[Reputation]
 
 
-def reason(mail: MailTruth, tables: Tables) -> Reason:
+def reason(mail: MailTruth, tables: Tables, world: World) -> Reason:
     envelope = mail.envelope
-    said = [_attempt(number, verdict) for number, (_, verdict) in enumerate(mail.attempts, 1)]
+    said = [_attempt(number, verdict, mail.name) for number, (_, verdict) in enumerate(mail.attempts, 1)]
     said.append(f"It was not attempted: {mail.why}." if mail.why else _ENDS[mail.ended])
     reputations: list[Reputation] = []
     if mail.last is not None:
@@ -62,16 +65,20 @@ def reason(mail: MailTruth, tables: Tables) -> Reason:
             ),
             Reputation(f"pool {envelope.pool}", provider, _parts(tables, provider, pool=envelope.pool)),
         ]
-    return Reason(envelope.recipient, envelope.sender, mail.ended, said, reputations)
+    standing = world.standings.find(provider_of(envelope.recipient), envelope)
+    now = f"{standing.why}; {standing.spam:.1%} of its accepted mail goes to spam"
+    if standing.defers or standing.refuses:
+        now += f", {standing.defers:.1%} of its attempts are deferred and {standing.refuses:.1%} refused"
+    return Reason(envelope.recipient, envelope.sender, mail.ended, said, now, reputations)
 
 
-def _attempt(number: int, verdict: Verdict) -> str:
+def _attempt(number: int, verdict: Verdict, name: str) -> str:
     said = f"Attempt {number}: {verdict.provider} {_WORDS[verdict.kind]}"
     if verdict.cause:
         said += f" ({verdict.cause.replace('_', ' ')})"
     if verdict.why:
         said += f", because {verdict.why}"
-    return f"{said}. It answered: {verdict.code} {verdict.status} {verdict.text}".rstrip()
+    return f"{said}. It answered: {verdict.spoken(name)}"
 
 
 def _parts(
