@@ -254,7 +254,7 @@ def test_the_tables_count_what_the_events_say(played: Played) -> None:
         assert row["refused"] + row["expired"] + row["returned"] + row["suppressed"] == kinds["Bounce"]
         assert row["deferrals"] == kinds["DeliveryDelay"]
         assert row["complaints_known"] == kinds["Complaint"]
-        assert row["opens"] + row["machine_opens"] == kinds["Open"]
+        assert row["opens"] - row["opens_unseen"] + row["machine_opens"] == kinds["Open"]
         assert row["clicks"] + row["machine_clicks"] == kinds["Click"]
         assert row["inbox"] + row["spam"] + row["returned"] == row["accepted"]
 

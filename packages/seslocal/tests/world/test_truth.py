@@ -128,8 +128,14 @@ def test_none_are_kept_if_none_are_wanted() -> None:
 )
 def test_each_deed_has_its_column(deed: Any, column: str) -> None:
     truth = Truth(0)
-    truth.happened("m", mail("a"), Reaction(deed=deed, after=1.0), 5.0)
+    truth.happened("m", mail("a"), Reaction(deed=deed, after=1.0, agent="Mozilla/5.0"), 5.0)
     assert cell(truth) == Cell(**{column: 1})
+
+
+def test_an_open_that_fetches_nothing_is_counted_apart_too() -> None:
+    truth = Truth(0)
+    truth.happened("m", mail("a"), Reaction(deed="open", after=1.0), 5.0)
+    assert cell(truth) == Cell(opens=1, opens_unseen=1)
 
 
 def test_a_known_complaint_has_its_column() -> None:

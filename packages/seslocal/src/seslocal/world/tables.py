@@ -10,7 +10,7 @@ import msgspec
 from seslocal.world.envelope import Envelope
 from seslocal.world.people import Person
 from seslocal.world.providers import provider_of
-from seslocal.world.reaction import Deed
+from seslocal.world.reaction import Deed, Reaction
 
 
 class Cell(msgspec.Struct):
@@ -29,6 +29,7 @@ class Cell(msgspec.Struct):
     expired: int = 0
     trapped: int = 0  #: accepted for a spam trap
     opens: int = 0
+    opens_unseen: int = 0  #: of these: nothing was fetched, so that the sender's tracking does not see them
     machine_opens: int = 0
     clicks: int = 0
     machine_clicks: int = 0
@@ -38,9 +39,11 @@ class Cell(msgspec.Struct):
     unsubscribes: int = 0
     deletes: int = 0
 
-    def did(self, deed: Deed) -> None:
-        name = _COLUMNS[deed]
+    def did(self, reaction: Reaction) -> None:
+        name = _COLUMNS[reaction.deed]
         setattr(self, name, getattr(self, name) + 1)
+        if reaction.deed == "open" and not reaction.agent:
+            self.opens_unseen += 1
 
     def add(self, other: Cell) -> None:
         for name in COLUMNS:

@@ -100,7 +100,7 @@ class Truth:
 
     def happened(self, name: str, envelope: Envelope, reaction: Reaction, at: float) -> None:
         """The recipient, or a machine, did this."""
-        self.tables.cell(envelope).did(reaction.deed)
+        self.tables.cell(envelope).did(reaction)
 
     def reported(self, name: str, envelope: Envelope, at: float) -> None:
         """The sender was told of a complaint."""
