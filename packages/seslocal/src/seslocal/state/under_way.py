@@ -14,8 +14,7 @@ from seslocal.state.packed_mails import PackedMails
 
 _KIND: Final = "mail"  # of the clock's records
 NEAR: Final = 1.0  # seconds; packing what is due sooner would cost time and save little
-MOST__KIND: Final = "mail"  # of the clock's records
-NEAR: Final = 1000  # mails that wait as objects
+MOST_NEAR: Final = 1000  # mails that wait as objects
 
 
 class Recorder(Protocol):
