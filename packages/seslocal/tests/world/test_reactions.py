@@ -318,7 +318,9 @@ def test_each_provider_is_seen_by_its_own_agents() -> None:
                 opens[provider][one.agent] += 1
             elif one.deed == "click":
                 clicks[one.agent] += 1
-            if one.agent:
+            if not one.agent:
+                assert one.address == ""
+            else:
                 assert one.address.startswith("203.0.113." if _proxied(one) else "198.51.100.")
     assert set(opens["gmail"]) == {"", APPLE_PROXY, GOOGLE_PROXY, GOOGLE_PREFETCH}
     # SparkPost, 2022: 1 to 6 % of opens at Gmail are its own prefetching
@@ -326,9 +328,35 @@ def test_each_provider_is_seen_by_its_own_agents() -> None:
     assert set(opens["yahoo"]) == {"", APPLE_PROXY, YAHOO_PROXY}
     assert any("Outlook" in agent for agent in opens["gateways"])
     assert all("Mozilla/5.0 (" in agent and "Proxy" not in agent for agent in clicks)
-    # Litmus, 2014: a fifth of the opens in programs that block pictures fetch none
-    outlook = sum(number for agent, number in opens["gateways"].items() if "Outlook" in agent)
-    assert outlook > 50
+
+
+def test_who_leaves_the_pictures_off_is_not_seen() -> None:
+    """Litmus, 2014: a fifth of the opens in programs that block pictures fetch none."""
+    unseen = seen = 0
+    for number in range(2_000):
+        # whoever is neither in Apple Mail nor in a browser
+        person = Person("active", "transactional", "", program=0.2 + 0.65 * number / 2_000)
+        envelope = mail("ada@corp01.example", f"{number}", bulk=False, one_click=False)
+        for one in react(envelope, person, Verdict(kind="inbox", provider="gateways"), NINE, DRAWS):
+            if one.deed == "open":
+                assert one.agent == "" or "Outlook" in one.agent
+                unseen += not one.agent
+                seen += bool(one.agent)
+    assert 0.15 <= unseen / (unseen + seen) <= 0.27
+
+
+def test_googles_proxy_fetches_again_when_the_person_opens() -> None:
+    person, verdict = (
+        Person("active", "transactional", "", program=0.9),
+        Verdict(kind="inbox", provider="gmail"),
+    )
+    twice = 0
+    for number in range(3_000):
+        done = react(mail("ada@gmail.com", f"{number}", bulk=False), person, verdict, NINE, DRAWS)
+        agents = [one.agent for one in done if one.deed in ("open", "machine_open")]
+        assert agents in ([], [GOOGLE_PROXY], [GOOGLE_PREFETCH], [GOOGLE_PREFETCH, GOOGLE_PROXY])
+        twice += len(agents) == 2
+    assert twice > 5
 
 
 def _proxied(one: Reaction) -> bool:
