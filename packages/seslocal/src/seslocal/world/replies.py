@@ -24,6 +24,7 @@ from seslocal.world.reply import Reply
 from seslocal.world.verdict import Cause, Kind, Verdict
 
 Outcome = Literal["accept", "defer", "refuse", "return"]  #: return: a bounce that comes after an acceptance
+Case = tuple[str, str, str]  #: outcome, cause and what it is about
 #: What a refusal is about, where a provider has different words for it.
 About = Literal["", "ip", "domain", "person", "dmarc", "spf", "needs_dmarc", "needs_dkim", "needs_one_click"]
 
@@ -87,7 +88,7 @@ class Words(msgspec.Struct, frozen=True):
 class Voice(msgspec.Struct, frozen=True):
     """A system's words and hosts."""
 
-    words: dict[tuple[str, str, str], Words]  #: by outcome, cause and what it is about
+    words: dict[Case, Words]
     hosts: tuple[tuple[Piece, ...], ...]
     hosts_of_own_domain: tuple[tuple[Piece, ...], ...]
     addresses: tuple[str, ...]  #: set aside for documentation (RFC 5737, RFC 3849)
@@ -99,6 +100,17 @@ def find(
     """Returns what the system of the mail's recipient says. `chance` in [0, 1) chooses among a system's replies and fills their
     ids: the same chance gives the same reply. `about` is a hint: where the system has no such words, it does not matter."""
     return _find(system_of(envelope.recipient).name, outcome, cause, envelope, chance, at, about)
+
+
+def cases(system: str) -> list[Case]:
+    """Returns the cases in which this system has words of its own, sorted."""
+    return sorted(_voice(system).words)
+
+
+def all_of(system: str, case: Case, envelope: Envelope, at: float) -> list[Reply]:
+    """Returns all replies of one case, filled for this mail."""
+    texts = _voice(system).words[case].texts
+    return [Reply(text.code, text.status, _fill(text.pieces, envelope, 0.5, at)) for text in texts]
 
 
 def answer(
@@ -260,14 +272,14 @@ def _words(system: str, outcome: str, cause: str, about: str) -> Words:
 @cache
 def _voice(system: str) -> Voice:
     given = read(system)
-    cases: dict[tuple[str, str, str], list[tuple[float, Text]]] = {}
+    found: dict[Case, list[tuple[float, Text]]] = {}
     for reply in given["reply"]:
-        case = (reply["kind"], reply.get("cause", ""), reply.get("about", ""))
+        case: Case = (reply["kind"], reply.get("cause", ""), reply.get("about", ""))
         text = Text(reply["code"], reply["status"], _pieces(reply["text"]))
-        cases.setdefault(case, []).append((float(reply.get("share", 1)), text))
+        found.setdefault(case, []).append((float(reply.get("share", 1)), text))
     hosts = tuple([_pieces(host) for host in given["hosts"]])
     return Voice(
-        {case: _choice(texts) for case, texts in cases.items()},
+        {case: _choice(texts) for case, texts in found.items()},
         hosts,
         tuple([_pieces(host) for host in given.get("hosts_of_own_domain", ())]) or hosts,
         tuple(given["addresses"]),

@@ -27,7 +27,9 @@ PRECISE: dict[tuple[int, int], R] = {
     (7, 26): R.AUTH_FAILURE,  # several checks
     (7, 27): R.SENDER_REJECTED,  # the sender's domain has a null MX (RFC 7505)
     (7, 29): R.AUTH_FAILURE,  # ARC
-    (7, 30): R.POLICY,  # REQUIRETLS
+    (7, 30): R.AUTH_FAILURE,  # Gmail: DKIM; elsewhere REQUIRETLS (RFC 8689), which is rare
+    (7, 31): R.AUTH_FAILURE,  # Gmail: no DMARC record
+    (7, 32): R.AUTH_FAILURE,  # Gmail: From is not aligned
     (2, 2): R.MAILBOX_FULL,
     (2, 3): R.TOO_LARGE,
     (3, 4): R.TOO_LARGE,
@@ -133,6 +135,7 @@ MARKS: tuple[tuple[R, re.Pattern[str], str], ...] = (
     (R.BLOCKED_REPUTATION, re.compile(r"\bofr(?:\d{3})?_403\b"), "Orange, postmaster"),
     (R.CONTENT, re.compile(r"\bofr(?:\d{3})?_506\b"), "Orange, postmaster"),
     (R.MAILBOX_FULL, re.compile(r"\bofr(?:\d{3})?_417\b"), "Orange, postmaster"),
+    (R.MAILBOX_DISABLED, re.compile(r"\bofr(?:\d{3})?_42[06]\b"), "Orange, postmaster"),
     (R.USER_UNKNOWN, re.compile(r"\bofr(?:\d{3})?_416\b"), "Orange, postmaster"),
     (R.CONTENT, re.compile(r"\b(?:dt:spm|mi:spb|dt:sum)\b"), "NetEase, bounce codes"),
     (R.BLOCKED_REPUTATION, re.compile(r"\b(?:dt:rbl|wm:bli|hl:rep|hl:mep|hl:ihu)\b"), "NetEase, bounce codes"),

@@ -7,7 +7,8 @@ LINK_LISTS = phrase(
     "link lists",
     R.CONTENT,
     r"~linklist",
-    r"(?:black|block) ?listed ~(?:url|link|domain in)\w*",
+    # An address that is listed, with a link to an explanation, is none.
+    r"(?<! ip )(?<! ip is )(?<! ip temporarily )(?:black|block) ?listed ~(?:url|link|domain in)\w*",
     r"(?:url|uri|link|linked domain|body)s? ~(?:black|block) ?list\w*",
     r"(?:contains|containing) ~(?:url|uri|link)s?",
     source="SURBL, URIBL and Spamhaus DBL: lists of domains in mails",

@@ -69,7 +69,7 @@ ADDRESS_LISTS = phrase(
         r"(?:ip|host|server|address) (?:\S+ ){0,3}(?:is |are |was |has been )?(?:blacklisted|"
         r"blocklisted|listed (?:by|in|at|on))"
     ),
-    r"banned",
+    r"banned(?! content)",
     r"(?:is|are) listed (?:by|in|at|on)",
     r"(?:ip|hosts?|server|network|isp) ~(?:blocked|blocking|banned|hangup|black)",
     r"(?:black|blocked|bad|invalid|rejected) ip",
@@ -110,7 +110,8 @@ TOO_MANY_AT_ONCE = phrase(
     r"(?:connections?|messaging|sending) (?:\S+ ){0,1}limits?",
     r"too (?:fast|quickly|frequent\w*|often|rapidly)",
     r"(?:excessive|unusual|unexpected|high) ~(?:volume|rate|traffic|frequency|number)",
-    r"receiving mail ~(?:quickly|rate)",
+    r"receiving e?mail ~(?:quickly|rate)",
+    r"submission rate",
     r"(?:frequency|thread|connection|recipient|message|sender) (?:\S+ ){0,1}limit\w*",
     r"slow (?:it )?down",
     r"mail flood",
