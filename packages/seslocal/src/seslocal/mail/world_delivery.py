@@ -79,13 +79,15 @@ def start(
     made = world_envelope.envelopes(account, mail, letter, content, identity, configuration_set, keyed)
     opens, links = _tracked(account, mail, content)
     give_up = mail.max_delivery_seconds or DELIVERY_SECONDS
-    for recipient, envelope in zip(told, made, strict=True):
-        state.truth.submitted(mail.message_id, envelope, at, give_up)
+    for recipient, seen in zip(told, made, strict=True):
         if recipient in held:
-            state.truth.suppressed(mail.message_id, envelope, at, held[recipient])
+            state.truth.submitted(mail.message_id, seen, at, give_up)
+            state.truth.suppressed(mail.message_id, seen, at, held[recipient])
             continue
+        envelope = world_envelope.leaving(account, state, seen, configuration_set)
+        state.truth.submitted(mail.message_id, envelope, at, give_up)
         journey = Journey(
-            mail,
+            msgspec.structs.replace(mail, outgoing_ip=envelope.ip),
             configuration_set.name if configuration_set else None,
             force.scope,
             force.reasons,
@@ -127,22 +129,17 @@ def _attempt(account: Account, journey: Journey) -> None:
 def _answer(account: Account, journey: Journey) -> None:
     verdict, mail = journey.verdict, journey.mail
     assert verdict is not None  # since the attempt
+    header = world_envelope.message_id_of(mail, account.region)
     reporter = world_outcomes.reporter(mail.outgoing_ip, account.region)
     if verdict.accepted:
-        _happen(account, journey, world_outcomes.delivery(verdict, _header_id(account, mail), reporter))
+        _happen(account, journey, world_outcomes.delivery(verdict, reporter, header))
         journey.stage = "later"
         _schedule(account, journey)
     elif verdict.kind == "refuse":
-        _happen(account, journey, world_outcomes.bounce(verdict, reporter))
+        _happen(account, journey, world_outcomes.bounce(verdict, reporter, header))
     else:
-        _happen(account, journey, world_outcomes.delay(verdict, reporter))
+        _happen(account, journey, world_outcomes.delay(verdict, reporter, header))
         _try_again(account, journey)
-
-
-def _header_id(account: Account, mail: Mail) -> str:
-    """Returns the mail's Message-ID (ses.md 3.1)."""
-    where = "email" if account.region == "us-east-1" else account.region
-    return f"{mail.message_id}@{where}.amazonses.com"
 
 
 def _try_again(account: Account, journey: Journey) -> None:
@@ -190,11 +187,11 @@ def _follow(account: Account, journey: Journey) -> None:
     state, verdict, now = account.mailboxes.world, journey.verdict, account.clock.now()
     assert verdict is not None  # since the attempt
     name, envelope = journey.mail.message_id, journey.envelope
+    header = world_envelope.message_id_of(journey.mail, account.region)
     if not verdict.accepted:
         reporter = world_outcomes.reporter(journey.mail.outgoing_ip, account.region)
-        _happen(
-            account, journey, world_outcomes.expired(verdict, journey.mail.max_delivery_seconds, reporter)
-        )
+        most = journey.mail.max_delivery_seconds
+        _happen(account, journey, world_outcomes.expired(verdict, most, reporter, header))
         if state is not None:
             state.truth.expired(name, envelope, now)
         return
@@ -207,7 +204,7 @@ def _follow(account: Account, journey: Journey) -> None:
     journey.step += 1
     if reaction is None:
         state.truth.returned(name, envelope, now)
-        _happen(account, journey, world_outcomes.late_bounce(verdict))
+        _happen(account, journey, world_outcomes.late_bounce(verdict, header))
     elif what == "reported":
         state.truth.reported(name, envelope, now)
         _happen(account, journey, world_outcomes.complaint(verdict, journey.at))

@@ -12,12 +12,13 @@ from seslocal.mail.world_content import fingerprint
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
-from seslocal.state.dedicated_ips import DEFAULT_POOL, SHARED_IP, SHARED_POOL
+from seslocal.state.dedicated_ips import SHARED
 from seslocal.state.identities import Identity
 from seslocal.state.world_state import KEY_HEADER, WorldState
 from seslocal.state.zone import Record, text_of
 from seslocal.wire.params import Params
 from seslocal.world.envelope import Envelope
+from seslocal.world.providers import provider_of
 
 #: causes of a refusal that hold for every sender
 _NO_MAILBOX: Final = ("no_mailbox", "disabled", "moved", "no_host")
@@ -40,7 +41,8 @@ def envelopes(
     configuration_set: ConfigurationSet | None,
     keyed: list[tuple[str, str]],
 ) -> list[Envelope]:
-    """Returns an envelope for each recipient, given with the mail's key for it. `identity` is that of the first sender."""
+    """Returns an envelope for each recipient, given with the mail's key for it, as if it left from the shared IP. `identity` is
+    that of the first sender."""
     sender = (letter.senders[1:] or letter.senders)[0]  # of the header From
     from_domain = sender.rpartition("@")[2]
     signer = _signer(account, sender)
@@ -57,8 +59,8 @@ def envelopes(
         spf=True,  # for both MAIL FROM domains that SES uses (ses.md 5.4)
         aligned=_is_aligned(dmarc, from_domain, signer, mail_from, identity),
         mail_from=mail_from,
-        pool=_pool(mail, configuration_set),
-        ip=mail.outgoing_ip,
+        pool=SHARED.pool,
+        ip=SHARED.ip,
         dmarc=dmarc[0],
         size=letter.size,
         content=fingerprint(content),
@@ -70,6 +72,25 @@ def envelopes(
     )
     replace = msgspec.structs.replace
     return [replace(common, key=key, recipient=recipient.lower()) for recipient, key in keyed]
+
+
+def leaving(
+    account: Account, state: WorldState, envelope: Envelope, configuration_set: ConfigurationSet | None
+) -> Envelope:
+    """Returns the envelope with the IP and pool that this mail leaves from, which counts for their warm-up."""
+    delivery: Params = configuration_set.options.get("DeliveryOptions", {}) if configuration_set else {}
+    pool: str | None = delivery.get("SendingPoolName")
+    if not account.dedicated_ips.by_ip and (pool is None or not account.dedicated_ips.is_managed(pool)):
+        return envelope
+    drawn = state.world.draws.four("ip", f"{envelope.key} {envelope.recipient}")
+    provider = provider_of(envelope.recipient)
+    chosen = account.dedicated_ips.choose(pool, provider, drawn[:2], account.clock.now())
+    return msgspec.structs.replace(envelope, ip=chosen.ip, pool=chosen.pool)
+
+
+def message_id_of(mail: Mail, region: str) -> str:
+    """Returns the value of the header Message-ID that SES sets (ses.md 3.1)."""
+    return f"{mail.message_id}@{'email' if region == 'us-east-1' else region}.amazonses.com"
 
 
 def has_no_mailbox(account: Account, address: str) -> bool:
@@ -85,8 +106,8 @@ def has_no_mailbox(account: Account, address: str) -> bool:
         spf=True,
         aligned=True,
         mail_from="amazonses.com",
-        pool=SHARED_POOL,
-        ip=SHARED_IP,
+        pool=SHARED.pool,
+        ip=SHARED.ip,
     )
     verdict = state.world.peek(envelope, 1, account.clock.now())
     return verdict.kind == "refuse" and verdict.cause in _NO_MAILBOX
@@ -124,13 +145,6 @@ def _is_aligned(
         return True
     own = mail_from == identity.mail_from
     return own and (mail_from == from_domain or not strict_spf)
-
-
-def _pool(mail: Mail, configuration_set: ConfigurationSet | None) -> str:
-    if mail.outgoing_ip == SHARED_IP:
-        return SHARED_POOL
-    delivery: Params = configuration_set.options.get("DeliveryOptions", {}) if configuration_set else {}
-    return delivery.get("SendingPoolName") or DEFAULT_POOL
 
 
 def _dmarc(account: Account, domain: str) -> tuple[str, bool, bool]:

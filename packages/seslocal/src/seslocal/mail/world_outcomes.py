@@ -25,55 +25,53 @@ _DELAYS: Final[dict[Cause, str]] = {
     "full": "MailboxFull",
     "no_host": "TransientCommunicationFailure",
     "rate": "IPFailure",  # "is being blocked or throttled"
-    "listed": "IPFailure",
     "reputation": "SpamDetected",  # "a large amount of unsolicited email"
     "content": "SpamDetected",
+    "listed": "IPFailure",
     "weather": "RecipientServerError",
 }
 #: User-Agent of the reports that have the form of RFC 5965
 _AGENTS: Final = {"yahoo": "Yahoo!-Mail-Feedback/2.0"}
 
 
-def delivery(verdict: Verdict, message_id: str, reporter: str) -> Outcome:
-    """`message_id` is the value of the header Message-ID, which some hosts repeat."""
-    return replace(DELIVERY, response=verdict.spoken(message_id), remote=verdict.address, reporter=reporter)
+def delivery(verdict: Verdict, reporter: str, message_id: str) -> Outcome:
+    said = verdict.spoken(message_id)
+    return replace(DELIVERY, response=said, remote=verdict.address, reporter=reporter)
 
 
-def delay(verdict: Verdict, reporter: str) -> Outcome:
+def delay(verdict: Verdict, reporter: str, message_id: str) -> Outcome:
     made = outcomes.delay(_DELAYS.get(verdict.cause, "General"))
-    return replace(
-        made, status=verdict.status or "4.0.0", diagnostic=f"smtp; {verdict.spoken()}", reporter=reporter
-    )
+    said = f"smtp; {verdict.spoken(message_id)}"
+    return replace(made, status=verdict.status or "4.0.0", diagnostic=said, reporter=reporter)
 
 
-def bounce(verdict: Verdict, reporter: str) -> Outcome:
+def bounce(verdict: Verdict, reporter: str, message_id: str) -> Outcome:
     made = outcomes.bounce(_BOUNCES.get(verdict.cause, "Transient/General"))
     return replace(
         made,
         status=verdict.status or "5.0.0",
-        diagnostic=f"smtp; {verdict.spoken()}",
+        diagnostic=f"smtp; {verdict.spoken(message_id)}",
         reporter=reporter,
         remote=verdict.address,
     )
 
 
-def late_bounce(verdict: Verdict) -> Outcome:
+def late_bounce(verdict: Verdict, message_id: str) -> Outcome:
     """The bounce that comes back for a mail that was accepted: the receiving host reports it."""
-    made = outcomes.bounce(_BOUNCES.get(verdict.cause, "General"))
-    said = verdict.bounce
-    return replace(
-        made,
-        status=(said.status or "5.0.0") if said else made.status,
-        diagnostic=f"smtp; {said.spoken()}" if said else made.diagnostic,
-        reporter=f"dns; {verdict.host}" if verdict.host else made.reporter,
-    )
+    made = outcomes.bounce(_BOUNCES.get(verdict.cause, "Transient/General"))
+    if verdict.host:
+        made = replace(made, reporter=f"dns; {verdict.host}")
+    if (said := verdict.bounce) is not None:
+        made = replace(made, status=said.status or made.status, diagnostic=f"smtp; {said.spoken(message_id)}")
+    return made
 
 
-def expired(verdict: Verdict, most: float | None, reporter: str) -> Outcome:
+def expired(verdict: Verdict, most: float | None, reporter: str, message_id: str) -> Outcome:
     """The bounce after the last deferral. `most` is MaxDeliverySeconds of the configuration set, if it has one."""
     made = outcomes.bounce("CustomTimeoutExceeded" if most else "Transient/General")
     minutes = round((most or DELIVERY_SECONDS) / 60)
-    said = f"smtp; 550 4.4.7 Message expired: unable to deliver in {minutes} minutes.<{verdict.spoken()}>"
+    last = verdict.spoken(message_id)
+    said = f"smtp; 550 4.4.7 Message expired: unable to deliver in {minutes} minutes.<{last}>"
     return replace(made, status="4.4.7", diagnostic=said, reporter=reporter)
 
 
