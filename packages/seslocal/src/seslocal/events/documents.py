@@ -146,11 +146,14 @@ def _complaint(outcome: Outcome, recipients: list[str], at: float, feedback_id: 
         "complaintSubType": outcome.subtype or None,
     }
     if outcome.feedback:
+        agent = "" if outcome.arrived else "Amazon SES Mailbox Simulator"
         body |= {
-            "userAgent": outcome.agent or "Amazon SES Mailbox Simulator",
+            "userAgent": outcome.agent or agent,
             "complaintFeedbackType": outcome.feedback,
             "arrivalDate": iso(outcome.arrived or at),
         }
+        if not body["userAgent"]:
+            del body["userAgent"]
     return body
 
 

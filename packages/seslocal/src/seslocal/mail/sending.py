@@ -219,7 +219,7 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
         tenant=name,
         max_delivery_seconds=most,
         outgoing_ip=_outgoing_ip(account, configuration_set, now)
-        if account.dedicated_ips.by_ip and not any([plan is BY_WORLD for _, plan in plans])
+        if account.dedicated_ips.by_ip and not any(plan is BY_WORLD for _, plan in plans)
         else SHARED_IP,
     )
     if letter.managed is not None:

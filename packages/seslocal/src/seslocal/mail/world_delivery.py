@@ -7,7 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,39 +19,18 @@ from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.identities import Identity
+from seslocal.state.journeys import KIND, Journey
 from seslocal.state.outbox import HttpDelivery
 from seslocal.state.outcomes import BY_WORLD, DELIVERY, DELIVERY_SECONDS, Outcome, Plan
 from seslocal.state.tracking import Tracked
 from seslocal.state.world_state import WorldState
 from seslocal.wire.params import Params
-from seslocal.world.envelope import Envelope
 from seslocal.world.play import next_attempt
 from seslocal.world.reaction import Reaction
-from seslocal.world.verdict import Verdict
 
 _MOST_LINKS: Final = 3  #: of a mail that readers click
 _URL: Final = re.compile(r"<\s*(https?://[^>\s]+)\s*>", re.IGNORECASE)
 _PAUSES: Final = (60.0, 600.0)  # seconds before an unsubscribe request is repeated
-Stage = Literal["attempt", "answer", "later"]
-
-
-class Journey(msgspec.Struct, array_like=True, omit_defaults=True):
-    """A mail on its way to one recipient, and what comes next."""
-
-    mail: Mail
-    configuration_set: str | None
-    scope: str  #: of the suppression list in force: TENANT or ACCOUNT
-    reasons: tuple[str, ...]  #: for which that list gets new entries
-    envelope: Envelope
-    opens: bool  #: are tracked
-    links: tuple[tuple[str, str], ...]  #: tracked links with their ses:tags
-    unsubscribe: str  #: URL for one click; "" if there is none
-    until: float  #: then SES gives up
-    stage: Stage = "attempt"
-    number: int = 1  #: of the attempt
-    at: float = 0.0  #: time of the latest attempt
-    verdict: Verdict | None = None  #: its answer
-    step: int = 0  #: the next of what follows an acceptance
 
 
 def start(
@@ -78,6 +57,9 @@ def start(
     keyed = list(zip(told, keys, strict=True))
     made = world_envelope.envelopes(account, mail, letter, content, identity, configuration_set, keyed)
     opens, links = _tracked(account, mail, content)
+    mail = msgspec.structs.replace(mail, written=None)  # it would be packed too
+    if not account.mail.journeys.attached:
+        attach(account)
     give_up = mail.max_delivery_seconds or DELIVERY_SECONDS
     for recipient, seen in zip(told, made, strict=True):
         if recipient in held:
@@ -100,33 +82,65 @@ def start(
         _later(account, at, journey)
 
 
+def attach(account: Account) -> None:
+    """Tells the clock who continues the journeys of this account."""
+    account.mail.journeys.attached = True
+    account.clock.register(KIND, partial(_run, account))
+
+
+def resume(account: Account, journey: Journey, due: float) -> None:
+    """Continues a journey of an earlier run."""
+    if not account.mail.journeys.attached:
+        attach(account)
+    _later(account, due, journey)
+
+
 def _later(account: Account, due: float, journey: Journey) -> None:
-    account.clock.call_at(due, partial(_run, account, journey))
+    journeys = account.mail.journeys
+    journeys.moved(journey, due)
+    if journeys.is_near(due - account.clock.now()):
+        journeys.near += 1
+        account.clock.object_at(due, KIND, journey)
+    else:
+        account.clock.record_at(due, KIND, journeys.pack(journey))
 
 
-def _run(account: Account, journey: Journey) -> None:
+def _run(account: Account, thing: Journey | bytes) -> None:
+    journeys = account.mail.journeys
+    if isinstance(thing, bytes):
+        journey = journeys.unpack(thing)
+    else:
+        journeys.near -= 1
+        journey = thing
+    if not _continue(account, journey):
+        journeys.ended(journey)
+
+
+def _continue(account: Account, journey: Journey) -> bool:
+    """Does what is due. Returns whether something follows, which is scheduled then."""
     match journey.stage:
         case "attempt":
-            _attempt(account, journey)
+            return _attempt(account, journey)
         case "answer":
-            _answer(account, journey)
+            return _answer(account, journey)
         case "later":
-            _follow(account, journey)
+            return _follow(account, journey)
 
 
-def _attempt(account: Account, journey: Journey) -> None:
+def _attempt(account: Account, journey: Journey) -> bool:
     state, envelope, now = account.mailboxes.world, journey.envelope, account.clock.now()
     if state is None:  # it was removed: the mail is delivered, as without a world
         _happen(account, journey, DELIVERY)
-        return
+        return False
     verdict = state.world.attempt(envelope, journey.number, now)
     person = state.world.people.find(envelope.recipient)
     state.truth.attempted(journey.mail.message_id, envelope, journey.number, now, verdict, person)
     journey.stage, journey.at, journey.verdict = "answer", now, verdict
     _later(account, now + verdict.seconds, journey)
+    return True
 
 
-def _answer(account: Account, journey: Journey) -> None:
+def _answer(account: Account, journey: Journey) -> bool:
     verdict, mail = journey.verdict, journey.mail
     assert verdict is not None  # since the attempt
     header = world_envelope.message_id_of(mail, account.region)
@@ -134,26 +148,26 @@ def _answer(account: Account, journey: Journey) -> None:
     if verdict.accepted:
         _happen(account, journey, world_outcomes.delivery(verdict, reporter, header))
         journey.stage = "later"
-        _schedule(account, journey)
-    elif verdict.kind == "refuse":
+        return _schedule(account, journey)
+    if verdict.kind == "refuse":
         _happen(account, journey, world_outcomes.bounce(verdict, reporter, header))
-    else:
-        _happen(account, journey, world_outcomes.delay(verdict, reporter, header))
-        _try_again(account, journey)
+        return False
+    _happen(account, journey, world_outcomes.delay(verdict, reporter, header))
+    return _try_again(account, journey)
 
 
-def _try_again(account: Account, journey: Journey) -> None:
+def _try_again(account: Account, journey: Journey) -> bool:
     state, envelope = account.mailboxes.world, journey.envelope
     if state is None:
-        _attempt(account, journey)
-        return
+        return _attempt(account, journey)
     again = next_attempt(state.world, envelope, journey.number, journey.at)
     if again > journey.until:
         journey.stage = "later"
         _later(account, journey.until, journey)
-        return
+        return True
     journey.stage, journey.number = "attempt", journey.number + 1
     _later(account, again, journey)
+    return True
 
 
 # after an acceptance
@@ -173,17 +187,17 @@ def _timeline(state: WorldState, journey: Journey) -> list[tuple[float, str, Rea
     return sorted(found, key=lambda one: one[0])
 
 
-def _schedule(account: Account, journey: Journey) -> None:
-    """Schedules the next of what follows an acceptance, if anything does."""
+def _schedule(account: Account, journey: Journey) -> bool:
+    """Schedules the next of what follows an acceptance. Returns whether anything does."""
     state = account.mailboxes.world
-    if state is None:
-        return
-    left = _timeline(state, journey)[journey.step :]
-    if left:
-        _later(account, max(journey.at + left[0][0], account.clock.now()), journey)
+    left = _timeline(state, journey)[journey.step :] if state is not None else ()
+    if not left:
+        return False
+    _later(account, max(journey.at + left[0][0], account.clock.now()), journey)
+    return True
 
 
-def _follow(account: Account, journey: Journey) -> None:
+def _follow(account: Account, journey: Journey) -> bool:
     state, verdict, now = account.mailboxes.world, journey.verdict, account.clock.now()
     assert verdict is not None  # since the attempt
     name, envelope = journey.mail.message_id, journey.envelope
@@ -194,12 +208,12 @@ def _follow(account: Account, journey: Journey) -> None:
         _happen(account, journey, world_outcomes.expired(verdict, most, reporter, header))
         if state is not None:
             state.truth.expired(name, envelope, now)
-        return
+        return False
     if state is None:
-        return
+        return False
     left = _timeline(state, journey)[journey.step :]
     if not left:  # another world has replaced the one that accepted it
-        return
+        return False
     _, what, reaction = left[0]
     journey.step += 1
     if reaction is None:
@@ -212,7 +226,7 @@ def _follow(account: Account, journey: Journey) -> None:
         state.world.happened(envelope, verdict, reaction, now)
         state.truth.happened(name, envelope, reaction, now)
         _show(account, journey, reaction, state)
-    _schedule(account, journey)
+    return _schedule(account, journey)
 
 
 def _show(account: Account, journey: Journey, reaction: Reaction, state: WorldState) -> None:

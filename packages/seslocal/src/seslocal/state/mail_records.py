@@ -1,10 +1,11 @@
-"""Records of the accepted mails: ledger, mails under way, tracking, insights and statistics."""
+"""Records of the accepted mails: ledger, mails under way and in the world, tracking, insights and statistics."""
 
 from __future__ import annotations
 
 from seslocal.clock import Clock
 from seslocal.state.attributes import Attributes
 from seslocal.state.insights import Insights
+from seslocal.state.journeys import Journeys
 from seslocal.state.ledger import Ledger
 from seslocal.state.observers import MailObserver
 from seslocal.state.settings import Settings
@@ -17,6 +18,7 @@ class MailRecords:
     def __init__(self, settings: Settings, clock: Clock, attributes: Attributes, secret: bytes) -> None:
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
         self.under_way = UnderWay(clock)
+        self.journeys = Journeys()
         self.tracking = Tracking(secret)
         self.insights = Insights(attributes, self.tracking, settings.ledger)
         self.statistics = Statistics()
