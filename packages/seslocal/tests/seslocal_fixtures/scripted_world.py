@@ -101,7 +101,9 @@ class Scripted:
         given = {"SuppressionScope": "TENANT", "SuppressedReasons": ["BOUNCE", "COMPLAINT"]}
         tenants.create_tenant(self.account, {"TenantName": name, "SuppressionAttributes": given}, CALLER)
         for arn in arns:
-            tenants.associate(self.account, {"TenantName": name, "ResourceArn": self.account.arn(arn)}, CALLER)
+            tenants.associate(
+                self.account, {"TenantName": name, "ResourceArn": self.account.arn(arn)}, CALLER
+            )
 
     def send(
         self,
