@@ -19,7 +19,7 @@ from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.identities import Identity
-from seslocal.state.journeys import KIND, Journey
+from seslocal.state.journeys import Journey
 from seslocal.state.outbox import HttpDelivery
 from seslocal.state.outcomes import BY_WORLD, DELIVERY, DELIVERY_SECONDS, Outcome, Plan
 from seslocal.state.tracking import Tracked
@@ -58,8 +58,7 @@ def start(
     made = world_envelope.envelopes(account, mail, letter, content, identity, configuration_set, keyed)
     opens, links = _tracked(account, mail, content)
     mail = msgspec.structs.replace(mail, written=None)  # it would be packed too
-    if not account.mail.journeys.attached:
-        attach(account)
+    _attach(account)
     give_up = mail.max_delivery_seconds or DELIVERY_SECONDS
     for recipient, seen in zip(told, made, strict=True):
         if recipient in held:
@@ -79,41 +78,19 @@ def start(
             _unsubscribe_url(letter) if envelope.one_click else "",
             at + give_up,
         )
-        _later(account, at, journey)
+        account.mail.journeys.schedule(at, journey)
 
 
-def attach(account: Account) -> None:
-    """Tells the clock who continues the journeys of this account."""
-    account.mail.journeys.attached = True
-    account.clock.register(KIND, partial(_run, account))
+def resume(account: Account, restored: list[tuple[float, Journey]]) -> None:
+    """Continues journeys of an earlier run, each when it is due, or at once if that has passed."""
+    _attach(account)
+    for due, journey in sorted(restored, key=lambda one: one[0]):
+        account.mail.journeys.schedule(due, journey)
 
 
-def resume(account: Account, journey: Journey, due: float) -> None:
-    """Continues a journey of an earlier run."""
+def _attach(account: Account) -> None:
     if not account.mail.journeys.attached:
-        attach(account)
-    _later(account, due, journey)
-
-
-def _later(account: Account, due: float, journey: Journey) -> None:
-    journeys = account.mail.journeys
-    journeys.moved(journey, due)
-    if journeys.is_near(due - account.clock.now()):
-        journeys.near += 1
-        account.clock.object_at(due, KIND, journey)
-    else:
-        account.clock.record_at(due, KIND, journeys.pack(journey))
-
-
-def _run(account: Account, thing: Journey | bytes) -> None:
-    journeys = account.mail.journeys
-    if isinstance(thing, bytes):
-        journey = journeys.unpack(thing)
-    else:
-        journeys.near -= 1
-        journey = thing
-    if not _continue(account, journey):
-        journeys.ended(journey)
+        account.mail.journeys.attach(partial(_continue, account))
 
 
 def _continue(account: Account, journey: Journey) -> bool:
@@ -136,7 +113,7 @@ def _attempt(account: Account, journey: Journey) -> bool:
     person = state.world.people.find(envelope.recipient)
     state.truth.attempted(journey.mail.message_id, envelope, journey.number, now, verdict, person)
     journey.stage, journey.at, journey.verdict = "answer", now, verdict
-    _later(account, now + verdict.seconds, journey)
+    account.mail.journeys.schedule(now + verdict.seconds, journey)
     return True
 
 
@@ -163,10 +140,10 @@ def _try_again(account: Account, journey: Journey) -> bool:
     again = next_attempt(state.world, envelope, journey.number, journey.at)
     if again > journey.until:
         journey.stage = "later"
-        _later(account, journey.until, journey)
+        account.mail.journeys.schedule(journey.until, journey)
         return True
     journey.stage, journey.number = "attempt", journey.number + 1
-    _later(account, again, journey)
+    account.mail.journeys.schedule(again, journey)
     return True
 
 
@@ -193,7 +170,7 @@ def _schedule(account: Account, journey: Journey) -> bool:
     left = _timeline(state, journey)[journey.step :] if state is not None else ()
     if not left:
         return False
-    _later(account, max(journey.at + left[0][0], account.clock.now()), journey)
+    account.mail.journeys.schedule(max(journey.at + left[0][0], account.clock.now()), journey)
     return True
 
 

@@ -4,20 +4,22 @@ bytes, compressed against an earlier mail of the same sender, so that a million 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
 import msgspec
 
+from seslocal.clock import Clock
 from seslocal.state.accepted_mail import Mail
 from seslocal.world.envelope import Envelope
 from seslocal.world.verdict import Verdict
 
-KIND: Final = "journey"  #: of the clock's records
-MOST_NEAR: Final = 10_000  #: journeys that are not packed
-_NEAR: Final = 1.0  # seconds within which a journey is not packed
-_MOST_SAMPLES: Final = 1000  # of earlier mails
-_MOST_BYTES: Final = 8192  # of a sample
+MOST_NEAR: Final = 1000  #: journeys that wait as objects
+_KIND: Final = "journey"  # of the clock's records
+_NEAR: Final = 1.0  # seconds; packing what is due sooner would cost time and save little
+_MOST_SAMPLES: Final = 1000  # further senders share one
+_MOST_BYTES: Final = (1 << 12) - 262  # of a sample that deflate can use (zlib.h, deflateSetDictionary)
+_NUMBER: Final = 4  # bytes that say which sample a journey was compressed against
 _SETTINGS: Final = (
     3,
     zlib.DEFLATED,
@@ -51,38 +53,97 @@ class Journey(msgspec.Struct, array_like=True):
         return f"{self.mail.message_id} {self.envelope.recipient}"
 
 
+_Sender = tuple[str, str, str]  # tenant, domain of From, configuration set
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Journey).decode
 
 
+class _Sample:
+    """An earlier journey that others are compressed against."""
+
+    __slots__ = ("encoded", "packed", "sender")
+
+    def __init__(self, sender: _Sender, encoded: bytes) -> None:
+        self.sender = sender
+        self.encoded = encoded
+        self.packed = 0  #: journeys; it is forgotten with the last one
+
+
 class Journeys:
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        #: called with each journey that continues, and when; with None when it ended
+        self.moved: Callable[[Journey, float | None], None] = lambda journey, due: None
         self.attached = False  #: whether the clock knows who continues a journey
-        self.near = 0  #: journeys that wait and are not packed
-        #: called with a journey and when it continues
-        self.moved: Callable[[Journey, float], None] = lambda journey, due: None
-        self.ended: Callable[[Journey], None] = lambda journey: None
-        self._samples: list[bytes] = []
-        self._by_sender: dict[tuple[str, str, str], int] = {}
+        self._clock = clock
+        self._resets = clock.resets
+        self._near = 0  # journeys that wait as objects
+        self._samples: dict[int, _Sample] = {}
+        self._by_sender: dict[_Sender, int] = {}
+        self._numbers = 0
 
-    def is_near(self, wait: float) -> bool:
-        """Whether a journey that waits so many seconds should stay as it is."""
-        return wait <= _NEAR and self.near < MOST_NEAR
+    def attach(self, run: Callable[[Journey], bool]) -> None:
+        """Says what continues a journey when it is due. It returns whether something follows, which it has scheduled then."""
+        self.attached = True
 
-    def pack(self, journey: Journey) -> bytes:
-        encoded = _encode(journey)
+        def take(thing: Journey | bytes) -> None:
+            journey = self._take(thing)
+            if not run(journey):
+                self.moved(journey, None)
+
+        self._clock.register(_KIND, take)
+
+    def schedule(self, due: float, journey: Journey) -> None:
+        if self._clock.resets != self._resets:
+            return  # the account is no longer in use
+        self.moved(journey, due)
+        is_near = self._near < MOST_NEAR and due - self._clock.now() <= _NEAR
+        packed = None if is_near else self._pack(journey)
+        if packed is not None:
+            self._clock.record_at(due, _KIND, packed)
+        else:
+            self._near += 1
+            self._clock.object_at(due, _KIND, journey)
+
+    def waiting(self) -> Iterator[tuple[float, Journey]]:
+        """Yields when each continues, and the journey, in any order."""
+        for due, _, thing in self._clock.waiting(_KIND):
+            yield due, thing if isinstance(thing, Journey) else self._unpack(thing)[1]
+
+    def _take(self, thing: Journey | bytes) -> Journey:
+        if isinstance(thing, Journey):
+            self._near -= 1
+            return thing
+        number, journey = self._unpack(thing)
+        sample = self._samples[number]
+        sample.packed -= 1
+        if not sample.packed:
+            del self._samples[number], self._by_sender[sample.sender]
+        return journey
+
+    def _pack(self, journey: Journey) -> bytes | None:
+        """Returns None if it has a value that cannot be written, such as half a surrogate pair."""
+        try:
+            encoded = _encode(journey)
+        except (UnicodeEncodeError, OverflowError, TypeError):
+            return None
+        number, sample = self._sample(journey, encoded)
+        sample.packed += 1
+        packer = zlib.compressobj(*_SETTINGS, zdict=sample.encoded)
+        return number.to_bytes(_NUMBER, "big") + packer.compress(encoded) + packer.flush()
+
+    def _unpack(self, packed: bytes) -> tuple[int, Journey]:
+        number = int.from_bytes(packed[:_NUMBER], "big")
+        unpacker = zlib.decompressobj(_SETTINGS[2], self._samples[number].encoded)
+        return number, _decode(unpacker.decompress(packed[_NUMBER:]))
+
+    def _sample(self, journey: Journey, encoded: bytes) -> tuple[int, _Sample]:
         envelope = journey.envelope
-        sender = (envelope.sender, envelope.from_domain, envelope.content)
+        sender = (envelope.sender, envelope.from_domain, envelope.configuration_set)
         number = self._by_sender.get(sender)
         if number is None:
-            if len(self._samples) < _MOST_SAMPLES:
-                self._by_sender[sender] = len(self._samples)
-                self._samples.append(encoded[:_MOST_BYTES])
-            number = self._by_sender.get(sender, 0)
-        packer = zlib.compressobj(*_SETTINGS, zdict=self._samples[number])
-        return number.to_bytes(2, "big") + packer.compress(encoded) + packer.flush()
-
-    def unpack(self, record: bytes) -> Journey:
-        """Returns a journey that this object packed."""
-        sample = self._samples[int.from_bytes(record[:2], "big")]
-        return _decode(zlib.decompressobj(_SETTINGS[2], sample).decompress(record[2:]))
+            few = len(self._samples) < _MOST_SAMPLES
+            own = encoded[:_MOST_BYTES] if few else next(iter(self._samples.values())).encoded
+            self._numbers += 1
+            number = self._by_sender[sender] = self._numbers
+            self._samples[number] = _Sample(sender, own)
+        return number, self._samples[number]

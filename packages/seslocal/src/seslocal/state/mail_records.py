@@ -18,7 +18,7 @@ class MailRecords:
     def __init__(self, settings: Settings, clock: Clock, attributes: Attributes, secret: bytes) -> None:
         self.ledger = Ledger(settings.ledger, settings.ledger_bytes)
         self.under_way = UnderWay(clock)
-        self.journeys = Journeys()
+        self.journeys = Journeys(clock)
         self.tracking = Tracking(secret)
         self.insights = Insights(attributes, self.tracking, settings.ledger)
         self.statistics = Statistics()
