@@ -205,3 +205,48 @@ def test_a_recipient_added_to_a_mail_that_is_in_a_block() -> None:
     truth.attempted("m3", late, 1, 0.0, SPAM, READER)
     assert [found.ended for found in truth.find("m3")] == ["inbox", "spam"]
     assert truth.find("m4")[0].ended == "inbox"
+
+
+def kept_again(truth: Truth) -> Truth:
+    again = Truth(truth.most)
+    for name, part in list(truth.keep()):
+        again.restore(name, part)
+    return again
+
+
+@pytest.mark.parametrize("most", [40, 150, 1000])
+def test_everything_comes_back_from_what_is_kept(most: int) -> None:
+    truth = Truth(most)
+    for index in range(200):
+        envelope = mail(str(index), recipient=f"spring.{index}@gmail.com")
+        truth.submitted(f"m{index:03}", envelope, float(index))
+        if index % 5:
+            truth.attempted(
+                f"m{index:03}", envelope, 1, float(index), deferred() if index % 3 else INBOX, TRAP
+            )
+    late = mail("7", recipient="late@gmail.com")
+    truth.submitted("m197", late, 197.0)  # that mail is taken out of its block
+    again = kept_again(kept_again(truth))
+    assert list(again.mails()) == list(truth.mails())
+    assert (len(again), again.forgotten) == (len(truth), truth.forgotten)
+    assert (again.tables.cells, again.tables.traps) == (truth.tables.cells, truth.tables.traps)
+    for one in (truth, again):  # both go on alike
+        for index in range(200, 260):
+            one.submitted(f"m{index}", mail(str(index)), float(index))
+            one.attempted(f"m{index}", mail(str(index)), 1, float(index), SPAM, READER)
+        one.expired("m199", mail("199", recipient="spring.199@gmail.com"), 300.0)
+    assert list(again.mails()) == list(truth.mails())
+    assert (len(again), again.forgotten) == (len(truth), truth.forgotten)
+
+
+def test_what_is_kept_of_old_mails_does_not_change() -> None:
+    """So that it need not be written again each time."""
+    truth = Truth(1000)
+    for index in range(100):
+        truth.submitted(f"m{index}", mail(str(index)), 0.0)
+        truth.attempted(f"m{index}", mail(str(index)), 1, 0.0, INBOX, READER)
+    before = dict(truth.keep())
+    truth.submitted("new", mail("new"), 0.0)
+    after = dict(truth.keep())
+    assert {name for name, part in after.items() if before.get(name) != part} == {"tables", "mail new"}
+    assert sum(name.startswith("block") for name in before) == 3

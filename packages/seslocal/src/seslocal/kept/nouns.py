@@ -30,8 +30,10 @@ from seslocal.state.templates import StoredTemplate
 from seslocal.state.tenants import Tenant
 from seslocal.state.topics import Topic
 from seslocal.state.verification import PendingVerification, VerificationTemplate
+from seslocal.state.world_state import WorldState
 from seslocal.state.zone import Record
 from seslocal.wire.access_keys import Key
+from seslocal.world.settings import WorldSettings
 
 _T = TypeVar("_T")
 Named = Iterator[tuple[str, Any]]  # key -> value that msgspec can encode
@@ -140,6 +142,26 @@ def _mailboxes(account: Account) -> Named:
 def _restore_mailbox(account: Account, key: str, value: Any) -> None:
     address, _, tenant = key.rpartition(" ")
     account.mailboxes.put(address, tenant or None, Mailbox(**value))
+
+
+def _world(account: Account) -> Named:
+    if (world := account.mailboxes.world) is not None:
+        yield "", [msgspec.to_builtins(world.settings), world.start]
+
+
+def _restore_world(account: Account, key: str, value: Any) -> None:
+    settings, start = value
+    account.mailboxes.world = WorldState(msgspec.convert(settings, WorldSettings), start)
+
+
+def _world_parts(account: Account) -> Named:
+    if (world := account.mailboxes.world) is not None:
+        yield from world.keep()
+
+
+def _restore_world_part(account: Account, key: str, value: Any) -> None:
+    if (world := account.mailboxes.world) is not None:
+        world.restore(key, value)
 
 
 def _zone(account: Account) -> Named:
@@ -316,6 +338,8 @@ NOUNS: Final = (
     _of_map("stream", FirehoseStream, lambda account: account.events.streams, ("records", "size", "batch")),
     Noun("queue", _queues, _restore_queue),
     Noun("mailbox", _mailboxes, _restore_mailbox),
+    Noun("world", _world, _restore_world),
+    Noun("part of the world", _world_parts, _restore_world_part, often=False),
     Noun("zone", _zone, _restore_zone),
     _of_map("fault", Fault, lambda account: account.faults.active),
     Noun("counts", _counts, _restore_counts, often=False),

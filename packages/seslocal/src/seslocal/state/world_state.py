@@ -3,10 +3,12 @@ and the key that all chance of a mail depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from hashlib import blake2b
 from math import inf, nextafter
 from typing import Final
+
+import msgspec
 
 from seslocal.world.counterfactual import MOST_SUSPECTS, Blame, Counterfactual, Record, blame, compare
 from seslocal.world.reasons import Reason, reason
@@ -16,7 +18,8 @@ from seslocal.world.world import World
 
 KEY_HEADER: Final = "X-Seslocal-Key"  #: a sender's own key of a mail
 MOST_MAILS: Final = 100_000  #: kept in the ground truth
-_MOST_KEYS: Final = 200_000  #: mails without a key that are told apart from earlier equal ones
+_SHARDS: Final = 64  # parts in which the counts of mails without a key are kept
+_MOST_KEYS: Final = 1000  # of a part; they tell a mail without a key from earlier equal ones
 
 
 class WorldState:
@@ -27,7 +30,8 @@ class WorldState:
         self.start = start
         self.world = World(settings, start)
         self.truth = Truth(most)
-        self._seen: dict[bytes, int] = {}
+        self._seen: list[dict[bytes, int]] = [{} for _ in range(_SHARDS)]
+        self._kept: list[bytes | None] = [b""] * _SHARDS  # of each part, as it was last encoded
 
     def key(self, given: str | None, tenant: str | None, sender: str, recipient: str, subject: str) -> str:
         """Returns the key of a mail to one recipient: `given`, the value of the header X-Seslocal-Key, if there is one. Else it
@@ -36,10 +40,13 @@ class WorldState:
             return given
         said = "\0".join((tenant or "", sender, recipient, subject))
         digest = blake2b(said.encode("utf-8", "surrogatepass"), digest_size=9).digest()
-        count = self._seen.pop(digest, 0) + 1
-        self._seen[digest] = count
-        if len(self._seen) > _MOST_KEYS:
-            del self._seen[next(iter(self._seen))]
+        shard = digest[0] % _SHARDS
+        seen = self._seen[shard]
+        count = seen.pop(digest, 0) + 1
+        seen[digest] = count
+        self._kept[shard] = None
+        if len(seen) > _MOST_KEYS:
+            del seen[next(iter(seen))]
         return f"{digest.hex()}.{count}"
 
     def why(self, name: str) -> list[Reason]:
@@ -53,6 +60,27 @@ class WorldState:
     def blame(self, tenant: str, now: float, most: int = MOST_SUSPECTS) -> Blame:
         """Returns to whom a tenant lost its mails. It plays all mails that are kept, up to `most` + 2 times."""
         return blame(self._record(now), tenant, most)
+
+    def keep(self) -> Iterator[tuple[str, bytes]]:
+        """Yields everything but settings and start in parts with names. Most parts never change."""
+        yield "opinions", self.world.opinions.keep()
+        yield from self.truth.keep()
+        for shard, kept in enumerate(self._kept):
+            if kept is None:
+                kept = self._kept[shard] = msgspec.msgpack.encode(list(self._seen[shard].items()))
+            if kept:
+                yield f"keys {shard}", kept
+
+    def restore(self, name: str, part: bytes) -> None:
+        """Takes over a part that `keep` yielded. Raises msgspec.DecodeError, zlib.error, ValueError."""
+        if name == "opinions":
+            self.world.opinions.restore(part)
+        elif name.startswith("keys "):
+            shard = int(name[5:])
+            self._seen[shard] = dict(msgspec.msgpack.decode(part, type=list[tuple[bytes, int]]))
+            self._kept[shard] = part
+        else:
+            self.truth.restore(name, part)
 
     def _record(self, now: float) -> Record:
         return Record(

@@ -131,5 +131,16 @@ class Tables:
     def tenants(self) -> dict[str, Cell]:
         return {key[0]: cell for key, cell in self.by(lambda place: (place.tenant,)).items()}
 
+    def keep(self) -> bytes:
+        return msgspec.msgpack.encode((list(self.cells.items()), list(self.traps.items())))
+
+    def restore(self, kept: bytes) -> None:
+        """Takes over what `keep` returned. Raises msgspec.DecodeError."""
+        cells, traps = msgspec.msgpack.decode(
+            kept, type=tuple[list[tuple[Place, Cell]], list[tuple[tuple[str, str, str, str], Trap]]]
+        )
+        self.cells, self.traps = dict(cells), dict(traps)
+        self._found.clear()
+
     def __iter__(self) -> Iterator[tuple[Place, Cell]]:
         return iter(self.cells.items())

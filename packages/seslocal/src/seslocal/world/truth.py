@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -15,6 +16,8 @@ from seslocal.world.people import Person
 from seslocal.world.reaction import Reaction
 from seslocal.world.tables import Tables
 from seslocal.world.verdict import Verdict
+
+_BLOCK: Final = 32  # mails that are compressed together
 
 #: how a mail to one recipient ended. "": under way. suppressed: it was never attempted. returned: accepted, then it came back
 Ended = Literal["", "inbox", "spam", "refused", "returned", "expired", "suppressed"]
@@ -37,9 +40,18 @@ class MailTruth(msgspec.Struct, array_like=True):
         return self.attempts[-1][1] if self.attempts else None
 
 
-_BLOCK: Final = 32  # mails that are compressed together
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[list[MailTruth]]).decode
+_decode_one: Final = msgspec.msgpack.Decoder(list[MailTruth]).decode
+
+
+@dataclass(slots=True, eq=False)
+class _Block:
+    """Several mails that have ended, encoded and compressed."""
+
+    number: int
+    data: bytes
+    mails: int  #: that are kept in it
 
 
 class Truth:
@@ -50,25 +62,28 @@ class Truth:
         self.most = most
         self.tables = Tables()
         self.forgotten = 0  #: mails that were kept and no longer are
-        #: one mail's recipients; or a block of several mails, once they have ended
-        self._mails: dict[str, list[MailTruth] | bytes] = {}
+        self._mails: dict[
+            str, list[MailTruth] | _Block
+        ] = {}  # one mail's recipients; or the block that it is in
         self._ended: list[str] = []  # names of those that have ended and are in no block yet
+        self._blocks: dict[int, _Block] = {}
+        self._number = 0  # of the newest block
+        self._restored: list[tuple[float, str]] = []  # submission and name, until they are put in order
 
     def submitted(self, name: str, envelope: Envelope, at: float, give_up: float = GIVE_UP) -> None:
         self.tables.cell(envelope).mails += 1
         if not self.most:
             return
-        mail = MailTruth(name, envelope, at, give_up)
+        if self._restored:
+            self._arrange()
         kept = self._mails.get(name)
         if kept is None:
-            self._mails[name] = [mail]
+            kept = self._mails[name] = []
             if len(self._mails) > self.most:
-                del self._mails[next(iter(self._mails))]
-                self.forgotten += 1
-        elif isinstance(kept, bytes):
-            self._mails[name] = [*_in(_read(kept), name), mail]
-        else:
-            kept.append(mail)
+                self._forget(next(iter(self._mails)))
+        elif isinstance(kept, _Block):
+            kept = self._taken_out(name, kept)
+        kept.append(MailTruth(name, envelope, at, float(give_up)))
 
     def attempted(
         self, name: str, envelope: Envelope, number: int, at: float, verdict: Verdict, person: Person
@@ -127,10 +142,12 @@ class Truth:
     def find(self, name: str) -> list[MailTruth]:
         """Returns a mail's recipients; empty if it is unknown or no longer kept."""
         kept = self._mails.get(name, [])
-        return _in(_read(kept), name) if isinstance(kept, bytes) else kept
+        return _in(_read(kept.data), name) if isinstance(kept, _Block) else kept
 
     def mails(self, after: str | None = None) -> Iterator[MailTruth]:
         """Yields what is kept, or what is kept after the mail of this name, in the order of submission."""
+        if self._restored:
+            self._arrange()
         names = iter(list(self._mails))
         if after is not None:
             for name in names:
@@ -139,7 +156,36 @@ class Truth:
         read = lru_cache(8)(_read)  # neighbours are mostly in the same block
         for name in names:
             kept = self._mails.get(name, [])
-            yield from _in(read(kept), name) if isinstance(kept, bytes) else kept
+            yield from _in(read(kept.data), name) if isinstance(kept, _Block) else kept
+
+    def keep(self) -> Iterator[tuple[str, bytes]]:
+        """Yields everything in parts with names. Most parts never change."""
+        yield "tables", self.tables.keep()
+        yield "forgotten", _encode(self.forgotten)
+        for block in self._blocks.values():
+            yield f"block {block.number}", block.data
+        for name, kept in self._mails.items():
+            if not isinstance(kept, _Block):
+                yield f"mail {name}", _encode(kept)
+
+    def restore(self, name: str, part: bytes) -> None:
+        """Takes over a part that `keep` yielded. Raises msgspec.DecodeError, zlib.error."""
+        kind, _, rest = name.partition(" ")
+        match kind:
+            case "tables":
+                self.tables.restore(part)
+            case "forgotten":
+                self.forgotten = msgspec.msgpack.decode(part, type=int)
+            case "block":
+                self._restore_block(_Block(int(rest), part, 0))
+            case "mail":
+                mails = _decode_one(part)
+                if isinstance(before := self._mails.get(rest), _Block):
+                    self._left(before)
+                self._mails[rest] = mails
+                self._restored.append((mails[0].submitted, rest))
+            case _:
+                raise ValueError(name)
 
     def __len__(self) -> int:
         """The number of mails kept."""
@@ -148,8 +194,7 @@ class Truth:
     @property
     def bytes(self) -> int:
         """The memory that the mails take which are in blocks, without their names."""
-        blocks = {id(one): one for one in self._mails.values() if isinstance(one, bytes)}
-        return sys.getsizeof(self._mails) + sum(map(sys.getsizeof, blocks.values()))
+        return sys.getsizeof(self._mails) + sum(sys.getsizeof(one.data) for one in self._blocks.values())
 
     def _change(
         self,
@@ -162,8 +207,8 @@ class Truth:
         mails = self._mails.get(name)
         if mails is None:
             return
-        if isinstance(mails, bytes):
-            mails = self._mails[name] = self.find(name)
+        if isinstance(mails, _Block):
+            mails = self._taken_out(name, mails)
         under_way = False
         for mail in mails:
             if mail.envelope.recipient == envelope.recipient:
@@ -176,6 +221,22 @@ class Truth:
             if len(self._ended) >= _BLOCK:
                 self._compress()
 
+    def _taken_out(self, name: str, block: _Block) -> list[MailTruth]:
+        mails = self._mails[name] = _in(_read(block.data), name)
+        self._left(block)
+        return mails
+
+    def _left(self, block: _Block) -> None:
+        block.mails -= 1
+        if not block.mails:
+            del self._blocks[block.number]
+
+    def _forget(self, name: str) -> None:
+        kept = self._mails.pop(name)
+        self.forgotten += 1
+        if isinstance(kept, _Block):
+            self._left(kept)
+
     def _compress(self) -> None:
         names, self._ended = self._ended, []
         mails = {
@@ -183,9 +244,42 @@ class Truth:
             for name in names
             if isinstance(kept := self._mails.get(name), list) and all(mail.ended for mail in kept)
         }
-        block = zlib.compress(_encode(list(mails.values())), 1)
-        for name in mails:
+        if mails:
+            self._number += 1
+            block = _Block(self._number, zlib.compress(_encode(list(mails.values())), 1), len(mails))
+            self._blocks[block.number] = block
+            for name in mails:
+                self._mails[name] = block
+
+    def _restore_block(self, block: _Block) -> None:
+        self._number = max(self._number, block.number)
+        self._blocks[block.number] = block
+        for mails in _read(block.data):
+            name = mails[0].name
+            before = self._mails.get(name)
+            if isinstance(before, list) or (before is not None and before.number > block.number):
+                continue  # it was taken out of this block
+            if before is not None:
+                self._left(before)
             self._mails[name] = block
+            block.mails += 1
+            self._restored.append((mails[0].submitted, name))
+        if not block.mails:
+            del self._blocks[block.number]
+
+    def _arrange(self) -> None:
+        """Puts restored mails in the order of submission. A block may have brought back some that were forgotten."""
+        order, self._restored = dict.fromkeys(name for _, name in sorted(self._restored)), []
+        self._mails = {name: self._mails[name] for name in order if name in self._mails}
+        forgotten = self.forgotten
+        while len(self._mails) > self.most:
+            self._forget(next(iter(self._mails)))
+        self.forgotten = forgotten
+        self._ended = [
+            name
+            for name, kept in self._mails.items()
+            if isinstance(kept, list) and all(mail.ended for mail in kept)
+        ]
 
 
 def _read(block: bytes) -> list[list[MailTruth]]:
