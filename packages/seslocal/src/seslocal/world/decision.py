@@ -136,13 +136,19 @@ def _by_authentication(
 
 
 def _place(envelope: Envelope, standing: Standing, measures: Measures, drawn: float) -> Decision:
-    spam, why = standing.spam, standing.why
+    spam = standing.spam
     if not envelope.aligned:
         spam = measures.base + (1.0 - measures.base) * curve(
             standing.harm + measures.unaligned, *measures.spam
         )
-        why += ", DMARC fails"
-    if standing.bulk and envelope.bulk and not envelope.one_click:
+    needs = standing.bulk and envelope.bulk and not envelope.one_click
+    if needs:
         spam += (1.0 - spam) * measures.one_click
-        why += ", no one-click unsubscribe"
-    return Decision("spam", why=f"{why}; {spam:.1%} to spam") if drawn < spam else _INBOX
+    if drawn >= spam:
+        return _INBOX
+    why = standing.why
+    if not envelope.aligned:
+        why += f", DMARC fails {measures.unaligned:.2f}"
+    if needs:
+        why += f", no one-click unsubscribe for {measures.one_click:.0%}"
+    return Decision("spam", why=f"{why}; {spam:.1%} to spam")

@@ -14,6 +14,22 @@ DAY: Final = 1440  #: minutes
 #: header From, if another domain signed
 DOMAIN, POOL, PAIR, CONTENT, FROM = "domain", "pool", "pair", "content", "from"
 
+#: what is counted; all are whole numbers
+COUNTED: Final = (
+    "wanted",  # first attempts: what the sender wants to send
+    "accepted",
+    "inbox",
+    "unknown",  # refused, because there is no such mailbox
+    "trapped",  # trap points
+    "opens",
+    "complaints",
+    "not_spam",
+    "deletes",
+    "deferred",
+    "refused",
+)
+WANTED, ACCEPTED, INBOX, UNKNOWN, TRAPPED, OPENS, COMPLAINTS, NOT_SPAM, DELETES, DEFERRED, REFUSED = range(11)
+
 
 class Measures(msgspec.Struct, frozen=True, kw_only=True):
     """Times in minutes, shares in [0, 1]. What each number means is said in `data/reputation.toml`."""
@@ -24,9 +40,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     remembers: float  #: half-life of the volume that harm is divided by
     prior: float  #: mails
     background: float  #: mails in memory that others send through a shared pool
-    harm: tuple[
-        float, float, float, float, float
-    ]  #: of one complaint, dead address, trap point, rescue, deletion
+    harm: tuple[tuple[int, float], ...]  #: index in COUNTED, and the harm of one
     pristine: int  #: trap points of a pristine trap; a recycled one has 1
     base: float
     spam: tuple[float, float]  #: half and exponent of the curve
@@ -49,6 +63,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     content_prior: float
     content_weight: float
     content_domains: float
+    content_spread: float
     unsigned: float
     reject: float
     quarantine: float
@@ -87,11 +102,11 @@ def measures_of(provider: str) -> Measures:
         / DAY
         * 1.4427,  # a steady flow's decayed sum: 1 / ln 2
         harm=(
-            1 / number("harm.complaints"),
-            1 / number("harm.dead"),
-            1 / number("harm.traps"),
-            -1 / number("harm.rescues"),
-            1 / number("harm.deletions"),
+            (COMPLAINTS, 1 / number("harm.complaints")),
+            (UNKNOWN, 1 / number("harm.dead")),
+            (TRAPPED, 1 / number("harm.traps")),
+            (NOT_SPAM, -1 / number("harm.rescues")),
+            (DELETES, 1 / number("harm.deletions")),
         ),
         pristine=int(number("harm.pristine")),
         base=number("placement.base"),
@@ -115,6 +130,7 @@ def measures_of(provider: str) -> Measures:
         content_prior=number("content.prior"),
         content_weight=number("content.weight"),
         content_domains=number("content.domains"),
+        content_spread=number("content.spread"),
         unsigned=number("authentication.unsigned"),
         reject=number("authentication.reject"),
         quarantine=number("authentication.quarantine"),

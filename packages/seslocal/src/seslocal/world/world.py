@@ -8,8 +8,7 @@ from seslocal.world.decision import Decisions
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
 from seslocal.world.greylisting import Greylists, puts_off
-from seslocal.world.measures import PAIR, measures_of
-from seslocal.world.opinion import (
+from seslocal.world.measures import (
     ACCEPTED,
     COMPLAINTS,
     DEFERRED,
@@ -21,10 +20,10 @@ from seslocal.world.opinion import (
     TRAPPED,
     UNKNOWN,
     WANTED,
-    Opinions,
 )
+from seslocal.world.opinion import Opinions, Track
 from seslocal.world.people import People, Person
-from seslocal.world.providers import system_of
+from seslocal.world.providers import System, system_of
 from seslocal.world.reaction import Reaction
 from seslocal.world.reactions import react
 from seslocal.world.replies import answer
@@ -49,7 +48,7 @@ class World:
         self.people = People(settings, self.draws)
         self.opinions = Opinions(settings)
         self.opinions.move(int(start // 60))
-        self.standings = Standings(self.opinions)
+        self._standings = Standings(self.opinions)
         self._forecast = Forecast(settings.weather, settings.background_weather, start, self.draws)
         self._greylists = Greylists(self.draws)
         self._decisions = Decisions(self.draws, settings.rules, start)
@@ -63,32 +62,34 @@ class World:
     def peek(self, envelope: Envelope, number: int, at: float) -> Verdict:
         """Returns what an attempt would be answered, and changes nothing. It knows what was counted in the minutes that have
         ended."""
-        return self._answer(envelope, self.people.find(envelope.recipient), number, at)
+        system = system_of(envelope.recipient)
+        track = self.opinions.track(system.provider, envelope)
+        return self._answer(envelope, self.people.find(envelope.recipient), number, at, system, track)
 
     def attempt(self, envelope: Envelope, number: int, at: float) -> Verdict:
         """Makes delivery attempt `number`, from 1, and counts it."""
         self.move(at)
         person = self.people.find(envelope.recipient)
-        verdict = self._answer(envelope, person, number, at)
-        provider, count = verdict.provider, self.opinions.count
+        system = system_of(envelope.recipient)
+        track = self.opinions.track(system.provider, envelope)
+        verdict = self._answer(envelope, person, number, at, system, track)
         cause = verdict.cause
         if cause in _NO_FAULT:
             return verdict
+        count = self.opinions.count
         if number == 1:
-            count(provider, envelope, WANTED)
+            count(track, WANTED)
         if cause in _DEAD:  # whether it is refused or accepted and returned
-            count(provider, envelope, UNKNOWN)
-        elif verdict.accepted:
-            count(provider, envelope, ACCEPTED)
-            if verdict.kind == "inbox":
-                count(provider, envelope, INBOX)
-            if person.trap:
-                points = measures_of(provider).pristine if person.who == "pristine_trap" else 1
-                count(provider, envelope, TRAPPED, points)
-        elif verdict.kind == "defer":
-            count(provider, envelope, DEFERRED)
+            count(track, UNKNOWN)
+        elif verdict.kind == "inbox":
+            count(track, ACCEPTED)
+            count(track, INBOX)
+        elif verdict.kind == "spam":
+            count(track, ACCEPTED)
         else:
-            count(provider, envelope, REFUSED)
+            count(track, DEFERRED if verdict.kind == "defer" else REFUSED)
+        if person.trap and verdict.accepted:
+            count(track, TRAPPED, track.measures.pristine if person.who == "pristine_trap" else 1)
         return verdict
 
     def react(self, envelope: Envelope, verdict: Verdict, at: float) -> tuple[Reaction, ...]:
@@ -100,10 +101,11 @@ class World:
         self.move(at)
         what = _COUNTED.get(reaction.deed)
         if what is not None:
-            self.opinions.count(verdict.provider, envelope, what)
+            self.opinions.count(self.opinions.track(verdict.provider, envelope), what)
 
-    def _answer(self, envelope: Envelope, person: Person, number: int, at: float) -> Verdict:
-        system = system_of(envelope.recipient)
+    def _answer(
+        self, envelope: Envelope, person: Person, number: int, at: float, system: System, track: Track
+    ) -> Verdict:
         drawn = self.draws.four("attempt", f"{envelope.key} {envelope.recipient} {number}")
         # What is left of a drawn number, below the digits that decided, is as good as a new one.
         rest = drawn[3] * 4093.0 % 1.0
@@ -111,24 +113,18 @@ class World:
         if sky.defers and drawn[0] * 4093.0 % 1.0 < sky.defers:
             why = f"bad weather: it defers {sky.defers:.0%}"
             return answer("defer", "weather", envelope, rest, at, why=why, slower=sky.slower)
-        standing = self.standings.find(system.provider, envelope)
+        standing = self._standings.find(track)
         decision = self._decisions.decide(system.provider, envelope, person, at, standing, drawn)
-        greylist = self._greylists.find(system, envelope.recipient)
-        if (
-            greylist is not None
-            and decision.kind in ("inbox", "spam")
-            and puts_off(
-                greylist,
-                number,
-                self._accepted(system.provider, envelope),
-                self.opinions.is_shared(envelope.pool),
-                drawn[1] * 4093.0 % 1.0,
-            )
-        ):
-            why = f"the host greylists senders that it does not know; attempt {number}"
-            return answer("defer", "greylisted", envelope, rest, at, why=why, slower=sky.slower)
+        kind = decision.kind
+        if kind == "inbox" or kind == "spam":
+            greylist = self._greylists.find(system, envelope.recipient)
+            if greylist is not None:
+                chance = drawn[1] * 4093.0 % 1.0
+                if puts_off(greylist, number, self._accepted(track), track.shared, chance):
+                    why = f"the host greylists senders that it does not know; attempt {number}"
+                    return answer("defer", "greylisted", envelope, rest, at, why=why, slower=sky.slower)
         return answer(
-            decision.kind,
+            kind,
             decision.cause,
             envelope,
             rest,
@@ -138,10 +134,8 @@ class World:
             slower=sky.slower,
         )
 
-    def _accepted(self, provider: str, envelope: Envelope) -> float:
+    def _accepted(self, track: Track) -> float:
         """The number of mails that this provider has accepted from this domain and pool, the past included."""
-        found = self.opinions.find(provider, PAIR, f"{envelope.domain} {envelope.pool}")
-        if found is not None:
-            return found.trusted
-        opinions = self.opinions
-        return 0.0 if opinions.is_cold(envelope.domain) or opinions.is_cold(envelope.pool) else inf
+        if track.of_pair is not None:
+            return track.of_pair.trusted
+        return 0.0 if track.new or self.opinions.is_new(track.pool) else inf
