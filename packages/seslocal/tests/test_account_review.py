@@ -171,3 +171,11 @@ def test_hours_and_changes_are_bounded() -> None:
     for turn in range(200):
         review.set_by_hand(T + 11_000 * 3600 + turn, PROBATION if turn % 2 else SHUTDOWN)
     assert len(review.changes) == 100
+
+
+def test_a_clock_that_is_set_back_stops_no_review() -> None:
+    review = AccountReview()
+    assert review.status_at(T + 365 * DAY) == HEALTHY
+    review.count(T, mailed=10_000, bounced=600)
+    assert review.status_at(T + STEP) == PROBATION
+    assert review.since == T + STEP

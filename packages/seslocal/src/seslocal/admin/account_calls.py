@@ -5,18 +5,28 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
 from seslocal.mail.auto_validation import VERDICTS, assess
 from seslocal.sesv2.reputation import POLICIES
 from seslocal.state.account import Account
-from seslocal.state.findings import Thresholds
+from seslocal.state.account_review import STATUSES, ReviewRules
 from seslocal.state.global_suppression import LONGEST, Entry
-from seslocal.state.settings import Behaviour
+from seslocal.state.settings import PAUSE_ERRORS, Behaviour
 
-_ENFORCEMENTS: Final = ("HEALTHY", "PROBATION", "SHUTDOWN")
+_T = TypeVar("_T")
+#: least values of numbers by which time or mail is divided
+_LEAST: Final = {
+    "interval": 1.0,
+    "representative": 1.0,
+    "repeats": 1.0,
+    "busy": 0.01,
+    "halves": 0.01,
+    "start": 1.0,
+    "growth": 1.0,
+}
 _REVIEWS: Final = ("PENDING", "GRANTED", "DENIED", "FAILED")
 
 
@@ -38,7 +48,28 @@ def show(account: Account, query: Query, body: Json) -> Json:
         "management_together": account.access.management_rate.together,
         "findings": account.tenants.automatic_findings,
         "thresholds": asdict(account.tenants.thresholds),
+        "account_review": {"on": account.sending.reviewed, **asdict(account.sending.review.rules)},
+        "warm_up": asdict(account.dedicated_ips.warm_ups.rules),
         "behaviour": asdict(account.behaviour),
+    }
+
+
+def show_review(account: Account, query: Query, body: Json) -> Json:
+    """Returns the account's status as SES decides it, and the rates that it decides by."""
+    review, now = account.sending.review, account.clock.now()
+    status = review.status_at(now)
+    return {
+        "status": status,
+        "cause": review.cause or None,
+        "since": review.since if review.changes else None,
+        "bounce_rate": review.bounces.rate,
+        "bounced": review.bounces.bad,
+        "mailed": review.bounces.mails,
+        "complaint_rate": review.complaints.rate,
+        "complained": review.complaints.bad,
+        "with_loop": review.complaints.mails,
+        "reviews": dict(review.reviews),
+        "changes": [change._asdict() for change in review.changes],
     }
 
 
@@ -50,7 +81,7 @@ def put(account: Account, query: Query, body: Json) -> Json:
     rate = fields.number(body, "rate", account.sending.limits.rate, 0.0, 1e9)
     quota = fields.number(body, "quota", account.sending.limits.quota, -1.0, 1e12)
     sending = fields.boolean(body, "sending_enabled", account.sending.enabled)
-    enforcement = fields.choice(body, "enforcement", _ENFORCEMENTS) or account.sending.enforcement
+    enforcement = fields.choice(body, "enforcement", STATUSES) or account.sending.enforcement
     bus = fields.text(body, "event_bus_queue") if "event_bus_queue" in body else account.events.bus_queue
     managing = (
         fields.text(body, "management_queue")
@@ -63,7 +94,9 @@ def put(account: Account, query: Query, body: Json) -> Json:
     management = fields.number(body, "management_rate", account.access.management_rate.rate, 0.0, 1e6)
     together = fields.boolean(body, "management_together", account.access.management_rate.together)
     finds = fields.boolean(body, "findings", account.tenants.automatic_findings)
-    thresholds = _thresholds(account.tenants.thresholds, body.get("thresholds", {}))
+    thresholds = _changed("thresholds", account.tenants.thresholds, body.get("thresholds", {}))
+    reviewed, rules = _review(account, body.get("account_review", {}))
+    warm_up = _changed("warm_up", account.dedicated_ips.warm_ups.rules, body.get("warm_up", {}))
     behaviour = _behaviour(account.behaviour, body.get("behaviour", {}))
 
     account.sending.set_production(production or review == "GRANTED")
@@ -82,6 +115,9 @@ def put(account: Account, query: Query, body: Json) -> Json:
         thresholds,
         behaviour,
     )
+    account.sending.reviewed, account.dedicated_ips.warm_ups.rules = reviewed, warm_up
+    if rules != account.sending.review.rules:
+        account.sending.review.change_rules(account.clock.now(), rules)
     account.events.sns_url, account.events.bus_queue = sns_url and sns_url.rstrip("/"), bus
     account.events.management_queue, account.events.data_events = managing, data_events
     for queue in (bus, managing):
@@ -125,16 +161,31 @@ def _entry(address: str, entry: Entry) -> Json:
     return {"address": address, "until": entry.until, "bounces": entry.bounces}
 
 
-def _thresholds(before: Thresholds, changes: object) -> Thresholds:
+def _review(account: Account, changes: object) -> tuple[bool | None, ReviewRules]:
+    """Returns whether SES reviews the account (None: if there is a world), and the rules."""
+    rules, on = account.sending.review.rules, account.sending.reviewed
     if not isinstance(changes, dict):
-        raise Refused(400, messages.must_be("thresholds", "an object of numbers"))
+        return on, _changed("account_review", rules, changes)
     given = cast("Json", changes)
-    fields.allow_only(given, *asdict(before))
-    after: dict[str, Any] = {
-        name: fields.number(given, name, value, 0.0, 1e9) for name, value in asdict(before).items()
-    }
-    after["minimum"] = int(after["minimum"])
-    return Thresholds(**after)
+    if "on" in given:
+        on = None if given["on"] is None else fields.boolean(given, "on", False)
+    return on, _changed("account_review", rules, {name: given[name] for name in given if name != "on"})
+
+
+def _changed(what: str, before: _T, changes: object) -> _T:
+    """Returns rules with some of their numbers and switches changed."""
+    if not isinstance(changes, dict):
+        raise Refused(400, messages.must_be(what, "an object of numbers"))
+    given, old = cast("Json", changes), asdict(cast("Any", before))
+    fields.allow_only(given, *old)
+    after: Json = {}
+    for name, value in old.items():
+        if type(value) is bool:
+            after[name] = fields.boolean(given, name, value)
+        else:
+            found = fields.number(given, name, value, _LEAST.get(name, 0.0), 1e9)
+            after[name] = int(found) if type(value) is int else found
+    return type(before)(**after)
 
 
 def _behaviour(before: Behaviour, changes: object) -> Behaviour:
@@ -152,12 +203,15 @@ def _behaviour(before: Behaviour, changes: object) -> Behaviour:
         after[name] = value
     if after["default_policy"] not in POLICIES:
         raise Refused(400, messages.must_be_one_of("default_policy", POLICIES, after["default_policy"]))
+    if after["pause_error"] not in PAUSE_ERRORS:
+        raise Refused(400, messages.must_be_one_of("pause_error", PAUSE_ERRORS, after["pause_error"]))
     return Behaviour(**after)
 
 
 ROUTES: Final[tuple[tuple[str, str, Callable[..., Json]], ...]] = (
     ("GET", r"/account", show),
     ("PUT", r"/account", put),
+    ("GET", r"/account/review", show_review),
     ("GET", r"/global-list", global_list),
     ("PUT", r"/global-list/([^/]+)", put_global),
     ("DELETE", r"/global-list/([^/]+)", delete_global),

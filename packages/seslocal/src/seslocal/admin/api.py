@@ -370,8 +370,17 @@ class Admin:
         return {"sent": outbox.sent, "dropped": outbox.dropped, "waiting": outbox.waiting}
 
     def _cloudwatch(self, query: Query, body: Json) -> Json:
-        metrics = self._account().events.cloudwatch
-        return {"metrics": metrics.shown(), "dropped": metrics.dropped}
+        account = self._account()
+        metrics, review = account.events.cloudwatch, account.sending.review
+        review.move(account.clock.now())
+        rates = {"BounceRate": review.bounces, "ComplaintRate": review.complaints}
+        return {
+            "metrics": metrics.shown(),
+            "dropped": metrics.dropped,
+            "reputation": {
+                f"Reputation.{name}": volume.rate for name, volume in rates.items() if volume.mails
+            },
+        }
 
     def _show_scenario(self, query: Query, body: Json) -> Json:
         return {"steps": [step.shown() for step in self._account().faults.scenario]}

@@ -15,6 +15,7 @@ from seslocal.admin import policies
 from seslocal.mail.templated import read_template
 from seslocal.sqs.operations import connect_dead_letter_queue
 from seslocal.state.account import Account
+from seslocal.state.account_review import ReviewRules
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.contacts import Contact, ContactList
 from seslocal.state.dedicated_ips import DedicatedIp, Pool
@@ -23,6 +24,7 @@ from seslocal.state.findings import Thresholds
 from seslocal.state.firehose_streams import FirehoseStream
 from seslocal.state.identities import Identity
 from seslocal.state.mailboxes import Mailbox
+from seslocal.state.managed_pools import PoolDemand, Warmth, WarmUpRules
 from seslocal.state.sending import Sending
 from seslocal.state.settings import Behaviour
 from seslocal.state.suppression import AccountSuppression
@@ -194,11 +196,13 @@ def _account(account: Account) -> Named:
     yield "suppression", [suppression.reasons, suppression.validation, suppression.verdicts]
     yield "sending", [account.sending.enabled, account.sending.paused_at, account.sending.enforcement]
     yield "findings", [account.tenants.automatic_findings, asdict(account.tenants.thresholds)]
+    yield "account review", [account.sending.reviewed, asdict(account.sending.review.rules)]
     yield "raw topics", sorted(account.events.raw_topics)
     yield "event bus", account.events.bus_queue
     yield "management events", account.events.management_queue
     yield "data events", account.events.data_events
     yield "warm-up", dedicated.auto_warm_up
+    yield "warm-up rules", asdict(dedicated.warm_ups.rules)
     yield "secret", account.mail.tracking.secret
     yield from _unlike_the_settings(account)
 
@@ -242,6 +246,9 @@ def _restore_account(account: Account, key: str, value: Any) -> None:
         case "sending":
             enabled, paused_at, account.sending.enforcement = value
             account.sending.restore(enabled=enabled, paused_at=paused_at)
+        case "account review":
+            account.sending.reviewed, rules = value
+            account.sending.review.rules = _made(ReviewRules, rules)
         case "findings":
             account.tenants.automatic_findings, thresholds = value
             account.tenants.thresholds = _made(Thresholds, thresholds)
@@ -255,6 +262,8 @@ def _restore_account(account: Account, key: str, value: Any) -> None:
             account.events.data_events = value
         case "warm-up":
             account.dedicated_ips.auto_warm_up = value
+        case "warm-up rules":
+            account.dedicated_ips.warm_ups.rules = _made(WarmUpRules, value)
         case "secret":
             account.mail.tracking.secret = value
         case "production":
@@ -286,13 +295,33 @@ def _restore_account(account: Account, key: str, value: Any) -> None:
 def _counts(account: Account) -> Named:
     yield "quota", account.sending.limits.minutes
     yield "statistics", list(account.mail.statistics.points)
+    for (ip, provider), warmth in account.dedicated_ips.warm_ups.by_ip.items():
+        yield f"warmth {ip} {provider}", warmth.snapshot()
+    for pool, demand in account.dedicated_ips.demands.items():
+        yield f"demand {pool}", demand.snapshot()
 
 
 def _restore_counts(account: Account, key: str, value: Any) -> None:
-    if key == "quota":
-        account.sending.limits.restore(value)
-    else:
-        account.mail.statistics.points.extend(value)
+    kind, *names = key.split(" ")
+    match kind:
+        case "quota":
+            account.sending.limits.restore(value)
+        case "statistics":
+            account.mail.statistics.points.extend(value)
+        case "warmth":
+            account.dedicated_ips.warm_ups.by_ip[names[0], names[1]] = Warmth.restored(value)
+        case "demand":
+            account.dedicated_ips.demands[names[0]] = PoolDemand.restored(value)
+        case _:
+            raise ValueError(key)
+
+
+def _account_review(account: Account) -> Named:
+    yield "", account.sending.review.snapshot()
+
+
+def _restore_account_review(account: Account, key: str, value: Any) -> None:
+    account.sending.review.restore(**value)
 
 
 def _tenant_counts(account: Account) -> Named:
@@ -312,6 +341,7 @@ _TENANT: Final = _of_map("tenant", Tenant, lambda account: account.tenants, ("su
 NOUNS: Final = (
     Noun("clock", _clock, _restore_clock),
     Noun("account", _account, _restore_account),
+    Noun("account review", _account_review, _restore_account_review),
     Noun(
         "identity",
         _of_map("identity", Identity, lambda account: account.identities).read,

@@ -14,13 +14,19 @@ from seslocal.state import outcomes
 from seslocal.state.accepted_mail import Mail, write_headers
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
+from seslocal.state.account_review import SHUTDOWN
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.dedicated_ips import SHARED_IP
 from seslocal.state.identities import Identity
 from seslocal.state.outcomes import BY_WORLD, DELIVERS, Plan, is_simulator
 from seslocal.state.tenants import Tenant
 from seslocal.wire.params import Params
+from seslocal.world.providers import provider_of
 
+_PAUSED_BY_SES: Final = (
+    "Sending paused for this account. For more information, please check the inbox of the email address associated with your "
+    "AWS account."
+)
 #: kinds of errors that concern the whole call, however many mails it has
 TENANT_GATE: Final = ("tenant_set", "tenant_resources", "tenant_paused")
 
@@ -93,7 +99,9 @@ def check(account: Account, submission: Submission) -> CheckedSubmission:
         arns = [identity.arn for _, identity in identities if identity]
         arns += submission.named
         _check_tenant(account, tenant, arns, configuration_set)
-    if account.sending.enforcement == "SHUTDOWN":
+    if account.sending.enforcement == SHUTDOWN:
+        if account.sending.review.paused:
+            raise ApiError(account.behaviour.pause_error, _PAUSED_BY_SES, kind="account_paused_by_ses")
         raise ApiError("AccountSuspendedException", "Sending suspended for this account.")
     if not account.sending.enabled:
         raise ApiError("SendingPausedException", "Sending paused for this account.", kind="account_paused")
@@ -218,7 +226,7 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
         tags={**_auto_tags(passed, caller), **letter.tags},
         tenant=name,
         max_delivery_seconds=most,
-        outgoing_ip=_outgoing_ip(account, configuration_set, now)
+        outgoing_ip=_outgoing_ip(account, configuration_set, letter.recipients[0], now)
         if account.dedicated_ips.by_ip and not any(plan is BY_WORLD for _, plan in plans)
         else SHARED_IP,
     )
@@ -286,9 +294,16 @@ def _auto_tags(passed: CheckedSubmission, caller: Caller) -> dict[str, list[str]
     return tags
 
 
-def _outgoing_ip(account: Account, configuration_set: ConfigurationSet | None, now: float) -> str:
+def _outgoing_ip(
+    account: Account, configuration_set: ConfigurationSet | None, recipient: str, now: float
+) -> str:
+    """Of mail that no world decides about. If there is a world it depends on no other mail of the same minute."""
     delivery: Params = configuration_set.options.get("DeliveryOptions", {}) if configuration_set else {}
-    return account.dedicated_ips.outgoing(delivery.get("SendingPoolName"), now)
+    pool: str | None = delivery.get("SendingPoolName")
+    if (state := account.mailboxes.world) is None:
+        return account.dedicated_ips.outgoing(pool, now)
+    pick, chance, _, _ = state.world.draws.four("ip", recipient.lower())
+    return account.dedicated_ips.choose(pool, provider_of(recipient), (pick, chance), now).ip
 
 
 def _max_delivery(configuration_set: ConfigurationSet | None) -> float | None:

@@ -9,6 +9,7 @@ from seslocal.wire.signature import as_query
 
 _BY_KIND: Final = {
     "account_paused": "AccountSendingPausedException",
+    "account_paused_by_ses": "MessageRejected",
     "attribute_missing": "MissingRenderingAttribute",
     "data_invalid": "InvalidRenderingParameter",
     "dimensions_invalid": "InvalidCloudWatchDestination",

@@ -10,6 +10,7 @@ from seslocal.mail import templated
 from seslocal.sesv2 import accounts, configuration_sets, templates, verification_mail
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
+from seslocal.state.account_review import SHUTDOWN
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.wire.paging import page
 from seslocal.wire.params import Params
@@ -38,7 +39,7 @@ def quota(account: Account, params: Params, caller: Caller) -> Params:
 
 
 def sending_enabled(account: Account, params: Params, caller: Caller) -> Params:
-    return {"Enabled": account.sending.enabled}
+    return {"Enabled": account.sending.enabled and account.sending.enforcement != SHUTDOWN}
 
 
 def enable_sending(account: Account, params: Params, caller: Caller) -> Params:

@@ -8,6 +8,7 @@ from typing import Final
 from seslocal.errors import ApiError
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
+from seslocal.state.account_review import SHUTDOWN
 from seslocal.wire.params import Params
 
 
@@ -17,14 +18,14 @@ def get_account(account: Account, params: Params, caller: Caller) -> Params:
         suppression["ValidationAttributes"] = account.suppression.validation
     return {
         "DedicatedIpAutoWarmupEnabled": account.dedicated_ips.auto_warm_up,
-        "EnforcementStatus": account.sending.enforcement,
+        "EnforcementStatus": (enforcement := account.sending.enforcement),
         "ProductionAccessEnabled": account.sending.production,
         "SendQuota": {
             "Max24HourSend": account.sending.limits.quota,
             "MaxSendRate": account.sending.limits.rate,
             "SentLast24Hours": account.sending.limits.sent(account.clock.now()),
         },
-        "SendingEnabled": account.sending.enabled,
+        "SendingEnabled": account.sending.enabled and enforcement != SHUTDOWN,
         "SuppressionAttributes": suppression,
         "PricingAttributes": {"CurrentPlan": account.attributes.plan},
         **({"VdmAttributes": account.attributes.vdm} if account.attributes.has_vdm else {}),

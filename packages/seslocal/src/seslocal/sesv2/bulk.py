@@ -32,6 +32,7 @@ _STATUSES: Final = {
     "LimitExceededException": "ACCOUNT_DAILY_QUOTA_EXCEEDED",
     "MailFromDomainNotVerifiedException": "MAIL_FROM_DOMAIN_NOT_VERIFIED",
     "MessageRejected": "MESSAGE_REJECTED",
+    "SendingPausedException": "ACCOUNT_SENDING_PAUSED",
     "TooManyRequestsException": "ACCOUNT_THROTTLED",
 }
 

@@ -1,6 +1,7 @@
-"""How SES reacts to a tenant's bounces and complaints: counts them, opens and closes findings, and pauses the tenant if its
+"""How SES reacts to bounces and complaints. Of a tenant: it counts them, opens and closes findings, and pauses the tenant if its
 reputation policy says so (ses.md 1.6 to 1.8). Open findings of a reinstated tenant are ignored; once all are closed it becomes
-ENABLED. Open findings are evaluated every hour of the clock."""
+ENABLED. Open findings are evaluated every hour of the clock. Of the account: `state/account_review.py` judges them, if there is a
+world or the admin API switched it on."""
 
 from __future__ import annotations
 
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from seslocal.events.publishing import publish_recommendation
 from seslocal.sesv2 import reputation
 from seslocal.state.account import Account
-from seslocal.state.findings import HIGH, Finding, find_exceeded
+from seslocal.state.findings import Finding, find_exceeded, find_pausing
 from seslocal.state.isps import has_feedback_loop, isp_of
 from seslocal.state.outcomes import Outcome, Plan, is_simulator
 from seslocal.state.tenants import StatusRecord, Tenant
+from seslocal.world.providers import PROVIDERS, provider_of
 
 if TYPE_CHECKING:
     from seslocal.state.accepted_mail import Mail
@@ -44,37 +46,77 @@ class ReputationMonitor:
     def happened(
         self, mail: Mail, event: str, outcome: Outcome | None, recipients: Sequence[str], at: float
     ) -> None:
-        if mail.tenant is None or not self._account.tenants.automatic_findings:
-            return
-        tenant = self._account.tenants.get(mail.tenant)
-        if tenant is None:
-            return
+        account = self._account
         if event == "Send":
             seen = [address for address in mail.destination if not is_simulator(address)]
-            with_loop = sum([has_feedback_loop(isp_of(address)) for address in seen])
-            tenant.counts.add(at, len(seen), 0, with_loop, 0)
-        elif outcome is not None and (weight := _weight(outcome, recipients)):
-            bounced, complained = weight
-            tenant.counts.add(at, 0, bounced, 0, complained)
-            review(self._account, tenant)
+        elif outcome is not None and (_is_counted_bounce(outcome) or _is_counted_complaint(outcome)):
+            seen = [address for address in recipients if not is_simulator(address)]
+        else:
+            return
+        if not seen:
+            return
+        if reviews_account(account):
+            _count_for_account(account, at, event, seen)
+        tenant = account.tenants.get(mail.tenant) if mail.tenant is not None else None
+        if tenant is None or not account.tenants.automatic_findings:
+            return
+        if event == "Send":
+            tenant.counts.add(at, len(seen), 0, sum([reports_complaints(account, one) for one in seen]), 0)
+            return
+        is_bounce = event == "Bounce"
+        tenant.counts.add(at, 0, len(seen) if is_bounce else 0, 0, 0 if is_bounce else len(seen))
+        review(account, tenant)
 
 
-def _weight(outcome: Outcome, recipients: Sequence[str]) -> tuple[int, int] | None:
-    if outcome.kind == "Delivery" or outcome.subtype in _NOT_COUNTED:
-        return None
-    seen = len(recipients) - sum([is_simulator(address) for address in recipients])
-    if outcome.kind == "Bounce" and outcome.type == "Permanent":
-        return (seen, 0) if seen else None
-    if outcome.kind == "Complaint" and outcome.feedback != "not-spam":
-        return (0, seen) if seen else None
-    return None
+def reviews_account(account: Account) -> bool:
+    """Returns whether the account's rates change its EnforcementStatus."""
+    chosen = account.sending.reviewed
+    return account.mailboxes.world is not None if chosen is None else chosen
+
+
+def reports_complaints(account: Account, address: str) -> bool:
+    """Returns whether the provider of this address reports complaints to SES (ses.md 8.1)."""
+    if account.mailboxes.world is None:
+        return has_feedback_loop(isp_of(address))
+    return PROVIDERS[provider_of(address)].complaints
+
+
+def _count_for_account(account: Account, at: float, event: str, seen: list[str]) -> None:
+    count = account.sending.review.count
+    if event == "Complaint":
+        count(at, complained=len(seen))
+        return
+    mailed = sum([not _is_own(account, address) for address in seen])
+    if event == "Bounce":
+        count(at, bounced=mailed)
+    else:
+        count(at, mailed=mailed, with_loop=sum([reports_complaints(account, one) for one in seen]))
+
+
+def _is_own(account: Account, address: str) -> bool:
+    """Whether the account has verified the domain: bounces of its own addresses do not count (ses.md 8.1)."""
+    identity = account.identities.resolve(address.rpartition("@")[2].lower())
+    return identity is not None and identity.verified
+
+
+def _is_counted_bounce(outcome: Outcome) -> bool:
+    return outcome.kind == "Bounce" and outcome.type == "Permanent" and outcome.subtype not in _NOT_COUNTED
+
+
+def _is_counted_complaint(outcome: Outcome) -> bool:
+    return (
+        outcome.kind == "Complaint" and outcome.feedback != "not-spam" and outcome.subtype not in _NOT_COUNTED
+    )
 
 
 def review(account: Account, tenant: Tenant) -> None:
     """Opens, changes and closes findings by the current counts."""
     now = account.clock.now()
     tenant.counts.forget(now)
-    found = find_exceeded(tenant.counts, account.tenants.thresholds)
+    thresholds = account.tenants.thresholds
+    found = find_exceeded(
+        tenant.counts, thresholds if account.mailboxes.world is None else thresholds.in_a_world()
+    )
     for kind, (impact, threshold) in found.items():
         before = tenant.findings.get(kind)
         is_open = before is not None and before.is_open
@@ -112,15 +154,13 @@ def resume(account: Account) -> None:
 
 def enforce(account: Account, tenant: Tenant) -> None:
     """Pauses the tenant if its policy requires it for an open finding."""
-    policy = tenant.policy.rpartition("/")[2]
-    if policy == "none" or tenant.customer_managed.status != "ENABLED":
+    if tenant.customer_managed.status != "ENABLED":
         return
-    for finding in tenant.open_findings:
-        if policy == "strict" or finding.impact == HIGH:
-            cause = f"Reputation policy {policy}: {finding.description}"[:512]
-            record = StatusRecord("DISABLED", cause, account.clock.now())
-            reputation.set_status(account, tenant, record, by_customer=True)
-            return
+    policy = tenant.policy.rpartition("/")[2]
+    if (finding := find_pausing(policy, tenant.open_findings)) is not None:
+        cause = f"Reputation policy {policy}: {finding.description}"[:512]
+        record = StatusRecord("DISABLED", cause, account.clock.now())
+        reputation.set_status(account, tenant, record, by_customer=True)
 
 
 def close_finding(account: Account, tenant: Tenant, finding: Finding) -> None:

@@ -139,7 +139,7 @@ class AccountReview:
         self.reviews = {BOUNCE: 0, COMPLAINT: 0}  #: how many there were
         self.changes: deque[Change] = deque(maxlen=MOST_CHANGES)
         self._start = (0, 0)  # mails_ever and bad_ever of its kind when the review began
-        self._next = 0.0  # end of the interval in which counts are added
+        self._begun = self._next = 0.0  # start and end of the interval in which counts are added
 
     @property
     def paused(self) -> bool:
@@ -151,7 +151,7 @@ class AccountReview:
     ) -> None:
         """Adds recipients: mailed and hard bounced at domains that the account has not verified; mailed and complained at
         providers that report complaints. They are judged at the end of the interval."""
-        if at >= self._next:
+        if not self._begun <= at < self._next:
             self.move(at)
         if mailed or bounced:
             self.bounces.add(at, mailed, bounced)
@@ -160,17 +160,17 @@ class AccountReview:
 
     def status_at(self, at: float) -> str:
         """Returns HEALTHY, PROBATION or SHUTDOWN."""
-        if at >= self._next:
+        if not self._begun <= at < self._next:
             self.move(at)
         return self.status
 
     def move(self, at: float) -> None:
         """Judges what was counted before the interval of `at`, and ends a review or a pause whose time is over."""
-        if at < self._next:
+        if self._begun <= at < self._next:
             return
         interval = self.rules.interval
-        self._judge(self._next)
-        begun = at // interval * interval
+        self._judge(min(at, self._next))  # `at` if the clock was set back
+        begun = self._begun = at // interval * interval
         self._next = begun + interval
         if self.status == PROBATION and self.kind and begun >= self.since + self.rules.review:
             self._end_review(begun)
@@ -181,7 +181,7 @@ class AccountReview:
     def change_rules(self, at: float, rules: ReviewRules) -> None:
         """What was counted until now is judged by the new rules at the next call."""
         self.move(at)
-        self.rules, self._next = rules, at
+        self.rules, self._begun, self._next = rules, at, at
 
     def set_by_hand(self, at: float, status: str) -> None:
         """Does what AWS's support does. A status that it has already is kept as it is."""
@@ -198,7 +198,7 @@ class AccountReview:
             "reviews": self.reviews,
             "changes": [list(change) for change in self.changes],
             "start": list(self._start),
-            "next": self._next,
+            "interval": [self._begun, self._next],
             "volumes": [[v.hours, v.mails_ever, v.bad_ever] for v in (self.bounces, self.complaints)],
         }
 
@@ -208,11 +208,12 @@ class AccountReview:
         reviews: dict[str, int],
         changes: list[tuple[float, str, str]],
         start: tuple[int, int],
-        next: float,
+        interval: tuple[float, float],
         volumes: list[tuple[list[list[int]], int, int]],
     ) -> None:
         self.status, self.kind, self.cause, self.since = status
-        self.reviews, self._start, self._next = {**self.reviews, **reviews}, start, next
+        self.reviews, self._start = {**self.reviews, **reviews}, (start[0], start[1])
+        self._begun, self._next = interval
         self.changes = deque((Change(*change) for change in changes), maxlen=MOST_CHANGES)
         for volume, kept in zip((self.bounces, self.complaints), volumes, strict=True):
             volume.restore(*kept)

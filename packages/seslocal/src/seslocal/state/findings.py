@@ -5,7 +5,8 @@ these are ours, and can be changed. Counts are kept per hour, the comparison is 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 WINDOW: Final = 24  # hours
@@ -13,6 +14,8 @@ BOUNCE: Final = "BOUNCE"
 COMPLAINT: Final = "COMPLAINT"
 LOW: Final = "LOW"
 HIGH: Final = "HIGH"
+#: chosen: people in a world complain now and then, and one complaint in fewer mails would be above 0.1 %
+IN_A_WORLD: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +23,16 @@ class Thresholds:
     """Shares of mails. A rate at or above one is a finding of that impact."""
 
     minimum: int = 100  #: recipients in the window, below which there are no findings
+    #: the same for complaints, of recipients at providers that report them; 0: `minimum`, and in a world IN_A_WORLD
+    complaint_minimum: int = 0
     bounce_low: float = 0.05  #: where SES reviews an account (ses.md 8.1)
     bounce_high: float = 0.15  #: of the only HIGH finding in AWS's documentation
     complaint_low: float = 0.001
     complaint_high: float = 0.005
+
+    def in_a_world(self) -> Thresholds:
+        """Returns the thresholds for complaints of people in a world."""
+        return replace(self, complaint_minimum=self.complaint_minimum or IN_A_WORLD)
 
 
 @dataclass(slots=True)
@@ -92,10 +101,25 @@ class Counts:
 def find_exceeded(counts: Counts, limits: Thresholds) -> dict[str, tuple[str, float]]:
     """Returns type of finding -> its impact and the threshold that the rate exceeds."""
     found: dict[str, tuple[str, float]] = {}
-    for kind, part, whole, low, high in (
-        (BOUNCE, counts.bounced, counts.mailed, limits.bounce_low, limits.bounce_high),
-        (COMPLAINT, counts.complained, counts.with_loop, limits.complaint_low, limits.complaint_high),
+    for kind, part, whole, least, low, high in (
+        (BOUNCE, counts.bounced, counts.mailed, limits.minimum, limits.bounce_low, limits.bounce_high),
+        (
+            COMPLAINT,
+            counts.complained,
+            counts.with_loop,
+            limits.complaint_minimum or limits.minimum,
+            limits.complaint_low,
+            limits.complaint_high,
+        ),
     ):
-        if part and whole >= limits.minimum and (rate := part / whole) >= low:
+        if part and whole >= max(1, least) and (rate := part / whole) >= low:
             found[kind] = (HIGH, high) if rate >= high else (LOW, low)
     return found
+
+
+def find_pausing(policy: str, findings: Iterable[Finding]) -> Finding | None:
+    """Returns the open finding for which this reputation policy (standard, strict or none) pauses a tenant (ses.md 1.7)."""
+    for finding in findings:
+        if finding.is_open and (policy == "strict" or (policy == "standard" and finding.impact == HIGH)):
+            return finding
+    return None

@@ -1,4 +1,4 @@
-"""The account's sending: whether it is paused, sandbox or production, rate and quota (ses.md 2.4, 3.5)."""
+"""The account's sending: whether it is paused, SES's review, sandbox or production, rate and quota (ses.md 2.4, 3.5, 8.1)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import deque
 from typing import Final
 
 from seslocal.clock import Clock
+from seslocal.state.account_review import AccountReview
 from seslocal.state.settings import Settings
 from seslocal.state.suppression import SuppressionList
 from seslocal.state.token_bucket import TokenBucket
@@ -68,7 +69,10 @@ class Sending:
     def __init__(self, settings: Settings, clock: Clock, suppression: SuppressionList) -> None:
         self.enabled = True  #: changed by set_enabled
         self.production = not settings.sandbox  #: changed by set_production
-        self.enforcement = "HEALTHY"  #: EnforcementStatus
+        self.review = AccountReview()
+        self.reviewed: bool | None = (
+            None  #: its rates change the EnforcementStatus; None: if there is a world
+        )
         self.limits = SendLimits(settings.rate, settings.quota)
         self._settings = settings
         self._clock = clock
@@ -76,6 +80,15 @@ class Sending:
         self._paused_at: float | None = None
         self._check_is_due = False  #: a check of how long sending is paused is scheduled
         self._limit()
+
+    @property
+    def enforcement(self) -> str:
+        """EnforcementStatus: HEALTHY, PROBATION or SHUTDOWN."""
+        return self.review.status_at(self._clock.now())
+
+    @enforcement.setter
+    def enforcement(self, status: str) -> None:
+        self.review.set_by_hand(self._clock.now(), status)
 
     def set_enabled(self, enabled: bool) -> None:
         """Pauses or resumes sending. The suppression list of an account that is paused for long is deleted (ses.md 2.4)."""

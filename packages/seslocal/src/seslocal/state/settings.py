@@ -41,6 +41,9 @@ class Settings:
     scenario: tuple[Params, ...] = ()  #: steps from the start and after each reset
 
 
+PAUSE_ERRORS = ("SendingPausedException", "MessageRejected", "AccountSuspendedException")
+
+
 @dataclass(slots=True)
 class Behaviour:
     """Choices where the facts about SES are disputed or missing. docs/behaviour.md describes each."""
@@ -50,6 +53,7 @@ class Behaviour:
     association_twice_is_error: bool = True  #: AlreadyExistsException, as the model says
     tenant_tag_on_every_event: bool = False  #: ses:tenant-name on all events, not only bounces and complaints
     default_policy: str = "standard"  #: reputation policy of a new tenant
+    pause_error: str = "SendingPausedException"  #: code of refused mail while SES has paused the account
     merge_template_data: bool = True  #: a bulk entry overrides the default data name by name, not as a whole
     merge_topic_preferences: bool = True  #: UpdateContact keeps the preferences it does not name
     inline_plain_names: bool = True  #: a template in a call allows only names of letters and digits
