@@ -67,8 +67,8 @@ def puts_off(greylist: Greylist, number: int, accepted: float, shared: bool, cha
 
 @cache
 def _share(system: str) -> float:
-    found = parameters.read("greylisting").by_name.get(f"share.{system}")
-    return found.value if found is not None and isinstance(found.value, float) else 0.0
+    of, name = parameters.read("greylisting"), f"share.{system}"
+    return of.number(name) if name in of.by_name else 0.0
 
 
 @cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from seslocal.world.decision import Decisions
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
@@ -138,4 +136,4 @@ class World:
         """The number of mails that this provider has accepted from this domain and pool, the past included."""
         if track.of_pair is not None:
             return track.of_pair.trusted
-        return 0.0 if track.new or self.opinions.is_new(track.pool) else inf
+        return 0.0 if track.new or self.opinions.is_new(track.pool) else float(self.settings.known)
