@@ -379,18 +379,38 @@ def test_gateways_click_faster_than_people_and_more() -> None:
     assert fast / machines > 0.6
 
 
-def test_a_domain_always_scans_or_never() -> None:
+def scanned(seed: int) -> dict[str, set[str]]:
+    """The agents of the scanners before each of 40 domains, with mail that nobody reads."""
     person, verdict = Person("pristine_trap", "bought", ""), Verdict(kind="inbox", provider="gateways")
-    scanned = {
-        domain: {
+    return {
+        f"corp{domain:02d}": {
             one.agent
             for number in range(60)
-            for one in react(mail(f"a{number}@{domain}", f"{number}"), person, verdict, NINE, DRAWS)
+            for one in react(
+                mail(f"a{number}@corp{domain:02d}.example", f"{number}"), person, verdict, NINE, Draws(seed)
+            )
         }
-        for domain in (f"corp{number:02d}.example" for number in range(40))
+        for domain in range(40)
     }
-    assert all(len(agents) <= 1 for agents in scanned.values())
-    assert 14 <= sum(map(bool, scanned.values())) <= 34
+
+
+def test_a_domain_always_scans_or_never() -> None:
+    found = scanned(1)
+    assert all(len(agents) <= 1 for agents in found.values())
+    assert 14 <= sum(map(bool, found.values())) <= 34
+
+
+def test_which_domains_scan_follows_from_the_seed() -> None:
+    # written down: it must be the same in the next process too
+    assert [name for name, agents in scanned(1).items() if not agents][:6] == [
+        "corp01",
+        "corp02",
+        "corp13",
+        "corp15",
+        "corp16",
+        "corp20",
+    ]
+    assert scanned(2) != scanned(1)
 
 
 def test_complaints_are_reported_by_those_who_report_and_never_by_gmail() -> None:
