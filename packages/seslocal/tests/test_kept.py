@@ -146,6 +146,10 @@ def populate(world: World) -> None:
     world.send("a@example.com", "b@bad.example")
     world.send("late@example.com")
     admin("PUT", "/world", {"seed": 7, "lists": [{"name": "spring", "quality": "stale"}]})
+    ses.create_dedicated_ip_pool(PoolName="managed", ScalingMode="MANAGED")
+    admin("POST", "/dedicated-ips", {"pool": "managed"})
+    ses.put_configuration_set_delivery_options(ConfigurationSetName="acme-reset", SendingPoolName="managed")
+    admin("PUT", "/account", {"account_review": {"on": True, "minimum": 7}, "warm_up": {"start": 60}})
     world.send("gone@example.com", tenant=None)
     world.wait_for(lambda: _visible(world, "events") >= 8)
 
@@ -171,12 +175,16 @@ def test_every_noun_survives_a_kill(tmp_path: Path, opened: Callable[..., World]
     assert abs(again.local.account.clock.now() - world.local.account.clock.now()) < 2
 
 
-UNUSED = ("zone", "verification template", "pending verification", "dedicated ip", "topic", "stream")
+UNUSED = ("zone", "verification template", "pending verification", "topic", "stream")
 
 
 def _written(world: World, state: Path) -> bool:
     """Whether the counts, which are written once a second, are as they are now."""
-    counts = {noun.kind: dict(noun.read(world.local.account)) for noun in NOUNS if not noun.often}
+    counts = {
+        noun.kind: dict(noun.read(world.local.account))
+        for noun in NOUNS
+        if not noun.often or noun.kind == "account review"
+    }
     kept = records.Kept()
     payloads, _ = keeper.Journal(as_killed(state)).read()
     for payload in payloads:
@@ -442,3 +450,18 @@ def test_what_could_not_be_written_is_written_as_soon_as_it_can_be(
     hidden.rename(state)
     world.wait_for(lambda: "is written again and complete" in caplog.text)
     assert list(opened(as_killed(state)).local.account.tenants) == ["acme", "zen"]
+
+
+def test_warm_up_and_review_continue_after_a_kill(tmp_path: Path, opened: Callable[..., World]) -> None:
+    world = opened(tmp_path / "state")
+    populate(world)
+    world.admin("PUT", "/clock", {"advance": 5.0})
+    review, ips = world.admin("GET", "/account/review"), world.admin("GET", "/dedicated-ips")
+    assert review["status"] == "PROBATION"  # set by hand
+    assert list(ips["ips"][0]["providers"]) == ["small"]
+    world.wait_for(lambda: _written(world, tmp_path / "state"))
+    again = opened(as_killed(tmp_path / "state"))
+    assert again.admin("GET", "/account/review") == review
+    assert again.admin("GET", "/dedicated-ips")["ips"][0]["providers"].keys() == {"small"}
+    shown = again.admin("GET", "/account")
+    assert (shown["account_review"]["minimum"], shown["warm_up"]["start"]) == (7, 60)
