@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from seslocal.world.providers import provider_of
 from seslocal.world.tables import Cell, Tables
 from seslocal.world.truth import MailTruth
 from seslocal.world.verdict import Verdict
@@ -65,7 +64,7 @@ def reason(mail: MailTruth, tables: Tables, world: World) -> Reason:
             ),
             Reputation(f"pool {envelope.pool}", provider, _parts(tables, provider, pool=envelope.pool)),
         ]
-    standing = world.standings.find(provider_of(envelope.recipient), envelope)
+    standing = world.standing(envelope)
     now = f"{standing.why}; {standing.spam:.1%} of its accepted mail goes to spam"
     if standing.defers or standing.refuses:
         now += f", {standing.defers:.1%} of its attempts are deferred and {standing.refuses:.1%} refused"

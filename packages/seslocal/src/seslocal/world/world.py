@@ -26,7 +26,7 @@ from seslocal.world.reaction import Reaction
 from seslocal.world.reactions import react
 from seslocal.world.replies import answer
 from seslocal.world.settings import WorldSettings
-from seslocal.world.standing import Standings
+from seslocal.world.standing import Standing, Standings
 from seslocal.world.verdict import Verdict
 from seslocal.world.weather import Forecast
 
@@ -100,6 +100,11 @@ class World:
         what = _COUNTED.get(reaction.deed)
         if what is not None:
             self.opinions.count(self.opinions.track(verdict.provider, envelope), what)
+
+    def standing(self, envelope: Envelope) -> Standing:
+        """Returns where the mail's sender stands with the recipient's provider now. Changes nothing."""
+        track = self.opinions.track(system_of(envelope.recipient).provider, envelope)
+        return self._standings.find(track)
 
     def _answer(
         self, envelope: Envelope, person: Person, number: int, at: float, system: System, track: Track
