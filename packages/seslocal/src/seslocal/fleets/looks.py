@@ -21,6 +21,7 @@ class Look(msgspec.Struct, frozen=True):
     spf: bool
     aligned: bool
     pool: str
+    ip: str
 
 
 def settings(scenario: Scenario, every: list[Sender]) -> WorldSettings:
@@ -68,9 +69,9 @@ def look(sender: Sender, changed: list[tuple[float, float, BrokenDkim | ColdIp]]
                 dkim, spf = False, spf and change.spf
             else:
                 pool = f"{sender.name}-cold"
-    return Look(sender.domain if dkim else None, spf, dkim or spf, pool)
+    return Look(sender.domain if dkim else None, spf, dkim or spf, pool, _ip(pool))
 
 
-def ip(pool: str) -> str:
+def _ip(pool: str) -> str:
     """Returns an address for a pool, of those set aside for documentation (RFC 5737)."""
     return f"198.51.100.{sum(pool.encode()) % 254 + 1}"

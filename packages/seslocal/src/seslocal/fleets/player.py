@@ -14,6 +14,7 @@ from seslocal.fleets.operator import Operator, Seen, Waiting, What
 from seslocal.fleets.result import STEP, Action, Counts, Row, Run, Tenant
 from seslocal.fleets.scenario import Scenario, moment_of, scaled, seconds_of
 from seslocal.fleets.streams import HOUR, Due, Stream
+from seslocal.fleets.tenants import Sender
 from seslocal.world.addresses import Addresses
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
@@ -92,6 +93,7 @@ class Player:
         self._play = Play(self.world, self._told)
         self._ses = ses.Reactions(scenario.ses)
         self._cells: dict[tuple[str, str], dict[int, Counts]] = {}
+        self._looks: dict[str, looks.Look] = {}  # of tenants whose mail always looks the same
         self._changes = {sender.name: looks.changes(scenario, sender.name) for sender in self.senders}
         self._streams = [
             stream
@@ -127,11 +129,11 @@ class Player:
         if self._operator is not None:
             planned = self._asked(self._operator, at, planned)
         before = ""
-        look = looks.Look(None, False, False, "")
+        look = looks.Look(None, False, False, "", "")
         for stream, mail in planned:
             if stream.sender.name != before:
                 before = stream.sender.name
-                look = looks.look(stream.sender, self._changes[before], at)
+                look = self._look(stream.sender, at)
             self._send(stream, mail, look, at)
         self._play.run_until(self.start + at + MINUTE)
         self._ses.end_minute(at + MINUTE)
@@ -154,9 +156,7 @@ class Player:
         if stream.incident:
             cell.incident += 1
             self._last_incident = max(mail.at, at)
-        self._ses.count(sender.name, 0)
-        if PROVIDERS[provider].complaints:
-            self._ses.count(sender.name, 2)
+        self._ses.mailed(sender.name, PROVIDERS[provider].complaints)
         self._play.submit(
             Sent(
                 key=mail.key,
@@ -167,7 +167,7 @@ class Player:
                 aligned=look.aligned,
                 mail_from=f"bounce.{sender.domain}",
                 pool=look.pool,
-                ip=looks.ip(look.pool),
+                ip=look.ip,
                 dmarc=sender.dmarc,
                 size=sender.size,
                 content=stream.content,
@@ -241,7 +241,7 @@ class Player:
             self._bounced(envelope, permanent=False)
         elif what == "reported":
             cell.complaints_known += 1
-            self._ses.count(envelope.sender, 3)
+            self._ses.complained(envelope.sender)
             self._ses.suppress(envelope.sender, envelope.recipient)
         elif (name := _DEEDS.get(what)) is not None:
             setattr(cell, name, getattr(cell, name) + 1)
@@ -280,11 +280,20 @@ class Player:
 
     def _bounced(self, mail: Sent, *, permanent: bool) -> None:
         if permanent:
-            self._ses.count(mail.sender, 1)
+            self._ses.bounced(mail.sender)
             self._ses.suppress(mail.sender, mail.recipient)
 
     def _recipient(self, stream: Stream, mail: Due) -> str:
         return self._addresses[stream.sender.readers].address(*streams.address_number(stream, mail.person))
+
+    def _look(self, sender: Sender, at: float) -> looks.Look:
+        changes = self._changes[sender.name]
+        if changes:
+            return looks.look(sender, changes, at)
+        found = self._looks.get(sender.name)
+        if found is None:
+            found = self._looks[sender.name] = looks.look(sender, changes, at)
+        return found
 
     def _cell(self, tenant: str, provider: str, at: float) -> Counts:
         steps = self._cells.get((tenant, provider))

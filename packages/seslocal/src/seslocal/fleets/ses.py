@@ -24,6 +24,7 @@ class Reactions:
     def __init__(self, rules: Ses) -> None:
         self._rules = rules
         self._counts: dict[str, Counts] = {}
+        #: of this minute: mailed, bounced for good, mailed to a provider that reports complaints, complained
         self._pending: dict[str, list[int]] = {}
         self._lists: dict[str, set[str]] = {}
         self.paused: dict[str, float] = {}  #: tenant -> since when
@@ -47,12 +48,26 @@ class Reactions:
         if self._rules.suppression == "tenant":
             self.suppressed(tenant).add(recipient)
 
-    def count(self, tenant: str, which: int, number: int = 1) -> None:
-        """`which`: 0 mailed, 1 bounced for good, 2 mailed to a provider that reports complaints, 3 complained."""
+    def mailed(self, tenant: str, reports: bool) -> None:
+        """A mail left, to a provider that reports complaints or not."""
+        counts = self._of(tenant)
+        counts[0] += 1
+        if reports:
+            counts[2] += 1
+
+    def bounced(self, tenant: str) -> None:
+        """A mail bounced for good."""
+        self._of(tenant)[1] += 1
+
+    def complained(self, tenant: str) -> None:
+        """A complaint was reported."""
+        self._of(tenant)[3] += 1
+
+    def _of(self, tenant: str) -> list[int]:
         pending = self._pending.get(tenant)
         if pending is None:
             pending = self._pending[tenant] = [0, 0, 0, 0]
-        pending[which] += number
+        return pending
 
     def end_minute(self, at: float) -> None:
         """`at`: the end, in seconds since the start."""
@@ -64,7 +79,8 @@ class Reactions:
             if counts is None:
                 counts = self._counts[tenant] = Counts()
             counts.add(at - 1, *self._pending[tenant])
-            self._review(tenant, counts, at)
+            if counts.bounced or counts.complained:
+                self._review(tenant, counts, at)
         self._pending.clear()
         if self._rules.reviews_account:
             self._review_account(together, at)
