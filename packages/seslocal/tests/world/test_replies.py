@@ -22,7 +22,7 @@ DOCUMENTATION = [
 #: causes for which all have words of its own
 SAID_BY_ALL = {
     "refuse": ("no_mailbox", "full", "reputation", "content", "authentication", "too_large"),
-    "defer": ("rate", "weather"),
+    "defer": ("rate", "full", "weather"),
 }
 MAIL = Envelope(
     key="k",

@@ -336,7 +336,7 @@ class Player:
                 "kind": outcome.kind,
                 "code": outcome.code,
                 "status": outcome.status,
-                "text": outcome.text,
+                "text": outcome.text.replace("{message_id}", mail.key),
                 "cause": outcome.cause,
                 "why": outcome.why,
             }
