@@ -1,8 +1,8 @@
 """When a sender tries again."""
 
-from itertools import accumulate
-
 from seslocal.world import retries
+from seslocal.world.draws import Draws
+from seslocal.world.envelope import Envelope
 
 
 def test_pauses_grow_to_the_last_one_and_stay_there() -> None:
@@ -17,7 +17,26 @@ def test_chance_makes_a_pause_up_to_a_fifth_shorter_or_longer() -> None:
     assert round(retries.pause(1, 1.0), 6) == 408
 
 
-def test_the_least_time_before_an_attempt_is_the_sum_of_the_shortest_pauses() -> None:
-    shortest = [0.0, *accumulate(retries.pause(number, 0.0) for number in range(1, 12))]
-    assert [round(retries.least(number), 6) for number in range(1, 13)] == [round(one, 6) for one in shortest]
-    assert retries.least(1) == 0
+def test_the_pause_of_a_mail_depends_on_its_key_recipient_and_attempt() -> None:
+    draws = Draws(1)
+    mail = envelope("k", "anna@gmail.com")
+    first = retries.drawn(draws, mail, 1)
+    assert 272 <= first <= 408
+    assert retries.drawn(draws, envelope("k", "anna@gmail.com"), 1) == first
+    others = (envelope("other", "anna@gmail.com"), 1), (envelope("k", "bert@gmail.com"), 1), (mail, 2)
+    assert all(retries.drawn(draws, one, number) != first for one, number in others)
+    assert retries.drawn(Draws(2), mail, 1) != first
+
+
+def envelope(key: str, recipient: str) -> Envelope:
+    return Envelope(
+        key=key,
+        recipient=recipient,
+        from_domain="shop.example",
+        signed_by="shop.example",
+        spf=True,
+        aligned=True,
+        mail_from="bounce.shop.example",
+        pool="shared",
+        ip="192.0.2.25",
+    )

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from seslocal.world import parameters, retries
+from seslocal.world import parameters
 from seslocal.world.draws import Draws
 from seslocal.world.providers import System
 
@@ -52,9 +52,12 @@ class Greylists:
         return found
 
 
-def puts_off(greylist: Greylist, number: int, accepted: float, shared: bool, chance: float) -> bool:
-    """Whether attempt `number`, from 1, is put off. `accepted` is the number of mails that the provider has accepted from this
-    domain and pool, `shared` whether the pool is a shared one, and `chance` is uniform in [0, 1).
+def puts_off(
+    greylist: Greylist, number: int, waited: float, accepted: float, shared: bool, chance: float
+) -> bool:
+    """Whether attempt `number`, from 1, is put off. It is made `waited` seconds after the first one. `accepted` is the number of
+    mails that the provider has accepted from this domain and pool, `shared` whether the pool is a shared one, and `chance` is
+    uniform in [0, 1).
 
     A later attempt passes when the window has passed since the first one, unless it comes from another network than that: then it
     is as good as a first one. Only pools of many addresses do that, and only for some attempts."""
@@ -62,7 +65,7 @@ def puts_off(greylist: Greylist, number: int, accepted: float, shared: bool, cha
         return False
     if number > _most():
         return False
-    return retries.least(number) < greylist.window or (shared and chance < _elsewhere())
+    return waited < greylist.window or (shared and chance < _elsewhere())
 
 
 @cache

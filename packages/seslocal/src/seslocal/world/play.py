@@ -29,8 +29,7 @@ _Due = tuple[float, str, str, int, int, Callable[[float, int, Any], None], Any]
 
 def next_attempt(world: World, envelope: Envelope, number: int, at: float) -> float:
     """Returns when the sender tries again after attempt `number` was deferred at this time. Behind a wire it is the same."""
-    chance = world.draws.four("retry", f"{envelope.key} {envelope.recipient} {number}")[0]
-    return at + retries.pause(number, chance)
+    return at + retries.drawn(world.draws, envelope, number)
 
 
 class Play:

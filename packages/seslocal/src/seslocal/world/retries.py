@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import accumulate
 
 from seslocal.world import parameters
+from seslocal.world.draws import Draws
+from seslocal.world.envelope import Envelope
 
 
 def pause(number: int, chance: float) -> float:
@@ -14,12 +15,9 @@ def pause(number: int, chance: float) -> float:
     return _base(number) * (1.0 - spread + 2.0 * spread * chance)
 
 
-def least(number: int) -> float:
-    """Returns the seconds that have passed before attempt `number`, from 1, at the least."""
-    first = _first()
-    if number <= len(first):
-        return first[number - 1]
-    return first[-1] + (number - len(first)) * _base(number) * (1.0 - _spread())
+def drawn(draws: Draws, envelope: Envelope, number: int) -> float:
+    """Returns the pause after attempt `number` at this mail."""
+    return pause(number, draws.four("retry", f"{envelope.key} {envelope.recipient} {number}")[0])
 
 
 def _base(number: int) -> float:
@@ -35,8 +33,3 @@ def _pauses() -> tuple[float, ...]:
 @cache
 def _spread() -> float:
     return parameters.read("retries").number("spread")
-
-
-@cache
-def _first() -> tuple[float, ...]:
-    return tuple(accumulate([pause * (1.0 - _spread()) for pause in _pauses()], initial=0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seslocal.world import retries
 from seslocal.world.decision import Decisions
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
@@ -123,7 +124,9 @@ class World:
             greylist = self._greylists.find(system, envelope.recipient)
             if greylist is not None:
                 chance = drawn[1] * 4093.0 % 1.0
-                if puts_off(greylist, number, self._accepted(track), track.shared, chance):
+                waited = sum(retries.drawn(self.draws, envelope, before) for before in range(1, number))
+                accepted = self._accepted(track)
+                if puts_off(greylist, number, waited, accepted, track.shared, chance):
                     why = f"the host greylists senders that it does not know; attempt {number}"
                     return answer("defer", "greylisted", envelope, rest, at, why=why, slower=sky.slower)
         return answer(
