@@ -18,7 +18,7 @@ from seslocal.clock import Clock
 from seslocal.dns.strict import RecordWatch
 from seslocal.front import Front
 from seslocal.kept.keeper import App, Keeper
-from seslocal.mail import delivery
+from seslocal.mail import delivery, world_delivery
 from seslocal.sesv2 import reputation_monitor
 from seslocal.sesv2.reputation_monitor import ReputationMonitor
 from seslocal.state.account import Account
@@ -154,6 +154,7 @@ class Local:
             fault_calls.resume(self.account)
             self._keeper.keep(self.account)
             delivery.resume(self.account)
+            world_delivery.resume(self.account)
 
     def close_idle(self, most: int | None) -> int:
         """Closes connections that are idle between two requests, as servers and middleboxes do. Returns their number."""

@@ -272,6 +272,7 @@ class _Recorders:
         account.mail.ledger.added = self._sent
         account.mail.ledger.cleared = lambda: self._add((records.SENT_TOTAL, account.mail.ledger.total))
         account.mail.under_way.recorder = self
+        account.mail.journeys.moved = lambda journey, due: self._add(records.journey_record(journey, due))
 
     def put(self, queue: str, message: Message) -> None:
         self._add(records.message_record(queue, message))
@@ -365,6 +366,8 @@ def _snapshot(account: Account, nouns: dict[str, dict[str, bytes]]) -> Iterator[
         yield records.under_way_record(mail)
         for step in mail.done:
             yield (records.STEP, mail.mail.message_id, step)
+    for due, journey in account.mail.journeys.waiting():
+        yield (records.JOURNEY, journey.name, due, journey)
 
 
 def _ledger(account: Account) -> Iterator[Record]:
@@ -408,3 +411,4 @@ def _fill(account: Account, kept: Kept) -> None:
         done = kept.steps.get(message_id, set())
         find = account.configuration_sets.get
         account.mail.under_way.restored.append(records.under_way_of(values, done, find, suppression))
+    account.mail.journeys.restored = [records.journey_of(values) for values in kept.journeys.values()]

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.global_suppression import Entry
+from seslocal.state.journeys import Journey
 from seslocal.state.ledger import LedgerEntry
 from seslocal.state.mail_under_way import MailUnderWay, mail_of, mail_values, plans_of, plans_values
 from seslocal.state.queues import Message
@@ -33,6 +36,9 @@ SENT_TOTAL: Final = "sent total"
 UNDER_WAY: Final = "under way"
 STEP: Final = "step"
 FINISHED: Final = "finished"
+JOURNEY: Final = "journey"
+JOURNEY_STEP: Final = "journey step"
+JOURNEY_OVER: Final = "journey over"
 
 
 @dataclass(slots=True)
@@ -46,6 +52,7 @@ class Kept:
     globally: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     sent: dict[int, list[Any]] = field(default_factory=dict[int, list[Any]])
     total: int = 0  #: mails accepted
+    journeys: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])  #: due and values
     under_way: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
     steps: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
 
@@ -101,6 +108,16 @@ def replay(records: Iterable[list[Any]], kept: Kept) -> None:
             case "finished":
                 kept.under_way.pop(values[0], None)
                 kept.steps.pop(values[0], None)
+            case "journey":
+                name, due, journey = values
+                kept.journeys[name] = [due, journey]
+            case "journey step":
+                name, due, moved = values
+                if found := kept.journeys.get(name):
+                    found[0] = due
+                    found[1][-len(moved) :] = moved
+            case "journey over":
+                kept.journeys.pop(values[0], None)
             case "account":
                 region, account_id = values
                 kept.account = region, account_id
@@ -221,3 +238,20 @@ def under_way_of(
         tuple(broken) if broken else None,
         done,
     )
+
+
+_MOVES: Final = ("stage", "number", "at", "verdict", "step")  # the last members of a journey
+
+
+def journey_record(journey: Journey, due: float | None) -> Record:
+    """Of a journey that continues then, or is over."""
+    if due is None:
+        return (JOURNEY_OVER, journey.name)
+    if journey.at == 0:  # no attempt was made yet
+        return (JOURNEY, journey.name, due, journey)
+    return (JOURNEY_STEP, journey.name, due, [getattr(journey, name) for name in _MOVES])
+
+
+def journey_of(values: list[Any]) -> tuple[float, Journey]:
+    due, journey = values
+    return due, msgspec.convert(journey, Journey)

@@ -81,11 +81,13 @@ def start(
         account.mail.journeys.schedule(at, journey)
 
 
-def resume(account: Account, restored: list[tuple[float, Journey]]) -> None:
-    """Continues journeys of an earlier run, each when it is due, or at once if that has passed."""
+def resume(account: Account) -> None:
+    """Continues the journeys of an earlier run, each when it is due, or at once if that has passed."""
     _attach(account)
+    journeys = account.mail.journeys
+    restored, journeys.restored = journeys.restored, []
     for due, journey in sorted(restored, key=lambda one: one[0]):
-        account.mail.journeys.schedule(due, journey)
+        journeys.schedule(due, journey)
 
 
 def _attach(account: Account) -> None:

@@ -73,6 +73,7 @@ class Journeys:
     def __init__(self, clock: Clock) -> None:
         #: called with each journey that continues, and when; with None when it ended
         self.moved: Callable[[Journey, float | None], None] = lambda journey, due: None
+        self.restored: list[tuple[float, Journey]] = []  #: of an earlier run, until they are scheduled
         self.attached = False  #: whether the clock knows who continues a journey
         self._clock = clock
         self._resets = clock.resets
@@ -106,6 +107,7 @@ class Journeys:
 
     def waiting(self) -> Iterator[tuple[float, Journey]]:
         """Yields when each continues, and the journey, in any order."""
+        yield from self.restored
         for due, _, thing in self._clock.waiting(_KIND):
             yield due, thing if isinstance(thing, Journey) else self._unpack(thing)[1]
 
