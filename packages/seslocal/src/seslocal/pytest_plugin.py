@@ -78,6 +78,11 @@ class SesLocal:
         """Adds a fault. Returns its id."""
         return self.admin("POST", "/faults", {"fault": kind, **more})["id"]
 
+    def world(self, **settings: object) -> None:
+        """Puts a world behind this local SES: mailbox providers with opinions, and people. Settings as in PUT /_seslocal/world:
+        `world(seed=7, lists=[{"name": "spring", "quality": "bought"}])`."""
+        self.admin("PUT", "/world", settings)
+
     def advance(self, seconds: float) -> None:
         """Moves the clock forward."""
         self.admin("PUT", "/clock", {"advance": seconds})

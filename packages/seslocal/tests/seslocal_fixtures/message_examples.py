@@ -167,6 +167,12 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (admin.scenario_without_steps, {"path": "faults.toml"}),
     (admin.in_step, {"number": 2, "error": admin.missing("fault", KINDS)}),
     (admin.step_needs_fault_or_call, {}),
+    (admin.world_file_unreadable, {"path": "world.toml", "reason": "No such file or directory"}),
+    (admin.world_file_malformed, {"path": "world.toml", "reason": "Expected '=' after a key (at line 3, column 9)"}),
+    (
+        admin.world_file_refused,
+        {"path": "world.toml", "reason": admin.wrong_world("Expected `int`, got `str` - at `$.seed`")},
+    ),
     (admin.no_world, {}),
     (admin.wrong_world, {"reason": "Expected `int`, got `str` - at `$.seed`"}),
     (admin.not_in_world, {"message_id": MAIL_ID}),

@@ -133,6 +133,8 @@ class Admin:
         self._find(method, path.partition("?")[0])
         if path == "/faults" and method == "POST":
             fault_calls.read(Account(Settings(), Clock(0.0, 0)), body)
+        if path == "/world" and method == "PUT":
+            world_calls.put(Account(Settings(), Clock(0.0, 0)), {}, body)
 
     def start_scenario(self, steps: list[Step]) -> None:
         account = self._account()

@@ -273,6 +273,21 @@ def step_needs_fault_or_call() -> str:
 # the world
 
 
+def world_file_unreadable(path: str, reason: str) -> str:
+    """At startup, with --world."""
+    return f"cannot read the world {path}: {reason}."
+
+
+def world_file_malformed(path: str, reason: str) -> str:
+    """At startup, with --world."""
+    return f"the world {path} is not valid TOML or JSON: {reason}."
+
+
+def world_file_refused(path: str, reason: str) -> str:
+    """At startup, with --world. `reason` is a sentence."""
+    return f"the world {path} is refused: {reason}"
+
+
 def no_world() -> str:
     return "There is no world behind this account. Make one with PUT /_seslocal/world."
 
