@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO
 
-from seslocal.fleets import messages, plain, reading, schema, tenants
+from seslocal.fleets import messages, picture, reading, schema, tables, tenants
 from seslocal.fleets.player import Player
 from seslocal.fleets.result import Result, Run
 from seslocal.fleets.scenario import Scenario
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--log", metavar="FILE", type=Path, help="write each thing that happens as a line of JSON"
     )
+    run.add_argument("--picture", metavar="FILE", type=Path, help="write a picture of the run, in SVG")
     run.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
     run.set_defaults(act=_run)
     check = actions.add_parser("check", help="say what is wrong with scenario files")
@@ -142,10 +143,15 @@ def _run(options: argparse.Namespace) -> None:
     if options.compare:
         named = [*options.without, "culprits"]
         found.without = _play(options, scenario, left_out(scenario, named), None)
+    if options.picture is not None:
+        try:
+            options.picture.write_text(picture.svg(run))
+        except OSError as error:
+            raise _Failed(messages.cannot_write(str(options.picture), error.strerror or str(error))) from None
     if options.json:
         print(found.encode().decode())
         return
-    print(plain.text(found))
+    print(tables.text(scenario, found))
     print()
     print(messages.summary(run.total().wanted, run.attempts, seconds, python_build()))
 
