@@ -195,6 +195,8 @@ class Clock:
     def finish(self) -> None:
         """Runs what is left of the move that is under way at once."""
         if self._move is not None and not self._depth:
+            if self._next_slice is not None:
+                self._next_slice.cancel()
             self._run_slice(self._move, NEVER)
 
     def reset(self) -> None:

@@ -84,8 +84,10 @@ class SesLocal:
         self.admin("PUT", "/world", settings)
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock forward."""
-        self.admin("PUT", "/clock", {"advance": seconds})
+        """Moves the clock forward, and returns when it is there."""
+        shown = self.admin("PUT", "/clock", {"advance": seconds, "wait": False})
+        while "moving" in shown:
+            shown = self.admin("GET", "/clock?wait=20")
 
     def close(self) -> None:
         for client in self._clients:

@@ -109,6 +109,7 @@ class Local:
         return lambda: Connection(front, self._connections, self._after_response, date)
 
     async def close(self) -> None:
+        self.account.clock.stop()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):

@@ -4,7 +4,7 @@ statuses; resets. Every error is a sentence."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote
@@ -13,6 +13,7 @@ import msgspec
 
 from seslocal.admin import (
     account_calls,
+    clock_calls,
     dedicated_ip_calls,
     dns_calls,
     fault_calls,
@@ -24,8 +25,9 @@ from seslocal.admin import (
     tenant_calls,
     world_calls,
 )
+from seslocal.admin.clock_calls import Late
 from seslocal.admin.fields import Json, Query, Refused
-from seslocal.clock import Clock, iso
+from seslocal.clock import Clock
 from seslocal.events.firehose import flush
 from seslocal.mail.parts import read_parts
 from seslocal.mail.tracking import LOCKED, as_delivered
@@ -52,6 +54,7 @@ _MAILBOX: Final = (
 )
 _MODULES: Final = (
     account_calls,
+    clock_calls,
     dns_calls,
     job_calls,
     key_calls,
@@ -99,8 +102,6 @@ class Admin:
                 ("POST", r"/streams/([^/]+)/flush", self._flush_stream),
                 ("GET", r"/outbox", self._outbox),
                 ("GET", r"/cloudwatch", self._cloudwatch),
-                ("GET", r"/clock", self._clock),
-                ("PUT", r"/clock", self._put_clock),
                 ("GET", r"/scenario", self._show_scenario),
                 ("POST", r"/scenario", self._post_scenario),
                 ("POST", r"/reset", self._post_reset),
@@ -112,10 +113,18 @@ class Admin:
             )
         ]
 
-    def respond(self, request: Request) -> Response:
+    def respond(self, request: Request) -> Response | Awaitable[Response]:
         try:
             result = self._dispatch(request)
-            return result if isinstance(result, Response) else _json(200, result)
+        except Refused as refused:
+            return self.refuse(refused.status, str(refused))
+        if isinstance(result, Late):
+            return self._respond_late(result)
+        return result if isinstance(result, Response) else _json(200, result)
+
+    async def _respond_late(self, late: Late) -> Response:
+        try:
+            return _json(200, await late.wait())
         except Refused as refused:
             return self.refuse(refused.status, str(refused))
 
@@ -126,7 +135,8 @@ class Admin:
         """Makes an admin call from a scenario. `path` is below the prefix. Raises Refused."""
         path, _, query = path.partition("?")
         act, names = self._find(method, path)
-        return act(*names, _query(query), body)
+        result = act(*names, _query(query), body)
+        return result.at_once() if isinstance(result, Late) else result
 
     def check(self, method: str, path: str, body: Json) -> None:
         """Raises Refused if such a call can never succeed."""
@@ -141,7 +151,7 @@ class Admin:
         account.faults.scenario = steps
         scenario.start(steps, account.clock, self.perform)
 
-    def _dispatch(self, request: Request) -> Json | Response:
+    def _dispatch(self, request: Request) -> Json | Response | Late:
         act, names = self._find(request.method, request.path[len(PREFIX) :])
         return act(*names, _query(request.query), fields.body(request))
 
@@ -305,38 +315,6 @@ class Admin:
         else:
             account.events.raw_topics.discard(name)
         return {"topic": name, "raw": name in account.events.raw_topics}
-
-    def _clock(self, query: Query, body: Json) -> Json:
-        clock = self._account().clock
-        now = clock.now()
-        return {
-            "now": now,
-            "time": iso(now),
-            "speed": clock.speed,
-            "frozen": clock.frozen,
-            "due": clock.pending,
-        }
-
-    def _put_clock(self, query: Query, body: Json) -> Json:
-        fields.allow_only(body, "at", "advance", "speed", "frozen")
-        clock = self._account().clock
-        at, speed = fields.moment(body, "at"), body.get("speed")
-        if "advance" in body:
-            if at is not None:
-                raise Refused(400, messages.at_and_advance())
-            at = clock.now() + fields.number(body, "advance", 0.0, 0.0, 1e9)
-            if at > fields.LATEST:
-                raise Refused(400, messages.advance_too_far())
-        if speed is not None:
-            speed = fields.number(body, "speed", 1.0, 0.0, 1e7)
-        if "frozen" in body:
-            frozen = fields.boolean(body, "frozen", False)
-            if speed is not None and frozen != (speed == 0):
-                raise Refused(400, messages.frozen_and_speed())
-            if speed is None:
-                speed = 0.0 if frozen else (clock.speed or 1.0)
-        clock.set(at=at, speed=speed)
-        return self._clock(query, body)
 
     def _streams(self, query: Query, body: Json) -> Json:
         return {"streams": [_stream_shown(stream) for stream in self._account().events.streams.values()]}

@@ -118,6 +118,14 @@ def advance_too_far() -> str:
     return "advance must not lead beyond the year 9000."
 
 
+def clock_is_moving(to: str) -> str:
+    return f"The clock is moving to {to} and cannot be set meanwhile. GET /_seslocal/clock?wait=60 returns when it is there."
+
+
+def clock_was_stopped(to: str) -> str:
+    return f"The account was reset, or the server closed, before the clock was at {to}."
+
+
 def frozen_and_speed() -> str:
     return "frozen and speed disagree: a frozen clock has speed 0."
 

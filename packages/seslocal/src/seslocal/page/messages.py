@@ -31,6 +31,10 @@ def clock_frozen(time: str) -> str:
     return f"clock frozen at {time}"
 
 
+def clock_moving(time: str) -> str:
+    return f"clock moves to {time}"
+
+
 def clock_speed(speed: float) -> str:
     return f"clock runs at {speed:g}x speed"
 

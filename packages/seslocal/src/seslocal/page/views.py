@@ -97,7 +97,9 @@ def _layout(page: PageRequest, inner: str, title: str, *, has_detail: bool) -> s
 def _conditions(account: Account) -> str:
     """Notes on unusual conditions: a clock that differs from real time, and active faults."""
     notes: list[str] = []
-    if account.clock.frozen:
+    if (move := account.clock.moving) is not None:
+        notes.append(messages.clock_moving(iso(move.to)[:19].replace("T", " ")))
+    elif account.clock.frozen:
         notes.append(messages.clock_frozen(iso(account.clock.now())[:19].replace("T", " ")))
     elif account.clock.speed != 1:
         notes.append(messages.clock_speed(account.clock.speed))

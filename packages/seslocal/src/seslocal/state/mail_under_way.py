@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 from seslocal.state.accepted_mail import Mail
@@ -13,7 +14,8 @@ from seslocal.state.suppression import SuppressionList
 
 _MAIL: Final = tuple(name for name in Mail.__struct_fields__ if name != "written")
 _DESTINATION: Final = _MAIL.index("destination")
-_OUTCOME: Final = tuple(Outcome.__dataclass_fields__)
+_of_mail: Final = attrgetter(*_MAIL)
+_of_outcome: Final = attrgetter(*Outcome.__dataclass_fields__)
 
 
 @dataclass(slots=True, eq=False)
@@ -33,9 +35,9 @@ class MailUnderWay:
     left_at: float | None = None  #: time of the Send; None before it
 
 
-def mail_values(mail: Mail) -> list[Any]:
+def mail_values(mail: Mail) -> tuple[Any, ...]:
     """Returns what msgpack can write of a mail."""
-    return [getattr(mail, name) for name in _MAIL]
+    return _of_mail(mail)
 
 
 def mail_of(values: Sequence[Any]) -> Mail:
@@ -56,7 +58,7 @@ def _plan_values(plan: Plan) -> list[tuple[Any, ...]] | None:
     """None is the plan of nearly every mail."""
     if plan is DELIVERS:
         return None
-    return [tuple(getattr(outcome, name) for name in _OUTCOME) for outcome in plan]
+    return [_of_outcome(outcome) for outcome in plan]
 
 
 def _plan_of(values: list[list[Any]] | None) -> Plan:
