@@ -106,6 +106,7 @@ def test_what_leaves_from_an_ip_depends_on_no_order_within_a_minute() -> None:
         )
         dedicated.lease(2, "m", T)
         dedicated.lease(2, "s", T - 20 * DAY)
+        dedicated.warm_ups.rules = WarmUpRules(start=40, full=400)  # it spills on every day
         outcomes: dict[int, Outgoing] = {}
         for minute in range(300):
             numbers = list(range(minute * 40, minute * 40 + 40))
@@ -171,6 +172,9 @@ def test_a_standard_ip_cools_only_if_it_is_switched_on() -> None:
         assert sender.dedicated.percentage(ip, T + 30 * DAY + 1) == percentage
         sender.day(31, 1)  # asks for it, so it warms up again
         assert sender.dedicated.percentage(ip, T + 41 * DAY) == (percentage or 21)
+        if cools:  # whichever mail of a minute was the first
+            sender.dedicated.choose("p", "gmail", (0.5, 0.5), T + 90 * DAY + 17)
+            assert ip.since == T + 90 * DAY
 
 
 # how many IPs a managed pool has
