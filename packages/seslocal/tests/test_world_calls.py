@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from seslocal.state.world_state import WorldState
+from seslocal.world.reaction import Reaction
 from seslocal.world.settings import WorldSettings
 from seslocal_fixtures.world import World
 
@@ -221,6 +222,21 @@ def test_who_was_trapped(inhabited: World) -> None:
         assert (row["tenant"], row["provider"], row["list"]) == ("bad", "gmail", "bought")
         assert row["who"] in ("pristine_trap", "recycled_trap")
         assert row["first"] == row["last"] == pytest.approx(START)
+
+
+def test_a_complaint_is_known_once_it_is_reported(inhabited: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = inhabited.local.account.mailboxes.world
+    assert state is not None
+    complains = (Reaction(deed="complaint", after=600.0, reported=7200.0),)
+    monkeypatch.setattr(state.world, "react", lambda *_: complains)
+    send(inhabited, "acme", "kim.1@yahoo.com")
+    counted: list[tuple[int, int]] = []
+    for _ in range(3):
+        advance(inhabited, HOUR)
+        (row,) = inhabited.admin("GET", "/world/tables")["rows"]
+        counted.append((row["complaints"], row["complaints_known"]))
+    assert counted == [(1, 0), (1, 0), (1, 1)]
+    assert sorted(inhabited.kinds(3)) == ["Complaint", "Delivery", "Send"]
 
 
 class TestWhoseFault:

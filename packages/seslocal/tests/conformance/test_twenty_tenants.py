@@ -23,6 +23,7 @@ TENANTS: Final = [f"t{index:02}" for index in range(20)]
 CULPRIT: Final = "t00"
 KIN: Final = ("t00", "t01", "t02")  # share a domain
 APART: Final = ("t18", "t19")  # have domain and pool of their own
+HASTY: Final = "t05"  # gives up after five minutes
 HOSTS: Final = (
     "gmail.com",
     "gmail.com",
@@ -61,12 +62,15 @@ def _domain(tenant: str) -> str:
 def _set_up(world: World) -> None:
     world.admin("PUT", "/account", {"rate": 1e6, "quota": -1, "findings": False})
     lists = [{"name": one, "quality": "bought" if one == CULPRIT else "opted-in"} for one in TENANTS]
-    world.admin("PUT", "/world", {"seed": 5, "lists": lists})
+    weather = [{"provider": "gmx", "start": 0, "seconds": 4 * HOUR, "defers": 0.8}]
+    world.admin("PUT", "/world", {"seed": 5, "lists": lists, "weather": weather})
     world.ses.put_account_dedicated_ip_warmup_attributes(AutoWarmupEnabled=False)
     for domain in sorted({_domain(one) for one in TENANTS}):
         world.domain(domain)
     for tenant in TENANTS:
         delivery: dict[str, Any] = {}
+        if tenant == HASTY:
+            delivery = {"DeliveryOptions": {"MaxDeliverySeconds": 300}}
         if tenant in APART:
             world.ses.create_dedicated_ip_pool(PoolName=tenant)
             world.admin("POST", "/dedicated-ips", {"pool": tenant})
@@ -257,6 +261,15 @@ def test_the_tables_count_what_the_events_say(played: Played) -> None:
         assert row["opens"] - row["opens_unseen"] + row["machine_opens"] == kinds["Open"]
         assert row["clicks"] + row["machine_clicks"] == kinds["Click"]
         assert row["inbox"] + row["spam"] + row["returned"] == row["accepted"]
+
+
+def test_every_end_is_among_them(played: Played) -> None:
+    ends = {row["ended"] for row in played.truth.values()}
+    assert ends >= {"inbox", "spam", "refused", "expired"}
+    assert {row["tenant"] for row in played.truth.values() if row["ended"] == "expired"} == {HASTY}
+    if MAILS >= 20_000:
+        assert ends == {"inbox", "spam", "refused", "expired", "returned", "suppressed"}
+        assert sum(row["complaints_known"] for row in played.tables.values()) > 0
 
 
 def test_the_bought_list_shows(played: Played) -> None:
