@@ -192,6 +192,20 @@ def test_in_a_world_only_its_reporting_providers_count_for_complaints(ready: Wor
     assert ready.admin("GET", "/account/review")["with_loop"] == 5
 
 
+def test_hard_bounces_of_a_bought_list_pause_the_account(ready: World) -> None:
+    ready.admin("PUT", "/world", {"lists": [{"name": "bought", "quality": "bought"}]})
+    ready.configuration_set("told", events=["BOUNCE"])
+    for number in range(60):
+        ready.send(f"bought.{number}@outlook.com", tenant=None, configuration_set="told")
+    ready.admin("PUT", "/clock", {"advance": 3600})
+    found = ready.admin("GET", "/account/review")
+    ended = ready.admin("GET", "/world/mails?ended=refused&limit=100")["mails"]
+    hard = [event for event in ready.events(len(ended)) if event["bounce"]["bounceType"] == "Permanent"]
+    assert (found["mailed"], found["bounced"]) == (60, len(hard))
+    assert len(hard) >= 6
+    assert (found["status"], shown(ready)) == ("SHUTDOWN", ("SHUTDOWN", False))
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [
