@@ -100,11 +100,11 @@ def fine(path: str, tenants: int, mails: float, days: int) -> str:
     return f"{path} is a scenario of {tenants} tenants and about {mails:,.0f} mails in {days} days."
 
 
-def summary(mails: int, attempts: int, seconds: float, python: str) -> str:
-    """The last line of a run."""
+def summary(mails: int, attempts: int, cpu: float, seconds: float, python: str) -> str:
+    """The last line of a run. `mails`: that left. `cpu`: seconds of CPU time, of which the rate is."""
     return (
-        f"{mails:,} mails, {attempts:,} delivery attempts in {seconds:.1f} s: {mails / seconds * 60:,.0f} mails a minute "
-        f"on one core ({python})."
+        f"{mails:,} mails left, in {attempts:,} delivery attempts. It took {cpu:.1f} s of CPU time ({seconds:.1f} s): "
+        f"{mails / cpu * 60:,.0f} mails a minute on one core ({python})."
     )
 
 
