@@ -212,7 +212,10 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (fleets.not_a_tenant_here, {"name": "shops-17", "examples": ("apps", "shops")}),
     (fleets.cannot_write, {"path": "/var/log/week.jsonl", "reason": "Permission denied"}),
     (fleets.fine, {"path": "week.toml", "tenants": 200, "mails": 602_000.0, "days": 7}),
-    (fleets.summary, {"mails": 602_000, "attempts": 614_000, "cpu": 30.0, "seconds": 30.1, "python": "CPython 3.13.1, PGO and LTO"}),
+    (
+        fleets.summary,
+        {"mails": 602_000, "attempts": 614_000, "cpu": 30.0, "seconds": 30.1, "python": "CPython 3.13.1, PGO and LTO"},
+    ),
     (fleets.progress, {"days": 2.0, "mails": 172_000}),
     (fleets.not_a_number, {"text": "x", "least": 1}),
     (fleets.not_a_factor, {"text": "0"}),

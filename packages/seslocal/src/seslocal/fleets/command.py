@@ -9,7 +9,7 @@ import platform
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
@@ -169,7 +169,7 @@ def _play(options: argparse.Namespace, scenario: Scenario, without: set[str], lo
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def _rare_collections() -> Generator[None]:
     """A mail makes no reference cycles: frequent collections would take 5 % of a run's time."""
     before = gc.get_threshold()
     gc.collect()
