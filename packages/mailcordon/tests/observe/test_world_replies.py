@@ -30,6 +30,11 @@ SAY_LESS = {
     ("apple", "refuse", "content"): R.POLICY,
     ("apple", "refuse", "listed"): R.CONTENT,  # a domain on the DBL: a list of what mails link to
     ("postfix", "refuse", "listed"): R.CONTENT,
+    (
+        "barracuda",
+        "refuse",
+        "content",
+    ): R.POLICY,  # "permanent failure for one or more recipients (...:blocked)"
     ("barracuda", "defer", "reputation"): R.GREYLISTED,  # "Try again later" and no more
     ("cisco", "refuse", "authentication"): R.POLICY,  # "SPF unauthorized mail is prohibited"
     ("comcast", "defer", "reputation"): R.RATE_LIMITED,  # "Throttled"

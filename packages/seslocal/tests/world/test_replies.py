@@ -197,7 +197,7 @@ def spoken(outcome: replies.Outcome, cause: Cause, recipient: str, about: replie
         ),
         (r"550 No Such User Here", "x@acme.exim.example", "refuse", "no_mailbox", ""),
         (
-            r"554-mx1\.hc\d{4}-\d\d\.iphmx\.com\n554 Your access to this mail system has been rejected due to ",
+            r"554-esa\d\.hc\d{4}-\d\d\.iphmx\.com\n554 Your access to this mail system has been rejected due to ",
             "x@acme.cisco.example",
             "refuse",
             "reputation",

@@ -228,6 +228,10 @@ def _domain(recipient: str) -> str:
     return recipient.rpartition("@")[2].lower()
 
 
+def _number(envelope: Envelope) -> int:
+    return crc32(_domain(envelope.recipient).encode())
+
+
 def _result(passes: bool) -> str:
     return "Pass" if passes else "Fail"
 
@@ -237,6 +241,9 @@ _GAPS: Final[dict[str, Callable[[Envelope, float], str]]] = {
     "user": lambda envelope, at: envelope.recipient.rpartition("@")[0],
     "there": lambda envelope, at: _domain(envelope.recipient),
     "dashed": lambda envelope, at: _domain(envelope.recipient).replace(".", "-"),
+    # The numbers that Cisco and Proofpoint give to a customer, in the names of its hosts.
+    "hc": lambda envelope, at: f"{1000 + _number(envelope) % 9000}-{10 + _number(envelope) % 89}",
+    "pp": lambda envelope, at: f"{_number(envelope) % 0x1000000:06x}",
     "ip": lambda envelope, at: envelope.ip,
     "netblock": lambda envelope, at: envelope.ip.rpartition(".")[0] + ".0/24",
     "domain": lambda envelope, at: envelope.domain,

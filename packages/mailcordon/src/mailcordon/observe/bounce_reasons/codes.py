@@ -137,6 +137,8 @@ MARKS: tuple[tuple[R, re.Pattern[str], str], ...] = (
     (R.MAILBOX_FULL, re.compile(r"\bofr(?:\d{3})?_417\b"), "Orange, postmaster"),
     (R.MAILBOX_DISABLED, re.compile(r"\bofr(?:\d{3})?_42[06]\b"), "Orange, postmaster"),
     (R.USER_UNKNOWN, re.compile(r"\bofr(?:\d{3})?_416\b"), "Orange, postmaster"),
+    # Its filter refused the mail; the mailbox is not blocked.
+    (R.POLICY, re.compile(r"failure for one or more recipients \([^()\s]{1,320}:blocked\)"), "Barracuda, delivery reports"),
     (R.CONTENT, re.compile(r"\b(?:dt:spm|mi:spb|dt:sum)\b"), "NetEase, bounce codes"),
     (R.BLOCKED_REPUTATION, re.compile(r"\b(?:dt:rbl|wm:bli|hl:rep|hl:mep|hl:ihu)\b"), "NetEase, bounce codes"),
     (R.RATE_LIMITED, re.compile(r"\b(?:hl:icc|hl:ifc|mi:dmc|mi:sfq|mi:stc|rp:drc|rp:trc|rp:qrc)\b"), "NetEase, bounce codes"),
