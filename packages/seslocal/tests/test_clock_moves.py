@@ -9,6 +9,7 @@ import gc
 import logging
 import socket
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -41,11 +42,13 @@ class Gate:
         self._clock = clock
         self._is_open = threading.Event()
         self.passed = 0
+        self._until = time.monotonic() + PATIENCE
         clock.call_at(due, self._wait)
 
     def _wait(self) -> None:
         self.passed += 1
         if not self._is_open.is_set():
+            assert time.monotonic() < self._until, "the gate was never opened"
             self._clock.call_later(0.0, self._wait)
 
     def open(self) -> None:
