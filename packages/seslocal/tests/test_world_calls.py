@@ -62,6 +62,22 @@ def test_a_reset_removes_the_world(inhabited: World) -> None:
     inhabited.admin("GET", "/world", expect=404)
 
 
+def test_mail_under_way_is_delivered_without_the_world_that_was_removed(inhabited: World) -> None:
+    send(inhabited, "bad", "bought.1@gmail.com")
+    inhabited.admin("DELETE", "/world")
+    advance(inhabited, HOUR)
+    assert sorted(inhabited.kinds(2)) == ["Delivery", "Send"]
+
+
+def test_mail_under_way_goes_on_in_a_world_that_replaces_its_own(inhabited: World) -> None:
+    sent = send(inhabited, "acme", "kim.1@gmail.com")
+    inhabited.admin("PUT", "/world", {"seed": 4})
+    advance(inhabited, HOUR)
+    (row,) = inhabited.admin("GET", "/world/tables")["rows"]
+    assert (row["mails"], row["attempts"]) == (0, 1)
+    inhabited.admin("GET", f"/world/mails/{sent}", expect=404)
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [

@@ -35,7 +35,8 @@ def put(account: Account, query: Query, body: Json) -> Json:
     for one in (*settings.weather, *settings.rules):
         if one.provider not in PROVIDERS:
             raise Refused(400, messages.must_be_one_of("provider", sorted(PROVIDERS), one.provider))
-    account.mailboxes.world = WorldState(settings, account.clock.now() if start is None else start)
+    start = account.clock.now() if start is None else start
+    account.mailboxes.world = WorldState(settings, start, account.settings.ledger)
     return show(account, query, body)
 
 

@@ -153,7 +153,9 @@ def _world(account: Account) -> Named:
 
 def _restore_world(account: Account, key: str, value: Any) -> None:
     settings, start = value
-    account.mailboxes.world = WorldState(msgspec.convert(settings, WorldSettings), start)
+    account.mailboxes.world = WorldState(
+        msgspec.convert(settings, WorldSettings), start, account.settings.ledger
+    )
 
 
 def _world_parts(account: Account) -> Named:
