@@ -144,15 +144,16 @@ def answer(
         else:
             bounce = _find(receiver.system, "return", cause, envelope, chance, at + returned, about)
             kind = "inbox"
-    reply = _find(receiver.system, outcome, "" if outcome == "accept" else cause, envelope, chance, at, about)
+    words = receiver.accepts if outcome == "accept" else _words(receiver.system, outcome, cause, about)
+    text = words.texts[0] if len(words.texts) == 1 else words.texts[bisect(words.ends, chance)]
     which = int(rest * 60)
     reached = cause != "no_host"
     return Verdict(
         kind=kind,
         provider=receiver.provider,
-        code=reply.code,
-        status=reply.status,
-        text=reply.text,
+        code=text.code,
+        status=text.status,
+        text=_fill(text.pieces, envelope, chance, at),
         host=receiver.hosts[which % len(receiver.hosts)] if reached else "",
         address=receiver.addresses[which % len(receiver.addresses)] if reached else "",
         seconds=receiver.times[outcome].at(rest * 1021.0 % 1.0) * slower,
@@ -171,6 +172,7 @@ class _Receiver(msgspec.Struct, frozen=True):
     hosts: tuple[str, ...]
     addresses: tuple[str, ...]
     times: dict[str, delays.Law]  #: of an attempt, by outcome
+    accepts: Words  #: what it says then
 
 
 @lru_cache(maxsize=50_000)
@@ -191,7 +193,8 @@ def _receiver(domain: str) -> _Receiver:
     hosts = voice.hosts if system.public else voice.hosts_of_own_domain
     # The ids in the names of an organisation's hosts are of its domain.
     named = tuple([_fill(host, own, crc32(domain.encode()) / 2**32, 0.0) for host in hosts])
-    return _Receiver(system.name, system.provider, named, voice.addresses, _times(system.name))
+    accepts = _words(system.name, "accept", "", "")
+    return _Receiver(system.name, system.provider, named, voice.addresses, _times(system.name), accepts)
 
 
 @cache
