@@ -341,6 +341,7 @@ def test_a_system_that_looks_up_later_accepts_and_returns() -> None:
 def test_weather_makes_answers_slower() -> None:
     usual = replies.answer("inbox", "", MAIL, 0.4, AT)
     assert replies.answer("inbox", "", MAIL, 0.4, AT, slower=3).seconds == pytest.approx(3 * usual.seconds)
+    assert replies.answer("inbox", "", MAIL, 0.4, AT, slower=1e6).seconds == 600  # RFC 5321, 4.5.3.2.6
 
 
 def test_lines_are_spoken_as_smtp_does() -> None:

@@ -148,6 +148,7 @@ def answer(
     text = words.texts[0] if len(words.texts) == 1 else words.texts[bisect(words.ends, chance)]
     which = int(rest * 60)
     reached = cause != "no_host"
+    law = receiver.times[outcome]
     return Verdict(
         kind=kind,
         provider=receiver.provider,
@@ -156,7 +157,7 @@ def answer(
         text=_fill(text.pieces, envelope, chance, at),
         host=receiver.hosts[which % len(receiver.hosts)] if reached else "",
         address=receiver.addresses[which % len(receiver.addresses)] if reached else "",
-        seconds=receiver.times[outcome].at(rest * 1021.0 % 1.0) * slower,
+        seconds=min(law.most, law.at(rest * 1021.0 % 1.0) * slower),
         cause=cause,
         returned=returned,
         bounce=bounce,
