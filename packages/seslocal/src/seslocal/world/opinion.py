@@ -94,6 +94,7 @@ class Track:
         "provider",
         "sender",
         "shared",
+        "whole",
     )
 
     def __init__(self, provider: str, envelope: Envelope, new: bool, shared: bool) -> None:
@@ -112,6 +113,7 @@ class Track:
         self.of_content: Opinion | None = None
         self.of_sender: Opinion | None = None  #: what the domain in From sent with another signature
         self.of_sender_signed: Opinion | None = None
+        self.whole = False  #: there is an opinion of each subject, so none has to be looked up again
 
 
 class Opinions:
@@ -153,7 +155,7 @@ class Opinions:
                 self._tracks.clear()  # what was counted is in `_running`
             new, shared = self.is_new(envelope.domain), envelope.pool in self._shared
             track = self._tracks[key] = Track(provider, envelope, new, shared)
-        if track.of_pair is None:
+        if not track.whole:
             self._look_up(track)
         return track
 
@@ -257,6 +259,11 @@ class Opinions:
         else:
             track.of_sender = find((provider, FROM, track.sender))
             track.of_sender_signed = find((provider, DOMAIN, track.sender))
+        track.whole = (
+            track.of_pair is not None
+            and (track.of_content is not None or not track.content)
+            and (track.of_sender_signed is not None or track.sender == track.domain)
+        )
 
     def _end(self) -> None:
         touched: list[tuple[Opinion, Measures]] = []
@@ -264,7 +271,7 @@ class Opinions:
         for track in self._running:
             counts, measures, provider = track.counts, track.measures, track.provider
             assert counts is not None
-            if track.of_pair is None:
+            if not track.whole:
                 self._look_up(track)
             of_domain = track.of_domain or self._make(provider, DOMAIN, track.domain, track.new)
             of_pool = track.of_pool or self._make(provider, POOL, track.pool, self.is_new(track.pool))

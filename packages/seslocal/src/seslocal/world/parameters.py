@@ -39,6 +39,9 @@ class Parameters:
     def __init__(self, name: str, given: Mapping[str, Any]) -> None:
         self._name = name
         self.by_name = {one.name: one for one in _read(name, "", given)}
+        self.asked: set[str] = (
+            set()
+        )  #: the names that were asked for, by which a test finds numbers that nothing uses
 
     def number(self, name: str) -> float:
         """Raises WrongParameter."""
@@ -55,6 +58,7 @@ class Parameters:
     def _find(self, name: str) -> Parameter:
         if name not in self.by_name:
             raise WrongParameter(f"{self._name}: {name} is missing.")
+        self.asked.add(name)
         return self.by_name[name]
 
 
