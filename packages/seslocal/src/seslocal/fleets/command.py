@@ -146,7 +146,7 @@ def _run(options: argparse.Namespace) -> None:
         found.without = _play(options, scenario, left_out(scenario, named), None)
     if options.picture is not None:
         try:
-            options.picture.write_text(picture.svg(run))
+            options.picture.write_text(picture.svg(run, found.without))
         except OSError as error:
             raise _Failed(messages.cannot_write(str(options.picture), error.strerror or str(error))) from None
     if options.json:

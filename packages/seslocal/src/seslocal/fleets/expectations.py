@@ -63,6 +63,8 @@ def _measured(one: Expectation, scenario: Scenario, result: Result) -> float | N
 
 def _part(measure: str, counts: Counts) -> tuple[int, int]:
     match measure:
+        case "sent_share":
+            return counts.submitted, counts.wanted
         case "accepted_share":
             return counts.accepted, counts.submitted
         case "inbox_share":
@@ -71,6 +73,8 @@ def _part(measure: str, counts: Counts) -> tuple[int, int]:
             return counts.spam, counts.accepted
         case "refused_share":
             return counts.refused + counts.returned + counts.expired, counts.submitted
+        case "deferred_share":
+            return counts.deferred, counts.submitted
         case "bounce_share":
             return counts.unknown, counts.submitted
         case _:  # complaint_share

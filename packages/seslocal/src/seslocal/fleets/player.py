@@ -12,7 +12,15 @@ import msgspec
 from seslocal.fleets import looks, ses, streams, tenants
 from seslocal.fleets.operator import Operator, Seen, Waiting, What
 from seslocal.fleets.result import STEP, Action, Counts, Row, Run, Tenant
-from seslocal.fleets.scenario import Scenario, moment_of, scaled, seconds_of
+from seslocal.fleets.scenario import (
+    BoughtList,
+    Incident,
+    Scenario,
+    StaleImport,
+    moment_of,
+    scaled,
+    seconds_of,
+)
 from seslocal.fleets.streams import HOUR, Due, Stream
 from seslocal.fleets.tenants import Sender
 from seslocal.world.addresses import Addresses
@@ -411,7 +419,7 @@ class Player:
             if start < end:
                 name = tenants.name_of(incident)
                 found.append(Action(start, "incident", "start", tenant, name))
-                if lasts is not None and (stop := start + seconds_of(lasts)) < end:
+                if lasts is not None and (stop := start + _again(incident) + seconds_of(lasts)) < end:
                     found.append(Action(stop, "incident", "end", tenant, name))
         if self._operator is not None:
             found += [
@@ -419,6 +427,13 @@ class Player:
                 for at, what, tenant, why in self._operator.actions()
             ]
         return found
+
+
+def _again(incident: Incident) -> float:
+    """Returns the seconds from the start of the first mailing of an incident to that of its last one."""
+    if isinstance(incident, BoughtList | StaleImport):
+        return (incident.mailings - 1) * seconds_of(incident.every)
+    return 0.0
 
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -173,10 +173,12 @@ Incident = (
 )
 
 Measure = Literal[
+    "sent_share",  # of the mails that tenants wanted to send: neither held back, nor rejected by a pause, nor suppressed
     "accepted_share",  # of the mails that were submitted
     "inbox_share",  # of the mails that were submitted
     "spam_share",  # of the accepted mails
     "refused_share",  # of the mails that were submitted: refused, returned or expired
+    "deferred_share",  # of the mails that were submitted: deferred at least once
     "bounce_share",  # of the mails that left: nobody has the address
     "complaint_share",  # of the accepted mails
     "inbox_lost_share",  # of the inbox mails of the same run without the culprit; needs such a run

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from seslocal.fleets.expectations import Outcome, check
-from seslocal.fleets.relations import RELATIONS, relations
+from seslocal.fleets.relations import RELATIONS, Relation, relations, words
 from seslocal.fleets.result import Action, Counts, Result, Run
 from seslocal.fleets.scenario import Scenario
 
@@ -64,14 +64,8 @@ def _by_relation(run: Run) -> list[str]:
     return lines
 
 
-def _plural(relation: str, count: int) -> str:
-    words = {
-        "culprit": ("culprit", "culprits"),
-        "shares domain": ("shares their domain", "share their domain"),
-        "shares pool": ("shares their IP pool", "share their IP pool"),
-        "stranger": ("shares neither", "share neither"),
-    }
-    return f"{count} {words[relation][count != 1]}"
+def _plural(relation: Relation, count: int) -> str:
+    return f"{count} {words(relation, count)}"
 
 
 def _cells(counts: Counts) -> list[str]:
