@@ -280,7 +280,7 @@ class Opinions:
             )
             for opinion in (of_domain, of_pool, of_pair):
                 _sum(opinion, counts, measures, touched)
-            if track.content:
+            if track.content and track.new:  # only new domains are judged by their content
                 if track.of_content is not None:
                     _sum(track.of_content, counts, measures, touched)
                 else:
