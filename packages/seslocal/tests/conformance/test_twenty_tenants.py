@@ -64,6 +64,10 @@ def _set_up(world: World) -> None:
     lists = [{"name": one, "quality": "bought" if one == CULPRIT else "opted-in"} for one in TENANTS]
     weather = [{"provider": "gmx", "start": 0, "seconds": 4 * HOUR, "defers": 0.8}]
     world.admin("PUT", "/world", {"seed": 5, "lists": lists, "weather": weather})
+    world.ses.put_account_suppression_attributes(SuppressedReasons=["BOUNCE", "COMPLAINT"])
+    for number in range(3):
+        listed = f"{CULPRIT}.{number:06}@{HOSTS[number % len(HOSTS)]}"
+        world.ses.put_suppressed_destination(EmailAddress=listed, Reason="BOUNCE")
     world.ses.put_account_dedicated_ip_warmup_attributes(AutoWarmupEnabled=False)
     for domain in sorted({_domain(one) for one in TENANTS}):
         world.domain(domain)
@@ -265,7 +269,7 @@ def test_the_tables_count_what_the_events_say(played: Played) -> None:
 
 def test_every_end_is_among_them(played: Played) -> None:
     ends = {row["ended"] for row in played.truth.values()}
-    assert ends >= {"inbox", "spam", "refused", "expired"}
+    assert ends >= {"inbox", "spam", "refused", "expired", "suppressed"}
     assert {row["tenant"] for row in played.truth.values() if row["ended"] == "expired"} == {HASTY}
     if MAILS >= 20_000:
         assert ends == {"inbox", "spam", "refused", "expired", "returned", "suppressed"}
