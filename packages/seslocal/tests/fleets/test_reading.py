@@ -131,3 +131,9 @@ def test_shipped_scenarios_are_found_by_name_and_are_right() -> None:
         assert reading.load(reading.find(name)).name == name
     with pytest.raises(WrongScenario, match="There is no scenario nothing. Give the path"):
         reading.find("nothing")
+
+
+def test_the_example_in_the_docs_is_right() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "world.md").read_text()
+    [example] = [text for text in page.split("```") if text.startswith("toml\nname =")]
+    assert reading.read(example.removeprefix("toml\n")).incidents
