@@ -219,6 +219,20 @@ def test_block_lists_hear_of_traps_at_any_provider_and_forget_in_days() -> None:
     assert opinions.traps(found, measures_of(LISTS)) == pytest.approx(10, rel=1e-3)
 
 
+def test_a_listing_ends_three_days_after_the_last_trap_however_many_there_were() -> None:
+    opinions, of_lists = Opinions(), measures_of(LISTS)
+    opinions.count(opinions.track("gmail", mail(pool="own")), TRAPPED, 5_000)
+    opinions.count(opinions.track("gmail", mail()), TRAPPED, 5_000)
+    opinions.move(3 * DAY)
+    own, shared = opinions.find(LISTS, POOL, "own"), opinions.find(LISTS, POOL, "shared")
+    assert own is not None
+    assert shared is not None
+    assert opinions.traps(own, of_lists) == pytest.approx(of_lists.listed, rel=1e-3)
+    assert opinions.traps(shared, of_lists) == pytest.approx(1250, rel=1e-3), (
+        "far from being listed, so nothing is cut"
+    )
+
+
 def test_tracks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opinions_module, "_MOST_TRACKS", 3)
     opinions = Opinions()

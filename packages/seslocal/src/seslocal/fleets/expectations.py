@@ -69,6 +69,8 @@ def _part(measure: str, counts: Counts) -> tuple[int, int]:
             return counts.accepted, counts.submitted
         case "inbox_share":
             return counts.inbox, counts.submitted
+        case "late_share":
+            return counts.late, counts.inbox
         case "spam_share":
             return counts.spam, counts.accepted
         case "refused_share":

@@ -33,6 +33,7 @@ _COLORS: Final[dict[Relation, str]] = {
 #: what became of a mail, from the bottom of a bar to its top
 _FATES: Final = (
     ("inbox", "#57ab5a"),
+    ("inbox, over an hour late", "#7cc7e8"),
     ("spam folder", "#e0b83c"),
     ("refused, returned or given up", "#d9534f"),
     ("not sent: paused, suppressed or held", "#c8ccd1"),
@@ -42,7 +43,7 @@ _HEADS: Final = (
     "accepted",
     "inbox",
     "spam folder",
-    "deferred",
+    "late, of inbox",
     "complaints per 1,000",
     "inbox without culprits",
     "lost to them",
@@ -149,9 +150,9 @@ class _Picture:
         self._y += 12
 
     def _inbox_over_time(self, found: Sequence[Mark]) -> None:
-        """For each provider the share of the submitted mail that reached the inbox."""
+        """For each provider the share of the submitted mail that reached the inbox in time."""
         self._y += 30
-        self._canvas.text(20, self._y, "Inbox, of what was sent", size=13, bold=True)
+        self._canvas.text(20, self._y, "Inbox within the hour", size=13, bold=True)
         self._relation_legend()
         columns, gap, height = 4, 30.0, 92.0
         width = (_WIDTH - 20 - _RIGHT - gap * columns) / columns
@@ -187,7 +188,10 @@ class _Picture:
     ) -> list[Point]:
         sums = self._sums([row for row in rows if row.provider == provider], _MOST_POINTS)
         return [
-            (left + width * (number + 0.5) / len(sums), top + height * (1 - one.inbox / one.submitted))
+            (
+                left + width * (number + 0.5) / len(sums),
+                top + height * (1 - (one.inbox - one.late) / one.submitted),
+            )
             for number, one in enumerate(sums)
             if one.submitted >= _LEAST_MAILS
         ]
@@ -319,7 +323,7 @@ def _cells(counts: Counts, without: Counts | None) -> list[str]:
         share(counts.accepted, counts.submitted),
         share(counts.inbox, counts.submitted),
         share(counts.spam, counts.submitted),
-        share(counts.deferred, counts.submitted),
+        share(counts.late, counts.inbox),
         f"{1000 * counts.complaints / counts.accepted:.2f}" if counts.accepted else "-",
     ]
     if without is not None and without.submitted:
@@ -328,9 +332,15 @@ def _cells(counts: Counts, without: Counts | None) -> list[str]:
     return found
 
 
-def _fates(counts: Counts) -> tuple[int, int, int, int]:
+def _fates(counts: Counts) -> tuple[int, int, int, int, int]:
     gone = counts.refused + counts.returned + counts.expired + counts.under_way
-    return counts.inbox, counts.spam, gone, counts.paused + counts.suppressed + counts.held
+    return (
+        counts.inbox - counts.late,
+        counts.late,
+        counts.spam,
+        gone,
+        counts.paused + counts.suppressed + counts.held,
+    )
 
 
 def _shades(counts: Counts) -> tuple[tuple[str, str], ...]:

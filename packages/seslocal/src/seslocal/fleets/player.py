@@ -33,6 +33,7 @@ from seslocal.world.verdict import Verdict
 from seslocal.world.world import World
 
 MINUTE: Final = 60.0
+LATE: Final = 3600.0  # seconds after which a mail is late; chosen: a code or a reset is of no use by then
 
 
 #: deed -> the count that it adds to
@@ -240,7 +241,7 @@ class Player:
         if what == "attempt":
             assert isinstance(outcome, Verdict)
             self._attempts += 1
-            number = self._attempted(envelope, outcome)
+            number = self._attempted(envelope, outcome, at)
         elif what == "returned":
             self._bounced(envelope, permanent=True)
         elif what == "expired":
@@ -260,7 +261,7 @@ class Player:
         if self._operator is not None:
             self._show(self._operator, at, what, envelope, outcome)
 
-    def _attempted(self, mail: Sent, verdict: Verdict) -> int:
+    def _attempted(self, mail: Sent, verdict: Verdict, at: float) -> int:
         """Returns the number of the attempt, from 1."""
         cell = mail.cell
         kind = verdict.kind
@@ -280,6 +281,8 @@ class Player:
             cell.returned += 1
         elif kind == "inbox":
             cell.inbox += 1
+            if number > 1 and at > mail.due + LATE:
+                cell.late += 1
             if mail.incident:
                 cell.incident_inbox += 1
         else:

@@ -19,6 +19,7 @@ class Counts(msgspec.Struct, omit_defaults=True):
     suppressed: int = 0  #: of those: not mailed, since the address bounced, complained or unsubscribed before
     submitted: int = 0  #: of those: handed to the provider
     inbox: int = 0
+    late: int = 0  #: of those in the inbox: more than an hour after they were due
     spam: int = 0  #: accepted into the spam folder
     returned: int = 0  #: accepted, and bounced later
     refused: int = 0

@@ -176,6 +176,7 @@ Measure = Literal[
     "sent_share",  # of the mails that tenants wanted to send: neither held back, nor rejected by a pause, nor suppressed
     "accepted_share",  # of the mails that were submitted
     "inbox_share",  # of the mails that were submitted
+    "late_share",  # of the inbox mails: more than an hour after they were due
     "spam_share",  # of the accepted mails
     "refused_share",  # of the mails that were submitted: refused, returned or expired
     "deferred_share",  # of the mails that were submitted: deferred at least once

@@ -75,6 +75,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     asks: float
     listed: float  #: trap points, fading by harm's half-life, from which on a block list lists a sender
     listed_shared: float  #: and a shared pool
+    listed_most: float  #: trap points that are remembered, as a multiple of those; 0: all
     largest: float
     full_refuses: float
 
@@ -142,6 +143,7 @@ def measures_of(provider: str) -> Measures:
         asks=number("lists.asks"),
         listed=number("lists.points"),
         listed_shared=number("lists.shared_points"),
+        listed_most=number("lists.most"),
         largest=number("size.largest"),
         full_refuses=number("full.refuses"),
     )

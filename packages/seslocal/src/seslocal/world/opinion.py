@@ -350,6 +350,10 @@ class Opinions:
             fading = 2.0 ** (-(now - opinion.harmed) / forgets)
             opinion.dead = opinion.dead * fading + counts[UNKNOWN]
             opinion.traps = opinion.traps * fading + counts[TRAPPED]
+            if measures.listed_most:
+                shared = opinion.kind == POOL and opinion.name in self._shared
+                enough = measures.listed_shared if shared else measures.listed
+                opinion.traps = min(opinion.traps, measures.listed_most * enough)
             opinion.complaints = opinion.complaints * fading + counts[COMPLAINTS]
             opinion.deferred = opinion.deferred * fading + counts[DEFERRED]
             opinion.refused = opinion.refused * fading + counts[REFUSED]
