@@ -1,12 +1,13 @@
 """Which module of seslocal may import which, read from the sources: a module imports its own package and lower layers only, and
 no modules import each other in a circle. Imports in functions and under TYPE_CHECKING count (docs/decisions/014)."""
 
+import ast
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.import_reader import imports, modules, packages
+from tests.import_reader import imports, modules, nodes, packages
 
 ROOT = Path(__file__).resolve().parent.parent / "packages" / "seslocal"
 SOURCES = ROOT / "src"
@@ -103,6 +104,65 @@ def test_the_documented_layers_are_the_tested_ones():
     rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ") and "`" in line]
     documented = [tuple(name.strip(" `") for name in row.split(",")) for row in rows]
     assert documented == [tuple(part or "seslocal" for part in layer) for layer in reversed(LAYERS)]
+
+
+#: what a world may not import: clocks, chance of another kind than its draws, and anything that waits or talks
+IMPURE = frozenset(
+    [
+        "aiohttp",
+        "asyncio",
+        "concurrent",
+        "multiprocessing",
+        "os",
+        "random",
+        "secrets",
+        "select",
+        "signal",
+        "socket",
+        "ssl",
+        "subprocess",
+        "threading",
+        "time",
+        "urllib",
+        "uuid",
+    ]
+)
+#: calls whose result differs between two runs
+UNSTEADY = frozenset({"hash", "now", "utcnow", "today"})
+
+
+def impurities(sources: Mapping[str, str]) -> list[str]:
+    found: list[str] = []
+    for module, source in sources.items():
+        for imported, line in ((name, line) for line, name in imports(module, source, set())):
+            if imported.partition(".")[0] in IMPURE:
+                found.append(f"{module} imports {imported} (line {line})")
+        for node in nodes(source):
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
+                if called in UNSTEADY:
+                    found.append(f"{module} calls {called} (line {node.lineno})")
+    return found
+
+
+def test_the_world_has_no_clock_no_chance_of_its_own_and_no_network():
+    worlds = {name: source for name, source in modules(SOURCES).items() if name.startswith("seslocal.world")}
+    assert len(worlds) > 10
+    assert impurities(worlds) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time",
+        "def f():\n    from random import random",
+        "import asyncio.events",
+        "import datetime\ndatetime.datetime.now()",
+        "x = hash('a')",
+    ],
+)
+def test_impurities_are_found(source: str):
+    assert len(impurities({"seslocal.world.x": source})) == 1
 
 
 #: a small tree to try the checks on
