@@ -100,14 +100,16 @@ def test_good_mail_makes_it_shorter() -> None:
     assert harm(went_on) < harm(stopped) / 2
 
 
-def test_rescues_never_make_harm_negative() -> None:
-    opinions = Opinions()
-    seen(opinions, 1, {ACCEPTED: 100, NOT_SPAM: 100})
-    opinions.move(2)
-    assert harm(opinions) == 0.0
-    seen(opinions, 2, {COMPLAINTS: 1})
-    opinions.move(3)
-    assert harm(opinions) > 0.0
+def test_rescues_are_no_credit_for_later() -> None:
+    rescued, plain = Opinions(), Opinions()
+    seen(rescued, 1, {ACCEPTED: 100, NOT_SPAM: 100})
+    seen(plain, 1, {ACCEPTED: 100})
+    rescued.move(2)
+    assert harm(rescued) == 0.0
+    for opinions in (rescued, plain):
+        seen(opinions, 2, {COMPLAINTS: 1})
+        opinions.move(3)
+    assert harm(rescued) == harm(plain) > 0.0
 
 
 def test_a_shared_pool_is_diluted_by_its_background() -> None:
