@@ -137,7 +137,7 @@ def test_mails_are_listed_in_pages_and_filtered(inhabited: World) -> None:
     seen: list[str] = []
     after = ""
     while True:
-        page = inhabited.admin("GET", f"/world/mails?limit=3{after}")
+        page = inhabited.admin("GET", f"/world/mails?limit=2{after}")
         seen += [row["message_id"] for row in page["mails"]]
         if page["next"] is None:
             break
