@@ -45,7 +45,7 @@ def inbox(verdicts: list[tuple[float, str, Verdict]]) -> set[str]:
 def test_those_who_share_nothing_lose_nothing_to_the_bit(provider: str) -> None:
     (with_it, opinions), (without, quiet) = played(provider, 3_000), played(provider, 0)
     assert encode(with_it["other.example"]) == encode(without["other.example"])
-    for name in ("domain other.example", "pool other", "pair other.example other", "content other.example"):
+    for name in ("domain other.example", "pool other", "pair other.example other"):
         assert opinions[name] == quiet[name]
     assert opinions["domain a.example"] != quiet["domain a.example"], "the culprit was noticed"
 

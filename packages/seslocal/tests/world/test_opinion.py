@@ -49,7 +49,7 @@ def harm(opinions: Opinions, kind: str = DOMAIN, name: str = "a.example") -> flo
 
 
 def test_counts_show_from_the_next_minute_on() -> None:
-    opinions = Opinions()
+    opinions = Opinions(WorldSettings(cold=("a.example",)))
     seen(opinions, 10, {ACCEPTED: 10, COMPLAINTS: 5})
     assert harm(opinions) == 0.0
     opinions.move(11)
@@ -165,7 +165,7 @@ def test_what_was_kept_goes_on_the_same() -> None:
 
 
 def test_what_was_not_seen_for_long_is_forgotten() -> None:
-    opinions = Opinions()
+    opinions = Opinions(WorldSettings(cold=("a.example",)))
     seen(opinions, 1, {ACCEPTED: 100, COMPLAINTS: 5})
     opinions.move(30 * DAY)
     assert opinions.find("gmail", CONTENT, "a.example") is not None

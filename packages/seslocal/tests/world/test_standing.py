@@ -12,6 +12,7 @@ from seslocal.world.measures import (
     OPENS,
     TRAPPED,
     UNKNOWN,
+    WANTED,
     measures_of,
 )
 from seslocal.world.opinion import Opinions
@@ -81,6 +82,18 @@ def test_a_list_that_nobody_reads_is_held_against_it_at_gmail_most() -> None:
         count(opinions, {ACCEPTED: 1}, provider)
         harms[provider] = stand(opinions, provider).harm
     assert harms["gmail"] > 0.4 > 0.2 > harms["yahoo"] > 0.1
+
+
+def test_a_known_domain_is_slowed_down_on_a_new_pool_and_never_for_a_shared_one() -> None:
+    opinions = Opinions(WorldSettings(cold=("own", "shared")))
+    for pool in ("own", "shared"):
+        count(opinions, {WANTED: 3_000, ACCEPTED: 1_300}, domain=f"{pool}.example", pool=pool)
+    own = stand(opinions, envelope=letter("k", "x@gmail.com", "mate.example", pool="own"))
+    assert own.slow_pool
+    assert own.slows == pytest.approx(0.99)
+    assert 0 < dict(own.parts)["too much at once"] < 0.3
+    shared = stand(opinions, envelope=letter("k", "x@gmail.com", "mate.example"))
+    assert (shared.slows, shared.slow_pool, shared.harm) == (0, False, 0)
 
 
 def test_content_is_held_against_new_domains_only() -> None:

@@ -82,6 +82,7 @@ class Track:
         "content",
         "counts",
         "domain",
+        "judges_content",
         "measures",
         "new",
         "of_content",
@@ -106,6 +107,7 @@ class Track:
         self.measures = measures_of(provider)
         self.new = new  #: the domain
         self.shared = shared  #: the pool
+        self.judges_content = new and bool(envelope.content)  #: only new domains are judged by their content
         self.counts: list[int] | None = None
         self.of_domain: Opinion | None = None
         self.of_pool: Opinion | None = None
@@ -194,7 +196,7 @@ class Opinions:
     # what happens
 
     def count(self, track: Track, what: int, number: int = 1) -> None:
-        """Counts for the domain, the pool, the two together and the content. It shows from the next minute on."""
+        """Counts for the domain, the pool, the two together and a new domain's content. It shows from the next minute on."""
         counts = track.counts
         if counts is None:
             counts = track.counts = [0] * len(COUNTED)
@@ -253,7 +255,8 @@ class Opinions:
         track.of_domain = find((provider, DOMAIN, track.domain))
         track.of_pool = find((provider, POOL, track.pool))
         track.of_pair = find((provider, PAIR, f"{track.domain} {track.pool}"))
-        track.of_content = find((provider, CONTENT, track.content)) if track.content else None
+        if track.judges_content:
+            track.of_content = find((provider, CONTENT, track.content))
         if track.sender == track.domain:
             track.of_sender_signed = track.of_domain
         else:
@@ -261,7 +264,7 @@ class Opinions:
             track.of_sender_signed = find((provider, DOMAIN, track.sender))
         track.whole = (
             track.of_pair is not None
-            and (track.of_content is not None or not track.content)
+            and (track.of_content is not None or not track.judges_content)
             and (track.of_sender_signed is not None or track.sender == track.domain)
         )
 
@@ -280,7 +283,7 @@ class Opinions:
             )
             for opinion in (of_domain, of_pool, of_pair):
                 _sum(opinion, counts, measures, touched)
-            if track.content and track.new:  # only new domains are judged by their content
+            if track.judges_content:
                 if track.of_content is not None:
                     _sum(track.of_content, counts, measures, touched)
                 else:
@@ -304,7 +307,7 @@ class Opinions:
         for opinion, measures in touched:
             self._add(opinion, measures)
         for track in self._running:
-            if track.new and track.content and (found := self.find(track.provider, CONTENT, track.content)):
+            if track.judges_content and (found := self.find(track.provider, CONTENT, track.content)):
                 _spread(found, track.domain)
             track.counts = None
         self._running = []
