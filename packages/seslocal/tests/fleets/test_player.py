@@ -15,8 +15,10 @@ import msgspec
 import pytest
 
 from seslocal.fleets.operator import Seen, Waiting
-from seslocal.fleets.player import Player
+from seslocal.fleets.player import Player, Sent
 from seslocal.fleets.result import Counts, Run
+from seslocal.fleets.scenario import moment_of
+from seslocal.world.envelope import Envelope
 from seslocal_fixtures.fleets import BOUGHT, SMALL, play, scenario
 
 
@@ -97,7 +99,30 @@ def test_leaving_out_a_tenant_changes_no_mail_that_another_sends() -> None:
     assert {one for one in first if not one[0].startswith("shops-002/")} == second
 
 
-@pytest.mark.parametrize("more", ["", BOUGHT])
+TWICE = """
+[[incidents]]
+kind = "bought_list"
+tenant = "shops-001"
+start = "day 1 09:00"
+addresses = 200
+lasts = "1h"
+mailings = 2
+every = "3h"
+
+[ses]
+pauses_tenants = "none"
+"""
+STORM = """
+[[incidents]]
+kind = "bad_weather"
+provider = "gmail"
+start = "day 1 00:00"
+lasts = "2d"
+defers = 1.0
+"""
+
+
+@pytest.mark.parametrize("more", ["", BOUGHT, TWICE, STORM])
 def test_every_mail_is_counted_once(more: str) -> None:
     run, log = play(scenario(more))
     total = counts(run)
@@ -114,6 +139,10 @@ def test_every_mail_is_counted_once(more: str) -> None:
     assert what["expired"] == total.expired
     again = {line["key"] for line in happened if line["what"] == "attempt" and line["kind"] == "defer"}
     assert len(again) == total.deferred
+    if more is TWICE:
+        assert total.suppressed > 20
+    if more is STORM:
+        assert total.expired > 20
     for row in run.rows:
         summed = Counts()
         for step in row.steps.values():
@@ -135,20 +164,7 @@ def test_a_bought_list_pauses_its_sender_and_is_counted_as_incident() -> None:
 
 
 def test_an_address_that_bounced_is_not_mailed_again() -> None:
-    loop = """
-[[incidents]]
-kind = "bought_list"
-tenant = "shops-001"
-start = "day 1 09:00"
-addresses = 200
-lasts = "1h"
-mailings = 2
-every = "3h"
-
-[ses]
-pauses_tenants = "none"
-"""
-    _, log = play(scenario(loop), days=1)
+    _, log = play(scenario(TWICE), days=1)
     bounced: dict[str, float] = {}
     for line in lines(log):
         if line["what"] == "attempt":
@@ -244,3 +260,85 @@ def test_days_seed_and_scale_are_those_given() -> None:
     run = Player(scenario(), days=1, seed=9, scale=0.5).run()
     assert (run.days, run.seed, run.scale) == (1, 9, 0.5)
     assert counts(run, "apart-001", "apart-002").wanted == pytest.approx(200, rel=0.25)
+
+
+def test_who_unsubscribed_is_not_mailed_again() -> None:
+    _, log = play(scenario(campaigns_a_week="14", campaign_lasts='"1h"', one_click="true"), days=2, scale=4, without=["apart"])
+    left: set[tuple[str, str]] = set()
+    for line in lines(log):
+        if line["what"] == "unsubscribe":
+            left.add((line["tenant"], line["to"]))
+        elif line.get("n") == 1:
+            assert (line["tenant"], line["to"]) not in left
+    assert left
+
+
+def seen_by(more: str, tenant: str, at: str) -> Sent:
+    """The first mail of a tenant after a moment, as the world sees it."""
+    found: list[Sent] = []
+    player = Player(scenario(more), days=1)
+    submit = player.play.submit
+
+    def keep(envelope: Envelope, when: float, *rest: float) -> None:
+        assert isinstance(envelope, Sent)
+        if envelope.sender == tenant and envelope.due >= moment_of(at):
+            found.append(envelope)
+        submit(envelope, when, *rest)
+
+    player.play.submit = keep  # type: ignore[method-assign]
+    player.run()
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "during"),
+    [
+        ('"broken_dkim"\nlasts = "2h"', ("shops-001.example", True, "shared"), (None, True, "shared")),
+        (
+            '"broken_dkim"\nlasts = "2h"\nspf = false',
+            ("shops-001.example", True, "shared"),
+            (None, False, "shared"),
+        ),
+        (
+            '"cold_ip"\nlasts = "2h"',
+            ("shops-001.example", True, "shared"),
+            ("shops-001.example", True, "shops-001-cold"),
+        ),
+    ],
+)
+def test_an_incident_changes_how_a_tenants_mail_looks_for_its_time(
+    kind: str, before: tuple[str | None, bool, str], during: tuple[str | None, bool, str]
+) -> None:
+    more = f'[[incidents]]\ntenant = "shops-001"\nstart = "day 1 10:00"\nkind = {kind}\n'
+    for at, expected in (("day 1 06:00", before), ("day 1 10:00", during), ("day 1 12:00", before)):
+        mail = seen_by(more, "shops-001", at)
+        assert (mail.signed_by, mail.aligned, mail.pool) == expected
+    other = seen_by(more, "shops-002", "day 1 10:00")
+    assert (other.signed_by, other.pool) == ("shops-002.example", "shared")
+    assert mail.ip.startswith("198.51.100.")
+
+
+def test_new_senders_and_cold_pools_are_told_to_the_world() -> None:
+    more = """
+[[incidents]]
+kind = "cold_ip"
+tenant = "shops-001"
+start = "day 1 10:00"
+
+[[incidents]]
+kind = "snowshoe"
+name = "shoe"
+start = "day 1 00:00"
+lasts = "1d"
+count = 2
+mails_a_day = 50
+pool = "shoe"
+"""
+    player = Player(scenario(more, new="true"))
+    assert player.world.settings.cold == (
+        *("shoe", "shoe-001.example", "shoe-002.example"),
+        *("shops-001-cold", "shops-001.example", "shops-002.example", "shops-003.example"),
+    )
+    run = player.run()
+    assert counts(run, "shoe-001", "shoe-002").incident == counts(run, "shoe-001", "shoe-002").submitted > 20
+    assert {tenant.name for tenant in run.tenants if tenant.culprit} == {"shoe-001", "shoe-002", "shops-001"}

@@ -56,6 +56,7 @@ def test_an_incident_leaves_the_mails_of_its_tenant_as_they_were() -> None:
     for name in before:
         assert all_due(before[name], 48) == all_due(after[name], 48)
     added = after["shops-002/bought_list-0"]
+    assert [mail.person for mail in all_due(added, 48)] == list(range(600))
     assert (added.incident, added.bulk, added.mails, added.lists) == (
         True,
         True,

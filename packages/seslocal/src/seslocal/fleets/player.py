@@ -99,7 +99,7 @@ class Player:
         self.world = World(looks.settings(scenario, every), self.start)
         self._draws = self.world.draws
         self._addresses = {"consumers": Addresses("consumers"), "businesses": Addresses("businesses")}
-        self._play = Play(self.world, self._told)
+        self.play = Play(self.world, self._told)
         self._ses = ses.Reactions(scenario.ses)
         self._cells: dict[tuple[str, str], dict[int, Counts]] = {}
         self._looks: dict[str, looks.Look] = {}  # of tenants whose mail always looks the same
@@ -144,7 +144,7 @@ class Player:
                 before = stream.sender.name
                 look = self._look(stream.sender, at)
             self._send(stream, mail, look, at)
-        self._play.run_until(self.start + at + MINUTE)
+        self.play.run_until(self.start + at + MINUTE)
         self._ses.end_minute(at + MINUTE)
 
     def _send(self, stream: Stream, mail: Due, look: looks.Look, at: float) -> None:
@@ -166,7 +166,7 @@ class Player:
             cell.incident += 1
             self._last_incident = max(mail.at, at)
         self._ses.mailed(sender.name, PROVIDERS[provider].complaints)
-        self._play.submit(
+        self.play.submit(
             Sent(
                 key=mail.key,
                 recipient=recipient,
