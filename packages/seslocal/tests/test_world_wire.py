@@ -172,7 +172,7 @@ async def test_a_late_bounce_follows_the_delivery(scripted: Scripted) -> None:
     [event] = scripted.events()
     assert event["bounce"]["bouncedRecipients"][0]["diagnosticCode"] == "smtp; 550 5.1.1 unknown user"
     assert event["bounce"]["reportingMTA"] == "dns; gmail-smtp-in.l.google.com"
-    assert event["bounce"]["timestamp"] == "2026-01-01T00:10:00.005Z"
+    assert event["bounce"]["timestamp"] == "2026-01-01T00:10:00.255Z"
     assert reasons(scripted) == {KIM: "BOUNCE"}
     assert scripted.state.truth.find(message_id)[0].ended == "returned"
 
@@ -183,15 +183,15 @@ async def test_a_complaint_comes_when_the_provider_reports_it(scripted: Scripted
     scripted.send(KIM)
     scripted.pass_time(86399)
     assert scripted.kinds() == ["Send", "Delivery"]
-    assert scripted.world.deeds == [(START + PAUSE + 60, KIM, "complaint")]
+    assert scripted.world.deeds == [(START + PAUSE + ACCEPTED.seconds + 60, KIM, "complaint")]
     assert not reasons(scripted)
     scripted.pass_time(2)
     [event] = scripted.events()
     complaint = event["complaint"]
     assert complaint["userAgent"] == "Yahoo!-Mail-Feedback/2.0"
     assert complaint["complaintFeedbackType"] == "abuse"
-    assert complaint["arrivalDate"] == "2026-01-01T00:00:00.005Z"
-    assert complaint["timestamp"] == "2026-01-02T00:00:00.005Z"
+    assert complaint["arrivalDate"] == "2026-01-01T00:00:00.255Z"
+    assert complaint["timestamp"] == "2026-01-02T00:00:00.255Z"
     assert reasons(scripted) == {KIM: "COMPLAINT"}
     assert sum(cell.complaints_known for cell in scripted.state.truth.tables.cells.values()) == 1
 
@@ -208,7 +208,7 @@ async def test_a_complaint_that_no_provider_reports_is_known_to_the_world_only(s
 
 
 READS = (
-    Reaction(deed="machine_open", after=1.0, agent="Mozilla/5.0 (via ggpht.com GoogleImageProxy)", address="203.0.113.1"),
+    Reaction(deed="machine_open", after=1.0, agent="python-requests/2.28.0", address="203.0.113.1"),
     Reaction(deed="open", after=60.0, agent=AGENT, address="203.0.113.9"),
     Reaction(deed="click", after=61.0, agent=AGENT, address="203.0.113.9"),
     Reaction(deed="delete", after=90.0),
@@ -222,15 +222,29 @@ async def test_opens_and_clicks_of_tracked_mail_are_reported_with_their_agents(s
     machine, opened, clicked = scripted.events()[2:]
     assert machine["open"] == {
         "ipAddress": "203.0.113.1",
-        "timestamp": "2026-01-01T00:00:01.005Z",
+        "timestamp": "2026-01-01T00:00:01.255Z",
         "userAgent": READS[0].agent,
         "isBotEvent": "Likely",
     }
     assert opened["open"]["userAgent"] == AGENT
     assert opened["open"]["isBotEvent"] == "Unlikely"
-    assert opened["open"]["timestamp"] == "2026-01-01T00:01:00.005Z"
+    assert opened["open"]["timestamp"] == "2026-01-01T00:01:00.255Z"
     assert clicked["click"]["link"] in ("https://acme.example/a", "https://acme.example/b")
     assert [deed for _, _, deed in scripted.world.deeds] == ["machine_open", "open", "click", "delete"]
+
+
+async def test_what_follows_an_acceptance_comes_after_it_each_at_its_own_time(scripted: Scripted) -> None:
+    scripted.world.answers[KIM] = [replace(ACCEPTED, seconds=4.6)]
+    scanner = Reaction(deed="machine_click", after=1.0, agent=AGENT, address="203.0.113.9")
+    scripted.world.reactions[KIM] = (scanner, replace(scanner, after=1.25))
+    scripted.send(KIM, html=HTML)
+    scripted.pass_time(100)
+    _, delivered, *clicks = scripted.events()
+    assert delivered["delivery"]["timestamp"] == "2026-01-01T00:00:04.605Z"
+    assert [one["click"]["timestamp"] for one in clicks] == [
+        "2026-01-01T00:00:05.605Z",
+        "2026-01-01T00:00:05.855Z",
+    ]
 
 
 async def test_an_open_that_fetches_nothing_is_not_reported(scripted: Scripted) -> None:

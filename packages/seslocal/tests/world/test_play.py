@@ -15,6 +15,7 @@ from seslocal.world.verdict import Verdict
 from seslocal_fixtures.invented_world import InventedWorld, deferred, mail
 
 HOUR = 3600.0
+ANSWERED = 0.5  # seconds that an attempt takes
 
 
 class Heard:
@@ -60,9 +61,9 @@ def test_the_sender_gives_up_in_time() -> None:
 
 
 def test_an_accepted_mail_comes_back_at_its_time() -> None:
-    world = InventedWorld(lambda *_: Verdict(kind="inbox", provider="small", returned=500.0))
+    world = InventedWorld(lambda *_: Verdict(kind="inbox", provider="small", seconds=5.0, returned=500.0))
     heard, truth = played(world, mail("a"))
-    assert heard.all == [(60.0, "attempt", "a"), (560.0, "returned", "a")]
+    assert heard.all == [(60.0, "attempt", "a"), (565.0, "returned", "a")]
     assert truth.find("a")[0].ended == "returned"
 
 
@@ -74,14 +75,19 @@ def test_reactions_happen_in_order_and_reports_at_their_own_time() -> None:
     )
     world = InventedWorld(reactions=reactions)
     heard, truth = played(world, mail("a"))
-    assert [(at - 60.0, what) for at, what, _ in heard.all] == [
-        (0.0, "attempt"),
+    accepted = 60.0 + ANSWERED
+    assert [(at - accepted, what) for at, what, _ in heard.all] == [
+        (-ANSWERED, "attempt"),
         (10.0, "open"),
         (20.0, "complaint"),
         (7000.0, "click"),
         (86_400.0, "reported"),
     ]
-    assert world.happenings == [(70.0, "open"), (80.0, "complaint"), (7060.0, "click")]
+    assert world.happenings == [
+        (accepted + 10.0, "open"),
+        (accepted + 20.0, "complaint"),
+        (accepted + 7000.0, "click"),
+    ]
     cell = truth.tables.tenants()["acme"]
     assert (cell.opens, cell.clicks, cell.complaints, cell.complaints_known) == (1, 1, 1, 1)
 
@@ -89,7 +95,7 @@ def test_reactions_happen_in_order_and_reports_at_their_own_time() -> None:
 def test_a_complaint_is_never_reported_before_it_is_made() -> None:
     world = InventedWorld(reactions=(Reaction(deed="complaint", after=200.0, reported=100.0),))
     heard, _ = played(world, mail("a"))
-    assert heard.all[-1] == (260.0, "reported", "a")
+    assert heard.all[-1] == (260.0 + ANSWERED, "reported", "a")
 
 
 def test_a_complaint_that_nobody_reports_stays_unknown_to_the_sender() -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
+from seslocal.mail.world_envelope import message_id_of
 from seslocal.state.account import Account
 from seslocal.state.world_state import WorldState
 from seslocal.world.measures import measures_of
@@ -86,7 +87,7 @@ def mail(account: Account, message_id: str, query: Query, body: Json) -> Json:
     world = _world(account)
     return {
         "message_id": message_id,
-        "recipients": [_whole(world, one, account.clock.now()) for one in _find(world, message_id)],
+        "recipients": [_whole(account, world, one) for one in _find(world, message_id)],
     }
 
 
@@ -266,15 +267,16 @@ def _row(world: WorldState, mail: MailTruth) -> Json:
     }
 
 
-def _whole(world: WorldState, mail: MailTruth, now: float) -> Json:
-    envelope = mail.envelope
-    accepted = [(at, verdict) for at, verdict in mail.attempts if verdict.accepted]
+def _whole(account: Account, world: WorldState, mail: MailTruth) -> Json:
+    envelope, now = mail.envelope, account.clock.now()
+    accepted = [(at + verdict.seconds, verdict) for at, verdict in mail.attempts if verdict.accepted]
+    header = message_id_of(mail.name, account.region)
     return {
         **_row(world, mail),
         "envelope": msgspec.structs.asdict(envelope),
         "person": msgspec.to_builtins(world.world.people.find(envelope.recipient)),
         "attempts": [
-            {"at": at, **msgspec.structs.asdict(verdict), "said": verdict.spoken(mail.name)}
+            {"at": at, **msgspec.structs.asdict(verdict), "said": verdict.spoken(header)}
             for at, verdict in mail.attempts
         ],
         "reactions": [

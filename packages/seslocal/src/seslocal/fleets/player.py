@@ -243,7 +243,8 @@ class Player:
             self._attempts += 1
             number = self._attempted(envelope, outcome, at)
         elif what == "returned":
-            self._bounced(envelope, permanent=True)
+            assert isinstance(outcome, Verdict)
+            self._bounced(envelope, permanent=outcome.cause in ses.PERMANENT)
         elif what == "expired":
             cell.expired += 1
             self._deferred.pop(envelope.key, None)

@@ -122,7 +122,7 @@ def _attempt(account: Account, journey: Journey) -> bool:
 def _answer(account: Account, journey: Journey) -> bool:
     verdict, mail = journey.verdict, journey.mail
     assert verdict is not None  # since the attempt
-    header = world_envelope.message_id_of(mail, account.region)
+    header = world_envelope.message_id_of(mail.message_id, account.region)
     reporter = world_outcomes.reporter(mail.outgoing_ip, account.region)
     if verdict.accepted:
         _happen(account, journey, world_outcomes.delivery(verdict, reporter, header))
@@ -152,6 +152,11 @@ def _try_again(account: Account, journey: Journey) -> bool:
 # after an acceptance
 
 
+def _accepted_at(journey: Journey) -> float:
+    assert journey.verdict is not None  # since the attempt
+    return journey.at + journey.verdict.seconds
+
+
 def _timeline(state: WorldState, journey: Journey) -> list[tuple[float, str, Reaction | None]]:
     """Returns what follows an acceptance, in the order of time: seconds since then, `returned`, `did` or `reported`, and the
     reaction. The same journey always has the same."""
@@ -159,7 +164,7 @@ def _timeline(state: WorldState, journey: Journey) -> list[tuple[float, str, Rea
     found: list[tuple[float, str, Reaction | None]] = []
     if journey.verdict.returned is not None:
         found.append((journey.verdict.returned, "returned", None))
-    for reaction in state.world.react(journey.envelope, journey.verdict, journey.at):
+    for reaction in state.world.react(journey.envelope, journey.verdict, _accepted_at(journey)):
         found.append((reaction.after, "did", reaction))
         if reaction.reported is not None:
             found.append((max(reaction.after, reaction.reported), "reported", reaction))
@@ -172,7 +177,7 @@ def _schedule(account: Account, journey: Journey) -> bool:
     left = _timeline(state, journey)[journey.step :] if state is not None else ()
     if not left:
         return False
-    account.mail.journeys.schedule(max(journey.at + left[0][0], account.clock.now()), journey)
+    account.mail.journeys.schedule(max(_accepted_at(journey) + left[0][0], account.clock.now()), journey)
     return True
 
 
@@ -180,7 +185,7 @@ def _follow(account: Account, journey: Journey) -> bool:
     state, verdict, now = account.mailboxes.world, journey.verdict, account.clock.now()
     assert verdict is not None  # since the attempt
     name, envelope = journey.mail.message_id, journey.envelope
-    header = world_envelope.message_id_of(journey.mail, account.region)
+    header = world_envelope.message_id_of(name, account.region)
     if not verdict.accepted:
         reporter = world_outcomes.reporter(journey.mail.outgoing_ip, account.region)
         most = journey.mail.max_delivery_seconds
@@ -200,7 +205,7 @@ def _follow(account: Account, journey: Journey) -> bool:
         _happen(account, journey, world_outcomes.late_bounce(verdict, header))
     elif what == "reported":
         state.truth.reported(name, envelope, now)
-        _happen(account, journey, world_outcomes.complaint(verdict, journey.at))
+        _happen(account, journey, world_outcomes.complaint(verdict, _accepted_at(journey)))
     else:
         state.world.happened(envelope, verdict, reaction, now)
         state.truth.happened(name, envelope, reaction, now)

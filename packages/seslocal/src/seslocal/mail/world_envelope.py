@@ -88,9 +88,9 @@ def leaving(
     return msgspec.structs.replace(envelope, ip=chosen.ip, pool=chosen.pool)
 
 
-def message_id_of(mail: Mail, region: str) -> str:
+def message_id_of(name: str, region: str) -> str:
     """Returns the value of the header Message-ID that SES sets (ses.md 3.1)."""
-    return f"{mail.message_id}@{'email' if region == 'us-east-1' else region}.amazonses.com"
+    return f"{name}@{'email' if region == 'us-east-1' else region}.amazonses.com"
 
 
 def has_no_mailbox(account: Account, address: str) -> bool:

@@ -101,13 +101,12 @@ class Play:
             else:
                 self._add(again, envelope, number + 1, self._attempt, job)
         elif verdict.kind != "refuse":
+            accepted = at + verdict.seconds
             if verdict.returned is not None:
-                self._add(at + verdict.returned, envelope, _RETURNS, self._return, (envelope, verdict))
-            if reactions := world.react(envelope, verdict, at):
-                first = reactions[0]
-                self._add(
-                    at + first.after, envelope, _REACTS, self._react, (envelope, verdict, reactions, at)
-                )
+                self._add(accepted + verdict.returned, envelope, _RETURNS, self._return, (envelope, verdict))
+            if reactions := world.react(envelope, verdict, accepted):
+                known = (envelope, verdict, reactions, accepted)
+                self._add(accepted + reactions[0].after, envelope, _REACTS, self._react, known)
 
     def _expire(self, at: float, step: int, envelope: Envelope) -> None:
         if self._truth is not None:
