@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 
 from seslocal import Clock, Settings
@@ -122,6 +122,26 @@ async def test_packed_mails_have_the_same_events_as_others(monkeypatch: pytest.M
     assert as_bytes == as_objects
 
 
+@pytest.mark.parametrize("near", [0, 1000])
+async def test_mails_whose_events_are_due_at_the_same_time_keep_the_order_of_their_sends(
+    near: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_way, "MOST_NEAR", near)
+    account = account_of()
+    account.mailboxes.put("twice@example.com", None, Mailbox("defers", None, "delivers", 128.0, 2))
+    account.mailboxes.put("once@example.com", None, Mailbox("defers", None, "delivers", 127.25, 1))
+    send(account, "twice@example.com")
+    account.clock.advance(1.0)
+    send(account, "once@example.com")  # its delivery waits before that of the other does
+    account.clock.advance(200.0)
+    bodies = [message.body for message in account.queues.by_name["events"].messages.values()]
+    delivered = [body for body in bodies if 'eventType\\":\\"Delivery\\"' in body]
+    assert [("twice@" in body, "00:02:09.000Z" in body) for body in delivered] == [
+        (True, True),
+        (False, True),
+    ]
+
+
 async def one_mail() -> tuple[Account, MailUnderWay]:
     account = account_of()
     send(account, "kim@example.com")
@@ -131,7 +151,7 @@ async def one_mail() -> tuple[Account, MailUnderWay]:
 
 async def test_what_is_packed_comes_back_equal_and_shares_what_many_have() -> None:
     account, one = await one_mail()
-    tried = dataclasses.replace(
+    tried = msgspec.structs.replace(
         one,
         plans=[("kim@example.com", (delay(), bounce("General"))), ("lee@example.com", DELIVERS)],
         done={0, 2},
@@ -159,7 +179,7 @@ async def test_a_value_that_cannot_be_written_keeps_its_mail_an_object(
 ) -> None:
     monkeypatch.setattr(under_way, "MOST_NEAR", 0)
     account, one = await one_mail()
-    odd = dataclasses.replace(one, broken=("half a pair: \ud800", "x"))
+    odd = msgspec.structs.replace(one, broken=("half a pair: \ud800", "x"))
     assert PackedMails().pack(odd) is None
     account.mail.under_way.schedule(START + 1000.0, odd)
     assert [type(thing) for _, _, thing in account.clock.waiting("mail")].count(MailUnderWay) == 1
@@ -169,7 +189,7 @@ async def test_many_senders_share_one_dictionary(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(packed_mails, "_MOST_DICTIONARIES", 2)
     _, one = await one_mail()
     packer = PackedMails()
-    mails = [dataclasses.replace(one, scope="ACCOUNT", reasons=(str(number),)) for number in range(5)]
+    mails = [msgspec.structs.replace(one, scope="ACCOUNT", reasons=(str(number),)) for number in range(5)]
     packed = [packer.pack(mail) for mail in mails]
     assert [packer.take(each or b"").reasons for each in packed] == [mail.reasons for mail in mails]
 

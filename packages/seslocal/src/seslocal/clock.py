@@ -116,7 +116,9 @@ class Clock:
         self.call_at(self.now() + seconds, callback)
 
     def call_at(self, due: float, callback: Callback) -> None:
-        self._due.add(due, self._due.place(), 0, callback)
+        work = self._due
+        work.ordered += 1
+        work.add(due, work.ordered, 0, callback)
         if due < self._timer_due:
             self._set_timer()
 
@@ -139,8 +141,11 @@ class Clock:
 
     def object_at(self, due: float, kind: str, thing: object, place: int | None = None) -> int:
         """Schedules an object, which the kind must understand beside records. It stays an object, so only few may wait."""
-        place = self._due.place() if place is None else place
-        self._due.add(due, place, self._kinds[kind], thing)
+        work = self._due
+        if place is None:
+            work.ordered += 1
+            place = work.ordered
+        work.add(due, place, self._kinds[kind], thing)
         if due < self._timer_due:
             self._set_timer()
         return place
@@ -226,8 +231,9 @@ class Clock:
         self._read_at, self._real_at = at, time.time()
         self._fixed = at if speed == 0 else None
 
-    def _stand_at(self, at: float) -> None:
-        self._fixed = at
+    @property
+    def _stands(self) -> bool:
+        return self._fixed is not None
 
     def _arrive(self, at: float, speed: float | None) -> None:
         self._continue(at, self._speed if speed is None else speed)
@@ -263,10 +269,11 @@ class Clock:
         self._arrive(move.to, move.speed)
 
     def _run_at_its_time(self, entry: Entry) -> None:
-        self._stand_at(max(entry[0], self.now()))  # overdue work runs now, not in the past
+        now, due = self.now(), entry[0]
+        self._fixed = due if due > now else now  # overdue work runs now, not in the past
         self._run(entry)
-        if self._fixed is None:  # the work set the clock
-            self._stand_at(self.now())
+        if not self._stands:  # the work set the clock
+            self._fixed = self.now()
 
     def _run_due(self) -> None:
         self._timer, self._timer_due = None, NEVER
@@ -301,7 +308,8 @@ class Clock:
     def _set_timer(self) -> None:
         if self._move is not None or self._depth:
             return  # it is set when the work that runs is done
-        self._drop_timer()
+        if self._timer is not None:
+            self._drop_timer()
         first = self._due.first
         if first == NEVER:
             return

@@ -154,13 +154,16 @@ class DueWork:
 
     def pop(self, until: float) -> Entry | None:
         """Removes and returns the first entry, or returns None if nothing is due at `until`."""
-        near, opened = self._near, self._open
         if self._minutes:
             self._begin(until)
+        near, opened = self._near, self._open
         if not opened:
             if not near or near[0][0] > until:
                 return None
-            return self._pop_near()
+            entry = heapq.heappop(near)
+            if type(entry[3]) is bytes:
+                self._near_records -= 1
+            return entry
         due, order, batch = opened[0]
         if near and near[0][:2] < (due, order):
             return self._pop_near() if near[0][0] <= until else None

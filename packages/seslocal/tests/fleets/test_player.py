@@ -263,7 +263,12 @@ def test_days_seed_and_scale_are_those_given() -> None:
 
 
 def test_who_unsubscribed_is_not_mailed_again() -> None:
-    _, log = play(scenario(campaigns_a_week="14", campaign_lasts='"1h"', one_click="true"), days=2, scale=4, without=["apart"])
+    _, log = play(
+        scenario(campaigns_a_week="14", campaign_lasts='"1h"', one_click="true"),
+        days=2,
+        scale=4,
+        without=["apart"],
+    )
     left: set[tuple[str, str]] = set()
     for line in lines(log):
         if line["what"] == "unsubscribe":

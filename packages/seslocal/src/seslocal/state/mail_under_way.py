@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
+
+import msgspec
 
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.configuration_sets import ConfigurationSet
@@ -18,8 +19,7 @@ _of_mail: Final = attrgetter(*_MAIL)
 _of_outcome: Final = attrgetter(*Outcome.__dataclass_fields__)
 
 
-@dataclass(slots=True, eq=False)
-class MailUnderWay:
+class MailUnderWay(msgspec.Struct, eq=False):
     """What is needed to continue a mail's delivery."""
 
     mail: Mail
@@ -31,7 +31,7 @@ class MailUnderWay:
     reasons: tuple[str, ...]  #: for which that list gets new entries
     infected: bool = False
     broken: tuple[str, str] | None = None  #: template and reason of a rendering failure
-    done: set[int] = field(default_factory=set[int])  #: steps
+    done: set[int] = msgspec.field(default_factory=set[int])  #: steps
     left_at: float | None = None  #: time of the Send; None before it
 
 

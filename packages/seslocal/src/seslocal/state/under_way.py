@@ -38,7 +38,15 @@ class UnderWay:
     def attach(self, run: Callable[[MailUnderWay], None]) -> None:
         """Says what continues a mail when it is due."""
         self.attached = True
-        self._clock.register(_KIND, lambda thing: run(self._take(thing)))
+
+        def run_taken(thing: bytes | MailUnderWay) -> None:
+            if isinstance(thing, bytes):
+                thing = self._packed.take(thing)
+            else:
+                self._near -= 1
+            run(thing)
+
+        self._clock.register(_KIND, run_taken)
 
     def start(self, due: float, mail: MailUnderWay) -> None:
         """Schedules the first step of a mail that was just accepted."""
@@ -51,13 +59,13 @@ class UnderWay:
         clock = self._clock
         if clock.resets != self._resets:
             return  # the account is no longer in use
-        is_near = self._near < MOST_NEAR and due - clock.now() <= NEAR
-        packed = None if is_near else self._packed.pack(mail)
-        if packed is not None:
-            clock.record_at(due, _KIND, packed, place)
-        else:
-            self._near += 1
-            clock.object_at(due, _KIND, mail, place)
+        if self._near >= MOST_NEAR or due - clock.now() > NEAR:
+            packed = self._packed.pack(mail)
+            if packed is not None:
+                clock.record_at(due, _KIND, packed, place)
+                return
+        self._near += 1
+        clock.object_at(due, _KIND, mail, place)
 
     def did(self, mail: MailUnderWay, step: int, *, is_last: bool) -> None:
         """Notes that a step happened."""
@@ -70,9 +78,3 @@ class UnderWay:
         yield from self.restored
         for _, _, thing in self._clock.waiting(_KIND):
             yield thing if isinstance(thing, MailUnderWay) else self._packed.read(thing)
-
-    def _take(self, thing: bytes | MailUnderWay) -> MailUnderWay:
-        if isinstance(thing, MailUnderWay):
-            self._near -= 1
-            return thing
-        return self._packed.take(thing)
