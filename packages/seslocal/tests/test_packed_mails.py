@@ -185,6 +185,18 @@ async def test_a_value_that_cannot_be_written_keeps_its_mail_an_object(
     assert [type(thing) for _, _, thing in account.clock.waiting("mail")].count(MailUnderWay) == 1
 
 
+async def test_only_mails_with_the_same_set_and_list_share() -> None:
+    account, one = await one_mail()
+    without_set = msgspec.structs.replace(one, configuration_set=None)
+    other_list = msgspec.structs.replace(one, suppression=account.suppression.list)
+    packer = PackedMails()
+    packed = [packer.pack(mail) for mail in (one, without_set, other_list)]
+    for mail, each in zip((one, without_set, other_list), packed, strict=True):
+        found = packer.take(each or b"")
+        assert found.configuration_set is mail.configuration_set
+        assert found.suppression is mail.suppression
+
+
 async def test_many_senders_share_one_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed_mails, "_MOST_DICTIONARIES", 2)
     _, one = await one_mail()
