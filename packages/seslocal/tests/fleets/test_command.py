@@ -105,3 +105,46 @@ def test_left_out_are_tenants_groups_or_the_culprits() -> None:
     assert left_out(found, ["apart", "culprits"]) == {"apart-001", "apart-002", "shops-002"}
     with pytest.raises(WrongScenario):
         left_out(found, ["culprit"])
+
+
+EXPECT = """
+[[expect]]
+name = "Few mails of the list leave"
+measure = "incident_mails"
+of = "culprits"
+at_most = MOST
+
+[[expect]]
+name = "Strangers lose nothing"
+measure = "inbox_lost_share"
+of = "strangers"
+at_most = 0
+"""
+
+
+def test_check_fails_if_an_expectation_is_missed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "missed.toml"
+    path.write_text(SMALL + BOUGHT + EXPECT.replace("MOST", "10"))
+    status, out, err = world(capsys, "run", path, "--days", "1", "--check")
+    assert (status, err) == (1, "seslocal: 1 of 2 expectations are missed: Few mails of the list leave.\n")
+    assert "reached       Strangers lose nothing" in out, "it was played without the culprits too"
+    assert world(capsys, "run", path, "--days", "1")[0] == 0, "a run is no test"
+
+
+def test_check_succeeds_if_none_is_missed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "reached.toml"
+    path.write_text(SMALL + BOUGHT + EXPECT.replace("MOST", "10_000"))
+    status, out, err = world(capsys, "run", path, "--days", "1", "--check", "--json")
+    assert (status, err) == (0, "")
+    assert json.loads(out)["without"] is not None
+
+
+def test_a_picture_is_written(capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path) -> None:
+    path = tmp_path / "small.svg"
+    assert world(capsys, "run", small, "--days", "1", "--picture", path)[::2] == (0, "")
+    assert path.read_text().startswith("<svg ")
+    status, _, err = world(capsys, "run", small, "--days", "1", "--picture", tmp_path / "no" / "x.svg")
+    assert (status, err) == (
+        1,
+        f"seslocal: {tmp_path}/no/x.svg cannot be written: No such file or directory.\n",
+    )

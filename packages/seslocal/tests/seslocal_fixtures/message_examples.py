@@ -216,6 +216,7 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
         fleets.summary,
         {"mails": 602_000, "attempts": 614_000, "cpu": 30.0, "seconds": 30.1, "python": "CPython 3.13.1, PGO and LTO"},
     ),
+    (fleets.expectations_missed, {"missed": ["The list is stopped early"], "count": 5}),
     (fleets.progress, {"days": 2.0, "mails": 172_000}),
     (fleets.not_a_number, {"text": "x", "least": 1}),
     (fleets.not_a_factor, {"text": "0"}),

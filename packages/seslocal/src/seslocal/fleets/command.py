@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
-from seslocal.fleets import messages, picture, reading, schema, tables, tenants
+from seslocal.fleets import expectations, messages, picture, reading, schema, tables, tenants
 from seslocal.fleets.player import Player
 from seslocal.fleets.result import Result, Run
 from seslocal.fleets.scenario import Scenario
@@ -81,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         "--log", metavar="FILE", type=Path, help="write each thing that happens as a line of JSON"
     )
     run.add_argument("--picture", metavar="FILE", type=Path, help="write a picture of the run, in SVG")
+    run.add_argument(
+        "--check",
+        action="store_true",
+        help="exit with 1 if something is missed that the file expects of a good operator",
+    )
     run.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
     run.set_defaults(act=_run)
     check = actions.add_parser("check", help="say what is wrong with scenario files")
@@ -141,7 +146,7 @@ def _run(options: argparse.Namespace) -> None:
         raise _Failed(messages.cannot_write(str(options.log), error.strerror or str(error))) from None
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     found = Result(run=run)
-    if options.compare:
+    if options.compare or (options.check and expectations.needs_without(scenario)):
         named = [*options.without, "culprits"]
         found.without = _play(options, scenario, left_out(scenario, named), None)
     if options.picture is not None:
@@ -151,10 +156,15 @@ def _run(options: argparse.Namespace) -> None:
             raise _Failed(messages.cannot_write(str(options.picture), error.strerror or str(error))) from None
     if options.json:
         print(found.encode().decode())
-        return
-    print(tables.text(scenario, found))
-    print()
-    print(messages.summary(run.total().submitted, run.attempts, cpu, seconds, python_build()))
+    else:
+        print(tables.text(scenario, found))
+        print()
+        print(messages.summary(run.total().submitted, run.attempts, cpu, seconds, python_build()))
+    if options.check:
+        outcomes = expectations.check(scenario, found)
+        if missed := [one.name for one in outcomes if one.met is False]:
+            sys.stdout.flush()
+            raise _Failed(messages.expectations_missed(missed, len(outcomes)))
 
 
 def _play(options: argparse.Namespace, scenario: Scenario, without: set[str], log: IO[bytes] | None) -> Run:

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from seslocal.fleets.relations import members
 from seslocal.fleets.result import Counts, Result, Run
-from seslocal.fleets.scenario import Expectation, Incident, Scenario, moment_of
+from seslocal.fleets.scenario import (
+    BoughtList,
+    Expectation,
+    HijackedForm,
+    Incident,
+    RunawayLoop,
+    Scenario,
+    Snowshoe,
+    StaleImport,
+    moment_of,
+)
+
+_SENDING: Final = (
+    BoughtList,
+    StaleImport,
+    RunawayLoop,
+    HijackedForm,
+    Snowshoe,
+)  # incidents with mail of their own
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +62,11 @@ def check(scenario: Scenario, result: Result) -> list[Outcome]:
         )
         for one in scenario.expect
     ]
+
+
+def needs_without(scenario: Scenario) -> bool:
+    """Returns whether an expectation can only be measured with a run without the culprits."""
+    return any(one.measure == "inbox_lost_share" for one in scenario.expect)
 
 
 def _measured(one: Expectation, scenario: Scenario, result: Result) -> float | None:
@@ -100,7 +124,13 @@ def _steps(steps: dict[int, Counts], run: Run, one: Expectation) -> Iterator[Cou
 
 
 def _seconds_to_stop(incidents: tuple[Incident, ...], run: Run) -> float | None:
-    starts = [moment_of(incident.start) for incident in incidents]
-    if not starts or run.last_incident_mail is None:
+    starts = [
+        start
+        for incident in incidents
+        if isinstance(incident, _SENDING) and (start := moment_of(incident.start)) < run.days * 86_400
+    ]
+    if not starts:
         return None
+    if run.last_incident_mail is None:
+        return 0.0  # none left
     return max(0.0, run.last_incident_mail - min(starts))

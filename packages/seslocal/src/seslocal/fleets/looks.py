@@ -28,6 +28,7 @@ def settings(scenario: Scenario, every: list[Sender]) -> WorldSettings:
     """The lists are those of all tenants, also of those left out: that a list exists changes nothing."""
     return WorldSettings(
         seed=scenario.seed,
+        known=scenario.known,
         lists=tuple(tenants.lists(every)),
         cold=tuple(tenants.cold(every, scenario)),
         shared=(tenants.SHARED_POOL,),

@@ -108,6 +108,12 @@ def summary(mails: int, attempts: int, cpu: float, seconds: float, python: str) 
     )
 
 
+def expectations_missed(missed: Iterable[str], count: int) -> str:
+    """With --check. `missed`: names of expectations, `count`: how many there are."""
+    named = list(missed)
+    return f"{len(named)} of {count} expectations are missed: {'; '.join(named)}."
+
+
 def progress(days: float, mails: int) -> str:
     """On standard error, if that is a terminal."""
     return f"day {days:.0f}: {mails:,} mails"

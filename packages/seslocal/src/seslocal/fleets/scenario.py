@@ -226,6 +226,9 @@ class Scenario(_Strict, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 1
     days: Annotated[int, Meta(ge=1, le=366)] = 7
     start: datetime.date = datetime.date(2026, 3, 2)  #: the first day; the default is a Monday
+    known: Count = (
+        50_000  #: mails a day that each provider is used to from each domain and pool that is not new
+    )
     culprits: tuple[Name, ...] = ()  #: tenants or groups. Default: those that an incident names
     groups: Annotated[tuple[Group, ...], Meta(min_length=1, max_length=1_000)]
     incidents: Annotated[tuple[Incident, ...], Meta(max_length=100)] = ()
@@ -259,7 +262,8 @@ def scaled(scenario: Scenario, factor: float) -> Scenario:
             case _:
                 pass
         incidents.append(incident)
-    return replace(scenario, groups=tuple(groups), incidents=tuple(incidents))
+    known = max(1, round(scenario.known * factor))
+    return replace(scenario, groups=tuple(groups), incidents=tuple(incidents), known=known)
 
 
 def seconds_of(span: Span) -> float:

@@ -21,6 +21,7 @@ _HEAD: Final = (
     "spam",
     "refused",
     "deferred",
+    "late",
     "unknown",
     "complaints",
     "reported",
@@ -76,6 +77,7 @@ def _cells(counts: Counts) -> list[str]:
         share(counts.spam, counts.submitted),
         share(counts.refused + counts.returned + counts.expired, counts.submitted),
         share(counts.deferred, counts.submitted),
+        share(counts.late, counts.inbox),
         share(counts.unknown, counts.submitted),
         share(counts.complaints, counts.accepted),
         f"{counts.complaints_known:,}",
@@ -149,12 +151,15 @@ def _expected(outcomes: Sequence[Outcome]) -> list[str]:
     for one in outcomes:
         limits = [f"at least {one.at_least:,g}"] if one.at_least is not None else []
         limits += [f"at most {one.at_most:,g}"] if one.at_most is not None else []
+        of = f" of {one.of}" if one.measure != "seconds_to_stop" else ""
         value = (
-            f"{one.value:,.4g}"
+            _number(one.value)
             if one.value is not None
             else _UNSAID.get(one.measure, "nothing to measure it by")
         )
-        lines.append(
-            f"  {words[one.met]:13} {one.name} ({one.measure} of {one.of}: {value}; {' and '.join(limits)})"
-        )
+        lines.append(f"  {words[one.met]:13} {one.name} ({one.measure}{of}: {value}; {' and '.join(limits)})")
     return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
