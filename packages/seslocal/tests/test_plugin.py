@@ -41,6 +41,20 @@ def test_fates_faults_and_time(seslocal):
     assert seslocal.admin("GET", "/faults") == {"faults": []}
     with pytest.raises(AssertionError, match="fault must be one of"):
         seslocal.fault("explode")
+
+
+def test_a_world(seslocal):
+    seslocal.world(seed=7, lists=[{"name": "spring", "quality": "bought"}])
+    message_id = send(seslocal)
+    assert seslocal.sent()[0]["fates"]["kim@example.com"]["fate"] == "world"
+    seslocal.advance(86400 * 2)
+    [mail] = seslocal.admin("GET", f"/world/mails/{message_id}")["recipients"]
+    assert mail["ended"] in ("inbox", "spam", "refused", "returned")
+
+
+def test_without_a_world_there_is_none(seslocal):
+    with pytest.raises(AssertionError, match="There is no world"):
+        seslocal.admin("GET", "/world")
 """
 SETTINGS = """
 import pytest
@@ -66,7 +80,7 @@ def test_each_test_gets_an_empty_server(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
     ran = run(tmp_path, "-p", "seslocal.pytest_plugin")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "3 passed" in ran.stdout
+    assert "5 passed" in ran.stdout
 
 
 def test_settings_can_be_overridden(tmp_path: Path) -> None:
