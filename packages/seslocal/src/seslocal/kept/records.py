@@ -240,14 +240,14 @@ def under_way_of(
     )
 
 
-_MOVES: Final = ("stage", "number", "at", "verdict", "step")  # the last members of a journey
+_MOVES: Final = ("until", "stage", "number", "at", "verdict", "step")  # the last members of a journey
 
 
 def journey_record(journey: Journey, due: float | None) -> Record:
     """Of a journey that continues then, or is over."""
     if due is None:
         return (JOURNEY_OVER, journey.name)
-    if journey.at == 0:  # no attempt was made yet
+    if journey.verdict is None:  # no attempt was made yet
         return (JOURNEY, journey.name, due, journey)
     return (JOURNEY_STEP, journey.name, due, [getattr(journey, name) for name in _MOVES])
 

@@ -126,12 +126,15 @@ def _answer(account: Account, journey: Journey) -> bool:
     reporter = world_outcomes.reporter(mail.outgoing_ip, account.region)
     if verdict.accepted:
         _happen(account, journey, world_outcomes.delivery(verdict, reporter, header))
-        journey.stage = "later"
+        # what nobody needs any more does not wait
+        journey.verdict = msgspec.structs.replace(verdict, text="", address="", seconds=0.0, why="")
+        journey.stage, journey.until = "later", 0.0
         return _schedule(account, journey)
     if verdict.kind == "refuse":
         _happen(account, journey, world_outcomes.bounce(verdict, reporter, header))
         return False
     _happen(account, journey, world_outcomes.delay(verdict, reporter, header))
+    journey.verdict = msgspec.structs.replace(verdict, host="", address="", seconds=0.0, why="")
     return _try_again(account, journey)
 
 
@@ -144,7 +147,7 @@ def _try_again(account: Account, journey: Journey) -> bool:
         journey.stage = "later"
         account.mail.journeys.schedule(journey.until, journey)
         return True
-    journey.stage, journey.number = "attempt", journey.number + 1
+    journey.stage, journey.number, journey.at = "attempt", journey.number + 1, 0.0
     account.mail.journeys.schedule(again, journey)
     return True
 
