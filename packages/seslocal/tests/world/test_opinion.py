@@ -244,3 +244,24 @@ def test_tracks_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     found = opinions.find("gmail", DOMAIN, "a.example")
     assert found is not None
     assert found.volume == 10
+
+
+def test_block_lists_hear_of_nothing_but_traps() -> None:
+    """And of each: two rescues weigh as much as one trap point, and take none away."""
+    opinions, of_lists = Opinions(), measures_of(LISTS)
+    seen(opinions, 0, {ACCEPTED: 4, INBOX: 2, COMPLAINTS: 1, TRAPPED: 1, NOT_SPAM: 2, UNKNOWN: 3})
+    opinions.move(1)
+    found = opinions.find(LISTS, DOMAIN, "a.example")
+    assert found is not None
+    assert opinions.traps(found, of_lists) == pytest.approx(1, rel=1e-3)
+    assert (found.volume, found.today, found.complaints, found.dead) == (0, 0, 0, 0)
+
+
+def test_traps_are_counted_in_a_world_in_which_all_are_new() -> None:
+    opinions = Opinions(WorldSettings(known=0))
+    for day in range(3):
+        seen(opinions, day * DAY, {ACCEPTED: 1, TRAPPED: 1}, mail(pool="own"))
+    opinions.move(3 * DAY)
+    found = opinions.find(LISTS, POOL, "own")
+    assert found is not None
+    assert 1 < opinions.traps(found, measures_of(LISTS)) < 3

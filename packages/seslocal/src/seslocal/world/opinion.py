@@ -293,8 +293,10 @@ class Opinions:
                 _sum(track.of_sender or made, counts, measures, touched)
             if counts[TRAPPED]:
                 of_lists = measures_of(LISTS)
-                for kind, name, new in ((DOMAIN, track.domain, track.new), (POOL, track.pool, False)):
-                    _sum(self._make(LISTS, kind, name, new), counts, of_lists, touched)
+                told = [0] * len(COUNTED)
+                told[TRAPPED] = counts[TRAPPED]
+                for kind, name in ((DOMAIN, track.domain), (POOL, track.pool)):
+                    _sum(self._make(LISTS, kind, name, self.is_new(name)), told, of_lists, touched)
         contents.sort(key=lambda one: one[0])
         for (
             key,
