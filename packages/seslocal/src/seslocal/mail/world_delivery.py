@@ -127,7 +127,7 @@ def _answer(account: Account, journey: Journey) -> bool:
     if verdict.accepted:
         _happen(account, journey, world_outcomes.delivery(verdict, reporter, header))
         # what nobody needs any more does not wait
-        journey.verdict = msgspec.structs.replace(verdict, text="", address="", seconds=0.0, why="")
+        journey.verdict = msgspec.structs.replace(verdict, text="", address="", why="")
         journey.stage, journey.until = "later", 0.0
         return _schedule(account, journey)
     if verdict.kind == "refuse":
