@@ -465,3 +465,24 @@ def test_warm_up_and_review_continue_after_a_kill(tmp_path: Path, opened: Callab
     assert again.admin("GET", "/dedicated-ips")["ips"][0]["providers"].keys() == {"small"}
     shown = again.admin("GET", "/account")
     assert (shown["account_review"]["minimum"], shown["warm_up"]["start"]) == (7, 60)
+
+
+def test_a_world_of_the_same_file_goes_on_and_one_of_another_file_begins(
+    tmp_path: Path, opened: Callable[..., World]
+) -> None:
+    def step(seed: int) -> dict[str, Any]:
+        return {"call": "PUT /world", "body": {"seed": seed, "start": "2026-01-01T00:00:00Z"}}
+
+    background, first = open_world(tmp_path / "state", scenario=(step(1),))
+    try:
+        first.ready()
+        first.send("kim@gmail.com")
+    finally:
+        first.ses.close()
+        first.sqs.close()
+        background.stop()
+    shown: list[Any] = []
+    for name, scenario in (("same", (step(1),)), ("other", (step(2),)), ("none", ())):
+        shutil.copytree(tmp_path / "state", tmp_path / name)
+        shown.append(opened(tmp_path / name, scenario=scenario).admin("GET", "/world"))
+    assert [(one["settings"]["seed"], one["mails"]) for one in shown] == [(1, 1), (2, 0), (1, 1)]

@@ -52,6 +52,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_API_FD": NUMBERS,
     "MAILCORDON_SES": ("amazon", "AWS"),
     "MAILCORDON_SES_PORT": PORTS,
+    "MAILCORDON_SES_WORLD": ("{file}/below", "/no/such/file"),
     "MAILCORDON_SES_ENDPOINT": URLS,
     "MAILCORDON_SQS_ENDPOINT": URLS,
     "MAILCORDON_REGION": ("Frankfurt", "us-east"),
@@ -382,6 +383,32 @@ async def test_a_local_ses_that_is_away_is_a_sentence():
     assert "Connection refused" in str(away.value)
     with pytest.raises(Unavailable, match="management calls"):
         await local_ses.report_management(f"http://{CLOSED}")
+
+
+@pytest.mark.parametrize(
+    "other", [{"MAILCORDON_SES": "aws"}, {"MAILCORDON_SES_ENDPOINT": f"http://{CLOSED}"}]
+)
+def test_a_world_needs_the_local_ses_that_up_starts(start: Start, tmp_path: Path, other: dict[str, str]):
+    file = tmp_path / "world.toml"
+    file.touch()
+    fails(
+        start("up", {"MAILCORDON_SES_WORLD": str(file), **other}), "up", 2, "MAILCORDON_SES_WORLD (--world)"
+    )
+
+
+def test_a_world_that_seslocal_refuses_is_a_sentence_before_a_database_is_needed(
+    start: Start, tmp_path: Path
+):
+    file = tmp_path / "world.toml"
+    file.write_text('lists = [{ name = "spring", quality = "dubious" }]')
+    settings = {
+        "MAILCORDON_DATABASE_URL": f"postgresql://me:x@{CLOSED}/x",
+        "MAILCORDON_API_PORT": "0",
+        "MAILCORDON_SES_PORT": "0",
+        "MAILCORDON_SMTP": "off",
+    }
+    ended = start(f"up --world {file}", settings)
+    fails(ended, "up", 1, str(file), "dubious", "lists[0].quality")
 
 
 # The database ------------------------------------------------------------------------------------------------------------

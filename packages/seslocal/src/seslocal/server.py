@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from seslocal import authentication, messages
-from seslocal.admin import fault_calls, scenario
+from seslocal.admin import fault_calls, scenario, world_calls
 from seslocal.admin.api import PREFIX, Admin
 from seslocal.admission import Admission, is_loopback
 from seslocal.clock import Clock
@@ -143,10 +143,14 @@ class Local:
             RecordWatch(self.account).resume()
         if self.account.settings.scenario and self._admin is not None:
             steps = scenario.read(self.account.settings.scenario, self._admin.check)
-            if (
-                self.account.mailboxes.world is not None
-            ):  # it was kept: a step that begins with one is for the first start
-                steps = [step for step in steps if step.at > 0 or (step.method, step.path) != WORLD]
+            # A world that was kept goes on: a step that begins with it is for the first start.
+            steps = [
+                step
+                for step in steps
+                if step.at > 0
+                or (step.method, step.path) != WORLD
+                or not world_calls.has(self.account, step.body)
+            ]
             self._admin.start_scenario(steps)
         if self.account.events.sns_url == "local":
             self.account.events.sns_url = self.url

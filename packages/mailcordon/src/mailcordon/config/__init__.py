@@ -72,6 +72,7 @@ KNOWN = frozenset(
         "MAILCORDON_METRICS_TOKEN",
         "MAILCORDON_SES",
         "MAILCORDON_SES_PORT",
+        "MAILCORDON_SES_WORLD",
         "MAILCORDON_SES_ENDPOINT",
         "MAILCORDON_SQS_ENDPOINT",
         "MAILCORDON_REGION",
@@ -195,6 +196,8 @@ class Config:
     ses: str = "local"
     #: TCP port of the local SES; 0 takes a free one. None: 8005 if it is free, else any.
     ses_port: int | None = None
+    #: Settings of a world behind the local SES: TOML or JSON. None: all mail is delivered.
+    ses_world: Path | None = None
     #: URLs of SES and SQS. None on AWS: the endpoints of the region.
     ses_endpoint: str | None = None
     sqs_endpoint: str | None = None
@@ -368,6 +371,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         api_fd=reader.number("MAILCORDON_API_FD", 0, 0, 1_000_000) or None,
         ses=ses,
         ses_port=reader.port("MAILCORDON_SES_PORT"),
+        ses_world=_ses_world(reader, starts_local_ses=local and ses_endpoint is None),
         ses_endpoint=ses_endpoint,
         sqs_endpoint=reader.url("MAILCORDON_SQS_ENDPOINT") or (ses_endpoint if local else None),
         region=region,
@@ -446,6 +450,13 @@ def _soft_bounces(reader: SettingReader) -> SoftBouncePolicy:
         pause_count=reader.number("MAILCORDON_SOFT_BOUNCE_PAUSE", 3, 0, 20),
         pause_ms=reader.number("MAILCORDON_SOFT_BOUNCE_PAUSE_HOURS", 6, 1, 168) * HOUR_MS,
     )
+
+
+def _ses_world(reader: SettingReader, *, starts_local_ses: bool) -> Path | None:
+    file = reader.file("MAILCORDON_SES_WORLD", "the path of a TOML or JSON file")
+    if file is not None and not starts_local_ses:
+        reader.wrong.append(settings.world_without_local_ses())
+    return None if file is None else file.absolute()
 
 
 def _observe_only(reader: SettingReader) -> bool | None:

@@ -67,13 +67,13 @@ class SettingReader:
             self.wrong.append(settings.file_not_readable_as_json(path=str(file), repair=repair))
             return {}
 
-    def file(self, name: str) -> Path | None:
+    def file(self, name: str, takes: str = "the path of a file in PEM format") -> Path | None:
         value = self._get(name)
         if value is None:
             return None
         path = Path(value)
         if not path.is_file():
-            self._is_wrong(name, value, "the path of a file in PEM format")
+            self._is_wrong(name, value, takes)
         return path
 
     def networks(self, name: str) -> tuple[Network, ...]:

@@ -34,6 +34,15 @@ def setting_missing(*, name: str, takes: str) -> str:
 
 
 @example()
+def world_without_local_ses() -> str:
+    """MAILCORDON_SES_WORLD is set, and `up` starts no local SES that a world could be behind."""
+    return (
+        "MAILCORDON_SES_WORLD (--world) puts a world behind the local SES that `mailcordon up` starts: it cannot be set with "
+        "MAILCORDON_SES=aws (--aws) or MAILCORDON_SES_ENDPOINT."
+    )
+
+
+@example()
 def secret_keys_missing() -> str:
     """MAILCORDON_SES is aws, and MAILCORDON_SECRET_KEYS is not set."""
     return (

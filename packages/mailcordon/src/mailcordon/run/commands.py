@@ -44,6 +44,15 @@ def up(
             show_default="8005 if free, else any",
         ),
     ] = None,
+    world: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="TOML or JSON file: mailbox providers and people behind the local SES (docs/operations.md).",
+        ),
+    ] = None,
     new_key: Annotated[
         bool,
         typer.Option(
@@ -68,6 +77,7 @@ def up(
         "MAILCORDON_SES": "aws" if aws else None,
         "MAILCORDON_API_PORT": None if port is None else str(port),
         "MAILCORDON_SES_PORT": None if ses_port is None else str(ses_port),
+        "MAILCORDON_SES_WORLD": None if world is None else str(world),
         "MAILCORDON_OBSERVE_ONLY": "yes" if observe_only else None,
     }
     os.environ.update({name: value for name, value in options.items() if value is not None})

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from mailcordon import config as configs
 from mailcordon.config import Config
 
+_NOT_OF_A_ROLE = ("MAILCORDON_DATABASE_URL", "MAILCORDON_TEST", "MAILCORDON_SES_WORLD")
+
 
 def plain_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Ours without settings and AWS credentials."""
@@ -16,7 +18,7 @@ def role_environment(environ: Mapping[str, str], role: str, config: Config) -> d
     settings = {
         name: value
         for name, value in environ.items()
-        if name in configs.KNOWN and not name.startswith(("MAILCORDON_DATABASE_URL", "MAILCORDON_TEST"))
+        if name in configs.KNOWN and not name.startswith(_NOT_OF_A_ROLE)
     }
     found: dict[str, str | None] = {
         "MAILCORDON_HOME": str(config.home),

@@ -79,6 +79,8 @@ class System:
             port = await listening.free_port(listening.local_ses(config.ses_port), patience, self._say)
         ses_ready = asyncio.create_task(self._start_local_ses(port)) if config.local else None
         try:
+            if ses_ready is not None and config.ses_world is not None:
+                await ses_ready  # a wrong file is told at once, not after a database was made
             logins = await self._prepare_database()
             config = dataclasses.replace(config, login_urls=logins, secret_keys=secret_keys(config))
             observe_only = await bootstrap.ensure_installation(config)
@@ -181,6 +183,7 @@ class System:
                 str(config.home / LOCAL_SES),
                 "--dns-port",
                 str(dns_port),
+                *(("--world", str(config.ses_world)) if config.ses_world is not None else ()),
             ],
             environment=plain_environment(os.environ),
             log=config.home / "log" / "seslocal.log",

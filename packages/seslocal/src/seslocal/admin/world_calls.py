@@ -24,6 +24,16 @@ _ENDS: Final = ("under_way", "inbox", "spam", "refused", "returned", "expired", 
 _GROUPS: Final = Place.__struct_fields__
 
 
+def has(account: Account, body: Json) -> bool:
+    """Whether there is a world, and with the settings of this body of `put`, whenever it began."""
+    world = account.mailboxes.world
+    given = {name: value for name, value in body.items() if name != "start"}
+    try:
+        return world is not None and world.settings == msgspec.convert(given, WorldSettings)
+    except msgspec.ValidationError:
+        return False
+
+
 def put(account: Account, query: Query, body: Json) -> Json:
     """Makes a world, or replaces the one there is by a new one without history."""
     start = fields.moment(body, "start")
