@@ -6,17 +6,20 @@ records of every mail have to say what the ground truth says, no more and no les
 
 import asyncio
 import contextlib
+import json
 import secrets
-import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from mailcordon.adapters.ses.event_values import LONGEST_TEXT
 from mailcordon.core.event import Kind
-from mailcordon_fixtures import traffic
+from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic
 from seslocal.world.addresses import Addresses
 from seslocal.world.envelope import Envelope
@@ -128,21 +131,16 @@ def lists() -> dict[str, list[str]]:
     return found
 
 
-@contextlib.asynccontextmanager
-async def world(mail: Traffic) -> AsyncIterator[None]:
-    """Behind the local SES, with readers who use links to unsubscribe. SES is left as it was."""
-
-    def behave(on: bool) -> Awaitable[Any]:
-        return mail.ses("PUT", "/account", {"behaviour": {"world_unsubscribes": on}})
-
-    await mail.ses("PUT", "/world", SETTINGS)
-    await behave(True)
-    try:
-        yield
-    finally:
-        await behave(False)
-        await mail.ses("PUT", "/clock", {"at": time.time(), "frozen": False})
-        await mail.ses("DELETE", "/world")
+@pytest.fixture(scope="module")
+def system(
+    short_home: Callable[[], contextlib.AbstractContextManager[Path]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[systems.System]:
+    """One of its own: days pass in it, and a bought list opens incidents. It is started as a person does who wants a world."""
+    file = tmp_path_factory.mktemp("world") / "world.json"
+    file.write_text(json.dumps(SETTINGS))
+    with short_home() as home, systems.running(home, "--world", str(file)) as running:
+        yield running
 
 
 async def together(calls: Sequence[Callable[[], Awaitable[Any]]]) -> list[Any]:
@@ -330,20 +328,21 @@ def words_of(truth: Any) -> tuple[str, ...]:
 async def test_the_records_of_every_mail_say_what_became_of_it(mail: Traffic) -> None:
     fleet = Fleet(mail)
     await mail.onboard({slug: [TYPES[name]] for name, slug in fleet.slugs.items()})
-    async with world(mail):
-        await fleet.send()
-        truths, now = [], 0.0
-        for move in MOVES:
-            await mail.ses("PUT", "/clock", {"advance": move, "frozen": True})
-            now = (await mail.ses("GET", "/clock"))["now"]
-            truths = await fleet.truths()
-            await read(fleet, truths, now)
-        mails = await fleet.compared(truths)
-        wrong = [(one.found, due) for one in mails if one.found != (due := expected(one.truth, now=now))]
-        assert not wrong, wrong[:3]
-        assert not [one for one in mails if not is_read_right(one)]
-        assert happened(mails) >= EVERYTHING
-        await counts_agree(fleet)
+    await mail.ses("PUT", "/account", {"behaviour": {"world_unsubscribes": True}})
+    await fleet.send()
+    truths: list[Any] = []
+    now = 0.0
+    for move in MOVES:
+        await mail.ses("PUT", "/clock", {"advance": move, "frozen": True})
+        now = (await mail.ses("GET", "/clock"))["now"]
+        truths = await fleet.truths()
+        await read(fleet, truths, now)
+    mails = await fleet.compared(truths)
+    wrong = [(one.found, due) for one in mails if one.found != (due := expected(one.truth, now=now))]
+    assert not wrong, wrong[:3]
+    assert not [one for one in mails if not is_read_right(one)]
+    assert happened(mails) >= EVERYTHING
+    await counts_agree(fleet)
     # What the world taught is heeded: no address that is gone, complained or unsubscribed is mailed again.
     closed = [one.address for one in mails if one.found.suppressed and one.address.startswith("spring")][:50]
     again = await fleet.put("spring", closed)
