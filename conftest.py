@@ -22,7 +22,9 @@ LONGEST = (
     "scenarios/test_promises",
     "run/test_up",
     "scenarios/test_soak",
-    "scenarios/test_stops",
+    "scenarios/test_stops",  # these three share a system
+    "scenarios/test_events",
+    "scenarios/test_logs",
     "scenarios/",
     "run/",
     "tests/test_bench",

@@ -4,10 +4,13 @@ The environments are filled from the package cache that `./dev` has left, with t
 nothing is fetched here.
 """
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import urllib.request
 import zipfile
@@ -79,7 +82,21 @@ def environment(directory: Path, lock: Path, wheel: Path) -> Path:
             f"ABSENT: {wheel.name} WAS NOT TRIED: its dependencies are not in the package cache (does `./dev test` run this?)"
         )
     succeeded(run(UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python, wheel))
+    bring_compiled(directory)
     return python
+
+
+def bring_compiled(environment: Path) -> None:
+    """Copies what this Python's environment has compiled of the locked dependencies: to compile them again costs more than what
+    is tested here. Python itself compares each with its source. Our own packages are not among them."""
+    ours = Path(sysconfig.get_path("purelib"))
+    [theirs] = environment.glob("lib/python*/site-packages")
+    for source in theirs.rglob("*.py"):
+        compiled = Path(importlib.util.cache_from_source(str(ours / source.relative_to(theirs))))
+        if compiled.exists():
+            beside = source.parent / "__pycache__"
+            beside.mkdir(exist_ok=True)
+            shutil.copyfile(compiled, beside / compiled.name)
 
 
 @pytest.fixture(scope="module")

@@ -135,32 +135,41 @@ def system() -> Iterator[systems.System]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def shaken_system() -> Iterator[systems.System]:
+    """One running system for the modules that stop its mail, kill its processes or put forgeries into its queue, and let it
+    recover. It believes only what SNS signed, and logs JSON. They lift what they hold, so each can ask that nothing is held."""
+    settings = {"MAILCORDON_EVENT_PROOF": "signature", "MAILCORDON_LOG": "json"}
+    with short_directory() as home, systems.running(home, **settings) as running:
+        yield running
+
+
+SHARED_SYSTEMS = ("system", "shaken_system")
 #: Seconds after its last test until a system ends that no test of this worker needs at present. A start costs as much CPU as a
 #: minute of idling.
 IDLE_SECONDS = 30.0
-_last_use = pytest.StashKey[tuple[float, Any]]()
+_last_uses = pytest.StashKey[dict[str, tuple[float, Any]]]()
 
 
-def _shared_system(item: pytest.Item | None) -> Any:
-    """The definition of the session's system, if the test uses it and not one of its module's own with that name."""
+def _shared_systems(item: pytest.Item | None) -> dict[str, Any]:
+    """The definitions of the session's systems that the test uses, without one of its module's own with such a name."""
     found = getattr(item, "_fixtureinfo", None)
-    definitions = () if found is None else found.name2fixturedefs.get("system", ())
-    return definitions[-1] if definitions and definitions[-1].scope == "session" else None
+    definitions = {} if found is None else found.name2fixturedefs
+    last = {name: definitions[name][-1] for name in SHARED_SYSTEMS if definitions.get(name)}
+    return {name: definition for name, definition in last.items() if definition.scope == "session"}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Ends a system that idles: its six processes would take CPU from all other tests until the end of the run."""
-    stash = item.config.stash
-    if definition := _shared_system(item):
-        stash[_last_use] = (time.monotonic(), definition)
-        return
-    if _last_use not in stash or _shared_system(nextitem):
-        return
-    at, definition = stash[_last_use]
-    if time.monotonic() - at > IDLE_SECONDS:
-        del stash[_last_use]
-        definition.finish(getattr(item, "_request"))  # noqa: B009 (pytest has no public way to end a fixture early)
+    uses = item.config.stash.setdefault(_last_uses, {})
+    now = time.monotonic()
+    uses.update({name: (now, definition) for name, definition in _shared_systems(item).items()})
+    for name in uses.keys() - _shared_systems(nextitem).keys():
+        at, definition = uses[name]
+        if now - at > IDLE_SECONDS:
+            del uses[name]
+            definition.finish(getattr(item, "_request"))  # noqa: B009 (pytest has no public way to end a fixture early)
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,9 @@ import json
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -28,10 +26,9 @@ from mailcordon_fixtures.traffic import Traffic, domain
 TOPIC = "arn:aws:sns:us-east-1:000000000000:mailcordon-outcome"
 
 
-@pytest.fixture(scope="module")
-def system(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[systems.System]:
-    with short_home() as home, systems.running(home, MAILCORDON_EVENT_PROOF="signature") as running:
-        yield running
+@pytest.fixture
+def system(shaken_system: systems.System) -> systems.System:
+    return shaken_system
 
 
 def iso(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """The logs of a running system. With MAILCORDON_LOG=json every line of a role is a JSON object. No log holds mail or keys: of
 slow statements, of statements that fail, of our own errors.
 
-On a system of its own, whose database logs every statement as slow.
+On a system that is shared with others who kill its processes (`shaken_system`).
 """
 
 import base64
@@ -10,7 +10,7 @@ import json
 import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from mailcordon_fixtures.traffic import Traffic
 MISTAKES: dict[str, list[tuple[str, type[asyncpg.PostgresError]]]] = {
     "send": [
         (
-            "insert into idempotency select t.id, $1::text::bytea, 'b', 1 from tenant t, generate_series(1, 2) limit 2",
+            "insert into idempotency select t.id, $1::text::bytea, 'b', 1"
+            " from (select min(id) as id from tenant) t, generate_series(1, 2)",
             asyncpg.UniqueViolationError,
         ),
         (
@@ -65,56 +66,63 @@ def logs_with(home: Path, canary: str) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def talkative(short_home: Callable[[], contextlib.AbstractContextManager[Path]]) -> Iterator[systems.System]:
-    with short_home() as home, systems.running(home, MAILCORDON_LOG="json") as running:
-        yield running
+@contextlib.asynccontextmanager
+async def every_statement_logged(mail: Traffic) -> AsyncIterator[None]:
+    """As after a day of slow disks: every statement is slow."""
+    try:
+        await log_statements_from(mail, "0")
+        yield
+    finally:
+        await log_statements_from(mail, "default")
+
+
+async def log_statements_from(mail: Traffic, milliseconds: str) -> None:
+    await mail.db.execute(f"alter database mailcordon set log_min_duration_statement = {milliseconds}")
+    await mail.db.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
 
 
 async def test_no_log_holds_a_body_or_a_key_however_slow_or_wrong_a_statement_is(
-    talkative: systems.System,
+    shaken_system: systems.System,
 ) -> None:
     canary = "canary" + secrets.token_hex(12)
-    async with traffic.on(talkative) as mail:
+    async with traffic.on(shaken_system) as mail:
         await mail.onboard({"acme": ["password-reset", "receipt"]})
-        # As after a day of slow disks: every statement is slow.
-        await mail.db.execute("alter database mailcordon set log_min_duration_statement = 0")
-        await mail.db.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where datname = current_database() and pid <> pg_backend_pid()"
-        )
-        assert await send(mail, canary, "password-reset") == 202
-        assert await send(mail, canary, "receipt") == 202
-        await mail.all_final("acme")
-        # And what our own processes fail at, with the rows that they could not write.
-        for table in ("urgent_content", "content", "idempotency"):
-            await mail.db.execute(f"alter table {table} add constraint broken check (false) not valid")
-            assert await send(mail, canary, "password-reset") >= 500 or table == "content"
-            assert await send(mail, canary, "receipt") >= 500 or table == "urgent_content"
-            await mail.db.execute(f"alter table {table} drop constraint broken")
-        for login, mistakes in MISTAKES.items():
-            connection = await engine.connect(talkative.dsn(login))
-            for statement, kind in mistakes:
-                with contextlib.suppress(kind):
-                    await connection.execute(statement, canary)
-                    assert kind is asyncpg.PostgresError, f"this is no mistake: {statement}"
-            await connection.close()
-    log = talkative.log("postgres")
+        async with every_statement_logged(mail):
+            assert await send(mail, canary, "password-reset") == 202
+            assert await send(mail, canary, "receipt") == 202
+            await mail.all_final("acme")
+            # And what our own processes fail at, with the rows that they could not write.
+            for table in ("urgent_content", "content", "idempotency"):
+                await mail.db.execute(f"alter table {table} add constraint broken check (false) not valid")
+                assert await send(mail, canary, "password-reset") >= 500 or table == "content"
+                assert await send(mail, canary, "receipt") >= 500 or table == "urgent_content"
+                await mail.db.execute(f"alter table {table} drop constraint broken")
+            for login, mistakes in MISTAKES.items():
+                connection = await engine.connect(shaken_system.dsn(login))
+                for statement, kind in mistakes:
+                    with contextlib.suppress(kind):
+                        await connection.execute(statement, canary)
+                        assert kind is asyncpg.PostgresError, f"this is no mistake: {statement}"
+                await connection.close()
+    log = shaken_system.log("postgres")
     assert " duration: " in log
     assert "insert into urgent_content" in log, "the statements are logged"
-    assert logs_with(talkative.home, canary) == []
+    assert logs_with(shaken_system.home, canary) == []
 
 
-def test_every_line_of_a_running_systems_roles_is_json(talkative: systems.System) -> None:
+def test_every_line_of_a_running_systems_roles_is_json(shaken_system: systems.System) -> None:
     """With a restarted API, a request without a key, and PostgreSQL killed under all of them."""
-    talkative.wait_replaced("api", talkative.kill("api"))
-    systems.wait_until(talkative.healthy, "the API is back")
+    shaken_system.wait_replaced("api", shaken_system.kill("api"))
+    systems.wait_until(shaken_system.healthy, "the API is back")
     with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(f"{talkative.url}/v1/tenants", timeout=60)
-    talkative.wait_replaced("postgres", talkative.kill("postgres"))
-    systems.wait_until(talkative.healthy, "the database is back")
+        urllib.request.urlopen(f"{shaken_system.url}/v1/tenants", timeout=60)
+    shaken_system.wait_replaced("postgres", shaken_system.kill("postgres"))
+    systems.wait_until(shaken_system.healthy, "the database is back")
     for role in ("api", "dispatch", "observe", "control"):
-        lines = [json.loads(line) for line in talkative.log(role).splitlines()]
+        lines = [json.loads(line) for line in shaken_system.log(role).splitlines()]
         assert all({"timestamp", "level", "role", "event"} <= set(line) for line in lines)
         assert "started" in [line["event"] for line in lines]
 
@@ -132,9 +140,9 @@ async def send(mail: Traffic, canary: str, type: str) -> int:
     return (await mail.call("POST", "/v1/messages", body, **{"idempotency-key": key}))[0]
 
 
-async def test_every_login_is_quiet_by_its_own_settings(talkative: systems.System) -> None:
+async def test_every_login_is_quiet_by_its_own_settings(shaken_system: systems.System) -> None:
     for login in roles.LOGINS:
-        connection = await asyncpg.connect(talkative.dsn(login))
+        connection = await asyncpg.connect(shaken_system.dsn(login))
         assert await roles.exposures(connection) == []
         for setting, value in roles.QUIET.items():
             assert await connection.fetchval(f"show {setting}") == value, (login, setting)

@@ -5,9 +5,7 @@ Each test has tenants of its own and undoes at SES what it did. None of them lif
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -23,10 +21,9 @@ PAUSED = (
 )
 
 
-@pytest.fixture(scope="module")
-def system(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[systems.System]:
-    with short_home() as home, systems.running(home) as running:
-        yield running
+@pytest.fixture
+def system(shaken_system: systems.System) -> systems.System:
+    return shaken_system
 
 
 @pytest.fixture
@@ -161,6 +158,7 @@ async def test_trouble_with_the_mail_from_domain_stops_its_domain_and_ends(mail:
         await mail.until(kept, "all other mail leaves")
     finally:
         await mail.ses("PUT", f"/identities/{domain}", {"mail_from_status": "SUCCESS"})
+        await mail.db.execute("delete from drift_policy where kind = 'mail-from' and because = 'this test'")
     await all_sent(mail, one, other)
 
 
