@@ -16,7 +16,7 @@ from seslocal.state.access import Caller
 from seslocal.state.account import Account
 
 CALLER = Caller("test", "us-east-1", "127.0.0.1", "127.0.0.1:8005", "test")
-KEPT = 300  # mails in the ledger, and twice as many messages in a queue
+KEPT = 150  # mails in the ledger, and twice as many messages in a queue
 
 
 @pytest.fixture
