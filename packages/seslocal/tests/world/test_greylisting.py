@@ -98,3 +98,9 @@ def test_a_sender_that_is_known_is_greylisted_by_few() -> None:
         for world in (new, known)
     ]
     assert 0 < counts[1] < counts[0] / 4
+
+
+def test_a_sender_that_is_known_stays_so_when_it_sends() -> None:
+    world = World(WorldSettings(seed=1), START)
+    found = [world.attempt(mail(number, pool="own"), 1, START + number * 60) for number in range(600)]
+    assert 0 < sum(one.cause == "greylisted" for one in found) < 0.04 * 600

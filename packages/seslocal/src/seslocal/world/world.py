@@ -142,6 +142,5 @@ class World:
 
     def _accepted(self, track: Track) -> float:
         """The number of mails that this provider has accepted from this domain and pool, the past included."""
-        if track.of_pair is not None:
-            return track.of_pair.trusted
-        return 0.0 if track.new or self.opinions.is_new(track.pool) else float(self.settings.known)
+        known = 0.0 if track.new or self.opinions.is_new(track.pool) else float(self.settings.known)
+        return known if track.of_pair is None else max(known, track.of_pair.trusted)
