@@ -1,5 +1,5 @@
-"""The shipped scenarios: a short form of each for tests, and what `./dev worlds` makes of the whole ones: a picture of each in
-docs/world/, and their tables in docs/world/results.md.
+"""The shipped scenarios: a short form of each for tests, and what `./dev worlds` makes of the whole ones: a picture and
+the tables of each, in docs/world/.
 
 A picture holds a digest of its scenario file and of the results of the short form. So a test that takes seconds says when the
 world has changed and the pictures have not. It does not see a change that shows in the whole run alone."""
@@ -84,28 +84,20 @@ def _whole(name: str) -> tuple[str, str]:
     return f"{drawn}{seal(name)}\n", tables.text(of, result)
 
 
-def _page(found: dict[str, str]) -> str:
-    lines = [
-        "# Results of the shipped scenarios",
-        "",
-        "Nobody operates these platforms, so what is expected of a good operator is mostly missed.",
-        "`./dev worlds` writes this page and the pictures; [world.md](../world.md#the-scenarios-that-ship) explains them.",
-    ]
-    for name, said in found.items():
-        lines += ["", f"## {name}", "", f"![{name}]({name}.svg)", "", "```", said, "```"]
-    return "\n".join([*lines, ""])
+def current(name: str) -> bool:
+    path = DIRECTORY / f"{name}.svg"
+    return path.exists() and seal(name) in path.read_text()
 
 
 def main() -> None:
     DIRECTORY.mkdir(exist_ok=True)
-    names = reading.shipped_names()
-    found: dict[str, str] = {}
+    names = [name for name in reading.shipped_names() if not current(name)]
+    print(f"{len(names)} of {len(SHORT)} are out of date.", file=sys.stderr)
     with ProcessPoolExecutor(2) as processes:
         for name, (drawn, said) in zip(names, processes.map(_whole, names), strict=True):
             (DIRECTORY / f"{name}.svg").write_text(drawn)
-            found[name] = said
+            (DIRECTORY / f"{name}.txt").write_text(f"{said}\n")
             print(f"{name}: {len(drawn):,} bytes", file=sys.stderr)
-    (DIRECTORY / "results.md").write_text(_page(found))
 
 
 if __name__ == "__main__":
