@@ -7,15 +7,15 @@ from functools import cache
 import pytest
 
 from seslocal.world.standing import Standing
-from seslocal.world.world import World
-from seslocal_fixtures.world_senders import DAY, HOSTS, START, Senders, letter
+from seslocal_fixtures.world_senders import HOSTS, Senders, letter
 
 PROVIDERS = ["gmail", "microsoft", "yahoo"]
 
 
-def stand(world: World, provider: str, day: float) -> Standing:
-    world.move(START + day * DAY)
-    return world.standing(letter("k", f"good.1@{HOSTS[provider]}"))
+def stand(senders: Senders, provider: str, day: int, hour: int = 0) -> Standing:
+    """What people still do with mail that has arrived counts too."""
+    senders.end(day, hour)
+    return senders.world.standing(letter("k", f"good.1@{HOSTS[provider]}"))
 
 
 @cache
@@ -27,13 +27,9 @@ def stopped(provider: str) -> tuple[Senders, list[float], Standing, dict[int, fl
         senders.send(500, "good", provider, day)
         if day >= 2:
             senders.send(2_500, "bought", provider, day)
-    hours: list[float] = []
-    for hour in range(8, 19):
-        senders.end(2, hour)
-        hours.append(stand(senders.world, provider, 2 + hour / 24).spam)
-    senders.end(4)
-    worst = stand(senders.world, provider, 4)
-    return senders, hours, worst, {day: stand(senders.world, provider, 4 + day).spam for day in range(1, 60)}
+    hours = [stand(senders, provider, 2, hour).spam for hour in range(8, 19)]
+    worst = stand(senders, provider, 4)
+    return senders, hours, worst, {day: stand(senders, provider, 4 + day).spam for day in range(1, 60)}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
