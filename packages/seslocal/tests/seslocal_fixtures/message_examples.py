@@ -181,6 +181,7 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (admin.unknown_parameter, {"name": "tennant", "known": ("tenant", "provider", "ended")}),
     (admin.without_or_tenant, {}),
     (admin.sent_nothing, {"tenant": "acme"}),
+    (admin.world_is_gone, {}),
     (page.not_in_ledger, {"message_id": MAIL_ID}),
     (page.clock_frozen, {"time": "2026-01-01 00:00:00"}),
     (page.clock_moving, {"time": "2026-01-01 01:00:00"}),

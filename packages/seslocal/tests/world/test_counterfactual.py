@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 
-from seslocal.world.counterfactual import Record, blame, compare, replay
+from seslocal.world.counterfactual import Record, blame, blaming, compare, comparing, replay
 from seslocal.world.envelope import Envelope
 from seslocal.world.play import Play
 from seslocal.world.truth import Truth
@@ -224,3 +225,46 @@ def _by_two() -> list[tuple[float, Envelope]]:
         (4.0, of("d", "three", "spring.4@gmail.com")),
         (70.0, of("e", "kin", "spring.5@gmail.com")),
     ]
+
+
+def test_a_step_is_short_however_much_is_due_in_one_minute() -> None:
+    """Between two yields at most 50 things happen, so a server can answer others meanwhile."""
+    attempts = [0]
+
+    class Counting(ResentfulWorld):
+        def attempt(self, envelope: Envelope, number: int, at: float) -> Verdict:
+            attempts[0] += 1
+            return super().attempt(envelope, number, at)
+
+    play, truth = play_with_truth(Counting(), 1000)
+    for index in range(600):
+        play.submit(mail(f"{index}", sender="abc"[index % 3], recipient=f"kim.{index}@gmail.com"), 2.0)
+    play.run_until(3600.0)
+    record = Record(Counting, truth.snapshot(), truth.tables, 3600.0)
+    for steps in (comparing(record, ["a"]), blaming(record, "b")):
+        attempts[0], before, played = 0, 0, 0
+        for count in steps:
+            assert attempts[0] - before <= 50
+            before, played = attempts[0], played + count
+        assert attempts[0] > 600
+        assert played >= 600
+
+
+def test_a_snapshot_stays_as_it_is() -> None:
+    play, truth = play_with_truth(ResentfulWorld())
+    for index in range(100):
+        play.submit(mail(f"{index}", recipient=f"kim.{index}@gmail.com"), 2.0 + 10 * index)
+    play.run_until(500.0)
+    kept = truth.snapshot()
+    before = msgspec.msgpack.encode(list(kept()))
+    assert before == msgspec.msgpack.encode(list(truth.mails()))
+    for index in range(80):
+        play.submit(mail(f"later {index}", recipient=f"lee.{index}@gmail.com"), 600.0)
+    play.run_until(5000.0)
+    assert before == msgspec.msgpack.encode(list(kept()))
+    assert before != msgspec.msgpack.encode(list(truth.mails()))
+
+
+def play_with_truth(world: InventedWorld, most: int = 150) -> tuple[Play, Truth]:
+    truth = Truth(most)
+    return Play(world, None, truth), truth

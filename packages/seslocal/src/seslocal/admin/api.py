@@ -25,8 +25,8 @@ from seslocal.admin import (
     tenant_calls,
     world_calls,
 )
-from seslocal.admin.clock_calls import Late
 from seslocal.admin.fields import Json, Query, Refused
+from seslocal.admin.late import Late
 from seslocal.clock import Clock
 from seslocal.events.firehose import flush
 from seslocal.mail.parts import read_parts

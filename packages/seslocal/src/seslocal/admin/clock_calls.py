@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Final
 
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
+from seslocal.admin.late import Late
 from seslocal.clock import ClockIsMoving, Move, iso
 from seslocal.state.account import Account
 
 _LONGEST_WAIT: Final = 60  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Late:
-    """A result that is not there yet. Both raise Refused."""
-
-    wait: Callable[[], Awaitable[Json]]  #: other calls are answered meanwhile
-    at_once: Callable[[], Json]  #: does what is left, and nothing else meanwhile
 
 
 def show(account: Account, query: Query, body: Json) -> Json | Late:

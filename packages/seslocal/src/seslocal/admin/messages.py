@@ -318,3 +318,7 @@ def without_or_tenant() -> str:
 
 def sent_nothing(tenant: str) -> str:
     return f"The tenant {tenant} has sent nothing into this world."
+
+
+def world_is_gone() -> str:
+    return "The world was removed or replaced, or the account was reset, before its mails were played."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
@@ -9,9 +11,12 @@ import msgspec
 
 from seslocal.admin import fields, messages
 from seslocal.admin.fields import Json, Query, Refused
+from seslocal.admin.late import Late
+from seslocal.clock import SLICE
 from seslocal.mail.world_envelope import message_id_of
 from seslocal.state.account import Account
 from seslocal.state.world_state import WorldState
+from seslocal.world.counterfactual import Steps, finish
 from seslocal.world.measures import measures_of
 from seslocal.world.opinion import Opinion
 from seslocal.world.providers import PROVIDERS
@@ -61,6 +66,7 @@ def show(account: Account, query: Query, body: Json) -> Json:
         "mails": sums[()].mails if sums else 0,
         "kept": len(world.truth),
         "forgotten": world.truth.forgotten,
+        "played": world.played,
     }
 
 
@@ -169,30 +175,54 @@ def traps(account: Account, query: Query, body: Json) -> Json:
     return {"hits": sum(trap.hits for trap in found.values()), "traps": rows}
 
 
-def counterfactual(account: Account, query: Query, body: Json) -> Json:
-    """With `without`: what every other tenant lost to those. With `tenant`: to whom this one lost its mails."""
+def counterfactual(account: Account, query: Query, body: Json) -> Late:
+    """With `without`: what every other tenant lost to those. With `tenant`: to whom this one lost its mails. One at a time."""
     world = _world(account)
     fields.allow_only(body, "without", "tenant", "suspects")
-    tenant, without = fields.text(body, "tenant"), body.get("without")
+    tenant, without = body.get("tenant"), body.get("without")
     if (tenant is None) == (without is None):
         raise Refused(400, messages.without_or_tenant())
     known = world.truth.tables.tenants()
-    now = account.clock.now()
     if tenant is not None:
+        if not isinstance(tenant, str):
+            raise Refused(400, messages.must_be("tenant", "a tenant's name"))
         if tenant not in known:
             raise Refused(404, messages.sent_nothing(tenant))
         most = int(fields.number(body, "suspects", 5, 1, 50))
-        return msgspec.to_builtins(world.blame(tenant, now, most))
+        return _in_turn(account, world, lambda: world.blaming(tenant, account.clock.now(), most))
     names = _names(without)
     for name in names:
         if name not in known:
             raise Refused(404, messages.sent_nothing(name))
-    return msgspec.to_builtins(world.counterfactual(names, now))
+    return _in_turn(account, world, lambda: world.comparing(names, account.clock.now()))
+
+
+def _in_turn(account: Account, world: WorldState, start: Callable[[], Steps[Any]]) -> Late:
+    """A replay that starts when those before it are over, and does some steps at a time, so that other calls are answered."""
+    resets = account.clock.resets
+
+    async def wait() -> Json:
+        async with world.replays:
+            world.played, steps = 0, start()
+            try:
+                while True:
+                    until = time.monotonic() + SLICE
+                    while time.monotonic() < until:
+                        if account.mailboxes.world is not world or account.clock.resets != resets:
+                            raise Refused(409, messages.world_is_gone())
+                        world.played += next(steps)
+                    await asyncio.sleep(0)
+            except StopIteration as end:
+                return msgspec.to_builtins(end.value)
+            finally:
+                world.played = None
+
+    return Late(wait, lambda: msgspec.to_builtins(finish(start())))
 
 
 def _names(given: object) -> list[str]:
     found = cast("list[object]", given if isinstance(given, list) else [given])
-    names = [one for one in found if isinstance(one, str) and one]
+    names = [one for one in found if isinstance(one, str)]
     if not names or len(names) != len(found):
         raise Refused(400, messages.must_be("without", "a tenant's name or a list of them"))
     return names
@@ -218,14 +248,14 @@ def _allow_filters(query: Query, *names: str) -> None:
 
 
 def _passes(mail: MailTruth, query: Query) -> bool:
-    envelope = mail.envelope
+    envelope, recipient = mail.envelope, query.get("recipient")
     is_so: Iterator[bool] = (
         wanted is None or wanted == given
         for wanted, given in (
             (query.get("tenant"), envelope.sender),
             (query.get("provider"), _provider(mail)),
             (query.get("ended"), mail.ended or "under_way"),
-            (query.get("recipient"), envelope.recipient),
+            (recipient and recipient.lower(), envelope.recipient),
             (query.get("campaign"), envelope.campaign),
         )
     )

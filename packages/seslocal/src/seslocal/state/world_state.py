@@ -3,6 +3,7 @@ and the key that all chance of a mail depends on."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator
 from hashlib import blake2b
 from math import inf, nextafter
@@ -10,7 +11,16 @@ from typing import Final
 
 import msgspec
 
-from seslocal.world.counterfactual import MOST_SUSPECTS, Blame, Counterfactual, Record, blame, compare
+from seslocal.world.counterfactual import (
+    MOST_SUSPECTS,
+    Blame,
+    Counterfactual,
+    Record,
+    Steps,
+    blaming,
+    comparing,
+    finish,
+)
 from seslocal.world.reasons import Reason, reason
 from seslocal.world.settings import WorldSettings
 from seslocal.world.truth import Truth
@@ -30,6 +40,8 @@ class WorldState:
         self.start = start
         self.world = World(settings, start)
         self.truth = Truth(most)
+        self.replays = asyncio.Lock()  #: one at a time, so that they take the memory of one
+        self.played: int | None = None  #: mails that the replay which is under way has played so far
         self._seen: list[dict[bytes, int]] = [{} for _ in range(_SHARDS)]
         self._kept: list[bytes | None] = [b""] * _SHARDS  # of each part, as it was last encoded
 
@@ -55,11 +67,19 @@ class WorldState:
 
     def counterfactual(self, without: Collection[str], now: float) -> Counterfactual:
         """Returns what the other tenants lost to these. It plays all mails that are kept twice, some 50 microseconds each."""
-        return compare(self._record(now), without)
+        return finish(self.comparing(without, now))
 
     def blame(self, tenant: str, now: float, most: int = MOST_SUSPECTS) -> Blame:
         """Returns to whom a tenant lost its mails. It plays all mails that are kept, up to `most` + 2 times."""
-        return blame(self._record(now), tenant, most)
+        return finish(self.blaming(tenant, now, most))
+
+    def comparing(self, without: Collection[str], now: float) -> Steps[Counterfactual]:
+        """`counterfactual` in steps, of the mails that are kept when it is called."""
+        return comparing(self._record(now), without)
+
+    def blaming(self, tenant: str, now: float, most: int = MOST_SUSPECTS) -> Steps[Blame]:
+        """`blame` in steps, of the mails that are kept when it is called."""
+        return blaming(self._record(now), tenant, most)
 
     def keep(self) -> Iterator[tuple[str, bytes]]:
         """Yields everything but settings and start in parts with names. Most parts never change."""
@@ -84,5 +104,8 @@ class WorldState:
 
     def _record(self, now: float) -> Record:
         return Record(
-            lambda: World(self.settings, self.start), self.truth.mails, self.truth.tables, nextafter(now, inf)
+            lambda: World(self.settings, self.start),
+            self.truth.snapshot(),
+            self.truth.tables,
+            nextafter(now, inf),
         )

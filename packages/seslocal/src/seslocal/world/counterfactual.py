@@ -4,8 +4,8 @@ was lost to them."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
-from typing import Final
+from collections.abc import Callable, Collection, Generator, Iterable
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -18,10 +18,16 @@ from seslocal.world.verdict import Verdict
 from seslocal.world.world import World
 
 MOST_SUSPECTS: Final = 5  #: each is one more replay
+_STEP: Final = 50  # mails, or things that are due, between two yields: some milliseconds
+
+_T = TypeVar("_T")
+#: yields the number of mails that it played since it last did, 0 if it did something else; returns what it found
+Steps = Generator[int, None, _T]
 
 
 class Record(msgspec.Struct):
-    """What is replayed. `mails` yields the same mails in the order of submission at each call."""
+    """What is replayed. `mails` yields the same mails in the order of submission at each call, also while a replay in steps is
+    under way."""
 
     world: Callable[[], World]  #: makes one without history
     mails: Callable[[], Iterable[MailTruth]]
@@ -78,9 +84,34 @@ class Blame(msgspec.Struct):
     said: str
 
 
+def finish(steps: Steps[_T]) -> _T:
+    """Does all steps. Returns what they find."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def compare(record: Record, without: Collection[str]) -> Counterfactual:
+    """Replays the record with everybody and without some tenants. Returns what that means for each other tenant."""
+    return finish(comparing(record, without))
+
+
+def blame(record: Record, tenant: str, most: int = MOST_SUSPECTS) -> Blame:
+    """Says to whom a tenant's mails were lost. Each of the `most` likeliest suspects is left out once, then all of those who
+    share something with it."""
+    return finish(blaming(record, tenant, most))
+
+
 def replay(record: Record, without: Collection[str] = ()) -> list[Ended]:
     """Returns how each mail of the record ends; "" for those of the tenants left out, and for those that are under way. Mails
     that were suppressed stay so."""
+    return finish(replaying(record, without))
+
+
+def replaying(record: Record, without: Collection[str] = ()) -> Steps[list[Ended]]:
+    """`replay` in steps."""
     ended: list[Ended] = []
     waiting: dict[int, int] = {}  # id of an envelope that is under way -> index in `ended`
 
@@ -105,21 +136,28 @@ def replay(record: Record, without: Collection[str] = ()) -> list[Ended]:
         at = mail.attempts[0][0] if mail.attempts else mail.submitted
         if at // 60 > minute:
             minute = int(at // 60)
-            play.run_until(min(minute * 60.0, record.until))
+            while not play.run_until(min(minute * 60.0, record.until), _STEP):
+                yield 0
         waiting[id(mail.envelope)] = index
         play.submit(mail.envelope, at, mail.give_up)
-    play.run_until(record.until)
+        if not len(ended) % _STEP:
+            yield _STEP
+    while not play.run_until(record.until, _STEP):
+        yield 0
     return ended
 
 
-def compare(record: Record, without: Collection[str]) -> Counterfactual:
-    """Replays the record with everybody and without some tenants. Returns what that means for each other tenant."""
-    with_all, left = replay(record), replay(record, without)
-    by_tenant = subjects(record)
+def comparing(record: Record, without: Collection[str]) -> Steps[Counterfactual]:
+    """`compare` in steps."""
+    with_all = yield from replaying(record)
+    left = yield from replaying(record, without)
+    by_tenant = yield from _subjects(record)
     theirs = set[str]().union(*(by_tenant.get(one, set()) for one in without))
     found: dict[str, Difference] = {}
     differing = mails = 0
-    for mail, before, after in zip(record.mails(), with_all, left, strict=True):
+    for index, (mail, before, after) in enumerate(zip(record.mails(), with_all, left, strict=True)):
+        if not index % _STEP:
+            yield 0
         differing += before != mail.ended
         tenant = mail.envelope.sender
         if tenant in without:
@@ -148,27 +186,26 @@ def compare(record: Record, without: Collection[str]) -> Counterfactual:
     )
 
 
-def blame(record: Record, tenant: str, most: int = MOST_SUSPECTS) -> Blame:
-    """Says to whom a tenant's mails were lost. Each of the `most` likeliest suspects is left out once, then all of those who
-    share something with it."""
-    with_all = replay(record)
-    by_tenant, sums = subjects(record), record.tables.tenants()
-    suspects = _suspects(record, tenant, by_tenant)
+def blaming(record: Record, tenant: str, most: int = MOST_SUSPECTS) -> Steps[Blame]:
+    """`blame` in steps."""
+    sums = record.tables.tenants()
+    with_all = yield from replaying(record)
+    by_tenant = yield from _subjects(record)
+    suspects = _suspects(sums, tenant, by_tenant)
     tried = suspects[:most]
-    found = [
-        Suspect(
-            one,
-            sorted(by_tenant[one] & by_tenant[tenant]),
-            _regained(record, tenant, with_all, replay(record, [one])),
-            sums[one],
-        )
-        for one in tried
-    ]
+    found: list[Suspect] = []
+    for one in tried:
+        shares = sorted(by_tenant[one] & by_tenant[tenant])
+        left = yield from replaying(record, [one])
+        lost = yield from _regained(record, tenant, with_all, left)
+        found.append(Suspect(one, shares, lost, sums[one]))
     found.sort(key=lambda one: (-one.lost, one.tenant))
-    alone = replay(record, set(suspects)) if suspects else with_all
+    alone = (yield from replaying(record, set(suspects))) if suspects else with_all
     own, lost_by = Counter[str](), Counter[str]()
     mails = inbox = to_others = differing = 0
-    for mail, before, after in zip(record.mails(), with_all, alone, strict=True):
+    for index, (mail, before, after) in enumerate(zip(record.mails(), with_all, alone, strict=True)):
+        if not index % _STEP:
+            yield 0
         differing += before != mail.ended
         if mail.envelope.sender != tenant:
             continue
@@ -202,8 +239,14 @@ def blame(record: Record, tenant: str, most: int = MOST_SUSPECTS) -> Blame:
 def subjects(record: Record) -> dict[str, set[str]]:
     """Returns for each tenant what providers have an opinion of that its mail depends on: `domain NAME`, `pool NAME` and
     `content FINGERPRINT`. Tenants who have none in common cannot harm each other."""
+    return finish(_subjects(record))
+
+
+def _subjects(record: Record) -> Steps[dict[str, set[str]]]:
     found: dict[str, set[str]] = {}
-    for mail in record.mails():
+    for index, mail in enumerate(record.mails()):
+        if not index % _STEP:
+            yield 0
         envelope = mail.envelope
         own = found.setdefault(envelope.sender, set())
         own.add(f"domain {envelope.domain}")
@@ -214,10 +257,9 @@ def subjects(record: Record) -> dict[str, set[str]]:
     return found
 
 
-def _suspects(record: Record, tenant: str, by_tenant: dict[str, set[str]]) -> list[str]:
+def _suspects(sums: dict[str, Cell], tenant: str, by_tenant: dict[str, set[str]]) -> list[str]:
     """Returns those who share something with a tenant, those first who sent most of what providers dislike."""
     own = by_tenant.get(tenant, set())
-    sums = record.tables.tenants()
     sharers = [one for one, theirs in by_tenant.items() if one != tenant and own & theirs]
     return sorted(sharers, key=lambda one: (-_disliked(sums.get(one)), one))
 
@@ -228,11 +270,13 @@ def _disliked(cell: Cell | None) -> int:
     return cell.complaints + cell.trapped + cell.refused + cell.returned + cell.spam
 
 
-def _regained(record: Record, tenant: str, before: list[Ended], after: list[Ended]) -> int:
-    return sum(
-        mail.envelope.sender == tenant and after[index] == "inbox" != before[index]
-        for index, mail in enumerate(record.mails())
-    )
+def _regained(record: Record, tenant: str, before: list[Ended], after: list[Ended]) -> Steps[int]:
+    found = 0
+    for index, mail in enumerate(record.mails()):
+        if not index % _STEP:
+            yield 0
+        found += mail.envelope.sender == tenant and after[index] == "inbox" != before[index]
+    return found
 
 
 def _where(mail: MailTruth, ended: Ended) -> str:

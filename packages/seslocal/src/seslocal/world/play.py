@@ -56,15 +56,18 @@ class Play:
         """The number of things that are still to happen."""
         return len(self._now) + sum(map(len, self._minutes.values()))
 
-    def run_until(self, at: float) -> None:
-        """Does everything due before `at`."""
+    def run_until(self, at: float, most: int = -1) -> bool:
+        """Does everything due before `at`, or the first `most` things. Returns whether nothing is left."""
         while True:
             now = self._now
             while now and now[0][0] < at:
+                if not most:
+                    return False
+                most -= 1
                 due, _, _, step, _, act, job = heappop(now)
                 act(due, step, job)
             if now or not self._order or self._order[0] * 60.0 >= at:
-                return
+                return True
             self._minute = heappop(self._order)
             self._now = self._minutes.pop(self._minute)
             heapify(self._now)

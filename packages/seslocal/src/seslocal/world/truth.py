@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
@@ -153,10 +153,17 @@ class Truth:
             for name in names:
                 if name == after:
                     break
-        read = lru_cache(8)(_read)  # neighbours are mostly in the same block
-        for name in names:
-            kept = self._mails.get(name, [])
-            yield from _in(read(kept.data), name) if isinstance(kept, _Block) else kept
+        yield from _each((name, self._mails.get(name, [])) for name in names)
+
+    def snapshot(self) -> Callable[[], Iterator[MailTruth]]:
+        """Returns what yields the mails that are kept now, as they are now, whatever happens later. It shares the blocks."""
+        if self._restored:
+            self._arrange()
+        found = [
+            (name, kept if isinstance(kept, _Block) else [_copied(mail) for mail in kept])
+            for name, kept in self._mails.items()
+        ]
+        return lambda: _each(found)
 
     def keep(self) -> Iterator[tuple[str, bytes]]:
         """Yields everything in parts with names. Most parts never change."""
@@ -280,6 +287,16 @@ class Truth:
             for name, kept in self._mails.items()
             if isinstance(kept, list) and all(mail.ended for mail in kept)
         ]
+
+
+def _each(named: Iterable[tuple[str, list[MailTruth] | _Block]]) -> Iterator[MailTruth]:
+    read = lru_cache(8)(_read)  # neighbours are mostly in the same block
+    for name, kept in named:
+        yield from _in(read(kept.data), name) if isinstance(kept, _Block) else kept
+
+
+def _copied(mail: MailTruth) -> MailTruth:
+    return msgspec.structs.replace(mail, attempts=mail.attempts.copy())
 
 
 def _read(block: bytes) -> list[list[MailTruth]]:
