@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +86,7 @@ def test_check_names_all_that_are_wrong(
 ) -> None:
     status, out, err = world(capsys, "check", small, "bought-list")
     assert (status, err) == (0, "")
-    assert f"{small} is a scenario of 5 tenants and about 2,600 mails in 2 days." in out
+    assert f"{small} is a scenario of 5 tenants and about 3,200 mails in 2 days." in out
     for name in ("a", "b"):
         (tmp_path / f"{name}.toml").write_text("days = 0")
     status, out, err = world(capsys, "check", tmp_path / "a.toml", small, tmp_path / "b.toml")
@@ -148,3 +151,65 @@ def test_a_picture_is_written(capsys: pytest.CaptureFixture[str], small: Path, t
         1,
         f"seslocal: {tmp_path}/no/x.svg cannot be written: No such file or directory.\n",
     )
+
+
+def piped(small: Path, *words: str, **options: Any) -> tuple[int, str]:
+    """Exit status and standard error of a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "seslocal", "world", *words, small],
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path), **options.pop("env", {})},
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_result_that_cannot_be_printed_is_a_sentence(small: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        found = piped(small, "show", stdout=full)
+    assert found == (1, "seslocal: The result cannot be printed: No space left on device.\n")
+
+
+def test_a_closed_output_is_no_error_of_ours(small: Path) -> None:
+    assert piped(small, "check", preexec_fn=lambda: os.close(1)) == (0, "")
+    read, write = os.pipe()
+    os.close(read)
+    assert piped(small, "show", stdout=write) == (1, "")
+    os.close(write)
+
+
+def test_a_terminal_without_umlauts_gets_a_title_with_umlauts(small: Path) -> None:
+    small.write_text(SMALL.replace("A small", "Eine schöne"), encoding="utf-8")
+    found = piped(small, "run", "--days", "1", env={"PYTHONIOENCODING": "ascii"}, stdout=subprocess.DEVNULL)
+    assert found == (0, "")
+
+
+def test_what_would_fill_the_memory_is_refused(capsys: pytest.CaptureFixture[str], small: Path) -> None:
+    status, out, err = world(capsys, "run", small, "--scale", "1000000")
+    assert (status, out) == (1, "")
+    assert err.startswith("seslocal: This run would need about 1")
+    assert "a smaller --scale" in err
+    small.write_text(SMALL.replace("mails_a_day = 200", "mails_a_day = 1e9"))
+    status, _, err = world(capsys, "check", small)
+    assert (status, err.count("GB are allowed")) == (1, 1)
+
+
+def test_a_picture_without_its_directory_is_refused_before_the_run(
+    capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    status, _, err = world(capsys, "run", small, "--log", log, "--picture", tmp_path / "no" / "p.svg")
+    assert (status, err) == (
+        1,
+        f"seslocal: {tmp_path}/no/p.svg cannot be written: No such file or directory.\n",
+    )
+    assert not log.exists()
+
+
+@pytest.mark.parametrize("days", ["0", "367", "1e3", "99999999999999999999999"])
+def test_days_have_bounds(capsys: pytest.CaptureFixture[str], small: Path, days: str) -> None:
+    with pytest.raises(SystemExit):
+        world(capsys, "run", small, "--days", days)
+    assert f"{days!r} is not a whole number from 1 to 366" in capsys.readouterr().err

@@ -137,3 +137,58 @@ def test_the_example_in_the_docs_is_right() -> None:
     page = (Path(__file__).parents[2] / "docs" / "world.md").read_text()
     [example] = [text for text in page.split("```") if text.startswith("toml\nname =")]
     assert reading.read(example.removeprefix("toml\n")).incidents
+
+
+BOTH = EXPECT.replace("at_most = 5", "at_most = 5\nat_least = 6")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("a = " + "[" * 5_000 + "]" * 5_000, "x.toml is not TOML: it is nested too deeply."),
+        ("days = " + "9" * 5_000, "x.toml is not TOML: Exceeds the limit (4300 digits)"),
+        (
+            SMALL.replace("A small fleet", "A \\u001b[31m fleet"),
+            "line 3, title: It must be one line without control characters.",
+        ),
+        (
+            SMALL + LOOP + LOOP,
+            "incidents[1].name: shops-001 has two incidents called runaway_loop. Give each a name of its own.",
+        ),
+        (SMALL + LOOP + 'name = "users"', "incidents[0].name: An incident cannot be called users"),
+        (SMALL + LOOP + 'name = "c0"', "incidents[0].name: An incident cannot be called c0"),
+        (
+            SMALL + '[[groups]]\nname = "shops-001-stale"',
+            "line 18, groups[2].name: The name shops-001-stale is that of a list of shops-001.",
+        ),
+        (SMALL + BOTH, "line 22, expect[0].at_most: at_least 6 is above at_most 5."),
+        (SMALL + EXPECT.replace("= 5", "= nan"), "expect[0].at_most: at_most must be a finite number."),
+        (
+            SMALL + EXPECT + 'since = "day 3 00:00"',
+            "expect[0].since: day 3 00:00 is after the end: the scenario has 2 days.",
+        ),
+        (
+            SMALL + EXPECT + 'since = "day 2 00:00"\nuntil = "day 1 12:00"',
+            "expect[0].until: It ends (day 1 12:00) before it begins (day 2 00:00).",
+        ),
+        (
+            SMALL
+            + "".join(f'[[groups]]\nname = "g{number}"\ncount = 10_000\n' for number in range(10)),
+            "groups: These are 100,005 tenants. A scenario has at most 100,000.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_played_is_refused(text: str, error: str) -> None:
+    with pytest.raises(WrongScenario) as caught:
+        reading.read(text, "x.toml")
+    assert error in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_begins_with_a_mark_of_its_encoding_or_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SMALL.replace("A small", "Eine schöne").encode())
+    assert reading.load(path).title == "Eine schöne fleet"
+    path.write_bytes(SMALL.encode() + b"#" * 2_000_000)
+    with pytest.raises(WrongScenario, match=r"is larger than 2,000,000 bytes\.$"):
+        reading.load(path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from seslocal.fleets.scenario import Ses
-from seslocal.fleets.ses import COMPLAINT_MINIMUM, Reactions
+from seslocal.fleets.ses import Reactions
+from seslocal.state.findings import IN_A_WORLD
 
 MAILED, BOUNCED, LOOP, COMPLAINED = range(4)
 
@@ -50,8 +51,8 @@ def test_nothing_is_judged_before_the_end_of_the_minute() -> None:
 
 
 def test_a_few_complaints_of_a_small_tenant_are_no_finding() -> None:
-    few = after_a_minute(Ses(), (LOOP, COMPLAINT_MINIMUM - 1), (MAILED, 4_000), (COMPLAINED, 50))
-    enough = after_a_minute(Ses(), (LOOP, COMPLAINT_MINIMUM), (MAILED, 4_000), (COMPLAINED, 50))
+    few = after_a_minute(Ses(), (LOOP, IN_A_WORLD - 1), (MAILED, 4_000), (COMPLAINED, 50))
+    enough = after_a_minute(Ses(), (LOOP, IN_A_WORLD), (MAILED, 4_000), (COMPLAINED, 50))
     assert (few.stops("a"), enough.stops("a")) == (False, True)
 
 

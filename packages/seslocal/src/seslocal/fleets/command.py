@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import os
 import platform
@@ -14,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
-from seslocal.fleets import expectations, messages, picture, reading, schema, tables, tenants
+from seslocal.fleets import bounds, expectations, messages, picture, reading, schema, tables, tenants
 from seslocal.fleets.player import Player
 from seslocal.fleets.result import Result, Run
 from seslocal.fleets.scenario import Scenario
@@ -28,15 +29,20 @@ class _Failed(Exception):
 def main(argv: list[str]) -> int:
     """Returns the exit status: 0, or 1 after a sentence on standard error."""
     options = _parser().parse_args(argv)
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        reconfigure(errors="backslashreplace")  # for a terminal that knows no umlauts
     act: Callable[[argparse.Namespace], None] = options.act
     try:
         act(options)
-        sys.stdout.flush()
-    except (reading.WrongScenario, _Failed) as error:
+        print(end="", flush=True)
+    except (reading.WrongScenario, bounds.TooLarge, _Failed) as error:
         print(f"seslocal: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # of `| head`
+    except OSError as error:
+        # What is in its buffer cannot be written at the end of the process either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # of `| head`
+            print(f"seslocal: {messages.cannot_print(error.strerror or str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -60,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     run = actions.add_parser("run", help="play a scenario and print what became of its mail")
     run.add_argument("scenario", metavar="FILE", help="TOML file, or name of a shipped scenario")
-    run.add_argument("--seed", metavar="N", type=_at_least(0), help="instead of the file's")
-    run.add_argument("--days", metavar="N", type=_at_least(1), help="instead of the file's")
+    run.add_argument("--seed", metavar="N", type=_from_to(0, 2**62), help="instead of the file's")
+    run.add_argument("--days", metavar="N", type=_from_to(1, 366), help="instead of the file's")
     run.add_argument(
         "--scale", metavar="X", type=_factor, default=1.0, help="multiply every volume by this (default 1)"
     )
@@ -101,11 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _from_to(least: int, most: int) -> Callable[[str], int]:
     def check(text: str) -> int:
-        value = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-        if value < least:
-            raise argparse.ArgumentTypeError(messages.not_a_number(text, least))
+        value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(messages.not_a_number(text, least, most))
         return value
 
     return check
@@ -138,6 +144,8 @@ def left_out(scenario: Scenario, named: list[str]) -> set[str]:
 
 def _run(options: argparse.Namespace) -> None:
     scenario = reading.load(reading.find(options.scenario))
+    if options.picture is not None and not options.picture.parent.is_dir():
+        raise _Failed(messages.cannot_write(str(options.picture), os.strerror(errno.ENOENT)))
     began, cpu = time.perf_counter(), time.process_time()
     try:
         with options.log.open("wb") if options.log is not None else nullcontext() as log:
@@ -151,7 +159,7 @@ def _run(options: argparse.Namespace) -> None:
         found.without = _play(options, scenario, left_out(scenario, named), None)
     if options.picture is not None:
         try:
-            options.picture.write_text(picture.svg(run, found.without))
+            options.picture.write_text(picture.svg(run, found.without), encoding="utf-8")
         except OSError as error:
             raise _Failed(messages.cannot_write(str(options.picture), error.strerror or str(error))) from None
     if options.json:
@@ -206,7 +214,12 @@ def _check(options: argparse.Namespace) -> None:
             wrong.append(str(error))
             continue
         every = tenants.senders(scenario, Draws(scenario.seed))
-        mails = sum(one.transactional + one.marketing for one in every) * scenario.days
+        mails, _ = bounds.expected(scenario, every)
+        try:
+            bounds.check(scenario, every)
+        except bounds.TooLarge as error:
+            wrong.append(f"{name}: {error}")
+            continue
         print(messages.fine(name, len(every), mails, scenario.days))
     if wrong:
         raise _Failed("\n".join(wrong))
@@ -220,7 +233,7 @@ def _list(options: argparse.Namespace) -> None:
 def _show(options: argparse.Namespace) -> None:
     path = reading.find(options.scenario)
     reading.load(path)
-    print(path.read_text(), end="")
+    print(path.read_text(encoding="utf-8-sig"), end="")
 
 
 def _schema(options: argparse.Namespace) -> None:

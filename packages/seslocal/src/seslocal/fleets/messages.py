@@ -76,6 +76,68 @@ def no_such_tenant(name: str, examples: Iterable[str]) -> str:
     return f"There is no tenant or group {name}. There are: {', '.join(examples)}."
 
 
+def too_many_tenants(count: int, most: int) -> str:
+    return f"These are {count:,} tenants. A scenario has at most {most:,}."
+
+
+def file_too_large(path: str, most: int) -> str:
+    return f"The scenario {path} is larger than {most:,} bytes."
+
+
+def nested_too_deeply() -> str:
+    return "it is nested too deeply"
+
+
+def too_large(tenants: int, mails: float, busiest: float, days: int, needed: float, most: float) -> str:
+    """A run that would need too much memory. `busiest`: mails of the busiest hour, `needed` and `most`: bytes."""
+    return (
+        f"This run would need about {needed / 1e9:,.0f} GB of memory, and {most / 1e9:.0f} GB are allowed: {tenants:,} tenants, "
+        f"about {mails:,.0f} mails in {days} days, and {busiest:,.0f} of them in the busiest hour. Take fewer or smaller "
+        "tenants or incidents, fewer days, or a smaller --scale."
+    )
+
+
+def incident_named_twice(name: str, tenant: str) -> str:
+    return f"{tenant} has two incidents called {name}. Give each a name of its own."
+
+
+def name_reserved(name: str) -> str:
+    """An incident's name that its tenant's ordinary mail has."""
+    return f"An incident cannot be called {name}: the tenant's ordinary mail is called so."
+
+
+def name_of_a_list(name: str, tenant: str) -> str:
+    """A tenant's name that is the name of another tenant's list of addresses."""
+    return f"The name {name} is that of a list of {tenant}. Choose another one."
+
+
+def limits_crossed(least: float, most: float) -> str:
+    return f"at_least {least:g} is above at_most {most:g}."
+
+
+def not_finite(member: str) -> str:
+    return f"{member} must be a finite number."
+
+
+def until_before_since(since: str, until: str) -> str:
+    return f"It ends ({until}) before it begins ({since})."
+
+
+def cannot_print(reason: str) -> str:
+    """Standard output cannot be written."""
+    return f"The result cannot be printed: {reason}."
+
+
+def answered_for(given: int, asked: int, tenant: str) -> str:
+    """For the author of an operator."""
+    return f"The operator was asked about {asked} mails of {tenant}, and answered for {given}."
+
+
+def answered_nan(tenant: str) -> str:
+    """For the author of an operator."""
+    return f"The operator answered NaN for a mail of {tenant}. It must be a time, or math.inf for never."
+
+
 def after_the_end(moment: str, days: int) -> str:
     return f"{moment} is after the end: the scenario has {days} days."
 
@@ -119,9 +181,9 @@ def progress(days: float, mails: int) -> str:
     return f"day {days:.0f}: {mails:,} mails"
 
 
-def not_a_number(text: str, least: int) -> str:
+def not_a_number(text: str, least: int, most: int) -> str:
     """The value of --seed or --days."""
-    return f"{text!r} is not a whole number of at least {least}"
+    return f"{text!r} is not a whole number from {least} to {most:,}"
 
 
 def not_a_factor(text: str) -> str:

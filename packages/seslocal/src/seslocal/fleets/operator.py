@@ -49,8 +49,9 @@ class Seen(msgspec.Struct, frozen=True):
 class Operator(Protocol):
     def ask(self, at: float, tenant: str, mails: Sequence[Waiting]) -> Sequence[float] | None:
         """Called for each tenant at the start of each minute in which it has mails to send, oldest first; `at` counts from the
-        start of the scenario. Returns for each mail when it may leave: up to the end of this minute, it leaves now; later, it is
-        held and asked about again then; math.inf: it never leaves. None: all leave."""
+        start of the scenario. Returns for each mail when it may leave. Before the end of this minute: it leaves at that time,
+        when it is due, or now, whichever is last. Later: it is held and asked about again in that minute. math.inf: it never
+        leaves. None: all leave."""
         ...
 
     def see(self, seen: Seen) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import heapq
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Final
 
 import msgspec
 
-from seslocal.fleets import looks, ses, streams, tenants
+from seslocal.fleets import bounds, looks, messages, ses, streams, tenants
 from seslocal.fleets.operator import Operator, Seen, Waiting, What
 from seslocal.fleets.result import STEP, Action, Counts, Row, Run, Tenant
 from seslocal.fleets.scenario import (
@@ -23,12 +24,14 @@ from seslocal.fleets.scenario import (
 )
 from seslocal.fleets.streams import HOUR, Due, Stream
 from seslocal.fleets.tenants import Sender
+from seslocal.state.bounce_causes import PERMANENT
 from seslocal.world.addresses import Addresses
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
 from seslocal.world.play import Play
 from seslocal.world.providers import PROVIDERS, provider_of
 from seslocal.world.reaction import Reaction
+from seslocal.world.reply import Reply
 from seslocal.world.verdict import Verdict
 from seslocal.world.world import World
 
@@ -54,7 +57,6 @@ _SEEN: Final[dict[str, What]] = {
     "machine_click": "click",
     "reported": "complaint",
     "unsubscribe": "unsubscribe",
-    "returned": "bounce",
     "expired": "bounce",
 }
 
@@ -70,7 +72,7 @@ class Sent(Envelope, frozen=True, kw_only=True):
 
 class Player:
     """`log`: where each thing that happens is written as a line of JSON. `without`: tenants that are left out. Scale multiplies
-    volumes."""
+    volumes. Raises `bounds.TooLarge` if the run would need more memory than is sensible."""
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class Player:
         self._log = log
         self._operator = operator
         every = tenants.senders(scenario, Draws(scenario.seed))
+        bounds.check(scenario, every)
         self.senders = [sender for sender in every if sender.name not in self._without]
         self.start = datetime.datetime.combine(scenario.start, datetime.time(), datetime.UTC).timestamp()
         self.world = World(looks.settings(scenario, every), self.start)
@@ -135,19 +138,22 @@ class Player:
 
     def _minute(self, minute: int, planned: list[tuple[Stream, Due]]) -> None:
         at = minute * MINUTE
-        if self._operator is not None:
-            planned = self._asked(self._operator, at, planned)
+        if self._operator is None:
+            leaving = [(stream, mail, mail.at) for stream, mail in planned]
+        else:
+            leaving = self._asked(self._operator, at, planned)
         before = ""
         look = looks.Look(None, False, False, "", "")
-        for stream, mail in planned:
+        for stream, mail, leaves in leaving:
             if stream.sender.name != before:
                 before = stream.sender.name
                 look = self._look(stream.sender, at)
-            self._send(stream, mail, look, at)
+            self._send(stream, mail, look, at, leaves)
         self.play.run_until(self.start + at + MINUTE)
         self._ses.end_minute(at + MINUTE)
 
-    def _send(self, stream: Stream, mail: Due, look: looks.Look, at: float) -> None:
+    def _send(self, stream: Stream, mail: Due, look: looks.Look, at: float, leaves: float) -> None:
+        """`at`: the start of the minute in which it leaves, and judges of it."""
         sender = stream.sender
         recipient = self._recipient(stream, mail)
         provider = provider_of(recipient)
@@ -164,7 +170,7 @@ class Player:
         cell.submitted += 1
         if stream.incident:
             cell.incident += 1
-            self._last_incident = max(mail.at, at)
+            self._last_incident = max(leaves, self._last_incident or 0.0)
         self._ses.mailed(sender.name, PROVIDERS[provider].complaints)
         self.play.submit(
             Sent(
@@ -189,18 +195,18 @@ class Player:
                 provider=provider,
                 due=mail.at,
             ),
-            self.start + max(mail.at, at),
+            self.start + leaves,
         )
 
     def _asked(
         self, operator: Operator, at: float, planned: list[tuple[Stream, Due]]
-    ) -> list[tuple[Stream, Due]]:
-        """Returns what the operator lets leave in this minute."""
+    ) -> list[tuple[Stream, Due, float]]:
+        """Returns what the operator lets leave in this minute, and when. Raises ValueError for an answer that is none."""
         while self._held and self._held[0][0] < at + MINUTE:
             *_, stream, mail = heapq.heappop(self._held)
             planned.append((stream, mail))
         planned.sort(key=lambda one: (one[0].sender.name, one[1].at, one[1].key))
-        leaving: list[tuple[Stream, Due]] = []
+        leaving: list[tuple[Stream, Due, float]] = []
         first = 0
         while first < len(planned):
             tenant = planned[first][0].sender.name
@@ -211,11 +217,15 @@ class Player:
             first = last
             answer = operator.ask(at, tenant, [self._waiting(stream, mail) for stream, mail in group])
             if answer is None:
-                leaving += group
+                leaving += [(stream, mail, max(mail.at, at)) for stream, mail in group]
                 continue
+            if len(answer) != len(group):
+                raise ValueError(messages.answered_for(len(answer), len(group), tenant))
             for (stream, mail), when in zip(group, answer, strict=True):
+                if math.isnan(when):
+                    raise ValueError(messages.answered_nan(tenant))
                 if when < at + MINUTE:
-                    leaving.append((stream, mail))
+                    leaving.append((stream, mail, max(mail.at, at, when)))
                 else:
                     heapq.heappush(self._held, (when, mail.key, tenant, stream, mail))
         return leaving
@@ -244,7 +254,7 @@ class Player:
             number = self._attempted(envelope, outcome, at)
         elif what == "returned":
             assert isinstance(outcome, Verdict)
-            self._bounced(envelope, permanent=outcome.cause in ses.PERMANENT)
+            self._bounced(envelope, permanent=outcome.cause in PERMANENT)
         elif what == "expired":
             cell.expired += 1
             self._deferred.pop(envelope.key, None)
@@ -277,17 +287,21 @@ class Player:
             cell.refused += 1
             if verdict.cause == "no_mailbox":
                 cell.unknown += 1
-            self._bounced(mail, permanent=verdict.cause in ses.PERMANENT)
+            self._bounced(mail, permanent=verdict.cause in PERMANENT)
         elif verdict.returned is not None:
             cell.returned += 1
+            if verdict.cause == "no_mailbox":
+                cell.unknown += 1
         elif kind == "inbox":
             cell.inbox += 1
-            if number > 1 and at > mail.due + LATE:
+            if at > mail.due + LATE:
                 cell.late += 1
             if mail.incident:
                 cell.incident_inbox += 1
         else:
             cell.spam += 1
+        if verdict.accepted and self.world.people.find(mail.recipient).trap:
+            cell.trapped += 1
         return number
 
     def _bounced(self, mail: Sent, *, permanent: bool) -> None:
@@ -369,10 +383,13 @@ class Player:
         )
         if what == "attempt" and isinstance(outcome, Verdict):
             seen: What = "delivery" if outcome.accepted else "delay" if outcome.kind == "defer" else "bounce"
-            permanent = outcome.cause in ses.PERMANENT
+            permanent = outcome.cause in PERMANENT
             operator.see(Seen(at, seen, waiting, permanent, outcome.code, outcome.status, outcome.text))
+        elif what == "returned" and isinstance(outcome, Verdict):
+            permanent, said = outcome.cause in PERMANENT, outcome.bounce or Reply(0, "", "")
+            operator.see(Seen(at, "bounce", waiting, permanent, said.code, said.status, said.text))
         elif what in _SEEN and not (what == "open" and isinstance(outcome, Reaction) and not outcome.agent):
-            operator.see(Seen(at, _SEEN[what], waiting, permanent=what == "returned"))
+            operator.see(Seen(at, _SEEN[what], waiting))
 
     def _result(self) -> Run:
         for *_, stream, mail in self._held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterator
@@ -12,10 +13,13 @@ import msgspec
 from msgspec import inspect
 
 from seslocal.fleets import messages, tenants
-from seslocal.fleets.scenario import Scenario, moment_of
+from seslocal.fleets.bounds import MOST_TENANTS
+from seslocal.fleets.scenario import LINE, Scenario, Snowshoe, moment_of
 
 SHIPPED: Final = Path(__file__).with_name("shipped")
+_MOST_BYTES: Final = 2_000_000  # chosen: a thousand groups and a hundred incidents take half of it
 _AT: Final = re.compile(r"^(.*?)(?: - at `(?:key in )?(\$[^`]*)`)?$", re.DOTALL)
+_ORDINARY: Final = re.compile(r"users$|c[0-9]+(-[0-9]+)?$")  # names of streams in streams.py
 _STEP: Final = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]|\[\.\.\.\]")
 
 
@@ -41,10 +45,14 @@ def shipped_names() -> list[str]:
 def load(path: Path) -> Scenario:
     """Raises WrongScenario."""
     try:
-        text = path.read_text()
+        with path.open("rb") as file:
+            given = file.read(_MOST_BYTES + 1)
+        text = given.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise WrongScenario(messages.scenario_unreadable(str(path), reason)) from None
+    if len(given) > _MOST_BYTES:
+        raise WrongScenario(messages.file_too_large(str(path), _MOST_BYTES))
     return read(text, str(path))
 
 
@@ -52,8 +60,10 @@ def read(text: str, source: str = "the scenario") -> Scenario:
     """Returns the scenario that a TOML text describes. Raises WrongScenario; `source` is what the error calls the text."""
     try:
         given = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also of a number with thousands of digits
         raise WrongScenario(messages.scenario_not_toml(source, str(error))) from None
+    except RecursionError:
+        raise WrongScenario(messages.scenario_not_toml(source, messages.nested_too_deeply())) from None
     try:
         found = msgspec.convert(given, Scenario)
     except msgspec.ValidationError as error:
@@ -67,6 +77,11 @@ def read(text: str, source: str = "the scenario") -> Scenario:
 
 def _contradictions(scenario: Scenario) -> Iterator[tuple[str, str]]:
     """Yields path and sentence of what each member allows by itself, and all of them together do not."""
+    count = sum(group.count for group in scenario.groups)
+    count += sum(one.count for one in scenario.incidents if isinstance(one, Snowshoe))
+    if count > MOST_TENANTS:
+        yield "$.groups", messages.too_many_tenants(count, MOST_TENANTS)
+        return
     known: set[str] = set()
     groups: set[str] = set()
     for index, group in enumerate(scenario.groups):
@@ -79,19 +94,30 @@ def _contradictions(scenario: Scenario) -> Iterator[tuple[str, str]]:
         known |= found
         if group.lists.stale + group.lists.bought > 1:
             yield f"$.groups[{index}].lists", messages.shares_above_one()
+    called: set[tuple[str, str]] = set()
     for index, incident in enumerate(scenario.incidents):
         tenant = getattr(incident, "tenant", None)
         if tenant is not None and tenant not in known:
             yield f"$.incidents[{index}].tenant", messages.no_such_tenant(tenant, _examples(known))
         if moment_of(incident.start) >= scenario.days * 86_400:
             yield f"$.incidents[{index}].start", messages.after_the_end(incident.start, scenario.days)
-        if (count := getattr(incident, "count", None)) is not None:
-            name = tenants.name_of(incident)
-            found = set(tenants.names(name, count))
+        name = tenants.name_of(incident)
+        if tenant is not None:
+            if (tenant, name) in called:
+                yield f"$.incidents[{index}].name", messages.incident_named_twice(name, tenant)
+            if _ORDINARY.match(name):
+                yield f"$.incidents[{index}].name", messages.name_reserved(name)
+            called.add((tenant, name))
+        if isinstance(incident, Snowshoe):
+            found = set(tenants.names(name, incident.count))
             if name in groups or found & known:
                 yield f"$.incidents[{index}].name", messages.name_twice(name)
             groups.add(name)
             known |= found
+    for name in sorted(known):
+        owner, _, kind = name.rpartition("-")
+        if kind in tenants.KINDS_OF_LISTS and owner in known:
+            yield _where(scenario, name), messages.name_of_a_list(name, owner)
     for index, name in enumerate(scenario.culprits):
         if name not in known | groups:
             yield f"$.culprits[{index}]", messages.no_such_tenant(name, _examples(known))
@@ -101,6 +127,25 @@ def _contradictions(scenario: Scenario) -> Iterator[tuple[str, str]]:
             yield f"$.expect[{index}].of", messages.no_such_tenant(expectation.of, _examples(known | special))
         if expectation.at_least is None and expectation.at_most is None:
             yield f"$.expect[{index}]", messages.no_limit()
+        for member, limit in (("at_least", expectation.at_least), ("at_most", expectation.at_most)):
+            if limit is not None and not math.isfinite(limit):
+                yield f"$.expect[{index}].{member}", messages.not_finite(member)
+        least, most = expectation.at_least, expectation.at_most
+        if least is not None and most is not None and least > most:
+            yield f"$.expect[{index}].at_most", messages.limits_crossed(least, most)
+        since, until = expectation.since, expectation.until
+        if since is not None and moment_of(since) >= scenario.days * 86_400:
+            yield f"$.expect[{index}].since", messages.after_the_end(since, scenario.days)
+        if since is not None and until is not None and moment_of(until) <= moment_of(since):
+            yield f"$.expect[{index}].until", messages.until_before_since(since, until)
+
+
+def _where(scenario: Scenario, tenant: str) -> str:
+    """The path of the group of a tenant, or of the incidents that bring it."""
+    for index, group in enumerate(scenario.groups):
+        if tenant in tenants.names(group.name, group.count):
+            return f"$.groups[{index}].name"
+    return "$.incidents"
 
 
 def _examples(known: set[str]) -> list[str]:
@@ -126,6 +171,7 @@ def _explain(source: str, text: str, given: dict[str, Any], error: str) -> str:
 
 
 _FORMS: Final = {
+    LINE: "one line without control characters",
     r"^day [1-9][0-9]{0,2} ([01][0-9]|2[0-3]):[0-5][0-9]$": 'a moment such as "day 3 09:30", with days from 1',
     r"^[1-9][0-9]{0,5}[mhd]$": 'a span such as "90m", "6h" or "2d"',
     r"^[a-z][a-z0-9-]{0,39}$": "a name of small letters, digits and hyphens, at most 40, such as shops-1",

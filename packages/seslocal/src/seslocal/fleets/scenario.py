@@ -6,7 +6,7 @@ Moments are texts like `day 3 09:30` (days count from 1, hours are in UTC). Span
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +21,8 @@ Domain = Annotated[str, Meta(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+LINE: Final = r"^[^\x00-\x1f\x7f\ufffe\uffff]*$"  # XML has no place for these, and a terminal may obey them
+Line = Annotated[str, Meta(max_length=2_000, pattern=LINE)]
 Text = Annotated[str, Meta(max_length=2_000)]
 ProviderName = Literal["gmail", "microsoft", "yahoo", "apple", "gmx", "telco", "gateways", "small"]
 ListQuality = Literal["opted-in", "stale", "bought"]
@@ -192,7 +194,7 @@ class Expectation(_Strict, frozen=True, kw_only=True):
     """What is expected of a good operator, as a number of a run's result. A run without an operator may miss it: that it does is
     what the scenario shows."""
 
-    name: Text
+    name: Line
     measure: Measure
     of: Text = "others"  #: `all`, `others` (all but the culprits), `culprits`, `sharers`, `strangers`, a group or a tenant
     provider: ProviderName | None = None  #: default: all together
@@ -221,7 +223,7 @@ class Scenario(_Strict, frozen=True, kw_only=True):
     """A scenario file."""
 
     name: Name
-    title: Text
+    title: Line
     what: Text = ""  #: what it shows
     seed: Annotated[int, Meta(ge=0, le=2**62)] = 1
     days: Annotated[int, Meta(ge=1, le=366)] = 7

@@ -9,15 +9,10 @@ from typing import Final
 from seslocal.fleets.result import Action
 from seslocal.fleets.scenario import Ses, seconds_of
 from seslocal.state.account_review import HEALTHY, PROBATION, SHUTDOWN, AccountReview
-from seslocal.state.findings import COMPLAINT, HIGH, Counts, Thresholds, find_exceeded
+from seslocal.state.findings import Counts, Finding, Thresholds, find_exceeded, find_pausing
 
-#: causes of a refusal after which SES puts the address on the suppression list (ses.md 2.2: permanent bounces only)
-PERMANENT: Final = frozenset(("no_mailbox", "disabled", "moved", "no_host"))
 _WORDS: Final = {HEALTHY: "account_healthy", PROBATION: "account_probation", SHUTDOWN: "account_paused"}
-_THRESHOLDS: Final = Thresholds()
-#: mails of a day to providers that report complaints, below which a complaint rate is no finding; chosen, because in fewer mails
-#: a single complaint is above 0.1 %, which is no "representative volume" (ses.md 8.1)
-COMPLAINT_MINIMUM: Final = 1_000
+_THRESHOLDS: Final = Thresholds().in_a_world()
 
 
 class Reactions:
@@ -28,6 +23,9 @@ class Reactions:
         self._pending: dict[str, list[int]] = {}
         self._lists: dict[str, set[str]] = {}
         self.paused: dict[str, float] = {}  #: tenant -> since when
+        self._reinstated: set[str] = (
+            set()
+        )  # their open findings are ignored until all are closed (ses.md 1.6)
         self._account = AccountReview()
         self._status: str = HEALTHY
         self.account_paused = False
@@ -92,14 +90,18 @@ class Reactions:
         if policy == "none" or tenant in self.paused:
             return
         counts.forget(at)
-        for kind, (impact, threshold) in find_exceeded(counts, _THRESHOLDS).items():
-            if kind == COMPLAINT and counts.with_loop < COMPLAINT_MINIMUM:
-                continue
-            if policy == "strict" or impact == HIGH:
-                self.paused[tenant] = at
-                why = f"{kind.lower()} rate above {threshold:.1%}: reputation policy {policy}"
-                self.actions.append(Action(at, "ses", "tenant_paused", tenant, why))
+        findings = [
+            Finding(kind, impact, f"{kind.lower()} rate above {threshold:.1%}", at, at)
+            for kind, (impact, threshold) in find_exceeded(counts, _THRESHOLDS).items()
+        ]
+        if tenant in self._reinstated:
+            if findings:
                 return
+            self._reinstated.remove(tenant)
+        elif (finding := find_pausing(policy, findings)) is not None:
+            self.paused[tenant] = at
+            why = f"{finding.description}: reputation policy {policy}"
+            self.actions.append(Action(at, "ses", "tenant_paused", tenant, why))
 
     def _review_account(self, together: list[int], at: float) -> None:
         self._account.count(at - 1, *together)
@@ -113,7 +115,5 @@ class Reactions:
         back: Iterable[str] = [tenant for tenant, since in self.paused.items() if at >= since + after]
         for tenant in sorted(back):
             del self.paused[tenant]
-            self._counts[tenant] = (
-                Counts()
-            )  # findings of before are ignored for a reinstated tenant (ses.md 1.6)
+            self._reinstated.add(tenant)
             self.actions.append(Action(at, "ses", "tenant_resumed", tenant, "reinstated by hand"))

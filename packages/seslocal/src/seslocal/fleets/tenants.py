@@ -13,6 +13,7 @@ from seslocal.fleets.scenario import ColdIp, Group, Incident, LogNormal, Scenari
 from seslocal.world.draws import Draws
 from seslocal.world.settings import ListRule
 
+KINDS_OF_LISTS: Final = ("users", "stale", "bought")  # a tenant's lists are TENANT and TENANT-KIND
 SHARED_POOL: Final = "shared"  # the pool of SES's that many other senders use too
 
 

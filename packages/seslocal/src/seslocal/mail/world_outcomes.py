@@ -6,20 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from seslocal.state import outcomes
+from seslocal.state.bounce_causes import bounce_of
 from seslocal.state.outcomes import DELIVERY, DELIVERY_SECONDS, Outcome
 from seslocal.world.verdict import Cause, Verdict
 
-#: bounceSubType of a refusal. Only an address that cannot receive is Permanent; a refusal of the sender or of this one mail is
-#: Transient/General in SES's events, whatever its code, and is not suppressed (ses.md 4.4)
-_BOUNCES: Final[dict[Cause, str]] = {
-    "no_mailbox": "General",
-    "disabled": "General",
-    "moved": "General",
-    "no_host": "General",
-    "full": "MailboxFull",
-    "too_large": "MessageTooLarge",
-    "content": "ContentRejected",
-}
 #: delayType of a deferral, as the Developer Guide describes them; else General
 _DELAYS: Final[dict[Cause, str]] = {
     "full": "MailboxFull",
@@ -46,7 +36,7 @@ def delay(verdict: Verdict, reporter: str, message_id: str) -> Outcome:
 
 
 def bounce(verdict: Verdict, reporter: str, message_id: str) -> Outcome:
-    made = outcomes.bounce(_BOUNCES.get(verdict.cause, "Transient/General"))
+    made = bounce_of(verdict.cause)
     return replace(
         made,
         status=verdict.status or "5.0.0",
@@ -58,7 +48,7 @@ def bounce(verdict: Verdict, reporter: str, message_id: str) -> Outcome:
 
 def late_bounce(verdict: Verdict, message_id: str) -> Outcome:
     """The bounce that comes back for a mail that was accepted: the receiving host reports it."""
-    made = outcomes.bounce(_BOUNCES.get(verdict.cause, "Transient/General"))
+    made = bounce_of(verdict.cause)
     if verdict.host:
         made = replace(made, reporter=f"dns; {verdict.host}")
     if (said := verdict.bounce) is not None:
