@@ -438,3 +438,15 @@ async def test_each_recipient_has_an_answer_and_reactions_of_its_own(scripted: S
     assert [kind for kind, _ in told] == ["Send", "Delivery", "DeliveryDelay", "Bounce"]
     assert told[1][1]["delivery"]["recipients"] == [KIM]
     assert told[3][1]["bounce"]["bouncedRecipients"][0]["emailAddress"] == other
+
+
+async def test_a_recipient_who_is_given_twice_gets_one_mail(scripted: Scripted) -> None:
+    scripted.world.answers[KIM] = [DEFERRED, ACCEPTED]
+    message_id = scripted.send("Kim@GMAIL.com", KIM, "mo@gmail.com", KIM)
+    scripted.pass_time(4 * 3600)
+    truth = {mail.envelope.recipient: mail for mail in scripted.state.truth.find(message_id)}
+    assert [(name, len(mail.attempts)) for name, mail in truth.items()] == [(KIM, 2), ("mo@gmail.com", 1)]
+    events = scripted.events()
+    assert [one["eventType"] for one in events].count("Delivery") == 2
+    delivered = [one["delivery"]["recipients"] for one in events if one["eventType"] == "Delivery"]
+    assert sorted(delivered) == [["Kim@GMAIL.com"], ["mo@gmail.com"]]
