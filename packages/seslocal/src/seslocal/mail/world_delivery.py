@@ -51,8 +51,8 @@ def start(
     at = account.clock.now() + account.settings.event_delay
     held = {one: plan[0].subtype for one, plan in plans if plan[0].not_tried}
     told = [recipient for recipient, plan in plans if plan is BY_WORLD or recipient in held]
-    if len(told) > 1:  # who is given twice gets one mail
-        told = list({recipient.lower(): recipient for recipient in reversed(told)}.values())[::-1]
+    if len(told) > 1:
+        told = _once(told)
     if not told:
         return
     keys = world_envelope.keys_of(state, letter, mail.tenant, told)
@@ -81,6 +81,14 @@ def start(
             at + give_up,
         )
         account.mail.journeys.schedule(at, journey)
+
+
+def _once(recipients: list[str]) -> list[str]:
+    """An address that is given twice, in whatever case, gets one mail."""
+    found: dict[str, str] = {}
+    for one in recipients:
+        found.setdefault(one.lower(), one)
+    return list(found.values())
 
 
 def resume(account: Account) -> None:
