@@ -43,6 +43,22 @@ def test_a_tenant_is_paused_by_its_policy(policy: str, bounced: int, paused: boo
     )
 
 
+def test_a_reinstated_tenant_is_judged_again_once_its_findings_are_closed() -> None:
+    found = after_a_minute(Ses(resumes_after="2h", reviews_account=False), (MAILED, 1_000), (BOUNCED, 500))
+    found.end_minute(60 + 2 * 3_600)
+    count(found, "a", MAILED, 100)
+    count(found, "a", BOUNCED, 90)
+    found.end_minute(3 * 3_600)
+    assert not found.stops("a"), "open findings of a reinstated tenant are ignored (ses.md 1.6)"
+    count(found, "a", MAILED, 1)
+    count(found, "a", BOUNCED, 1)
+    found.end_minute(30 * 3_600)
+    count(found, "a", MAILED, 1_000)
+    count(found, "a", BOUNCED, 500)
+    found.end_minute(31 * 3_600)
+    assert found.stops("a")
+
+
 def test_nothing_is_judged_before_the_end_of_the_minute() -> None:
     found = Reactions(Ses())
     count(found, "a", MAILED, 1_000)
