@@ -228,6 +228,8 @@ def test_an_operator_holds_mail_until_its_time() -> None:
     plain, plain_log = play(scenario(), days=1)
     assert counts(run, "shops-001").wanted == counts(plain, "shops-001").wanted
     assert counts(run, "shops-001").held == 0
+    assert counts(run, "shops-001").late > 50, "what was due before noon"
+    assert counts(plain, "shops-001").late == 0
     strangers = {"apart-001", "apart-002"}
     assert of(log, strangers) == of(plain_log, strangers)
     assert [(action.who, action.tenant) for action in run.actions] == [("operator", "shops-001")]
