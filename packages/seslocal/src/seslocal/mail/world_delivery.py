@@ -97,7 +97,27 @@ def resume(account: Account) -> None:
     journeys = account.mail.journeys
     restored, journeys.restored = journeys.restored, []
     for due, journey in sorted(restored, key=lambda one: one[0]):
+        _tell_again(account, journey)
         journeys.schedule(due, journey)
+
+
+def _tell_again(account: Account, journey: Journey) -> None:
+    """Tells the ground truth of a journey what it does not know: it is written once a second, a journey at each step."""
+    state, name, envelope = account.mailboxes.world, journey.mail.message_id, journey.envelope
+    if state is None or not state.truth.most or journey.mail.accepted_at < state.start:
+        return  # a mail of an earlier world is none of this one's
+    truth, verdict = state.truth, journey.verdict
+    known = [mail for mail in truth.find(name) if mail.envelope.recipient == envelope.recipient]
+    if not known:
+        if truth.forgotten:
+            return  # it may have been known
+        give_up = journey.mail.max_delivery_seconds or DELIVERY_SECONDS
+        first = journey.until - give_up if journey.until else journey.at
+        truth.submitted(name, envelope, first, give_up)
+    made = journey.number - (journey.stage == "attempt")
+    if verdict is not None and made > (len(known[0].attempts) if known else 0):
+        person = state.world.people.find(envelope.recipient)
+        truth.attempted(name, envelope, made, journey.at, verdict, person)
 
 
 def _attach(account: Account) -> None:
@@ -157,7 +177,7 @@ def _try_again(account: Account, journey: Journey) -> bool:
         journey.stage = "later"
         account.mail.journeys.schedule(journey.until, journey)
         return True
-    journey.stage, journey.number, journey.at = "attempt", journey.number + 1, 0.0
+    journey.stage, journey.number = "attempt", journey.number + 1
     account.mail.journeys.schedule(again, journey)
     return True
 

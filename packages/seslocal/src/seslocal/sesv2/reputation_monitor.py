@@ -47,6 +47,8 @@ class ReputationMonitor:
         self, mail: Mail, event: str, outcome: Outcome | None, recipients: Sequence[str], at: float
     ) -> None:
         account = self._account
+        if event == "Delivery" or (mail.tenant is None and not reviews_account(account)):
+            return  # most events
         if event == "Send":
             seen = [address for address in mail.destination if not is_simulator(address)]
         elif outcome is not None and (_is_counted_bounce(outcome) or _is_counted_complaint(outcome)):
