@@ -16,7 +16,7 @@ from botocore.config import Config
 import seslocal
 from seslocal import Clock, Settings
 from seslocal.state.world_state import WorldState
-from seslocal.world.settings import ListRule, WorldSettings
+from seslocal.world.settings import ListRule, Weather, WorldSettings
 from seslocal_fixtures.scripted_world import START, Scripted
 from seslocal_fixtures.world import REGION, Background, World
 
@@ -48,7 +48,9 @@ def recipient(sender: int, number: int) -> str:
 async def test_the_same_seed_gives_the_same_bytes() -> None:
     def run(seed: int) -> list[str]:
         scripted = Scripted(Settings(seed=5, rate=1e9, quota=-1))
-        scripted.account.mailboxes.world = WorldState(WorldSettings(seed=seed, lists=LISTS), START)
+        bad = Weather(provider="gmail", start=0, seconds=600, defers=0.5)
+        settings = WorldSettings(seed=seed, lists=LISTS, weather=(bad,))
+        scripted.account.mailboxes.world = WorldState(settings, START)
         for number in range(120):
             scripted.send(recipient(number % SENDERS, number), html=HTML)
             scripted.pass_time(7.0)

@@ -51,8 +51,10 @@ def put(account: Account, query: Query, body: Json) -> Json:
     for one in (*settings.weather, *settings.rules):
         if one.provider not in PROVIDERS:
             raise Refused(400, messages.must_be_one_of("provider", sorted(PROVIDERS), one.provider))
-    start = account.clock.now() if start is None else start
-    account.mailboxes.world = WorldState(settings, start, account.settings.ledger)
+    now = account.clock.now()
+    account.mailboxes.world = WorldState(
+        settings, now if start is None else start, account.settings.ledger, now
+    )
     return show(account, query, body)
 
 

@@ -148,13 +148,13 @@ def _restore_mailbox(account: Account, key: str, value: Any) -> None:
 
 def _world(account: Account) -> Named:
     if (world := account.mailboxes.world) is not None:
-        yield "", [msgspec.to_builtins(world.settings), world.start]
+        yield "", [msgspec.to_builtins(world.settings), world.start, world.made]
 
 
 def _restore_world(account: Account, key: str, value: Any) -> None:
-    settings, start = value
+    settings, start, made = value
     account.mailboxes.world = WorldState(
-        msgspec.convert(settings, WorldSettings), start, account.settings.ledger
+        msgspec.convert(settings, WorldSettings), start, account.settings.ledger, made
     )
 
 

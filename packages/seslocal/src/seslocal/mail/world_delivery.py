@@ -104,7 +104,7 @@ def resume(account: Account) -> None:
 def _tell_again(account: Account, journey: Journey) -> None:
     """Tells the ground truth of a journey what it does not know: it is written once a second, a journey at each step."""
     state, name, envelope = account.mailboxes.world, journey.mail.message_id, journey.envelope
-    if state is None or not state.truth.most or journey.mail.accepted_at < state.start:
+    if state is None or not state.truth.most or journey.mail.accepted_at < state.made:
         return  # a mail of an earlier world is none of this one's
     truth, verdict = state.truth, journey.verdict
     known = [mail for mail in truth.find(name) if mail.envelope.recipient == envelope.recipient]

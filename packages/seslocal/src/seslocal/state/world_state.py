@@ -33,11 +33,14 @@ _MOST_KEYS: Final = 1000  # of a part; they tell a mail without a key from earli
 
 
 class WorldState:
-    """`start`: seconds since the epoch; the times in the settings count from it."""
+    """`start`: seconds since the epoch; the times in the settings count from it. `made`: when it came to be, `start` if None."""
 
-    def __init__(self, settings: WorldSettings, start: float, most: int = MOST_MAILS) -> None:
+    def __init__(
+        self, settings: WorldSettings, start: float, most: int = MOST_MAILS, made: float | None = None
+    ) -> None:
         self.settings = settings
         self.start = start
+        self.made = start if made is None else made
         self.world = World(settings, start)
         self.truth = Truth(most)
         self.replays = asyncio.Lock()  #: one at a time, so that they take the memory of one
