@@ -76,6 +76,25 @@ def test_a_new_sender_that_ramps_is_not(provider: str) -> None:
     assert sum(senders.inbox(day, "new.example") for day in range(5)) / 5 > 0.88
 
 
+def test_who_mails_shortly_before_midnight_is_not_ignored_and_who_is_never_read_is() -> None:
+    """At midnight hardly anybody has opened what has just arrived."""
+    senders = Senders()
+    for domain, kind in (("a.example", "good"), ("b.example", "bought")):
+        for day in range(2):
+            senders.send(2_000, kind, "gmail", day, domain, hours=(23.5, 23.99), pool=domain)
+    senders.end(1, 20)
+    standing = {
+        domain: dict(senders.world.standing(letter("k", "good.1@gmail.com", domain, pool=domain)).parts)
+        for domain in ("a.example", "b.example")
+    }
+    assert "ignored" not in standing["a.example"] | standing["b.example"]
+    for number in range(2):
+        senders.send(1, "good", "gmail", 2 + number, "b.example", pool="b.example")
+    senders.end(3, 20)
+    last = senders.world.standing(letter("k", "good.1@gmail.com", "b.example", pool="b.example"))
+    assert dict(last.parts)["ignored"] > 0.1
+
+
 def test_an_established_sender_that_runs_away_is_slowed_down() -> None:
     senders = Senders(known=300)
     senders.send(200, "good", "gmail", 0)

@@ -59,6 +59,7 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     suspicion_mails: float
     engaged: tuple[float, float]  #: weight, and the share of opens from which on nothing is added
     engaged_mails: float
+    engaged_wait: float  #: before the end of a day, in which mail comes too late for that day
     content_half_life: float
     content_prior: float
     content_weight: float
@@ -127,6 +128,7 @@ def measures_of(provider: str) -> Measures:
         suspicion_mails=number("cold.mails"),
         engaged=(number("engagement.weight"), number("engagement.opens")),
         engaged_mails=number("engagement.mails"),
+        engaged_wait=number("engagement.wait") * 60,
         content_half_life=number("content.half_life") * DAY,
         content_prior=number("content.prior"),
         content_weight=number("content.weight"),

@@ -61,6 +61,7 @@ class Opinion(msgspec.Struct):
     day: int = 0
     today: int = 0  #: accepted
     wanted: int = 0  #: today
+    late: int = 0  #: of today's mail in the inbox, what came too late to be opened today
     largest: float = 0.0  #: the largest day before, fading
     strikes: float = 0.0  #: days on which it sent far too much, fading
     bulk: bool = False  #: it sent as much on one day as makes a bulk sender; for good (ses.md 8.2)
@@ -363,6 +364,8 @@ class Opinions:
             opinion.deferred = opinion.deferred * fading + counts[DEFERRED]
             opinion.refused = opinion.refused * fading + counts[REFUSED]
             opinion.harmed = now
+        if now % DAY >= DAY - measures.engaged_wait:
+            opinion.late += counts[INBOX]
         opinion.today += counts[ACCEPTED]
         opinion.wanted += counts[WANTED]
         if measures.bulk and opinion.today >= measures.bulk:
@@ -378,9 +381,10 @@ class Opinions:
             opinion.largest * 2.0 ** (-passed / measures.used_to),
             opinion.today * 2.0 ** (-(passed - 1) / measures.used_to),
         )
-        if opinion.inbox >= measures.engaged_mails:
-            opinion.engagement = opinion.opens / opinion.inbox
-        opinion.day, opinion.today, opinion.wanted = day, 0, 0
+        judged = opinion.inbox - opinion.late if passed == 1 else opinion.inbox
+        if judged >= measures.engaged_mails:
+            opinion.engagement = opinion.opens / judged
+        opinion.day, opinion.today, opinion.wanted, opinion.late = day, 0, 0, 0
 
     def _forget(self, day: int) -> None:
         old = [key for key, one in self._opinions.items() if day - one.last // DAY > FORGOTTEN[one.kind]]
