@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
+import msgspec
 import pytest
 
 from seslocal.world.people import Person
@@ -178,6 +180,47 @@ def test_a_mail_takes_little_memory() -> None:
         truth.submitted(f"m{index}", envelope, 1.8e9 + index / 3)
         truth.attempted(f"m{index}", envelope, 1, 1.8e9 + index / 3, verdict, READER)
     assert truth.bytes / 2000 < 300, truth.bytes / 2000
+
+
+def waits(truth: Truth, index: int, attempts: int) -> None:
+    """Submits a mail that was deferred so often, each time in words of its own."""
+    envelope = mail(f"news.{index}", recipient=f"spring.{index:06}@gmail.com")
+    truth.submitted(f"m{index}", envelope, 0.0)
+    for number in range(1, attempts + 1):
+        ids = f"{index * number:05x}-{index:05}si{number * 7919}qkb.{number}"
+        text = f"Our system has detected an unusual rate of mail. Try again later. {ids} - gsmtp"
+        why = f"harm 0.{index}: domain 0.{number}, pool 0.08, pair 0.15"
+        verdict = msgspec.structs.replace(deferred(), text=text * 3, why=why)
+        truth.attempted(f"m{index}", envelope, number, 3600.0 * number, verdict, READER)
+
+
+def test_a_mail_that_is_deferred_for_hours_takes_little_memory() -> None:
+    """With the texts of seventeen attempts, as in the fourteen hours after which SES gives up."""
+    truth = Truth(1000)
+    for index in range(20):
+        waits(truth, index, 2)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for index in range(20, 520):
+            waits(truth, index, 17)
+        took = (tracemalloc.get_traced_memory()[0] - before) / 500
+    finally:
+        tracemalloc.stop()
+    assert took < 1800, took
+    assert [len(found.attempts) for found in truth.mails()] == [2] * 20 + [17] * 500
+
+
+def test_a_mail_that_waits_is_the_same_in_a_snapshot_and_after_a_restart() -> None:
+    truth = Truth(10)
+    waits(truth, 1, 3)
+    (before,) = truth.find("m1")
+    snapshot, again = truth.snapshot(), kept_again(truth, turned=False)
+    truth.attempted("m1", before.envelope, 4, 9e4, INBOX, READER)
+    assert list(snapshot()) == list(again.mails()) == [before]
+    again.attempted("m1", before.envelope, 4, 9e4, INBOX, READER)
+    assert list(again.mails()) == list(truth.mails())
+    assert [(found.ended, len(found.attempts)) for found in truth.mails()] == [("inbox", 4)]
 
 
 def test_mails_are_found_in_the_order_of_submission_whenever_they_ended() -> None:

@@ -18,6 +18,7 @@ from seslocal.world.tables import Tables
 from seslocal.world.verdict import Verdict
 
 _BLOCK: Final = 32  # mails that are compressed together
+_WINDOW: Final = -12  # bits, and no header, of a single mail's packing
 
 #: how a mail to one recipient ended. "": under way. suppressed: it was never attempted. returned: accepted, then it came back
 Ended = Literal["", "inbox", "spam", "refused", "returned", "expired", "suppressed"]
@@ -54,6 +55,10 @@ class _Block:
     mails: int  #: that are kept in it
 
 
+#: one mail's recipients; or packed, while a deferred one waits; or the block that it is in
+_Kept = list[MailTruth] | bytes | _Block
+
+
 class Truth:
     """Keeps the newest `most` mails (0: none) and the tables of all. The envelope given to each method is the one the mail was
     submitted with. What happens to a mail that is no longer kept is still counted."""
@@ -62,9 +67,7 @@ class Truth:
         self.most = most
         self.tables = Tables()
         self.forgotten = 0  #: mails that were kept and no longer are
-        self._mails: dict[
-            str, list[MailTruth] | _Block
-        ] = {}  # one mail's recipients; or the block that it is in
+        self._mails: dict[str, _Kept] = {}
         self._ended: list[str] = []  # names of those that have ended and are in no block yet
         self._blocks: dict[int, _Block] = {}
         self._number = 0  # of the newest block
@@ -81,7 +84,7 @@ class Truth:
             kept = self._mails[name] = []
             if len(self._mails) > self.most:
                 self._forget(next(iter(self._mails)))
-        elif isinstance(kept, _Block):
+        elif not isinstance(kept, list):
             kept = self._taken_out(name, kept)
         kept.append(MailTruth(name, envelope, at, float(give_up)))
 
@@ -142,7 +145,7 @@ class Truth:
     def find(self, name: str) -> list[MailTruth]:
         """Returns a mail's recipients; empty if it is unknown or no longer kept."""
         kept = self._mails.get(name, [])
-        return _in(_read(kept.data), name) if isinstance(kept, _Block) else kept
+        return _opened(name, kept, _read)
 
     def mails(self, after: str | None = None) -> Iterator[MailTruth]:
         """Yields what is kept, or what is kept after the mail of this name, in the order of submission."""
@@ -160,7 +163,7 @@ class Truth:
         if self._restored:
             self._arrange()
         found = [
-            (name, kept if isinstance(kept, _Block) else [_copied(mail) for mail in kept])
+            (name, [_copied(mail) for mail in kept] if isinstance(kept, list) else kept)
             for name, kept in self._mails.items()
         ]
         return lambda: _each(found)
@@ -173,7 +176,7 @@ class Truth:
             yield f"block {block.number}", block.data
         for name, kept in self._mails.items():
             if not isinstance(kept, _Block):
-                yield f"mail {name}", _encode(kept)
+                yield f"mail {name}", _packed(kept) if isinstance(kept, list) else kept
 
     def restore(self, name: str, part: bytes) -> None:
         """Takes over a part that `keep` yielded. Raises msgspec.DecodeError, zlib.error."""
@@ -186,10 +189,10 @@ class Truth:
             case "block":
                 self._restore_block(_Block(int(rest), part, 0))
             case "mail":
-                mails = _decode_one(part)
+                mails = _unpacked(part)
                 if isinstance(before := self._mails.get(rest), _Block):
                     self._left(before)
-                self._mails[rest] = mails
+                self._mails[rest] = mails if all(mail.ended for mail in mails) else part
                 self._restored.append((mails[0].submitted, rest))
             case _:
                 raise ValueError(name)
@@ -214,23 +217,27 @@ class Truth:
         mails = self._mails.get(name)
         if mails is None:
             return
-        if isinstance(mails, _Block):
+        if not isinstance(mails, list):
             mails = self._taken_out(name, mails)
-        under_way = False
+        under_way = waits = False
         for mail in mails:
             if mail.envelope.recipient == envelope.recipient:
                 mail.ended, mail.why = ended, why
                 if attempt is not None:
                     mail.attempts.append(attempt)
-            under_way = under_way or not mail.ended
-        if not under_way:
+            if not mail.ended:
+                under_way, waits = True, waits or bool(mail.attempts)
+        if waits:
+            self._mails[name] = _packed(mails)  # for hours perhaps, with the texts of all attempts
+        elif not under_way:
             self._ended.append(name)
             if len(self._ended) >= _BLOCK:
                 self._compress()
 
-    def _taken_out(self, name: str, block: _Block) -> list[MailTruth]:
-        mails = self._mails[name] = _in(_read(block.data), name)
-        self._left(block)
+    def _taken_out(self, name: str, kept: bytes | _Block) -> list[MailTruth]:
+        mails = self._mails[name] = _opened(name, kept, _read)
+        if isinstance(kept, _Block):
+            self._left(kept)
         return mails
 
     def _left(self, block: _Block) -> None:
@@ -264,10 +271,12 @@ class Truth:
         for mails in _read(block.data):
             name = mails[0].name
             before = self._mails.get(name)
-            if isinstance(before, list) or (before is not None and before.number > block.number):
-                continue  # it was taken out of this block
-            if before is not None:
+            if isinstance(before, _Block):
+                if before.number > block.number:
+                    continue  # it was taken out of this block
                 self._left(before)
+            elif before is not None:
+                continue
             self._mails[name] = block
             block.mails += 1
             self._restored.append((mails[0].submitted, name))
@@ -289,10 +298,10 @@ class Truth:
         ]
 
 
-def _each(named: Iterable[tuple[str, list[MailTruth] | _Block]]) -> Iterator[MailTruth]:
+def _each(named: Iterable[tuple[str, _Kept]]) -> Iterator[MailTruth]:
     read = lru_cache(8)(_read)  # neighbours are mostly in the same block
     for name, kept in named:
-        yield from _in(read(kept.data), name) if isinstance(kept, _Block) else kept
+        yield from _opened(name, kept, read)
 
 
 def _copied(mail: MailTruth) -> MailTruth:
@@ -303,5 +312,15 @@ def _read(block: bytes) -> list[list[MailTruth]]:
     return _decode(zlib.decompress(block))
 
 
-def _in(block: list[list[MailTruth]], name: str) -> list[MailTruth]:
-    return next(mails for mails in block if mails[0].name == name)
+def _opened(name: str, kept: _Kept, read: Callable[[bytes], list[list[MailTruth]]]) -> list[MailTruth]:
+    if isinstance(kept, _Block):
+        return next(mails for mails in read(kept.data) if mails[0].name == name)
+    return _unpacked(kept) if isinstance(kept, bytes) else kept
+
+
+def _packed(mails: list[MailTruth]) -> bytes:
+    return zlib.compress(_encode(mails), 1, _WINDOW)
+
+
+def _unpacked(packed: bytes) -> list[MailTruth]:
+    return _decode_one(zlib.decompress(packed, _WINDOW))
