@@ -7,7 +7,11 @@ Only reports: a test never fails for its time, since the machine may be busy.
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +39,13 @@ def pytest_configure() -> None:
     """A shell starts what runs in its background with SIGINT ignored, and every process that a test starts would inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    """Removes what one worker made for all (`mailcordon_fixtures.once`): its name has the id of the process that ends last."""
+    for parent in ("/dev/shm", tempfile.gettempdir()):  # noqa: S108 (as the tests of databases have it)
+        for left in Path(parent).glob(f"mc-{os.getpid()}-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,12 +3,13 @@ database per test.
 
 The server is our embedded one in a short-lived directory (MAILCORDON_TEST_BINARIES names the `bin` of another PostgreSQL
 to run there), or the one that MAILCORDON_TEST_DATABASE_URL names, whose user must be allowed to make roles and databases.
-A template is migrated once; each test gets a copy, which takes about 30 ms in memory (docs/testing.md).
+A template is migrated once for all workers; each test gets a copy, which takes about 30 ms in memory (docs/testing.md).
 """
 
 import asyncio
 import contextlib
 import functools
+import json
 import os
 import secrets
 import shutil
@@ -30,7 +31,7 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from mailcordon.adapters.db import embedded, engine, migrate, roles
-from mailcordon_fixtures import systems
+from mailcordon_fixtures import once, systems
 
 pytest_plugins = [
     "mailcordon_fixtures.queue_world",
@@ -50,6 +51,7 @@ hypothesis.settings.load_profile("suite")
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 TODAY = "select (now() at time zone 'UTC')::date"
+TEMPLATE_FILE = "template.json"  #: in a server's home: its template's name and day
 MOST_USED = 20  #: databases, of 15 MB each
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 2 << 30  #: bytes free for one pytest process; a container often has 64 MB
@@ -152,6 +154,12 @@ def short_directory() -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _what_workers_share(tmp_path_factory: pytest.TempPathFactory) -> None:  # pyright: ignore[reportUnusedFunction]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        once.share(tmp_path_factory.getbasetemp().parent)
+
+
 @pytest.fixture(scope="session")
 def short_home() -> Callable[[], contextlib.AbstractContextManager[Path]]:
     """Makes homes for systems of a test's own: `with short_home() as home`."""
@@ -209,15 +217,42 @@ def postgres() -> Iterator[Server]:
             with administrator(portal, given) as administer:
                 yield Server(given, home, administer, ours=False)
             return
-        binaries = os.environ.get("MAILCORDON_TEST_BINARIES")
-        server = embedded.EmbeddedPostgres(home, binaries=Path(binaries) if binaries else None)
+        if once.is_shared():
+            original = once.make_once("server", make_server)
+            systems.copy_home(original, home, "postgres", migrate.DSN_FILE, TEMPLATE_FILE)
+        server = own_server(home)
         try:
             portal.call(server.start)
-            asyncio.run(do_less(server.dsn()))
+            if not once.is_shared():
+                asyncio.run(do_less(server.dsn()))
             with administrator(portal, server.dsn()) as administer:
                 yield Server(server.dsn(), home, administer)
         finally:
             portal.call(server.stop)
+
+
+def own_server(home: Path) -> embedded.EmbeddedPostgres:
+    binaries = os.environ.get("MAILCORDON_TEST_BINARIES")
+    return embedded.EmbeddedPostgres(home, binaries=Path(binaries) if binaries else None)
+
+
+def make_server() -> Path:
+    """The home of a stopped server with a template, of which each worker runs a copy: making it takes 3 s of CPU."""
+    home = once.directory(fast_directory())
+
+    async def make() -> None:
+        server = own_server(home)
+        try:
+            await server.start()
+            await do_less(server.dsn())
+            template = await make_template(server.dsn(template_name()), home)
+        finally:
+            await server.stop()
+        named = {"name": template.database.name, "day": template.day.isoformat()}
+        (home / TEMPLATE_FILE).write_text(json.dumps(named))
+
+    asyncio.run(make())
+    return home
 
 
 #: Databases of one test are not worth the work that makes a server last: a fifth of its time.
@@ -238,12 +273,13 @@ async def do_less(dsn: str) -> None:
 def template(postgres: Server) -> Iterator[Template]:
     """It keeps the partitions of yesterday, today and tomorrow: those of two weeks are half of all relations, and every
     copy and every plan would pay for them. Tests of partitions use `shipped_database`."""
-    name = f"mct_{os.getpid()}_{secrets.token_hex(3)}"
-
-    async def make() -> Template:
-        dsn = postgres.database_dsn(name)
-        made = await migrate.migrate(dsn, home=postgres.home, say=lambda _: None)
-        return Template(Database(name, dsn, made.dsns), await keep_three_days(dsn))
+    if (postgres.home / TEMPLATE_FILE).exists():
+        named = json.loads((postgres.home / TEMPLATE_FILE).read_text())
+        dsns = migrate.read_dsns(postgres.home)
+        copy = Database(named["name"], postgres.database_dsn(named["name"]), dsns)
+        yield Template(copy, date.fromisoformat(named["day"]))
+        return
+    name = template_name()
 
     async def drop() -> None:
         admin = await asyncpg.connect(postgres.dsn)
@@ -256,10 +292,20 @@ def template(postgres: Server) -> Iterator[Template]:
             await admin.close()
 
     try:
-        yield asyncio.run(make())
+        yield asyncio.run(make_template(postgres.database_dsn(name), postgres.home))
     finally:
         if not postgres.ours:
             asyncio.run(drop())
+
+
+def template_name() -> str:
+    return f"mct_{os.getpid()}_{secrets.token_hex(3)}"
+
+
+async def make_template(dsn: str, home: Path) -> Template:
+    made = await migrate.migrate(dsn, home=home, say=lambda _: None)
+    name = urlsplit(dsn).path.removeprefix("/")
+    return Template(Database(name, dsn, made.dsns), await keep_three_days(dsn))
 
 
 async def keep_three_days(dsn: str) -> date:

@@ -9,13 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mailcordon_fixtures import once
 
 PATIENCE = 120.0  #: seconds; real processes on a busy machine
 
@@ -139,10 +140,14 @@ def mailcordon(home: Path, *arguments: str, **settings: str) -> subprocess.Compl
 @functools.cache
 def _migrated() -> Path:
     """A home with a database that `migrate` has made, for copies: making one takes half of a system's start."""
+    return once.make_once("migrated-home", _make_migrated)
+
+
+def _make_migrated() -> Path:
     memory = Path("/dev/shm")
-    directory = Path(tempfile.mkdtemp(prefix=f"mc-{os.getpid()}-", dir=memory if memory.is_dir() else None))
-    directory.chmod(0o711)
-    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    directory = once.directory(memory if memory.is_dir() else None)
+    if not once.is_shared():
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
     home = directory / "home"
     done = mailcordon(home, "migrate")
     assert done.returncode == 0, done.stderr
@@ -151,11 +156,16 @@ def _migrated() -> Path:
 
 def _prepare(home: Path) -> None:
     """Copies the migrated database and its logins."""
-    original = _migrated()
-    for name in ("postgres", "database.json", "secret-keys"):
+    copy_home(_migrated(), home, "postgres", "database.json", "secret-keys")
+
+
+def copy_home(original: Path, home: Path, *names: str) -> None:
+    """Copies what a stopped server's home has under these names. Addresses in `*.json` name the new home."""
+    for name in names:
         subprocess.run(["cp", "-a", original / name, home], check=True)
-    logins = home / "database.json"
-    logins.write_text(logins.read_text().replace(str(original), str(home)))
+        if name.endswith(".json"):
+            file = home / name
+            file.write_text(file.read_text().replace(str(original), str(home)))
 
 
 @contextlib.contextmanager
