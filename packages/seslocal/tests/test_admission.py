@@ -17,6 +17,7 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 
 import seslocal
+from seslocal.admin.api import PREFIX
 from seslocal.admission import Admission
 from seslocal.events.documents import CERTIFICATE_PATH
 from seslocal.wire.model import ses_routes
@@ -75,6 +76,7 @@ class TestAPageOfAnotherOrigin:
         ("method", "path"),
         [
             ("POST", "/_seslocal/faults"), ("DELETE", "/_seslocal/faults"), ("PUT", "/_seslocal/clock"),
+            ("PUT", "/_seslocal/world"), ("POST", "/_seslocal/world/counterfactual"), ("GET", "/_seslocal/world/mails"),
             ("PUT", "/_seslocal/account"), ("PUT", "/_seslocal/keys/evil"), ("GET", "/_seslocal/sent"),
             ("GET", "/_seslocal/home"), ("POST", "/clear"), ("GET", "/"), ("GET", "/assets/page.js"),
             ("OPTIONS", "/_seslocal/faults"),
@@ -339,6 +341,23 @@ class TestBeyondLoopback:
         assert await status_of(exposed, path, Authorization=f"Bearer {exposed.token}") != 401
         login = b64encode(f"kim:{exposed.token}".encode()).decode()
         assert await status_of(exposed, path, Authorization=f"Basic {login}") != 401
+
+    @pytest.mark.parametrize("token", [None, "wrong", ""])
+    async def test_every_admin_call_requires_a_token(
+        self, exposed: seslocal.Local, token: str | None
+    ) -> None:
+        assert exposed._admin is not None
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        seen: list[str] = []
+        async with aiohttp.ClientSession(headers=headers) as session:
+            for method, pattern, _ in exposed._admin._routes:
+                path = PREFIX + pattern.pattern.replace("([^/]+)", "x")
+                body = {} if method in ("PUT", "POST") else None
+                async with session.request(method, exposed.url + path, json=body) as answer:
+                    assert answer.status == 401, (method, path)
+                seen.append(f"{method} {path}")
+        assert {"PUT /_seslocal/world", "POST /_seslocal/world/counterfactual"} <= set(seen)
+        assert exposed.account.mailboxes.world is None
 
     async def test_a_wrong_token_resets_nothing(self, exposed: seslocal.Local) -> None:
         async with aiohttp.ClientSession() as session:
