@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import heapq
 import math
+from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Final
 
@@ -123,13 +124,17 @@ class Player:
         """Returns the result. `progress` is called after each simulated day with the days done and the mails so far."""
         hours = self.scenario.days * 24
         mails = 0
+        later = sorted(enumerate(self._streams), key=lambda one: (one[1].start, one[0]), reverse=True)
+        running: list[tuple[int, Stream]] = []  # in the order of the streams
         for hour in range(hours):
+            while later and later[-1][1].start < (hour + 1) * HOUR:
+                insort(running, later.pop())
+            running = [one for one in running if one[1].end > hour * HOUR]
             planned: dict[int, list[tuple[Stream, Due]]] = {}
-            for stream in self._streams:
-                if stream.start < (hour + 1) * HOUR and stream.end > hour * HOUR:
-                    for mail in streams.due(stream, hour, self._draws):
-                        planned.setdefault(int(mail.at // MINUTE), []).append((stream, mail))
-                        mails += 1
+            for _, stream in running:
+                for mail in streams.due(stream, hour, self._draws):
+                    planned.setdefault(int(mail.at // MINUTE), []).append((stream, mail))
+                    mails += 1
             for minute in range(hour * 60, (hour + 1) * 60):
                 self._minute(minute, planned.get(minute, []))
             if progress is not None and (hour + 1) % 24 == 0:
