@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Final
 
 _FOUR: Final = struct.Struct("<4Q")
-_UNIT: Final = 2.0**-64
+_UNIT: Final = 2.0**-53  # as many bits as a float has, so that none is rounded up to 1
 
 
 class Draws:
@@ -23,6 +23,6 @@ class Draws:
         if base is None:
             base = self._bases[purpose] = blake2b(purpose.encode() + b"\0", digest_size=32, key=self._key)
         drawn = base.copy()
-        drawn.update(text.encode())
+        drawn.update(text.encode("utf-8", "surrogatepass"))
         one, two, three, four = _FOUR.unpack(drawn.digest())
-        return one * _UNIT, two * _UNIT, three * _UNIT, four * _UNIT
+        return (one >> 11) * _UNIT, (two >> 11) * _UNIT, (three >> 11) * _UNIT, (four >> 11) * _UNIT
