@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 
 import pytest
@@ -143,3 +144,15 @@ def test_many_small_domains_with_one_content_are_found_by_it() -> None:
     assert second < 0.15
     assert min(apart) > 0.3, "spread out, no domain alone is bad enough"
     assert spam > 0.8 > spam_apart
+
+
+def test_deferrals_and_refusals_are_counted_against_their_sender() -> None:
+    """Each attempt that is put off, and of each mail that it is wanted, once: a mail that waits does not look like two."""
+    senders = Senders(cold=("a.example",))
+    senders.send(3_000, "good", "yahoo", 0, hours=(8, 9))
+    senders.end(0, 9)
+    (opinion,) = (one for _, one in senders.world.opinions.all() if one.kind == "domain")
+    answers = Counter(one.kind for _, _, one in senders.verdicts["a.example"])
+    assert answers["defer"] > 1_000
+    assert opinion.deferred == pytest.approx(answers["defer"], rel=0.02)
+    assert opinion.refused > 0
