@@ -111,3 +111,17 @@ def test_many_records_take_little_more_than_their_own_bytes(
     near = due.MOST_NEAR * 330 if soon else 0  # those are objects
     assert held - near < count * (size + 25) * 1.25, held / count
     assert most < 1.1 * held + 1_000_000
+
+
+def test_thousands_of_records_of_a_minute_have_no_room_to_grow() -> None:
+    count, random, record = 15_000, Random(1), bytes(250)
+    work = DueWork()
+    tracemalloc.start()
+    try:
+        for _ in range(count):
+            work.add_record(random.uniform(0, 299), work.place(), 0, record)
+        gc.collect()
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held / count < 275 * 1.04

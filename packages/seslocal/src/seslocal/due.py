@@ -13,8 +13,10 @@ from itertools import chain
 from typing import Any, Final
 
 MINUTE: Final = 60.0  # seconds that share batches
-BATCH: Final = 8192  # records; a batch is sorted at once, in some milliseconds
-MOST_NEAR: Final = 2 * BATCH  # records that are kept as objects, because their minute has begun
+BATCH: Final = (
+    1024  # records; those of a sealed batch take no room to grow, and are sorted at once, in a millisecond
+)
+MOST_NEAR: Final = 16_384  # records that are kept as objects, because their minute has begun
 
 #: due, place among those due at the same time, number of the kind, the thing or record
 Entry = tuple[float, int, int, Any]
