@@ -89,16 +89,21 @@ def current(name: str) -> bool:
     return path.exists() and seal(name) in path.read_text()
 
 
-def main() -> None:
+def main(argv: list[str]) -> int:
+    """Plays what is out of date, with `--all` every scenario. Returns the exit status."""
+    if argv not in ([], ["--all"]):
+        print("usage: ./dev worlds [--all]", file=sys.stderr)
+        return 2
     DIRECTORY.mkdir(exist_ok=True)
-    names = [name for name in reading.shipped_names() if not current(name)]
-    print(f"{len(names)} of {len(SHORT)} are out of date.", file=sys.stderr)
+    names = [name for name in reading.shipped_names() if argv or not current(name)]
+    print(f"{len(names)} of {len(SHORT)} are played.", file=sys.stderr)
     with ProcessPoolExecutor(2) as processes:
         for name, (drawn, said) in zip(names, processes.map(_whole, names), strict=True):
             (DIRECTORY / f"{name}.svg").write_text(drawn)
             (DIRECTORY / f"{name}.txt").write_text(f"{said}\n")
             print(f"{name}: {len(drawn):,} bytes", file=sys.stderr)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
