@@ -35,6 +35,12 @@ def rule(**other: float) -> dict[str, Any]:
         (weather(slower=0.5), "slower"),
         (rule(start=-inf), "start"),
         (rule(refuses=-0.1), "refuses"),
+        ({"weather": weather()["weather"] * 1_001}, "weather"),
+        ({"rules": rule()["rules"] * 1_001}, "rules"),
+        ({"lists": [{"name": f"list-{number}"} for number in range(100_001)]}, "lists"),
+        ({"cold": ["a.example"] * 100_001}, "cold"),
+        ({"cold": [""]}, "cold"),
+        ({"shared": ["pool"] * 1_001}, "shared"),
     ],
 )
 def test_what_makes_no_world_is_refused(given: dict[str, Any], where: str) -> None:

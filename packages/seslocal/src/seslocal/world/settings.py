@@ -12,6 +12,7 @@ from msgspec import Meta
 Seconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Quality = Literal["opted-in", "stale", "bought", "transactional"]
+Name = Annotated[str, Meta(min_length=1, max_length=253)]  # of a domain or a pool
 
 
 class ListRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,17 +44,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 class WorldSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] = 1
-    lists: tuple[ListRule, ...] = ()
+    lists: Annotated[tuple[ListRule, ...], Meta(max_length=100_000)] = ()
     quality: Quality = "opted-in"  #: of addresses on no named list
-    weather: tuple[Weather, ...] = ()
+    weather: Annotated[tuple[Weather, ...], Meta(max_length=1_000)] = ()
     background_weather: bool = False  #: providers also have bad times by chance
-    rules: tuple[Rule, ...] = ()
+    rules: Annotated[tuple[Rule, ...], Meta(max_length=1_000)] = ()
     #: mails a day that every provider is used to from every domain and pool, before it has seen any, but for those in `cold`
     known: Annotated[int, Meta(ge=0, le=10**12)] = 50_000
-    cold: tuple[
-        str, ...
-    ] = ()  #: names of domains and pools that no provider has ever seen: new ones, which must be warmed up
-    shared: tuple[str, ...] = ("shared", "ses-shared-pool")  #: pools that many other senders use too
+    #: names of domains and pools that no provider has ever seen: new ones, which must be warmed up
+    cold: Annotated[tuple[Name, ...], Meta(max_length=100_000)] = ()
+    #: pools that many other senders use too
+    shared: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ("shared", "ses-shared-pool")
 
     def __post_init__(self) -> None:
         names = sorted(rule.name.lower() for rule in self.lists)
