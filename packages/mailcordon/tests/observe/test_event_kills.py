@@ -334,6 +334,8 @@ async def finish(dsn: str) -> None:
     """Folds and moves all that is left."""
     owner = await engine.connect(dsn)
     try:
+        # The statement of a killed folder may still run; until it ends, no other one folds.
+        await owner.execute("select pg_advisory_lock(28015, 0)")
         while await owner.fetchval("select fold_cohorts(10000)") or await owner.fetchval(
             "select move_unknown($1, 10000)", UNKNOWN_DOMAINS
         ):

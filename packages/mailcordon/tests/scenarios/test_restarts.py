@@ -4,8 +4,10 @@ Real processes. The tests share one home and run in their order: each goes on wi
 """
 
 import asyncio
+import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -138,6 +140,18 @@ async def test_the_drill_passes_after_down_and_up(night: Night) -> None:
 async def test_a_killed_process_leaves_every_lane_as_it_was(night: Night, name: str) -> None:
     pid = night.running.kill(name)
     await asyncio.to_thread(night.running.wait_replaced, name, pid)
+    await check(night)
+
+
+async def test_what_a_failed_start_of_the_local_ses_left_is_not_believed(night: Night) -> None:
+    ready = night.running.home / "run" / "seslocal.json"
+    with socket.socket() as closed:  # bound, and never listens
+        closed.bind(("127.0.0.1", 0))
+        ready.write_text(json.dumps({"url": f"http://127.0.0.1:{closed.getsockname()[1]}"}))
+        pid = night.running.kill("seslocal")
+        await asyncio.to_thread(night.running.wait_replaced, "seslocal", pid)
+    said = night.running.said().rpartition("seslocal was killed by signal 9")[2]
+    assert "cannot be started" not in said
     await check(night)
 
 

@@ -204,6 +204,8 @@ class System:
         }
 
     async def _prepare_local_ses(self, ready: Path) -> None:
+        # One may be left of a start that failed. The process that was started just now takes longer to write its own.
+        ready.unlink(missing_ok=True)
         endpoint = await local_ses.wait_ready(ready)
         await local_ses.create_queues(endpoint, self._config.region)
         await local_ses.report_management(endpoint)
