@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from seslocal import Clock
-from seslocal.state import journeys
+from seslocal.state import journeys, samples
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.journeys import Journey, Journeys
 from seslocal.world.envelope import Envelope
@@ -112,8 +112,8 @@ def test_a_journey_continues_as_it_was(clock: Clock) -> None:
     assert not seen
     clock.advance(3700)
     assert seen == given
-    assert not waiting._samples
-    assert not waiting._by_sender
+    assert not waiting._samples._by_number
+    assert not waiting._samples._by_key
 
 
 def test_a_waiting_journey_takes_few_bytes(clock: Clock) -> None:
@@ -164,7 +164,7 @@ def test_what_cannot_be_written_waits_as_it_is(clock: Clock) -> None:
 
 
 def test_many_senders_share_a_sample(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journeys, "_MOST_SAMPLES", 3)
+    monkeypatch.setattr(samples, "_MOST", 3)
     waiting, seen = Journeys(clock), list[Journey]()
 
     def note(one: Journey) -> bool:
@@ -175,7 +175,7 @@ def test_many_senders_share_a_sample(clock: Clock, monkeypatch: pytest.MonkeyPat
     given = [journey(number, tenant=f"tenant-{number}") for number in range(10)]
     for number, one in enumerate(given):
         waiting.schedule(START + 3600 + number, one)
-    assert len({id(sample.encoded) for sample in waiting._samples.values()}) == 3
+    assert len({id(sample.encoded) for sample in waiting._samples._by_number.values()}) == 3
     clock.advance(3700)
     assert seen == given
 

@@ -9,7 +9,7 @@ import pytest
 
 from seslocal import Clock, Settings
 from seslocal.sesv2 import bulk, configuration_sets, identities, sending, tenants
-from seslocal.state import packed_mails, under_way
+from seslocal.state import samples, under_way
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 from seslocal.state.mail_under_way import MailUnderWay
@@ -198,7 +198,7 @@ async def test_only_mails_with_the_same_set_and_list_share() -> None:
 
 
 async def test_many_senders_share_one_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed_mails, "_MOST_DICTIONARIES", 2)
+    monkeypatch.setattr(samples, "_MOST", 2)
     _, one = await one_mail()
     packer = PackedMails()
     mails = [msgspec.structs.replace(one, scope="ACCOUNT", reasons=(str(number),)) for number in range(5)]

@@ -31,6 +31,8 @@ from seslocal.world.reaction import Reaction
 _MOST_LINKS: Final = 3  #: of a mail that readers click
 _URL: Final = re.compile(r"<\s*(https?://[^>\s]+)\s*>", re.IGNORECASE)
 _PAUSES: Final = (60.0, 600.0)  # seconds before an unsubscribe request is repeated
+#: seconds since the acceptance, `returned`, `did` or `reported`, and the reaction
+_Timeline = list[tuple[float, str, Reaction | None]]
 
 
 def start(
@@ -159,7 +161,8 @@ def _answer(account: Account, journey: Journey) -> bool:
         # what nobody needs any more does not wait
         journey.verdict = msgspec.structs.replace(verdict, text="", address="", why="")
         journey.stage, journey.until = "later", 0.0
-        return _schedule(account, journey)
+        state = account.mailboxes.world
+        return state is not None and _schedule(account, journey, _timeline(state, journey))
     if verdict.kind == "refuse":
         _happen(account, journey, world_outcomes.bounce(verdict, reporter, header))
         return False
@@ -190,11 +193,10 @@ def _accepted_at(journey: Journey) -> float:
     return journey.at + journey.verdict.seconds
 
 
-def _timeline(state: WorldState, journey: Journey) -> list[tuple[float, str, Reaction | None]]:
-    """Returns what follows an acceptance, in the order of time: seconds since then, `returned`, `did` or `reported`, and the
-    reaction. The same journey always has the same."""
+def _timeline(state: WorldState, journey: Journey) -> _Timeline:
+    """Returns what follows an acceptance, in the order of time. The same journey always has the same."""
     assert journey.verdict is not None  # since the attempt
-    found: list[tuple[float, str, Reaction | None]] = []
+    found: _Timeline = []
     if journey.verdict.returned is not None:
         found.append((journey.verdict.returned, "returned", None))
     for reaction in state.world.react(journey.envelope, journey.verdict, _accepted_at(journey)):
@@ -204,13 +206,12 @@ def _timeline(state: WorldState, journey: Journey) -> list[tuple[float, str, Rea
     return sorted(found, key=lambda one: one[0])
 
 
-def _schedule(account: Account, journey: Journey) -> bool:
+def _schedule(account: Account, journey: Journey, timeline: _Timeline) -> bool:
     """Schedules the next of what follows an acceptance. Returns whether anything does."""
-    state = account.mailboxes.world
-    left = _timeline(state, journey)[journey.step :] if state is not None else ()
-    if not left:
+    if journey.step >= len(timeline):
         return False
-    account.mail.journeys.schedule(max(_accepted_at(journey) + left[0][0], account.clock.now()), journey)
+    due = _accepted_at(journey) + timeline[journey.step][0]
+    account.mail.journeys.schedule(max(due, account.clock.now()), journey)
     return True
 
 
@@ -228,10 +229,10 @@ def _follow(account: Account, journey: Journey) -> bool:
         return False
     if state is None:
         return False
-    left = _timeline(state, journey)[journey.step :]
-    if not left:  # another world has replaced the one that accepted it
+    timeline = _timeline(state, journey)
+    if journey.step >= len(timeline):  # another world has replaced the one that accepted it
         return False
-    _, what, reaction = left[0]
+    _, what, reaction = timeline[journey.step]
     journey.step += 1
     if reaction is None:
         state.truth.returned(name, envelope, now)
@@ -243,7 +244,7 @@ def _follow(account: Account, journey: Journey) -> bool:
         state.world.happened(envelope, verdict, reaction, now)
         state.truth.happened(name, envelope, reaction, now)
         _show(account, journey, reaction, state)
-    return _schedule(account, journey)
+    return _schedule(account, journey, timeline)
 
 
 def _show(account: Account, journey: Journey, reaction: Reaction, state: WorldState) -> None:

@@ -3,7 +3,6 @@ bytes, compressed against an earlier mail of the same sender, so that a million 
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
@@ -11,22 +10,13 @@ import msgspec
 
 from seslocal.clock import Clock
 from seslocal.state.accepted_mail import Mail
+from seslocal.state.samples import Samples
 from seslocal.world.envelope import Envelope
 from seslocal.world.verdict import Verdict
 
 MOST_NEAR: Final = 1000  #: journeys that wait as objects
 _KIND: Final = "journey"  # of the clock's records
 _NEAR: Final = 1.0  # seconds; packing what is due sooner would cost time and save little
-_MOST_SAMPLES: Final = 1000  # further senders share one
-_MOST_BYTES: Final = (1 << 12) - 262  # of a sample that deflate can use (zlib.h, deflateSetDictionary)
-_NUMBER: Final = 4  # bytes that say which sample a journey was compressed against
-_SETTINGS: Final = (
-    3,
-    zlib.DEFLATED,
-    -12,
-    5,
-)  # level 3: 6 saves 1 %, 1 costs 7 %; window and memory for such small texts
-
 Stage = Literal["attempt", "answer", "later"]
 
 
@@ -53,20 +43,8 @@ class Journey(msgspec.Struct, array_like=True):
         return f"{self.mail.message_id} {self.envelope.recipient}"
 
 
-_Sender = tuple[str, str, str]  # tenant, domain of From, configuration set
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Journey).decode
-
-
-class _Sample:
-    """An earlier journey that others are compressed against."""
-
-    __slots__ = ("encoded", "packed", "sender")
-
-    def __init__(self, sender: _Sender, encoded: bytes) -> None:
-        self.sender = sender
-        self.encoded = encoded
-        self.packed = 0  #: journeys; it is forgotten with the last one
 
 
 class Journeys:
@@ -78,9 +56,7 @@ class Journeys:
         self._clock = clock
         self._resets = clock.resets
         self._near = 0  # journeys that wait as objects
-        self._samples: dict[int, _Sample] = {}
-        self._by_sender: dict[_Sender, int] = {}
-        self._numbers = 0
+        self._samples = Samples[None]()
 
     def attach(self, run: Callable[[Journey], bool]) -> None:
         """Says what continues a journey when it is due. It returns whether something follows, which it has scheduled then."""
@@ -109,18 +85,13 @@ class Journeys:
         """Yields when each continues, and the journey, in any order."""
         yield from self.restored
         for due, _, thing in self._clock.waiting(_KIND):
-            yield due, thing if isinstance(thing, Journey) else self._unpack(thing)[1]
+            yield due, thing if isinstance(thing, Journey) else _decode(self._samples.read(thing)[1])
 
     def _take(self, thing: Journey | bytes) -> Journey:
         if isinstance(thing, Journey):
             self._near -= 1
             return thing
-        number, journey = self._unpack(thing)
-        sample = self._samples[number]
-        sample.packed -= 1
-        if not sample.packed:
-            del self._samples[number], self._by_sender[sample.sender]
-        return journey
+        return _decode(self._samples.take(thing)[1])
 
     def _pack(self, journey: Journey) -> bytes | None:
         """Returns None if it has a value that cannot be written, such as half a surrogate pair."""
@@ -128,24 +99,6 @@ class Journeys:
             encoded = _encode(journey)
         except (UnicodeEncodeError, OverflowError, TypeError):
             return None
-        number, sample = self._sample(journey, encoded)
-        sample.packed += 1
-        packer = zlib.compressobj(*_SETTINGS, zdict=sample.encoded)
-        return number.to_bytes(_NUMBER, "big") + packer.compress(encoded) + packer.flush()
-
-    def _unpack(self, packed: bytes) -> tuple[int, Journey]:
-        number = int.from_bytes(packed[:_NUMBER], "big")
-        unpacker = zlib.decompressobj(_SETTINGS[2], self._samples[number].encoded)
-        return number, _decode(unpacker.decompress(packed[_NUMBER:]))
-
-    def _sample(self, journey: Journey, encoded: bytes) -> tuple[int, _Sample]:
         envelope = journey.envelope
         sender = (envelope.sender, envelope.from_domain, envelope.configuration_set)
-        number = self._by_sender.get(sender)
-        if number is None:
-            few = len(self._samples) < _MOST_SAMPLES
-            own = encoded[:_MOST_BYTES] if few else next(iter(self._samples.values())).encoded
-            self._numbers += 1
-            number = self._by_sender[sender] = self._numbers
-            self._samples[number] = _Sample(sender, own)
-        return number, self._samples[number]
+        return self._samples.pack(sender, None, encoded)
