@@ -23,20 +23,13 @@ def ready(world: World) -> World:
     world.ready(events=["SEND"])
     world.admin("PUT", "/clock", {"at": "2026-01-05T12:00:00Z", "frozen": True})
     world.admin("PUT", "/account", {"account_review": RULES, "findings": False, "event_bus_queue": "bus"})
-    world.mailbox("*@bounces.example", "bounces")
-    world.mailbox("*@complains.example", "complains")
+    world.bad_mailboxes()
     return world
 
 
 def mail(world: World, good: int = 0, *, bounces: int = 0, complains: int = 0) -> None:
-    for domain, count in (
-        ("good.example", good),
-        ("bounces.example", bounces),
-        ("complains.example", complains),
-    ):
-        for number in range(count):
-            world.send(f"kim{number}.{next(NUMBERS)}@{domain}")  # none is on a suppression list yet
-    world.admin("PUT", "/clock", {"advance": 60})
+    # no address is on a suppression list yet
+    world.mails(good, bounces, complains, lambda number: f"kim{number}.{next(NUMBERS)}", 60)
 
 
 def shown(world: World) -> tuple[str, bool]:

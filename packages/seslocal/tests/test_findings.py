@@ -49,20 +49,12 @@ def ready(world: World) -> World:
     world.ready()
     world.admin("PUT", "/clock", {"at": "2026-01-05T12:00:00Z", "frozen": True})
     world.admin("PUT", "/account", {"thresholds": {"minimum": 10}, "event_bus_queue": "bus"})
-    world.mailbox("*@bounces.example", "bounces")
-    world.mailbox("*@complains.example", "complains")
+    world.bad_mailboxes()
     return world
 
 
 def mail(world: World, good: int = 0, *, bounces: int = 0, complains: int = 0) -> None:
-    for domain, count in (
-        ("good.example", good),
-        ("bounces.example", bounces),
-        ("complains.example", complains),
-    ):
-        for number in range(count):
-            world.send(f"kim{number}@{domain}")
-    world.admin("PUT", "/clock", {"advance": 1})
+    world.mails(good, bounces, complains, "kim{}".format, 1)
 
 
 def arn(world: World) -> str:

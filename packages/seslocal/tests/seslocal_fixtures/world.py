@@ -165,6 +165,24 @@ class World:
         more.setdefault("Destination", {"ToAddresses": list(to)})
         return self.ses.send_email(FromEmailAddress=sender, **more)["MessageId"]
 
+    def bad_mailboxes(self) -> None:
+        """Makes the mailboxes of two domains bounce and complain, for `mails`."""
+        self.mailbox("*@bounces.example", "bounces")
+        self.mailbox("*@complains.example", "complains")
+
+    def mails(
+        self, good: int, bounces: int, complains: int, local: Callable[[int], str], then: float
+    ) -> None:
+        """Sends so many mails of each kind, each to `local` of its number, and moves the clock by `then` seconds."""
+        for domain, count in (
+            ("good.example", good),
+            ("bounces.example", bounces),
+            ("complains.example", complains),
+        ):
+            for number in range(count):
+                self.send(f"{local(number)}@{domain}")
+        self.admin("PUT", "/clock", {"advance": then})
+
     def queue(self, name: str = "events") -> str:
         return self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
 

@@ -53,6 +53,24 @@ def letter(key: str, recipient: str, domain: str = "a.example", **other: Any) ->
     )
 
 
+def plain(key: str, recipient: str, **other: Any) -> Envelope:
+    """A mail of shop.example from SES's shared pool, with nothing to unsubscribe from."""
+    return Envelope(
+        **{
+            "key": key,
+            "recipient": recipient,
+            "from_domain": "shop.example",
+            "signed_by": "shop.example",
+            "spf": True,
+            "aligned": True,
+            "mail_from": "bounce.shop.example",
+            "pool": "shared",
+            "ip": "192.0.2.25",
+            **other,
+        }
+    )
+
+
 def settings(seed: int = 7, **other: Any) -> WorldSettings:
     return WorldSettings(seed=seed, lists=LISTS, **other)
 

@@ -8,6 +8,7 @@ from seslocal.world.providers import system_of
 from seslocal.world.settings import WorldSettings
 from seslocal.world.verdict import Verdict
 from seslocal.world.world import World
+from seslocal_fixtures.world_senders import plain
 
 START = 1_790_000_040.0
 STRICT = Greylist(window=300, known_after=100, knows_shared=False)
@@ -52,16 +53,13 @@ def test_a_share_of_small_hosts_greylists_always_the_same_ones_and_gmail_does_no
 
 def mail(number: int, *, pool: str) -> Envelope:
     # Each to another host, so that all of them together make the sender known.
-    return Envelope(
-        key=f"k{number}",
-        recipient=f"anna@h{number}.postfix.example",
+    return plain(
+        f"k{number}",
+        f"anna@h{number}.postfix.example",
         from_domain="new.example",
         signed_by="new.example",
-        spf=True,
-        aligned=True,
         mail_from="bounce.new.example",
         pool=pool,
-        ip="192.0.2.25",
     )
 
 

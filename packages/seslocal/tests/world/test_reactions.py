@@ -17,6 +17,7 @@ from seslocal.world.reaction import Reaction
 from seslocal.world.reactions import react
 from seslocal.world.settings import ListRule, Quality, WorldSettings
 from seslocal.world.verdict import Verdict
+from seslocal_fixtures.world_senders import plain
 
 MANY = 40_000
 NINE = 86_400.0 * 20_000 + 9 * 3600  # nine in the morning of a day, UTC
@@ -36,19 +37,7 @@ def provider_of(address: str) -> str:
 
 
 def mail(recipient: str, key: str = "k", *, bulk: bool = True, one_click: bool = True) -> Envelope:
-    return Envelope(
-        key=key,
-        recipient=recipient,
-        from_domain="shop.example",
-        signed_by="shop.example",
-        spf=True,
-        aligned=True,
-        mail_from="bounce.shop.example",
-        pool="shared",
-        ip="192.0.2.1",
-        bulk=bulk,
-        one_click=one_click,
-    )
+    return plain(key, recipient, ip="192.0.2.1", bulk=bulk, one_click=one_click)
 
 
 def mailed(

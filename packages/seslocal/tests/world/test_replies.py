@@ -13,6 +13,7 @@ from seslocal.world.envelope import Envelope
 from seslocal.world.providers import SYSTEMS
 from seslocal.world.reply import Reply
 from seslocal.world.verdict import Cause
+from seslocal_fixtures.world_senders import plain
 
 AT = 1_790_000_000.0
 EVERY = (*SYSTEMS, "unreachable")
@@ -24,17 +25,7 @@ SAID_BY_ALL = {
     "refuse": ("no_mailbox", "full", "reputation", "content", "authentication", "too_large"),
     "defer": ("rate", "full", "weather"),
 }
-MAIL = Envelope(
-    key="k",
-    recipient="anna.smith@gmail.com",
-    from_domain="news.shop.example",
-    signed_by="shop.example",
-    spf=True,
-    aligned=True,
-    mail_from="bounce.shop.example",
-    pool="shared",
-    ip="192.0.2.25",
-)
+MAIL = plain("k", "anna.smith@gmail.com", from_domain="news.shop.example")
 
 
 def to(system: str) -> Envelope:

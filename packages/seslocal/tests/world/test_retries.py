@@ -3,6 +3,7 @@
 from seslocal.world import retries
 from seslocal.world.draws import Draws
 from seslocal.world.envelope import Envelope
+from seslocal_fixtures.world_senders import plain
 
 
 def test_pauses_grow_to_the_last_one_and_stay_there() -> None:
@@ -29,14 +30,4 @@ def test_the_pause_of_a_mail_depends_on_its_key_recipient_and_attempt() -> None:
 
 
 def envelope(key: str, recipient: str) -> Envelope:
-    return Envelope(
-        key=key,
-        recipient=recipient,
-        from_domain="shop.example",
-        signed_by="shop.example",
-        spf=True,
-        aligned=True,
-        mail_from="bounce.shop.example",
-        pool="shared",
-        ip="192.0.2.25",
-    )
+    return plain(key, recipient)
