@@ -82,6 +82,8 @@ async def log_statements_from(mail: Traffic, milliseconds: str) -> None:
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()"
     )
+    # What comes before the API has noticed is answered with 503, to be sent again.
+    await mail.until(lambda: mail.put("acme", "receipt"), "the API has connections again")
 
 
 async def test_no_log_holds_a_body_or_a_key_however_slow_or_wrong_a_statement_is(
