@@ -1,7 +1,7 @@
 """`./dev bench seslocal`: how many SendEmail calls per second the local SES serves on one core, and whether its memory stays
 flat.
 
-The server is one process, measured from outside: CPU time and resident memory from /proc. Another process sends (each call
+The server is one process, measured from outside: its CPU clock, and resident memory from /proc. Another process sends (each call
 signed, each mail with a tenant, a configuration set and a tag), and receives and deletes both events of each mail. A run is
 valid only if every mail was accepted and had its Send and its Delivery exactly once.
 """
@@ -174,18 +174,18 @@ def run_against(options: Options, other: checkout.Checkout) -> compare.Compariso
 def _phase(load: "subprocess.Popen[str]", pid: int, count: int) -> Phase:
     assert load.stdin is not None
     assert load.stdout is not None
-    before = cpu.read(pid)
+    before = cpu.exact(pid)
     load.stdin.write(f"{count}\n")
     load.stdin.flush()
     result = json.loads(load.stdout.readline() or '{"void": "the load ended"}')
     if "void" in result:
         raise Failed(f"no figure: {result['void']}")
-    after = cpu.read(pid)
+    after = cpu.exact(pid)
     if before is None or after is None:
         raise Failed("no figure: the server is gone")
     return Phase(
         messages=count,
-        cpu=after.seconds - before.seconds,
+        cpu=after - before,
         wall=result["wall"],
         generator=result["cpu"],
         p50=result["p50"],

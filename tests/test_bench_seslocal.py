@@ -1,13 +1,14 @@
 """`./dev bench seslocal` measures a server that was really sent to, and gives no figure that it cannot vouch for."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench import seslocal
+from bench import cpu, seslocal
 from bench.seslocal import Phase
 from bench.seslocal_load import Ticks, Void
 from bench.system import Failed
@@ -38,6 +39,21 @@ def test_a_run_says_what_it_measured():
     assert [one["messages"] for one in said["phases"]] == [40, 360]
     assert said["memory_ratio"] > 0
     assert all(one["memory"] > 10_000_000 for one in said["phases"])
+
+
+def test_little_work_has_a_cost_too():
+    before = cpu.exact(os.getpid())
+    sum(range(1000))
+    after = cpu.exact(os.getpid())
+    assert before is not None
+    assert after is not None
+    assert 0 < after - before < 0.009, "less than a tick of /proc/PID/stat, and not nothing"
+
+
+def test_a_process_that_is_gone_has_no_clock():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert cpu.exact(gone.pid) is None
 
 
 def test_memory_is_compared_with_the_ledger_full_at_both_moments():
