@@ -1,8 +1,9 @@
 """Who may import whom, and who may send: read from the sources themselves, so that no test run is needed to breach it.
 
-messages <- standard library · core <- standard library, messages · host, door <- standard library, core, messages · a plane <-
-core, messages, itself · intake <- core, messages, door, planes · an adapter package <- core, messages, host, door, planes,
-intake, itself · `app/`, `run/`, `config/` and `__main__.py` <- all, but `app` and `run` do not import each other. Only
+messages <- standard library · core <- standard library, messages · host, door <- standard library, core, messages · guard <-
+standard library, numpy, core, messages · a plane <- core, messages, guard, itself · intake <- core, messages, guard, door,
+planes · an adapter package <- core, messages, guard, host, door, planes, intake, itself · `app/`, `run/`, `config/` and
+`__main__.py` <- all, but `app` and `run` do not import each other. Only
 `send/calling.py` calls SES's send, and only `adapters/ses/send.py` implements it. `mailcordon`, `mailcordon_client` and
 `seslocal` do not import each other.
 """
@@ -25,6 +26,7 @@ MESSAGES = ("messages", "messages")
 HOST = ("host", "host")
 DOOR = ("door", "door")
 INTAKE = ("intake", "intake")
+GUARD = ("guard", "guard")
 SENDERS = {"mailcordon.send.calling", "mailcordon.send.dispatch", "mailcordon.adapters.ses.send"}
 SEND_PORT = "mailcordon.send.ports"
 SES_DOOR = "mailcordon.adapters.http.ses_door."
@@ -48,7 +50,7 @@ def home_of(module: str) -> tuple[str, str]:
     if top != "mailcordon":
         return ("foreign", top)
     first, _, inner = rest.partition(".")
-    if first in ("core", "messages", "host", "door", "intake"):
+    if first in ("core", "messages", "host", "door", "intake", "guard"):
         return (first, first)
     if first in PLANES:
         return ("plane", first)
@@ -71,6 +73,8 @@ def breach(module: str, imported: str) -> str | None:
             return f"{module} imports {there}"
         if layer in ("core", "messages", "host", "door", "intake") and there not in sys.stdlib_module_names:
             return f"{layer} imports {there}, which is not in the standard library"
+        if layer == "guard" and there not in {*sys.stdlib_module_names, "numpy"}:
+            return f"guard imports {there}, which is neither in the standard library nor numpy"
         return None
     if layer == "foreign":
         return f"{place} imports {imported}"
@@ -83,9 +87,11 @@ def breach(module: str, imported: str) -> str | None:
         "host": [("core", "core"), MESSAGES, HOST],
         "door": [("core", "core"), MESSAGES, DOOR],
         "core": [("core", "core"), MESSAGES],
-        "plane": [("core", "core"), MESSAGES, ("plane", place)],
+        "guard": [("core", "core"), MESSAGES, GUARD],
+        "plane": [("core", "core"), MESSAGES, GUARD, ("plane", place)],
         "intake": [
             ("core", "core"),
+            GUARD,
             MESSAGES,
             DOOR,
             *(("plane", plane) for plane in PLANES),
@@ -93,6 +99,7 @@ def breach(module: str, imported: str) -> str | None:
         ],
         "adapter": [
             INTAKE,
+            GUARD,
             ("core", "core"),
             MESSAGES,
             HOST,

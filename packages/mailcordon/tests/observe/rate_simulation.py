@@ -5,8 +5,8 @@ import random
 from dataclasses import dataclass
 
 from mailcordon.core.priority import Class
+from mailcordon.guard.delays import DEFAULTS, Exponential, Signal
 from mailcordon.observe import rate_alarms
-from mailcordon.observe.delays import DEFAULTS, Exponential, Signal
 from mailcordon.observe.rate_alarms import Cell, LaneMail
 
 DAY = 1440

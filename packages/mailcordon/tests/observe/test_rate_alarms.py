@@ -10,8 +10,8 @@ from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.target import Target
+from mailcordon.guard.delays import Signal
 from mailcordon.observe import rate_alarms
-from mailcordon.observe.delays import Signal
 from mailcordon.observe.rate_alarms import Cell, Found, LaneMail, Part, contains, exposure_at, judge, onset
 
 from .rate_simulation import Lane

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailcordon.guard.delays import DEFAULTS, Delay, Exponential, Lognormal, Signal
 from mailcordon.observe import rates
-from mailcordon.observe.delays import DEFAULTS, Delay, Exponential, Lognormal, Signal
 
 HOUR = 3_600_000
 AGES = st.floats(0, 40 * 86_400)

@@ -15,7 +15,7 @@ from mailcordon.control.upkeep import Purged
 from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
-from mailcordon.observe.delays import Signal
+from mailcordon.guard.delays import Signal
 from mailcordon.observe.metrics_view import MetricLine, MetricQuery, MetricScope, Page, TopQuery, rates_of
 from mailcordon.observe.rates import evidence
 from mailcordon.observe.windows import DAY, HOUR, Window

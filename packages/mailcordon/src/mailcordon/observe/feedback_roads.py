@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mailcordon.core.feedback import Cause, Signal
+from mailcordon.guard import delays
 from mailcordon.messages import feedback as messages
-from mailcordon.observe import delays
 from mailcordon.observe.feedback_watch import (
     MINUTE,
     Change,

@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 from mailcordon.core.feedback import Mark
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.guard.delays import Signal
 from mailcordon.observe import rates
-from mailcordon.observe.delays import Signal
 from mailcordon.observe.rates import Rate
 from mailcordon.observe.windows import DAY, HOUR, MINUTE, MINUTE_MS, Window
 

@@ -14,8 +14,8 @@ from typing import Literal
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.guard.delays import DEFAULTS, Signal
 from mailcordon.observe import rates
-from mailcordon.observe.delays import DEFAULTS, Signal
 from mailcordon.observe.rates import Rate
 
 MINUTE_MS = 60_000

@@ -12,10 +12,10 @@ from typing import Protocol
 
 from mailcordon.core.hold import Hold
 from mailcordon.core.incident import Action, Alarm, Kind, Scope, ScopeKind
+from mailcordon.guard.delays import Signal
 from mailcordon.messages import observing
 from mailcordon.messages import rate_alarms as messages
 from mailcordon.observe import rate_alarms
-from mailcordon.observe.delays import Signal
 from mailcordon.observe.rate_alarms import MINUTE_MS, SIGNALS, WINDOW, Cell, Count, LaneMail, Part, Share
 
 EVENTS_AT_ONCE = 5  #: new events of a lane after which it is judged at once

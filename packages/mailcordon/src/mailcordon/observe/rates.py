@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mailcordon.observe.delays import DEFAULTS, Signal
+from mailcordon.guard.delays import DEFAULTS, Signal
 
 #: 95 % of intervals hold the true rate.
 _Z = 1.959964

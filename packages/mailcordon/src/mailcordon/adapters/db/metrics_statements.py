@@ -7,9 +7,9 @@ from typing import Literal
 
 from mailcordon.adapters.db import queries
 from mailcordon.core.cohort import COLUMNS
+from mailcordon.guard.delays import Signal
 from mailcordon.observe import metrics_view as view
 from mailcordon.observe import rates
-from mailcordon.observe.delays import Signal
 
 _SQL = queries.load("metrics_reader.sql")
 

@@ -12,7 +12,7 @@ from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import parse_provider
-from mailcordon.observe.delays import Signal
+from mailcordon.guard.delays import Signal
 from mailcordon.observe.rate_alarms import LEAST_EVENTS, MINUTE_MS, WINDOW, Cell, LaneMail, Part
 from mailcordon.observe.rate_watch import Changes, LaneFacts, Open
 

@@ -23,11 +23,11 @@ from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
 from mailcordon.core.principal import READ, Principal
 from mailcordon.core.priority import parse_class
 from mailcordon.core.provider import parse_provider
+from mailcordon.guard.delays import Signal
 from mailcordon.messages import api
 from mailcordon.messages import metrics as messages
 from mailcordon.observe import metrics_view as view
 from mailcordon.observe import rates
-from mailcordon.observe.delays import Signal
 from mailcordon.observe.rates import Rate
 from mailcordon.observe.windows import DAY, MINUTE_MS, Window
 

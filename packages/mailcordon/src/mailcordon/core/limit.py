@@ -1,0 +1,63 @@
+"""Limits: how much mail may leave in a minute, an hour or a day, and whose it counts (docs/limits.md).
+
+They are rows that policy, warm-up and releases write and every dispatcher obeys. What is over a limit waits for its next
+window.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+
+
+class LimitScope(StrEnum):
+    """Whose mail a limit counts together. Each mail of the tenant that matches all the fields that are set counts."""
+
+    TENANT = "tenant"
+    CLASS = "class"
+    LANE = "lane"
+    KEY = "key"  #: mail that one API key handed in
+    CAMPAIGN = "campaign"  #: of one lane
+    LIST = "list"  #: of one lane
+    PROVIDER = "provider"  #: a lane's mail to one mailbox provider
+    IDENTITY = "identity"  #: mail of one From domain to one mailbox provider (or all), whatever lane: warm-up
+    RECIPIENT = "recipient"  #: a lane's mail to each address, counted apart
+
+
+class Per(StrEnum):
+    """The window: a UTC minute, hour or day by the database's clock, or for ever."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    EVER = "ever"
+
+
+class Mode(StrEnum):
+    OBSERVE = "observe"  #: counted and shown
+    SHADOW = "shadow"  #: says what it would have held
+    ENFORCE = "enforce"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    id: int  #: 0: not stored yet
+    tenant: int
+    owner: str  #: who wrote it: policy, new-sender, warm-up, release, guard
+    scope: LimitScope
+    per: Per
+    cap: int  #: mails in a window
+    mode: Mode
+    because: str  #: where it comes from, as a sentence
+    class_: Class | None = None
+    lane: int | None = None
+    api_key: int | None = None
+    campaign: str | None = None
+    list: str | None = None
+    provider: Provider | None = None
+    domain: str | None = None
+    spares_urgent: bool = (
+        True  #: urgent mail counts and is never held by it (limits of a tenant, a key, an identity)
+    )
+    refuses: bool = False  #: what is over it is refused instead of held

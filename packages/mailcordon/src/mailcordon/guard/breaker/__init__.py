@@ -1,0 +1,1 @@
+"""The breaker: from counts to evidence to actions (docs/breaker.md)."""

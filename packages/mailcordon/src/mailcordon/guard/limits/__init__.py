@@ -1,0 +1,1 @@
+"""What a limit lets leave, and until when the rest waits (docs/limits.md)."""
