@@ -37,6 +37,14 @@ class BreakerPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewSenderPolicy:
+    """What a lane may send in a day until 30 days after its first mail. It always enforces (detection.md, section 8)."""
+
+    first: int = 500  #: mails of the first day
+    growth: float = 1.5  #: a day may have so many times the busiest day before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePolicy:
     """Paced release (detection.md, section 9)."""
 
@@ -92,6 +100,7 @@ class LanePolicy:
     version: int  #: of the policy that was applied last; 0: built-in
     tier: str
     caps: tuple[Cap, ...] = ()
+    new_sender: NewSenderPolicy = field(default_factory=NewSenderPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     release: ReleasePolicy = field(default_factory=ReleasePolicy)
     warm_up: WarmUpPolicy = field(default_factory=WarmUpPolicy)
