@@ -19,3 +19,12 @@ class Delta(NamedTuple):
     blocks: int = 0  #: bounces, hard or soft, whose reason is spam, reputation or policy
     delays: int = 0  #: mails with a delivery delay
     opens: int = 0  #: by people
+
+
+class DomainDelta(NamedTuple):
+    """Changes of the hard bounces at one recipient domain outside the named providers. They are in `Delta.hard_bounces` too."""
+
+    minute: int  #: minutes since 1970 of the call to SES
+    lane: int
+    domain: int  #: a hash of it
+    hard_bounces: int
