@@ -5,7 +5,6 @@ name is left alone, unless the plan is asked to retire it (`prune`). Pure: the r
 line of each member by the path that faults name.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +16,8 @@ from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tena
 from mailcordon.control.steps import Step, StepKind, add_tenant, is_mail_from, set_topology
 from mailcordon.control.steps import complete as complete_steps
 from mailcordon.core import domain as domains
-from mailcordon.core import names, text
+from mailcordon.core import names
+from mailcordon.core.document_path import path
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
 from mailcordon.messages import api, plans
 from mailcordon.messages import document as document_messages
@@ -25,7 +25,6 @@ from mailcordon.messages import document as document_messages
 VERSION: Final = 1
 MOST_TENANTS: Final = 20_000  #: of one document; SES allows 10,000 tenants before an increase (ses.md 1.9)
 MOST_FAULTS: Final = 100  #: listed; a document can be wrong everywhere
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 Rules = Callable[[str], claimable.Refusal | None]  #: whether a domain can be claimed at all
 _SES_TENANTS: Final = get_args(SesTenants)
 _OF_TENANT: Final = ("types", "domains", "dedicated", "ses_tenants", "retired")
@@ -59,15 +58,6 @@ class TenantSpec:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     tenants: Mapping[str, TenantSpec]  #: by slug
-
-
-def path(parent: str, key: str | int) -> str:
-    """How faults name a member: `tenants.acme.domains["mail.acme.example"].mail_from`."""
-    if isinstance(key, int):
-        return f"{parent}[{key}]"
-    if _PLAIN.fullmatch(key):
-        return f"{parent}.{key}" if parent else key
-    return f'{parent}["{text.harmless(key, 253)}"]'
 
 
 def parse(data: object, *, local: bool, suffixes: Suffixes | None = None) -> Document:

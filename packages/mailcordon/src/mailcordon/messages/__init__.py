@@ -5,6 +5,7 @@ What the API, the CLI and the log show in the same words:
 - `reasons`: why mail, a lane or an address is in the state it is in.
 - `drift`: what was found at SES that differs from what is desired, and why a finding ended.
 - `plans`: what a plan does, and why a step cannot be planned or applied.
+- `policies`: what is wrong with a policy, what a plan of it changes, and why a tier or a limit is suggested.
 - `lifecycle`: what it means to move, retire, bring back or erase a lane, a domain or a tenant.
 - `document`: what is wrong with a document of tenants.
 - `proofs`: what a proof of attribution shows, and what did not come back.

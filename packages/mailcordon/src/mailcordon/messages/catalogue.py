@@ -20,7 +20,7 @@ SUBJECTS = (
     "identities",
     "incidents",
     "alarms",
-    *("plans", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
+    *("plans", "policies", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     *("alerts", "notices", "webhooks"),
     "ungoverned",
     "metrics",

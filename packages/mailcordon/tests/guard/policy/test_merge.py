@@ -5,7 +5,7 @@ import pytest
 from mailcordon.adapters.db.lane_policy_row import document_of, policy_of
 from mailcordon.core.limit import LimitScope, Mode, Per
 from mailcordon.core.priority import Class
-from mailcordon.guard.policy.effective import Cap
+from mailcordon.guard.policy.effective import Cap, Valued
 from mailcordon.guard.policy.layer import CapValue, Layer, Reasoned
 from mailcordon.guard.policy.merge import built_in_policy, explain
 
@@ -13,11 +13,12 @@ WIDE = Layer(
     "tier careful",
     {"breaker.sensitivity": Reasoned(0.1, "unknown"), "caps.lane.day": Reasoned(CapValue(500), "x")},
 )
+CAREFUL = Valued("careful", "tenant acme", "no contract yet")
 NARROW = Layer("lane acme/newsletter", {"breaker.sensitivity": Reasoned(1.0, "known since 2019")})
 
 
 def test_the_narrower_layer_wins_value_by_value() -> None:
-    found = explain("acme/newsletter", (WIDE, NARROW), version=3, tier="careful")
+    found = explain("acme/newsletter", (WIDE, NARROW), version=3, tier=CAREFUL)
     assert found.policy.breaker.sensitivity == 1.0
     assert found.values["breaker.sensitivity"].origin == "lane acme/newsletter"
     assert found.values["breaker.sensitivity"].because == "known since 2019"
@@ -27,7 +28,7 @@ def test_the_narrower_layer_wins_value_by_value() -> None:
 
 def test_a_layer_can_lift_a_cap_of_the_layers_below() -> None:
     lifted = Layer("tenant acme", {"caps.lane.day": Reasoned(CapValue(None), "paid for")})
-    found = explain("acme/newsletter", (WIDE, lifted), version=3, tier="careful")
+    found = explain("acme/newsletter", (WIDE, lifted), version=3, tier=CAREFUL)
     assert found.policy.caps == ()
     assert "caps.lane.day" not in found.values
 

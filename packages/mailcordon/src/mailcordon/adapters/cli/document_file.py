@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import yaml
 
 from mailcordon.adapters.cli import failures
-from mailcordon.control import document
+from mailcordon.core import document_path
 from mailcordon.messages import document as messages
 
 MOST_BYTES = 32 * 1024 * 1024  #: of one file; 20,000 tenants take some 4 MB
@@ -115,7 +115,7 @@ def _value(node: Any, where: str, found: Read, seen: set[int], depth: int) -> ob
         return dict(_pairs(node, where, found, seen, depth))
     if isinstance(node, yaml.SequenceNode) and node.tag == _SEQ:
         return [
-            _value(each, document.path(where, index), found, seen, depth + 1)
+            _value(each, document_path.path(where, index), found, seen, depth + 1)
             for index, each in enumerate(node.value)
         ]
     if isinstance(node, yaml.ScalarNode):
@@ -134,7 +134,7 @@ def _pairs(node: Any, where: str, found: Read, seen: set[int], depth: int) -> It
             said = messages.file_has_key_twice(file=found.name, line=line, name=name, first=taken[name])
             raise failures.usage(said)
         taken[name] = line
-        own = document.path(where, name)
+        own = document_path.path(where, name)
         found.lines[own] = line
         yield name, _value(value, own, found, seen, depth + 1)
 

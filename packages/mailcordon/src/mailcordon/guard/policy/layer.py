@@ -20,6 +20,7 @@ class CapValue:
 class Reasoned:
     value: Any
     because: str
+    at: str = ""  #: the member of the document that says it; none of what is built in
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,15 +23,16 @@ from mailcordon.guard.policy.layer import CapValue, Layer
 BUILT_IN: Final = 0  #: the version of what applies before anybody has written a policy
 
 
-def explain(lane: str, layers: Iterable[Layer], *, version: int, tier: str) -> Explained:
+def explain(lane: str, layers: Iterable[Layer], *, version: int, tier: Valued[str]) -> Explained:
     """The effective policy of a lane such as `acme/newsletter`. `layers` go from the widest to the narrowest."""
+    said: Valued[object] = Valued(tier.value, tier.origin, tier.because)
     values: dict[str, Valued[object]] = {}
     for layer in layers:
         for path, one in layer.values.items():
             values[path] = Valued(one.value, layer.origin, one.because)
     kept = {path: one for path, one in sorted(values.items()) if not _lifts(one.value)}
-    policy = of_values({path: one.value for path, one in kept.items()}, version=version, tier=tier)
-    return Explained(lane=lane, policy=policy, values=kept)
+    policy = of_values({path: one.value for path, one in kept.items()}, version=version, tier=tier.value)
+    return Explained(lane=lane, policy=policy, values={"tier": said, **kept})
 
 
 def built_in_policy(class_: Class) -> LanePolicy:
@@ -88,7 +89,7 @@ _BUILT_IN: Final[Mapping[Class, LanePolicy]] = {
         "",
         (built_in.DEFAULTS, built_in.CLASSES[class_], built_in.TIERS[built_in.STANDARD]),
         version=BUILT_IN,
-        tier=built_in.STANDARD,
+        tier=Valued(built_in.STANDARD, built_in.DEFAULTS.origin, ""),
     ).policy
     for class_ in Class
 }

@@ -1,0 +1,111 @@
+"""Caps from what a lane has sent in the last weeks and from what is at stake, and what they would have held (detection.md, 8).
+
+The cap of a day is twice the 90th percentile of the days on which the lane sent, at least 500. A critical message type has more
+room: a mail that waits costs more there than one too many.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailcordon.core.limit import LimitScope, Mode, Per
+from mailcordon.core.priority import Class
+from mailcordon.messages import policies as words
+
+DAYS: Final = 28
+LEAST_DAYS: Final = 7  #: with mail, or nothing is suggested
+FLOOR: Final = {Per.DAY: 500, Per.HOUR: 100}
+ROOM: Final = 2.0  #: of a day; of an hour, half as much again
+#: By criticality of the message type, 1 to 5.
+STAKES: Final = {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.5, 5: 2.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """What left on a lane: mails by day and by hour since 1970, without those in which none did."""
+
+    tenant: str
+    type: str
+    class_: Class
+    criticality: int
+    days: Mapping[int, int]
+    hours: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestedCap:
+    per: Per
+    mails: int
+    because: str
+    held: int  #: mails that it would have held
+    windows: int  #: days or hours in which it would have held some
+    scope: LimitScope = LimitScope.LANE
+    mode: Mode = Mode.SHADOW
+
+    @property
+    def path(self) -> str:
+        return f"caps.{self.scope}.{self.per}"
+
+    @property
+    def effect(self) -> str:
+        return words.would_have_held(self.held, self.windows, self.per)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    tenant: str
+    type: str
+    caps: tuple[SuggestedCap, ...]  #: empty: too little history
+    because: str | None = None  #: why there are none
+
+
+def suggest(throughput: Throughput) -> Suggestion:
+    if len(throughput.days) < LEAST_DAYS:
+        return Suggestion(
+            tenant=throughput.tenant, type=throughput.type, caps=(), because=words.too_little_history()
+        )
+    room = ROOM * STAKES[throughput.criticality]
+    return Suggestion(
+        tenant=throughput.tenant,
+        type=throughput.type,
+        caps=(
+            _cap(Per.DAY, throughput.days, room),
+            # Hours differ more than days do: a campaign is one hour's mail.
+            _cap(Per.HOUR, throughput.hours, room * 1.5),
+        ),
+    )
+
+
+def document(suggestions: Sequence[Suggestion]) -> dict[str, object]:
+    """The part of a policy's document that has these caps, as plain values."""
+    tenants: dict[str, dict[str, dict[str, object]]] = {}
+    for one in suggestions:
+        if one.caps:
+            caps = {str(cap.per): {"mails": cap.mails, "mode": str(cap.mode)} for cap in one.caps}
+            part: dict[str, object] = {
+                "because": "; ".join(cap.because for cap in one.caps),
+                "caps": {str(LimitScope.LANE): caps},
+            }
+            tenants.setdefault(one.tenant, {}).setdefault("types", {})[one.type] = part
+    return {"version": 1, "tenants": tenants}
+
+
+def _cap(per: Per, windows: Mapping[int, int], room: float) -> SuggestedCap:
+    busy = percentile(list(windows.values()), 0.9)
+    mails = _rounded(max(FLOOR[per], busy * room))
+    over = [sent - mails for sent in windows.values() if sent > mails]
+    because = words.suggests_cap(f"{LimitScope.LANE}/{per}", mails, busy, DAYS)
+    return SuggestedCap(per=per, mails=mails, because=because, held=sum(over), windows=len(over))
+
+
+def percentile(values: Sequence[int], share: float) -> int:
+    """The smallest value that so large a share of them does not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def _rounded(mails: float) -> int:
+    """Up to two leading digits: nobody has to read 20,418."""
+    step = 10 ** max(0, len(str(int(mails))) - 2)
+    return math.ceil(mails / step) * step
