@@ -36,6 +36,7 @@ DEFINERS = {
     "count_wrong_cohort_sums",
     "rebuild_cohort_sums",
     "keep_route_moved",
+    "begin_release",
     "place_observed",
     "observed_lane",
     "webhook_left",

@@ -175,7 +175,9 @@ def allowed(release: Release, facts: Facts, policy: ReleasePolicy) -> int | None
     """Mails that may have left in all; None: no limit."""
     if release.phase in (Phase.OPEN, Phase.OVER):
         return None
-    canary = None if release.phase is Phase.CLOSED else _canary(facts, policy)
+    if release.phase is Phase.CLOSED:
+        return 0
+    canary = _canary(facts, policy)
     return release.cap if canary is None else min(release.cap, canary)
 
 

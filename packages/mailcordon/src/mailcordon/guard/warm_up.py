@@ -7,7 +7,7 @@ stays so as long as it sends: its deferrals and blocks are the breaker's busines
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,13 +16,6 @@ from mailcordon.core.provider import Provider
 from mailcordon.guard import excess
 from mailcordon.guard.policy.effective import WarmUpPolicy
 
-_LAST_STEPS = (8000, 11_000, 15_000, 20_000, 28_000, 40_000, 55_000, 75_000, 100_000, 140_000, 200_000)
-#: Mails a day. No provider publishes such a table; ses.md 7 has a rule of thumb: from 50 to 200 on, doubled every 2 to 3 days.
-CURVE = (50, 100, 500, 1000, 1500, 2000, 3000, 4000, 6000, *_LAST_STEPS)
-#: Microsoft blocks new senders sooner than others.
-CURVES: Mapping[str, tuple[int, ...]] = {
-    Provider.MICROSOFT.word: (50, 100, 200, 400, 700, 1000, 1500, 2200, 4000, *_LAST_STEPS),
-}
 #: A budget of which less was used says little about the next step.
 USED = 0.5
 #: After so many days without mail the domain is new again: Gmail and others forget senders within a month (ses.md 7).
@@ -78,10 +71,8 @@ class WarmUp:
 
 
 def curve(policy: WarmUpPolicy, provider: Provider) -> tuple[int, ...]:
-    """Of the policy if it has any, else the built-in one."""
-    if policy.steps or policy.others:
-        return policy.steps.get(provider.word, policy.others)
-    return CURVES.get(provider.word, CURVE)
+    """Mails a day, from the first day on; () if the policy has no curve for this provider: it needs no warm-up."""
+    return policy.steps.get(provider.word, policy.others)
 
 
 def trouble(day: Day) -> Trouble | None:

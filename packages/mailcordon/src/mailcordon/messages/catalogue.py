@@ -25,6 +25,7 @@ SUBJECTS = (
     "ungoverned",
     "metrics",
     "rate_alarms",
+    "pacing",
     "machine_metrics",
     "search",
     *("api", "mail", "content", "keys", "door", "suppressions"),

@@ -5,6 +5,7 @@ A request is answered after its commit. If a batch fails, its messages are store
 """
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from mailcordon.send.accept_item import (
     fail_items,
     split_repeats,
 )
+from mailcordon.send.batches import TELL_EVERY, Batches
 from mailcordon.send.facts import AcceptFacts
 from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, StaleRoutes, Stored
 from mailcordon.send.resolve import Entry, Lanes
@@ -70,6 +72,7 @@ class Committer:
         self._ids = ids.IdGenerator(0)
         self._facts = facts
         self._backlogs: dict[int, tuple[float, Backlog]] = {}
+        self._batches = Batches()
 
     def put(self, item: Item) -> Full | None:
         """Puts it into the next batch in which its tenant has a turn. Returns the bound that it would exceed."""
@@ -90,7 +93,7 @@ class Committer:
         batch: list[Item] = []
         try:
             while True:
-                await self._arrived.wait()
+                await self._next()
                 self._arrived.clear()
                 while batch := self._pending.take(MAX_BATCH, _MAX_BATCH_BYTES):
                     for part in _apart(batch):
@@ -98,6 +101,19 @@ class Committer:
         finally:
             rest = self._pending.take(len(self._pending), self._pending.bytes)
             fail_items([*batch, *rest], Unavailable(api.server_stopping()))
+
+    async def _next(self) -> None:
+        """Until mail is there. The end of a large batch is counted meanwhile."""
+        while rest := self._batches.rest():
+            try:
+                async with asyncio.timeout(TELL_EVERY):
+                    await self._arrived.wait()
+                return
+            except TimeoutError:
+                with contextlib.suppress(Unavailable):
+                    await self._store.arrived(rest)
+                    self._batches.told(rest)
+        await self._arrived.wait()
 
     async def _commit(self, batch: list[Item]) -> None:
         try:
@@ -123,6 +139,9 @@ class Committer:
                     resolved = [one for one in resolved if one[0] in allowed]
                 if not resolved:
                     break
+                if arrived := self._batches.arrive(message for _, message in resolved):
+                    await self._store.arrived(arrived)
+                    self._batches.told(arrived)
                 stored = await self._store.store([message for _, message in resolved], self._epoch)
                 self._set_clock(stored.now)
             except StaleRoutes:

@@ -51,6 +51,20 @@ class NewMessage(NamedTuple):
     scheduled: str | None = None  #: with `send_at`, its sentence
 
 
+class BatchName(NamedTuple):
+    """What a large batch of marketing mail goes by. `kind` is campaign, list or lane; `name` is '' for a lane."""
+
+    tenant: int
+    lane: int
+    kind: str
+    name: str
+
+
+class Arrived(NamedTuple):
+    batch: BatchName
+    deliveries: int  #: since the store was last told
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """An idempotency key that was used before."""
@@ -102,6 +116,10 @@ class AcceptStore(Protocol):
 
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored: ...
     async def backlogs(self, lanes: Sequence[int]) -> Mapping[int, Backlog]: ...
+    async def arrived(self, batches: Sequence[Arrived]) -> None:
+        """Makes these large batches releases that leave in steps, before their mail is stored, and counts them."""
+        ...
+
     async def replays(self, keys: Sequence[tuple[int, bytes, bytes]]) -> Mapping[int, Replay]:
         """By position, what is stored under keys: tenant, digest of the key, digest of the body."""
         ...

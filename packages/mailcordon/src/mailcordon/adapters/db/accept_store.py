@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from mailcordon.adapters.db import accept_arguments, engine, large_content, queries
+from mailcordon.adapters.db import accept_arguments, engine, large_content, queries, release_intake
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.route_row import route_from_row
@@ -26,7 +26,16 @@ from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import api, reasons
 from mailcordon.send.decide import DoorFacts, Kept, at_door
-from mailcordon.send.ports import Backlog, Moment, NewDelivery, NewMessage, Replay, StaleRoutes, Stored
+from mailcordon.send.ports import (
+    Arrived,
+    Backlog,
+    Moment,
+    NewDelivery,
+    NewMessage,
+    Replay,
+    StaleRoutes,
+    Stored,
+)
 from mailcordon.send.resolve import Entry, Lanes
 
 _SQL = queries.load("accept_store.sql")
@@ -53,6 +62,11 @@ class AcceptStore:
         async with self._stores.use():
             assert self._node is not None
             return self._node
+
+    async def arrived(self, batches: Sequence[Arrived]) -> None:
+        async with self._stores.transaction() as connection:
+            assert self._node is not None
+            await release_intake.arrived(connection, batches, self._node)
 
     async def places(self, number: int) -> Sequence[int]:
         async with self._stores.use() as connection:
