@@ -198,8 +198,8 @@ async def test_mail_through_a_disabled_destination_is_counted_as_sent_and_every_
         await feedback.until_over()
     code, out = await feedback.command("feedback", "--tenant", SLUG)
     assert (code, out.strip()) == (0, "Events of all mail come back.")
-    [was] = json.loads((await feedback.command("feedback", "--all", "--json"))[1])["items"]
-    assert (was["open"], was["missing"]) == (False, 200)
+    items = json.loads((await feedback.command("feedback", "--all", "--json"))[1])["items"]
+    assert [one["open"] for one in items if one["missing"] == 200] == [False]
 
 
 async def test_a_destination_without_send_events_leaves_the_mail_counted_and_is_named(
