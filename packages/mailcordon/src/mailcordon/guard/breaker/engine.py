@@ -1,14 +1,17 @@
 """The breaker as its users see it: deltas of cohorts in, decisions out.
 
-It holds a cache over the cohort counters, which are the truth. After a restart it is built anew with `replay` and `restore`.
+It holds a cache over the cohort counters, which are the truth. After a restart it is built anew with `restore` and then `replay`.
 Time is passed in, in minutes since 1970. Not safe for use by several threads.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-import numpy as np
-
 from mailcordon.core.provider import Provider
+from mailcordon.guard.breaker.delay_curves import DelayCurves
+from mailcordon.guard.breaker.fleet import Fleet
+from mailcordon.guard.breaker.lane_state import LaneState
+from mailcordon.guard.breaker.lane_watch import LaneWatch
+from mailcordon.guard.breaker.measures import BLOCKS, BOUNCES, COMPLAINTS, DELAYS
 from mailcordon.guard.breaker.nouns import Decision, LaneFacts, Slice, Standing
 from mailcordon.guard.counts import Delta, DomainDelta
 
@@ -17,54 +20,131 @@ SILENT = frozenset({int(Provider.GMAIL)})
 
 
 class Breaker:
-    """`silent`: providers that return no complaints. `word`: the name of a provider, for decisions."""
+    """`silent`: providers that return no complaints. `word`: the name of a provider, for decisions. `narrow` False: parts of a
+    lane cannot be held apart, so all of it is."""
 
     def __init__(
         self,
         *,
         silent: Collection[int] = SILENT,
         word: Callable[[int], str] = lambda provider: Provider(provider).word,
+        narrow: bool = True,
     ) -> None:
+        self.curves = DelayCurves()
         self._silent = frozenset(silent)
         self._word = word
+        self._narrow = narrow
+        self._fleet = Fleet()
         self._facts: dict[int, LaneFacts] = {}
-        self._weights = np.zeros(0)
+        self._lanes: dict[int, LaneState] = {}
+        self._standings: dict[int, list[Standing]] = {}
+        self._open: set[int] = set()  #: lanes with cases
+        self._learned = 0
 
     def lane(self, facts: LaneFacts) -> None:
         """Makes a lane known, or tells what changed about it. Deltas of lanes that are not known are left out."""
         self._facts[facts.lane] = facts
+        state = self._lanes.get(facts.lane)
+        if state is not None:
+            state.watch.facts = facts
 
     def forget(self, lane: int) -> None:
         """A lane that is gone."""
         self._facts.pop(lane, None)
+        self._standings.pop(lane, None)
+        if self._lanes.pop(lane, None) is not None:
+            self._fleet.forget(lane)
+        self._open.discard(lane)
 
     def observe(
         self, minute: int, deltas: Sequence[Delta], domains: Sequence[DomainDelta] = ()
     ) -> list[Decision]:
         """Counts changes that became known in this minute, and decides. `domains` are the hard bounces among them outside the
         named providers, by the recipient's domain: many at one domain have one cause."""
-        return []
+        if minute - self._learned >= 60:
+            self._learned = minute
+            self.curves.learn(minute)
+        changed: dict[int, LaneState] = {}
+        saw = self.curves.saw
+        for delta in deltas:
+            state = changed.get(delta.lane)
+            if state is None:
+                state = self._state(delta.lane, delta.minute)
+                if state is None:
+                    continue
+                changed[delta.lane] = state
+            state.watch.add(delta)
+            if delta.hard_bounces > 0:
+                saw(BOUNCES, delta.provider, delta.minute, minute, delta.hard_bounces)
+            if delta.complaints > 0:
+                saw(COMPLAINTS, delta.provider, delta.minute, minute, delta.complaints)
+            if delta.blocks > 0:
+                saw(BLOCKS, delta.provider, delta.minute, minute, delta.blocks)
+            if delta.delays > 0:
+                saw(DELAYS, delta.provider, delta.minute, minute, delta.delays)
+        for domain in domains:
+            state = self._lanes.get(domain.lane)
+            if state is not None:
+                state.watch.add_domain(domain)
+        found: list[Decision] = []
+        for lane, state in changed.items():
+            decisions = state.judge(minute)
+            if decisions:
+                self._open.add(lane)
+                found += decisions
+        return found
+
+    def _state(self, lane: int, minute: int) -> LaneState | None:
+        state = self._lanes.get(lane)
+        if state is None:
+            facts = self._facts.get(lane)
+            if facts is None:
+                return None
+            watch = LaneWatch(facts, minute, self.curves, self._fleet, self._silent)
+            state = self._lanes[lane] = LaneState(watch, self._word, narrow=self._narrow)
+            for standing in self._standings.pop(lane, ()):
+                state.restore(standing)
+                self._open.add(lane)
+        return state
 
     def tick(self, minute: int) -> list[Decision]:
         """What time alone decides: probes that begin, and ends. To be called about once a minute."""
-        return []
+        found: list[Decision] = []
+        for lane in sorted(self._open):
+            found += self._lanes[lane].tick(minute)
+            if not self._lanes[lane].cases:
+                self._open.discard(lane)
+        return found
 
     def permit(self, lane: int, minute: int, slices: Collection[Slice] | None = ()) -> float:
         """The share, 0 to 1, of a lane's mail that may leave now: of mail in these slices, () mail in no guilty one, None mail
         whose slices are not known, so that all of it counts as guilty."""
-        return 1.0
+        state = self._lanes.get(lane)
+        return 1.0 if state is None or not state.cases else state.permit(slices)
 
     def standing(self, lane: int) -> list[Standing]:
-        """Everything that is not healthy about a lane: the whole and its parts."""
-        return []
+        """What is to be kept of a lane: all that is open about the whole and its parts, and for 60 days what has ended."""
+        state = self._lanes.get(lane)
+        return self._standings.get(lane, []) if state is None else state.standings()
 
     def restore(self, standings: Iterable[Standing]) -> None:
-        """After a restart: what was decided and has not ended."""
+        """After a restart and before `replay`: what `standing` said."""
+        for each in standings:
+            self._standings.setdefault(each.lane, []).append(each)
 
     def replay(self, minute: int, deltas: Iterable[Delta], domains: Iterable[DomainDelta] = ()) -> None:
-        """Builds the state from the counters, up to `minute`: deltas in the order of their minutes, each with all that is known
-        of its mail. Decides nothing."""
+        """Builds the state from the counters: deltas in the order of their minutes, up to `minute`, with all that is known of the
+        mail. Decides nothing."""
+        for delta in deltas:
+            state = self._state(delta.lane, delta.minute)
+            if state is not None:
+                state.watch.add(delta)
+        for domain in domains:
+            state = self._lanes.get(domain.lane)
+            if state is not None:
+                state.watch.add_domain(domain)
 
     def accept(self, lane: int, minute: int) -> list[Decision]:
         """A person says that what the lane shows is normal: everything open ends, and the lane's past is learned at once."""
-        return []
+        state = self._lanes.get(lane)
+        return [] if state is None else state.accept(minute)

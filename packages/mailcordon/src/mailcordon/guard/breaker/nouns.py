@@ -118,6 +118,9 @@ class Standing:
     probe_from: int | None = None  #: minute from which probes may leave
     probe_mails: int = 0  #: that may leave as a probe, in all
     decision: Decision | None = None
+    #: Times of trouble, as signal and minutes, from which nothing is learned ; an end of None lasts. With the whole lane.
+    unlearned: tuple[tuple[Signal, int, int | None], ...] = ()
+    accepted: int = 0  #: minute before which a person said that all is normal; with the whole lane
 
 
 Decisions = Sequence[Decision]

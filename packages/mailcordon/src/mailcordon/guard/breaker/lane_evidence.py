@@ -1,0 +1,221 @@
+"""The evidence against one lane and its mail to each provider: that of its keys, added up with weights fixed in advance
+(detection.md, section 7).
+
+A key is only evaluated after an event of it, and only if the new events could take the lane past the level in question: between
+events evidence can but fall.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mailcordon.guard.breaker.evidence import LOG_ALTERNATIVES, NOTHING, fixed, log_sum, mixture
+from mailcordon.guard.breaker.lane_watch import NAMED, LaneWatch
+from mailcordon.guard.breaker.measures import (
+    ABSOLUTE,
+    FRESH,
+    FRESH_A_DAY,
+    LANE_SIGNALS,
+    MEASURES,
+    PROVIDER_SIGNALS,
+    PROVIDERS,
+    RELATIVE,
+    SIGNALS,
+    WHOLE,
+    weight_until,
+)
+from mailcordon.guard.breaker.nouns import Half
+from mailcordon.guard.breaker.parts import Part
+
+Floats = NDArray[np.float64]
+
+_SHARES = [MEASURES[signal].share for signal in SIGNALS]
+_FRESH_SHARE = FRESH / FRESH_A_DAY
+_MANY = 40  #: new events after which an evaluation is due whatever they could do
+_LOG_ALTERNATIVES = np.array(LOG_ALTERNATIVES)
+#: The part of a new start's weight that each alternative has.
+_PARTS = np.array([0.5 / len(RELATIVE)] * len(RELATIVE) + [0.5 / len(ABSOLUTE)] * len(ABSOLUTE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Natural logarithms of evidence. A healthy lane reaches `nats` once in exp(nats) days or less often."""
+
+    nats: float
+    relative: float
+    absolute: float
+    signal: int  #: that says most
+    since: int  #: minute of the probable beginning
+
+    @property
+    def half(self) -> Half:
+        return Half.ABSOLUTE if self.absolute >= self.relative else Half.RELATIVE
+
+
+class LaneEvidence:
+    def __init__(self, watch: LaneWatch) -> None:
+        self._watch = watch
+        self.clear()
+
+    def clear(self) -> None:
+        keys = 1 + len(self._watch.providers)
+        shape = (len(SIGNALS), keys)
+        self._relative: Floats = np.full(shape, NOTHING)
+        self._absolute: Floats = np.full(shape, NOTHING)
+        self._alternatives: Floats = np.full((*shape, len(LOG_ALTERNATIVES)), NOTHING)
+        self._since = np.zeros(shape, dtype=np.int64)
+        self._bounds: list[Floats] = [np.full(len(LOG_ALTERNATIVES), NOTHING) for _ in SIGNALS]
+        self._weights = [0.0] * len(SIGNALS)
+
+    def could_pass(self, signal: int, minute: int, nats: float) -> bool:
+        """Whether the events since the last evaluation can have taken evidence to `nats`. Never False if they did."""
+        events = self._watch.news[signal]
+        if events > _MANY:
+            return True
+        bound = self._bound(signal, minute)
+        if signal in LANE_SIGNALS:
+            other = LANE_SIGNALS[1 - signal]
+            bound = float(np.logaddexp(bound, self._bound(other, minute)))
+        return bound >= nats
+
+    def _bound(self, signal: int, minute: int) -> float:
+        watch = self._watch
+        age = max(0, minute - watch.blocks.birth + 1)
+        started = max(0.0, weight_until(age) - self._weights[signal])
+        started += 1.0 if self._weights[signal] == 0.0 else 0.0
+        new = math.log(started + FRESH) + math.log(_SHARES[signal])
+        values = (
+            np.logaddexp(self._bounds[signal], new + np.log(_PARTS)) + watch.news[signal] * _LOG_ALTERNATIVES
+        )
+        return float(np.logaddexp.reduce(values))
+
+    def evaluate(self, signal: int, minute: int, *, every: bool = False) -> None:
+        """Of the keys with news, or of every one."""
+        watch = self._watch
+        if self._relative.shape[1] != 1 + len(watch.providers):
+            self._widen()
+        named = range(NAMED, len(watch.providers))
+        columns = [each for each in named if every or each in watch.touched[signal]]
+        keys = [1 + each for each in columns]
+        if signal in LANE_SIGNALS:
+            keys.insert(0, 0)
+        if keys and len(watch.blocks):
+            self._evaluate_keys(signal, minute, keys)
+        if signal in LANE_SIGNALS:
+            for part in watch.fresh(minute):
+                if part.events[signal] and (every or part.stale[signal]):
+                    self._evaluate_part(part, signal, minute)
+        watch.news[signal] = 0
+        watch.touched[signal].clear()
+        self._weights[signal] = weight_until(max(1, minute - watch.blocks.birth + 1))
+        self._bounds[signal] = self._alternatives_of(signal, minute)
+
+    def _evaluate_keys(self, signal: int, minute: int, keys: list[int]) -> None:
+        watch = self._watch
+        blocks = watch.blocks
+        layout = blocks.layout
+        count = len(blocks)
+        exposed = watch.exposure(blocks, signal, minute)
+        seen = blocks.events[signal][:, :count]
+        version = watch.versions.index(layout.versions)
+        usual = watch.versions.usual[version, signal].T[keys]
+        steadiness = watch.versions.steadiness[version, signal].T[keys]
+        if keys[0] == 0:
+            columns = [key - 1 for key in keys[1:]]
+            exposed = np.concatenate((exposed.sum(axis=0)[None], exposed[columns]))
+            seen = np.concatenate((seen.sum(axis=0)[None], seen[columns]))
+        else:
+            columns = [key - 1 for key in keys]
+            exposed, seen = exposed[columns], seen[columns]
+        found = mixture(
+            seen, usual * exposed, watch.odds[signal][keys][:, None] * exposed, steadiness, layout
+        )
+        self._relative[signal, keys] = found.relative
+        self._absolute[signal, keys] = found.absolute
+        self._alternatives[signal, keys] = np.maximum(found.alternatives, NOTHING)
+        self._since[signal, keys] = layout.starts[found.best]
+
+    def _evaluate_part(self, part: Part, signal: int, minute: int) -> None:
+        watch = self._watch
+        part.stale[signal] = False
+        mails = float(watch.exposure(part.blocks, signal, minute).sum())
+        version = max(0, min(len(watch.versions.usual) - 1, part.version - watch.versions.first))
+        part.cached[signal] = fixed(
+            part.events[signal],
+            float(watch.versions.usual[version, signal, 0]) * mails,
+            float(watch.odds[signal, 0]) * mails,
+            float(watch.versions.steadiness[version, signal, 0]),
+        )
+
+    def _log_shares(self, signal: int) -> Floats:
+        """Of the lane's keys."""
+        watch = self._watch
+        count = len(watch.providers)
+        named = count - NAMED
+        shares = np.zeros(1 + count)
+        if signal in PROVIDER_SIGNALS:
+            shares[1 + NAMED :] = _SHARES[signal] / max(1, named)
+        else:
+            shares[0] = _SHARES[signal] * (WHOLE if named else WHOLE + PROVIDERS)
+            shares[1 + NAMED :] = _SHARES[signal] * PROVIDERS / max(1, named)
+        with np.errstate(divide="ignore"):
+            return np.log(shares)
+
+    def _alternatives_of(self, signal: int, minute: int) -> Floats:
+        shares = self._log_shares(signal)
+        values = [self._alternatives[signal] + shares[:, None]]
+        if signal in LANE_SIGNALS:
+            share = math.log(_SHARES[signal] * _FRESH_SHARE)
+            values += [
+                np.array([part.cached[signal].alternatives]) + share
+                for part in self._watch.fresh(minute)
+                if part.events[signal]
+            ]
+        return np.logaddexp.reduce(np.concatenate(values), axis=0)
+
+    def lane(self, minute: int) -> Verdict:
+        """Of the whole lane: bounces and complaints."""
+        relative: list[float] = []
+        absolute: list[float] = []
+        best = (NOTHING, 0, minute)
+        for signal in LANE_SIGNALS:
+            shares = self._log_shares(signal)
+            ones = self._relative[signal] + shares
+            others = self._absolute[signal] + shares
+            relative += ones.tolist()
+            absolute += others.tolist()
+            key = int(np.maximum(ones, others).argmax())
+            best = max(best, (float(max(ones[key], others[key])), signal, int(self._since[signal, key])))
+            share = math.log(_SHARES[signal] * _FRESH_SHARE)
+            for part in self._watch.fresh(minute):
+                found = part.cached[signal]
+                if part.events[signal]:
+                    relative.append(found.relative + share)
+                    absolute.append(found.absolute + share)
+                    best = max(best, (max(found.relative, found.absolute) + share, signal, part.first))
+        return _verdict(relative, absolute, best)
+
+    def provider(self, column: int) -> Verdict:
+        """Of the lane's mail to one provider: blocks and delays."""
+        key = 1 + column
+        ones = [float(self._relative[s, key] + self._log_shares(s)[key]) for s in PROVIDER_SIGNALS]
+        others = [float(self._absolute[s, key] + self._log_shares(s)[key]) for s in PROVIDER_SIGNALS]
+        best = max(
+            (max(one, other), s, int(self._since[s, key]))
+            for s, one, other in zip(PROVIDER_SIGNALS, ones, others, strict=True)
+        )
+        return _verdict(ones, others, best)
+
+    def _widen(self) -> None:
+        more = 1 + len(self._watch.providers) - self._relative.shape[1]
+        self._relative = np.pad(self._relative, ((0, 0), (0, more)), constant_values=NOTHING)
+        self._absolute = np.pad(self._absolute, ((0, 0), (0, more)), constant_values=NOTHING)
+        self._alternatives = np.pad(self._alternatives, ((0, 0), (0, more), (0, 0)), constant_values=NOTHING)
+        self._since = np.pad(self._since, ((0, 0), (0, more)))
+
+
+def _verdict(relative: list[float], absolute: list[float], best: tuple[float, int, int]) -> Verdict:
+    one, other = log_sum(relative), log_sum(absolute)
+    return Verdict(nats=log_sum([one, other]), relative=one, absolute=other, signal=best[1], since=best[2])

@@ -1,0 +1,352 @@
+"""One lane's counts as the breaker keeps them: blocks, epochs, campaigns and lists, and the lane's normal.
+
+All of it follows from the counters and from what was decided before, so it can be built anew.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mailcordon.guard.breaker import baselines
+from mailcordon.guard.breaker.baselines import Epoch, Unlearned, Versions
+from mailcordon.guard.breaker.blocks import Blocks
+from mailcordon.guard.breaker.delay_curves import DelayCurves
+from mailcordon.guard.breaker.fleet import Fleet
+from mailcordon.guard.breaker.measures import (
+    BOUNCES,
+    COMPLAINTS,
+    DAY,
+    FRESH_A_DAY,
+    FRESH_MINUTES,
+    SIGNALS,
+    ceiling,
+)
+from mailcordon.guard.breaker.nouns import Dimension, LaneFacts, Slice
+from mailcordon.guard.breaker.parts import KEEP_MINUTES, Part
+from mailcordon.guard.counts import Delta, DomainDelta
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+#: Columns of providers that have none of their own: those that return complaints, and those that do not.
+REST, REST_SILENT = 0, 1
+NAMED = 2  #: the first column of a provider's own
+_WEEK = 7 * DAY
+_OWN_COLUMN = 200  #: mails a week from which a provider has a column of its own
+_MOST_COLUMNS = 14
+_EPOCH = 3 * DAY  #: mail of a campaign that goes on for longer is of another epoch
+_MOST_EPOCHS = 400
+_DOMAIN_EVENTS = 3.0  #: bounces of a day at one recipient domain that count, and so many times what is usual
+
+
+@dataclass(slots=True)
+class _Column:
+    index: int
+    since: int  #: mail of earlier minutes is in the rest
+
+
+class LaneWatch:
+    def __init__(
+        self, facts: LaneFacts, minute: int, curves: DelayCurves, fleet: Fleet, silent: frozenset[int]
+    ) -> None:
+        self.facts = facts
+        self.curves = curves
+        self._fleet = fleet
+        self._silent_providers = silent
+        self.silent: Bools = np.array([False, True])
+        self.providers: list[int | None] = [None, None]  #: by column
+        self._columns: dict[int, _Column] = {}
+        self._weeks: dict[int, list[int]] = {}
+        self.versions = Versions(baselines.unknown(facts.class_, NAMED))
+        #: (signals, the lane and its columns): the ceiling, as odds.
+        self.odds: Floats = self._odds(np.ones((len(SIGNALS), NAMED)))
+        self.blocks = Blocks(minute, NAMED)
+        self.epochs: list[Epoch] = []
+        self._epoch_of: dict[tuple[str, int] | int, Epoch] = {}
+        self._campaign_first: dict[str, int] = {}
+        self.parts: dict[Slice, Part] = {}
+        self._slices: dict[tuple[Dimension, str], Slice] = {}
+        self._fresh_day = -1
+        self._fresh_count = 0
+        self.held: dict[Slice, int] = {}  #: parts that are judged, and since when
+        self.troubles: list[Unlearned] = []
+        self.accepted = 0
+        self._learned = minute
+        self._domains: dict[tuple[int, int], list[float]] = {}
+        self._rest_sent: dict[int, float] = {}
+        self.active_days: dict[int, float] = {}  #: mails by day, for the lane's busy day
+        self._rows: list[Ints] | None = None
+        self._rows_of = -1
+        #: By signal: events since the last evaluation, and the columns that have some.
+        self.news = [0] * len(SIGNALS)
+        self.touched: list[set[int]] = [set() for _ in SIGNALS]
+        self.heard = False  #: there are events since the last look at probes
+        self.last = minute
+
+    # Counting.
+
+    def add(self, delta: Delta) -> None:
+        minute, campaign, list_, provider = delta.minute, delta.campaign, delta.list, delta.provider
+        if delta.sent:
+            self._add_sent(minute, campaign, list_, provider, delta.sent)
+        if delta.hard_bounces:
+            self._add_event(BOUNCES, minute, campaign, list_, provider, delta.hard_bounces)
+        if delta.complaints:
+            self._add_event(COMPLAINTS, minute, campaign, list_, provider, delta.complaints)
+        if delta.blocks:
+            self._add_event(2, minute, campaign, list_, provider, delta.blocks)
+        if delta.delays:
+            self._add_event(3, minute, campaign, list_, provider, delta.delays)
+
+    def _add_sent(
+        self, minute: int, campaign: str | None, list_: str | None, provider: int, sent: int
+    ) -> None:
+        known = self._columns.get(provider)
+        if known is None:
+            self._maybe_own_column(minute, provider, sent)
+        column = self._column(provider, minute)
+        self.last = max(self.last, minute)
+        held = False
+        if campaign is not None:
+            part = self._part(Dimension.CAMPAIGN, campaign, minute)
+            part.add_sent(minute, column, sent)
+            held = part.held(minute)
+        if list_ is not None:
+            part = self._part(Dimension.LIST, list_, minute)
+            part.add_sent(minute, column, sent)
+            held |= part.held(minute)
+        if held:
+            return
+        epoch = self._epoch(minute, campaign, create=True)
+        assert epoch is not None
+        epoch.last = max(epoch.last, minute)
+        epoch.sent[column] = max(0.0, epoch.sent[column] + sent)
+        day = minute // DAY
+        self.active_days[day] = self.active_days.get(day, 0.0) + sent
+        if column < NAMED:
+            self._rest_sent[day] = self._rest_sent.get(day, 0.0) + sent
+        if minute >= self.blocks.birth:
+            self.blocks.add_sent(minute, epoch.number, self.versions.number, column, sent)
+
+    def _add_event(
+        self, signal: int, minute: int, campaign: str | None, list_: str | None, provider: int, events: int
+    ) -> None:
+        column = self._column(provider, minute)
+        if signal == COMPLAINTS and self.silent[column]:
+            return
+        held = False
+        self.heard = True
+        for dimension, value in ((Dimension.CAMPAIGN, campaign), (Dimension.LIST, list_)):
+            part = None if value is None else self.parts.get(self._slice(dimension, value))
+            if part is not None:
+                part.add_event(minute, signal, column, events)
+                held |= part.held(minute)
+        if held:
+            return
+        epoch = self._epoch(minute, campaign, create=False)
+        if epoch is not None:
+            epoch.events[signal][column] = max(0.0, epoch.events[signal][column] + events)
+        number = -1 if epoch is None else epoch.number
+        if minute >= self.blocks.birth and self.blocks.add_event(minute, number, signal, column, events):
+            self.news[signal] += abs(events)
+            self.touched[signal].add(column)
+
+    def add_domain(self, delta: DomainDelta) -> None:
+        """Bounces that one recipient domain has too many of are taken back: they have one cause."""
+        day = delta.minute // DAY
+        counts = self._domains.setdefault((delta.domain, day), [0.0, 0.0])
+        counts[0] = max(0.0, counts[0] + delta.hard_bounces)
+        expected = float(self.versions.now.usual[BOUNCES, 0]) * self._rest_sent.get(day, 0.0)
+        too_many = max(0.0, counts[0] - _DOMAIN_EVENTS * (1.0 + expected))
+        change = too_many - counts[1]
+        if change:
+            counts[1] = too_many
+            self.blocks.add_event(delta.minute, -1, BOUNCES, REST, -round(change))
+
+    def _column(self, provider: int, minute: int) -> int:
+        own = self._columns.get(provider)
+        if own is not None and minute >= own.since:
+            return own.index
+        return REST_SILENT if provider in self._silent_providers else REST
+
+    def _maybe_own_column(self, minute: int, provider: int, sent: int) -> None:
+        week = self._weeks.get(provider)
+        if week is None or minute - week[0] >= _WEEK:
+            week = self._weeks[provider] = [minute, 0]
+        week[1] += sent
+        if week[1] < _OWN_COLUMN or len(self.providers) >= _MOST_COLUMNS or provider <= 0:
+            return
+        self._columns[provider] = _Column(len(self.providers), minute + 1)
+        self.providers.append(provider)
+        columns = len(self.providers)
+        self.silent = np.append(self.silent, provider in self._silent_providers)
+        self.blocks.widen(columns)
+        for epoch in self.epochs:
+            epoch.widen(columns)
+        for part in self.parts.values():
+            part.blocks.widen(columns)
+        self.versions.widen(self._learn(minute))
+        self._rows = None
+
+    def _epoch(self, minute: int, campaign: str | None, *, create: bool) -> Epoch | None:
+        if campaign is None:
+            key: tuple[str, int] | int = minute // DAY
+        else:
+            first = self._campaign_first.get(campaign)
+            if first is None:
+                if not create:
+                    return None
+                first = self._campaign_first[campaign] = minute
+            key = (campaign, (minute - first) // _EPOCH)
+        epoch = self._epoch_of.get(key)
+        if epoch is None and create:
+            number = self.epochs[-1].number + 1 if self.epochs else 0
+            epoch = self._epoch_of[key] = Epoch(number, minute, len(self.providers))
+            self.epochs.append(epoch)
+            if minute - self._learned >= DAY:
+                self.learn(minute)
+            if len(self.epochs) > _MOST_EPOCHS:
+                self._forget_epochs(minute)
+        return epoch
+
+    def _forget_epochs(self, minute: int) -> None:
+        del self.epochs[: _MOST_EPOCHS // 8]
+        kept = {each.number for each in self.epochs}
+        self._epoch_of = {key: each for key, each in self._epoch_of.items() if each.number in kept}
+        campaigns = {key[0] for key in self._epoch_of if isinstance(key, tuple)}
+        self._campaign_first = {key: first for key, first in self._campaign_first.items() if key in campaigns}
+
+    def _slice(self, dimension: Dimension, value: str) -> Slice:
+        key = (dimension, value)
+        found = self._slices.get(key)
+        if found is None:
+            found = self._slices[key] = Slice(dimension, value)
+        return found
+
+    def _part(self, dimension: Dimension, value: str, minute: int) -> Part:
+        slice_ = self._slice(dimension, value)
+        part = self.parts.get(slice_)
+        if part is None:
+            if minute // DAY != self._fresh_day:
+                self._fresh_day, self._fresh_count = minute // DAY, 0
+                self._forget_parts(minute)
+            self._fresh_count += 1
+            part = self.parts[slice_] = Part(
+                slice_,
+                minute,
+                len(self.providers),
+                self.versions.number,
+                weighted=self._fresh_count <= FRESH_A_DAY,
+            )
+            part.held_from = self.held.get(slice_)
+        return part
+
+    def _forget_parts(self, minute: int) -> None:
+        for slice_ in [each.slice for each in self.parts.values() if each.last < minute - KEEP_MINUTES]:
+            del self.parts[slice_], self._slices[slice_.dimension, slice_.value]
+        for days in (self.active_days, self._rest_sent):
+            for day in [day for day in days if day < minute // DAY - 28]:
+                del days[day]
+        for key in [key for key in self._domains if key[1] < minute // DAY - 28]:
+            del self._domains[key]
+
+    # The lane's normal.
+
+    def learn(self, minute: int) -> None:
+        self._learned = minute
+        oldest = min(self.blocks.versions, default=self.versions.number)
+        self.versions.add(self._learn(minute), oldest)
+
+    def _learn(self, minute: int) -> baselines.Normal:
+        ratios = np.ones((len(SIGNALS), len(self.providers)))
+        for column, provider in enumerate(self.providers):
+            if provider is not None:
+                ratios[:, column] = self._fleet.ratios(provider)
+        self.odds = self._odds(ratios)
+        normal = baselines.learn(
+            self.facts.class_, self.epochs, minute, self.silent, ratios, self.troubles, self.accepted
+        )
+        self._report(minute, normal)
+        return normal
+
+    def _odds(self, ratios: Floats) -> Floats:
+        lines = np.array([[ceiling(signal, self.facts.class_)] for signal in SIGNALS])
+        rates = np.concatenate((lines, lines * np.maximum(1.0, ratios)), axis=1)
+        return rates / (1.0 - rates)
+
+    def _report(self, minute: int, normal: baselines.Normal) -> None:
+        sums: Floats = np.zeros((2, len(SIGNALS), len(self.providers)))
+        old = [each for each in self.epochs if each.last < minute - 4 * DAY]
+        if old and len(self.providers) > NAMED:
+            sums[0] = np.array([each.events for each in old]).sum(axis=0)
+            sums[1] = normal.mean[:, :1] * np.array([each.sent for each in old]).sum(axis=0)
+            self._fleet.report(
+                self.facts.lane,
+                {
+                    provider: sums[:, :, column]
+                    for column, provider in enumerate(self.providers)
+                    if provider is not None
+                },
+            )
+
+    def accept(self, minute: int) -> None:
+        """All that was seen so far is normal."""
+        self.accepted = minute
+        self.troubles = []
+        self.versions.replace(self._learn(minute))
+
+    @property
+    def busy_day(self) -> float:
+        """Mails of a busy day: the 90th percentile of the active ones."""
+        return float(np.quantile(list(self.active_days.values()), 0.9)) if self.active_days else 0.0
+
+    # Reading.
+
+    def rows(self, signal: int) -> Ints:
+        """The curve of each column."""
+        if self._rows is None or self._rows_of != self.curves.changes:
+            self._rows_of = self.curves.changes
+            self._rows = [
+                np.array([0 if each is None else self.curves.row(s, each) for each in self.providers])
+                for s in range(len(SIGNALS))
+            ]
+        return self._rows[signal]
+
+    def exposure(self, blocks: Blocks, signal: int, minute: int) -> Floats:
+        """(columns, blocks): mails whose outcome can have come."""
+        seen = self.curves.upper(signal, self.rows(signal), blocks.layout.ages(minute))
+        exposed = blocks.sent[:, : len(blocks)] * seen
+        if signal == COMPLAINTS:
+            exposed[self.silent] = 0.0
+        return exposed
+
+    def fresh(self, minute: int) -> Iterable[Part]:
+        """New campaigns and lists with evidence of their own."""
+        oldest = minute - FRESH_MINUTES
+        return [
+            each
+            for each in self.parts.values()
+            if each.weighted and each.held_from is None and each.first >= oldest
+        ]
+
+    def hold(self, slice_: Slice, minute: int | None) -> None:
+        """A part is judged from a minute on; None: no more."""
+        if minute is None:
+            self.held.pop(slice_, None)
+        else:
+            self.held[slice_] = minute
+        part = self.parts.get(slice_)
+        if part is not None:
+            part.held_from = minute
+
+    def clear(self, minute: int) -> None:
+        """Evidence up to this minute is used."""
+        self.blocks.clear(minute + 1)
+        for part in self.parts.values():
+            part.weighted = False
+        self.news = [0] * len(SIGNALS)
+        for touched in self.touched:
+            touched.clear()
