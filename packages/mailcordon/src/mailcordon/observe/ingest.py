@@ -18,7 +18,7 @@ from mailcordon.core.quarantine import UNGOVERNED
 from mailcordon.core.suppression import SoftBouncePolicy
 from mailcordon.messages import observing as observing_messages
 from mailcordon.messages import reasons
-from mailcordon.observe import attribute, closing, cohorts, fold, observed_mail, plausible, suppressing
+from mailcordon.observe import attribute, closing, cohorts, delivery_times, fold, observed_mail, plausible, suppressing
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
     Counts,
@@ -34,6 +34,7 @@ from mailcordon.observe.ports import (
     ProofEventRow,
     Quarantined,
     Send,
+    Times,
     Transaction,
     Unverified,
 )
@@ -207,6 +208,7 @@ class _Batch:
         self._seen: dict[str, int] = {}
         self._proof_events: list[ProofEventRow] = []
         self._counts: Counts = {}
+        self._times: Times = {}
         self._facts: dict[int, Facts] = {}
         self._webhooks: Subscriptions = {}
         self._documents: dict[tuple[int, bytes], str] = {}  #: SES's JSON, for endpoints that get it
@@ -412,6 +414,7 @@ class _Batch:
                 _, inserted = await self._tx.record([], list(outcomes.values()))
                 pairs += [(None, outcomes.pop(id)) for id in inserted]
         self._counts = cohorts.changes(pairs, self._facts)
+        self._times = delivery_times.changes(pairs)
 
     async def _record_sends(self, found: Sequence[Attributed]) -> None:
         """Any event of an attempt settles its outcome, unless the answer to its call did."""
@@ -444,7 +447,7 @@ class _Batch:
         if self._other_installations:
             await self._tx.count_elsewhere(self._other_installations)
         if self._counts or self._seen:
-            await self._tx.count(self._counts, self._seen)
+            await self._tx.count(self._counts, self._seen, self._times)
 
     # Shared by the steps --------------------------------------------------------------------------------------------------
 

@@ -248,6 +248,19 @@ class Cell(NamedTuple):
 Counts = Mapping[Cell, Sequence[int]]
 
 
+class TimeCell(NamedTuple):
+    """What times of delivery are counted under."""
+
+    tenant: int
+    lane: int
+    minute: int  #: since 1970, of the delivery: the beginning of ten minutes
+    provider: int
+
+
+#: New deliveries of each, by class of time (guard/objectives.py).
+Times = Mapping[TimeCell, Sequence[int]]
+
+
 class Transaction(Protocol):
     """The statements of one transaction. Each takes a whole batch and locks rows in key order."""
 
@@ -322,7 +335,7 @@ class Transaction(Protocol):
         """Mail that did not pass through us, by identity and caller. Each mail counts once, however many of its events come."""
         ...
 
-    async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
+    async def count(self, counts: Counts, seen: Mapping[str, int], times: Times) -> None:
         """`seen`: configuration set -> time of the latest call whose Send event arrived."""
         ...
 

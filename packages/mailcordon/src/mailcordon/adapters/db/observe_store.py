@@ -49,6 +49,7 @@ from mailcordon.observe.ports import (
     Quarantined,
     Send,
     SetRef,
+    Times,
     Transaction,
 )
 from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
@@ -414,10 +415,14 @@ class PostgresTransaction:
             _SQL.count_elsewhere, *_columns(values, 3), quarantines.MOST_INSTALLATIONS
         )
 
-    async def count(self, counts: Counts, seen: Mapping[str, int]) -> None:
+    async def count(self, counts: Counts, seen: Mapping[str, int], times: Times) -> None:
         values = [(*cell, arrays.integers(counts[cell])) for cell in counts]
+        timed = [(*cell, arrays.integers(times[cell])) for cell in times]
         await self._connection.execute(
-            _SQL.add_counts, *_columns(values, 9), *_columns(sorted(seen.items()), 2)
+            _SQL.add_counts,
+            *_columns(values, 9),
+            *_columns(sorted(seen.items()), 2),
+            *_columns(timed, 5),
         )
 
     async def unproved(self) -> dict[str, int]:

@@ -91,6 +91,7 @@ class ObjectivePolicy:
     bounces: float | None = 0.02
     complaints: float | None = 0.001
     days: int = 28  #: of the error budget
+    providers: tuple[str, ...] = ()  #: words of mailbox providers whose mail must reach the same by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

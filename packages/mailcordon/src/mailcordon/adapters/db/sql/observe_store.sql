@@ -222,13 +222,19 @@ select case when x.there or x.place <= room.names then x.installation else '*' e
 on conflict (installation, day, kind) do update set documents = e.documents + excluded.documents;
 
 -- name: add_counts
--- Appends changes of cohorts, and raises the latest call for which each set showed a Send event: the rows that all observers share.
+-- Appends changes of cohorts and times of delivery, and raises the latest call for which each set showed a Send event: the rows that
+-- all observers share.
 with counted as (
     insert into cohort_change (tenant, lane, minute, path, campaign, list, provider, domain, counts)
     select x.tenant, x.lane, x.minute, x.path, x.campaign, x.list, x.provider, x.domain, x.counts::int[]
       from unnest($1::text::int[], $2::text::int[], $3::text::int[], $4::text::text[], $5::text::text[], $6::text::text[],
                   $7::text::smallint[], $8::text::text[], $9::text::text[])
-           as x (tenant, lane, minute, path, campaign, list, provider, domain, counts))
+           as x (tenant, lane, minute, path, campaign, list, provider, domain, counts)
+), timed as (
+    insert into delivery_time_change (tenant, lane, minute, provider, counts)
+    select x.tenant, x.lane, x.minute, x.provider, x.counts::int[]
+      from unnest($12::text::int[], $13::text::int[], $14::text::int[], $15::text::smallint[], $16::text::text[])
+           as x (tenant, lane, minute, provider, counts))
 insert into send_seen as s (configuration_set, called_at)
 select * from unnest($10::text::text[], $11::text::bigint[])
 on conflict (configuration_set) do update set called_at = excluded.called_at where s.called_at < excluded.called_at;
