@@ -24,6 +24,7 @@ class Kind(StrEnum):
     BACKLOG = "backlog"  #: a lane or queue that refuses more
     DOMAIN_LAPSED = "domain-lapsed"
     RATES = "rates"  #: a lane's bounces or complaints
+    OBJECTIVE = "objective"  #: a lane's error budget goes too fast
     SERVICE = "service"  #: a process, a partition, a clock: Mailcordon itself
 
 

@@ -80,7 +80,7 @@ def objectives(policy: ObjectivePolicy) -> tuple[Objective, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """Counts of mail of a lane, or of it to one provider, that was sent in `span` minutes from `start` on (minutes since 1970)."""
+    """Counts of a lane's mail, or of it to one provider, sent in `span` minutes from `start` on (minutes since 1970)."""
 
     start: int
     span: int

@@ -116,6 +116,7 @@ _OWN = {
     "backlog": "a queue had no more room",
     "domain-lapsed": "the DNS records of a domain no longer let mail be sent from it",
     "rates": "the rate of bounces or complaints was too high",
+    "objective": "more mail than its objective allows was late, not delivered, bounced or complained about",
     "service": "a part of the platform did not work",
 }
 

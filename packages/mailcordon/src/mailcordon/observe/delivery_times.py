@@ -17,8 +17,8 @@ TEN_MS = 600_000
 
 
 def changes(pairs: Iterable[tuple[Outcome | None, Outcome]]) -> dict[TimeCell, list[int]]:
-    """What a batch adds, by class of time. Mail that has bounced or been complained about by the end of the batch that says it was
-    delivered has no time of delivery any more, and is left out: it is rare."""
+    """What a batch adds, by class of time. Left out is mail that bounced later, or that somebody complained about, if the same
+    batch says so: its time of delivery is not kept, and it is rare."""
     found: dict[TimeCell, list[int]] = {}
     for before, after in pairs:
         if before is not None and before.kinds & _DELIVERED:

@@ -18,7 +18,16 @@ from mailcordon.core.quarantine import UNGOVERNED
 from mailcordon.core.suppression import SoftBouncePolicy
 from mailcordon.messages import observing as observing_messages
 from mailcordon.messages import reasons
-from mailcordon.observe import attribute, closing, cohorts, delivery_times, fold, observed_mail, plausible, suppressing
+from mailcordon.observe import (
+    attribute,
+    closing,
+    cohorts,
+    delivery_times,
+    fold,
+    observed_mail,
+    plausible,
+    suppressing,
+)
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
 from mailcordon.observe.ports import (
     Counts,

@@ -41,6 +41,7 @@ KindName = Literal[
     "backlog",
     "domain-lapsed",
     "rates",
+    "objective",
     "service",
 ]
 _HOLDS = 100  #: of a tenant, in its report
