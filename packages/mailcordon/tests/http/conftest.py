@@ -27,6 +27,7 @@ from mailcordon.adapters.db.incident_reader import IncidentEditor, IncidentReade
 from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
+from mailcordon.adapters.db.objective_store import ObjectiveReader
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.secrets import make_secret_key
@@ -182,6 +183,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         feedback=FeedbackReader(pools["control"], pools["reader"]),
         incidents=IncidentReader(pools["control"], pools["reader"]),
         incident_changes=IncidentEditor(pools["control"]),
+        objectives=ObjectiveReader(pools["control"], pools["reader"]),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.

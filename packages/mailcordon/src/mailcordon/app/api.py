@@ -24,6 +24,7 @@ from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.message_search import MessageSearch
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
+from mailcordon.adapters.db.objective_store import ObjectiveReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.observing_store import ObservingStore
@@ -204,6 +205,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             feedback=FeedbackReader(*read_as),
             incidents=IncidentReader(*read_as),
             incident_changes=IncidentEditor(pools["control"]),
+            objectives=ObjectiveReader(*read_as),
         )
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region

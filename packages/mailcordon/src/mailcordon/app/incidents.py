@@ -8,28 +8,32 @@ from mailcordon.adapters.db import engine, event_subscriptions
 from mailcordon.adapters.db.alarm_reader import AlarmReader
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.incident_store import IncidentStore
+from mailcordon.adapters.db.objective_store import ObjectiveStore
 from mailcordon.adapters.db.rate_alarm_store import RateAlarmStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.app import alerts, webhooks, wiring
 from mailcordon.config import Config
 from mailcordon.control import alarms, ungoverned_alarms
 from mailcordon.core.incident import Alarm
-from mailcordon.observe import door_alarms, rate_watch
+from mailcordon.observe import door_alarms, objectives, rate_watch
 from mailcordon.observe.incidents import rules
 from mailcordon.observe.incidents.loop import Incidents
 from mailcordon.observe.incidents.sources import Source, Sources
+from mailcordon.observe.objectives import ObjectiveWatch
 from mailcordon.observe.rate_watch import RateWatch
 
-_CONNECTIONS = 6  #: sources are asked at the same time
+_CONNECTIONS = 7  #: sources are asked at the same time
 
 
 def sources(config: Config, control: Pool) -> list[Source]:
     """Everything that raises alarms. `control`: connections of the control login, for these sources only."""
     rates = RateWatch(RateAlarmStore(control), rate_watch.LOCAL if config.local else None)
+    budgets = ObjectiveWatch(ObjectiveStore(control), objectives.LOCAL if config.local else None)
     status = AlarmReader(control, alarms.LOCAL, longest=10.0) if config.local else AlarmReader(control)
     found: list[Source] = [
         Source(name="status", read=status.read),
         Source(name="rates", read=rates.read),
+        Source(name="objectives", read=budgets.read),
         Source(name="alert channels", read=alerts.source(control, config)),
         Source(name="webhooks", read=webhooks.source(control, config)),
         Source(name="ungoverned mail", read=_ungoverned(config, control)),

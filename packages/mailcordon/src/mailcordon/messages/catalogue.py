@@ -26,6 +26,7 @@ SUBJECTS = (
     "metrics",
     "rate_alarms",
     "pacing",
+    "objectives",
     "machine_metrics",
     "search",
     *("api", "mail", "content", "keys", "door", "suppressions"),

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
-import msgspec
 
 from mailcordon.adapters.db import connection_pool, queries, row_level_security
 from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.lane_policy_row import policy_of
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider, parse_provider
-from mailcordon.guard.objectives import DAY, TIME_CLASSES, WINDOWS, Cell, Goal
+from mailcordon.guard.objectives import DAY, TIME_CLASSES, WINDOWS, Cell, Goal, time_class
 from mailcordon.guard.policy.effective import ObjectivePolicy
 from mailcordon.observe.objectives import Counted, LaneFacts, ObjectiveScope, Open
 
@@ -22,6 +22,7 @@ _SHARED = queries.load("shared.sql")
 _HOUR = 60
 _HOURS = 3 * 24  #: as far back as windows of hours go
 _LONGEST_DAYS = 90
+_SLOW = time_class(15) + 2  #: counted from 1, as PostgreSQL does: above 15 s, which is fast for any mail
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ class ObjectiveStore:
 
     async def candidates(self, since: int, least: int, most: int) -> Sequence[int]:
         async with connection_pool.acquire(self._control) as conn:
-            return [row["lane"] for row in await conn.fetch(_SQL.candidates, since, least, most)]
+            return [row["lane"] for row in await conn.fetch(_SQL.candidates, since, least, most, _SLOW)]
 
     async def lanes(self, ids: Sequence[int]) -> Sequence[LaneFacts]:
         async with connection_pool.transaction(self._control, snapshot=True) as conn:
@@ -120,7 +121,7 @@ async def _facts(
     causes: Mapping[int, Sequence[str]] | None = None,
 ) -> list[LaneFacts]:
     """`now`: minutes since 1970."""
-    policies = {row["id"]: _policy(row["objectives"]) for row in rows}
+    policies = {row["id"]: policy_of(row["document"], Class(row["class"])).objectives for row in rows}
     days = min(_LONGEST_DAYS, max((policy.days for policy in policies.values()), default=1))
     cells: dict[Key, _Cells] = {(lane, None): _Cells() for lane in policies}
     wanted = [(lane, provider) for lane, policy in policies.items() for provider in policy.providers]
@@ -150,11 +151,6 @@ async def _facts(
         )
         for row in rows
     ]
-
-
-def _policy(document: str | None) -> ObjectivePolicy:
-    """Of a lane without an applied policy: the built-in one."""
-    return ObjectivePolicy() if document is None else msgspec.json.decode(document, type=ObjectivePolicy)
 
 
 async def _read_times(

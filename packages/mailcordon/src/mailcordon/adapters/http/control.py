@@ -21,6 +21,7 @@ from mailcordon.adapters.http import (
     keys,
     lanes,
     lifecycle,
+    objectives,
     plans,
     proofs,
     stops,
@@ -46,6 +47,7 @@ from mailcordon.control.proofs import Proofs
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads
 from mailcordon.observe.incidents.view import IncidentChanges, IncidentReads
+from mailcordon.observe.objectives import ObjectiveReads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class ControlServices:
     incidents: IncidentReads
     incident_changes: IncidentChanges
     isolation: Isolation
+    objectives: ObjectiveReads
     checks: IdentityChecks
 
 
@@ -82,7 +85,10 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *dkim_keys.routes(services.reads, services.dkim),
         *domain_claims.routes(services.reads, services.claims, services.plans),
         *identity_checks.routes(services.reads, services.checks),
-        *lanes.routes(services.reads, services.governor, services.proofs, services.feedback),
+        *lanes.routes(
+            services.reads, services.governor, services.proofs, services.feedback, services.objectives
+        ),
+        *objectives.routes(services.objectives),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
         *plans.routes(services.plans),

@@ -11,6 +11,7 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.feedback import LaneFeedbackItem, lane_feedback_item
 from mailcordon.adapters.http.holds import HoldItem, hold_item
+from mailcordon.adapters.http.objectives import ObjectiveItem, lane_objectives
 from mailcordon.adapters.http.proofs import LaneProofItem, lane_proof_item
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lanes, lookup
@@ -21,6 +22,7 @@ from mailcordon.control.proofs import Proofs
 from mailcordon.control.steps import Mail
 from mailcordon.control.views import Reads, Viewer
 from mailcordon.core.principal import ADMIN
+from mailcordon.observe.objectives import ObjectiveReads, ObjectiveScope
 
 StateWord = Literal["open", "throttled", "stopped", "held"]
 
@@ -63,6 +65,7 @@ class LaneItem(msgspec.Struct):
     retire_mail: Mail | None  #: what becomes of its mail until then
     proof: LaneProofItem | None = None  #: whether its attribution is proved; only where one lane is shown
     feedback: LaneFeedbackItem | None = None  #: whether its events come back; only where one lane is shown
+    objectives: list[ObjectiveItem] | None = None  #: with their error budgets; only where one lane is shown
 
 
 class LanePage(msgspec.Struct):
@@ -102,7 +105,11 @@ def lane_item(found: LaneOverview) -> LaneItem:
 
 
 def routes(
-    reads: Reads, governor: Governor, proofs: Proofs, feedback: FeedbackReads
+    reads: Reads,
+    governor: Governor,
+    proofs: Proofs,
+    feedback: FeedbackReads,
+    objectives: ObjectiveReads,
 ) -> list[HTTPRouteHandler]:
     @get("/v1/lanes", summary="List lanes with their state and its reasons", tags=["control"])
     async def list_lanes(
@@ -126,6 +133,9 @@ def routes(
         for found, freshness in await proofs.lanes(viewer, type=type_, after=0, limit=1):
             item.proof = lane_proof_item(found, freshness)
         item.feedback = lane_feedback_item(await feedback.of_lane(viewer, slug, type_))
+        scope = ObjectiveScope(tenant=viewer.tenant, as_tenant=viewer.as_tenant)
+        for facts in await objectives.page(scope, type=type_, after=0, limit=1):
+            item.objectives = lane_objectives(facts, await objectives.now()).objectives
         return item
 
     @patch("/v1/tenants/{slug:str}/lanes/{type_:str}", summary="Set the rate of a lane", tags=["control"])

@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Tenant, Yes
-from mailcordon.adapters.cli.commands import change, holds
+from mailcordon.adapters.cli.commands import change, holds, objective
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import counted, plain, when
 from mailcordon.messages import cli as messages
-from mailcordon.messages import lifecycle
+from mailcordon.messages import lifecycle, objectives
 
 app = typer.Typer(
     no_args_is_help=True, help="Lanes (tenant x message type): their state, backlog, holds and rate."
@@ -42,7 +42,7 @@ async def list_lanes(
 
 @command.remote(app, "show", examples="mailcordon lane show acme newsletter", watchable=True)
 async def show_lane(cli: Cli, tenant: Tenant, type_: Type) -> None:
-    """Show one lane: its state and every hold on it, its route, and what it shares with other lanes."""
+    """Show one lane: its state and every hold on it, its route, its objectives, and what it shares with others."""
     found = await cli.api.get(path("tenants", tenant, "lanes", type_))
     cli.show_result(found, lane_view(found))
 
@@ -203,6 +203,8 @@ def lane_view(lane: Document) -> RenderableType:
     if open_holds := children(lane, "holds"):
         views += ["", messages.holds_heading(), holds.hold_table(open_holds)]
     views += _stops([lane])
+    if children(lane, "objectives"):
+        views += ["", objectives.heading(), *objective.objective_sentences(lane)]
     if shares := strings(lane, "shares_with"):
         views += ["", messages.shares_heading(), *(show.bullet(plain(sentence)) for sentence in shares)]
     return Group(*views)

@@ -31,8 +31,8 @@ delete from delivery_time
 select now_ms() / 60000;
 
 -- name: candidates
--- Lanes that may spend their budgets too fast: with bad mail since a day ($1: its first minute), with deliveries that can be late, or with
--- mail that ended unsent. The worst first.
+-- Lanes that may spend their budgets too fast: with bad mail since a day ($1: its first minute), with slow deliveries (of the class of
+-- time $4 or a later one), or with mail that ended unsent. The worst first.
 select x.lane, sum(x.bad)::int as bad
   from (select c.lane, coalesce(sum(c.hard_bounced), 0) + coalesce(sum(c.soft_bounced), 0) + coalesce(sum(c.complained), 0)
                        + coalesce(sum(c.rejected), 0) as bad
@@ -40,7 +40,8 @@ select x.lane, sum(x.bad)::int as bad
          where c.span = 1440 and c.minute >= $1 and (c.hard_bounced > 0 or c.soft_bounced > 0 or c.complained > 0 or c.rejected > 0)
          group by 1
         union all
-        select p.lane, $2::int from lane_policy p where p.document -> 'objectives' ->> 'delivered_seconds' is not null
+        select d.lane, sum((select coalesce(sum(n), 0) from unnest(d.counts[$4::int:]) n))
+          from delivery_time d where d.span = 1440 and d.minute >= $1 group by 1
         union all
         select f.lane, f.ended - coalesce((select o.expired + o.given_up + o.no_outcome from lane_count o
                                             where o.lane = f.lane and o.at <= $1 * 60000::bigint order by o.at desc limit 1), 0)
@@ -53,7 +54,7 @@ having sum(x.bad) >= $2
 -- name: lanes
 -- Lanes with the objectives of their policy, and whether a hold stops all of their mail. $2: a tenant, or null; $3: the last lane of the
 -- page before.
-select l.id, l.tenant, t.slug, y.name as type, l.class, p.document -> 'objectives' as objectives,
+select l.id, l.tenant, t.slug, y.name as type, l.class, p.document,
        exists (select from hold h where h.tenant = l.tenant and h.lifted_at is null and h.stops and (h.until is null or h.until > now_ms())
                   and hold_covers(h, l.tenant, l.class, l.id) and not hold_is_narrow(h)) as held
   from lane l
