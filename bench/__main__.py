@@ -3,6 +3,7 @@
 import sys
 
 from bench import control, door, doors, events, isolation, metrics, search, send, seslocal
+from bench.week import command as week
 
 _BENCHES = {
     "control": control.main,
@@ -14,6 +15,7 @@ _BENCHES = {
     "search": search.main,
     "send": send.main,
     "seslocal": seslocal.main,
+    "week": week.main,
 }
 
 
