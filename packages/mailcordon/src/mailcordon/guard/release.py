@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailcordon.core.limit import Mode
@@ -146,21 +147,22 @@ def feedback(minutes: Sequence[Minute], now: int) -> Feedback:
     out = heard = bounces = complaints = 0
     expected_bounces = expected_complaints = 0.0
     for one in minutes:
-        oldest = now / 1000 - 60 * one.minute
-        youngest = oldest - 60
+        age = round(now / 1000) - 60 * one.minute
         out += one.sent
         heard += max(0, min(one.heard, one.sent))
         bounces += one.bounces
         complaints += one.complaints
-        expected_bounces += (
-            max(0, one.sent) * CEILING[Signal.BOUNCES] * DEFAULTS[Signal.BOUNCES].mean(youngest, oldest)
-        )
+        expected_bounces += max(0, one.sent) * CEILING[Signal.BOUNCES] * _seen(Signal.BOUNCES, age)
         expected_complaints += (
-            max(0, one.reporting)
-            * CEILING[Signal.COMPLAINTS]
-            * DEFAULTS[Signal.COMPLAINTS].mean(youngest, oldest)
+            max(0, one.reporting) * CEILING[Signal.COMPLAINTS] * _seen(Signal.COMPLAINTS, age)
         )
     return Feedback(out, heard, bounces, expected_bounces, complaints, expected_complaints)
+
+
+@lru_cache(maxsize=100_000)
+def _seen(signal: Signal, age: int) -> float:
+    """The share of feedback that has come for a minute's mail whose first is so many seconds old."""
+    return DEFAULTS[signal].mean(age - 60, age)
 
 
 def steps_mails(policy: ReleasePolicy, step: int) -> int:
