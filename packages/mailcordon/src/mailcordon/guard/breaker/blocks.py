@@ -47,7 +47,7 @@ class Layout:
         self.order: Ints | None = None if bool((np.diff(order) == 1).all()) else order
 
     def ages(self, minute: int) -> Ints:
-        return minute - np.where(minute - self.starts < _OLD_ENOUGH, self.starts, self.centres)
+        return minute - np.where(self.starts > minute - _OLD_ENOUGH, self.starts, self.centres)
 
 
 class Blocks:
@@ -120,23 +120,26 @@ class Blocks:
                     index = self._append(minute, epoch, version)
                 else:
                     self._move_centre(index, minute, mails)
-        self.totals[index] = max(0.0, self.totals[index] + mails)
-        row = self.sent[column]
-        row[index] = max(0.0, row[index] + mails)
+        total = self.totals[index] + mails
+        self.totals[index] = total if total > 0.0 else 0.0
+        count = self.sent[column, index] + mails
+        self.sent[column, index] = count if count > 0.0 else 0.0
 
     def add_event(self, minute: int, epoch: int, signal: int, column: int, events: int) -> bool:
         """False: the mail is older than all blocks."""
         index = self.find(minute, epoch)
         if index < 0:
             return False
-        row = self.events[signal, column]
-        row[index] = max(0.0, row[index] + events)
+        count = self.events[signal, column, index] + events
+        self.events[signal, column, index] = count if count > 0.0 else 0.0
         return True
 
     def find(self, minute: int, epoch: int) -> int:
         """The block that covers mail of a minute; -1 if it is older than all."""
-        starts, epochs = self.starts, self.epochs
-        last = index = bisect_right(starts, minute) - 1
+        epochs = self.epochs
+        last = index = bisect_right(self.starts, minute) - 1
+        if index < 0 or epochs[index] == epoch:
+            return index
         while index >= 0 and index > last - 40:
             if epochs[index] == epoch:
                 return index

@@ -6,7 +6,7 @@ speed, too slow would be wrong (detection.md, section 5).
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 AGES = 14 * DAY  #: minutes that a table tells apart
-_ALL = -1000  #: no provider: all of them together
 _LEAST_EVENTS = 15  #: until a curve is learned; of one provider ten times as many
 _HALF_LIFE = 30  #: days
 _KEEP_DAYS = 90
@@ -65,7 +64,7 @@ class DelayCurves:
     """Ages are whole minutes between the minute of the call and the minute in which the event became known."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[int, int], dict[int, Floats]] = {}
+        self._counts: dict[tuple[int, int], dict[int, list[float]]] = {}
         self._day = -1
         #: By signal: a table in each row. The first is that of all providers.
         self._upper: list[Floats] = [_default_tables()[signal][None, :] for signal in range(len(SIGNALS))]
@@ -74,16 +73,14 @@ class DelayCurves:
 
     def saw(self, signal: int, provider: int, sent: int, minute: int, events: int) -> None:
         """Events that became known in a minute, of mail that was sent in another."""
-        day = sent // DAY
-        index = _BIN[min(max(0, minute - sent), AGES - 1)]
-        for key in ((signal, _ALL), (signal, provider)):
-            days = self._counts.get(key)
-            if days is None:
-                days = self._counts[key] = {}
-            counts = days.get(day)
-            if counts is None:
-                counts = days[day] = np.zeros(len(_EDGES))
-            counts[index] += events
+        days = self._counts.get((signal, provider))
+        if days is None:
+            days = self._counts[signal, provider] = {}
+        counts = days.get(sent // DAY)
+        if counts is None:
+            counts = days[sent // DAY] = [0.0] * len(_EDGES)
+        age = minute - sent
+        counts[_BIN[age] if 0 <= age < AGES else -1 if age > 0 else 0] += events
 
     def row(self, signal: int, provider: int) -> int:
         """The provider's row of `upper`."""
@@ -95,6 +92,9 @@ class DelayCurves:
 
     def upper_of_all(self, signal: int, ages: Ints) -> Floats:
         return self._upper[signal][0][np.minimum(np.maximum(ages, 0), AGES - 1)]
+
+    def upper_of_one(self, signal: int, age: int) -> float:
+        return float(self._upper[signal][0, min(max(age, 0), AGES - 1)])
 
     def lower_of_all(self, signal: int, ages: Ints) -> Floats:
         """Rather too little than too much: what has come of half the age."""
@@ -108,12 +108,13 @@ class DelayCurves:
         self._day = today
         for signal in range(len(SIGNALS)):
             mature = today - 1 - math.ceil(DEFAULTS[SIGNALS[signal]].mature / 86_400)
-            parent = self._learned(signal, _ALL, mature, _defaults()[signal], _LEAST_EVENTS)
+            by_provider = [days for key, days in self._counts.items() if key[0] == signal]
+            parent = _learned(by_provider, mature, _defaults()[signal], _LEAST_EVENTS)
             tables = [_default_tables()[signal] if parent is None else _table(parent)]
             rows: dict[int, int] = {}
             base = _defaults()[signal] if parent is None else parent
-            for provider in [key[1] for key in self._counts if key[0] == signal and key[1] != _ALL]:
-                own = self._learned(signal, provider, mature, base, 10 * _LEAST_EVENTS)
+            for provider in [key[1] for key in self._counts if key[0] == signal]:
+                own = _learned([self._counts[signal, provider]], mature, base, 10 * _LEAST_EVENTS)
                 if own is not None:
                     rows[provider] = len(tables)
                     tables.append(_table(own))
@@ -124,31 +125,10 @@ class DelayCurves:
             for day in [day for day in days if day < today - _KEEP_DAYS]:
                 del days[day]
 
-    def _learned(self, signal: int, provider: int, mature: int, base: Floats, least: int) -> Floats | None:
-        """None: what was seen fits `base`, or is too little to say."""
-        days = self._counts.get((signal, provider))
-        known = [] if days is None else [(day, counts) for day, counts in days.items() if day <= mature]
-        total = sum(float(counts.sum()) for _, counts in known)
-        if total < least:
-            return None
-        weights: Floats = np.array([0.5 ** ((mature - day) / _HALF_LIFE) for day, _ in known])
-        seen: Floats = np.array([counts for _, counts in known]).cumsum(axis=1)
-        many = (weights @ seen[:, -1]) ** 2 / float(weights**2 @ seen[:, -1])
-        mean: Floats = (weights @ seen) / float(weights @ seen[:, -1])
-        error = np.sqrt(np.maximum(mean * (1 - mean), base * (1 - base)) / many)
-        fits = np.abs(mean - base) <= _SURE * error + 0.005
-        if bool(fits.all()):
-            return None
-        upper = mean + _UPPER * error
-        full = seen[:, -1] >= _DAY_EVENTS
-        if full.sum() >= _DAYS:
-            upper = np.maximum(upper, np.quantile(seen[full] / seen[full, -1:], 0.9, axis=0))
-        return np.minimum(1.0, np.maximum.accumulate(np.where(fits, base, upper)))
-
     def document(self) -> Mapping[str, object]:
         """What was learned, to be stored: counters alone do not tell when events came."""
         return {
-            f"{signal}/{provider}": {str(day): counts.tolist() for day, counts in days.items()}
+            f"{signal}/{provider}": {str(day): counts for day, counts in days.items()}
             for (signal, provider), days in self._counts.items()
         }
 
@@ -156,6 +136,35 @@ class DelayCurves:
         for key, days in document.items():
             signal, _, provider = key.partition("/")
             self._counts[int(signal), int(provider)] = {
-                int(day): np.array(counts) for day, counts in days.items() if len(counts) == len(_EDGES)
+                int(day): list(counts) for day, counts in days.items() if len(counts) == len(_EDGES)
             }
         self._day = -1
+
+
+def _learned(
+    by_provider: Sequence[Mapping[int, list[float]]], mature: int, base: Floats, least: int
+) -> Floats | None:
+    """A curve, at the edges. None: what was seen fits `base`, or is too little to say."""
+    sums: dict[int, Floats] = {}
+    for days in by_provider:
+        for day, counts in days.items():
+            if day <= mature:
+                sums[day] = sums.get(day, 0.0) + np.array(counts)
+    if not sums:
+        return None
+    seen: Floats = np.array(list(sums.values())).cumsum(axis=1)
+    totals = seen[:, -1]
+    if totals.sum() < least:
+        return None
+    weights: Floats = np.array([0.5 ** ((mature - day) / _HALF_LIFE) for day in sums])
+    many = (weights @ totals) ** 2 / float(weights**2 @ totals)
+    mean: Floats = (weights @ seen) / float(weights @ totals)
+    error = np.sqrt(np.maximum(mean * (1 - mean), base * (1 - base)) / many)
+    fits = np.abs(mean - base) <= _SURE * error + 0.005
+    if bool(fits.all()):
+        return None
+    upper = mean + _UPPER * error
+    full = totals >= _DAY_EVENTS
+    if full.sum() >= _DAYS:
+        upper = np.maximum(upper, np.quantile(seen[full] / seen[full, -1:], 0.9, axis=0))
+    return np.minimum(1.0, np.maximum.accumulate(np.where(fits, base, upper)))

@@ -49,7 +49,9 @@ def mixture(events: Floats, usual: Floats, ceiling: Floats, steadiness: Floats, 
     in_epoch_x = _after_in_epoch(x, layout)
     in_epoch_e = _after_in_epoch(e, layout)
     a = a[:, layout.firsts]
-    h = -(a + in_epoch_x)[:, None, :] * np.log1p((_RHO - 1.0) * (in_epoch_e / (a + in_epoch_e))[:, None, :])
+    # A logarithm of 1 + y is exact enough here, and much faster than log1p.
+    h = np.log(1.0 + (_RHO - 1.0) * (in_epoch_e / (a + in_epoch_e))[:, None, :])
+    h *= -(a + in_epoch_x)[:, None, :]
     # What a block adds is what its epoch says with it less what it says without.
     added = h.copy()
     added[:, :, layout.inner] -= h[:, :, layout.inner + 1]

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mailcordon.guard.breaker.evidence import LOG_ALTERNATIVES, NOTHING, fixed, log_sum, mixture
+from mailcordon.guard.breaker.evidence import NOTHING, fixed, log_sum, mixture
 from mailcordon.guard.breaker.lane_watch import NAMED, LaneWatch
 from mailcordon.guard.breaker.measures import (
     ABSOLUTE,
+    COMPLAINTS,
     FRESH,
     FRESH_A_DAY,
     LANE_SIGNALS,
@@ -34,9 +35,12 @@ Floats = NDArray[np.float64]
 _SHARES = [MEASURES[signal].share for signal in SIGNALS]
 _FRESH_SHARE = FRESH / FRESH_A_DAY
 _MANY = 40  #: new events after which an evaluation is due whatever they could do
-_LOG_ALTERNATIVES = np.array(LOG_ALTERNATIVES)
+_COUNT = len(RELATIVE) + len(ABSOLUTE)
 #: The part of a new start's weight that each alternative has.
-_PARTS = np.array([0.5 / len(RELATIVE)] * len(RELATIVE) + [0.5 / len(ABSOLUTE)] * len(ABSOLUTE))
+_PARTS = [0.5 / len(RELATIVE)] * len(RELATIVE) + [0.5 / len(ABSOLUTE)] * len(ABSOLUTE)
+#: By number of events: the most by which they raise each alternative's evidence.
+_POWERS = [[each**events for each in (*RELATIVE, *ABSOLUTE)] for events in range(_MANY + 1)]
+_TOP = 600.0  #: nats, beyond which exp() is cut off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,32 +68,40 @@ class LaneEvidence:
         shape = (len(SIGNALS), keys)
         self._relative: Floats = np.full(shape, NOTHING)
         self._absolute: Floats = np.full(shape, NOTHING)
-        self._alternatives: Floats = np.full((*shape, len(LOG_ALTERNATIVES)), NOTHING)
+        self._alternatives: Floats = np.full((*shape, _COUNT), NOTHING)
         self._since = np.zeros(shape, dtype=np.int64)
-        self._bounds: list[Floats] = [np.full(len(LOG_ALTERNATIVES), NOTHING) for _ in SIGNALS]
+        #: By signal: the evidence of each alternative at the last evaluation, all keys together. No logarithm.
+        self._sums: list[list[float]] = [[0.0] * _COUNT for _ in SIGNALS]
         self._weights = [0.0] * len(SIGNALS)
+        self._shares: list[Floats] = []
 
     def could_pass(self, signal: int, minute: int, nats: float) -> bool:
         """Whether the events since the last evaluation can have taken evidence to `nats`. Never False if they did."""
-        events = self._watch.news[signal]
-        if events > _MANY:
+        if self._watch.news[signal] > _MANY:
             return True
         bound = self._bound(signal, minute)
         if signal in LANE_SIGNALS:
             other = LANE_SIGNALS[1 - signal]
-            bound = float(np.logaddexp(bound, self._bound(other, minute)))
-        return bound >= nats
+            if self._watch.news[other] > _MANY:
+                return True
+            bound += self._bound(other, minute)
+        return bound >= math.exp(nats)
 
     def _bound(self, signal: int, minute: int) -> float:
-        watch = self._watch
-        age = max(0, minute - watch.blocks.birth + 1)
-        started = max(0.0, weight_until(age) - self._weights[signal])
-        started += 1.0 if self._weights[signal] == 0.0 else 0.0
-        new = math.log(started + FRESH) + math.log(_SHARES[signal])
-        values = (
-            np.logaddexp(self._bounds[signal], new + np.log(_PARTS)) + watch.news[signal] * _LOG_ALTERNATIVES
+        age = minute - self._watch.blocks.birth + 1
+        before = self._weights[signal]
+        started = max(0.0, weight_until(max(0, age)) - before) + FRESH + (1.0 if before == 0.0 else 0.0)
+        new = started * _SHARES[signal]
+        powers = _POWERS[self._watch.news[signal]]
+        return sum(
+            (known + new * part) * power
+            for known, part, power in zip(self._sums[signal], _PARTS, powers, strict=True)
         )
-        return float(np.logaddexp.reduce(values))
+
+    def total(self) -> float:
+        """Nats of the lane's evidence at the last evaluation."""
+        total = sum(sum(self._sums[signal]) for signal in LANE_SIGNALS)
+        return math.log(total) if total > 0.0 else NOTHING
 
     def evaluate(self, signal: int, minute: int, *, every: bool = False) -> None:
         """Of the keys with news, or of every one."""
@@ -110,7 +122,7 @@ class LaneEvidence:
         watch.news[signal] = 0
         watch.touched[signal].clear()
         self._weights[signal] = weight_until(max(1, minute - watch.blocks.birth + 1))
-        self._bounds[signal] = self._alternatives_of(signal, minute)
+        self._sums[signal] = self._sum(signal, minute)
 
     def _evaluate_keys(self, signal: int, minute: int, keys: list[int]) -> None:
         watch = self._watch
@@ -140,40 +152,50 @@ class LaneEvidence:
     def _evaluate_part(self, part: Part, signal: int, minute: int) -> None:
         watch = self._watch
         part.stale[signal] = False
-        mails = float(watch.exposure(part.blocks, signal, minute).sum())
         version = max(0, min(len(watch.versions.usual) - 1, part.version - watch.versions.first))
-        part.cached[signal] = fixed(
-            part.events[signal],
-            float(watch.versions.usual[version, signal, 0]) * mails,
-            float(watch.odds[signal, 0]) * mails,
-            float(watch.versions.steadiness[version, signal, 0]),
-        )
+        usual = float(watch.versions.usual[version, signal, 0])
+        odds = float(watch.odds[signal, 0])
+        steadiness = float(watch.versions.steadiness[version, signal, 0])
+        events = part.events[signal]
+        # All its mail is at least as old as the last: mostly this says already that there is nothing.
+        mails = part.heard if signal == COMPLAINTS else part.sent
+        least = mails * watch.curves.upper_of_one(signal, minute - part.last)
+        found = fixed(events, usual * least, odds * least, steadiness)
+        if max(found.relative, found.absolute) > 0.0:
+            exposed = float(watch.exposure(part.blocks, signal, minute).sum())
+            found = fixed(events, usual * exposed, odds * exposed, steadiness)
+        part.cached[signal] = found
 
-    def _log_shares(self, signal: int) -> Floats:
-        """Of the lane's keys."""
+    def _share(self, signal: int) -> Floats:
+        """Of the lane's keys, in the budget."""
         watch = self._watch
         count = len(watch.providers)
-        named = count - NAMED
-        shares = np.zeros(1 + count)
-        if signal in PROVIDER_SIGNALS:
-            shares[1 + NAMED :] = _SHARES[signal] / max(1, named)
-        else:
-            shares[0] = _SHARES[signal] * (WHOLE if named else WHOLE + PROVIDERS)
-            shares[1 + NAMED :] = _SHARES[signal] * PROVIDERS / max(1, named)
-        with np.errstate(divide="ignore"):
-            return np.log(shares)
+        if not self._shares or len(self._shares[0]) != 1 + count:
+            named = count - NAMED
+            self._shares = [np.zeros(1 + count) for _ in SIGNALS]
+            for each in LANE_SIGNALS:
+                self._shares[each][0] = _SHARES[each] * (WHOLE if named else WHOLE + PROVIDERS)
+                self._shares[each][1 + NAMED :] = _SHARES[each] * PROVIDERS / max(1, named)
+            for each in PROVIDER_SIGNALS:
+                self._shares[each][1 + NAMED :] = _SHARES[each] / max(1, named)
+        return self._shares[signal]
 
-    def _alternatives_of(self, signal: int, minute: int) -> Floats:
-        shares = self._log_shares(signal)
-        values = [self._alternatives[signal] + shares[:, None]]
+    def _log_shares(self, signal: int) -> Floats:
+        with np.errstate(divide="ignore"):
+            return np.log(self._share(signal))
+
+    def _sum(self, signal: int, minute: int) -> list[float]:
+        sums: list[float] = (
+            self._share(signal) @ np.exp(np.minimum(self._alternatives[signal], _TOP))
+        ).tolist()
         if signal in LANE_SIGNALS:
-            share = math.log(_SHARES[signal] * _FRESH_SHARE)
-            values += [
-                np.array([part.cached[signal].alternatives]) + share
-                for part in self._watch.fresh(minute)
-                if part.events[signal]
-            ]
-        return np.logaddexp.reduce(np.concatenate(values), axis=0)
+            share = _SHARES[signal] * _FRESH_SHARE
+            for part in self._watch.fresh(minute):
+                if part.events[signal]:
+                    for index, nats in enumerate(part.cached[signal].alternatives):
+                        if nats > -20.0:
+                            sums[index] += share * math.exp(min(nats, _TOP))
+        return sums
 
     def lane(self, minute: int) -> Verdict:
         """Of the whole lane: bounces and complaints."""

@@ -100,7 +100,7 @@ class LaneState:
             if self.watch.news[signal] and self.evidence.could_pass(signal, minute, target):
                 self.evidence.evaluate(signal, minute)
                 evaluated = True
-        if not evaluated or self.evidence.lane(minute).nats < target:
+        if not evaluated or self.evidence.total() < target:
             return []
         for signal in LANE_SIGNALS:
             self.evidence.evaluate(signal, minute, every=True)
@@ -429,7 +429,7 @@ class LaneState:
         late = starts >= since
         sent = blocks.sent[columns, :count][:, late]
         if signal == COMPLAINTS:
-            sent = sent * ~watch.silent[columns][:, None]
+            sent = sent * ~np.array(watch.silent)[columns][:, None]
         ages = minute - starts[late]
         seen = watch.curves.lower_of_all(signal, ages) if lower else watch.curves.upper_of_all(signal, ages)
         events = blocks.events[signal][columns, :count][:, late].sum()

@@ -15,9 +15,11 @@ from mailcordon.guard.breaker.blocks import Blocks
 from mailcordon.guard.breaker.delay_curves import DelayCurves
 from mailcordon.guard.breaker.fleet import Fleet
 from mailcordon.guard.breaker.measures import (
+    BLOCKS,
     BOUNCES,
     COMPLAINTS,
     DAY,
+    DELAYS,
     FRESH_A_DAY,
     FRESH_MINUTES,
     SIGNALS,
@@ -56,7 +58,7 @@ class LaneWatch:
         self.curves = curves
         self._fleet = fleet
         self._silent_providers = silent
-        self.silent: Bools = np.array([False, True])
+        self.silent: list[bool] = [False, True]  #: columns of providers that return no complaints
         self.providers: list[int | None] = [None, None]  #: by column
         self._columns: dict[int, _Column] = {}
         self._weeks: dict[int, list[int]] = {}
@@ -69,6 +71,7 @@ class LaneWatch:
         self._campaign_first: dict[str, int] = {}
         self.parts: dict[Slice, Part] = {}
         self._slices: dict[tuple[Dimension, str], Slice] = {}
+        self._pairs: dict[tuple[str | None, str | None], tuple[Part, ...]] = {}
         self._fresh_day = -1
         self._fresh_count = 0
         self.held: dict[Slice, int] = {}  #: parts that are judged, and since when
@@ -89,47 +92,56 @@ class LaneWatch:
     # Counting.
 
     def add(self, delta: Delta) -> None:
-        minute, campaign, list_, provider = delta.minute, delta.campaign, delta.list, delta.provider
-        if delta.sent:
-            self._add_sent(minute, campaign, list_, provider, delta.sent)
-        if delta.hard_bounces:
-            self._add_event(BOUNCES, minute, campaign, list_, provider, delta.hard_bounces)
-        if delta.complaints:
-            self._add_event(COMPLAINTS, minute, campaign, list_, provider, delta.complaints)
-        if delta.blocks:
-            self._add_event(2, minute, campaign, list_, provider, delta.blocks)
-        if delta.delays:
-            self._add_event(3, minute, campaign, list_, provider, delta.delays)
+        minute, _, campaign, list_, provider, sent, _, bounces, complaints, blocks, delays, _ = delta
+        if sent:
+            self._add_sent(minute, campaign, list_, provider, sent)
+        if bounces:
+            self._add_event(BOUNCES, minute, campaign, list_, provider, bounces)
+        if complaints:
+            self._add_event(COMPLAINTS, minute, campaign, list_, provider, complaints)
+        if blocks:
+            self._add_event(BLOCKS, minute, campaign, list_, provider, blocks)
+        if delays:
+            self._add_event(DELAYS, minute, campaign, list_, provider, delays)
 
     def _add_sent(
         self, minute: int, campaign: str | None, list_: str | None, provider: int, sent: int
     ) -> None:
-        known = self._columns.get(provider)
-        if known is None:
+        if provider not in self._columns:
             self._maybe_own_column(minute, provider, sent)
         column = self._column(provider, minute)
-        self.last = max(self.last, minute)
+        if minute > self.last:
+            self.last = minute
         held = False
-        if campaign is not None:
-            part = self._part(Dimension.CAMPAIGN, campaign, minute)
-            part.add_sent(minute, column, sent)
-            held = part.held(minute)
-        if list_ is not None:
-            part = self._part(Dimension.LIST, list_, minute)
-            part.add_sent(minute, column, sent)
-            held |= part.held(minute)
+        parts = self._pairs.get((campaign, list_))
+        if parts is None:
+            parts = self._new_pair(campaign, list_, minute)
+        for part in parts:
+            part.add_sent(minute, column, sent, heard=not self.silent[column])
+            held |= part.held_from is not None and part.held(minute)
         if held:
             return
         epoch = self._epoch(minute, campaign, create=True)
         assert epoch is not None
-        epoch.last = max(epoch.last, minute)
-        epoch.sent[column] = max(0.0, epoch.sent[column] + sent)
+        if minute > epoch.last:
+            epoch.last = minute
+        count = epoch.sent[column] + sent
+        epoch.sent[column] = count if count > 0.0 else 0.0
         day = minute // DAY
         self.active_days[day] = self.active_days.get(day, 0.0) + sent
         if column < NAMED:
             self._rest_sent[day] = self._rest_sent.get(day, 0.0) + sent
         if minute >= self.blocks.birth:
             self.blocks.add_sent(minute, epoch.number, self.versions.number, column, sent)
+
+    def _new_pair(self, campaign: str | None, list_: str | None, minute: int) -> tuple[Part, ...]:
+        found: list[Part] = []
+        if campaign is not None:
+            found.append(self._part(Dimension.CAMPAIGN, campaign, minute))
+        if list_ is not None:
+            found.append(self._part(Dimension.LIST, list_, minute))
+        pair = self._pairs[campaign, list_] = tuple(found)
+        return pair
 
     def _add_event(
         self, signal: int, minute: int, campaign: str | None, list_: str | None, provider: int, events: int
@@ -139,17 +151,17 @@ class LaneWatch:
             return
         held = False
         self.heard = True
-        for dimension, value in ((Dimension.CAMPAIGN, campaign), (Dimension.LIST, list_)):
-            part = None if value is None else self.parts.get(self._slice(dimension, value))
-            if part is not None:
-                part.add_event(minute, signal, column, events)
-                held |= part.held(minute)
+        for part in self._pairs.get((campaign, list_), ()):
+            part.add_event(minute, signal, column, events)
+            held |= part.held_from is not None and part.held(minute)
         if held:
             return
         epoch = self._epoch(minute, campaign, create=False)
+        number = -1
         if epoch is not None:
-            epoch.events[signal][column] = max(0.0, epoch.events[signal][column] + events)
-        number = -1 if epoch is None else epoch.number
+            number = epoch.number
+            count = epoch.events[signal][column] + events
+            epoch.events[signal][column] = count if count > 0.0 else 0.0
         if minute >= self.blocks.birth and self.blocks.add_event(minute, number, signal, column, events):
             self.news[signal] += abs(events)
             self.touched[signal].add(column)
@@ -182,7 +194,7 @@ class LaneWatch:
         self._columns[provider] = _Column(len(self.providers), minute + 1)
         self.providers.append(provider)
         columns = len(self.providers)
-        self.silent = np.append(self.silent, provider in self._silent_providers)
+        self.silent.append(provider in self._silent_providers)
         self.blocks.widen(columns)
         for epoch in self.epochs:
             epoch.widen(columns)
@@ -246,7 +258,9 @@ class LaneWatch:
 
     def _forget_parts(self, minute: int) -> None:
         for slice_ in [each.slice for each in self.parts.values() if each.last < minute - KEEP_MINUTES]:
-            del self.parts[slice_], self._slices[slice_.dimension, slice_.value]
+            part = self.parts.pop(slice_)
+            del self._slices[slice_.dimension, slice_.value]
+            self._pairs = {key: pair for key, pair in self._pairs.items() if part not in pair}
         for days in (self.active_days, self._rest_sent):
             for day in [day for day in days if day < minute // DAY - 28]:
                 del days[day]
@@ -267,7 +281,13 @@ class LaneWatch:
                 ratios[:, column] = self._fleet.ratios(provider)
         self.odds = self._odds(ratios)
         normal = baselines.learn(
-            self.facts.class_, self.epochs, minute, self.silent, ratios, self.troubles, self.accepted
+            self.facts.class_,
+            self.epochs,
+            minute,
+            np.array(self.silent),
+            ratios,
+            self.troubles,
+            self.accepted,
         )
         self._report(minute, normal)
         return normal

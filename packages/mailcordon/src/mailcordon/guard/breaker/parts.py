@@ -17,8 +17,10 @@ class Part:
         "cached",
         "events",
         "first",
+        "heard",
         "held_from",
         "last",
+        "sent",
         "slice",
         "stale",
         "version",
@@ -32,6 +34,8 @@ class Part:
         self.weighted = weighted
         self.held_from: int | None = None  #: judged: its mail from this minute on says nothing about the lane
         self.blocks = Blocks(minute, columns, KEEP_MINUTES)
+        self.sent = 0  #: mails
+        self.heard = 0  #: of them, those to providers that return complaints
         self.events = [0] * len(SIGNALS)
         self.stale = [False] * len(SIGNALS)
         self.cached: list[Fixed] = [_NOTHING] * len(SIGNALS)
@@ -39,11 +43,16 @@ class Part:
     def held(self, minute: int) -> bool:
         return self.held_from is not None and minute >= self.held_from
 
-    def add_sent(self, minute: int, column: int, mails: int) -> None:
-        self.last = max(self.last, minute)
+    def add_sent(self, minute: int, column: int, mails: int, *, heard: bool) -> None:
+        if minute > self.last:
+            self.last = minute
+        self.sent += mails
+        if heard:
+            self.heard += mails
         self.blocks.add_sent(minute, 0, 0, column, mails)
 
     def add_event(self, minute: int, signal: int, column: int, events: int) -> None:
         if self.blocks.add_event(minute, 0, signal, column, events):
-            self.events[signal] = max(0, self.events[signal] + events)
+            count = self.events[signal] + events
+            self.events[signal] = count if count > 0 else 0
             self.stale[signal] = True
