@@ -3,10 +3,12 @@
 import sys
 
 from bench import control, door, doors, events, isolation, metrics, search, send, seslocal
+from bench.detection import command as detect
 from bench.week import command as week
 
 _BENCHES = {
     "control": control.main,
+    "detect": detect.main,
     "door": door.main,
     "doors": doors.main,
     "events": events.main,

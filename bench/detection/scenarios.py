@@ -144,6 +144,23 @@ RATES: Mapping[str, Rates] = {
 }
 
 
+def plain(name: str, kind: str, seed: int, days: float, tenants: Sequence[Group]) -> Scenario:
+    """Healthy tenants in the usual world, for 30 days of warm-up and the rest."""
+    return Scenario(
+        name=name,
+        base=name,
+        kind=kind,
+        seed=seed,
+        days=days,
+        warmup_days=30,
+        tenants=tenants,
+        signals=("hard_bounces", "complaints"),
+        providers=PROVIDERS,
+        delay=DELAY,
+        rates=RATES,
+    )
+
+
 Warn = Callable[[str], None]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.detection import laws
+from bench.detection import ceiling, laws, snowshoe
 from bench.detection.population import Planted
 from bench.detection.protocol import DAY, LEVELS, YEAR, Decision
 from bench.detection.scenarios import Scenario
@@ -76,6 +76,8 @@ class Score:
     seconds: float  #: within the detector
     incident: Found | None = None
     loop: Loop | None = None
+    over: ceiling.Stops | None = None  #: of kind over_the_ceiling
+    containment: snowshoe.Containment | None = None  #: of kind snowshoe
     error: str | None = None
 
 
@@ -115,6 +117,8 @@ def judge(played: Played, watched: Watched) -> Score:
         seconds=watched.seconds,
         incident=_found(played, planted, verdicts) if planted else None,
         loop=_loop(played, watched) if scenario.closed_loop else None,
+        over=ceiling.judge(played, watched.decisions) if scenario.kind == ceiling.KIND else None,
+        containment=snowshoe.judge(played, watched.decisions) if scenario.kind == snowshoe.KIND else None,
     )
 
 
@@ -248,6 +252,7 @@ class Line:
     tenant_years: float
     false: Mapping[str, int]
     excused: int
+    rows: int
     us_per_row: float
     detections: Mapping[str, Detection] = field(default_factory=dict[str, Detection])  #: by action
     limit_median: float | None = None
@@ -277,6 +282,7 @@ def _line(name: str, runs: Sequence[Score]) -> Line:
         tenant_years=sum(one.tenant_years for one in good),
         false={level: sum(one.false[level] for one in good) for level in LEVELS},
         excused=sum(one.excused for one in good),
+        rows=sum(one.rows for one in good),
         us_per_row=round(1e6 * sum(one.seconds for one in good) / max(1, sum(one.rows for one in good)), 1),
         detections={action: _detection([one.hits[action] for one in founds]) for action in ACTIONS}
         if founds

@@ -63,6 +63,8 @@ class Played:
     offered: int = 0  #: mails planned
     sent: int = 0
     guilty: list[Sent] = field(default_factory=list[Sent])  #: of the incident's slice, from its start
+    #: (minute, tenant, mails planned, mails sent), if there are guilty groups.
+    sends: list[tuple[int, str, int, int]] = field(default_factory=list[tuple[int, str, int, int]])
 
     @property
     def guilty_mails(self) -> int:
@@ -111,6 +113,7 @@ class _World:
         heapq.heapify(self._minutes)
         self._known = set(self._minutes)
         self._played = Played(population)
+        self._keeps_sends = any(group.guilty for group in scenario.tenants)
         self._guilty = self._bad = 0
         self._information = 0.0
         self._permits = None
@@ -132,6 +135,8 @@ class _World:
                     mails = self._binomial(
                         mails, self._permits.permit(batch.tenant.name, batch.message_type, minute)
                     )
+                if self._keeps_sends:
+                    played.sends.append((minute, batch.tenant.name, batch.mails, mails))
                 if mails:
                     played.sent += mails
                     self._send(batch.tenant, batch.message_type, batch.campaign, mails, minute)
