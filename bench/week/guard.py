@@ -6,7 +6,7 @@ second. Nothing is decided here: this module counts, asks `mailcordon.guard`, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -19,8 +19,8 @@ from mailcordon.core.limit import Mode
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import Decision, Level, Slice
-from mailcordon.guard.policy.effective import LanePolicy
-from mailcordon.guard.policy.merge import built_in_policy
+from mailcordon.guard.policy import layers
+from mailcordon.guard.policy.document import PolicyDocument
 from seslocal.fleets.operator import Seen, Waiting
 from seslocal.fleets.tenants import Sender
 
@@ -45,24 +45,22 @@ class Decided:
 
 
 class Guard:
-    """An operator (seslocal.fleets.operator). `start`: seconds since 1970 at which the week begins. `policies`: of lanes by name;
-    the others have the built-in policy with an armed breaker."""
+    """An operator (seslocal.fleets.operator). `start`: seconds since 1970 at which the week begins."""
 
-    def __init__(
-        self, senders: list[Sender], start: float, policies: Mapping[str, LanePolicy] | None = None
-    ) -> None:
+    def __init__(self, senders: list[Sender], start: float, policy: PolicyDocument) -> None:
         self._start = int(start // MINUTE)
         self._lanes = Lanes(senders, self._start)
         self._feedback = Feedback(self._lanes, self._start)
         self._breaker = Breaker()
-        policies = policies or {}
-        self._policies = {
-            lane.id: policies.get(lane.name) or built_in_policy(lane.class_) for lane in self._lanes.every
+        explained = {
+            lane.id: layers.effective(policy, 1, lane.tenant, lane.type, lane.class_)
+            for lane in self._lanes.every
         }
+        self._policies = {lane: one.policy for lane, one in explained.items()}
         for lane in self._lanes.every:
             self._breaker.lane(self._lanes.facts(lane, self._policies[lane.id].breaker.sensitivity))
         self._releases = Releases(self._policies)
-        self._caps = Caps(self._policies, self._start)
+        self._caps = Caps(self._lanes, explained, self._start)
         self._now = -1  #: minute since the start
         self._credit: dict[tuple[int, tuple[Slice, ...]], float] = {}
         self.decided: list[Decided] = []
@@ -118,6 +116,7 @@ class Guard:
         for decision in decisions:
             lane = self._lanes.by_id(decision.lane)
             self.decided.append(Decided(now * MINUTE, lane, decision, deed(lane, decision)))
+        self._caps.turn(minute, deltas)
         self._releases.turn(minute, deltas, self._warned)
 
     def _warned(self, lane: int, campaign: str | None) -> bool:

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from bench.week import policies
 from bench.week.guard import Decided, Guard
 from bench.week.lanes import Lane
-from mailcordon.core.limit import Mode
-from mailcordon.core.priority import Class
-from mailcordon.guard.policy.effective import LanePolicy
-from mailcordon.guard.policy.merge import built_in_policy
 from seslocal.fleets import tenants
 from seslocal.fleets.player import Player
 from seslocal.fleets.result import Run
 from seslocal.fleets.scenario import Scenario, Ses
-from seslocal.world.draws import Draws
 
 
 class Setup(StrEnum):
@@ -47,21 +42,6 @@ class Played:
     cpu: float = 0.0  #: seconds
 
 
-def armed(policy: LanePolicy) -> LanePolicy:
-    """The same with a breaker that enforces, as a person arms it once the lane is proved."""
-    return replace(policy, breaker=replace(policy.breaker, mode=Mode.ENFORCE))
-
-
-def policies(scenario: Scenario) -> Mapping[str, LanePolicy]:
-    """Of each lane by name."""
-
-    found: dict[str, LanePolicy] = {}
-    for sender in tenants.senders(scenario, Draws(scenario.seed)):
-        found[f"{sender.name}/password-reset"] = armed(built_in_policy(Class.URGENT))
-        found[f"{sender.name}/newsletter"] = armed(built_in_policy(Class.MARKETING))
-    return found
-
-
 def play(
     scenario: Scenario, setup: Setup, *, scale: float = 1.0, days: int | None = None, without: bool = False
 ) -> Played:
@@ -71,7 +51,7 @@ def play(
     player = Player(rules, scale=scale, days=days, without=left_out)
     guard = None
     if setup is Setup.MAILCORDON:
-        guard = Guard(player.senders, player.start, policies(scenario))
+        guard = Guard(player.senders, player.start, policies.of_fleet(player.senders))
         player = Player(rules, scale=scale, days=days, without=left_out, operator=guard)
     began = time.process_time()
     gc.disable()  # a mail makes no reference cycles
