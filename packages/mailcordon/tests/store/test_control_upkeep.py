@@ -21,12 +21,14 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.db.warm_up_store import WarmUpStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.ses.administer import Administer
@@ -40,6 +42,8 @@ from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
+from mailcordon.control.pacing.releases import Releases
+from mailcordon.control.pacing.warm_ups import WarmUps
 from mailcordon.control.plans import Plans
 from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
@@ -317,6 +321,8 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         dkim=DkimSigning(
             DkimKeyStore(world.control, []), world.administer, lambda: Resolver().check(authoritative=True)
         ),
+        releases=Releases(ReleaseStore(world.control)),
+        warm_ups=WarmUps(WarmUpStore(world.control)),
         settings=SETTINGS,
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,

@@ -20,11 +20,13 @@ from mailcordon.adapters.db.machine_state_reader import MachineStateReader
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.adapters.db.warm_up_store import WarmUpStore
 from mailcordon.adapters.prometheus import families
 from mailcordon.adapters.ses import management_events
 from mailcordon.adapters.ses.administer import Administer
@@ -51,6 +53,8 @@ from mailcordon.control.dkim_keys import DkimSigning
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.pacing.releases import Releases
+from mailcordon.control.pacing.warm_ups import WarmUps
 from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
@@ -182,6 +186,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 ),
                 local=local,
             ),
+            releases=Releases(ReleaseStore(pool), keep_days=config.keep_records_days),
+            warm_ups=WarmUps(WarmUpStore(pool)),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

@@ -20,6 +20,8 @@ from mailcordon.control.facts import ControlFacts
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
+from mailcordon.control.pacing.releases import Releases
+from mailcordon.control.pacing.warm_ups import WarmUps
 from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
@@ -60,9 +62,11 @@ class Intervals:
     counts_of_unknown: float = 30.0
     proofs: float = 1.0  #: those that run; without any it is one look at an empty index
     feedback: float = 5.0  #: whether events come back; a round reads what was folded since the last one
+    releases: float = 1.0  #: which steps open; without a large batch it is one query
+    warm_ups: float = 60.0  #: the budgets of domains that are new to a provider
 
 
-#: What asks SES or changes it: left out by an installation that observes only.
+#: What asks SES or changes it, or what is sent: left out by an installation that observes only.
 _ABOUT_SES = frozenset(
     {
         "reconcile SES",
@@ -74,6 +78,8 @@ _ABOUT_SES = frozenset(
         "read SES's suppression lists",
         "take open addresses off SES's lists",
         "judge proofs",
+        "open the steps of releases",
+        "warm domains up",
         "settle claims to domains",
         "give SES the DKIM keys that are published",
     }
@@ -96,6 +102,8 @@ LOCAL = Intervals(
     counts_of_unknown=2.0,
     proofs=0.3,
     feedback=2.0,
+    releases=0.5,
+    warm_ups=3.0,
 )
 
 
@@ -122,6 +130,8 @@ class Services:
     judge: Judge
     checks: IdentityChecks
     learning: ProviderLearning
+    releases: Releases
+    warm_ups: WarmUps
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -160,6 +170,8 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("move counts of unknown providers", intervals.counts_of_unknown, services.learning.settle_counts),
         ("forget domains", intervals.partitions, services.learning.purge),
         ("judge proofs", intervals.proofs, services.judge.advance),
+        ("open the steps of releases", intervals.releases, services.releases.advance),
+        ("warm domains up", intervals.warm_ups, services.warm_ups.advance),
         ("purge proofs", intervals.purge, services.judge.purge),
         ("settle claims to domains", intervals.claims, services.claims.advance),
         ("give SES the DKIM keys that are published", intervals.claims, services.dkim.advance),

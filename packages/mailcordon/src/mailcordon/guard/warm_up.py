@@ -86,14 +86,14 @@ def trouble(day: Day) -> Trouble | None:
 
 
 def begin(day: int, steps: Sequence[int]) -> WarmUp:
-    return _budget(WarmUp(day=day, step=0, of=len(steps)), steps)
+    return budget(WarmUp(day=day, step=0, of=len(steps)), steps)
 
 
-def replay(days: Iterable[Day], today: int, steps: Sequence[int]) -> WarmUp:
-    """From all days' counts, in order: what `next_day` and `look` led to. Today's counts may be the last."""
-    at: WarmUp | None = None
+def replay(days: Iterable[Day], today: int, steps: Sequence[int], at: WarmUp | None = None) -> WarmUp:
+    """Where the days' counts lead to, in order, from `at` on. Days before `at.day` were seen already, and today's counts may be
+    the last. The same whether each day was followed or all are replayed at once."""
     for day in days:
-        if day.sent <= 0 or day.day > today:
+        if day.sent <= 0 or day.day > today or (at is not None and day.day < at.day):
             continue
         if at is None:
             at = begin(day.day, steps)
@@ -117,7 +117,7 @@ def next_day(at: WarmUp, last: Day | None, day: int, steps: Sequence[int]) -> Wa
         step, verdict = 0, Verdict.FORGOTTEN
     if step >= len(steps):
         verdict = Verdict.WARM
-    return _budget(WarmUp(day=day, step=step, of=len(steps), last_day=last_day, verdict=verdict), steps)
+    return budget(WarmUp(day=day, step=step, of=len(steps), last_day=last_day, verdict=verdict), steps)
 
 
 def look(at: WarmUp, today: Day, steps: Sequence[int]) -> WarmUp:
@@ -142,5 +142,7 @@ def _step_after(step: int, last: Day, steps: Sequence[int]) -> tuple[int, Verdic
     return step, Verdict.UNUSED
 
 
-def _budget(at: WarmUp, steps: Sequence[int]) -> WarmUp:
-    return replace(at, cap=None if at.warm else steps[at.step])
+def budget(at: WarmUp, steps: Sequence[int]) -> WarmUp:
+    """With what may leave on its day by a curve, which may be another one than before."""
+    step = min(at.step, len(steps))
+    return replace(at, step=step, of=len(steps), cap=None if step >= len(steps) else steps[step])

@@ -157,6 +157,12 @@ def several_releases(tenant: str, name: str, types: list[str]) -> str:
     return f"{tenant} has releases {name!r} of several message types: add --type {' or --type '.join(types)}"
 
 
+@example(17)
+def no_release_numbered(id: int) -> str:
+    """A release is to be opened that there is none of."""
+    return f"There is no release {id}. See mailcordon campaign list."
+
+
 @example()
 def release_is_over() -> str:
     """A release is to be opened that has nothing left to open."""
@@ -169,7 +175,7 @@ def warm_up_day(domain: str, provider: str, day: int, of: int, cap: int | None) 
     """Where a domain stands at a mailbox provider; also the reason of the limit."""
     if cap is None:
         return f"{domain} is warm at {provider}"
-    return f"{domain} is new to {provider}: step {day} of {of}, {_mails(cap)} today"
+    return f"{domain} is new to {provider}: {_mails(cap)} today, on day {day} of {of}"
 
 
 @example("news.acme.example", "gmail", 3, 20, 250, "delays")
@@ -177,7 +183,7 @@ def warm_up_day(domain: str, provider: str, day: int, of: int, cap: int | None) 
 def warm_up_slowed(domain: str, provider: str, day: int, of: int, cap: int, trouble: str) -> str:
     """The same on a day on which the provider slows the domain down."""
     does = "defers" if trouble == "delays" else "blocks"
-    return f"{provider} {does} mail of {domain}: step {day} of {of} is cut to {_mails(cap)} today"
+    return f"{provider} {does} mail of {domain}: only {_mails(cap)} today, on day {day} of {of}"
 
 
 _VERDICTS = {

@@ -18,6 +18,9 @@ create table release (
     left_at bigint,                                         -- when the first mail after these was seen to have left
     why text not null,                                      -- guard.release.Why
     next_at bigint,                                         -- the earliest time of the next step
+    limit_cap bigint,                                       -- of its row in send_limit; null: it has none
+    mode text not null,                                     -- of that row
+    because text not null,                                  -- of that row
     fresh boolean not null,                                 -- a list that the lane never mailed before
     looked_at bigint not null default 0,
     sent bigint not null default 0,                         -- what the last look saw, for people
@@ -35,7 +38,6 @@ create table release (
     check ((opened_by is null) = (opened_because is null))
 ) with (fillfactor = 70);
 create unique index release_current on release (lane, kind, name) where ended_at is null;
-create index release_looked on release (looked_at) where ended_at is null;
 create index release_of_tenant on release (tenant, id);
 
 -- What was accepted of it: a row for each process that accepts, so that they do not wait for each other.
@@ -83,8 +85,8 @@ begin
     select coalesce(max(u.ever), 0) into used from limit_use u
      where u.tenant = of_tenant and u.scope = of_kind and u.lane = of_lane and u.campaign is not distinct from of_campaign
        and u.list is not distinct from of_list and u.class is null and u.api_key is null and u.provider is null and u.domain is null;
-    insert into release (tenant, lane, kind, name, began_at, phase, cap, use_before, opened_at, why, fresh)
-    values (of_tenant, of_lane, of_kind, of_name, now_ms(), 'steps', first, used, now_ms(), why_word, is_fresh)
+    insert into release (tenant, lane, kind, name, began_at, phase, cap, use_before, opened_at, why, fresh, limit_cap, mode, because)
+    values (of_tenant, of_lane, of_kind, of_name, now_ms(), 'steps', first, used, now_ms(), why_word, is_fresh, used + first, of_mode, sentence)
     on conflict (lane, kind, name) where ended_at is null do nothing;
     if not found then
         return false;

@@ -1,0 +1,39 @@
+-- Where domains stand at mailbox providers (docs/pacing.md). As the control role.
+
+-- name: domains
+-- From domains with their IP pool, their lanes and those lanes' policies.
+select r.tenant, r.domain, coalesce(r.ip_pool, '') as pool, array_agg(l.id order by l.id) as lanes, array_agg(l.class order by l.id) as classes,
+       array_agg((select p.document::text from lane_policy p where p.lane = l.id) order by l.id) as documents
+  from (select distinct x.lane, x.tenant, x.domain, x.ip_pool from route x) r
+  join lane l on l.id = r.lane and l.retired_at is null and not l.observed
+ group by 1, 2, 3 order by 1, 2, 3;
+
+-- name: standings
+-- Of all domains, or of a tenant's.
+select tenant, domain, pool, provider, day, step, steps, last_day, verdict, slowed, cap, mode from warm_up
+ where $1::int is null or tenant = $1 order by tenant, domain, pool, provider;
+
+-- name: days
+-- What left lane by lane, by UTC day and provider. $1: lanes, $2: the first day since 1970.
+select d.lane, d.day, d.provider, coalesce(d.sent, 0) as sent, coalesce(d.delayed, 0) as delays,
+       coalesce(d.sender_reputation, 0) + coalesce(d.content, 0) + coalesce(d.policy, 0) as blocks
+  from unnest($1::int[]) l (lane)
+ cross join lateral generate_series(greatest($2::int, coalesce((select max(m.at) / 86400000 from route_moved m where m.lane = l.lane), 0)),
+                                    now_ms() / 86400000) n (day)
+ cross join lateral (select x.* from cohort_day x where x.day = n.day and x.lane = l.lane) d
+ order by d.day;
+
+-- name: save
+-- $2 to $4 and $5: domain, pool, provider, day.
+insert into warm_up (tenant, domain, pool, provider, day, step, steps, last_day, verdict, slowed, cap, mode, began_day)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $5)
+on conflict (tenant, domain, pool, provider) do update
+set day = excluded.day, step = excluded.step, steps = excluded.steps, last_day = excluded.last_day, verdict = excluded.verdict,
+    slowed = excluded.slowed, cap = excluded.cap, mode = excluded.mode;
+
+-- name: forget
+-- Domains that no lane of the tenant sends from any more.
+delete from warm_up w
+ where w.tenant = $1
+   and not exists (select from route r join lane l on l.id = r.lane and l.retired_at is null
+                    where r.tenant = w.tenant and r.domain = w.domain and coalesce(r.ip_pool, '') = w.pool);
