@@ -27,6 +27,7 @@ SUBJECTS = (
     "rate_alarms",
     "pacing",
     "objectives",
+    "breaker",
     "machine_metrics",
     "search",
     *("api", "mail", "content", "keys", "door", "suppressions"),

@@ -1,0 +1,409 @@
+"""Implements `observe.breaker.ports.BreakerStore`, as the control role.
+
+Everything is written on the session that holds the lock, so a process that was suspended and lost it cannot write a late round.
+What is only read comes over other connections.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+import msgspec
+
+from mailcordon.adapters.db import connection_pool, engine, feedback_marks, lane_policy_row, queries
+from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
+from mailcordon.control import proofs
+from mailcordon.core import health
+from mailcordon.core.errors import Unavailable
+from mailcordon.core.limit import Mode
+from mailcordon.core.priority import Class
+from mailcordon.guard.account_guard import LaneShare
+from mailcordon.guard.arming import Arming, ArmingFacts, Wish
+from mailcordon.guard.breaker.nouns import LaneFacts, Level, Standing
+from mailcordon.guard.counts import Delta, DomainDelta
+from mailcordon.guard.delays import Signal
+from mailcordon.messages import feedback as feedback_messages
+from mailcordon.messages import times
+from mailcordon.observe.breaker.ports import NotLeading
+from mailcordon.observe.breaker.records import (
+    MINUTE_MS,
+    Accepted,
+    Account,
+    Begin,
+    Carried,
+    Changes,
+    Judged,
+    Kept,
+    Lifted,
+    Loaded,
+    Sharer,
+    Watched,
+    Write,
+    key_of,
+)
+
+_SQL = queries.load("breaker_store.sql")
+_SHARED = queries.load("shared.sql")
+_DAY = 1440
+_HOUR = 60
+_HISTORY_DAYS = 60
+_MINUTES_OF_HISTORY = 6 * _HOUR  #: older counts are read by hour
+_DOMAIN_DAYS = 2
+_CHANGED_DAYS = 4  #: of a lane with bounces or complaints, if the feed was lost
+_POOL_DAYS = 30
+IDLE_SECONDS = 20.0  #: a suspended process keeps the lock no longer
+_DOUBTED = 0.1  #: a lane that SES itself finds fault with is judged ten times more strictly
+_standing = msgspec.json.Decoder(Standing)
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class BreakerStore:
+    def __init__(
+        self, dsn: str, pool: Pool, *, proof_days: int = proofs.DAYS, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        self._connection = PinnedConnection(dsn, "breaker", index_plans=False, idle_seconds=idle_seconds)
+        self._leads: engine.Connection | None = None  #: the session that has the lock
+        self._pool = pool
+        self._proof_days = proof_days
+
+    async def close(self) -> None:
+        if self._leads is not None:
+            with suppress(NotLeading, Unavailable):
+                async with self._leading() as connection:
+                    await connection.fetchval(_SQL.release_lead)
+        self._leads = None
+        await self._connection.close()
+
+    async def leads(self, *, stand_by: bool) -> bool:
+        try:
+            async with self._connection.use() as connection:
+                if stand_by and await connection.fetchval(_SQL.control_reports, health.SILENT_AFTER_MS):
+                    if self._leads is connection:
+                        await connection.fetchval(_SQL.release_lead)
+                    self._leads = None
+                    return False
+                if self._leads is not connection:
+                    self._leads = None
+                    if not await connection.fetchval(_SQL.try_lead):
+                        return False
+                    self._leads = connection
+        except SessionEnded:
+            self._leads = None
+            return False
+        return True
+
+    async def begin(self) -> Begin:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            followed = await conn.fetchval(_SQL.followed)
+            at = await conn.fetchrow(_SQL.fold, followed)
+            assert at is not None
+            minute = at["now"] // MINUTE_MS
+            rows = await conn.fetch(
+                _SQL.lanes_to_load,
+                followed,
+                _whole_day(minute - _CHANGED_DAYS * _DAY),
+                minute - _POOL_DAYS * _DAY,
+            )
+            standings = [_standing.decode(row["document"]) for row in await conn.fetch(_SQL.standings)]
+            open_ = [_kept(row) for row in await conn.fetch(_SQL.open_decisions)]
+        lanes = {row["lane"] for row in rows if row["lane"] is not None}
+        lanes |= {one.lane for one in standings} | {one.lane for one in open_}
+        return Begin(fold=at["fold"], standings=standings, open=open_, lanes=sorted(lanes))
+
+    async def changes(self, fold: int) -> Changes:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            at = await conn.fetchrow(_SQL.fold, fold)
+            assert at is not None
+            rows: list[asyncpg.Record] = []
+            domains: list[asyncpg.Record] = []
+            if at["continues"] and at["fold"] != fold:
+                rows = await conn.fetch(_SQL.changed, fold, at["fold"])
+                bounced = {
+                    (row["minute"], row["lane"])
+                    for row in rows
+                    if row["hard_bounces"] and row["provider"] <= 0
+                }
+                if bounced:
+                    minutes, lanes = zip(*sorted(bounced), strict=True)
+                    domains = await conn.fetch(_SQL.domains, list(minutes), list(lanes))
+            accepted = await conn.fetch(_SQL.requests)
+            lifted = await conn.fetch(_SQL.lifted)
+        return Changes(
+            now=at["now"],
+            fold=at["fold"],
+            continues=at["continues"],
+            deltas=[(row["fold"], _delta(row)) for row in rows],
+            domains=[DomainDelta(*row) for row in domains],
+            accepted=[Accepted(**dict(row)) for row in accepted],
+            lifted=[Lifted(**dict(row)) for row in lifted],
+        )
+
+    async def load(self, lanes: Sequence[int], *, room: Mapping[Signal, float] | None) -> Loaded:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            at = await conn.fetchrow(_SQL.fold, None)
+            assert at is not None
+            minute = at["now"] // MINUTE_MS
+            minutes = (minute - _MINUTES_OF_HISTORY) // _HOUR * _HOUR
+            rows = await conn.fetch(_SQL.lanes, list(lanes))
+            found = [row["lane"] for row in rows]
+            history = await conn.fetch(_SQL.history, found, minute - _HISTORY_DAYS * _DAY, minutes)
+            domains = await conn.fetch(_SQL.history_domains, found, minute - _DOMAIN_DAYS * _DAY)
+        return Loaded(
+            fold=at["fold"],
+            lanes=[_watched(row, minute, room) for row in rows],
+            history=[_delta(row) for row in history],
+            domains=[DomainDelta(*row) for row in domains],
+        )
+
+    async def facts(self, lanes: Sequence[int], *, room: Mapping[Signal, float] | None) -> Sequence[Watched]:
+        async with connection_pool.acquire(self._pool) as conn:
+            minute = (await conn.fetchval(_SHARED.now)) // MINUTE_MS
+            return [_watched(row, minute, room) for row in await conn.fetch(_SQL.lanes, list(lanes))]
+
+    async def write(self, change: Write) -> list[int]:
+        """Returns the numbers of the new decisions. Raises NotLeading."""
+        written: list[int] = []
+        async with self._leading() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                for end in change.ended:
+                    await connection.execute(_SQL.end_decision, end.decision, end.by, end.because)
+                for one in change.new:
+                    written.append(await connection.fetchval(_SQL.add_decision, *_row(one)))
+                for one in change.changed:
+                    await connection.execute(
+                        _SQL.change_decision, one.id, str(one.mode), one.done, one.rate, one.hold, one.waiting
+                    )
+                for key in change.gone:
+                    await connection.execute(_SQL.drop_standing, *key)
+                for one in change.standings:
+                    await connection.execute(_SQL.set_standing, *key_of(one), _encode(one).decode())
+                await connection.execute(_SQL.follow, change.fold)
+                await transaction.commit()
+            except TimeoutError:
+                connection.terminate()  # the rollback would wait for the same server once more
+                raise
+            except BaseException:
+                with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                    await transaction.rollback()
+                raise
+        return written
+
+    async def carried(self) -> Sequence[Carried]:
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.open_holds)
+        return [
+            Carried(hold=hold_from_row(row), decision=row["decision"], does=row["does"] or "") for row in rows
+        ]
+
+    async def flow(self, lane: int) -> float:
+        async with connection_pool.acquire(self._pool) as conn:
+            return (await conn.fetchval(_SQL.flow, lane)) / 600
+
+    async def sharers(self, lane: int) -> tuple[Sharer, ...]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return tuple(Sharer(**dict(row)) for row in await conn.fetch(_SQL.sharers, lane))
+
+    async def findings(self, tenant: int) -> list[tuple[str, str]]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return [(row["type"], row["impact"]) for row in await conn.fetch(_SQL.findings, tenant)]
+
+    async def arming(self, lanes: Collection[int], now: int) -> Sequence[Judged]:
+        minute = now // MINUTE_MS
+        last = (minute - _DAY) // 360 * 360 - 360
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(
+                _SQL.arming, sorted(lanes), _whole_day(minute - 7 * _DAY), last - 7 * _DAY, last
+            )
+            stray = {
+                row["tenant"]: row["stray"]
+                for row in await conn.fetch(_SQL.stray, sorted({row["tenant"] for row in rows}))
+            }
+            marks = await feedback_marks.marks(conn, sorted(lanes), now - 1, now)
+        lost: dict[int, list[str]] = {}
+        for mark in marks:
+            if mark.until is None:
+                lost.setdefault(mark.lane, []).append(feedback_messages.own_lanes(times.minute(mark.since)))
+        return [_judged(row, now, stray, lost, self._proof_days) for row in rows]
+
+    async def set_arming(self, lane: int, arming: Arming, lost_since: int | None) -> None:
+        checks = json.dumps(
+            [{"name": str(one.name), "ok": one.ok, "says": one.says} for one in arming.checks]
+        )
+        async with self._leading() as connection:
+            await connection.execute(
+                _SQL.set_arming,
+                lane,
+                str(arming.absolute),
+                str(arming.relative),
+                arming.proposed,
+                lost_since,
+                checks,
+            )
+
+    async def account(self, since: int, *, by_lane: bool) -> Account:
+        """What the account sent since a minute. Lanes only `by_lane`: that reads a row for each lane and hour."""
+        since = since // _HOUR * _HOUR
+        async with connection_pool.acquire(self._pool) as conn:
+            whole = await conn.fetchrow(_SQL.account, since)
+            rows = await conn.fetch(_SQL.account_lanes, since) if by_lane else []
+        assert whole is not None
+        return Account(
+            mails={Signal.BOUNCES: whole["sent"], Signal.COMPLAINTS: whole["heard"]},
+            events={Signal.BOUNCES: whole["hard_bounces"], Signal.COMPLAINTS: whole["complaints"]},
+            state=whole["enforcement"],
+            lanes={
+                Signal.BOUNCES: [_share(row, "sent", "hard_bounces") for row in rows],
+                Signal.COMPLAINTS: [_share(row, "heard", "complaints") for row in rows],
+            },
+        )
+
+    async def purge(self, before: int) -> None:
+        async with self._leading() as connection:
+            await connection.execute(_SQL.purge, before)
+
+    @asynccontextmanager
+    async def _leading(self) -> AsyncGenerator[engine.Connection]:
+        """Raises NotLeading, or Unavailable: its session may have survived, and has the lock then."""
+        try:
+            async with self._connection.use() as connection:
+                if self._leads is not connection:
+                    self._leads = None
+                    raise NotLeading
+                yield connection
+        except SessionEnded:
+            self._leads = None
+            raise NotLeading from None
+
+
+def _kept(row: asyncpg.Record) -> Kept:
+    return Kept(
+        id=row["id"],
+        tenant=row["tenant"],
+        lane=row["lane"],
+        part=row["part"],
+        signal=row["signal"],
+        half=row["half"],
+        level=Level(row["level"]),
+        mode=Mode(row["mode"]),
+        at=row["at"],
+        since=row["since"],
+        seen=row["seen"],
+        done=row["done"],
+        waiting=row["waiting"],
+        rate=row["rate"],
+        document=json.loads(row["document"]),
+        sharers=tuple(Sharer(**one) for one in json.loads(row["sharers"])),
+        hold=row["hold"],
+    )
+
+
+def _row(one: Kept) -> tuple[object, ...]:
+    return (
+        one.tenant,
+        one.lane,
+        one.part,
+        one.signal,
+        one.half,
+        int(one.level),
+        str(one.mode),
+        one.at,
+        one.since,
+        one.seen,
+        one.done,
+        one.waiting,
+        one.rate,
+        _encode(one.document).decode(),
+        _encode(one.sharers).decode(),
+    )
+
+
+def _delta(row: asyncpg.Record) -> Delta:
+    return Delta(
+        minute=row["minute"],
+        lane=row["lane"],
+        campaign=row["campaign"],
+        list=row["list"],
+        provider=row["provider"],
+        sent=row["sent"],
+        delivered=row["delivered"],
+        hard_bounces=row["hard_bounces"],
+        complaints=row["complaints"],
+        blocks=row["blocks"],
+        delays=row["delays"],
+        opens=row["opens"],
+    )
+
+
+def _watched(row: asyncpg.Record, minute: int, room: Mapping[Signal, float] | None) -> Watched:
+    class_ = Class(row["class"])
+    policy = lane_policy_row.policy_of(row["document"], class_)
+    since = row["first_minute"]
+    young = since is None or since > minute - _POOL_DAYS * _DAY
+    labels: set[str] = set()
+    if young:
+        labels = {"young senders", f"tier {policy.tier}", *(f"domain {one}" for one in row["domains"])}
+        named = (("sign_up_source", "sign-up"), ("payment", "payment"), ("owner_group", "owner group"))
+        labels |= {f"{word} {row[column]}" for column, word in named if row[column] is not None}
+    sensitivity = policy.breaker.sensitivity * (_DOUBTED if row["doubted"] else 1.0)
+    return Watched(
+        facts=LaneFacts(
+            lane=row["lane"],
+            tenant=row["tenant"],
+            type=row["type"],
+            class_=class_,
+            sensitivity=sensitivity,
+            since=since,
+            labels=frozenset(labels),
+            room=room,
+        ),
+        slug=row["slug"],
+        policy=policy.breaker.mode,
+    )
+
+
+def _judged(
+    row: asyncpg.Record, now: int, stray: dict[int, int], lost: dict[int, list[str]], proof_days: int
+) -> Judged:
+    last = None
+    if row["proof"] is not None:
+        last = proofs.Last(
+            id=row["proof"],
+            ended_at=row["ended_at"],
+            proved=row["proved"],
+            because=row["because"],
+            parts=None if row["parts"] is None else json.loads(row["parts"]),
+        )
+    parts = None if row["parts_now"] is None else json.loads(row["parts_now"])
+    freshness = proofs.fresh(last, parts, now, days=proof_days)
+    policy = lane_policy_row.policy_of(row["document"], Class(row["class"]))
+    first = row["first_minute"]
+    return Judged(
+        lane=row["lane"],
+        facts=ArmingFacts(
+            wish=None if row["wish"] is None else Wish(row["wish"]),
+            policy=policy.breaker.mode,
+            proved=freshness.is_fresh,
+            proof_says=freshness.because,
+            lost=tuple(lost.get(row["lane"], ())),
+            events=row["events"],
+            stray=stray.get(row["tenant"], 0),
+            days=0.0 if first is None else max(0.0, (now / MINUTE_MS - first) / _DAY),
+            sent=row["sent"],
+            ended=row["ended"],
+            cordons=row["cordons"],
+        ),
+        lost_since=row["lost_since"],
+    )
+
+
+def _share(row: asyncpg.Record, mails: str, events: str) -> LaneShare:
+    return LaneShare(lane=row["lane"], class_=Class(row["class"]), mails=row[mails], events=row[events])
+
+
+def _whole_day(minute: int) -> int:
+    return minute - minute % _DAY

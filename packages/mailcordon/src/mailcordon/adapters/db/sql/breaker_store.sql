@@ -1,0 +1,234 @@
+-- What the breaker's loop reads and writes (observe/breaker/loop.py), as the control role.
+
+-- name: try_lead
+-- Whether this session runs the breaker. The lock ends with the session, so a dead process does not keep it.
+select pg_try_advisory_lock(20558, 0);
+
+-- name: release_lead
+-- Another process may run it. The session has no other lock, and may have taken this one more than once.
+select pg_advisory_unlock_all();
+
+-- name: control_reports
+-- Whether a control process has reported a short while ago ($1, milliseconds).
+select exists (select from role_health where role = 'control' and abs(now_ms() - beat) <= $1);
+
+-- name: followed
+-- How far the feed was read.
+select fold from breaker_follow;
+
+-- name: standings
+-- Where lanes and their parts stand.
+select document from breaker_standing order by lane, part, signal;
+
+-- name: open_decisions
+-- The decisions that last.
+select id, tenant, lane, part, signal, half, level, mode, at, since, seen, done, waiting, rate, document, sharers, hold
+  from breaker_decision where ended_at is null order by id;
+
+-- name: lanes_to_load
+-- Lanes whose counts have changed since a fold, that had bounces or complaints since a minute (the first of a day), or whose first mail
+-- is younger than $3 (minutes since 1970): pools of new senders are counted whole.
+select distinct s.lane from cohort_feed f join slice s on s.id = f.slice where f.fold > $1
+union
+select c.lane from cohort_lane c where c.span = 1440 and c.minute >= $2 and (c.hard_bounced > 0 or c.complained > 0)
+union
+select s.lane from slice s group by s.lane having min(s.first_minute) > $3;
+
+-- name: fold
+-- The newest fold, and whether the feed of changes still has all after the one that was seen.
+select f.fold, now_ms() as now,
+       $1::bigint is not null and $1 <= f.fold
+           and coalesce((select min(x.fold) from cohort_feed x), f.fold + 1) <= $1 + 1 as continues
+  from cohort_fold f;
+
+-- name: changed
+-- The changes of counts in the folds since one.
+select f.fold, f.minute, s.lane, s.campaign, s.list, f.provider, f.counts[1] as sent, f.counts[3] as delivered,
+       f.counts[4] as hard_bounces, f.counts[6] as complaints, f.counts[17] + f.counts[19] + f.counts[21] as blocks,
+       f.counts[7] as delays, f.counts[10] as opens
+  from cohort_feed f
+ cross join lateral (select x.lane, x.campaign, x.list from slice x where x.id = f.slice limit 1) s
+ where f.fold > $1 and f.fold <= $2
+   and (f.counts[1] <> 0 or f.counts[3] <> 0 or f.counts[4] <> 0 or f.counts[6] <> 0 or f.counts[7] <> 0 or f.counts[10] <> 0
+        or f.counts[17] + f.counts[19] + f.counts[21] <> 0)
+ order by f.fold, f.minute, f.slice, f.provider;
+
+-- name: domains
+-- Hard bounces outside the named providers by the recipient's domain, of these lanes and minutes.
+select d.minute, d.lane, d.domain, d.hard_bounced
+  from unnest($1::int[], $2::int[]) k (minute, lane)
+ cross join lateral (select x.* from cohort_bounce_domain x where x.minute = k.minute and x.lane = k.lane) d;
+
+-- name: history_domains
+-- The same of these lanes since a minute.
+select d.minute, d.lane, d.domain, d.hard_bounced from cohort_bounce_domain d where d.minute >= $2 and d.lane = any ($1::int[]);
+
+-- name: history
+-- All counts of these lanes since a minute: by hour until $3 (a whole hour), by minute after it.
+select s.lane, s.campaign, s.list, h.hour * 60 as minute, h.provider, coalesce(h.sent, 0) as sent, coalesce(h.delivered, 0) as delivered,
+       coalesce(h.hard_bounced, 0) as hard_bounces, coalesce(h.complained, 0) as complaints,
+       coalesce(h.sender_reputation, 0) + coalesce(h.content, 0) + coalesce(h.policy, 0) as blocks,
+       coalesce(h.delayed, 0) as delays, coalesce(h.opened, 0) as opens
+  from slice s
+ cross join lateral (select min(x.first_minute) as first, max(x.last_minute) as last from cohort_slice x where x.slice = s.id) b
+ cross join lateral generate_series(greatest(b.first, $2::int) / 60, least(b.last, $3::int - 1) / 60) g (hour)
+ cross join lateral (select x.* from cohort_hour x where x.hour = g.hour and x.slice = s.id) h
+ where s.lane = any ($1::int[])
+union all
+select s.lane, s.campaign, s.list, m.minute, m.provider, coalesce(m.sent, 0), coalesce(m.delivered, 0),
+       coalesce(m.hard_bounced, 0), coalesce(m.complained, 0),
+       coalesce(m.sender_reputation, 0) + coalesce(m.content, 0) + coalesce(m.policy, 0),
+       coalesce(m.delayed, 0), coalesce(m.opened, 0)
+  from slice s
+ cross join lateral (select min(x.first_minute) as first, max(x.last_minute) as last from cohort_slice x where x.slice = s.id) b
+ cross join lateral generate_series(greatest(b.first, $3::int), b.last) g (minute)
+ cross join lateral (select x.* from cohort_minute x where x.minute = g.minute and x.slice = s.id) m
+ where s.lane = any ($1::int[])
+ order by minute, lane, campaign, list, provider;
+
+-- name: lanes
+-- Facts of lanes. None passes mail through us of those that are only observed, so nothing could hold it.
+select l.id as lane, l.tenant, t.slug, y.name as type, l.class, p.document, f.sign_up_source, f.payment, f.owner_group,
+       (select min(s.first_minute) from slice s where s.lane = l.id) as first_minute,
+       array(select distinct r.domain from route r where r.lane = l.id) as domains,
+       exists (select from ses_finding f where f.tenant = l.tenant and f.ended_at is null and f.impact = 'HIGH') as doubted
+  from lane l join tenant t on t.id = l.tenant and t.retired_at is null join message_type y on y.id = l.type
+  left join lane_policy p on p.lane = l.id
+  left join tenant_fact f on f.tenant = l.tenant
+ where l.id = any ($1::int[]) and not l.observed and l.retired_at is null;
+
+-- name: findings
+-- SES's own open findings about the tenant of a lane.
+select f.type, f.impact from ses_finding f where f.tenant = $1 and f.ended_at is null order by f.impact, f.type limit 5;
+
+-- name: requests
+-- Open decisions that a person has accepted as normal.
+select id as decision, accepted_by as by, accepted_because as because
+  from breaker_decision where ended_at is null and accepted_at is not null;
+
+-- name: lifted
+-- Holds of open decisions that somebody else has lifted.
+select d.id as decision, coalesce(h.lifted_by, '?') as by, coalesce(h.lifted_because, '') as because
+  from breaker_decision d join hold h on h.id = d.hold
+ where d.ended_at is null and h.lifted_at is not null and h.lifted_by <> 'breaker';
+
+-- name: open_holds
+-- The breaker's open holds, with the decision that each carries out.
+select h.*, (h.evidence ->> 'decision')::bigint as decision, h.evidence ->> 'does' as does
+  from hold h where h.owner = 'breaker' and h.lifted_at is null order by h.id;
+
+-- name: flow
+-- The mail of a lane in the busiest ten minutes of the last day.
+select coalesce(max(x.sent), 0)::int
+  from (select sum(c.sent) as sent
+          from generate_series((now_ms() / 60000 - 1440)::int / 10 * 10, (now_ms() / 60000)::int, 10) b (minute)
+         cross join (values (true), (false)) i (isolated)
+         cross join lateral (select c.sent from cohort_lane c
+                              where c.span = 10 and c.minute = b.minute and c.lane = $1 and c.isolated = i.isolated limit 1) c
+         group by b.minute) x;
+
+-- name: sharers
+-- Others who share the domain of a lane, or its pool at SES. Their mail is not held; what the lane does to the reputation is.
+(select distinct t.slug as tenant, y.name as type, 'domain' as shares
+   from route r join route o on o.identity = r.identity and o.lane <> r.lane
+   join lane l on l.id = o.lane and l.retired_at is null
+   join tenant t on t.id = l.tenant join message_type y on y.id = l.type
+  where r.lane = $1 order by 1, 2 limit 20)
+union all
+(select distinct t.slug, '', 'pool'
+   from route r join route o on o.path <> 'isolated' and o.path = r.path and o.tenant <> r.tenant
+   join lane l on l.id = o.lane and l.retired_at is null join tenant t on t.id = l.tenant
+  where r.lane = $1 and r.path <> 'isolated' order by 1 limit 100);
+
+-- name: add_decision
+-- A decision. What a process decided twice, since it did not see that it was written, is one.
+insert into breaker_decision (tenant, lane, part, signal, half, level, mode, at, since, seen, done, waiting, rate, document, sharers)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb, $15::jsonb)
+returning id;
+
+-- name: change_decision
+-- What was done about an open one has changed.
+update breaker_decision set mode = $2, done = $3, rate = $4, hold = $5, waiting = $6 where id = $1 and ended_at is null;
+
+-- name: end_decision
+-- It is over.
+update breaker_decision set ended_at = now_ms(), ended_by = $2, ended_because = $3 where id = $1 and ended_at is null;
+
+-- name: set_standing
+-- Where a lane or a part of it stands.
+insert into breaker_standing (lane, part, signal, document) values ($1, $2, $3, $4::jsonb)
+on conflict (lane, part, signal) do update set document = excluded.document;
+
+-- name: drop_standing
+-- It is healthy again.
+delete from breaker_standing where lane = $1 and part = $2 and signal = $3;
+
+-- name: follow
+-- How far the feed was read.
+update breaker_follow set fold = $1 where fold < $1;
+
+-- name: arming
+-- What arming a lane depends on: the wish, the policy, the last proof that counts, its events and its ends. $2: the day ago, $3 and $4:
+-- the first and last whole six hours (minutes since 1970) of mail older than a day.
+select l.id as lane, l.tenant, b.wish, b.lost_since, b.absolute, b.relative, b.proposed, b.checks,
+       p.document, l.class, proof_parts(l.id) as parts_now,
+       o.id as proof, o.ended_at, o.proved, o.because, o.parts,
+       (select min(s.first_minute) from slice s where s.lane = l.id) as first_minute,
+       coalesce(e.events, 0)::bigint as events, coalesce(w.sent, 0)::bigint as sent, coalesce(w.ended, 0)::bigint as ended,
+       (select count(*) from breaker_decision d
+         where d.lane = l.id and d.level = 3 and d.mode <> 'enforce' and d.at > now_ms() - 1209600000 and d.accepted_at is null) as cordons
+  from lane l
+  left join breaker_lane b on b.lane = l.id
+  left join lane_policy p on p.lane = l.id
+  left join lateral (select * from proof x where x.lane = l.id and x.counts order by x.id desc limit 1) o on true
+  left join lateral (
+       select sum(coalesce(c.send_events, 0) + coalesce(c.delivered, 0) + coalesce(c.hard_bounced, 0) + coalesce(c.soft_bounced, 0)
+                  + coalesce(c.complained, 0) + coalesce(c.rejected, 0)) as events
+         from generate_series($2::int, $2::int + 8 * 1440, 1440) g (minute)
+        cross join (values (true), (false)) i (isolated)
+        cross join lateral (select x.* from cohort_lane x
+                             where x.span = 1440 and x.minute = g.minute and x.lane = l.id and x.isolated = i.isolated limit 1) c) e on true
+  left join lateral (
+       select sum(coalesce(c.sent, 0)) as sent,
+              sum(least(coalesce(c.sent, 0), coalesce(c.delivered, 0) + coalesce(c.hard_bounced, 0) + coalesce(c.soft_bounced, 0)
+                        + coalesce(c.rejected, 0) + coalesce(c.suppressed_at_ses, 0))) as ended
+         from generate_series($3::int, $4::int, 360) g (minute)
+        cross join (values (true), (false)) i (isolated)
+        cross join lateral (select x.* from cohort_lane x
+                             where x.span = 360 and x.minute = g.minute and x.lane = l.id and x.isolated = i.isolated limit 1) c) w on true
+ where l.id = any ($1::int[]);
+
+-- name: stray
+-- Events of the last 7 days that name these tenants and contradict our records.
+select q.tenant, sum(q.copies)::bigint as stray from quarantine q
+ where q.tenant = any ($1::int[]) and q.why in ('disagreement', 'double', 'unknown-delivery') and q.resolved_at is null
+   and q.last_received_at > to_timestamp(now_ms() / 1000.0) - interval '7 days'
+ group by q.tenant;
+
+-- name: set_arming
+-- What the breaker may do to a lane.
+insert into breaker_lane (lane, tenant, absolute, relative, proposed, lost_since, checks, judged_at)
+select l.id, l.tenant, $2, $3, $4, $5, $6::jsonb, now_ms() from lane l where l.id = $1
+on conflict (lane) do update set absolute = excluded.absolute, relative = excluded.relative, proposed = excluded.proposed,
+    lost_since = excluded.lost_since, checks = excluded.checks, judged_at = excluded.judged_at;
+
+-- name: account
+-- What the account sent since a minute, and what came back of it, with AWS's word for its state.
+select coalesce(sum(c.sent), 0)::bigint as sent, coalesce(sum(c.hard_bounced), 0)::bigint as hard_bounces,
+       (coalesce(sum(c.sent), 0) - coalesce(sum(c.silent_sent), 0))::bigint as heard,
+       (coalesce(sum(c.complained), 0) - coalesce(sum(c.silent_complained), 0))::bigint as complaints,
+       (select min(a.enforcement) filter (where a.enforcement <> 'HEALTHY') from account_rate a) as enforcement
+  from cohort_fleet c where c.span = 60 and c.minute >= $1;
+
+-- name: account_lanes
+-- The same by lane.
+select c.lane, l.class, coalesce(sum(c.sent), 0)::bigint as sent, coalesce(sum(c.hard_bounced), 0)::bigint as hard_bounces,
+       (coalesce(sum(c.sent), 0) - coalesce(sum(c.silent_sent), 0))::bigint as heard,
+       (coalesce(sum(c.complained), 0) - coalesce(sum(c.silent_complained), 0))::bigint as complaints
+  from cohort_lane c join lane l on l.id = c.lane and not l.observed and l.retired_at is null
+ where c.span = 60 and c.minute >= $1
+ group by c.lane, l.class;
+
+-- name: purge
+-- Decisions that ended before a time, and parts of what the breaker knew of lanes that are retired.
+delete from breaker_decision where ended_at < $1;

@@ -1,0 +1,482 @@
+"""The loop of the breaker: each second it reads what was counted, lets the breaker decide, records and carries out.
+
+One process of an installation does, the one whose session holds a lock. Decisions and where lanes stand are written in one
+transaction; holds and limits follow from them, by comparison. So a process that dies loses nothing and does nothing twice: the
+next one builds the evidence from the counters, reads the decisions, and makes the holds what they must be.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mailcordon.core.errors import NotFound
+from mailcordon.core.limit import Mode
+from mailcordon.guard import arming as arming_rules
+from mailcordon.guard.breaker.engine import Breaker
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Standing
+from mailcordon.messages import breaker as messages
+from mailcordon.observe.breaker import carrying, words
+from mailcordon.observe.breaker.account import AccountWatch
+from mailcordon.observe.breaker.carrying import Does
+from mailcordon.observe.breaker.ports import BreakerStore, Holds, Limits, NotLeading
+from mailcordon.observe.breaker.records import (
+    ACTOR,
+    MINUTE_MS,
+    Accepted,
+    Changes,
+    Judged,
+    Kept,
+    Lifted,
+    Watched,
+    Write,
+    key_of,
+    part_of,
+    signal_of,
+)
+from mailcordon.observe.breaker.state import State, Writing, newest_apart
+
+_LOG = logging.getLogger(__name__)
+
+ROUND_SECONDS = 1.0  #: between two rounds
+LOAD_AT_ONCE = 100  #: lanes whose history is read in a round
+RECENT = 4 * 1440  #: minutes; after a start, events as old as this are judged anew
+POOL_CAP = 100  #: mails a day of a new sender in an ill pool: half of the smallest new-sender cap
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """Milliseconds."""
+
+    arming: int = 60_000  #: between two judgements of what the breaker may do to a lane
+    facts: int = 60_000  #: between two readings of a lane's policy
+    carried: int = 10_000  #: between two looks whether all holds are there, if nothing happened
+    account: int = 60_000
+    follow: int = 10_000  #: between two notes of how far the feed was read, if nothing happened
+    purge: int = 3_600_000
+    keep: int = 90 * _DAY_MS  #: decisions after their end
+
+
+LOCAL = Intervals(arming=1_000, facts=1_000, carried=1_000, account=2_000)
+
+
+class BreakerLoop:
+    """`stand_by`: leads only while no control process reports. `make`: a breaker that knows nothing yet."""
+
+    def __init__(
+        self,
+        store: BreakerStore,
+        holds: Holds,
+        limits: Limits,
+        *,
+        intervals: Intervals | None = None,
+        stand_by: bool = False,
+        make: Callable[[], Breaker] = Breaker,
+    ) -> None:
+        self._store = store
+        self._holds = holds
+        self._limits = limits
+        self._intervals = intervals or Intervals()
+        self._stand_by = stand_by
+        self._make = make
+        self._state: State | None = None  #: None: it does not lead, or has to begin
+        self._completed: int | None = None
+
+    async def advance(self) -> bool:
+        """One round. Returns whether this process leads."""
+        try:
+            if not await self._store.leads(stand_by=self._stand_by):
+                self._forget()
+                return False
+            if self._state is None:
+                self._state = await self._begin()
+            await self._round(self._state)
+        except NotLeading:
+            self._forget()
+            return False
+        except BaseException:
+            # Whether the round was written is not known.
+            self._forget()
+            raise
+        return True
+
+    def document(self) -> dict[str, object]:
+        """For the report of this process: when it last completed a round, by the database's clock; None: it does not lead."""
+        return {"last_breaker_round": self._completed}
+
+    async def run(self, seconds: float = ROUND_SECONDS) -> None:
+        """Until it is cancelled. A round that fails is logged, once for each cause, and tried again."""
+        failed = ""
+        while True:
+            try:
+                await self.advance()
+                failed = ""
+            except Exception as error:
+                # Whatever failed, lanes must be watched again.
+                if (problem := str(error) or type(error).__name__) != failed:
+                    _LOG.warning("breaker: a round failed: %s", problem)
+                    _LOG.debug("traceback", exc_info=True)
+                failed = problem
+            await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        self._forget()
+        await self._store.close()
+
+    def _forget(self) -> None:
+        self._state, self._completed = None, None
+
+    async def _begin(self) -> State:
+        begin = await self._store.begin()
+        state = State(engine=self._make(), fold=begin.fold)
+        state.open = {one.key: one for one in begin.open}
+        state.standings = {key_of(one): one for one in begin.standings}
+        state.to_load = dict.fromkeys(begin.lanes)
+        return state
+
+    async def _round(self, state: State) -> None:
+        changes = await self._store.changes(state.fold)
+        if not changes.continues:
+            self._forget()
+            return
+        now, minute = changes.now, changes.now // MINUTE_MS
+        state.fold = changes.fold
+        for lane in dict.fromkeys(delta.lane for _, delta in changes.deltas):
+            if lane not in state.loaded:
+                state.to_load.setdefault(lane)
+        decisions = await self._load(state, minute)
+        deltas = state.new_deltas(changes)
+        domains = state.domain_changes(changes.domains)
+        if deltas:
+            decisions += state.engine.observe(minute, deltas, domains)
+            state.count_probes(deltas)
+        if minute != state.ticked:
+            decisions += state.engine.tick(minute)
+            state.ticked = minute
+        await self._judge_arming(state, now, urgent={one.lane for one in decisions})
+        await self._refresh_facts(state, now)
+        write = await self._decide(state, changes, decisions)
+        await self._watch_account(state, write, now)
+        if not write.is_empty or now - state.followed_at >= self._intervals.follow:
+            await self._write(state, write.build(state.fold))
+            state.followed_at = now
+        if write.was_used or state.dirty or now - state.carried_at >= self._intervals.carried:
+            await self._carry_out(state, minute)
+            state.carried_at, state.dirty = now, False
+        if now - state.purged_at >= self._intervals.purge:
+            await self._store.purge(now - self._intervals.keep)
+            state.purged_at = now
+        self._completed = now
+
+    # Reading ---------------------------------------------------------------------------------------------------------
+
+    async def _load(self, state: State, minute: int) -> list[Decision]:
+        """Lanes that are not known yet, with their history. Their newest events are judged at once: they may have come while
+        nobody was there."""
+        chosen = list(state.to_load)[:LOAD_AT_ONCE]
+        if not chosen:
+            return []
+        loaded = await self._store.load(chosen, room=state.room)
+        for lane in chosen:
+            del state.to_load[lane]
+            state.loaded[lane] = loaded.fold
+        for one in loaded.lanes:
+            state.lanes[one.facts.lane] = one
+            state.engine.lane(one.facts)
+        history, newest = newest_apart(loaded.history, minute - RECENT)
+        state.engine.replay(minute, history, loaded.domains)
+        state.note_domains(loaded.domains)
+        known = {one.facts.lane for one in loaded.lanes}
+        state.engine.restore([one for one in state.standings.values() if one.lane in known])
+        state.count_probes([*history, *newest])
+        state.gone_lanes |= set(chosen) - known
+        return state.engine.observe(minute, newest) if newest else []
+
+    async def _refresh_facts(self, state: State, now: int) -> None:
+        if now - state.facts_at < self._intervals.facts:
+            return
+        state.facts_at = now
+        lanes = [lane for lane in state.loaded if lane in state.lanes]
+        found = {one.facts.lane: one for one in await self._store.facts(lanes, room=state.room)}
+        for lane in lanes:
+            if lane not in found:
+                state.engine.forget(lane)
+                del state.lanes[lane]
+                state.gone_lanes.add(lane)
+                continue
+            one = dataclasses.replace(found[lane], arming=state.lanes[lane].arming)
+            if one.facts != state.lanes[lane].facts:
+                state.engine.lane(one.facts)
+            state.lanes[lane] = one
+
+    # Arming ----------------------------------------------------------------------------------------------------------
+
+    async def _judge_arming(self, state: State, now: int, *, urgent: Iterable[int]) -> None:
+        """What the breaker may do to lanes: those with a decision at once, the others from time to time."""
+        every = self._intervals.arming
+        due = {
+            lane
+            for lane, one in state.lanes.items()
+            if now - state.armed_at.get(lane, 0) >= every or one.arming is None
+        }
+        due = set(sorted(due, key=lambda lane: state.armed_at.get(lane, 0))[:LOAD_AT_ONCE])
+        due |= {lane for lane in urgent if lane in state.lanes}
+        if not due:
+            return
+        for found in await self._store.arming(due, now):
+            state.armed_at[found.lane] = now
+            await self._set_arming(state, found, now)
+
+    async def _set_arming(self, state: State, found: Judged, now: int) -> None:
+        arming = arming_rules.judge(found.facts)
+        lane = state.lanes[found.lane]
+        lost_since = (found.lost_since or now) if arming.lost else None
+        if arming == lane.arming and lost_since == found.lost_since:
+            return
+        if (
+            lane.arming is not None
+            and lane.arming.absolute is Mode.ENFORCE
+            and arming.absolute is not Mode.ENFORCE
+        ):
+            _LOG.warning("breaker: %s is back in shadow: %s", lane.name, " ".join(arming.failed))
+        await self._store.set_arming(found.lane, arming, lost_since)
+        state.lanes[found.lane] = dataclasses.replace(lane, arming=arming)
+        state.rearmed.add(found.lane)
+
+    # Deciding --------------------------------------------------------------------------------------------------------
+
+    async def _decide(self, state: State, changes: Changes, decisions: Sequence[Decision]) -> Writing:
+        now, minute = changes.now, changes.now // MINUTE_MS
+        write = Writing()
+        lanes = {one.lane for one in decisions}
+        lanes |= self._accept(state, write, changes.accepted, minute)
+        lanes |= self._let_go(state, write, changes.lifted, minute)
+        for decision in decisions:
+            await self._take(state, write, decision, now)
+        for lane in state.gone_lanes:
+            for kept in [one for one in state.open.values() if one.lane == lane]:
+                write.end(state, kept, messages.lane_gone())
+            for key in [key for key in state.standings if key[0] == lane]:
+                write.gone.append(key)
+                del state.standings[key]
+        state.gone_lanes.clear()
+        if state.standings_at != minute:
+            lanes |= {key[0] for key in state.standings}
+            state.standings_at = minute
+        self._note_standings(state, write, lanes)
+        self._follow_modes(state, write, minute)
+        return write
+
+    def _accept(self, state: State, write: Writing, accepted: Sequence[Accepted], minute: int) -> set[int]:
+        by_id = {one.id: one for one in state.open.values()}
+        lanes: set[int] = set()
+        for one in accepted:
+            kept = by_id.get(one.decision)
+            if kept is None:
+                continue
+            because = messages.accepted(by=one.by, because=one.because)
+            if signal_of(kept.signal) is None:
+                write.end(state, kept, because, by=one.by)
+                continue
+            if kept.lane in state.lanes:
+                state.engine.accept(kept.lane, minute)
+            for each in [
+                each
+                for each in state.open.values()
+                if each.lane == kept.lane and signal_of(each.signal) is not None
+            ]:
+                write.end(state, each, because, by=one.by)
+            lanes.add(kept.lane)
+        return lanes
+
+    def _let_go(self, state: State, write: Writing, lifted: Sequence[Lifted], minute: int) -> set[int]:
+        """A person has lifted a hold: the mail leaves and is watched, and what was seen is not learned as normal."""
+        by_id = {one.id: one for one in state.open.values()}
+        lanes: set[int] = set()
+        for one in lifted:
+            kept = by_id.get(one.decision)
+            if kept is None:
+                continue
+            standing = state.standings.get(kept.key)
+            if standing is not None:
+                state.engine.restore(
+                    [
+                        dataclasses.replace(
+                            standing, phase=Phase.PROBATION, since=minute, decided=minute, probe_from=None
+                        )
+                    ]
+                )
+                lanes.add(kept.lane)
+            write.end(state, kept, messages.lifted(by=one.by, because=one.because), by=one.by)
+        return lanes
+
+    async def _take(self, state: State, write: Writing, decision: Decision, now: int) -> None:
+        lane = state.lanes.get(decision.lane)
+        if lane is None:
+            return
+        key = (decision.lane, part_of(decision.guilty), str(decision.signal))
+        before = state.open.get(key)
+        if decision.over:
+            if before is not None:
+                write.end(state, before, words.ended(decision))
+            return
+        kept = await self._kept(state, lane, decision, now)
+        if before is not None:
+            if before.level == kept.level and before.mode == kept.mode:
+                return
+            write.end(state, before, messages.superseded())
+        write.add(state, kept)
+
+    async def _kept(self, state: State, lane: Watched, decision: Decision, now: int) -> Kept:
+        findings = await self._store.findings(lane.facts.tenant)
+        kept = Kept(
+            id=0,
+            tenant=lane.facts.tenant,
+            lane=decision.lane,
+            part=part_of(decision.guilty),
+            signal=str(decision.signal),
+            half=str(decision.half),
+            level=decision.level,
+            mode=lane.mode(str(decision.half)),
+            at=now,
+            since=decision.since * MINUTE_MS,
+            seen=words.seen(decision, lane, findings),
+            document=words.numbers(decision, findings),
+            sharers=await self._store.sharers(decision.lane),
+        )
+        if decision.level is not Level.WARN:
+            kept = dataclasses.replace(
+                kept, rate=await self._rate(decision), waiting=await self._waiting(kept)
+            )
+        return dataclasses.replace(kept, done=words.done(kept, lane, _standing_of(state.engine, kept)))
+
+    async def _rate(self, decision: Decision) -> float | None:
+        if decision.level is not Level.THROTTLE:
+            return None
+        if any(one.dimension is Dimension.POOL for one in decision.guilty):
+            return POOL_CAP
+        return carrying.slowed_rate(await self._store.flow(decision.lane))
+
+    async def _waiting(self, kept: Kept) -> int:
+        if any(one.dimension is Dimension.POOL for one in carrying.slices_of(kept.part)):
+            return 0
+        try:
+            covered = await self._holds.preview(kept.target)
+        except NotFound:
+            return 0
+        return sum(lane.ready + lane.waiting for lane in covered.lanes)
+
+    def _note_standings(self, state: State, write: Writing, lanes: Iterable[int]) -> None:
+        for lane in lanes:
+            now = {key_of(one): one for one in state.engine.standing(lane)}
+            for key in [key for key in state.standings if key[0] == lane and key not in now]:
+                write.gone.append(key)
+                del state.standings[key]
+            for key, one in now.items():
+                if state.standings.get(key) != one:
+                    write.standings.append(one)
+                    state.standings[key] = one
+
+    def _follow_modes(self, state: State, write: Writing, minute: int) -> None:
+        """What is done about an open decision follows the lane's arming and its standing; its sentence says so."""
+        for key, kept in list(state.open.items()):
+            lane = state.lanes.get(kept.lane)
+            if lane is None or kept.id == 0:
+                continue
+            mode = lane.mode(kept.half)
+            done = words.done(
+                dataclasses.replace(kept, mode=mode),
+                lane,
+                state.standings.get(key),
+                out=state.probe_out.get(key, 0),
+            )
+            if mode != kept.mode or (done != kept.done and minute != state.done_at.get(key)):
+                state.done_at[key] = minute
+                state.open[key] = dataclasses.replace(kept, mode=mode, done=done)
+                write.changed[kept.id] = state.open[key]
+
+    async def _watch_account(self, state: State, write: Writing, now: int) -> None:
+        if now - state.account_at < self._intervals.account:
+            return
+        state.account_at = now
+        found = await AccountWatch(self._store).look(
+            now, [one for one in state.open.values() if one.signal == "account"]
+        )
+        state.room = found.room
+        for kept in found.over:
+            write.end(state, kept, messages.account_over())
+        for slowed in found.slowed:
+            lane = state.lanes.get(slowed.lane)
+            if lane is None or (slowed.lane, "", "account") in state.open:
+                continue
+            kept = Kept(
+                id=0,
+                tenant=lane.facts.tenant,
+                lane=slowed.lane,
+                part="",
+                signal="account",
+                half="absolute",
+                level=Level.THROTTLE,
+                mode=lane.mode("absolute"),
+                at=now,
+                since=now,
+                seen=messages.account_seen(
+                    of=lane.name,
+                    signal=str(slowed.signal),
+                    share=slowed.share,
+                    rate=slowed.rate,
+                    state=found.state,
+                ),
+                rate=carrying.slowed_rate(await self._store.flow(slowed.lane)),
+                document={
+                    "of": str(slowed.signal),
+                    "share": round(slowed.share, 3),
+                    "rate": round(slowed.rate, 6),
+                },
+            )
+            write.add(state, dataclasses.replace(kept, done=words.done(kept, lane, None)))
+
+    # Writing and carrying out ----------------------------------------------------------------------------------------
+
+    async def _write(self, state: State, write: Write) -> None:
+        ids = await self._store.write(write)
+        for id, kept in zip(ids, write.new, strict=True):
+            state.open[kept.key] = dataclasses.replace(state.open[kept.key], id=id)
+            _LOG.warning("breaker: decision %d (%s): %s %s", id, kept.mode, kept.seen, kept.done)
+        for end in write.ended:
+            _LOG.warning("breaker: decision %d is over: %s", end.decision, end.because)
+
+    async def _carry_out(self, state: State, minute: int) -> None:
+        carried = await self._store.carried()
+        plan = carrying.plan(
+            state.open.values(),
+            state.standings,
+            carried,
+            minute=minute,
+            out=state.probe_out,
+            before=state.limits,
+        )
+        changed: list[Kept] = []
+        for tenant, limits in plan.limits.items():
+            await self._limits.replace(tenant, carrying.OWNER_OF_LIMITS, limits)
+            state.limits[tenant] = limits
+        for kept, act, hold in plan.place:
+            try:
+                placed = await self._holds.place(hold, actor=ACTOR, once=True)
+            except NotFound:
+                continue  # the lane was retired meanwhile
+            state.open[kept.key] = dataclasses.replace(state.open[kept.key], hold=placed.id)
+            changed.append(state.open[kept.key])
+            if act is Does.PROBE:
+                state.probe_out.setdefault(kept.key, 0)
+        if changed:
+            await self._store.write(Write(fold=state.fold, changed=changed))
+        for one in plan.lift:
+            because = state.ends.pop(one.decision, None) or messages.other_hold()
+            await self._holds.lift([one.hold.id], tenant=one.hold.target.tenant, actor=ACTOR, because=because)
+
+
+def _standing_of(engine: Breaker, kept: Kept) -> Standing | None:
+    return next((one for one in engine.standing(kept.lane) if key_of(one) == kept.key), None)

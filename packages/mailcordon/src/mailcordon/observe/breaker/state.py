@@ -1,0 +1,158 @@
+"""What the process that runs the breaker remembers between rounds, and what a round writes."""
+
+from collections.abc import Sequence
+
+from mailcordon.core.limit import Limit
+from mailcordon.guard.breaker.engine import Breaker
+from mailcordon.guard.breaker.nouns import Phase, Standing
+from mailcordon.guard.counts import Delta, DomainDelta
+from mailcordon.guard.delays import Signal
+from mailcordon.observe.breaker.records import (
+    ACTOR,
+    Changes,
+    End,
+    Kept,
+    Key,
+    Watched,
+    Write,
+    part_of,
+    target_of,
+)
+
+
+class State:
+    """What a process remembers while it leads."""
+
+    def __init__(self, engine: Breaker, fold: int) -> None:
+        self.engine = engine
+        self.fold = fold
+        self.lanes: dict[int, Watched] = {}
+        self.loaded: dict[int, int] = {}  #: lanes that were read, with the fold up to which
+        self.to_load: dict[int, None] = {}
+        self.gone_lanes: set[int] = set()
+        self.open: dict[Key, Kept] = {}
+        self.standings: dict[Key, Standing] = {}
+        self.limits: dict[int, tuple[Limit, ...]] = {}
+        self.probe_out: dict[Key, int] = {}
+        self.ends: dict[int | None, str] = {}  #: why decisions ended whose holds are still there
+        self.domains: dict[
+            tuple[int, int], dict[int, int]
+        ] = {}  #: hard bounces by minute and lane, then domain
+        self.armed_at: dict[int, int] = {}
+        self.rearmed: set[int] = set()
+        self.done_at: dict[Key, int] = {}
+        self.room: dict[Signal, float] | None = None
+        self.ticked = 0
+        self.standings_at = 0
+        self.facts_at = 0
+        self.account_at = 0
+        self.followed_at = 0
+        self.carried_at = 0
+        self.purged_at = 0
+        self.dirty = True  #: the holds of whoever led before may not be what they must be
+
+    def new_deltas(self, changes: Changes) -> list[Delta]:
+        """Without what the history of a lane that was just read has already."""
+        return [
+            delta
+            for fold, delta in changes.deltas
+            if delta.lane in self.lanes and fold > self.loaded.get(delta.lane, 0)
+        ]
+
+    def domain_changes(self, totals: Sequence[DomainDelta]) -> list[DomainDelta]:
+        found: list[DomainDelta] = []
+        for one in totals:
+            if one.lane not in self.lanes:
+                continue
+            of = self.domains.setdefault((one.minute, one.lane), {})
+            change = one.hard_bounces - of.get(one.domain, 0)
+            of[one.domain] = one.hard_bounces
+            if change:
+                found.append(one._replace(hard_bounces=change))
+        return found
+
+    def note_domains(self, totals: Sequence[DomainDelta]) -> None:
+        for one in totals:
+            self.domains.setdefault((one.minute, one.lane), {})[one.domain] = one.hard_bounces
+        oldest = max((one.minute for one in totals), default=0) - 2 * 1440
+        for key in [key for key in self.domains if key[0] < oldest]:
+            del self.domains[key]
+
+    def count_probes(self, deltas: Sequence[Delta]) -> None:
+        """The mails that have left since a probe began."""
+        probing = [(key, one) for key, one in self.standings.items() if one.phase is Phase.PROBING]
+        for key, standing in probing:
+            began = standing.since if standing.probe_from is None else standing.probe_from
+            sent = sum(
+                delta.sent
+                for delta in deltas
+                if delta.lane == standing.lane and delta.minute >= began and _is_of(standing, delta)
+            )
+            if sent:
+                self.probe_out[key] = self.probe_out.get(key, 0) + sent
+
+
+class Writing:
+    """What a round has to write."""
+
+    def __init__(self) -> None:
+        self.new: list[Kept] = []
+        self.ended: list[End] = []
+        self.changed: dict[int, Kept] = {}
+        self.standings: list[Standing] = []
+        self.gone: list[Key] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.new or self.ended or self.changed or self.standings or self.gone)
+
+    @property
+    def was_used(self) -> bool:
+        return not self.is_empty
+
+    def add(self, state: State, kept: Kept) -> None:
+        self.new.append(kept)
+        state.open[kept.key] = kept
+
+    def end(self, state: State, kept: Kept, because: str, *, by: str = ACTOR) -> None:
+        if state.open.get(kept.key) is not kept:
+            return
+        del state.open[kept.key]
+        state.probe_out.pop(kept.key, None)
+        if kept.id == 0:
+            self.new.remove(kept)
+            return
+        self.ended.append(End(decision=kept.id, because=because, by=by))
+        self.changed.pop(kept.id, None)
+        state.ends[kept.id] = because
+
+    def build(self, fold: int) -> Write:
+        return Write(
+            fold=fold,
+            new=self.new,
+            ended=self.ended,
+            changed=list(self.changed.values()),
+            standings=self.standings,
+            gone=self.gone,
+        )
+
+
+def newest_apart(history: Sequence[Delta], since: int) -> tuple[list[Delta], list[Delta]]:
+    """For each lane the newest minute with an event apart from the rest, without its mails: those are counted with the rest."""
+    newest: dict[int, int] = {}
+    for place, one in enumerate(history):
+        if one.minute >= since and (
+            one.hard_bounces > 0 or one.complaints > 0 or one.blocks > 0 or one.delays > 0
+        ):
+            newest[one.lane] = place
+    places = set(newest.values())
+    rest = [
+        one._replace(hard_bounces=0, complaints=0, blocks=0, delays=0) if place in places else one
+        for place, one in enumerate(history)
+    ]
+    return rest, [history[place]._replace(sent=0, delivered=0, opens=0) for place in sorted(places)]
+
+
+def _is_of(standing: Standing, delta: Delta) -> bool:
+    target = target_of(0, standing.lane, part_of(standing.guilty))
+    return target.covers_mail(delta.provider, delta.campaign, delta.list)

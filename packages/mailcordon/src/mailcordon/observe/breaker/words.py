@@ -1,0 +1,155 @@
+"""A decision as sentences: what was seen, who caused it, what was done, what still flows, what next (detection.md 16.8)."""
+
+from collections.abc import Sequence
+
+from mailcordon.core.limit import Mode
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Slice, Standing
+from mailcordon.messages import breaker as messages
+from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Watched, slices_of
+
+MOST_SHARES = 3
+
+
+def named(slices: Sequence[Slice]) -> list[messages.Named]:
+    return [(str(one.dimension), one.value) for one in slices]
+
+
+def seen(decision: Decision, lane: Watched, findings: Sequence[tuple[str, str]] = ()) -> str:
+    """`findings`: SES's own open ones about the tenant, with their impacts."""
+    signal = str(decision.signal)
+    pool = next((one for one in decision.guilty if one.dimension is Dimension.POOL), None)
+    if pool is not None:
+        lanes = decision.evidence.get("lanes")
+        first = messages.pool_seen(
+            pool=pool.value,
+            lanes=lanes if isinstance(lanes, int) else 1,
+            events=decision.events,
+            mails=decision.mails,
+            ceiling=decision.ceiling,
+            signal=signal,
+        )
+        return " ".join([first, *_opinions(findings)])
+    first = messages.seen(
+        of=lane.name,
+        signal=signal,
+        events=decision.events,
+        mails=decision.mails,
+        since=decision.since * MINUTE_MS,
+        usual=decision.usual,
+        ceiling=decision.ceiling,
+        half=str(decision.half),
+        days=decision.days,
+        above=decision.over_the_ceiling,
+    )
+    shares = [(named(one.slices), one.share) for one in decision.suspects[:MOST_SHARES]]
+    return " ".join([first, messages.cause(signal=signal, shares=shares), *_opinions(findings)])
+
+
+def _opinions(findings: Sequence[tuple[str, str]]) -> list[str]:
+    return [messages.second_opinion(found=found, impact=impact) for found, impact in findings[:2]]
+
+
+def done(kept: Kept, lane: Watched, standing: Standing | None, *, out: int = 0) -> str:
+    """What was done about it, what still flows, and what comes next. `out`: mails of the probe that have left."""
+    part = named(slices_of(kept.part))
+    return " ".join(
+        [
+            _did(kept, lane, part),
+            messages.flows(of=lane.name, tenant=lane.slug, part=part),
+            _next(kept, lane, standing, out),
+        ]
+    )
+
+
+def _did(kept: Kept, lane: Watched, part: Sequence[messages.Named]) -> str:
+    if kept.level is Level.WARN:
+        return messages.warned(of=lane.name)
+    if kept.mode is not Mode.ENFORCE:
+        return messages.would(
+            of=lane.name,
+            part=part,
+            level=int(kept.level),
+            waiting=kept.waiting,
+            why=messages.shadow_because(reasons=reasons(lane, kept.half)),
+        )
+    if kept.level is Level.CORDON:
+        return messages.held(of=lane.name, part=part, waiting=kept.waiting)
+    if any(kind == Dimension.POOL for kind, _ in part):
+        return messages.capped(tenant=lane.slug, cap=int(kept.rate or 0))
+    return messages.slowed(of=lane.name, part=part, rate=kept.rate or 0.0)
+
+
+def reasons(lane: Watched, half: str) -> list[str]:
+    """Why a half does not enforce, in a few words each."""
+    if lane.arming is None:
+        return [messages.why_unjudged()]
+    failed = [check for check in lane.arming.checks if not check.ok]
+    blocking = [
+        messages.why_not(check=str(check.name))
+        for check in failed
+        if half != "absolute" or check.name in _ABSOLUTE
+    ]
+    return blocking[:2]
+
+
+_ABSOLUTE = ("proof", "feedback", "attribution")
+
+
+def _next(kept: Kept, lane: Watched, standing: Standing | None, out: int) -> str:
+    if kept.level is Level.WARN:
+        return messages.warn_next(tenant=lane.slug)
+    if kept.mode is not Mode.ENFORCE:
+        return messages.arm_next(tenant=lane.slug, type=lane.facts.type)
+    if kept.signal == "volume":
+        return messages.volume_next(tenant=lane.slug)
+    if kept.signal == "account":
+        return messages.account_next()
+    if kept.level is Level.THROTTLE:
+        return messages.quiet_next()
+    if standing is not None and standing.phase is Phase.PROBING and standing.probe_mails:
+        return messages.probing(mails=standing.probe_mails, out=min(out, standing.probe_mails))
+    if kept.part and standing is not None and standing.probe_from is None:
+        return messages.ask_next(tenant=lane.slug, part=named(slices_of(kept.part)))
+    if standing is not None and standing.probe_from is not None and standing.probe_mails:
+        return messages.probe_next(at=standing.probe_from * MINUTE_MS, mails=standing.probe_mails)
+    return messages.ask_next(tenant=lane.slug, part=named(slices_of(kept.part)))
+
+
+def ended(decision: Decision) -> str:
+    """Why a decision is over."""
+    match decision.why:
+        case "probed":
+            return messages.probed(mails=decision.mails)
+        case "expired":
+            return messages.expired()
+        case "accepted":
+            return messages.accepted_end()
+        case _:
+            return messages.quiet()
+
+
+def numbers(decision: Decision, findings: Sequence[tuple[str, str]]) -> dict[str, object]:
+    """The numbers below the sentence."""
+    return {
+        **decision.evidence,
+        "nats": round(decision.nats, 2),
+        "threshold": round(decision.threshold, 2),
+        "days": round(decision.days),
+        "events": decision.events,
+        "mails": decision.mails,
+        "usual": round(decision.usual, 2),
+        "ceiling": decision.ceiling,
+        "over_the_ceiling": decision.over_the_ceiling,
+        "suspects": [
+            {
+                "part": [{"kind": str(one.dimension), "name": one.value} for one in suspect.slices],
+                "events": suspect.events,
+                "mails": suspect.mails,
+                "expected": round(suspect.expected, 2),
+                "nats": round(suspect.nats, 2),
+                "share": round(suspect.share, 3),
+            }
+            for suspect in decision.suspects[:MOST_SHARES]
+        ],
+        "ses_findings": [{"type": type, "impact": impact} for type, impact in findings],
+    }
