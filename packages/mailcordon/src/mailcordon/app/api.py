@@ -9,6 +9,7 @@ from mailcordon.adapters.db.access_key_store import AccessKeyStore
 from mailcordon.adapters.db.account_reader import AccountReader
 from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.audit_store import AuditReader
+from mailcordon.adapters.db.breaker_reader import BreakerEditor, BreakerReader
 from mailcordon.adapters.db.contact_store import PostgresContacts
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
@@ -69,6 +70,7 @@ from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.sns_signature import Proof
 from mailcordon.app import (
     alerts,
+    breaker,
     event_doors,
     heartbeat,
     incidents,
@@ -206,6 +208,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             incidents=IncidentReader(*read_as),
             incident_changes=IncidentEditor(pools["control"]),
             objectives=ObjectiveReader(*read_as),
+            breaker=BreakerReader(*read_as),
+            breaker_changes=BreakerEditor(pools["control"], proof_days=config.proof_days),
         )
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region
@@ -294,6 +298,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
         )
         told = await stack.enter_async_context(incidents.running(config, stop, stand_by=True))
+        watched = await stack.enter_async_context(breaker.running(config, stop, stand_by=True))
         facts = await stack.enter_async_context(
             machine_metrics.served(
                 config,
@@ -303,6 +308,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                     **door_facts.document(),
                     **event_totals.document(),
                     **told.document(),
+                    **watched.document(),
                 },
             )
         )

@@ -35,6 +35,7 @@ from mailcordon.adapters.ses.feedback_look import FeedbackLook
 from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import (
     alerts,
+    breaker,
     checkpoints,
     heartbeat,
     incidents,
@@ -231,6 +232,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(wiring.running(folding.run(counts, stop), stop))
         await stack.enter_async_context(checkpoints.written(config, pool))
         told = await stack.enter_async_context(incidents.running(config, stop, stand_by=False))
+        watched = await stack.enter_async_context(breaker.running(config, stop, stand_by=False))
         await stack.enter_async_context(alerts.running(config, stop, stand_by=False))
         await stack.enter_async_context(webhooks.running(config, stop, stand_by=False))
         state = machine_state.Kept(MachineStateReader(pool, families.TOP_LANES))
@@ -238,7 +240,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             machine_metrics.served(
                 config,
                 "control",
-                lambda: {**services.facts.document(), **told.document()},
+                lambda: {**services.facts.document(), **told.document(), **watched.document()},
                 state=state.samples,
             )
         )

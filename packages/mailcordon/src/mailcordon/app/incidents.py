@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from mailcordon.adapters.db import engine, event_subscriptions
 from mailcordon.adapters.db.alarm_reader import AlarmReader
+from mailcordon.adapters.db.breaker_reader import BreakerAlarms
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.incident_store import IncidentStore
 from mailcordon.adapters.db.objective_store import ObjectiveStore
@@ -34,6 +35,7 @@ def sources(config: Config, control: Pool) -> list[Source]:
         Source(name="status", read=status.read),
         Source(name="rates", read=rates.read),
         Source(name="objectives", read=budgets.read),
+        Source(name="breaker", read=BreakerAlarms(control).read),
         Source(name="alert channels", read=alerts.source(control, config)),
         Source(name="webhooks", read=webhooks.source(control, config)),
         Source(name="ungoverned mail", read=_ungoverned(config, control)),

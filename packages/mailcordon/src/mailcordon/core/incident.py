@@ -23,6 +23,7 @@ class Kind(StrEnum):
     STUCK = "stuck"  #: mail that may leave and does not
     BACKLOG = "backlog"  #: a lane or queue that refuses more
     DOMAIN_LAPSED = "domain-lapsed"
+    BREAKER = "breaker"  #: what the breaker decided, or that it may not act on a lane
     RATES = "rates"  #: a lane's bounces or complaints
     OBJECTIVE = "objective"  #: a lane's error budget goes too fast
     SERVICE = "service"  #: a process, a partition, a clock: Mailcordon itself

@@ -330,6 +330,12 @@ def blast(*, others: int, domain: int, pool: int) -> str:
 # The end of a decision -------------------------------------------------------------------------------------------------
 
 
+@example(because="a probe of 400 mails was healthy")
+def over(*, because: str) -> str:
+    """How a decision ended."""
+    return f"It is over: {because}."
+
+
 @example(mails=400)
 def probed(*, mails: int) -> str:
     """A probe was healthy."""
@@ -564,3 +570,9 @@ def disarmed(*, lane: str) -> str:
 def accepting(*, decision: int) -> str:
     """A decision was accepted as normal."""
     return f"Decision {decision} is accepted: its mail leaves within seconds, and the breaker takes what it saw as normal."
+
+
+@example()
+def heading_numbers() -> str:
+    """Above the numbers of a decision."""
+    return "Numbers:"

@@ -117,6 +117,7 @@ _OWN = {
     "domain-lapsed": "the DNS records of a domain no longer let mail be sent from it",
     "rates": "the rate of bounces or complaints was too high",
     "objective": "more mail than its objective allows was late, not delivered, bounced or complained about",
+    "breaker": "bounces or complaints were too many, and mail was held or slowed for it",
     "service": "a part of the platform did not work",
 }
 
@@ -131,6 +132,7 @@ def own_sentence(kind: str) -> str:
 _RESUME = {
     "domain-lapsed": "publish the records that `mailcordon identity show DOMAIN` lists; mail goes on after the next check",
     "rates": "stop mailing the addresses that caused it; mail goes on while the rates fall",
+    "breaker": "stop mailing the addresses that caused it; what is held leaves once the rates are normal",
     "ses-status": "mail waits and goes on when the sending service takes it again",
     "ses-finding": "stop mailing the addresses that caused it",
     "ungoverned": "send through the platform, or ask for the sender to be declared",

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import connection_pool, engine, feedback_marks, lane_policy_row, queries
+from mailcordon.adapters.db import breaker_arming, connection_pool, engine, lane_policy_row, queries
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
@@ -21,12 +21,10 @@ from mailcordon.core.errors import Unavailable
 from mailcordon.core.limit import Mode
 from mailcordon.core.priority import Class
 from mailcordon.guard.account_guard import LaneShare
-from mailcordon.guard.arming import Arming, ArmingFacts, Wish
+from mailcordon.guard.arming import Arming
 from mailcordon.guard.breaker.nouns import LaneFacts, Level, Standing
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
-from mailcordon.messages import feedback as feedback_messages
-from mailcordon.messages import times
 from mailcordon.observe.breaker.ports import NotLeading
 from mailcordon.observe.breaker.records import (
     MINUTE_MS,
@@ -213,22 +211,8 @@ class BreakerStore:
             return [(row["type"], row["impact"]) for row in await conn.fetch(_SQL.findings, tenant)]
 
     async def arming(self, lanes: Collection[int], now: int) -> Sequence[Judged]:
-        minute = now // MINUTE_MS
-        last = (minute - _DAY) // 360 * 360 - 360
         async with connection_pool.acquire(self._pool) as conn:
-            rows = await conn.fetch(
-                _SQL.arming, sorted(lanes), _whole_day(minute - 7 * _DAY), last - 7 * _DAY, last
-            )
-            stray = {
-                row["tenant"]: row["stray"]
-                for row in await conn.fetch(_SQL.stray, sorted({row["tenant"] for row in rows}))
-            }
-            marks = await feedback_marks.marks(conn, sorted(lanes), now - 1, now)
-        lost: dict[int, list[str]] = {}
-        for mark in marks:
-            if mark.until is None:
-                lost.setdefault(mark.lane, []).append(feedback_messages.own_lanes(times.minute(mark.since)))
-        return [_judged(row, now, stray, lost, self._proof_days) for row in rows]
+            return await breaker_arming.judged(conn, lanes, now, proof_days=self._proof_days)
 
     async def set_arming(self, lane: int, arming: Arming, lost_since: int | None) -> None:
         checks = json.dumps(
@@ -363,41 +347,6 @@ def _watched(row: asyncpg.Record, minute: int, room: Mapping[Signal, float] | No
         ),
         slug=row["slug"],
         policy=policy.breaker.mode,
-    )
-
-
-def _judged(
-    row: asyncpg.Record, now: int, stray: dict[int, int], lost: dict[int, list[str]], proof_days: int
-) -> Judged:
-    last = None
-    if row["proof"] is not None:
-        last = proofs.Last(
-            id=row["proof"],
-            ended_at=row["ended_at"],
-            proved=row["proved"],
-            because=row["because"],
-            parts=None if row["parts"] is None else json.loads(row["parts"]),
-        )
-    parts = None if row["parts_now"] is None else json.loads(row["parts_now"])
-    freshness = proofs.fresh(last, parts, now, days=proof_days)
-    policy = lane_policy_row.policy_of(row["document"], Class(row["class"]))
-    first = row["first_minute"]
-    return Judged(
-        lane=row["lane"],
-        facts=ArmingFacts(
-            wish=None if row["wish"] is None else Wish(row["wish"]),
-            policy=policy.breaker.mode,
-            proved=freshness.is_fresh,
-            proof_says=freshness.because,
-            lost=tuple(lost.get(row["lane"], ())),
-            events=row["events"],
-            stray=stray.get(row["tenant"], 0),
-            days=0.0 if first is None else max(0.0, (now / MINUTE_MS - first) / _DAY),
-            sent=row["sent"],
-            ended=row["ended"],
-            cordons=row["cordons"],
-        ),
-        lost_since=row["lost_since"],
     )
 
 

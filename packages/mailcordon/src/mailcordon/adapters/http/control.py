@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from mailcordon.adapters.http import (
     access_keys,
     audit,
+    breaker,
     catalogue,
     dkim_keys,
     domain_claims,
@@ -46,6 +47,7 @@ from mailcordon.control.plans import Plans
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads
+from mailcordon.observe.breaker.view import BreakerChanges, BreakerReads
 from mailcordon.observe.incidents.view import IncidentChanges, IncidentReads
 from mailcordon.observe.objectives import ObjectiveReads
 
@@ -72,6 +74,8 @@ class ControlServices:
     feedback: FeedbackReads
     incidents: IncidentReads
     incident_changes: IncidentChanges
+    breaker: BreakerReads
+    breaker_changes: BreakerChanges
     isolation: Isolation
     objectives: ObjectiveReads
     checks: IdentityChecks
@@ -97,6 +101,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *proofs.routes(services.reads, services.proofs),
         *feedback.routes(services.feedback),
         *incidents.routes(services.incidents, services.incident_changes, services.reads),
+        *breaker.routes(services.breaker, services.breaker_changes),
         *isolation.routes(services.reads, services.isolation, services.proofs),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),

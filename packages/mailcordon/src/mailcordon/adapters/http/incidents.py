@@ -42,6 +42,7 @@ KindName = Literal[
     "domain-lapsed",
     "rates",
     "objective",
+    "breaker",
     "service",
 ]
 _HOLDS = 100  #: of a tenant, in its report

@@ -98,6 +98,6 @@ class Holds(Protocol):
 
 
 class Limits(Protocol):
-    async def replace(self, tenant: int, owner: str, limits: Sequence[Limit]) -> None:
-        """The limits of this owner become these."""
+    async def replace(self, tenant: int, owner: str, limits: Sequence[Limit]) -> int:
+        """The limits of this owner become these. Returns how many changed."""
         ...

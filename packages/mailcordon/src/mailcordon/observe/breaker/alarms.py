@@ -1,0 +1,148 @@
+"""The breaker's alarms: every decision that lasts, and lanes that are armed and went back to shadow.
+
+A decision has the same cause as an alarm about the same rate (observe/rate_watch.py), so both are one incident.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailcordon.core.incident import Action, Alarm, Kind, Scope, ScopeKind, Severity
+from mailcordon.core.limit import Mode
+from mailcordon.guard.arming import Check
+from mailcordon.guard.breaker.nouns import Dimension, Level
+from mailcordon.messages import breaker as messages
+from mailcordon.messages import reasons, times
+from mailcordon.observe.breaker import words
+from mailcordon.observe.breaker.records import ACTOR, Kept, slices_of
+
+_SEVERITIES: dict[Level, Severity] = {Level.WARN: "low", Level.THROTTLE: "medium", Level.CORDON: "high"}
+_SCOPES = {
+    Dimension.LIST: ScopeKind.LIST,
+    Dimension.CAMPAIGN: ScopeKind.CAMPAIGN,
+    Dimension.PROVIDER: ScopeKind.PROVIDER,
+    Dimension.LANE: ScopeKind.LANE,
+    Dimension.POOL: ScopeKind.CELL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDecision:
+    kept: Kept
+    slug: str
+    type: str
+    held_since: int | None = None  #: of its hold, if that is open
+    held_by: str | None = None
+    stops: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.slug}/{self.type}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostLane:
+    lane: int
+    tenant: int
+    slug: str
+    type: str
+    since: int
+    checks: Sequence[Check]
+
+
+def alarms(decisions: Sequence[OpenDecision], lost: Sequence[LostLane]) -> list[Alarm]:
+    return [*(_decided(one) for one in decisions), *(_lost(one) for one in lost)]
+
+
+def _decided(one: OpenDecision) -> Alarm:
+    kept = one.kept
+    slices = slices_of(kept.part)
+    first = slices[0] if slices else None
+    held = (
+        kept.mode is Mode.ENFORCE and kept.level is Level.CORDON and one.held_since is not None and one.stops
+    )
+    return Alarm(
+        key=f"breaker:{kept.id}",
+        kind=Kind.BREAKER,
+        cause=_cause(kept),
+        severity=_SEVERITIES[kept.level],
+        scope=Scope(
+            kind=ScopeKind.LANE if first is None else _SCOPES[first.dimension],
+            name=one.name if first is None else first.value,
+        ),
+        sentence=kept.seen,
+        next=" ".join([kept.done, _blast(kept)]),
+        command=messages.accept(decision=kept.id)
+        if kept.mode is Mode.ENFORCE and kept.level is not Level.WARN
+        else messages.show(tenant=one.slug, type=one.type),
+        since=kept.since,
+        tenant=kept.tenant,
+        lane=kept.lane,
+        culprit=_culprit(one),
+        explained_by=(f"lane:{kept.lane}/rates",) if kept.part else (),
+        contained=held,
+        evidence={"decision": kept.id, "signal": kept.signal, "half": kept.half, **kept.document},
+        actions=_actions(one),
+    )
+
+
+def _cause(kept: Kept) -> str:
+    if kept.signal == "volume":
+        return f"lane:{kept.lane}/volume"
+    if kept.signal == "account":
+        return "account:review"
+    slices = slices_of(kept.part)
+    if not slices:
+        return f"lane:{kept.lane}/rates"
+    if slices[0].dimension is Dimension.POOL:
+        return f"pool:{slices[0].value}"
+    return f"lane:{kept.lane}/{slices[0].dimension}:{slices[0].value}"
+
+
+def _culprit(one: OpenDecision) -> str:
+    part = words.named(slices_of(one.kept.part))
+    name = messages.named(part, one.name)
+    return name if name == one.name else f"{name} of {one.name}"
+
+
+def _blast(kept: Kept) -> str:
+    return messages.blast(
+        others=0,
+        domain=sum(one.shares == "domain" for one in kept.sharers),
+        pool=sum(one.shares == "pool" for one in kept.sharers),
+    )
+
+
+def _actions(one: OpenDecision) -> tuple[Action, ...]:
+    if one.kept.hold is None or one.held_since is None:
+        return ()
+    text = reasons.held(
+        owner=ACTOR,
+        by=one.held_by or ACTOR,
+        since=times.minute(one.held_since),
+        because=one.kept.seen,
+        hold=str(one.kept.hold),
+        stops=one.stops,
+    )
+    return (Action(key=f"hold:{one.kept.hold}", at=one.held_since, author=one.held_by or ACTOR, text=text),)
+
+
+def _lost(one: LostLane) -> Alarm:
+    name = f"{one.slug}/{one.type}"
+    failed = [check.says for check in one.checks if not check.ok and check.name != "shadow"]
+    return Alarm(
+        key=f"breaker:shadow:{one.lane}",
+        kind=Kind.BREAKER,
+        cause=f"lane:{one.lane}/arming",
+        severity="medium",
+        scope=Scope(kind=ScopeKind.LANE, name=name),
+        sentence=messages.disarmed_alarm(lane=name, checks=failed),
+        next=messages.disarmed_next(),
+        command=messages.prove(tenant=one.slug, type=one.type)
+        if any(check.name == "proof" and not check.ok for check in one.checks)
+        else messages.show(tenant=one.slug, type=one.type),
+        since=one.since,
+        tenant=one.tenant,
+        lane=one.lane,
+        culprit=name,
+        evidence={"checks": [str(check.name) for check in one.checks if not check.ok]},
+    )

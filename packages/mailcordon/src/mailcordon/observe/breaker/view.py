@@ -1,0 +1,129 @@
+"""What people read of the breaker: its decisions, and what it may do to each lane. Times are milliseconds since 1970."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mailcordon.core.limit import Mode
+from mailcordon.guard.arming import Check, Wish
+from mailcordon.guard.breaker.nouns import Level
+from mailcordon.messages import breaker as messages
+from mailcordon.observe.breaker.records import Sharer
+from mailcordon.observe.view import ReadScope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionView:
+    """As a tenant sees it, the last six are empty."""
+
+    id: int
+    tenant: str
+    type: str
+    part: str
+    signal: str
+    half: str
+    level: Level
+    mode: Mode
+    at: int
+    since: int
+    seen: str
+    done: str
+    waiting: int
+    rate: float | None
+    hold: int | None
+    accepted_at: int | None
+    ended_at: int | None
+    ended_because: str | None
+    accepted_by: str | None = None
+    ended_by: str | None = None
+    document: Mapping[str, object] = field(default_factory=dict[str, object])
+    sharers: Sequence[Sharer] = ()
+    incident: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.tenant}/{self.type}"
+
+    @property
+    def sentence(self) -> str:
+        if self.ended_at is not None:
+            return f"{self.seen} {messages.over(because=self.ended_because or '')}"
+        return f"{self.seen} {self.done}"
+
+    @property
+    def blast(self) -> str:
+        """Who else is touched."""
+        return messages.blast(
+            others=0,
+            domain=sum(one.shares == "domain" for one in self.sharers),
+            pool=sum(one.shares == "pool" for one in self.sharers),
+        )
+
+    @property
+    def command(self) -> str | None:
+        """Undoes it."""
+        return None if self.ended_at is not None else messages.accept(decision=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    lane: int
+    tenant: str
+    type: str
+    policy: Mode
+    absolute: Mode
+    relative: Mode
+    proposed: bool
+    lost_since: int | None
+    judged_at: int | None  #: None: not judged yet
+    wish: Wish | None
+    wish_at: int | None
+    wish_by: str | None
+    wish_because: str | None
+    checks: Sequence[Check]
+    open: int  #: decisions
+
+    @property
+    def name(self) -> str:
+        return f"{self.tenant}/{self.type}"
+
+    @property
+    def sentence(self) -> str:
+        return messages.state(
+            wish=None if self.wish is None else str(self.wish),
+            policy=str(self.policy),
+            absolute=str(self.absolute),
+            relative=str(self.relative),
+            proposed=self.proposed,
+        )
+
+
+class BreakerReads(Protocol):
+    async def tenant_id(self, slug: str) -> int | None: ...
+
+    async def decisions(
+        self,
+        scope: ReadScope | None,
+        *,
+        id: int | None = None,
+        type: str | None = None,
+        is_open: bool | None,
+        before: int | None,
+        limit: int,
+    ) -> Sequence[DecisionView]:
+        """The newest first. `scope`: None reads all tenants."""
+        ...
+
+    async def lanes(
+        self, scope: ReadScope | None, *, type: str | None, after: int, limit: int
+    ) -> Sequence[LaneView]: ...
+
+
+class BreakerChanges(Protocol):
+    async def accept(self, id: int, *, actor: str, because: str) -> None:
+        """Raises NotFound, and Conflict if it is over."""
+        ...
+
+    async def wish(self, tenant: int, slug: str, type: str, wish: Wish, *, actor: str, because: str) -> None:
+        """Raises NotFound, and Conflict with what is missing if the lane cannot be armed yet."""
+        ...
