@@ -129,19 +129,14 @@ def _span(days: float) -> str:
 @example(signal="bounces", shares=[])
 def cause(*, signal: str, shares: Sequence[tuple[Part, float]]) -> str:
     """Which part of the mail brings what is too much."""
-    shown = [
-        f"{100 * min(1.0, share):.0f} % from {named(part, 'the lane')}"
-        for part, share in shares
-        if share >= 0.1
-    ]
+    shown = [(part, round(100 * min(1.0, share))) for part, share in shares if share >= 0.1]
     many = _EVENTS[signal][1]
     if not shown:
         return f"No list, campaign or provider stands out among the {many}."
-    return f"Of the {many} that are too many, {phrases.listed(shown)}{_overlap(shown)}."
-
-
-def _overlap(shown: Sequence[str]) -> str:
-    return " (these overlap)" if len(shown) > 1 else ""
+    if len(shown) == 1:
+        return f"{shown[0][1]} % of what is too much comes from {named(shown[0][0], 'the lane')}."
+    each = phrases.listed([f"{share} % from {named(part, 'the lane')}" for part, share in shown])
+    return f"Of what is too much, {each} (these overlap)."
 
 
 @example(pool="sign-up partner-x", lanes=40, events=31, mails=410, ceiling=0.025, signal="bounces")
@@ -304,10 +299,10 @@ def probation_next(*, until: int) -> str:
 @example(decision=12)
 def accept(*, decision: int) -> str:
     """The command that undoes a decision: mail goes on, and the breaker takes what it saw as normal."""
-    return shlex.join(["mailcordon", "breaker", "accept", str(decision), "--because", "..."])
+    return f'mailcordon breaker accept {decision} --because "..."'
 
 
-@example(command="mailcordon breaker accept 12 --because '...'")
+@example(command='mailcordon breaker accept 12 --because "..."')
 def undo(*, command: str) -> str:
     """How to undo it."""
     return f"Undo: {command}"

@@ -36,6 +36,7 @@ class Plan:
     """What must be placed and lifted. New holds are placed before old ones are lifted, so no mail slips through between."""
 
     place: Sequence[tuple[Kept, Does, NewHold]]
+    note: Sequence[tuple[Kept, int]]  #: holds that are there, and whose decision does not know
     lift: Sequence[Carried]
     limits: Mapping[int, tuple[Limit, ...]]  #: by tenant
 
@@ -63,9 +64,10 @@ def plan(
     before: Mapping[int, tuple[Limit, ...]],
 ) -> Plan:
     """`carried`: the breaker's open holds. `before`: the limits that it wrote last, by tenant."""
-    there = {(one.decision, one.does) for one in carried}
+    there = {(one.decision, one.does): one.hold.id for one in carried}
     wanted: set[tuple[int | None, str]] = set()
     place: list[tuple[Kept, Does, NewHold]] = []
+    note: list[tuple[Kept, int]] = []
     limits: dict[int, list[Limit]] = {tenant: [] for tenant in before}
     for kept in open_:
         standing = standings.get(kept.key)
@@ -77,11 +79,15 @@ def plan(
             limits.setdefault(kept.tenant, []).append(limit)
             continue
         wanted.add((kept.id, str(act)))
-        if (kept.id, str(act)) not in there:
+        placed = there.get((kept.id, str(act)))
+        if placed is None:
             place.append((kept, act, _hold(kept, act, rate)))
+        elif placed != kept.hold:
+            note.append((kept, placed))
     lift = [one for one in carried if (one.decision, one.does) not in wanted]
     return Plan(
         place=place,
+        note=note,
         lift=lift,
         limits={
             tenant: tuple(merged)

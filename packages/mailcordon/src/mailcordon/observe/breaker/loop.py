@@ -462,6 +462,9 @@ class BreakerLoop:
         for tenant, limits in plan.limits.items():
             await self._limits.replace(tenant, carrying.OWNER_OF_LIMITS, limits)
             state.limits[tenant] = limits
+        for kept, hold_id in plan.note:
+            state.open[kept.key] = dataclasses.replace(state.open[kept.key], hold=hold_id)
+            changed.append(state.open[kept.key])
         for kept, act, hold in plan.place:
             try:
                 placed = await self._holds.place(hold, actor=ACTOR, once=True)

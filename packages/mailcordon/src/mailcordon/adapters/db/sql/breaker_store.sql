@@ -13,7 +13,7 @@ select pg_advisory_unlock_all();
 select exists (select from role_health where role = 'control' and abs(now_ms() - beat) <= $1);
 
 -- name: followed
--- How far the feed was read.
+-- How far whoever led before has read the feed.
 select fold from breaker_follow;
 
 -- name: standings

@@ -1,0 +1,507 @@
+"""The breaker's loop on the tables: decisions, holds, limits, restarts, people, arming. What it decides is told by the test."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.breaker_reader import BreakerAlarms, BreakerEditor, BreakerReader
+from mailcordon.adapters.db.breaker_store import BreakerStore
+from mailcordon.adapters.db.governor_store import GovernorStore
+from mailcordon.adapters.db.limit_store import LimitStore
+from mailcordon.control.governor import Governor
+from mailcordon.core.errors import Conflict
+from mailcordon.core.hold import Hold, NewHold
+from mailcordon.core.provider import Provider
+from mailcordon.guard.arming import Wish
+from mailcordon.guard.breaker.engine import Breaker
+from mailcordon.guard.breaker.nouns import (
+    Decision,
+    Dimension,
+    Half,
+    LaneFacts,
+    Level,
+    Phase,
+    Slice,
+    Standing,
+    Suspect,
+)
+from mailcordon.guard.counts import Delta, DomainDelta
+from mailcordon.guard.delays import Signal
+from mailcordon.observe.breaker.loop import BreakerLoop, Intervals
+from mailcordon.observe.view import ReadScope
+from mailcordon_fixtures.cohorts import Cohorts
+from mailcordon_fixtures.queue_world import World
+
+EAGER = Intervals(arming=0, facts=0, carried=0, account=0, follow=0)
+LIST = (Slice(Dimension.LIST, "bought"),)
+
+
+class Told(Breaker):
+    """It sees what a breaker sees, and decides what the test says."""
+
+    def __init__(self, decisions: list[Decision], standings: dict[int, list[Standing]]) -> None:
+        super().__init__()
+        self.decisions, self.standings = decisions, standings
+        self.seen: list[Delta] = []
+        self.replayed: list[Delta] = []
+        self.known: dict[int, LaneFacts] = {}
+        self.accepted: list[int] = []
+        self.restored: list[Standing] = []
+
+    def lane(self, facts: LaneFacts) -> None:
+        self.known[facts.lane] = facts
+
+    def observe(
+        self, minute: int, deltas: Sequence[Delta], domains: Sequence[DomainDelta] = ()
+    ) -> list[Decision]:
+        self.seen += deltas
+        due, self.decisions[:] = list(self.decisions), []
+        return due
+
+    def replay(self, minute: int, deltas: Iterable[Delta], domains: Iterable[DomainDelta] = ()) -> None:
+        self.replayed += deltas
+
+    def standing(self, lane: int) -> list[Standing]:
+        return self.standings.get(lane, [])
+
+    def restore(self, standings: Iterable[Standing]) -> None:
+        self.restored += standings
+
+    def accept(self, lane: int, minute: int) -> list[Decision]:
+        self.accepted.append(lane)
+        self.standings.pop(lane, None)
+        return []
+
+
+class Dies(Exception):
+    pass
+
+
+class Failing(Governor):
+    """It places the hold, and its process dies before anybody hears of it."""
+
+    fails = False
+
+    async def place(self, hold: NewHold, *, actor: str, once: bool = False) -> Hold:
+        placed = await super().place(hold, actor=actor, once=once)
+        if self.fails:
+            raise Dies
+        return placed
+
+
+@dataclass
+class Watching:
+    world: World
+    cohorts: Cohorts
+    control: engine.Pool
+    reader: engine.Pool
+    governor: Failing
+    now: int  #: minutes since 1970
+    decisions: list[Decision] = field(default_factory=list[Decision])
+    standings: dict[int, list[Standing]] = field(default_factory=dict[int, list[Standing]])
+    loops: list[BreakerLoop] = field(default_factory=list[BreakerLoop])
+    made: list[Told] = field(default_factory=list[Told])
+
+    def start(self) -> BreakerLoop:
+        def make() -> Told:
+            self.made.append(Told(self.decisions, self.standings))
+            return self.made[-1]
+
+        loop = BreakerLoop(
+            BreakerStore(self.world.database.dsn("control"), self.control),
+            self.governor,
+            LimitStore(self.control),
+            intervals=EAGER,
+            make=make,
+        )
+        self.loops.append(loop)
+        return loop
+
+    @property
+    def engine(self) -> Told:
+        return self.made[-1]
+
+    async def mail(self, lane: int, sent: int, *, ago: int = 5, **of: Any) -> None:
+        await self.cohorts.add(lane, minute=self.now - ago, provider=Provider.YAHOO, sent=sent, **of)
+
+    def decide(self, lane: int, level: Level = Level.CORDON, **over: Any) -> None:
+        decision = decided(lane, self.now, level, **over)
+        self.decisions.append(decision)
+        phase = {Level.WARN: Phase.WARNED, Level.THROTTLE: Phase.THROTTLED, Level.CORDON: Phase.CORDONED}[
+            level
+        ]
+        self.standings[lane] = [
+            Standing(
+                lane=lane,
+                guilty=decision.guilty,
+                signal=decision.signal,
+                phase=phase,
+                since=self.now,
+                decided=self.now,
+                decision=decision,
+            )
+        ]
+
+    async def prove(self, lane: int) -> None:
+        await self.world.connection.execute(
+            "insert into proof (tenant, lane, asked_at, asked_by, limit_ms, ended_at, proved, counts, because, parts)"
+            " select tenant, id, now_ms(), 'test', 60000, now_ms(), true, true, 'proved', proof_parts(id) from lane"
+            " where id = $1",
+            lane,
+        )
+
+    async def rows(self, what: str, **_: Any) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in await self.world.connection.fetch(what)]
+
+    async def holds(self) -> list[tuple[Any, ...]]:
+        return await self.rows(
+            "select lane, list, stops, owner, by from hold where lifted_at is null order by id"
+        )
+
+
+def decided(lane: int, now: int, level: Level = Level.CORDON, **over: Any) -> Decision:
+    values: dict[str, Any] = {
+        "minute": now,
+        "lane": lane,
+        "level": level,
+        "signal": Signal.BOUNCES,
+        "half": Half.ABSOLUTE,
+        "guilty": LIST,
+        "since": now - 5,
+        "nats": 14.2,
+        "threshold": 10.5,
+        "days": 36_500.0,
+        "events": 31,
+        "mails": 420,
+        "usual": 3.1,
+        "ceiling": 0.025,
+        "suspects": (Suspect(slices=LIST, events=30, mails=400, expected=3.0, nats=50.0, share=0.96),),
+    }
+    return Decision(**{**values, **over})
+
+
+@pytest.fixture
+async def watching(world: World) -> AsyncIterator[Watching]:
+    dsn = world.database.dsn
+    control = await engine.create_pool(dsn("control"))
+    reader = await engine.create_pool(dsn("reader"))
+    governors = await engine.create_pool(dsn("governor"))
+    now = await world.connection.fetchval("select now_ms() / 60000")
+    found = Watching(
+        world, Cohorts(world.connection), control, reader, Failing(GovernorStore(governors)), now
+    )
+    yield found
+    for loop in found.loops:
+        await loop.close()
+    for pool in (control, reader, governors):
+        await pool.close()
+
+
+async def held_list(watching: Watching, *, proved: bool = True) -> tuple[BreakerLoop, int]:
+    lane = await watching.world.lane("acme", "newsletter")
+    if proved:
+        await watching.prove(lane)
+    loop = watching.start()
+    assert await loop.advance()
+    await watching.mail(lane, 420, list="bought", hard_bounced=31)
+    watching.decide(lane)
+    assert await loop.advance()
+    return loop, lane
+
+
+async def test_a_decision_about_a_proved_lane_holds_the_list_and_nothing_else(watching: Watching) -> None:
+    other = await watching.world.lane("zen", "newsletter")
+    _, lane = await held_list(watching)
+    assert await watching.holds() == [(lane, "bought", True, "breaker", "breaker")]
+    assert await watching.rows("select held from lane where id = any (array[" + f"{lane}, {other}])") == [
+        (False,),
+        (False,),
+    ]
+    ((mode, seen, done, hold),) = await watching.rows(
+        "select mode, seen, done, hold from breaker_decision where ended_at is null"
+    )
+    assert mode == "enforce"
+    assert seen.startswith("acme/newsletter: 31 hard bounces of 420 mails since ")
+    assert seen.endswith("96 % of what is too much comes from list bought.")
+    assert done.startswith("Held: list bought of acme/newsletter; no mail waits yet. All other mail")
+    assert hold is not None
+
+
+async def test_an_unproved_lane_is_in_shadow_which_says_what_it_would_have_held(watching: Watching) -> None:
+    loop, lane = await held_list(watching, proved=False)
+    assert await watching.holds() == []
+    ((mode, done),) = await watching.rows("select mode, done from breaker_decision")
+    assert mode == "shadow"
+    assert "its attribution is not proved" in done
+    assert "would have held list bought of acme/newsletter" in done
+    # The proof comes while the decision lasts: it is carried out.
+    await watching.prove(lane)
+    await loop.advance()
+    assert await watching.holds() == [(lane, "bought", True, "breaker", "breaker")]
+    ((mode, done),) = await watching.rows("select mode, done from breaker_decision")
+    assert (mode, done.partition(":")[0]) == ("enforce", "Held")
+    # It is lost again: the lane goes back to shadow, and what is held leaves.
+    await watching.world.connection.execute("update proof set proved = false")
+    await loop.advance()
+    assert await watching.holds() == []
+
+
+async def test_the_relative_half_holds_nothing_until_the_lane_is_armed(watching: Watching) -> None:
+    lane = await watching.world.lane("acme", "newsletter")
+    await watching.prove(lane)
+    await watching.mail(lane, 500, ago=8 * 1440, delivered=500)
+    await watching.mail(lane, 500, ago=3 * 1440, delivered=500)
+    loop = watching.start()
+    await watching.mail(lane, 420, list="bought", hard_bounced=31)
+    watching.decide(lane, half=Half.RELATIVE)
+    await loop.advance()
+    assert await watching.holds() == []
+    (view,) = await BreakerReader(watching.control, watching.reader).lanes(None, type=None, after=0, limit=9)
+    editor = BreakerEditor(watching.control)
+    with pytest.raises(
+        Conflict, match="acme/newsletter cannot be armed yet. Shadow would have held mail 1 time"
+    ):
+        await editor.wish(1, "acme", "newsletter", Wish.ARMED, actor="ana", because="right")
+    assert (str(view.absolute), str(view.relative)) == ("enforce", "shadow")
+    await watching.rows("update breaker_decision set at = at - 15 * 86400000::bigint returning id")
+    await editor.wish(1, "acme", "newsletter", Wish.ARMED, actor="ana", because="shadow was right")
+    await loop.advance()
+    assert [row[:3] for row in await watching.holds()] == [(lane, "bought", True)]
+    await editor.wish(1, "acme", "newsletter", Wish.DISARMED, actor="ana", because="we move it")
+    await loop.advance()
+    assert await watching.holds() == []
+    assert await watching.rows(
+        "select actor, action from audit where action like 'breaker.%' order by id"
+    ) == [
+        ("ana", "breaker.arm"),
+        ("ana", "breaker.disarm"),
+    ]
+
+
+async def test_an_armed_lane_that_loses_its_proof_is_an_incident(watching: Watching) -> None:
+    lane = await watching.world.lane("acme", "newsletter")
+    await watching.prove(lane)
+    await watching.mail(lane, 500, ago=8 * 1440, delivered=500)
+    loop = watching.start()
+    await loop.advance()
+    await BreakerEditor(watching.control).wish(
+        1, "acme", "newsletter", Wish.ARMED, actor="ana", because="shadow was right"
+    )
+    await loop.advance()
+    alarms = BreakerAlarms(watching.control)
+    assert await alarms.read() == []
+    await watching.world.connection.execute("update proof set proved = false, because = 'no bounce came'")
+    await loop.advance()
+    (alarm,) = await alarms.read()
+    assert (alarm.cause, alarm.command) == (f"lane:{lane}/arming", "mailcordon prove acme --type newsletter")
+    assert alarm.sentence.startswith("The breaker no longer protects acme/newsletter: it is armed")
+    assert "no bounce came" in alarm.sentence
+    await watching.prove(lane)
+    await loop.advance()
+    assert await alarms.read() == []
+
+
+async def test_a_process_that_dies_loses_no_decision_and_makes_none_twice(watching: Watching) -> None:
+    """It dies after the hold was placed and before that is noted: the next one finds the hold."""
+    lane = await watching.world.lane("acme", "newsletter")
+    await watching.prove(lane)
+    loop = watching.start()
+    await loop.advance()
+    await watching.mail(lane, 420, list="bought", hard_bounced=31)
+    watching.decide(lane)
+    watching.governor.fails = True
+    with pytest.raises(Dies):
+        await loop.advance()
+    assert await watching.rows("select hold from breaker_decision") == [(None,)]
+    watching.governor.fails = False
+    await loop.close()
+    next_ = watching.start()
+    await next_.advance()
+    await next_.advance()
+    assert await watching.holds() == [(lane, "bought", True, "breaker", "breaker")]
+    ((hold,),) = await watching.rows("select hold from breaker_decision")
+    assert hold == await watching.world.connection.fetchval("select id from hold")
+    (restored,) = watching.engine.restored
+    assert (restored.phase, restored.guilty) == (Phase.CORDONED, LIST)
+    # It knows the lane's mail from the counters.
+    assert sum(delta.sent for delta in watching.engine.replayed) == 420
+    assert sum(delta.hard_bounces for delta in [*watching.engine.replayed, *watching.engine.seen]) == 31
+
+
+async def test_another_process_runs_nothing_while_one_leads(watching: Watching) -> None:
+    first, second = watching.start(), watching.start()
+    assert await first.advance()
+    assert not await second.advance()
+    await first.close()
+    assert await second.advance()
+
+
+async def test_counts_are_told_once_whether_read_as_history_or_as_changes(watching: Watching) -> None:
+    lane = await watching.world.lane("acme", "newsletter")
+    await watching.mail(lane, 100, ago=9)
+    loop = watching.start()
+    await loop.advance()
+    await watching.mail(lane, 50, ago=3, hard_bounced=2)
+    await loop.advance()
+    await watching.mail(lane, 0, ago=9, hard_bounced=-1)
+    await watching.mail(lane, 0, ago=9, hard_bounced=1)
+    await loop.advance()
+    told = [*watching.engine.replayed, *watching.engine.seen]
+    assert sum(delta.sent for delta in told) == 150
+    assert sum(delta.hard_bounces for delta in told) == 2
+
+
+async def test_a_person_who_lifts_the_hold_is_obeyed_and_the_lane_is_watched(watching: Watching) -> None:
+    loop, lane = await held_list(watching)
+    ((hold,),) = await watching.rows("select id from hold")
+    await watching.governor.lift([hold], tenant=1, actor="ana", because="the list was cleaned")
+    await loop.advance()
+    await loop.advance()
+    assert await watching.holds() == []
+    ((by, because),) = await watching.rows("select ended_by, ended_because from breaker_decision")
+    assert (by, because) == ("ana", "ana lifted the hold: the list was cleaned")
+    assert [one.phase for one in watching.engine.restored] == [Phase.PROBATION]
+    assert watching.engine.accepted == []
+    assert lane in watching.engine.known
+
+
+async def test_accepting_a_decision_lifts_its_hold_and_teaches_the_breaker(watching: Watching) -> None:
+    loop, lane = await held_list(watching)
+    editor = BreakerEditor(watching.control)
+    await editor.accept(1, actor="ana", because="they opted in")
+    await loop.advance()
+    assert await watching.holds() == []
+    assert watching.engine.accepted == [lane]
+    ((because,),) = await watching.rows("select ended_because from breaker_decision")
+    assert because == "ana accepted it as normal: they opted in"
+    ((lifted,),) = await watching.rows("select lifted_because from hold")
+    assert lifted == because
+    with pytest.raises(Conflict, match="Decision 1 is over: ana accepted"):
+        await editor.accept(1, actor="ana", because="again")
+
+
+async def test_a_probe_leaves_slowly_and_no_more_than_its_mails(watching: Watching) -> None:
+    loop, lane = await held_list(watching)
+    (standing,) = watching.standings[lane]
+    whole = dataclasses.replace(standing, guilty=())
+    watching.decisions.append(decided(lane, watching.now, Level.CORDON, guilty=()))
+    watching.standings[lane] = [whole]
+    await watching.mail(lane, 1, hard_bounced=1)
+    await loop.advance()
+    assert await watching.holds() == [
+        (lane, "bought", True, "breaker", "breaker"),
+        (lane, None, True, "breaker", "breaker"),
+    ]
+    watching.standings[lane] = [
+        dataclasses.replace(whole, phase=Phase.PROBING, probe_from=watching.now - 2, probe_mails=60)
+    ]
+    await watching.rows("update breaker_follow set fold = fold returning fold")
+    watching.decisions.append(decided(lane, watching.now, Level.WARN, signal=Signal.COMPLAINTS))
+    await watching.mail(lane, 1, ago=4)
+    await loop.advance()
+    ((rate,),) = await watching.rows(
+        "select rate from hold where lifted_at is null and lane is not null and not stops"
+    )
+    assert rate == pytest.approx(60 / 600)
+    await watching.mail(lane, 60, ago=1)
+    await loop.advance()
+    assert [row[:3] for row in await watching.holds() if row[1] is None] == [(lane, None, True)]
+
+
+async def test_part_of_a_lane_is_slowed_by_a_limit_and_a_whole_lane_by_a_hold(watching: Watching) -> None:
+    lane = await watching.world.lane("acme", "newsletter")
+    await watching.prove(lane)
+    loop = watching.start()
+    await loop.advance()
+    await watching.mail(lane, 6_000, ago=30, campaign="june")
+    await loop.advance()
+    await watching.mail(lane, 1)
+    watching.decide(lane, Level.THROTTLE, guilty=(Slice(Dimension.PROVIDER, "gmail"),), signal=Signal.BLOCKS)
+    await loop.advance()
+    assert await watching.rows("select owner, scope, lane, provider, per, cap, mode from send_limit") == [
+        ("guard", "provider", lane, int(Provider.GMAIL), "minute", 300, "enforce")
+    ]
+    watching.decide(lane, Level.THROTTLE, guilty=())
+    await watching.mail(lane, 1)
+    await loop.advance()
+    ((rate,),) = await watching.rows("select rate from lane")
+    assert rate == pytest.approx(5.0)
+    watching.decisions += [
+        decided(lane, watching.now, Level.THROTTLE, guilty=(), over=True, why="quiet"),
+        decided(
+            lane,
+            watching.now,
+            Level.THROTTLE,
+            guilty=(Slice(Dimension.PROVIDER, "gmail"),),
+            signal=Signal.BLOCKS,
+            over=True,
+            why="quiet",
+        ),
+    ]
+    watching.standings.clear()
+    await watching.mail(lane, 1)
+    await loop.advance()
+    assert await watching.rows("select id from send_limit") == []
+    assert await watching.rows("select rate from lane") == [(None,)]
+    assert await watching.rows("select distinct ended_because from breaker_decision") == [
+        ("the rate has been normal for long enough",)
+    ]
+
+
+async def test_the_alarm_of_a_decision_has_the_sentence_the_cause_and_the_undo(watching: Watching) -> None:
+    _, lane = await held_list(watching)
+    (alarm,) = await BreakerAlarms(watching.control).read()
+    assert (alarm.cause, alarm.severity, alarm.contained) == (f"lane:{lane}/list:bought", "high", True)
+    assert alarm.culprit == "list bought of acme/newsletter"
+    assert alarm.command == 'mailcordon breaker accept 1 --because "..."'
+    assert "Nobody else's mail is held, and nobody shares its domain or pool." in alarm.next
+    assert alarm.since == (watching.now - 5) * 60_000
+
+
+async def test_a_lane_of_a_retired_tenant_is_forgotten_with_its_decision(watching: Watching) -> None:
+    loop, _ = await held_list(watching)
+    await watching.world.connection.execute("update tenant set retired_at = now()")
+    await loop.advance()
+    await loop.advance()
+    assert await watching.rows("select ended_because from breaker_decision") == [("the lane is gone",)]
+    assert await watching.rows("select count(*) from breaker_standing") == [(0,)]
+
+
+async def test_the_account_near_its_line_slows_the_worst_marketing_lane_only(watching: Watching) -> None:
+    bad = await watching.world.lane("acme", "newsletter")
+    good = await watching.world.lane("zen", "newsletter")
+    urgent = await watching.world.lane("zen", "password-reset")
+    for lane in (bad, good, urgent):
+        await watching.prove(lane)
+    await watching.mail(bad, 1_000, ago=90, hard_bounced=120)
+    await watching.mail(good, 1_000, ago=90, hard_bounced=5)
+    await watching.mail(urgent, 500, ago=90, hard_bounced=40)
+    loop = watching.start()
+    await loop.advance()
+    await loop.advance()
+    ((lane, signal, seen),) = await watching.rows("select lane, signal, seen from breaker_decision")
+    assert (lane, signal) == (bad, "account")
+    assert "brings 79 % of the account's hard bounces above what is accepted" in seen
+    assert [(row[0], row[2]) for row in await watching.holds()] == [(bad, False)]
+    await watching.mail(good, 20_000, ago=80, hard_bounced=20)
+    await loop.advance()
+    assert await watching.holds() == []
+
+
+async def test_a_tenant_sees_its_own_decisions_and_nobody_elses(watching: Watching) -> None:
+    other = await watching.world.lane("zen", "newsletter")
+    await held_list(watching)
+    tenant = await watching.world.connection.fetchval("select id from tenant where slug = 'zen'")
+    reads = BreakerReader(watching.control, watching.reader)
+    own = ReadScope(tenant=tenant, as_tenant=True)
+    assert await reads.decisions(own, is_open=None, before=None, limit=9) == []
+    assert [one.lane for one in await reads.lanes(own, type=None, after=0, limit=9)] == [other]
+    acme = await watching.world.connection.fetchval("select id from tenant where slug = 'acme'")
+    (mine,) = await reads.decisions(
+        ReadScope(tenant=acme, as_tenant=True), is_open=True, before=None, limit=9
+    )
+    assert (mine.name, mine.sharers, mine.document) == ("acme/newsletter", (), {})
