@@ -55,6 +55,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         provider audit_list audit_verify audit_export
         feedback metrics_rebuild
         objective_list objective_show
+        breaker_list breaker_show breaker_arm breaker_disarm breaker_accept
         incident_list incident_show incident_note incident_ack incident_close incident_reported incident_report incident_times
         tenant_onboard tenant_list tenant_show tenant_topology tenant_retire tenant_unretire tenant_erase tenant_erasure
         lane_list lane_show lane_limit lane_move lane_retire lane_unretire

@@ -14,6 +14,7 @@ from litestar import Litestar
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.access_key_store import AccessKeyStore
 from mailcordon.adapters.db.audit_store import AuditReader
+from mailcordon.adapters.db.breaker_reader import BreakerEditor, BreakerReader
 from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
@@ -91,6 +92,7 @@ class ControlWorld:
         self.proof = 0  #: of acme, ended
         self.finding = 0  #: an open finding
         self.incident = 0  #: an open incident of acme
+        self.decision = 0  #: an open decision of the breaker about acme
         self.now = time.time()  #: of the key cache's clock
 
     async def key(self, tenant: str | None, *scopes: str) -> str:
@@ -106,7 +108,8 @@ class ControlWorld:
             .replace("{plan}", str(self.plan))
             .replace("{proof}", str(self.proof))
             .replace("{finding}", str(self.finding))
-            .replace("{incident}", str(self.incident)),
+            .replace("{incident}", str(self.incident))
+            .replace("{decision}", str(self.decision)),
             json=body,
             headers=headers,
         )
@@ -124,6 +127,8 @@ class ControlWorld:
             "domain_claim",
             "shared_parent",
             "dkim_key",
+            "breaker_decision",
+            "breaker_lane",
             "access_key",
             "ses_door_set",
             "audit",
@@ -183,6 +188,8 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         feedback=FeedbackReader(pools["control"], pools["reader"]),
         incidents=IncidentReader(pools["control"], pools["reader"]),
         incident_changes=IncidentEditor(pools["control"]),
+        breaker=BreakerReader(pools["control"], pools["reader"]),
+        breaker_changes=BreakerEditor(pools["control"]),
         objectives=ObjectiveReader(pools["control"], pools["reader"]),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
@@ -242,6 +249,13 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         " from tenant where slug = 'acme'"
         " returning id"
     )
+    world.decision = await world.owner.fetchval(
+        "insert into breaker_decision (tenant, lane, part, signal, half, level, mode, at, since, seen, done, document)"
+        " select l.tenant, l.id, 'list:bought', 'bounces', 'absolute', 3, 'shadow', 1, 1, 'acme bounces', 'Nothing is held.',"
+        " '{}'"
+        " from lane l join tenant t on t.id = l.tenant join message_type y on y.id = l.type"
+        " where t.slug = 'acme' and y.name = 'newsletter' returning id"
+    )
     await services.checks.now(Viewer(None), "news.acme.example", reread=False)
     more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
     world.plan = (await services.plans.make([more], actor="test")).id or 0
@@ -266,5 +280,5 @@ async def world(copy_of: CopyOf, furnished: tuple[Any, ControlWorld]) -> AsyncIt
     async with copy_of(original) as database, opened(database) as (world, _):
         world.tenant_keys = dict(known.tenant_keys)
         world.spare, world.plan, world.finding = known.spare, known.plan, known.finding
-        world.proof, world.incident = known.proof, known.incident
+        world.proof, world.incident, world.decision = known.proof, known.incident, known.decision
         yield world

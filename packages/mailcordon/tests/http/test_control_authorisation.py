@@ -113,6 +113,20 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/incidents/{incident}", None, "read", False, 404),
     ("GET", "/v1/incidents/{incident}/report?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/incidents/times", None, "read", True, 403),
+    ("GET", "/v1/breaker/decisions", None, "read", False, 200),
+    ("GET", "/v1/breaker/decisions?tenant=acme", None, "read", False, 404),
+    ("GET", "/v1/breaker/decisions/{decision}", None, "read", False, 404),
+    ("GET", "/v1/breaker/lanes", None, "read", False, 200),
+    ("GET", "/v1/breaker/lanes?tenant=acme", None, "read", False, 404),
+    ("POST", "/v1/breaker/decisions/{decision}/accept", {"because": "x"}, "operate", True, 403),
+    (
+        "PUT",
+        "/v1/tenants/acme/lanes/newsletter/breaker",
+        {"armed": False, "because": "x"},
+        "operate",
+        True,
+        403,
+    ),
     ("POST", "/v1/incidents/{incident}/notes", {"text": "x"}, "operate", True, 403),
     ("POST", "/v1/incidents/{incident}/acknowledge", None, "operate", True, 403),
     ("POST", "/v1/incidents/{incident}/close", {"because": "x"}, "operate", True, 403),
@@ -189,7 +203,15 @@ async def test_a_tenants_key_sees_its_own_and_nothing_of_others_in_any_list(worl
     for tenant in ("acme", "zen"):
         body = {"tenant": tenant, "type": "newsletter", "because": f"secret of {tenant}"}
         assert (await world.ask(("POST", "/v1/holds", body), operator)).status_code == 201
-    for path in ("/v1/tenants", "/v1/lanes", "/v1/identities", "/v1/holds", "/v1/tenants/acme"):
+    for path in (
+        "/v1/tenants",
+        "/v1/lanes",
+        "/v1/identities",
+        "/v1/holds",
+        "/v1/tenants/acme",
+        "/v1/breaker/decisions",
+        "/v1/breaker/lanes",
+    ):
         text = (await world.ask(("GET", path, None), world.tenant_keys["acme"])).text
         assert "acme" in text
         assert "zen" not in text
@@ -197,7 +219,7 @@ async def test_a_tenants_key_sees_its_own_and_nothing_of_others_in_any_list(worl
 
 async def test_without_a_tenant_named_the_reader_role_sees_no_rows_on_a_used_connection(world: Any) -> None:
     conn = await engine.connect(world.database.dsn("reader"))
-    tables = ("tenant", "lane", "route", "identity", "hold", "ses_resource")
+    tables = ("tenant", "lane", "route", "identity", "hold", "ses_resource", "breaker_decision")
     async with conn.transaction():
         await conn.execute("select set_config('mailcordon.tenant', '1', true)")
         for table in tables:
@@ -230,7 +252,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         (
             m,
             re.sub(
-                r"\{(prefix|plan|finding|incident|proof)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
+                r"\{(prefix|plan|finding|incident|proof|decision)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
                 "{}",
                 path,
             ),

@@ -19,13 +19,16 @@ Named = tuple[str, str]  #: list, campaign, provider, pool or lane, and its name
 Part = Sequence[Named]  #: what all of these have in common; none: the whole lane
 
 
-def percent(share: float) -> str:
+def _percent(share: float) -> str:
     text = f"{100 * share:.2f}" if share < 0.01 else f"{100 * share:.1f}"
     return f"{text.rstrip('0').rstrip('.')} %"
 
 
+@example([("list", "import-7")], "acme/newsletter")
+@example([("campaign", "june"), ("provider", "gmail")], "acme/newsletter")
+@example([], "acme/newsletter")
 def named(part: Part, lane: str) -> str:
-    """`list import-7`, `campaign june to gmail`, or the lane's name."""
+    """A part of a lane's mail, or the whole lane."""
     words = [_one(*one) for one in part if one[0] != "lane"]
     return " ".join(words) if words else lane
 
@@ -101,7 +104,7 @@ def seen(
         f"{of}: {events:,} {one if events == 1 else many} of {_mails(mails)} since {times.minute(since)}"
     )
     normal = f"usual is {_about(usual)}"
-    accepted = f"at most {percent(ceiling)} is accepted"
+    accepted = f"at most {_percent(ceiling)} is accepted"
     why = f"{accepted}, {normal}" if half == "absolute" else f"{normal} for this lane"
     rare = f"A healthy lane shows that at most once in {_span(days)}."
     if above:
@@ -145,7 +148,7 @@ def pool_seen(*, pool: str, lanes: int, events: int, mails: int, ceiling: float,
     many = _EVENTS[signal][1]
     return (
         f"{phrases.count(lanes, 'new lane')} of {pool} together: {events:,} {many} of {_mails(mails)};"
-        f" at most {percent(ceiling)} is accepted. Each alone sends too little to tell."
+        f" at most {_percent(ceiling)} is accepted. Each alone sends too little to tell."
     )
 
 
@@ -166,7 +169,7 @@ def account_seen(*, of: str, signal: str, share: float, rate: float, state: str 
     where = f"AWS has the account in {state}" if state else "the account comes near AWS's review line"
     return (
         f"{of} brings {100 * share:.0f} % of the account's {many} above what is accepted, and {where}"
-        f" ({percent(rate)} of all mail in 24 hours)."
+        f" ({_percent(rate)} of all mail in 24 hours)."
     )
 
 
@@ -416,7 +419,7 @@ def check_attribution(*, events: int, stray: int) -> str:
     whole = events + stray
     if whole == 0:
         return "No event has come yet."
-    return f"{percent(events / whole)} of {whole:,} events of the last 7 days were attributed; 99.9 % is asked for."
+    return f"{_percent(events / whole)} of {whole:,} events of the last 7 days were attributed; 99.9 % is asked for."
 
 
 @example(days=3.2)
@@ -437,7 +440,7 @@ def check_ends(*, sent: int, ended: int) -> str:
     if sent == 0:
         return "No mail is older than a day."
     return (
-        f"{percent(min(1.0, ended / sent))} of the mail older than a day has its outcome; 99 % is asked for."
+        f"{_percent(min(1.0, ended / sent))} of the mail older than a day has its outcome; 99 % is asked for."
     )
 
 

@@ -106,7 +106,8 @@ mailcordon breaker show acme --type newsletter
 async def show_one(
     cli: Cli,
     what: Annotated[
-        str, typer.Argument(metavar="DECISION|TENANT", help="A decision's number, or the tenant of a lane.")
+        str,
+        typer.Argument(metavar="DECISION_OR_TENANT", help="A decision's number, or the tenant of a lane."),
     ],
     type_: Type = None,
 ) -> None:
@@ -161,7 +162,7 @@ def decision_views(item: Document) -> list[RenderableType]:
 @command.remote(
     app,
     "arm",
-    examples='mailcordon breaker arm acme --type newsletter --because "14 days of shadow were right"',
+    examples='mailcordon breaker arm acme --type newsletter --because "it was right"',
 )
 async def arm(cli: Cli, tenant: Tenant, type_: OneType, because: Because) -> None:
     """Let the breaker hold what is unusual for a lane, too.
@@ -175,7 +176,7 @@ async def arm(cli: Cli, tenant: Tenant, type_: OneType, because: Because) -> Non
 @command.remote(
     app,
     "disarm",
-    examples='mailcordon breaker disarm acme --type newsletter --because "we move the list"',
+    examples='mailcordon breaker disarm acme --type newsletter --because "it moves"',
 )
 async def disarm(cli: Cli, tenant: Tenant, type_: OneType, because: Because) -> None:
     """Let the breaker only say what it would have held. What it holds of the lane leaves."""
