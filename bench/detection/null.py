@@ -80,7 +80,7 @@ class Counted:
     years: float
     false: Mapping[str, int]
     rows: int
-    seconds: float
+    cpu: float  #: seconds within the detector
     error: str | None = None
 
 
@@ -121,6 +121,9 @@ def play(
     """Plays what the log does not hold. A batch of other sources than today's is played again."""
     made_by = fingerprint(spec)
     done = {(one.cell, one.number): one for one in (_logged(log) if log else ()) if one.made_by == made_by}
+    if log and log.exists() and not log.read_text().endswith("\n"):
+        with log.open("a") as file:
+            file.write("\n")  # after a line that was cut off
     wanted = batches(years)
     left = [one for one in wanted if (one.cell, one.number) not in done]
     for batch, counted in runs.each(_Play(spec, made_by), left, jobs):
@@ -148,7 +151,7 @@ class _Play:
             years=score.tenant_years,
             false=score.false,
             rows=score.rows,
-            seconds=score.seconds,
+            cpu=score.cpu,
             error=score.error,
         )
 
@@ -222,8 +225,8 @@ def as_json(parts_: Sequence[Part], counted: Sequence[Counted]) -> dict[str, Any
     return {
         "tenant_years": round(sum(one.years for one in counted), 1),
         "errors": sum(one.error is not None for one in counted),
-        "us_per_row": round(
-            1e6 * sum(one.seconds for one in counted) / max(1, sum(one.rows for one in counted)), 1
+        "cpu_us_per_row": round(
+            1e6 * sum(one.cpu for one in counted) / max(1, sum(one.rows for one in counted)), 1
         ),
         "parts": [
             {

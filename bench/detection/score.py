@@ -73,7 +73,8 @@ class Score:
     false: Mapping[str, int]  #: by level
     excused: int  #: at a provider that had trouble itself
     rows: int
-    seconds: float  #: within the detector
+    seconds: float  #: within the detector, by the wall clock
+    cpu: float  #: the same in seconds of CPU
     incident: Found | None = None
     loop: Loop | None = None
     over: ceiling.Stops | None = None  #: of kind over_the_ceiling
@@ -91,6 +92,7 @@ def failed(scenario: Scenario, error: str) -> Score:
         excused=0,
         rows=0,
         seconds=0.0,
+        cpu=0.0,
         error=error,
     )
 
@@ -115,6 +117,7 @@ def judge(played: Played, watched: Watched) -> Score:
         excused=verdicts.excused,
         rows=played.rows,
         seconds=watched.seconds,
+        cpu=watched.cpu,
         incident=_found(played, planted, verdicts) if planted else None,
         loop=_loop(played, watched) if scenario.closed_loop else None,
         over=ceiling.judge(played, watched.decisions) if scenario.kind == ceiling.KIND else None,
@@ -253,7 +256,8 @@ class Line:
     false: Mapping[str, int]
     excused: int
     rows: int
-    us_per_row: float
+    us_per_row: float  #: within the detector, by the wall clock
+    cpu_us_per_row: float
     detections: Mapping[str, Detection] = field(default_factory=dict[str, Detection])  #: by action
     limit_median: float | None = None
     delay_limit_median: float | None = None
@@ -274,6 +278,7 @@ def _line(name: str, runs: Sequence[Score]) -> Line:
     good = [one for one in runs if one.error is None]
     founds = [one.incident for one in good if one.incident]
     loops = [one.loop for one in good if one.loop]
+    rows = max(1, sum(one.rows for one in good))
     return Line(
         scenario=name,
         kind=runs[0].kind,
@@ -283,7 +288,8 @@ def _line(name: str, runs: Sequence[Score]) -> Line:
         false={level: sum(one.false[level] for one in good) for level in LEVELS},
         excused=sum(one.excused for one in good),
         rows=sum(one.rows for one in good),
-        us_per_row=round(1e6 * sum(one.seconds for one in good) / max(1, sum(one.rows for one in good)), 1),
+        us_per_row=round(1e6 * sum(one.seconds for one in good) / rows, 1),
+        cpu_us_per_row=round(1e6 * sum(one.cpu for one in good) / rows, 1),
         detections={action: _detection([one.hits[action] for one in founds]) for action in ACTIONS}
         if founds
         else {},

@@ -72,12 +72,9 @@ def of(scores: Sequence[Score], lines: Sequence[Line], *, public: bool) -> list[
                 found.append(
                     Target(name=name.replace("_", " "), value=round(share, 3), bound=least, least=True)
                 )
-    speeds = speed(lines)
-    if speeds:
-        found += [
-            Target(name=f"time a row, {which}", value=value, bound=US_PER_ROW[which], unit="us")
-            for which, value in speeds.items()
-        ]
+    for which, value in speed(lines).items():
+        if public or which == "worst":
+            found.append(Target(name=f"time a row, {which}", value=value, bound=US_PER_ROW[which], unit="us"))
     for one in scores:
         if one.containment:
             found.append(
@@ -109,15 +106,14 @@ def _of_lines(lines: Sequence[Line]) -> Iterable[Target]:
             yield Target(name=f"{LOOP}: resumed", value=line.loop.resumed_at_end, bound=1.0, least=True)
 
 
-def speed(lines: Sequence[Line]) -> Mapping[str, float]:
-    """Microseconds a row: the mean over all rows, and of the worst scenario."""
-    timed = [line for line in lines if line.rows]
+def speed(lines: Sequence[Line], *, cpu: bool = False) -> Mapping[str, float]:
+    """Microseconds a row, of the wall clock or of CPU: the mean over all rows, and of the worst scenario."""
+    timed = [(line.cpu_us_per_row if cpu else line.us_per_row, line.rows) for line in lines if line.rows]
     if not timed:
         return {}
-    seconds = sum(line.us_per_row * line.rows for line in timed)
     return {
-        "mean": round(seconds / sum(line.rows for line in timed), 1),
-        "worst": max(line.us_per_row for line in timed),
+        "mean": round(sum(one * rows for one, rows in timed) / sum(rows for _, rows in timed), 1),
+        "worst": max(one for one, _ in timed),
     }
 
 
