@@ -119,6 +119,8 @@ def _about(number: float) -> str:
 
 
 def _span(days: float) -> str:
+    if days >= 365_000:
+        return "1,000 years"
     if days >= 730:
         return f"{days / 365:,.0f} years"
     return phrases.count(max(1, round(days)), "day")
@@ -248,7 +250,7 @@ def flows(*, of: str, tenant: str, part: Part) -> str:
 @example(at=_LATER, mails=400)
 def probe_next(*, at: int, mails: int) -> str:
     """When a held lane is tried again."""
-    return f"Next: from {times.minute(at)} on up to {_mails(mails)} leave as a probe; if healthy, the hold ends by itself."
+    return f"From {times.minute(at)} on up to {_mails(mails)} leave as a probe; if they are healthy, the hold ends by itself."
 
 
 @example(mails=400, out=120)
@@ -260,7 +262,7 @@ def probing(*, mails: int, out: int) -> str:
 @example(tenant="acme", part=[("list", "import-7")])
 def ask_next(*, tenant: str, part: Part) -> str:
     """What a person does about a part that stays held."""
-    return f"Next: ask {tenant} where the addresses of {named(part, 'this mail')} come from, then cancel it or let it go."
+    return f"Next: ask {tenant} where the addresses of {named(part, 'this mail')} come from, and cancel it if they are bought."
 
 
 @example()

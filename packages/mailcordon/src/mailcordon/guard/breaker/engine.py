@@ -144,6 +144,11 @@ class Breaker:
             if state is not None:
                 state.watch.add_domain(domain)
 
+    def let_go(self, lane: int, guilty: tuple[Slice, ...], minute: int) -> list[Decision]:
+        """A person lets held mail go: it is watched more strictly for a week, and nothing is learned from what was seen."""
+        state = self._lanes.get(lane)
+        return [] if state is None else state.let_go(guilty, minute)
+
     def accept(self, lane: int, minute: int) -> list[Decision]:
         """A person says that what the lane shows is normal: everything open ends, and the lane's past is learned at once."""
         state = self._lanes.get(lane)

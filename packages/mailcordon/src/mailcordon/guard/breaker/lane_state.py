@@ -478,6 +478,16 @@ class LaneState:
             )
         ]
 
+    def let_go(self, guilty: tuple[Slice, ...], minute: int) -> list[Decision]:
+        case = self.cases.get(guilty)
+        if case is None or not case.level:
+            return []
+        case.decided = minute + 1
+        if not guilty:
+            self.watch.clear(minute)
+            self.evidence.clear()
+        return self._end(case, Phase.PROBATION, "let go", minute)
+
     def accept(self, minute: int) -> list[Decision]:
         found: list[Decision] = []
         for case in list(self.cases.values()):

@@ -47,8 +47,10 @@ def does(kept: Kept, standing: Standing | None, minute: int, out: int) -> Does:
         return Does.NOTHING
     if kept.level is Level.THROTTLE:
         return Does.SLOW
-    if standing is None or standing.phase is not Phase.PROBING:
+    if standing is None or standing.phase is Phase.CORDONED:
         return Does.STOP
+    if standing.phase is not Phase.PROBING:
+        return Does.NOTHING
     if standing.probe_from is not None and standing.probe_from > minute:
         return Does.STOP
     return Does.PROBE if out < standing.probe_mails else Does.WAIT

@@ -15,7 +15,7 @@ from mailcordon.core.errors import NotFound
 from mailcordon.core.limit import Mode
 from mailcordon.guard import arming as arming_rules
 from mailcordon.guard.breaker.engine import Breaker
-from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Standing
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Standing
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker import carrying, words
 from mailcordon.observe.breaker.account import AccountWatch
@@ -34,6 +34,7 @@ from mailcordon.observe.breaker.records import (
     key_of,
     part_of,
     signal_of,
+    slices_of,
 )
 from mailcordon.observe.breaker.state import State, Writing, newest_apart
 
@@ -185,11 +186,11 @@ class BreakerLoop:
         for one in loaded.lanes:
             state.lanes[one.facts.lane] = one
             state.engine.lane(one.facts)
+        known = {one.facts.lane for one in loaded.lanes}
+        state.engine.restore([one for one in state.standings.values() if one.lane in known])
         history, newest = newest_apart(loaded.history, minute - RECENT)
         state.engine.replay(minute, history, loaded.domains)
         state.note_domains(loaded.domains)
-        known = {one.facts.lane for one in loaded.lanes}
-        state.engine.restore([one for one in state.standings.values() if one.lane in known])
         state.count_probes([*history, *newest])
         state.gone_lanes |= set(chosen) - known
         return state.engine.observe(minute, newest) if newest else []
@@ -299,16 +300,8 @@ class BreakerLoop:
             kept = by_id.get(one.decision)
             if kept is None:
                 continue
-            standing = state.standings.get(kept.key)
-            if standing is not None:
-                state.engine.restore(
-                    [
-                        dataclasses.replace(
-                            standing, phase=Phase.PROBATION, since=minute, decided=minute, probe_from=None
-                        )
-                    ]
-                )
-                lanes.add(kept.lane)
+            state.engine.let_go(kept.lane, slices_of(kept.part), minute)
+            lanes.add(kept.lane)
             write.end(state, kept, messages.lifted(by=one.by, because=one.because), by=one.by)
         return lanes
 
@@ -316,17 +309,16 @@ class BreakerLoop:
         lane = state.lanes.get(decision.lane)
         if lane is None:
             return
-        key = (decision.lane, part_of(decision.guilty), str(decision.signal))
-        before = state.open.get(key)
+        before = state.open_about(decision.lane, part_of(decision.guilty))
         if decision.over:
-            if before is not None:
-                write.end(state, before, words.ended(decision))
+            for one in before:
+                write.end(state, one, words.ended(decision, state.standings.get(one.key)))
             return
+        if any(one.signal == decision.signal and one.level == decision.level for one in before):
+            return  # as after a probe that failed: it goes on
         kept = await self._kept(state, lane, decision, now)
-        if before is not None:
-            if before.level == kept.level and before.mode == kept.mode:
-                return
-            write.end(state, before, messages.superseded())
+        for one in before:
+            write.end(state, one, messages.superseded())
         write.add(state, kept)
 
     async def _kept(self, state: State, lane: Watched, decision: Decision, now: int) -> Kept:
@@ -360,7 +352,7 @@ class BreakerLoop:
         return carrying.slowed_rate(await self._store.flow(decision.lane))
 
     async def _waiting(self, kept: Kept) -> int:
-        if any(one.dimension is Dimension.POOL for one in carrying.slices_of(kept.part)):
+        if any(one.dimension is Dimension.POOL for one in slices_of(kept.part)):
             return 0
         try:
             covered = await self._holds.preview(kept.target)

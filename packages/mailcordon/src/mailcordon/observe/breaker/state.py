@@ -16,6 +16,7 @@ from mailcordon.observe.breaker.records import (
     Watched,
     Write,
     part_of,
+    signal_of,
     target_of,
 )
 
@@ -50,6 +51,14 @@ class State:
         self.carried_at = 0
         self.purged_at = 0
         self.dirty = True  #: the holds of whoever led before may not be what they must be
+
+    def open_about(self, lane: int, part: str) -> list[Kept]:
+        """The breaker has one case about a lane or a part of it, whatever the signal."""
+        return [
+            one
+            for one in self.open.values()
+            if (one.lane, one.part) == (lane, part) and signal_of(one.signal) is not None
+        ]
 
     def new_deltas(self, changes: Changes) -> list[Delta]:
         """Without what the history of a lane that was just read has already."""

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from mailcordon.core.limit import Mode
+from mailcordon.guard.breaker.cases import Case
+from mailcordon.guard.breaker.measures import MEASURES
 from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Slice, Standing
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Watched, slices_of
@@ -96,6 +98,7 @@ _ABSOLUTE = ("proof", "feedback", "attribution")
 
 
 def _next(kept: Kept, lane: Watched, standing: Standing | None, out: int) -> str:
+    part = named(slices_of(kept.part))
     if kept.level is Level.WARN:
         return messages.warn_next(tenant=lane.slug)
     if kept.mode is not Mode.ENFORCE:
@@ -108,18 +111,26 @@ def _next(kept: Kept, lane: Watched, standing: Standing | None, out: int) -> str
         return messages.quiet_next()
     if standing is not None and standing.phase is Phase.PROBING and standing.probe_mails:
         return messages.probing(mails=standing.probe_mails, out=min(out, standing.probe_mails))
-    if kept.part and standing is not None and standing.probe_from is None:
-        return messages.ask_next(tenant=lane.slug, part=named(slices_of(kept.part)))
-    if standing is not None and standing.probe_from is not None and standing.probe_mails:
-        return messages.probe_next(at=standing.probe_from * MINUTE_MS, mails=standing.probe_mails)
-    return messages.ask_next(tenant=lane.slug, part=named(slices_of(kept.part)))
+    ask = messages.ask_next(tenant=lane.slug, part=part)
+    if standing is None:
+        return ask
+    probe = Case.of(standing)
+    return " ".join(
+        [
+            ask,
+            messages.probe_next(
+                at=(standing.since + probe.cool_minutes) * MINUTE_MS,
+                mails=MEASURES[standing.signal].probe_mails,
+            ),
+        ]
+    )
 
 
-def ended(decision: Decision) -> str:
-    """Why a decision is over."""
+def ended(decision: Decision, standing: Standing | None) -> str:
+    """Why a decision is over. `standing`: as it was before."""
     match decision.why:
         case "probed":
-            return messages.probed(mails=decision.mails)
+            return messages.probed(mails=standing.probe_mails if standing is not None else 0)
         case "expired":
             return messages.expired()
         case "accepted":
