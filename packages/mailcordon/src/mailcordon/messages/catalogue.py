@@ -37,7 +37,7 @@ SUBJECTS = (
     "unsubscribe",
     "smtp",
     "observing",
-    *("cli", "drill"),
+    *("cli", "drill", "drill_incident"),
     *("system", "settings", "database", "aws"),
 )
 

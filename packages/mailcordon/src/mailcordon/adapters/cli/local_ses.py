@@ -51,6 +51,10 @@ class LocalSes:
     async def faults(self) -> list[Document]:
         return children(await self._admin.get(local_path("faults")), "faults")
 
+    async def without(self, tenant: str) -> Document:
+        """What every other tenant lost to this one, by the truth of the world behind SES (its `tenants`, with `lost`)."""
+        return await self._admin.post(local_path("world", "counterfactual"), {"without": [tenant]})
+
     async def has_tenant(self, key: str) -> bool:
         """Asks over the SES API, as an application would. Raises Failure if it does not respond."""
 

@@ -21,7 +21,7 @@ from rich.text import Text
 from mailcordon.adapters.cli import client, command, connection, failures, local_ses, report, show
 from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import Document, children
-from mailcordon.adapters.cli.drill import checks, steps, temporary_system
+from mailcordon.adapters.cli.drill import checks, incident, steps, temporary_system
 from mailcordon.adapters.cli.text import plain
 from mailcordon.messages import cli as messages
 from mailcordon.messages import drill as drill_messages
@@ -32,6 +32,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _EXAMPLES = """
 mailcordon drill
 mailcordon drill --temporary   # on a system that is started for the drill
+mailcordon drill --incident    # a bought list before a world of mailbox providers
 """
 
 
@@ -43,9 +44,10 @@ class _Outcome:
     seconds: float = 0.0
     results: list[steps.Result] = field(default_factory=list[steps.Result])
     deliveries: list[Document] = field(default_factory=list[Document])
+    incident: Document | None = None  #: figures, with --incident
 
     def document(self) -> Document:
-        return {
+        found: Document = {
             "ok": self.passed,
             "seconds": round(self.seconds, 3),
             "steps": [
@@ -60,6 +62,7 @@ class _Outcome:
             ],
             "deliveries": self.deliveries,
         }
+        return found if self.incident is None else {**found, "incident": self.incident}
 
 
 @app.command(
@@ -74,6 +77,13 @@ def drill(
     always_temporary: Annotated[
         bool, typer.Option("--temporary", help="Start a temporary system even if one is running.")
     ] = False,
+    an_incident: Annotated[
+        bool,
+        typer.Option(
+            "--incident",
+            help="Instead: play a bought list live, on a temporary system with a world of mailbox providers and people.",
+        ),
+    ] = False,
     patience: Annotated[
         float,
         command.duration_option(
@@ -83,13 +93,24 @@ def drill(
 ) -> None:
     """Play incidents with three new tenants: a bounce, a complaint, a cordon, a bought list and events that are cut off.
 
+    With --incident, a bought list is mailed before a world of mailbox providers and people, and the breaker has to hold it.
+
     Every step is checked against the local SES's ledger and our records. The drill uses the running system, or starts a temporary
     one and stops it at the end. It can be run again at once.
     """
     out, err = show.console(sys.stdout), show.console(sys.stderr)
     try:
         passed = asyncio.run(
-            _run(out, err, patience, as_json=as_json, url=url, key=key, always_temporary=always_temporary)
+            _run(
+                out,
+                err,
+                patience,
+                as_json=as_json,
+                url=url,
+                key=key,
+                always_temporary=always_temporary,
+                an_incident=an_incident,
+            )
         )
     except KeyboardInterrupt:
         raise failures.from_exception(KeyboardInterrupt()) from None
@@ -106,10 +127,17 @@ async def _run(
     url: str | None,
     key: str | None,
     always_temporary: bool,
+    an_incident: bool,
 ) -> bool:
     begun = time.monotonic()
     outcome = _Outcome()
-    async with _system(err, url=url, key=key, always_temporary=always_temporary) as (found, temporary):
+    system = (
+        # A world that is there is somebody's: none of it is changed, and a running system has none.
+        _temporary(err, incident.WORLD)
+        if an_incident
+        else _system(err, url=url, key=key, always_temporary=always_temporary)
+    )
+    async with system as (found, temporary):
         assert found.ses_url is not None
         api, ses = client.Client(found.url, found.key), local_ses.LocalSes(found.ses_url)
         try:
@@ -122,7 +150,12 @@ async def _run(
                 if not as_json:
                     _print_step(out, result)
 
-            outcome.passed = await steps.Steps(using).run(add)
+            if an_incident:
+                played = incident.Incident(using)
+                outcome.passed = await played.run(add)
+                outcome.incident = played.document
+            else:
+                outcome.passed = await steps.Steps(using).run(add)
             outcome.deliveries = [await _delivery(api, one) for one in using.mails]
         finally:
             await api.close()
@@ -152,11 +185,19 @@ async def _system(
             return
         if named:
             raise failures.cannot_connect(found.url, messages.not_healthy())
+    async with _temporary(err) as started:
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def _temporary(
+    err: Console, world: Document | None = None
+) -> AsyncGenerator[tuple[connection.Connection, temporary_system.TemporarySystem], None]:
     setting = os.environ.get("MAILCORDON_SES", "local")
     if setting != "local":
         raise _foreign(drill_messages.ses_setting_is(value=setting))
     err.print(drill_messages.drill_starts_system())
-    async with temporary_system.running(err.print) as temporary:
+    async with temporary_system.running(err.print, world=world) as temporary:
         refuse_foreign(temporary.connection)
         yield temporary.connection, temporary
 
@@ -205,7 +246,8 @@ def _print_end(out: Console, outcome: _Outcome, temporary: temporary_system.Temp
         (item["tenant"], item["type"], item["to"].partition("@")[0], item["state"], item["why"])
         for item in outcome.deliveries
     ]
-    show.put(out, "", show.table(("tenant", "type", "to", "state", "why"), rows, prose=("why",)), "")
+    if rows:
+        show.put(out, "", show.table(("tenant", "type", "to", "state", "why"), rows, prose=("why",)), "")
     seconds = f"{outcome.seconds:.1f}"
     if outcome.passed:
         spent = f"{sum(one.seconds for one in outcome.results):.1f}"

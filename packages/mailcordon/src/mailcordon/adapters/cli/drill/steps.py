@@ -7,19 +7,18 @@ says where the mail or its event was last seen.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from mailcordon.adapters.cli import duration, failures
+from mailcordon.adapters.cli import failures
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.commands import why
-from mailcordon.adapters.cli.document import child, children
+from mailcordon.adapters.cli.document import children
+from mailcordon.adapters.cli.drill import onboarding
 from mailcordon.adapters.cli.drill.checks import NEWS, RESET, Checks, Sender, Wrong
 from mailcordon.adapters.cli.drill.culprits import Incidents
 from mailcordon.adapters.cli.text import plain
 from mailcordon.messages import drill as messages
-
-ONBOARDING_PATIENCE = 20.0  #: seconds; the control role makes about ten SES calls for each tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +29,22 @@ class Result:
     seconds: float
     seen: str = ""  #: what showed that it passed
     wrong: str | None = None  #: why it failed
+
+
+Step = tuple[str, Callable[[], Awaitable[str]]]  #: its title; returns what showed that it passed
+
+
+async def in_turn(steps: Sequence[Step], listener: Callable[[Result], None]) -> bool:
+    """Plays steps up to the first that fails. Returns whether all passed. The listener gets each result at once."""
+    for title, step in steps:
+        begun = time.monotonic()
+        try:
+            seen = await step()
+        except (Wrong, failures.Failure) as wrong:
+            listener(Result(title=title, seconds=time.monotonic() - begun, wrong=str(wrong)))
+            return False
+        listener(Result(title=title, seconds=time.monotonic() - begun, seen=seen))
+    return True
 
 
 @dataclass(slots=True)
@@ -43,19 +58,11 @@ class Steps:
         """Returns whether all steps passed. The listener gets each result at once."""
         self.incidents = Incidents(self.checks)
         try:
-            for title, step in self._steps():
-                begun = time.monotonic()
-                try:
-                    seen = await step()
-                except (Wrong, failures.Failure) as wrong:
-                    listener(Result(title=title, seconds=time.monotonic() - begun, wrong=str(wrong)))
-                    return False
-                listener(Result(title=title, seconds=time.monotonic() - begun, seen=seen))
+            return await in_turn(self._steps(), listener)
         finally:
             await self.incidents.put_right()
-        return True
 
-    def _steps(self) -> list[tuple[str, Callable[[], Awaitable[str]]]]:
+    def _steps(self) -> list[Step]:
         return [
             (messages.step_onboard(), self._onboard),
             (messages.step_both_send(), self._both_send),
@@ -74,35 +81,13 @@ class Steps:
 
     async def _onboard(self) -> str:
         suffix = self.checks.suffix
-        self.acme, self.zen = await self._create(f"acme-{suffix}"), await self._create(f"zen-{suffix}")
+        self.acme, self.zen = [
+            await onboarding.create(self.checks, f"{name}-{suffix}") for name in ("acme", "zen")
+        ]
         for sender in (self.acme, self.zen):
-            await self._set_up(sender)
-            # Our own records are not enough: no mail of the drill may go to an SES other than the local one.
-            if not await self.checks.ses.has_tenant(sender.key):
-                raise Wrong(messages.set_up_at_another_ses(tenant=sender.slug, url=self.checks.ses.url))
+            await onboarding.set_up(self.checks, sender)
+            await onboarding.check_local(self.checks, sender)
         return messages.two_tenants(one=self.acme.slug, other=self.zen.slug)
-
-    async def _create(self, slug: str, *, dedicated: bool = False) -> Sender:
-        types = {RESET: f"mail.{slug}.example", NEWS: f"news.{slug}.example"}
-        body = {"slug": slug, "types": types, "dedicated": dedicated}
-        made = await self.checks.api.post(path("tenants"), body)
-        return Sender(slug=slug, key=str(made["key"]))
-
-    async def _set_up(self, sender: Sender) -> None:
-        async def done() -> bool | None:
-            tenant = await self.checks.api.get(path("tenants", sender.slug))
-            return child(tenant, "provisioning").get("done") or None
-
-        async def otherwise() -> str:
-            tenant = await self.checks.api.get(path("tenants", sender.slug))
-            steps = children(child(tenant, "provisioning"), "steps")
-            open_ = [step for step in steps if step.get("state") != "done"]
-            names = [plain(open_[0].get(name)) for name in ("kind", "name", "detail")] if open_ else []
-            return messages.set_up_takes_too_long(
-                tenant=sender.slug, waited=duration.spoken(ONBOARDING_PATIENCE), step=" ".join(names)
-            )
-
-        await self.checks.eventually(done, otherwise, ONBOARDING_PATIENCE)
 
     async def _both_send(self) -> str:
         sent = [await self.checks.send(sender, RESET, "robin") for sender in (self.acme, self.zen)]
@@ -204,8 +189,8 @@ class Steps:
         return messages.metrics_right(tenant=self.acme.slug)
 
     async def _culprits(self) -> str:
-        otto = await self._create(f"otto-{self.checks.suffix}", dedicated=True)
-        await self._set_up(otto)
+        otto = await onboarding.create(self.checks, f"otto-{self.checks.suffix}", dedicated=True)
+        await onboarding.set_up(self.checks, otto)
         return await self.incidents.identified(culprit=self.acme, cut=otto, bystander=self.zen)
 
     async def _mitigated(self) -> str:

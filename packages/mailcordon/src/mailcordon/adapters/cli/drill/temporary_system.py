@@ -6,6 +6,7 @@ and removed when the command ends, however that ends; its log is kept if somethi
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailcordon.adapters.cli import client, connection, duration, failures
+from mailcordon.adapters.cli.document import Document
 from mailcordon.host import guardian, log_file
 from mailcordon.messages import drill as messages
 
@@ -32,16 +34,23 @@ class TemporarySystem:
 
 
 @contextlib.asynccontextmanager
-async def running(note: Callable[[str], None]) -> AsyncGenerator[TemporarySystem, None]:
-    """Starts a system, waits until it is healthy, and stops it at the end. Raises Failure if it does not start."""
+async def running(
+    note: Callable[[str], None], *, world: Document | None = None
+) -> AsyncGenerator[TemporarySystem, None]:
+    """Starts a system, waits until it is healthy, and stops it at the end. Raises Failure if it does not start. `world`: the
+    settings of the world behind its local SES."""
     home = Path(tempfile.mkdtemp(prefix="mailcordon-drill-"))
     # As root, PostgreSQL runs as another user, who needs to reach its own directory below this one.
     home.chmod(0o711)
     log = home / "up.log"
+    words = ["up"]
+    if world is not None:
+        (home / "world.json").write_text(json.dumps(world))
+        words += ["--world", str(home / "world.json")]
     with log_file.open_log(log) as out:
         # Under a guardian, so that `kill -9` of the drill leaves nothing running.
         process = await guardian.start(
-            [sys.executable, "-m", "mailcordon", "up"],
+            [sys.executable, "-m", "mailcordon", *words],
             kind="TERM",
             hard="KILL",
             patience=STOP_SECONDS,
