@@ -32,7 +32,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _EXAMPLES = """
 mailcordon drill
 mailcordon drill --temporary   # on a system that is started for the drill
-mailcordon drill --incident    # a bought list before a world of mailbox providers
+mailcordon drill --incident    # a bought list, played live
 """
 
 
