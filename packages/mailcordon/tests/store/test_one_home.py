@@ -24,6 +24,7 @@ HOT = {
     # where it waits.
     "accept_store.accept_store": {"ready", "waiting", "ledger"},
     "queue_store.claim": {"ready"},
+    "limited_claim.take": {"ready"},
     "result_store.finish_sent": {"ready", "waiting", "ledger", "lane_finished"},
     # Adds the counts of ended dispatchers together; no count is made or lost.
     "upkeep_store.fold_finished": {"lane_finished"},
@@ -57,6 +58,8 @@ def test_no_later_migration_writes_the_queue_beside_its_functions() -> None:
         "0040-raw-mail.sql": {"ledger"},
         # Mail that was only observed never was in the queue.
         "0038-observed.sql": {"ledger"},
+        # What a limit keeps waits: queue_limit.
+        "0046-limits.sql": {"ready", "waiting"},
         "0025-cohorts.sql": {
             "ready",
             "waiting",

@@ -43,7 +43,7 @@ class Why(IntEnum):
     UNKNOWN = 2
     HELD = 3  #: by a hold on its campaign, list or mailbox provider
     SCHEDULED = 4  #: its time has not come
-    CAPPED = 5  #: reserved: by mailbox provider
+    LIMITED = 5  #: a limit of its campaign, list, mailbox provider, key or address is used up
 
 
 def fold(queue: State | None, ledger: State | None, outcome: State | None) -> State:

@@ -10,6 +10,14 @@ from enum import StrEnum
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 
+#: Wrote the limits that Mailcordon has by itself: an address gets this many mails of an urgent type in an hour, unless somebody
+#: sets another limit. A loop that asks for resets for one person stops there.
+DEFAULT_OWNER = "default"
+URGENT_TO_ONE_ADDRESS = 5
+SIMULATOR_DOMAIN = (
+    "simulator.amazonses.com"  #: SES's own: its addresses have no limit of their own (ses.md 8)
+)
+
 
 class LimitScope(StrEnum):
     """Whose mail a limit counts together. Each mail of the tenant that matches all the fields that are set counts."""
@@ -44,7 +52,7 @@ class Mode(StrEnum):
 class Limit:
     id: int  #: 0: not stored yet
     tenant: int
-    owner: str  #: who wrote it: policy, new-sender, warm-up, release, guard
+    owner: str  #: who wrote it: policy, new-sender, warm-up, release, guard, default
     scope: LimitScope
     per: Per
     cap: int  #: mails in a window

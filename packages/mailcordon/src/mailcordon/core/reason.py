@@ -33,10 +33,12 @@ class Reason(StrEnum):
     NO_ROUTE = "no-route"
     OUTCOME_UNKNOWN = "outcome-unknown"
     SCHEDULED = "scheduled"
-    PROVIDER_CAP = "provider-cap"
+    LIMIT = "limit"
+    RECIPIENT_LIMIT = "recipient-limit"
     THROTTLED = "throttled"
     ASSOCIATION = "association"
     # It will not leave.
+    LIMIT_REFUSED = "limit-refused"
     SUPPRESSED = "suppressed"
     UNDELIVERABLE_DOMAIN = "undeliverable-domain"
     RECIPIENT_NOT_VERIFIED = "recipient-not-verified"
@@ -127,8 +129,19 @@ MEANINGS: dict[Reason, Meaning] = {
         "no_clear_answer",
     ),
     Reason.SCHEDULED: Meaning(_D, True, Actor.NOBODY, "The mail is for a later time.", "scheduled"),
-    Reason.PROVIDER_CAP: Meaning(
-        _D, True, Actor.MAILCORDON, "The lane's cap for this mailbox provider is used up.", "provider_capped"
+    Reason.LIMIT: Meaning(
+        _D,
+        True,
+        Actor.OPERATOR,
+        "A limit on so many mails in a minute, an hour or a day, or in all, is used up. The mail leaves in the next window.",
+        "over_limit",
+    ),
+    Reason.RECIPIENT_LIMIT: Meaning(
+        _D,
+        True,
+        Actor.CALLER,
+        "So much mail has left to this address in this hour that the rest waits for the next one.",
+        "over_recipient_limit",
     ),
     Reason.THROTTLED: Meaning(
         _D, True, Actor.MAILCORDON, "SES throttles the account; the mail is back in its lane.", "throttled"
@@ -139,6 +152,13 @@ MEANINGS: dict[Reason, Meaning] = {
         Actor.MAILCORDON,
         "SES does not see the association of the tenant and a resource, which takes seconds when it is new.",
         "association_not_visible",
+    ),
+    Reason.LIMIT_REFUSED: Meaning(
+        _D,
+        False,
+        Actor.OPERATOR,
+        "A limit is used up, and the policy refuses what is over it.",
+        "refused_over_limit",
     ),
     Reason.SUPPRESSED: Meaning(
         _D, False, Actor.TENANT, "The address is on a suppression list that covers the lane.", "suppressed"

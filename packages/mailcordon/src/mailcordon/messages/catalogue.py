@@ -16,7 +16,7 @@ Message = Callable[P, str]
 
 #: The modules with messages, in the order of the page.
 SUBJECTS = (
-    *("reasons", "status", "queues", "event_doors", "holds", "sharing", "providers", "bounces"),
+    *("reasons", "status", "queues", "event_doors", "holds", "limits", "sharing", "providers", "bounces"),
     "identities",
     "incidents",
     "alarms",

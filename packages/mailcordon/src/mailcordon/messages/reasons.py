@@ -553,10 +553,30 @@ def scheduled(at: str) -> str:
     return f"Leaves at {at}"
 
 
-@example("gmail", "500 a day")
-def provider_capped(provider: str, cap: str) -> str:
-    """The lane's cap for a mailbox provider is used up."""
-    return f"The lane's cap for {provider} is used up: {cap}"
+@example(
+    "500 mails an hour of acme/newsletter",
+    "Tier standard of acme.",
+    "It can leave from 28 Nov 2026 16:00 UTC on",
+)
+def over_limit(limit: str, because: str, leaves: str) -> str:
+    """So much mail has left in this minute, hour or day that the rest waits. `because`: where the limit comes from."""
+    return f"Over the limit of {limit}. {because} {leaves}"
+
+
+@example(
+    "5 mails an hour of acme/password-reset to one address",
+    "This is built in, so that a loop that asks for mail to one person stops.",
+    "It can leave from 28 Nov 2026 16:00 UTC on",
+)
+def over_recipient_limit(limit: str, because: str, leaves: str) -> str:
+    """So much mail has left to this address that the rest waits."""
+    return f"Over the limit of {limit}. {because} {leaves}"
+
+
+@example("500 mails an hour of acme/newsletter", "Tier strict of acme.")
+def refused_over_limit(limit: str, because: str) -> str:
+    """The policy refuses what is over this limit."""
+    return f"Refused: over the limit of {limit}. {because}"
 
 
 @example("kim@example.com")

@@ -1,4 +1,4 @@
-"""Keeps dead and held mail out of the claims' way, and lets go of what holds gave back.
+"""Keeps dead and held mail out of the claims' way, and lets go of what holds gave back and limits have room for.
 
 Dead mail costs the lanes nothing: a claim does not look at expired mail, and here it leaves in bulk, whatever stops its lane.
 What a hold on a campaign, a list or a mailbox provider stops is parked in bulk; when the hold has ended, it becomes ready along
@@ -17,6 +17,7 @@ from mailcordon.send.ports import ClearingStore
 log: Any = structlog.get_logger()
 
 GIVE_BACK_EVERY = 1.0  #: seconds while no hold gives mail back
+OPEN_LIMITS_EVERY = 0.5  #: seconds while no limit gives mail back
 EXPIRE_EVERY = 1.0  #: seconds; or twenty times as long as the last look took
 CORRECT_EVERY = 5.0  #: seconds
 
@@ -27,6 +28,7 @@ class Clearing:
         self._holds = holds
         self._facts = facts
         self._give_back_at = 0.0
+        self._open_at = 0.0
         self._expire_at = 0.0
         self._correct_at = 0.0
 
@@ -36,6 +38,8 @@ class Clearing:
         now = time.monotonic()
         if now >= self._give_back_at:
             self._give_back_at = 0.0 if await self._store.give_back() else now + GIVE_BACK_EVERY
+        if now >= self._open_at:
+            self._open_at = 0.0 if await self._store.open_limits() else now + OPEN_LIMITS_EVERY
         if now >= self._expire_at:
             if expired := await self._store.expire():
                 log.info("expired mail left the queue", deliveries=expired)

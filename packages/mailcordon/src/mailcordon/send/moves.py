@@ -32,6 +32,10 @@ class Claimed(NamedTuple):
     reserve: str | None = None  #: the cell whose reserve of the day's quota it was counted in, if in any
     path: str = "isolated"  #: of the message
     large: int = 0  #: bytes of its content, if it is read right before the call; then `content` is empty
+    counted: tuple[
+        int, ...
+    ] = ()  #: rows of limits that it counts in, given back if it is certainly not called
+    address: bytes | None = None  #: its digest, if a limit of its address counts it
 
 
 class Finish(NamedTuple):

@@ -202,6 +202,10 @@ class ClearingStore(Protocol):
         """Makes ready what ended holds had deferred, as far as the ramp of each has come. Returns how many."""
         ...
 
+    async def open_limits(self) -> int:
+        """Makes ready what waited for limits that have room again. Returns how many."""
+        ...
+
     async def correct_clocks(self) -> int:
         """Sets stamps from the future to now. Returns how many there were."""
         ...

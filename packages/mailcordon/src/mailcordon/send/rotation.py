@@ -10,13 +10,14 @@ on calls in flight end first.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mailcordon.core import ids
 from mailcordon.send import limits
 
 LONGEST_WAIT_US = (
-    5_000_000  #: a turn whose lanes wait for their rates is visited again after this time at the latest
+    5_000_000  #: a turn whose lanes wait for rates or limits is visited again after this time at the latest
 )
 
 
@@ -107,29 +108,37 @@ class Returned(NamedTuple):
 
 
 def returned(
-    plan: Plan, buckets: Mapping[int, limits.Bucket], taken: Mapping[int, int], unclear: Set[int], now_us: int
+    plan: Plan,
+    buckets: Mapping[int, limits.Bucket],
+    taken: Mapping[int, int],
+    unclear: Set[int],
+    now_us: int,
+    closed: Mapping[int, int | None] = MappingProxyType({}),
 ) -> list[Returned]:
     """The turns that change. The others, which got nothing although they may have mail, keep their place.
 
     `buckets`: what is left in those of the visited lanes. `taken`: deliveries by lane. `unclear`: turns whose lanes have mail
-    that this claim could not look behind.
+    that this claim could not look behind. `closed`: lanes that a limit closes, until a time in ms or until the limit grows.
     """
     by_turn: dict[int, int] = defaultdict(int)
-    out_of_tokens: dict[int, list[int]] = defaultdict(list)
+    waits: dict[int, list[int]] = defaultdict(list)
     for visit in plan.visits:
         got = taken.get(visit.lane, 0)
         by_turn[visit.turn] += got
-        if visit.bucket is not None and got >= visit.budget:
+        if visit.lane in closed:
+            opens_at = closed[visit.lane]
+            waits[visit.turn].append(now_us + LONGEST_WAIT_US if opens_at is None else opens_at * 1000)
+        elif visit.bucket is not None and got >= visit.budget:
             at = buckets[visit.lane].next_at()
             if at is not None:
-                out_of_tokens[visit.turn].append(at * 1000)
+                waits[visit.turn].append(at * 1000)
     out: list[Returned] = []
     for turn, budget in plan.budgets.items():
         got = by_turn[turn]
         if (budget and got >= budget) or (got and turn in unclear):
             out.append(Returned(turn, plan.places[turn], None))
         elif budget and turn not in unclear:
-            at = min(out_of_tokens[turn], default=None)
+            at = min(waits[turn], default=None)
             if at is not None:
                 at = min(max(at, now_us + 1000), now_us + LONGEST_WAIT_US)
             out.append(Returned(turn, None, at))

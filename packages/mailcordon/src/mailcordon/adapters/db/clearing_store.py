@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from mailcordon.adapters.db import engine, parking, queries
 from mailcordon.adapters.db.isolating import Isolating
+from mailcordon.adapters.db.limit_clearing import LimitClearing
 from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
 from mailcordon.adapters.db.settle_store import IDLE_SECONDS
 from mailcordon.send import limits
@@ -26,6 +27,7 @@ class ClearingStore:
     ) -> None:
         self._connection = PinnedConnection(dsn, "clear", idle_seconds=idle_seconds)
         self._isolating = Isolating(_SQL.expired_page)
+        self._limits = LimitClearing()
         self._ramp_ms = ramp_ms
         #: By tenant: the holds that were looked for, and by lane the first id that was not looked at yet.
         self._parked: dict[int, tuple[frozenset[int], dict[int, int]]] = {}
@@ -112,6 +114,14 @@ class ClearingStore:
                     may = limits.released(now - since, self._ramp_ms) - before
                     if may > 0:
                         moved += await connection.fetchval(_SQL.give_back, row["id"], min(may, _MOST)) or 0
+        return moved
+
+    async def open_limits(self) -> int:
+        moved = 0
+        with suppress(SessionEnded):
+            async with self._connection.locked(_LOCK) as connection:
+                if connection is not None:
+                    moved = await self._limits.once(connection)
         return moved
 
     async def correct_clocks(self) -> int:

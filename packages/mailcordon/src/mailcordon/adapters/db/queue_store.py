@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence, Set
 
 import asyncpg
 
-from mailcordon.adapters.db import claim_look, engine, parking, queries
+from mailcordon.adapters.db import claim_look, claimed_content, engine, parking, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
+from mailcordon.adapters.db.limited_claim import LimitedClaim, Taken
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.result_store import ResultStore
 from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
-from mailcordon.core import ids
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
@@ -29,7 +29,7 @@ from mailcordon.core.stop import Stop
 from mailcordon.send import decide, limits, rotation
 from mailcordon.send.decide import CallFacts, RowFacts
 from mailcordon.send.limits import Grant
-from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
+from mailcordon.send.moves import Defer, Finish, Requeue
 from mailcordon.send.ports import NO_BOUNDS, NO_HOLDS, Batch, Bounds, Moment, Narrow
 from mailcordon.send.rotation import DueLane, Plan, Visit
 
@@ -47,6 +47,7 @@ CROWDED_AFTER = 0.05
 #: Seconds between two claims that look at everything, while old versions are in the way.
 FULL_LOOK_EVERY = 1.0
 LATE_MS = 1_000
+_PART = 1024 * 1024  #: bytes of content that are read at once
 
 
 class QueueStore:
@@ -65,6 +66,7 @@ class QueueStore:
         self._full_look_every = full_look_every
         self._late_ms = late_ms
         self._looks: dict[tuple[Class, ...], claim_look.Look] = {}
+        self._limited = LimitedClaim()
         self._claims = PinnedConnection(dsn, "claim")
         self._results = ResultStore(dsn)
         self._worker_lock = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._register)
@@ -223,7 +225,8 @@ class QueueStore:
                 unclear.update(plan.budgets)
             if narrow:
                 visits = await self._park(connection, visits, narrow, now, unclear)
-            claimed, took = await self._take(connection, plan, visits, now, unclear)
+            taken = await self._take(connection, plan, visits, rows, unclear)
+            claimed, took = taken.rows, taken.took_ms
             if full:
                 look.note(classes, rows, claimed, blocked=bool(blocked))
                 look.at = time.monotonic()
@@ -232,14 +235,18 @@ class QueueStore:
             if bounds.reserve_left is not None and claimed:
                 await self._use_reserve(connection, bounds.cell, claimed, plan)
             places = {row["turn"]: row["row"] for row in rows}
-            idle = await self._return_turns(connection, plan, visits, claimed, unclear, places, us)
-            contents = await _contents(
+            idle = await self._return_turns(connection, plan, visits, taken, unclear, places, us)
+            contents = await claimed_content.read(
                 connection, claimed, urgent=Class.URGENT in classes, only=len(classes) == 1
             )
         for turn in idle:
             self._idle[turn] = None
         reserve = None if bounds.reserve_left is None else bounds.cell
-        return Batch([_claimed(row, now, contents, reserve) for row in claimed], rows[0]["epoch"])
+        counted = taken.counted
+        return Batch(
+            [claimed_content.claimed(row, now, contents, reserve, counted) for row in claimed],
+            rows[0]["epoch"],
+        )
 
     async def _park(
         self,
@@ -270,6 +277,24 @@ class QueueStore:
         return [visit._replace(budget=budgets.get(visit.lane, visit.budget)) for visit in visits]
 
     async def _take(
+        self,
+        connection: engine.Connection,
+        plan: Plan,
+        visits: Sequence[Visit],
+        rows: Sequence[asyncpg.Record],
+        unclear: set[int],
+    ) -> Taken:
+        """The intent to send, committed with the claim. `rows`: of `take_turns`."""
+        now: int = rows[0]["us"] // 1000
+        limited = {row["tenant"]: row["limits"] for row in rows if row["limits"] is not None}
+        if limited and await self._limited.read(connection, limited, rows[0]["epoch"]):
+            return await self._limited.take(
+                connection, plan, visits, now, self.worker, unclear, _refuse_suppressed
+            )
+        claimed, took_ms = await self._take_unlimited(connection, plan, visits, now, unclear)
+        return Taken(claimed, took_ms, {}, {})
+
+    async def _take_unlimited(
         self,
         connection: engine.Connection,
         plan: Plan,
@@ -323,17 +348,17 @@ class QueueStore:
         connection: engine.Connection,
         plan: Plan,
         visits: Sequence[Visit],
-        claimed: Sequence[asyncpg.Record],
+        taken: Taken,
         unclear: Set[int],
         places: Mapping[int, object],
         us: int,
     ) -> list[int]:
         """Returns the turns that became idle."""
-        taken: dict[int, int] = defaultdict(int)
-        for row in claimed:
-            taken[row["lane"]] += 1
-        left = {v.lane: v.bucket.spent(taken[v.lane]) for v in visits if v.bucket is not None}
-        back = rotation.returned(plan._replace(visits=visits), left, taken, unclear, us)
+        n: dict[int, int] = defaultdict(int)
+        for row in taken.rows:
+            n[row["lane"]] += 1
+        left = {v.lane: v.bucket.spent(n[v.lane]) for v in visits if v.bucket is not None}
+        back = rotation.returned(plan._replace(visits=visits), left, n, unclear, us, taken.closed)
         await connection.execute(
             _SQL.return_turns,
             [places[one.turn] for one in back],
@@ -426,59 +451,6 @@ async def _refuse_suppressed(connection: engine.Connection, visits: Sequence[Vis
         [one.state for one in decisions],
         [one.reason for one in decisions],
         [one.sentence for one in decisions],
-    )
-
-
-#: Bytes of content that is read right before its call: a claim may have hundreds.
-LARGE = 1024 * 1024
-_PART = 1024 * 1024  #: bytes of content that are read at once
-
-_Content = tuple[
-    list[str], bytes | None, str, int
-]  #: recipients, content, path, bytes of a content that is not read yet
-_NO_CONTENT: _Content = ([], None, "isolated", 0)
-
-
-async def _contents(
-    connection: engine.Connection, claimed: Sequence[asyncpg.Record], *, urgent: bool, only: bool
-) -> dict[int, _Content]:
-    """Recipients and content by message. Urgent content has a table of its own, read only if a claim can need it."""
-    if not claimed:
-        return {}
-    messages = sorted({ids.message_of(row["id"]) for row in claimed})
-    found: dict[int, _Content] = {}
-    for apart in (True,) if urgent and only else (False, True) if urgent else (False,):
-        rows = await connection.fetch(_SQL.claimed_content, messages, messages[0], messages[-1], apart, LARGE)
-        for row in rows:
-            if row["body"] is not None or row["id"] not in found:
-                found[row["id"]] = (row["recipients"], row["body"], row["path"], row["large"])
-    return found
-
-
-def _claimed(
-    row: asyncpg.Record,
-    now: int,
-    contents: Mapping[int, _Content],
-    reserve: str | None,
-) -> Claimed:
-    id: int = row["id"]
-    recipients, content, path, large = contents.get(ids.message_of(id), _NO_CONTENT)
-    place = ids.recipient_of(id) - 1
-    return Claimed(
-        lane=row["lane"],
-        id=id,
-        tenant=row["tenant"],
-        attempt=row["attempt"],
-        called_at=now,
-        provider=row["provider"],
-        campaign=row["campaign"],
-        list=row["list"],
-        to=recipients[place] if place < len(recipients) else "",
-        content=content,
-        facts=RowFacts(*[row[fact] for fact in RowFacts._fields]),
-        reserve=reserve,
-        path=path,
-        large=large,
     )
 
 

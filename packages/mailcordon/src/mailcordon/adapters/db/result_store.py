@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
-from mailcordon.core.delivery import State
+from mailcordon.core.delivery import State, Why
 from mailcordon.core.provider import Provider
-from mailcordon.send.moves import Defer, Finish, Requeue
+from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
 
 _SQL = queries.load("result_store.sql")
 
@@ -33,8 +33,9 @@ class ResultStore:
         if deferred or requeued:
             async with self._connection.transaction() as connection:
                 await _finish(connection, worker, finished)
-                await _defer(connection, deferred)
-                await _requeue(connection, requeued)
+                uncalled = [*await _defer(connection, deferred), *await _requeue(connection, requeued)]
+                # Last: a claim has the turns before it has what limits count.
+                await _uncount(connection, uncalled)
         else:
             async with self._connection.use() as connection:
                 await _finish(connection, worker, finished)
@@ -84,9 +85,33 @@ def _domain(one: Finish) -> str | None:
     return one.claim.to.rpartition("@")[2].lower() or None
 
 
-async def _requeue(connection: engine.Connection, requeued: Sequence[Requeue]) -> None:
+async def _uncount(connection: engine.Connection, claims: Sequence[Claimed]) -> None:
+    """Limits count calls, and these were certainly not made."""
+    times = sorted({claim.called_at for claim in claims if claim.counted or claim.address})
+    if len(times) > 1:
+        await connection.fetch(_SQL.lock_uses, list({use for claim in claims for use in claim.counted}))
+    for at in times:
+        uses = Counter(use for claim in claims for use in claim.counted if claim.called_at == at)
+        if uses:
+            await connection.execute(_SQL.uncount, list(uses), list(uses.values()), at)
+    for at in times:
+        to = Counter(
+            (claim.lane, claim.address) for claim in claims if claim.address and claim.called_at == at
+        )
+        if to:
+            await connection.execute(
+                _SQL.uncount_addresses,
+                [lane for lane, _ in to],
+                [address for _, address in to],
+                list(to.values()),
+                at,
+            )
+
+
+async def _requeue(connection: engine.Connection, requeued: Sequence[Requeue]) -> Sequence[Claimed]:
+    """Returns those that were certainly not called, unless this may be a repetition."""
     if not requeued:
-        return
+        return ()
     ordered = sorted((one.claim for one in requeued), key=lambda c: (c.lane, c.id))
     made = await connection.fetchval(
         _SQL.requeue,
@@ -97,7 +122,9 @@ async def _requeue(connection: engine.Connection, requeued: Sequence[Requeue]) -
     )
     unspent = Counter((c.reserve, c.tenant, c.called_at // 3_600_000) for c in ordered if c.reserve)
     # If some were not on the wire any more, this may be a repetition.
-    if unspent and made == len(ordered):
+    if made < len(ordered):
+        return ()
+    if unspent:
         await connection.execute(
             _SQL.return_reserve,
             [cell for cell, _, _ in unspent],
@@ -105,13 +132,15 @@ async def _requeue(connection: engine.Connection, requeued: Sequence[Requeue]) -
             [hour for _, _, hour in unspent],
             list(unspent.values()),
         )
+    return ordered
 
 
-async def _defer(connection: engine.Connection, deferred: Sequence[Defer]) -> None:
+async def _defer(connection: engine.Connection, deferred: Sequence[Defer]) -> Sequence[Claimed]:
+    """As `_requeue`."""
     if not deferred:
-        return
+        return ()
     ordered = sorted(deferred, key=lambda one: (one.claim.lane, one.claim.id))
-    await connection.execute(
+    made = await connection.fetchval(
         _SQL.defer,
         [p.claim.lane for p in ordered],
         [p.claim.id for p in ordered],
@@ -134,3 +163,4 @@ async def _defer(connection: engine.Connection, deferred: Sequence[Defer]) -> No
             [p.claim.attempt for p in noted],
             [p.reason for p in noted],
         )
+    return [p.claim for p in ordered if p.why is Why.HELD] if made == len(ordered) else ()

@@ -27,7 +27,7 @@ create table limit_use (
 create table send_limit (
     id int generated always as identity primary key,
     tenant int not null references tenant,
-    owner text not null check (owner in ('policy', 'new-sender', 'warm-up', 'release', 'guard')),
+    owner text not null check (owner in ('policy', 'new-sender', 'warm-up', 'release', 'guard', 'default')),
     scope text not null check (scope in ('tenant', 'class', 'lane', 'key', 'campaign', 'list', 'provider', 'identity', 'recipient')),
     class smallint check (class in (0, 1, 2)),
     lane int,
@@ -56,6 +56,8 @@ create table send_limit (
     check (scope <> 'identity' or domain is not null),
     check (scope <> 'recipient' or per <> 'ever')
 ) with (fillfactor = 70);
+
+create index send_limit_use on send_limit (use);
 
 -- Changes with each change of a tenant's limits: a claim reads it and the limits again. A tenant without a row has none.
 create table limit_version (
@@ -89,6 +91,31 @@ create table limit_shadow (
 -- Mail that waits for a limit's next window, or until its cap grows.
 alter table waiting add column send_limit int;
 create index waiting_limit on waiting (send_limit, id) where send_limit is not null;
+create index waiting_limit_address on waiting (send_limit, hash, id) where code = 'recipient-limit';
+
+-- Moves ready deliveries to `waiting`, for the limits that keep them. As queue_defer; nothing that is on the wire. Returns how many.
+create function queue_limit(lanes int[], ids bigint[], limits int[], untils bigint[], reasons text[], codes text[])
+returns int language plpgsql
+set search_path = pg_catalog, mailcordon, pg_temp set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set enable_bitmapscan = off as $$
+declare
+    moved int;
+begin
+    if ids is null then
+        return 0;
+    end if;
+    with u as materialized (
+        select * from unnest(lanes, ids, limits, untils, reasons, codes) u (lane, id, send_limit, until, reason, code) order by u.lane, u.id
+    ), d as (
+        delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 0
+        returning r.lane, r.id, r.tenant, r.attempt, r.provider, r.hash, r.campaign, r.list, u.send_limit, u.until, u.reason, u.code
+    ), w as (
+        insert into waiting (lane, id, tenant, why, until, attempt, provider, hash, campaign, list, send_limit, reason, code, since)
+        select lane, id, tenant, 5, until, attempt, provider, hash, campaign, list, send_limit, reason, code, now_ms() from d
+    )
+    select count(*) into moved from d;
+    return moved;
+end $$;
 
 -- What an owner wants instead of its limits of the tenant, or with `of_lane` of the lane: a JSON array of objects with the columns of
 -- send_limit from `scope` to `because`. A limit that stays keeps its id, what it counted and the mail that waits for it. Returns how many
@@ -135,21 +162,41 @@ begin
         returning 1
     )
     select (select count(*) from d) + (select count(*) from i) into changed;
+    -- What nothing counts in any more, for a week: a limit that comes back soon goes on where it was.
+    delete from limit_use u
+     where u.tenant = of_tenant and u.day < now_ms() / 86400000 - 8 and not exists (select from send_limit s where s.use = u.id);
     if changed > 0 then
         update limit_version set value = value + 1 where tenant = of_tenant;
     end if;
     return changed;
 end $$;
 
+-- The limits that Mailcordon has by itself (core/limit.py), for lanes that have none yet: 5 mails an hour to one address of an urgent type.
+create function default_limits(of_lanes int[]) returns void language plpgsql as $$
+begin
+    insert into limit_version (tenant, value)
+    select distinct l.tenant, 1 from lane l where l.id = any (of_lanes) and l.class = 0 order by l.tenant
+    on conflict (tenant) do update set value = limit_version.value + 1;
+    insert into send_limit (tenant, owner, scope, lane, per, cap, mode, because, since)
+    select l.tenant, 'default', 'recipient', l.id, 'hour', 5, 'enforce',
+           'This is built in, so that a loop that asks for mail to one person stops.', now_ms()
+      from lane l where l.id = any (of_lanes) and l.class = 0
+    on conflict do nothing;
+end $$;
+select default_limits(array(select id from lane));
+
 -- Rights ------------------------------------------------------------------------------------------------------------------------
 
 revoke all on function replace_limits(int, text, jsonb, int) from public;
 grant execute on function replace_limits(int, text, jsonb, int) to {{control}}, {{governor}};
+revoke all on function default_limits(int[]), queue_limit(int[], bigint[], int[], bigint[], text[], text[]) from public;
+grant execute on function default_limits(int[]) to {{control}};
+grant execute on function queue_limit(int[], bigint[], int[], bigint[], text[], text[]) to {{send}};
 grant select on send_limit, limit_use, limit_version, limit_shadow to {{control}}, {{governor}}, {{send}}, {{observe}}, {{reader}};
 grant select on recipient_use to {{control}}, {{governor}}, {{send}};
 grant insert, update, delete on send_limit, limit_version to {{control}}, {{governor}};
-grant insert on limit_use to {{control}}, {{governor}};
-grant update, delete on limit_use to {{send}};
+grant insert, delete on limit_use to {{control}}, {{governor}};
+grant update on limit_use to {{send}};
 grant insert, update, delete on recipient_use, limit_shadow to {{send}};
 do $$
 declare t text;

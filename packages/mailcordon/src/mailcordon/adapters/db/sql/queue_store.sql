@@ -13,7 +13,7 @@ select exists (select from unnest($1::smallint[]) c (class)
 --
 -- $2 has the class's share of the $3 slots for each set of classes that may have due turns: the set as bits, times 3, plus the
 -- class. $4: tenants that may not start a call now. $5: by class, where due turns begin; before that lie only old versions. `took`
--- is the server's time up to the row, in ms.
+-- is the server's time up to the row, in ms; `limits` changes with the limits of the tenant, and is null if there are none.
 with n as materialized (
     select now_us() as us
 ), d as materialized (
@@ -25,7 +25,8 @@ with n as materialized (
 )
 select p.class, s.share, s.due, p.id as turn, p.tenant, l.id as lane, l.rate, l.tokens, l.tokens_at, l.released_at, l.expiry_ms,
        p.row, p.next_at, n.us, (select value from epoch where name = 'control') as epoch,
-       (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8 as took
+       (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8 as took,
+       (select v.value from limit_version v where v.tenant = p.tenant) as limits
   from n cross join s
  cross join lateral (select t.ctid as row, t.id, t.class, t.tenant, t.next_at from turn t
                       where t.class = s.class and t.next_at is not null and t.next_at <= n.us and t.next_at >= s.low

@@ -57,3 +57,33 @@ with locked as (
 )
 update reserve_use u set calls = greatest(0, u.calls - l.calls) from locked l
  where u.cell = l.cell and u.tenant = l.tenant and u.hour = l.hour;
+
+-- name: lock_uses
+-- In the order of `uncount`, for several of them.
+select from limit_use x where x.id = any ($1::int[]) order by (x.lane is null and x.class is null) desc, x.id for no key update;
+
+-- name: uncount
+-- Calls that were counted in limits and certainly not made, in the windows of $3, the time of the call. A window that has passed keeps what it
+-- counted. Rows that several turns share come first, as a claim locks them; then the others; both in the order of their ids.
+with locked as (
+    select x.id, u.n from unnest($1::int[], $2::int[]) u (use, n) join limit_use x on x.id = u.use
+     order by (x.lane is null and x.class is null) desc, x.id for no key update of x
+)
+update limit_use x
+   set in_minute = case when x.minute = ($3::bigint / 60000)::int then greatest(0, x.in_minute - l.n) else x.in_minute end,
+       in_hour = case when x.hour = ($3 / 3600000)::int then greatest(0, x.in_hour - l.n) else x.in_hour end,
+       in_day = case when x.day = ($3 / 86400000)::int then greatest(0, x.in_day - l.n) else x.in_day end,
+       ever = greatest(0, x.ever - l.n)
+  from locked l where x.id = l.id;
+
+-- name: uncount_addresses
+-- As `uncount`, after it.
+with locked as (
+    select x.lane, x.hash, u.n from unnest($1::int[], $2::bytea[], $3::int[]) u (lane, hash, n)
+      join recipient_use x on x.lane = u.lane and x.hash = u.hash order by x.lane, x.hash for no key update of x
+)
+update recipient_use x
+   set in_minute = case when x.minute = ($4::bigint / 60000)::int then greatest(0, x.in_minute - l.n) else x.in_minute end,
+       in_hour = case when x.hour = ($4 / 3600000)::int then greatest(0, x.in_hour - l.n) else x.in_hour end,
+       in_day = case when x.day = ($4 / 86400000)::int then greatest(0, x.in_day - l.n) else x.in_day end
+  from locked l where x.lane = l.lane and x.hash = l.hash;

@@ -93,9 +93,9 @@ with recursive lanes as (
 select lane, id, p.why from gone join p using (lane, id);
 
 -- name: due_waiting
--- Retries that are due.
+-- Retries that are due, and mail whose time has come. What waits for a limit is given back as the limit has room (limit_clearing.sql).
 select queue_ready(array_agg(x.lane), array_agg(x.id)) as released
-  from (select w.lane, w.id from waiting w where w.why in (1, 4, 5) and w.until <= now_ms()
+  from (select w.lane, w.id from waiting w where w.why in (1, 4) and w.until <= now_ms()
            and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[]) order by w.why, w.until limit $1) x;
 
 -- name: waiting_page

@@ -1,0 +1,77 @@
+"""Gives mail back that waited for a limit, as the limit has room: when its window ends, or when its cap grows.
+
+Mail that was given back and has not left yet takes the room that is left, so that a round does not give back the same room again.
+"""
+
+import time
+from typing import NamedTuple
+
+import asyncpg
+
+from mailcordon.adapters.db import engine, queries
+from mailcordon.core.limit import LimitScope, Per
+from mailcordon.guard.limits.windows import Use
+
+_SQL = queries.load("limit_clearing.sql")
+_MOST = 1_000  #: rows per statement
+_ROUNDS = 8  #: statements per call
+#: Seconds after which mail that was given back and has not left is not waited for: it expired, or something else keeps it.
+_WAITED = 10.0
+_FORGET_EVERY = 30.0  #: seconds
+
+
+class _Given(NamedTuple):
+    window: int
+    at: float  #: by the host's clock
+    mails: int
+    counted: int  #: by the limit, then
+
+
+class LimitClearing:
+    def __init__(self) -> None:
+        self._given: dict[int, _Given] = {}
+        self._forgot_at = 0.0
+
+    async def once(self, connection: engine.Connection) -> int:
+        """Returns how many were given back."""
+        rows = await connection.fetch(_SQL.waiting_limits)
+        for gone in self._given.keys() - {row["id"] for row in rows}:
+            del self._given[gone]
+        moved = 0
+        for row in rows:
+            of_address = row["stands"] and row["scope"] == LimitScope.RECIPIENT
+            moved += await (self._addresses if of_address else self._mails)(connection, row)
+        if not moved and time.monotonic() - self._forgot_at > _FORGET_EVERY:
+            self._forgot_at = time.monotonic()
+            await connection.execute(_SQL.forget_addresses, _MOST * _ROUNDS)
+        return moved
+
+    async def _mails(self, connection: engine.Connection, row: asyncpg.Record) -> int:
+        room, window, counted, outstanding = _MOST * _ROUNDS, 0, 0, 0
+        if row["stands"]:
+            window, counted = Use(*row["used"]).window(Per(row["per"]), row["now"])
+            given = self._given.get(row["id"])
+            if given and given.window == window and time.monotonic() - given.at < _WAITED:
+                outstanding = max(0, given.mails - max(0, counted - given.counted))
+            room = row["cap"] - counted - outstanding
+        moved = 0
+        while moved < min(room, _MOST * _ROUNDS):
+            wanted = min(_MOST, room - moved)
+            n = await connection.fetchval(_SQL.give_back, row["id"], wanted) or 0
+            moved += n
+            if n < wanted:
+                break
+        if moved:
+            self._given[row["id"]] = _Given(window, time.monotonic(), outstanding + moved, counted)
+        return moved
+
+    async def _addresses(self, connection: engine.Connection, row: asyncpg.Record) -> int:
+        """Once in each window: as many to each address as may leave in it."""
+        window, _ = Use().window(Per(row["per"]), row["now"])
+        given = self._given.get(row["id"])
+        if given and given.window == window:
+            return 0
+        moved = await connection.fetchval(_SQL.give_back_addresses, row["id"], row["cap"]) or 0
+        if moved:
+            self._given[row["id"]] = _Given(window, time.monotonic(), moved, 0)
+        return moved

@@ -1,0 +1,349 @@
+"""The part of a claim that obeys limits (docs/limits.md): looks at the heads of the lanes, judges, and takes what is admitted.
+
+One instance belongs to one dispatcher's claims. It keeps the limits of each tenant until their version or the control epoch
+changes.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import asyncpg
+
+from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db.limit_row import limit_from_row
+from mailcordon.core.limit import SIMULATOR_DOMAIN, LimitScope
+from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
+from mailcordon.guard.limits import rules as limit_rules
+from mailcordon.guard.limits import sentences
+from mailcordon.guard.limits.admission import Judged, Mail, Over, judge
+from mailcordon.guard.limits.rules import Kind, LaneRules
+from mailcordon.guard.limits.sentences import LaneName
+from mailcordon.guard.limits.windows import Use
+from mailcordon.send.rotation import Plan, Visit
+
+_SQL = queries.load("limited_claim.sql")
+_RESULTS = queries.load("result_store.sql")
+_LOOKS = 4  #: of one claim
+_PARK_WINDOW = 500  #: deliveries of a lane that a claim looks at for mail over a used-up limit
+_CLOSED_SECONDS = (
+    1.0  #: in which a lane that is over a limit is not looked at: what requeued mail gives back shows then
+)
+_MOST_TENANTS = 5_000  #: whose limits are kept
+_MOST_EXEMPT = 10_000
+_PLAIN = Kind(None, None, None, None)
+
+Refuse = Callable[[engine.Connection, Sequence[Visit], int], Awaitable[None]]
+
+
+class Taken(NamedTuple):
+    rows: list[asyncpg.Record]
+    took_ms: float  #: by the server's clock
+    counted: Mapping[int, tuple[int, ...]]  #: by id, the rows that it counts in
+    closed: Mapping[
+        int, int | None
+    ]  #: by lane over a limit, when it opens in ms since 1970; None: when the limit grows
+
+
+class _Tenant(NamedTuple):
+    version: int
+    epoch: int
+    lanes: Mapping[int, LaneRules]
+    names: Mapping[int, LaneName]
+
+
+class LimitedClaim:
+    def __init__(self) -> None:
+        self._tenants: dict[int, _Tenant] = {}
+        #: By lane: when it opens, and until when (by the host's clock) that is believed.
+        self._closed: dict[int, tuple[int | None, float]] = {}
+        self._exempt: set[bytes] = set()
+
+    async def read(self, connection: engine.Connection, versions: Mapping[int, int], epoch: int) -> bool:
+        """Reads what has changed. `versions`: of the tenants with limits. Returns whether any lane of theirs has a limit."""
+        stale = [
+            tenant
+            for tenant, version in versions.items()
+            if (kept := self._tenants.get(tenant)) is None or kept.version != version or kept.epoch != epoch
+        ]
+        if stale:
+            if len(self._tenants) > _MOST_TENANTS:
+                self._tenants.clear()
+            limits = limit_rules.by_tenant(
+                (limit_from_row(row), row["use"]) for row in await connection.fetch(_SQL.limits_of, stale)
+            )
+            lanes: dict[int, dict[int, LaneRules]] = {}
+            names: dict[int, dict[int, LaneName]] = {}
+            for row in await connection.fetch(_SQL.lanes_of, stale):
+                tenant, lane = row["tenant"], row["id"]
+                found = limit_rules.of_lane(lane, Class(row["class"]), row["domains"], limits.get(tenant, ()))
+                self._closed.pop(lane, None)
+                if found is not None:
+                    lanes.setdefault(tenant, {})[lane] = found
+                    names.setdefault(tenant, {})[lane] = LaneName(row["slug"], row["type"])
+            for tenant in stale:
+                self._tenants[tenant] = _Tenant(
+                    versions[tenant], epoch, lanes.get(tenant, {}), names.get(tenant, {})
+                )
+        return any(self._tenants[tenant].lanes for tenant in versions)
+
+    async def take(
+        self,
+        connection: engine.Connection,
+        plan: Plan,
+        visits: Sequence[Visit],
+        now: int,
+        worker: int,
+        unclear: set[int],
+        refuse_suppressed: Refuse,
+    ) -> Taken:
+        """As `claim` for lanes without limits. `unclear` gets the turns whose lanes have mail behind what was looked at."""
+        claim = _Claim(connection, now, worker)
+        closed: dict[int, int | None] = {}
+        rules: dict[int, LaneRules] = {}
+        left: list[Visit] = []
+        believed = time.monotonic()
+        for visit in visits:
+            if not visit.budget:
+                continue
+            known = self._closed.get(visit.lane)
+            if known is not None and known[1] > believed and (known[0] is None or known[0] > now):
+                closed[visit.lane] = known[0]
+                continue
+            left.append(visit)
+            tenant = self._tenants.get(visit.tenant)
+            found = tenant and tenant.lanes.get(visit.lane)
+            if found:
+                rules[visit.lane] = found
+        budgets = dict(plan.budgets)
+        for look in range(_LOOKS):
+            if not left:
+                break
+            rows, suppressed = await claim.look(left, budgets, rules, first=not look)
+            judged = await claim.judge(rows, rules, self._exempt)
+            again = {row["turn"] for row in suppressed}
+            of_lane = {visit.lane: visit for visit in left}
+            shut = [over for over in judged.over if over.bound.wide and not over.bound.limit.refuses]
+            for over in shut:
+                closed[over.lane] = over.opens_at
+                self._closed[over.lane] = (over.opens_at, believed + _CLOSED_SECONDS)
+                again.add(of_lane[over.lane].turn)
+            parks = [over for over in judged.over if over.lane not in closed]
+            again |= {of_lane[over.lane].turn for over in parks}
+            taken = await claim.take(rows, judged)
+            if not again:
+                break
+            if look == _LOOKS - 1:
+                unclear |= again
+                break
+            if suppressed:
+                dead = {row["turn"] for row in suppressed}
+                await refuse_suppressed(connection, [visit for visit in left if visit.turn in dead], now)
+            if parks:
+                await self._park(connection, parks, of_lane)
+            by_lane = Counter(row["lane"] for row in taken)
+            for visit in left:
+                budgets[visit.turn] -= by_lane[visit.lane]
+            left = [
+                visit._replace(budget=visit.budget - by_lane[visit.lane])
+                for visit in left
+                if visit.turn in again and visit.lane not in closed
+            ]
+            left = [visit for visit in left if visit.budget > 0 and budgets[visit.turn] > 0]
+        return Taken(claim.taken, claim.took_ms, claim.counted, closed)
+
+    async def _park(
+        self, connection: engine.Connection, overs: Sequence[Over], visits: Mapping[int, Visit]
+    ) -> None:
+        lanes = sorted({over.lane for over in overs})
+        # Limits of an address first: their mail would meet them again.
+        overs = sorted(overs, key=lambda over: over.hash is None)
+        about = [_about(over) for over in overs]
+        await connection.fetchval(
+            _SQL.park,
+            lanes,
+            [visits[lane].cutoff for lane in lanes],
+            _PARK_WINDOW,
+            [over.lane for over in overs],
+            [over.bound.limit.id for over in overs],
+            [kind.provider for kind in about],
+            [kind.campaign for kind in about],
+            [kind.list for kind in about],
+            [kind.api_key for kind in about],
+            [over.hash for over in overs],
+            [over.opens_at for over in overs],
+            [self._sentence(over, visits[over.lane].tenant) for over in overs],
+            [_code(over) for over in overs],
+            [over.bound.limit.refuses for over in overs],
+        )
+
+    def _sentence(self, over: Over, tenant: int) -> str:
+        name = self._tenants[tenant].names[over.lane]
+        limit = over.bound.limit
+        return sentences.refused(limit, name) if limit.refuses else sentences.over(limit, name, over.opens_at)
+
+
+class _Claim:
+    """What one claim has seen and taken."""
+
+    def __init__(self, connection: engine.Connection, now: int, worker: int) -> None:
+        self._connection = connection
+        self._now = now
+        self._worker = worker
+        self._uses: dict[int, Use] = {}
+        self._addresses: dict[tuple[int, bytes], Use] = {}
+        self.taken: list[asyncpg.Record] = []
+        self.took_ms = 0.0
+        self.counted: dict[int, tuple[int, ...]] = {}
+
+    async def look(
+        self,
+        visits: Sequence[Visit],
+        budgets: Mapping[int, int],
+        rules: Mapping[int, LaneRules],
+        *,
+        first: bool,
+    ) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
+        """The live mail, and the suppressed mail. The first look reads what is counted, and locks it."""
+        shared: set[int] = set()
+        own: set[int] = set()
+        if first:
+            for of_lane in rules.values():
+                for scope in of_lane.scopes:
+                    (shared if scope.shared else own).add(scope.use)
+        rows = await self._connection.fetch(
+            _SQL.look,
+            [visit.lane for visit in visits],
+            [visit.budget for visit in visits],
+            [visit.cutoff for visit in visits],
+            [visit.turn for visit in visits],
+            [budgets[visit.turn] for visit in visits],
+            [visit.class_ for visit in visits],
+            [_asks(rules.get(visit.lane)) for visit in visits],
+            self._now,
+            sorted(shared),
+            sorted(own),
+        )
+        live: list[asyncpg.Record] = []
+        suppressed: list[asyncpg.Record] = []
+        for row in rows:
+            if row["turn"] is not None:
+                (suppressed if row["suppressed"] else live).append(row)
+                if row["used"] is not None:
+                    self._addresses.setdefault((row["lane"], row["hash"]), Use(*row["used"]))
+            elif row["id"] is not None:
+                self._uses[row["id"]] = Use(*row["used"])
+            else:
+                self.took_ms += row["took"]
+        if first and (ahead := [id for id, use in self._uses.items() if use.is_far_ahead(self._now)]):
+            await self._connection.execute(_SQL.bring_back, ahead, self._now)
+        return live, suppressed
+
+    async def judge(
+        self, rows: Sequence[asyncpg.Record], rules: Mapping[int, LaneRules], exempt: set[bytes]
+    ) -> Judged:
+        mails: list[Mail] = []
+        for row in rows:
+            lane: int = row["lane"]
+            kind = _PLAIN
+            if lane in rules:
+                kind = Kind(row["provider"], row["campaign"], row["list"], row["api_key"])
+            mails.append(Mail(lane, row["id"], kind, row["hash"]))
+        if any(rules[lane].recipient for lane in rules):
+            await self._exempt(mails, rules, exempt)
+        return judge(mails, rules, self._uses, self._addresses, exempt, self._now)
+
+    async def _exempt(
+        self, mails: Sequence[Mail], rules: Mapping[int, LaneRules], exempt: set[bytes]
+    ) -> None:
+        """Learns which addresses are SES's simulator's, of those that have reached a limit."""
+        times = Counter((mail.lane, mail.hash) for mail in mails if mail.hash is not None)
+        asked: dict[bytes, int] = {}
+        for mail in mails:
+            if mail.hash is None or mail.hash in exempt:
+                continue
+            use = self._addresses.get((mail.lane, mail.hash))
+            n = times[mail.lane, mail.hash]
+            for bound in rules[mail.lane].recipient:
+                counted = 0 if use is None else use.counted(bound.limit.per, self._now)
+                if counted + n > bound.limit.cap:
+                    asked[mail.hash] = mail.id
+        if not asked:
+            return
+        found = await self._connection.fetch(_SQL.addresses, list(asked.values()))
+        simulators = {
+            row["id"] for row in found if (row["address"] or "").lower().endswith("@" + SIMULATOR_DOMAIN)
+        }
+        if len(exempt) > _MOST_EXEMPT:
+            exempt.clear()
+        exempt.update(hash for hash, id in asked.items() if id in simulators)
+
+    async def take(self, rows: Sequence[asyncpg.Record], judged: Judged) -> list[asyncpg.Record]:
+        if not judged.admitted:
+            return []
+        admitted = {mail.id: mail for mail in judged.admitted}
+        wanted = [row for row in rows if row["id"] in admitted]
+        uses = sorted(judged.counts)
+        addresses = sorted(judged.addresses)
+        found = await self._connection.fetch(
+            _SQL.take,
+            [row["row"] for row in wanted],
+            self._now,
+            self._worker,
+            uses,
+            [judged.counts[use] for use in uses],
+            [lane for lane, _ in addresses],
+            [hash for _, hash in addresses],
+            [judged.addresses[address] for address in addresses],
+        )
+        ids = {row["id"] for row in found}
+        if judged.shadow:
+            await self._connection.execute(
+                _SQL.shadow, list(judged.shadow), list(judged.shadow.values()), self._now
+            )
+        if len(ids) < len(wanted):
+            gone = [mail for id, mail in admitted.items() if id not in ids]
+            await self._uncount(gone, judged)
+        taken = [row for row in wanted if row["id"] in ids]
+        for row in taken:
+            self.counted[row["id"]] = judged.counted.get(row["id"], ())
+        self.taken += taken
+        return taken
+
+    async def _uncount(self, gone: Sequence[Mail], judged: Judged) -> None:
+        """Mail that was cancelled since the look."""
+        uses = Counter(use for mail in gone for use in judged.counted.get(mail.id, ()))
+        await self._connection.execute(_RESULTS.uncount, list(uses), list(uses.values()), self._now)
+        to = Counter(
+            (mail.lane, mail.hash)
+            for mail in gone
+            if mail.hash is not None and (mail.lane, mail.hash) in judged.addresses
+        )
+        if to:
+            await self._connection.execute(
+                _RESULTS.uncount_addresses,
+                [lane for lane, _ in to],
+                [hash for _, hash in to],
+                list(to.values()),
+                self._now,
+            )
+
+
+def _asks(rules: LaneRules | None) -> int:
+    return 0 if rules is None else bool(rules.recipient) + 2 * rules.by_key
+
+
+def _about(over: Over) -> Kind:
+    """Of the mail that is parked, what its limit is about; the rest of a lane's mail goes on."""
+    if over.hash is not None:
+        return _PLAIN
+    limit = over.bound.limit
+    return Kind(limit.provider, limit.campaign, limit.list, limit.api_key)
+
+
+def _code(over: Over) -> Reason:
+    if over.bound.limit.refuses:
+        return Reason.LIMIT_REFUSED
+    return Reason.RECIPIENT_LIMIT if over.bound.limit.scope is LimitScope.RECIPIENT else Reason.LIMIT

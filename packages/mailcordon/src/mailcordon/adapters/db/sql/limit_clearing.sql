@@ -1,0 +1,35 @@
+-- Mail that waits for a limit becomes ready as the limit has room again.
+
+-- name: waiting_limits
+-- Limits for which mail waits, with what they have counted. `stands` is false for one that is gone or holds nothing any more.
+with recursive ids as (
+    (select w.send_limit as id from waiting w where w.send_limit is not null order by w.send_limit limit 1)
+    union all
+    select (select w.send_limit from waiting w where w.send_limit > s.id order by w.send_limit limit 1) from ids s where s.id is not null
+)
+select s.id, coalesce(l.mode = 'enforce', false) as stands, l.scope, l.per, l.cap,
+       array[u.minute, u.in_minute, u.hour, u.in_hour, u.day, u.in_day, u.ever]::bigint[] as used, now_ms() as now
+  from ids s left join send_limit l on l.id = s.id left join limit_use u on u.id = l.use where s.id is not null order by s.id;
+
+-- name: give_back
+-- The oldest mail that waits for a limit.
+select coalesce(queue_ready(array_agg(x.lane), array_agg(x.id)), 0)
+  from (select lane, id from waiting where send_limit = $1 order by id limit $2) x having count(*) > 0;
+
+-- name: give_back_addresses
+-- The oldest $2 mails of each address that waited long enough.
+with recursive a as (
+    (select w.hash from waiting w where w.send_limit = $1 and w.code = 'recipient-limit' order by w.hash limit 1)
+    union all
+    select (select w.hash from waiting w where w.send_limit = $1 and w.code = 'recipient-limit' and w.hash > a.hash order by w.hash limit 1)
+      from a where a.hash is not null
+)
+select coalesce(queue_ready(array_agg(x.lane), array_agg(x.id)), 0)
+  from a cross join lateral (
+       select w.lane, w.id from waiting w
+        where w.send_limit = $1 and w.code = 'recipient-limit' and w.hash = a.hash and w.until <= now_ms() order by w.id limit $2) x
+having count(*) > 0;
+
+-- name: forget_addresses
+-- Counts of addresses whose day has passed.
+delete from recipient_use where ctid = any (array(select ctid from recipient_use where day < now_ms() / 86400000 limit $1));

@@ -1,0 +1,139 @@
+-- Claims of lanes with limits (docs/limits.md): look, judge in memory, then take what is admitted and count it in the same transaction.
+
+-- name: limits_of
+-- Of these tenants, with the row that counts each.
+select id, tenant, owner, scope, class, lane, api_key, campaign, list, provider, domain, per, cap, mode, because, spares_urgent, refuses, use
+  from send_limit where tenant = any ($1::int[]) order by tenant, id;
+
+-- name: lanes_of
+-- Of these tenants, with what a limit may ask of them and what its sentence says.
+select l.id, l.tenant, l.class, (select t.slug from tenant t where t.id = l.tenant) as slug,
+       (select y.name from message_type y where y.id = l.type) as type,
+       array(select distinct r.domain from route r where r.lane = l.id) as domains
+  from lane l where l.tenant = any ($1::int[]) order by l.id;
+
+-- name: look
+-- What `claim` would take, without taking it. The lanes' turns are locked by us, so nobody else counts in rows of one lane or class ($10);
+-- those that several turns share ($9) are locked here, in the order of their ids, until the claim ends. $7: 1, the lane has limits of
+-- addresses; 2, of API keys. Rows without a turn: what is counted; the last one has the server's time in ms.
+with l as (
+    select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::int[], $6::smallint[], $7::int[])
+                    u (lane, budget, cutoff, turn, turn_budget, class, asks)
+), s as materialized (
+    select id, array[minute, in_minute, hour, in_hour, day, in_day, ever]::bigint[] as used from limit_use
+     where id = any ($9::int[]) order by id for no key update
+), o as materialized (
+    select id, array[minute, in_minute, hour, in_hour, day, in_day, ever]::bigint[] as used from limit_use where id = any ($10::int[])
+)
+select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attempt, x.provider, x.campaign, x.list,
+       exists (select from suppression s where s.tenant = x.tenant and s.hash = x.hash
+                and (s.scope = 0 or s.scope = 1 and s.target = x.class or s.scope = 2 and s.target = x.lane)
+                and (s.until is null or s.until > $8))
+         or exists (select from platform_suppression p where p.hash = x.hash) as suppressed,
+       case when x.asks & 1 <> 0 then x.hash end as hash,
+       case when x.asks & 2 <> 0 then (select m.api_key from message m where m.id = (x.id & -64)) end as api_key,
+       case when x.asks & 1 <> 0 then (select array[r.minute, r.in_minute, r.hour, r.in_hour, r.day, r.in_day, 0]::bigint[]
+                                         from recipient_use r where r.lane = x.lane and r.hash = x.hash) end as used,
+       null::float8 as took
+  from (select l.lane, l.class, l.turn, l.turn_budget, l.asks, q.*,
+               row_number() over (partition by l.turn order by q.n, l.lane) as place
+          from l cross join lateral (
+               select r.*, row_number() over (order by r.id) as n
+                 from (select ctid as row, id, tenant, attempt, provider, campaign, list, hash from ready
+                        where ready.lane = l.lane and ready.id >= l.cutoff and ready.state = 0 order by id limit l.budget) r) q) x
+ where x.place <= x.turn_budget
+union all
+select null, null, s.id, null, null, null, null, null, null, null, null, null, s.used, null from s
+union all
+select null, null, o.id, null, null, null, null, null, null, null, null, null, o.used, null from o
+union all
+select null, null, null, null, null, null, null, null, null, null, null, null, null,
+       (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8;
+
+-- name: take
+-- Records the intent to send, as `claim`, and counts it. A window in the future counts on, up to 60 minutes, 24 hours and 7 days; one that
+-- is farther ahead is brought to now (guard/limits/windows.py). Rows of addresses come after the others, as in `uncount` of result_store.sql.
+with w as (
+    select ($2::bigint / 60000)::int as minute, ($2 / 3600000)::int as hour, ($2 / 86400000)::int as day
+), i as (
+    update ready q set state = 1, attempt = q.attempt + 1, worker = $3, called_at = $2
+      from unnest($1::tid[]) m (row) where q.ctid = m.row and q.state = 0
+    returning q.id
+), c as (
+    update limit_use x
+       set minute = case when x.minute > w.minute and x.minute <= w.minute + 60 then x.minute else w.minute end,
+           in_minute = case when x.minute >= w.minute then x.in_minute else 0 end + u.n,
+           hour = case when x.hour > w.hour and x.hour <= w.hour + 24 then x.hour else w.hour end,
+           in_hour = case when x.hour >= w.hour then x.in_hour else 0 end + u.n,
+           day = case when x.day > w.day and x.day <= w.day + 7 then x.day else w.day end,
+           in_day = case when x.day >= w.day then x.in_day else 0 end + u.n,
+           ever = x.ever + u.n
+      from unnest($4::int[], $5::int[]) u (use, n) cross join w where x.id = u.use
+    returning 1
+), a as (
+    insert into recipient_use as x (lane, hash, minute, in_minute, hour, in_hour, day, in_day)
+    select u.lane, u.hash, w.minute, u.n, w.hour, u.n, w.day, u.n from unnest($6::int[], $7::bytea[], $8::int[]) u (lane, hash, n) cross join w
+     where (select count(*) from c) >= 0 order by u.lane, u.hash
+    on conflict (lane, hash) do update
+    set minute = case when x.minute > excluded.minute and x.minute <= excluded.minute + 60 then x.minute else excluded.minute end,
+        in_minute = case when x.minute >= excluded.minute then x.in_minute else 0 end + excluded.in_minute,
+        hour = case when x.hour > excluded.hour and x.hour <= excluded.hour + 24 then x.hour else excluded.hour end,
+        in_hour = case when x.hour >= excluded.hour then x.in_hour else 0 end + excluded.in_hour,
+        day = case when x.day > excluded.day and x.day <= excluded.day + 7 then x.day else excluded.day end,
+        in_day = case when x.day >= excluded.day then x.in_day else 0 end + excluded.in_day
+)
+select id from i;
+
+-- name: bring_back
+-- Windows of rows that are farther ahead of the clock than windows that count on. Where such a row is used up, nothing would count there, and
+-- so nothing else would bring it back.
+update limit_use x
+   set minute = case when x.minute > w.minute + 60 then w.minute else x.minute end,
+       hour = case when x.hour > w.hour + 24 then w.hour else x.hour end,
+       day = case when x.day > w.day + 7 then w.day else x.day end
+  from unnest($1::int[]) u (use)
+ cross join (select ($2::bigint / 60000)::int as minute, ($2::bigint / 3600000)::int as hour, ($2::bigint / 86400000)::int as day) w
+ where x.id = u.use and (x.minute > w.minute + 60 or x.hour > w.hour + 24 or x.day > w.day + 7);
+
+-- name: shadow
+-- What limits in shadow mode would have held.
+insert into limit_shadow as s (send_limit, tenant, mails, first_at, last_at)
+select u.id, l.tenant, u.n, $3, $3 from unnest($1::int[], $2::int[]) u (id, n) join send_limit l on l.id = u.id order by u.id
+on conflict (send_limit) do update set mails = s.mails + excluded.mails, last_at = excluded.last_at;
+
+-- name: park
+-- Of the next $3 of each lane: what is over a used-up limit waits for it, or is refused if the limit says so. $4 to $14 are the limits: a lane
+-- and what they are about. Returns how many left the lanes' heads.
+with h as materialized (
+    select * from unnest($4::int[], $5::int[], $6::smallint[], $7::text[], $8::text[], $9::int[], $10::bytea[], $11::bigint[], $12::text[], $13::text[],
+                         $14::boolean[])
+                    with ordinality u (lane, send_limit, provider, campaign, list, api_key, hash, until, sentence, code, refuses, n)
+), x as materialized (
+    select r.lane, r.id, (select h.n from h
+                           where h.lane = r.lane and (h.provider is null or h.provider = r.provider)
+                             and (h.campaign is null or h.campaign = r.campaign) and (h.list is null or h.list = r.list)
+                             and (h.hash is null or h.hash = r.hash)
+                             and (h.api_key is null or h.api_key = (select m.api_key from message m where m.id = (r.id & -64)))
+                           order by h.n limit 1) as n
+      from unnest($1::int[], $2::bigint[]) u (lane, start)
+     cross join lateral (select ready.lane, ready.id, ready.provider, ready.campaign, ready.list, ready.hash from ready
+                          where ready.lane = u.lane and ready.id >= u.start and ready.state = 0 order by ready.id limit $3) r
+), w as materialized (
+    select queue_limit(array_agg(x.lane order by x.lane, x.id), array_agg(x.id order by x.lane, x.id),
+                       array_agg(h.send_limit order by x.lane, x.id), array_agg(h.until order by x.lane, x.id),
+                       array_agg(h.sentence order by x.lane, x.id), array_agg(h.code order by x.lane, x.id)) as n
+      from x join h on h.n = x.n where not h.refuses having count(*) > 0
+), f as materialized (
+    select count(f.id) as n
+      from (select array_agg(x.lane order by x.lane, x.id) as lanes, array_agg(x.id order by x.lane, x.id) as ids,
+                   array_agg(10::smallint) as states, array_agg(h.code order by x.lane, x.id) as codes,
+                   array_agg(h.sentence order by x.lane, x.id) as sentences
+              from x join h on h.n = x.n where h.refuses having count(*) > 0) a
+     cross join lateral queue_finish(a.lanes, a.ids, null, 1, a.states, null, null, a.codes, a.sentences, 0) f
+)
+select (coalesce((select n from w), 0) + coalesce((select n from f), 0))::int;
+
+-- name: addresses
+-- Of these deliveries: the simulator's have no limit of their own.
+select (u.id & -64) as message, u.id, (select m.recipients[(u.id & 63)::int] from message m where m.id = (u.id & -64)) as address
+  from unnest($1::bigint[]) u (id);

@@ -1,0 +1,115 @@
+"""Which limits a lane's mail counts in, and which of them may keep it. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from mailcordon.core.limit import DEFAULT_OWNER, Limit, LimitScope, Mode
+from mailcordon.core.priority import Class
+
+_MOST_KEPT = 10_000  #: kinds of mail of a lane whose limits are remembered
+#: Limits of these scopes count urgent mail and may spare it.
+_SPARING = frozenset((LimitScope.TENANT, LimitScope.KEY, LimitScope.IDENTITY))
+
+
+class Kind(NamedTuple):
+    """What tells mails of a lane apart for its limits; of a limit, what it is about (None: any)."""
+
+    provider: int | None
+    campaign: str | None
+    list: str | None
+    api_key: int | None
+
+
+class Bound(NamedTuple):
+    """A limit as it is for one lane."""
+
+    limit: Limit
+    holds: bool  #: mail over it does not leave now
+    wide: bool  #: it is about all mail of the lane: the lane waits, and its mail stays where it is
+
+
+class Scope(NamedTuple):
+    """Mail that is counted together, and the limits of it."""
+
+    use: int  #: id of the row that counts
+    shared: bool  #: mail of several turns counts in it, so claims lock it
+    bounds: tuple[Bound, ...]
+
+
+class LaneRules:
+    def __init__(self, scopes: Sequence[Scope], recipient: tuple[Bound, ...]) -> None:
+        self.scopes = scopes
+        self.recipient = recipient  #: limits of each address
+        self.by_key = any(bound.limit.api_key is not None for scope in scopes for bound in scope.bounds)
+        self._of_kind: dict[Kind, tuple[Scope, ...]] = {}
+
+    def of(self, kind: Kind) -> tuple[Scope, ...]:
+        """What mail of this kind counts in."""
+        found = self._of_kind.get(kind)
+        if found is None:
+            if len(self._of_kind) >= _MOST_KEPT:
+                self._of_kind.clear()
+            found = tuple(scope for scope in self.scopes if _covers(scope.bounds[0].limit, kind))
+            self._of_kind[kind] = found
+        return found
+
+
+def of_lane(
+    lane: int, class_: Class, domains: Collection[str], limits: Iterable[tuple[Limit, int | None]]
+) -> LaneRules | None:
+    """`limits` of the lane's tenant, each with the row that counts for it. None if none is about the lane."""
+    scopes: dict[int, list[Bound]] = {}
+    recipient: list[Bound] = []
+    for limit, use in limits:
+        if (
+            (limit.class_ is not None and limit.class_ is not class_)
+            or (limit.lane is not None and limit.lane != lane)
+            or (limit.domain is not None and limit.domain not in domains)
+        ):
+            continue
+        spared = class_ is Class.URGENT and limit.spares_urgent and limit.scope in _SPARING
+        bound = Bound(limit, limit.mode is Mode.ENFORCE and not spared, is_wide(limit))
+        if use is None:
+            recipient.append(bound)
+        else:
+            scopes.setdefault(use, []).append(bound)
+    if not scopes and not recipient:
+        return None
+    return LaneRules(
+        [Scope(use, is_shared(bounds[0].limit), tuple(bounds)) for use, bounds in sorted(scopes.items())],
+        _without_default(recipient),
+    )
+
+
+def is_wide(limit: Limit) -> bool:
+    """Whether it is about all mail of each lane that it covers."""
+    return limit.scope is not LimitScope.RECIPIENT and (
+        limit.provider is None and limit.campaign is None and limit.list is None and limit.api_key is None
+    )
+
+
+def is_shared(limit: Limit) -> bool:
+    """Whether mail of several turns may count in it."""
+    return limit.lane is None and limit.class_ is None
+
+
+def _without_default(bounds: list[Bound]) -> tuple[Bound, ...]:
+    """The built-in limit of an address counts unless somebody has set one."""
+    own = tuple(bound for bound in bounds if bound.limit.owner != DEFAULT_OWNER)
+    return own or tuple(bounds)
+
+
+def _covers(limit: Limit, kind: Kind) -> bool:
+    return (
+        (limit.provider is None or limit.provider == kind.provider)
+        and (limit.campaign is None or limit.campaign == kind.campaign)
+        and (limit.list is None or limit.list == kind.list)
+        and (limit.api_key is None or limit.api_key == kind.api_key)
+    )
+
+
+def by_tenant(limits: Iterable[tuple[Limit, int | None]]) -> Mapping[int, Sequence[tuple[Limit, int | None]]]:
+    found: dict[int, list[tuple[Limit, int | None]]] = {}
+    for limit, use in limits:
+        found.setdefault(limit.tenant, []).append((limit, use))
+    return found

@@ -1,0 +1,369 @@
+"""Limits on a real database: never more than the cap in a window, never less while mail waits."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.clearing_store import ClearingStore
+from mailcordon.adapters.db.limit_store import LimitStore
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.core.delivery import Why
+from mailcordon.core.limit import Limit, LimitScope, Mode, Per
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+from mailcordon.core.reason import Reason
+from mailcordon.send.moves import Defer, Requeue
+from mailcordon_fixtures.queue_world import World
+
+from .test_claim import claimed, mail, turn_of
+
+HOUR = 3_600_000
+
+
+class Limits:
+    """Of tenant acme, as policy."""
+
+    def __init__(self, world: World, store: LimitStore) -> None:
+        self._world, self._store = world, store
+        self.all: list[Limit] = []
+
+    async def tenant(self) -> int:
+        return await self._world.connection.fetchval("select id from tenant where slug = 'acme'")
+
+    async def set(self, *limits: Limit) -> None:
+        tenant = await self.tenant()
+        await self._store.replace(tenant, "policy", [replace(one, tenant=tenant) for one in limits])
+
+    async def default(self, *lanes: int) -> None:
+        await self._world.connection.execute("select default_limits($1)", list(lanes))
+
+
+@pytest.fixture
+async def limits(world: World) -> AsyncIterator[Limits]:
+    """The database's clock is in the middle of a minute of the middle of an hour and of a day: no window ends meanwhile."""
+    middle = (12 * 60 + 30) * 60_000 + 20_000
+    offset = middle - await world.connection.fetchval("select now_ms() % 86400000")
+    name = await world.connection.fetchval("select current_database()")
+    await world.connection.execute(f"alter database {name} set mailcordon.clock_offset_ms = {offset}")
+    await world.connection.execute(f"set mailcordon.clock_offset_ms = {offset}")
+    pool = await engine.create_pool(world.database.dsn("control"), max_size=2)
+    yield Limits(world, LimitStore(pool))
+    await pool.close()
+
+
+def limit(scope: LimitScope, cap: int, per: Per = Per.HOUR, mode: Mode = Mode.ENFORCE, **over: Any) -> Limit:
+    return Limit(
+        **{
+            "id": 0,
+            "tenant": 0,
+            "owner": "policy",
+            "scope": scope,
+            "per": per,
+            "cap": cap,
+            "mode": mode,
+            "because": "Tier standard.",
+            **over,
+        }
+    )
+
+
+async def forget_window(world: World, table: str = "limit_use") -> None:
+    """As if the hour had passed."""
+    await world.connection.execute(f"update {table} set minute = minute - 60, hour = hour - 1, day = day - 1")
+
+
+async def due(world: World) -> None:
+    await world.connection.execute("update turn set next_at = now_us()")
+
+
+async def after_the_belief(queue: QueueStore) -> None:
+    """A lane that was over its limit is not looked at for a second."""
+    queue._limited._closed.clear()  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_lane_gives_its_cap_and_rests_until_the_window_ends(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane, other = await world.lane("acme", "newsletter"), await world.lane("acme", "announcement")
+    await limits.set(limit(LimitScope.LANE, 7, lane=lane))
+    await mail(world, lane, 20)
+    await mail(world, other, 30)
+    assert Counter(await claimed(queue, 24)) == {lane: 7, other: 17}, "the lane's share goes to the other"
+    assert Counter(await claimed(queue, 24)) == {other: 13}
+    now = await world.connection.fetchval("select now_us()")
+    assert await claimed(queue, 24) == []
+    at = await turn_of(world, lane)
+    opens = (now // 1000 // HOUR + 1) * HOUR * 1000
+    assert at is not None
+    assert at == opens or now < at <= now + 6_000_000, "it sleeps, at most for five seconds"
+    await forget_window(world)
+    await after_the_belief(queue)
+    await due(world)
+    assert Counter(await claimed(queue, 24)) == {lane: 7}
+    assert await world.count("ready", "state = 0") == 6
+    assert await world.count("waiting") == 0
+
+
+async def test_lanes_and_classes_share_their_tenants_limit_and_urgent_mail_counts_without_waiting(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    receipt, letter = await world.lane("acme", "receipt"), await world.lane("acme", "newsletter")
+    reset, zen = await world.lane("acme", "password-reset"), await world.lane("zen", "newsletter")
+    await limits.set(limit(LimitScope.TENANT, 10, Per.DAY))
+    for lane in (receipt, letter, reset, zen):
+        await mail(world, lane, 9)
+    assert Counter(await claimed(queue, 4, (Class.URGENT,))) == {reset: 4}
+    got = Counter(await claimed(queue, 40))
+    got += Counter(await claimed(queue, 40))
+    assert got[receipt] + got[letter] + 4 + got[reset] >= 10
+    assert got[reset] == 5
+    assert got[zen] == 9
+    assert got[receipt] + got[letter] <= 6
+    left = await world.connection.fetchval("select in_day from limit_use")
+    assert left == 9 + got[receipt] + got[letter]
+
+
+async def test_three_dispatchers_together_give_exactly_the_cap(world: World, limits: Limits) -> None:
+    lanes = [await world.lane("acme", type) for type in ("receipt", "invoice", "newsletter", "announcement")]
+    await limits.set(
+        limit(LimitScope.TENANT, 100, Per.DAY), limit(LimitScope.LANE, 40, lane=lanes[0], per=Per.MINUTE)
+    )
+    for lane in lanes:
+        await mail(world, lane, 90)
+    queues = [QueueStore(world.database.dsn("send")) for _ in range(3)]
+    for one in queues:
+        await one.begin_work()
+    got: Counter[int] = Counter()
+    for _ in range(12):
+        await due(world)
+        for part in await asyncio.gather(*(claimed(one, 9) for one in queues)):
+            got.update(part)
+    assert sum(got.values()) == 100
+    assert got[lanes[0]] <= 40
+    for one in queues:
+        await one.close()
+
+
+async def test_what_is_over_a_narrow_limit_waits_aside_with_its_time_and_comes_back(
+    world: World, queue: QueueStore, limits: Limits, clearing: ClearingStore
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    campaign = limit(LimitScope.CAMPAIGN, 5, lane=lane, campaign="spring")
+    await limits.set(campaign)
+    await mail(world, lane, 600, age_ms=9_000, campaign="spring")
+    await mail(world, lane, 20, campaign="autumn")
+    got = len(await claimed(queue, 15))
+    while more := len(await claimed(queue, 15)):
+        got += more
+    assert got == 5 + 20
+    assert await world.count("waiting", "why = 5 and code = 'limit' and send_limit is not null") == 595
+    row = await world.connection.fetchrow("select reason, until, now_ms() as now from waiting limit 1")
+    assert row["reason"].startswith(
+        "Over the limit of 5 mails an hour of acme/newsletter's campaign spring. Tier standard. It can leave from"
+    )
+    assert row["until"] == (row["now"] // HOUR + 1) * HOUR
+
+    assert await clearing.open_limits() == 0, "the window is not over"
+    await forget_window(world)
+    assert await clearing.open_limits() == 5
+    assert await clearing.open_limits() == 0, "they take the room until they have left"
+    assert len(await claimed(queue, 15)) == 5
+    assert await clearing.open_limits() == 0
+
+    await limits.set(replace(campaign, cap=12))
+    assert await clearing.open_limits() == 7, "the cap grew"
+    await limits.set()
+    assert await clearing.open_limits() == 595 - 12, "the limit is gone"
+    assert await world.count("waiting") == 0
+
+
+async def test_mail_to_other_providers_and_with_other_keys_goes_on(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(
+        limit(LimitScope.IDENTITY, 4, Per.DAY, domain="newsletter.acme.example", provider=Provider.GMAIL),
+        limit(LimitScope.PROVIDER, 3, lane=lane, provider=Provider.YAHOO),
+    )
+    await mail(world, lane, 30)
+    await world.connection.execute(
+        "update ready set provider = ((id >> 6) % 3)::int * 3 % 4"
+    )  # other, yahoo, microsoft
+    await world.connection.execute("update ready set provider = 1 where provider = 2")
+    kinds = {
+        row["provider"]: row["n"]
+        for row in await world.connection.fetch("select provider, count(*) as n from ready group by 1")
+    }
+    assert set(kinds) == {0, 1, 3}
+    got: Counter[int] = Counter()
+    for _ in range(6):
+        got.update(one.provider for one in (await queue.claim(tuple(Class), 9)).claimed)
+    assert got == {0: kinds[0], 1: 4, 3: 3}
+    assert await world.count("waiting", "provider = 1") == kinds[1] - 4
+
+
+async def test_one_key_is_limited_and_another_is_not(world: World, queue: QueueStore, limits: Limits) -> None:
+    lane = await world.lane("acme", "receipt")
+    await limits.set(limit(LimitScope.KEY, 2, api_key=7))
+    await mail(world, lane, 12)
+    await world.connection.execute(
+        "insert into message (id, tenant, lane, path, from_address, recipients, bytes, api_key)"
+        " select id & -64, tenant, lane, 'isolated', 'a@b', '{x@y}', 1, case when (id >> 6) % 2 = 0 then 7 else 8 end from ready"
+    )
+    assert len(await claimed(queue, 12)) == 2 + 6
+    assert await world.count("waiting") == 4
+
+
+async def test_what_is_refused_leaves_with_its_reason(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(limit(LimitScope.LANE, 3, lane=lane, refuses=True))
+    await mail(world, lane, 8)
+    assert len(await claimed(queue, 5)) == 3
+    await claimed(queue, 5)
+    assert await world.count("ledger", "state = 10 and reason = 'limit-refused' and attempt = 0") == 5
+
+
+async def test_requeued_and_held_mail_gives_its_count_back_once(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "password-reset")
+    await limits.set(limit(LimitScope.LANE, 6, lane=lane), limit(LimitScope.LANE, 9, Per.EVER, lane=lane))
+    await limits.default(lane)
+    await mail(world, lane, 3, hash=b"kim")
+    await mail(world, lane, 3, age_ms=9_000, hash=b"lee")
+    batch = (await queue.claim(tuple(Class), 20)).claimed
+    assert len(batch) == 6
+
+    async def counted() -> tuple[int, int, int, int]:
+        use = await world.connection.fetchrow("select in_minute, in_hour, ever from limit_use")
+        return (*use, await world.connection.fetchval("select sum(in_hour) from recipient_use"))
+
+    assert await counted() == (6, 6, 6, 6)
+    back = [Requeue(one) for one in batch[:2]]
+    await queue.complete([], [], back)
+    assert await counted() == (4, 4, 4, 4)
+    await queue.complete([], [], back)
+    assert await counted() == (4, 4, 4, 4), "recorded twice, given back once"
+    held = Defer(batch[2], Why.HELD, Reason.HELD, "x", hold=1)
+    unknown = Defer(batch[3], Why.UNKNOWN, Reason.OUTCOME_UNKNOWN, "x", configuration_set="s")
+    await queue.complete([], [held, unknown], [])
+    assert await counted() == (3, 3, 3, 3), "an unknown outcome counts"
+
+
+# ADDRESSES ------------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_loop_of_resets_to_one_address_stops_after_five_and_delays_nobody_else(
+    world: World, queue: QueueStore, limits: Limits, clearing: ClearingStore
+) -> None:
+    lane = await world.lane("acme", "password-reset")
+    await limits.default(lane)
+    await mail(world, lane, 1200, age_ms=60_000, hash=b"kim")
+    for n in range(10):
+        await mail(world, lane, 1, age_ms=1_000 * n, hash=b"%d" % n)
+    got = await claimed(queue, 30)
+    for _ in range(3):
+        got += await claimed(queue, 30)
+    assert len(got) == 5 + 10, "in a few claims"
+    assert await world.count("waiting", "code = 'recipient-limit' and hash = 'kim'") == 1195
+    assert await clearing.open_limits() == 0
+    await forget_window(world, "recipient_use")
+    await world.connection.execute("update waiting set until = until - 3600000")
+    assert await clearing.open_limits() == 5
+    await mail(world, lane, 1, hash=b"kim")
+    assert len(await claimed(queue, 30)) == 5
+    assert await clearing.open_limits() == 0
+
+
+async def test_addresses_of_the_simulator_have_no_limit_and_a_policy_replaces_the_default(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "password-reset")
+    await limits.default(lane)
+    await mail(world, lane, 20, hash=b"sim")
+    await world.connection.execute(
+        "insert into message (id, tenant, lane, path, from_address, recipients, bytes, api_key)"
+        " select id & -64, tenant, lane, 'isolated', 'a@b', '{Success@Simulator.amazonses.com}', 1, 1 from ready"
+    )
+    assert len(await claimed(queue, 40)) == 20
+    await limits.set(limit(LimitScope.RECIPIENT, 8, lane=lane))
+    await mail(world, lane, 20, hash=b"kim")
+    assert len(await claimed(queue, 40)) + len(await claimed(queue, 40)) == 8
+
+
+# MODES AND TIME ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_shadow_counts_what_it_would_have_held_and_observe_only_counts(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(
+        limit(LimitScope.LANE, 4, mode=Mode.SHADOW, lane=lane),
+        limit(LimitScope.CLASS, 1, mode=Mode.OBSERVE, class_=Class.MARKETING),
+    )
+    await mail(world, lane, 15)
+    assert len(await claimed(queue, 6)) == 6
+    assert len(await claimed(queue, 9)) == 9
+    assert await world.connection.fetchval("select mails from limit_shadow") == 11
+    assert [row[0] for row in await world.connection.fetch("select in_hour from limit_use")] == [15, 15]
+
+
+async def test_a_window_that_lies_ahead_after_the_clock_was_set_back_counts_on(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(limit(LimitScope.LANE, 10, Per.MINUTE, lane=lane))
+    await mail(world, lane, 30)
+    assert len(await claimed(queue, 7)) == 7
+    await world.connection.execute("update limit_use set minute = minute + 5, hour = hour + 1")
+    assert len(await claimed(queue, 7)) == 3
+    assert await claimed(queue, 7) == []
+    use = await world.connection.fetchrow(
+        "select minute - now_ms() / 60000 as ahead, in_minute from limit_use"
+    )
+    assert (4 <= use["ahead"] <= 5, use["in_minute"]) == (True, 10)
+    # The clock was wrong by days: the lane must not wait for them.
+    await world.connection.execute("update limit_use set minute = minute + 5000, hour = hour + 80")
+    await due(world)
+    await after_the_belief(queue)
+    assert await claimed(queue, 7) == []
+    assert await world.connection.fetchval("select minute - now_ms() / 60000 from limit_use") <= 0
+    await forget_window(world)
+    await due(world)
+    await after_the_belief(queue)
+    assert len(await claimed(queue, 7)) == 7
+
+
+async def test_a_change_is_obeyed_by_the_next_claim(world: World, queue: QueueStore, limits: Limits) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(limit(LimitScope.LANE, 1, lane=lane))
+    await mail(world, lane, 30)
+    assert len(await claimed(queue, 5)) == 1
+    await limits.set(limit(LimitScope.LANE, 4, lane=lane))
+    await due(world)
+    assert len(await claimed(queue, 5)) == 3
+    await limits.set()
+    await due(world)
+    assert len(await claimed(queue, 5)) == 5
+
+
+async def test_suppressed_mail_under_a_limit_is_refused_before_it_counts(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(limit(LimitScope.LANE, 12, lane=lane))
+    await world.suppress("acme", "kim@example.com")
+    dead = await world.connection.fetchval("select hash from suppression")
+    await mail(world, lane, 600, age_ms=1_000, hash=dead)
+    await mail(world, lane, 20)
+    assert len(await claimed(queue, 100)) == 12
+    assert await world.count("ledger", "state = 10 and reason = 'suppressed'") == 600
+    assert await world.connection.fetchval("select in_hour from limit_use") == 12
