@@ -22,6 +22,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.incident_reader import IncidentEditor, IncidentReader
 from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
+from mailcordon.adapters.db.limit_reader import LimitReader
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
 from mailcordon.adapters.db.message_search import MessageSearch
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
@@ -46,6 +47,7 @@ from mailcordon.adapters.http import alerts as alert_routes
 from mailcordon.adapters.http import contacts as contact_routes
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import event_replay, message_protocol, server, shared_door, tls_gate
+from mailcordon.adapters.http import limits as limit_routes
 from mailcordon.adapters.http import metrics as metric_routes
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import observing as observing_routes
@@ -249,6 +251,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 )
             ),
             *observing_routes.routes(ObservingStore(pools["control"])),
+            *limit_routes.routes(LimitReader(*read_as), controlled.reads),
             *metric_routes.routes(PostgresMetricsReader(*read_as)),
             *search_routes.routes(searching),
             *why_routes.routes(

@@ -2,6 +2,7 @@
 
 from mailcordon.messages import example
 
+_MOST = 100_000  #: counting of what waits stops there
 _PER = {"minute": "a minute", "hour": "an hour", "day": "a day", "ever": "in all"}
 
 
@@ -78,3 +79,71 @@ def built_in_recipient() -> str:
 def leaves(at: str | None) -> str:
     """When mail that is over a limit can leave. Without a time, when the limit's cap grows."""
     return "It can leave when the limit grows" if at is None else f"It can leave from {at} on"
+
+
+@example("500 mails an hour of acme/newsletter", 320, 180, "28 Nov 2026 16:00 UTC")
+@example("1,500 mails in all of acme/newsletter's campaign may-sale", 320, 1180, None)
+def left(allows: str, used: int, rest: int, next_at: str | None) -> str:
+    """A limit that is not used up."""
+    window = f"; its next window begins at {next_at}" if next_at else ""
+    return f"{allows}: {used:,} used, {rest:,} left{window}"
+
+
+@example("500 mails an hour of acme/newsletter", 1200, "28 Nov 2026 16:00 UTC", refuses=False)
+@example("1,500 mails in all of acme/newsletter's campaign may-sale", 8500, None, refuses=False)
+@example("500 mails an hour of acme/newsletter", 0, "28 Nov 2026 16:00 UTC", refuses=True)
+def used_up(allows: str, waiting: int, next_at: str | None, *, refuses: bool) -> str:
+    """A limit that is used up."""
+    if refuses:
+        return f"{allows}: used up{f' until {next_at}' if next_at else ''}. What is over it is refused"
+    begins = f"from {next_at} on" if next_at else "when the limit grows"
+    return f"{allows}: used up. {_wait(waiting)}, and can leave {begins}"
+
+
+@example("5 mails an hour of acme/password-reset to one address", 9995, "28 Nov 2026 16:00 UTC")
+def of_each_address(allows: str, waiting: int, next_at: str | None) -> str:
+    """A limit that counts each address apart."""
+    begins = f"; the next window begins at {next_at}" if next_at else ""
+    return f"{allows}. {_wait(waiting)}{begins}"
+
+
+@example("500 mails an hour of acme/newsletter", 720, 220)
+@example("500 mails an hour of acme/newsletter", 720, None)
+def not_enforced(allows: str, used: int, would: int | None) -> str:
+    """A limit that holds nothing: in mode `observe` it only counts, in `shadow` it says what it would have held."""
+    so_far = f"{allows}: {used:,} used in this window"
+    if would is None:
+        return f"{so_far}. It only counts (mode observe)"
+    return f"{so_far}. It holds nothing (mode shadow); so far it would have held {would:,} mail{'' if would == 1 else 's'}"
+
+
+@example(17)
+def no_limit(id: int) -> str:
+    """There is no such limit, or it is another tenant's."""
+    return f"There is no limit {id}"
+
+
+@example()
+def type_needs_tenant() -> str:
+    """Limits of a lane are asked for without its tenant."""
+    return "A type names a lane only together with its tenant"
+
+
+@example()
+def none_set() -> str:
+    """The list of limits is empty."""
+    return "No limit is set"
+
+
+@example()
+def none_used_up() -> str:
+    """The list of limits that are used up is empty."""
+    return "No limit is used up"
+
+
+def _wait(n: int) -> str:
+    if n == 0:
+        return "Nothing waits"
+    if n == 1:
+        return "1 mail waits"
+    return f"{n:,} mails wait" if n < _MOST else f"{n:,} mails or more wait"

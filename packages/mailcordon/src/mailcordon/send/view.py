@@ -113,6 +113,7 @@ class MessageRecords:
     expiry_ms: int
     silence_ms: int  #: SES's own time limit has passed after this time without an outcome
     now: int
+    over_limit: str | None = None  #: the sentence of the limit that keeps all mail of its lane now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,6 +312,8 @@ def _by_time(
             return _Status(State.EXPIRED, expires, Reason.EXPIRED, _expired(kept, accepted, expires))
         if closed := _closed(records, queue, accepted):
             return closed
+        if records.over_limit is not None:
+            return _Status(State.WAITING, accepted, Reason.LIMIT, records.over_limit)
         if halt := health.halt(records.outflow, records.class_):
             return _Status(State.READY, accepted, halt.reason, halt.sentence)
     if state in (State.SENT, State.DELAYED) and ledger is not None and ledger.at is not None:

@@ -36,6 +36,7 @@ from mailcordon.adapters.cli.commands import (
     isolation,
     key,
     lane,
+    limit,
     mailbox,
     message,
     message_type,
@@ -88,6 +89,7 @@ GROUPS = {
     "mailbox": mailbox.app,
     "drift": drift.app,
     "incident": incident.app,
+    "limit": limit.app,
     "objective": objective.app,
     "breaker": breaker.app,
     "ungoverned": ungoverned.app,
@@ -125,6 +127,7 @@ ORDER = (
     *("send", "why", "messages", "message", "template", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "incident", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),
+    "limit",
     "objective",
     *(
         "status",

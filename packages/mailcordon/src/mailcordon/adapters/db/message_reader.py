@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from mailcordon.adapters.db import engine, queries, row_level_security
+from mailcordon.adapters.db import engine, limit_reader, queries, row_level_security
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.stop_row import known, stop_from_row
@@ -104,6 +104,7 @@ class _Around:
     holds: dict[int, list[PastHold]]  #: by lane
     stops: dict[int, list[PastStop]]
     without_dispatcher: list[PastStop]
+    limits: dict[int, str]  #: by lane
     outflow: Outflow
 
     def records(
@@ -135,6 +136,7 @@ class _Around:
             class_=class_,
             holds=self.holds.get(message["lane"], []),
             stops=[*self.stops.get(message["lane"], []), *self.without_dispatcher],
+            over_limit=self.limits.get(message["lane"]),
             outflow=self.outflow,
             expiry_ms=message["expiry_ms"],
             silence_ms=CLASS_DEFAULTS[class_].max_delivery_seconds * 1000 + _SLACK_MS,
@@ -154,9 +156,10 @@ async def _around(
     for row in known(await connection.fetch(_SQL.stops_since, lanes, times)):
         stopped.setdefault(row["of_lane"], []).append(_past_stop(row, as_tenant=as_tenant))
     gaps = await connection.fetch(_SQL.without_dispatcher, min(times))
+    limits = await limit_reader.why_closed(connection, lanes)
     outflow = await connection.fetchrow(_SHARED.outflow)
     assert outflow is not None
-    return _Around(held, stopped, [*map(_without_dispatcher, gaps)], Outflow(**outflow))
+    return _Around(held, stopped, [*map(_without_dispatcher, gaps)], limits, Outflow(**outflow))
 
 
 class MessageCanceller:
