@@ -12,7 +12,7 @@ from mailcordon.send import view
 from mailcordon_fixtures.queue_world import HASH_KEY, accepting, allowed
 
 _SQL = queries.load("message_reader.sql")
-MOST_STATEMENTS = 10  #: with the beginning and the end of the transaction
+MOST_STATEMENTS = 11  #: with the beginning and the end of the transaction
 KIM = address.parse("kim@example.com")
 
 
