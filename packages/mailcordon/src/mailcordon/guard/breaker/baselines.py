@@ -63,13 +63,13 @@ class Normal:
     steadiness: Floats
 
 
-def unknown(class_: Class, columns: int) -> Normal:
+def unknown(class_: Class, columns: int, ratios: Floats | None = None) -> Normal:
     """Of a lane without a past."""
-    mean = np.repeat(_PRIOR[:, None], columns + 1, axis=1)
+    ratios = np.ones((len(SIGNALS), columns)) if ratios is None else ratios
+    mean = np.concatenate((_PRIOR[:, None], _PRIOR[:, None] * ratios), axis=1)
+    # Of a provider the lane's own rate is not known either.
     variation = np.repeat(_PRIOR_VARIATION[:, None], columns + 1, axis=1)
-    return _normal(
-        mean, variation, np.full_like(mean, _VARIATION**2), _bounds(class_, np.ones((len(SIGNALS), columns)))
-    )
+    return _normal(mean, variation, np.full_like(mean, _VARIATION**2), _bounds(class_, ratios))
 
 
 def learn(
@@ -100,14 +100,17 @@ def learn(
     mails[:, COMPLAINTS, silent] = 0.0
     weights: Floats = 0.5 ** ((minute - last) / _HALF_LIFE)
     limits = _bounds(class_, ratios)
-    found = [_posterior(events, mails, weights[:, None] * each, ratios, limits) for each in (usable, old)]
+    found = _posterior(events, mails, weights[:, None] * usable, ratios, limits)
     if bool((usable == old).all()):
-        return found[0]
-    better = found[0].usual <= found[1].usual
+        return found
+    proved = unknown(class_, columns, ratios)
+    if bool(old.any()):
+        proved = _posterior(events, mails, weights[:, None] * old, ratios, limits)
+    better = found.usual <= proved.usual
     return Normal(
-        mean=found[0].mean,
-        usual=np.where(better, found[0].usual, found[1].usual),
-        steadiness=np.where(better, found[0].steadiness, found[1].steadiness),
+        mean=found.mean,
+        usual=np.where(better, found.usual, proved.usual),
+        steadiness=np.where(better, found.steadiness, proved.steadiness),
     )
 
 

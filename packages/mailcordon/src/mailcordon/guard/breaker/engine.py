@@ -6,6 +6,7 @@ Time is passed in, in minutes since 1970. Not safe for use by several threads.
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.guard.breaker.delay_curves import DelayCurves
 from mailcordon.guard.breaker.fleet import Fleet
@@ -13,6 +14,7 @@ from mailcordon.guard.breaker.lane_state import LaneState
 from mailcordon.guard.breaker.lane_watch import LaneWatch
 from mailcordon.guard.breaker.measures import BLOCKS, BOUNCES, COMPLAINTS, DELAYS
 from mailcordon.guard.breaker.nouns import Decision, LaneFacts, Slice, Standing
+from mailcordon.guard.breaker.pools import EVERYBODY, NEW_MINUTES, Pool
 from mailcordon.guard.counts import Delta, DomainDelta
 
 #: Providers that return no complaints to senders.
@@ -39,6 +41,8 @@ class Breaker:
         self._lanes: dict[int, LaneState] = {}
         self._standings: dict[int, list[Standing]] = {}
         self._open: set[int] = set()  #: lanes with cases
+        self._pools: dict[tuple[str, Class], Pool] = {}
+        self._pools_of: dict[int, tuple[Pool, ...]] = {}  #: by lane, while it is new
         self._learned = 0
 
     def lane(self, facts: LaneFacts) -> None:
@@ -55,6 +59,8 @@ class Breaker:
         if self._lanes.pop(lane, None) is not None:
             self._fleet.forget(lane)
         self._open.discard(lane)
+        for pool in self._pools_of.pop(lane, ()):
+            pool.forget(lane)
 
     def observe(
         self, minute: int, deltas: Sequence[Delta], domains: Sequence[DomainDelta] = ()
@@ -65,7 +71,7 @@ class Breaker:
             self._learned = minute
             self.curves.learn(minute)
         changed: dict[int, LaneState] = {}
-        saw = self.curves.saw
+        saw, pools_of = self.curves.saw, self._pools_of
         for delta in deltas:
             state = changed.get(delta.lane)
             if state is None:
@@ -74,6 +80,9 @@ class Breaker:
                     continue
                 changed[delta.lane] = state
             state.watch.add(delta)
+            pools = pools_of.get(delta.lane)
+            if pools is not None:
+                self._count_in_pools(pools, state, delta, minute)
             if delta.hard_bounces > 0:
                 saw(BOUNCES, delta.provider, delta.minute, minute, delta.hard_bounces)
             if delta.complaints > 0:
@@ -92,7 +101,41 @@ class Breaker:
             if decisions:
                 self._open.add(lane)
                 found += decisions
+            for pool in pools_of.get(lane, ()):
+                found += self._take(pool.judge(minute, self.curves))
+                joined = pool.newcomer(lane, minute)
+                if joined is not None and joined.guilty not in state.cases:
+                    found += self._take([joined])
         return found
+
+    def _count_in_pools(self, pools: tuple[Pool, ...], state: LaneState, delta: Delta, minute: int) -> None:
+        facts = state.watch.facts
+        since = state.watch.first if facts.since is None else facts.since
+        if minute - since > NEW_MINUTES:
+            del self._pools_of[facts.lane]
+            return
+        silent = delta.provider in self._silent
+        for pool in pools:
+            pool.add(facts, since, delta, silent=silent)
+
+    def _join_pools(self, facts: LaneFacts, minute: int) -> None:
+        if minute - (minute if facts.since is None else facts.since) > NEW_MINUTES:
+            return
+        found: list[Pool] = []
+        for label in (EVERYBODY, *sorted(facts.labels)):
+            key = (label, facts.class_)
+            pool = self._pools.get(key)
+            if pool is None:
+                pool = self._pools[key] = Pool(label, facts.class_, minute)
+            found.append(pool)
+        self._pools_of[facts.lane] = tuple(found)
+
+    def _take(self, decisions: list[Decision]) -> list[Decision]:
+        """Of pools: they are the members' cases too."""
+        for each in decisions:
+            self._lanes[each.lane].pooled(each)
+            self._open.add(each.lane)
+        return decisions
 
     def _state(self, lane: int, minute: int) -> LaneState | None:
         state = self._lanes.get(lane)
@@ -102,6 +145,7 @@ class Breaker:
                 return None
             watch = LaneWatch(facts, minute, self.curves, self._fleet, self._silent)
             state = self._lanes[lane] = LaneState(watch, self._word, narrow=self._narrow)
+            self._join_pools(facts, minute)
             for standing in self._standings.pop(lane, ()):
                 state.restore(standing)
                 self._open.add(lane)
@@ -110,6 +154,8 @@ class Breaker:
     def tick(self, minute: int) -> list[Decision]:
         """What time alone decides: probes that begin, and ends. To be called about once a minute."""
         found: list[Decision] = []
+        for pool in self._pools.values():
+            found += self._take([each for each in pool.tick(minute, self.curves) if each.lane in self._lanes])
         for lane in sorted(self._open):
             found += self._lanes[lane].tick(minute)
             if not self._lanes[lane].cases:
@@ -139,6 +185,9 @@ class Breaker:
             state = self._state(delta.lane, delta.minute)
             if state is not None:
                 state.watch.add(delta)
+                pools = self._pools_of.get(delta.lane)
+                if pools is not None:
+                    self._count_in_pools(pools, state, delta, delta.minute)
         for domain in domains:
             state = self._lanes.get(domain.lane)
             if state is not None:

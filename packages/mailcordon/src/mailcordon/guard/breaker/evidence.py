@@ -34,6 +34,7 @@ class Mixture(NamedTuple):
     absolute: Floats  #: of the half that compares with the ceiling
     alternatives: Floats  #: (keys, alternatives): the parts of both
     best: NDArray[np.int64]  #: index of the block at which the trouble began most probably
+    best_absolute: NDArray[np.int64]  #: the same by the ceiling alone
 
 
 def mixture(events: Floats, usual: Floats, ceiling: Floats, steadiness: Floats, layout: Layout) -> Mixture:
@@ -77,6 +78,7 @@ def mixture(events: Floats, usual: Floats, ceiling: Floats, steadiness: Floats, 
         absolute=_sum(alternatives[:, count:]),
         alternatives=alternatives,
         best=scaled.max(axis=1).argmax(axis=1),
+        best_absolute=scaled[:, count:].max(axis=1).argmax(axis=1),
     )
 
 

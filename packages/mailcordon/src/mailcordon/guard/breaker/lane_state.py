@@ -72,16 +72,17 @@ class LaneState:
     def judge(self, minute: int) -> list[Decision]:
         """After new counts."""
         found: list[Decision] = []
+        if not self.watch.heard:
+            return found
+        self.watch.heard = False
         whole = self.cases.get(())
         if any(self.watch.news[s] for s in LANE_SIGNALS) and (whole is None or whole.level < Level.CORDON):
             found += self._judge_lane(minute, whole)
         for signal in PROVIDER_SIGNALS:
             if self.watch.news[signal]:
                 found += self._judge_providers(signal, minute)
-        if self.watch.heard:
-            self.watch.heard = False
-            for case in [each for each in self.cases.values() if each.phase is Phase.PROBING]:
-                found += self._judge_probe(case, minute)
+        for case in [each for each in self.cases.values() if each.phase is Phase.PROBING]:
+            found += self._judge_probe(case, minute)
         return found
 
     def _nats(self, level: int, case: Case | None) -> float:
@@ -487,6 +488,13 @@ class LaneState:
             self.watch.clear(minute)
             self.evidence.clear()
         return self._end(case, Phase.PROBATION, "let go", minute)
+
+    def pooled(self, decision: Decision) -> None:
+        """A pool that the lane belongs to is throttled, or is no more."""
+        if decision.over:
+            self.cases.pop(decision.guilty, None)
+        else:
+            self._open(decision, Phase.THROTTLED, decision.minute)
 
     def accept(self, minute: int) -> list[Decision]:
         found: list[Decision] = []

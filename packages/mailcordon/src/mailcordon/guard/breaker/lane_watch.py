@@ -41,6 +41,8 @@ _OWN_COLUMN = 200  #: mails a week from which a provider has a column of its own
 _MOST_COLUMNS = 14
 _EPOCH = 3 * DAY  #: mail of a campaign that goes on for longer is of another epoch
 _MOST_EPOCHS = 400
+_LEARN = 3 * DAY  #: between two looks at the lane's normal; one day while it has few epochs
+_FEW_EPOCHS = 20
 _DOMAIN_EVENTS = 3.0  #: bounces of a day at one recipient domain that count, and so many times what is usual
 
 
@@ -86,8 +88,8 @@ class LaneWatch:
         #: By signal: events since the last evaluation, and the columns that have some.
         self.news = [0] * len(SIGNALS)
         self.touched: list[set[int]] = [set() for _ in SIGNALS]
-        self.heard = False  #: there are events since the last look at probes
-        self.last = minute
+        self.heard = False  #: there are events that nobody has judged
+        self.first = self.last = minute
 
     # Counting.
 
@@ -218,7 +220,7 @@ class LaneWatch:
             number = self.epochs[-1].number + 1 if self.epochs else 0
             epoch = self._epoch_of[key] = Epoch(number, minute, len(self.providers))
             self.epochs.append(epoch)
-            if minute - self._learned >= DAY:
+            if minute - self._learned >= (DAY if len(self.epochs) < _FEW_EPOCHS else _LEARN):
                 self.learn(minute)
             if len(self.epochs) > _MOST_EPOCHS:
                 self._forget_epochs(minute)
