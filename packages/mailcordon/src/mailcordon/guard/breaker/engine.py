@@ -102,11 +102,22 @@ class Breaker:
                 self._open.add(lane)
                 found += decisions
             for pool in pools_of.get(lane, ()):
-                found += self._take(pool.judge(minute, self.curves))
+                found += self._judge_pool(pool, minute)
                 joined = pool.newcomer(lane, minute)
                 if joined is not None and joined.guilty not in state.cases:
                     found += self._take([joined])
         return found
+
+    def _judge_pool(self, pool: Pool, minute: int) -> list[Decision]:
+        class_ = pool.class_
+        labelled = [each for (label, of), each in self._pools.items() if of is class_ and label != EVERYBODY]
+        decisions = pool.judge(minute, self.curves, labelled if pool.everybody else ())
+        if decisions and decisions[0].guilty[0].value != EVERYBODY:
+            lanes = {each.lane for each in decisions}
+            self._pools[EVERYBODY, class_].leave(lanes, minute)
+            for lane in lanes & self._pools_of.keys():
+                self._pools_of[lane] = tuple(each for each in self._pools_of[lane] if not each.everybody)
+        return self._take(decisions)
 
     def _count_in_pools(self, pools: tuple[Pool, ...], state: LaneState, delta: Delta, minute: int) -> None:
         facts = state.watch.facts
@@ -122,12 +133,13 @@ class Breaker:
         if minute - (minute if facts.since is None else facts.since) > NEW_MINUTES:
             return
         found: list[Pool] = []
-        for label in (EVERYBODY, *sorted(facts.labels)):
+        for label in (*sorted(facts.labels), EVERYBODY):
             key = (label, facts.class_)
             pool = self._pools.get(key)
             if pool is None:
                 pool = self._pools[key] = Pool(label, facts.class_, minute)
-            found.append(pool)
+            if not (pool.everybody and any(each.throttled is not None for each in found)):
+                found.append(pool)
         self._pools_of[facts.lane] = tuple(found)
 
     def _take(self, decisions: list[Decision]) -> list[Decision]:

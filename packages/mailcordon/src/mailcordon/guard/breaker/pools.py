@@ -5,6 +5,7 @@ with the ceiling only, has a budget of its own, and throttles its members: it ne
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ EVERYBODY = "new"  #: the label that all new lanes have
 _HEARD, _SILENT = 0, 1
 _LEAST_MEMBERS = 3  #: lanes with events; fewer are judged alone
 _EVERY = 5  #: minutes between two judgements
+_MOST = 0.8  #: of the excess, that the members with one label must explain to be throttled alone
 _NATS = math.log(POOL_DAYS)
 
 
@@ -48,7 +50,8 @@ class Pool:
 
     def __init__(self, label: str, class_: Class, minute: int) -> None:
         self.slice = Slice(Dimension.POOL, label)
-        self._class = class_
+        self.everybody = label == EVERYBODY
+        self.class_ = class_
         self._blocks = Blocks(minute, 2)
         self._members: dict[int, _Member] = {}
         self._news = [0] * len(SIGNALS)
@@ -70,8 +73,8 @@ class Pool:
                 member.events = max(0, member.events + events)
                 self._news[signal] += abs(events)
 
-    def judge(self, minute: int, curves: DelayCurves) -> list[Decision]:
-        """A throttle of each member, once."""
+    def judge(self, minute: int, curves: DelayCurves, parts: Collection["Pool"] = ()) -> list[Decision]:
+        """A throttle of each member, once. Of `parts`, pools of its members, the one that explains it is throttled instead."""
         if not any(self._news) or minute < self._judged + _EVERY:
             return []
         if (
@@ -84,9 +87,32 @@ class Pool:
         signal = max(LANE_SIGNALS, key=lambda each: self._nats[each])
         if self._nats[signal] < _NATS:
             return []
+        whole = self._excess(signal, minute, curves)
+        for part in parts:
+            if part.throttled is None and part._excess(signal, minute, curves) >= _MOST * whole:
+                return part._throttle(signal, minute, curves, self._nats[signal])
+        return self._throttle(signal, minute, curves, self._nats[signal])
+
+    def _throttle(self, signal: int, minute: int, curves: DelayCurves, nats: float) -> list[Decision]:
         self._forget_old(minute)
+        self._evaluate(minute, curves)
+        self._nats[signal] = max(nats, self._nats[signal])
         self.throttled = self._decision(signal, minute, curves)
         return [self._of(member, minute) for member in self._members.values()]
+
+    def leave(self, lanes: Collection[int], minute: int) -> None:
+        """These lanes are judged elsewhere, and what was seen of all together is used."""
+        for lane in lanes:
+            self._members.pop(lane, None)
+        self._blocks.clear(minute + 1)
+        self._news = [0] * len(SIGNALS)
+
+    def _excess(self, signal: int, minute: int, curves: DelayCurves) -> float:
+        count = len(self._blocks)
+        if not count:
+            return 0.0
+        events = float(self._blocks.events[signal][:, :count].sum())
+        return events - MEASURES[SIGNALS[signal]].prior * float(self._exposed(signal, minute, curves).sum())
 
     def newcomer(self, lane: int, minute: int) -> Decision | None:
         """The throttle of a lane that joined a throttled pool."""
@@ -123,7 +149,7 @@ class Pool:
             self._news[signal] = 0
             seen = self._blocks.events[signal][:, :count].sum(axis=0)[None]
             exposed = self._exposed(signal, minute, curves)[None]
-            line = odds(ceiling(SIGNALS[signal], self._class))
+            line = odds(ceiling(SIGNALS[signal], self.class_))
             # The relative half needs a past, which a changing crowd has not.
             found = mixture(seen, exposed, line * exposed, np.ones_like(seen), layout)
             share = MEASURES[SIGNALS[signal]].share
@@ -142,7 +168,7 @@ class Pool:
         since = self._since[signal]
         late = self._blocks.layout.starts >= since
         count = len(self._blocks)
-        line = ceiling(SIGNALS[signal], self._class)
+        line = ceiling(SIGNALS[signal], self.class_)
         events = round(float(self._blocks.events[signal][:, :count].sum(axis=0)[late].sum()))
         mails = round(float(self._blocks.sent[:, :count].sum(axis=0)[late].sum()))
         usual = MEASURES[SIGNALS[signal]].prior * float(self._exposed(signal, minute, curves)[late].sum())
