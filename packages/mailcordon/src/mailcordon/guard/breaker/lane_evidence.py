@@ -6,6 +6,7 @@ events evidence can but fall.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -219,14 +220,14 @@ class LaneEvidence:
                     best = max(best, (max(found.relative, found.absolute) + share, signal, part.first))
         return _verdict(relative, absolute, best)
 
-    def provider(self, column: int) -> Verdict:
-        """Of the lane's mail to one provider: blocks and delays."""
+    def provider(self, column: int, signals: Sequence[int] = PROVIDER_SIGNALS) -> Verdict:
+        """Of the lane's mail to one provider."""
         key = 1 + column
-        ones = [float(self._relative[s, key] + self._log_shares(s)[key]) for s in PROVIDER_SIGNALS]
-        others = [float(self._absolute[s, key] + self._log_shares(s)[key]) for s in PROVIDER_SIGNALS]
+        ones = [float(self._relative[s, key] + self._log_shares(s)[key]) for s in signals]
+        others = [float(self._absolute[s, key] + self._log_shares(s)[key]) for s in signals]
         best = max(
             (max(one, other), s, int(self._since[s, key]))
-            for s, one, other in zip(PROVIDER_SIGNALS, ones, others, strict=True)
+            for s, one, other in zip(signals, ones, others, strict=True)
         )
         return _verdict(ones, others, best)
 

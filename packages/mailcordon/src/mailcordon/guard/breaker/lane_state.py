@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from mailcordon.guard.breaker.cases import (
 from mailcordon.guard.breaker.lane_evidence import LaneEvidence, Verdict
 from mailcordon.guard.breaker.lane_watch import NAMED, LaneWatch
 from mailcordon.guard.breaker.measures import (
+    BLOCKS,
     COMPLAINTS,
     DAY,
     HOUR,
@@ -48,6 +50,7 @@ from mailcordon.guard.breaker.nouns import (
 from mailcordon.guard.delays import Signal
 
 _MOST = 0.8  #: of the excess, that one part must explain to be stopped alone
+_LEARNED_OF = 240 * DAY  #: older mail teaches next to nothing
 _AGAIN = 30 * DAY  #: a second part above the ceiling in this time, and the lane is stopped
 _SMALL, _BIG = 0.001, 0.2  #: of the account's room
 #: AWS pauses an account here: nobody is too small to be stopped.
@@ -66,6 +69,7 @@ class LaneState:
         self._word = word
         self._parts_over: list[int] = []  #: minutes at which a part above the ceiling was stopped
         self._ended: list[Unlearned] = []
+        self._restored: dict[Slice, int] = {}  #: providers, and before which minute their evidence is used
 
     # Judging.
 
@@ -227,6 +231,9 @@ class LaneState:
             self.watch.news[signal] = 0
             return found
         slices = {each: self._provider_slice(each) for each in named}
+        for column, slice_ in slices.items():
+            if slice_ in self._restored:
+                self.watch.use(column, self._restored.pop(slice_) - 1)
         open_ = {each: self.cases.get((slices[each],)) for each in named}
         most = MEASURES[SIGNALS[signal]].most
         levels = {each: 0 if case is None else case.level for each, case in open_.items()}
@@ -239,9 +246,13 @@ class LaneState:
             case = open_[column]
             verdict = self.evidence.provider(column)
             reached = levels[column]
-            for each in range(reached + 1, most + 1):
+            for each in range(reached + 1, Level.THROTTLE + 1):
                 if verdict.nats >= self._nats(each, case):
                     reached = each
+            # Delays alone stop nothing.
+            blocks = self.evidence.provider(column, (BLOCKS,))
+            if most >= Level.CORDON and blocks.nats >= self._nats(Level.CORDON, case):
+                verdict, reached = blocks, int(Level.CORDON)
             if reached == levels[column]:
                 continue
             lane, _, ranked = attribution.suspects(
@@ -254,7 +265,7 @@ class LaneState:
             phase = (Phase.WARNED, Phase.THROTTLED, Phase.CORDONED)[reached - 1]
             self._open(decision, phase, minute)
             if phase is Phase.CORDONED:
-                self.watch.blocks.events[list(PROVIDER_SIGNALS), column] = 0
+                self.watch.use(column, minute)
                 self.evidence.clear()
             found.append(decision)
         return found
@@ -309,7 +320,7 @@ class LaneState:
             elif case.phase is Phase.PROBATION:
                 if minute >= case.since + PROBATION_MINUTES:
                     case.phase, case.since, case.failed_probes = Phase.HEALTHY, minute, 0
-            elif minute >= case.since + REMEMBER_MINUTES:
+            elif case.phase is Phase.HEALTHY and minute >= case.since + REMEMBER_MINUTES:
                 del self.cases[case.guilty]
         return found
 
@@ -346,6 +357,10 @@ class LaneState:
         case.phase, case.since = Phase.PROBING, minute
         case.probe_from, case.probe_mails = minute + 1, MEASURES[case.signal].probe_mails
         case.probed = 0
+        column = self._column(case)
+        if column is not None:
+            case.decided = minute + 1
+            self.watch.use(column, minute)
         if not case.guilty:
             case.decided = minute + 1
             self.watch.clear(minute)
@@ -448,6 +463,7 @@ class LaneState:
     def _end(self, case: Case, phase: Phase, why: str, minute: int) -> list[Decision]:
         before = case.decision
         if before is not None and not _pooled(case):
+            self._ended = [each for each in self._ended if (each.until or minute) > minute - _LEARNED_OF]
             self._ended.append(Unlearned(SIGNALS.index(case.signal), before.since, minute))
         case.phase, case.since = phase, minute
         case.probe_from, case.probe_mails, case.quiet_since = None, 0, None
@@ -523,15 +539,32 @@ class LaneState:
     # Keeping.
 
     def standings(self) -> list[Standing]:
-        return [each.standing(self.watch.facts.lane) for each in self.cases.values()]
+        lane = self.watch.facts.lane
+        found = [each.standing(lane) for each in self.cases.values()]
+        if not self._ended and not self.watch.accepted:
+            return found
+        if () not in self.cases:
+            birth = self.watch.blocks.birth
+            found.append(Case((), Signal.BOUNCES, Phase.HEALTHY, birth, birth).standing(lane))
+        memory = tuple((SIGNALS[each.signal], each.since, each.until) for each in self._ended)
+        return [
+            each if each.guilty else replace(each, unlearned=memory, accepted=self.watch.accepted)
+            for each in found
+        ]
 
     def restore(self, standing: Standing) -> None:
         case = Case.of(standing)
         self.cases[case.guilty] = case
         if not case.guilty:
             self.watch.blocks.birth = max(self.watch.blocks.birth, case.decided)
+            self.watch.accepted = standing.accepted
+            self._ended = [
+                Unlearned(SIGNALS.index(signal), since, until) for signal, since, until in standing.unlearned
+            ]
         elif case.guilty[0].dimension in (Dimension.CAMPAIGN, Dimension.LIST) and case.level:
             self.watch.hold(case.guilty[0], case.decided)
+        elif case.guilty[0].dimension is Dimension.PROVIDER:
+            self._restored[case.guilty[0]] = case.decided
         self._tell_troubles()
 
 

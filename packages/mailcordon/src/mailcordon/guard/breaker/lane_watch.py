@@ -22,6 +22,7 @@ from mailcordon.guard.breaker.measures import (
     DELAYS,
     FRESH_A_DAY,
     FRESH_MINUTES,
+    PROVIDER_SIGNALS,
     SIGNALS,
     ceiling,
 )
@@ -74,6 +75,7 @@ class LaneWatch:
         self.parts: dict[Slice, Part] = {}
         self._slices: dict[tuple[Dimension, str], Slice] = {}
         self._pairs: dict[tuple[str | None, str | None], tuple[Part, ...]] = {}
+        self._used: dict[int, int] = {}
         self._fresh_day = -1
         self._fresh_count = 0
         self.held: dict[Slice, int] = {}  #: parts that are judged, and since when
@@ -164,7 +166,9 @@ class LaneWatch:
             number = epoch.number
             count = epoch.events[signal][column] + events
             epoch.events[signal][column] = count if count > 0.0 else 0.0
-        if minute >= self.blocks.birth and self.blocks.add_event(minute, number, signal, column, events):
+        if minute < self.blocks.birth or (signal in PROVIDER_SIGNALS and minute < self._used.get(column, 0)):
+            return
+        if self.blocks.add_event(minute, number, signal, column, events):
             self.news[signal] += abs(events)
             self.touched[signal].add(column)
 
@@ -363,6 +367,11 @@ class LaneWatch:
         part = self.parts.get(slice_)
         if part is not None:
             part.held_from = minute
+
+    def use(self, column: int, minute: int) -> None:
+        """Evidence about a provider up to this minute is used: its blocks and delays."""
+        self._used[column] = minute + 1
+        self.blocks.events[list(PROVIDER_SIGNALS), column] = 0
 
     def clear(self, minute: int) -> None:
         """Evidence up to this minute is used."""
