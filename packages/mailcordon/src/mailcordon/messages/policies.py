@@ -39,9 +39,13 @@ def bad_because() -> str:
 
 
 @example("tenant", "types")
+@example("campaign", "tenants")
 def scope_elsewhere(scope: str, where: str) -> str:
     """A cap stands where it cannot apply (422)."""
-    return f"a cap of the {scope} cannot stand under {where}: it counts mail of more than that. Set it further up"
+    place = (
+        "under a tenant's `types`" if scope == "campaign" else "of a tier or a tenant, or of a class in it"
+    )
+    return f"a cap of a {scope} cannot stand in {where}: write it {place}"
 
 
 @example()

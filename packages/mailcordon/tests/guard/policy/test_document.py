@@ -33,7 +33,11 @@ FULL: dict[str, Any] = {
             "types": {
                 "newsletter": {
                     "because": "derived from four weeks",
-                    "caps": {"lane": {"day": 4000}, "provider": {"hour": 900, "gmail": {"day": 700}}},
+                    "caps": {
+                        "lane": {"day": 4000},
+                        "provider": {"gmail": {"day": 700}},
+                        "campaign": {"v1.2": {"day": 90}},
+                    },
                     "warm_up": {"steps": {"gmail": [100, 200]}},
                     "objectives": {"delivered_seconds": None},
                 }
@@ -67,7 +71,7 @@ def test_each_value_says_which_part_of_the_document_set_it() -> None:
 
 def test_caps_are_shadow_unless_they_say_otherwise_but_one_recipients_always_enforces() -> None:
     caps = {
-        (cap.scope, cap.provider, cap.per): (cap.mails, cap.mode)
+        (cap.scope, cap.provider or cap.campaign, cap.per): (cap.mails, cap.mode)
         for cap in policy("acme", "newsletter", Class.MARKETING).policy.caps
     }
     assert caps == {
@@ -75,7 +79,7 @@ def test_caps_are_shadow_unless_they_say_otherwise_but_one_recipients_always_enf
         (LimitScope.KEY, None, Per.MINUTE): (100, Mode.SHADOW),
         (LimitScope.CLASS, None, Per.DAY): (9000, Mode.ENFORCE),
         (LimitScope.LANE, None, Per.DAY): (4000, Mode.SHADOW),
-        (LimitScope.PROVIDER, None, Per.HOUR): (900, Mode.SHADOW),
+        (LimitScope.CAMPAIGN, "v1.2", Per.DAY): (90, Mode.SHADOW),
         (LimitScope.PROVIDER, "gmail", Per.DAY): (700, Mode.SHADOW),
     }
     (runaway,) = policy("zen", "password-reset", Class.URGENT).policy.caps
@@ -98,6 +102,8 @@ def test_a_tenant_that_the_document_does_not_name_has_the_default_tier() -> None
         ({"tenants": {"acme": {"breaker": {"mode": "maybe"}}}}, "tenants.acme.breaker.mode"),
         ({"classes": {"bulk": {}}}, "classes.bulk"),
         ({"tenants": {"acme": {"caps": {"lane": {"week": 3}}}}}, "tenants.acme.caps.lane.week"),
+        ({"tenants": {"acme": {"caps": {"provider": {"hour": 3}}}}}, "tenants.acme.caps.provider.hour"),
+        ({"tenants": {"acme": {"caps": {"campaign": {"v1": {"day": 3}}}}}}, "tenants.acme.caps.campaign"),
         ({"tenants": {"acme": {"caps": {"list": {"day": 3}}}}}, "tenants.acme.caps.list"),
         ({"tenants": {"acme": {"caps": {"lane": {"day": -1}}}}}, "tenants.acme.caps.lane.day"),
         ({"tenants": {"acme": {"caps": {"lane": {"day": True}}}}}, "tenants.acme.caps.lane.day"),

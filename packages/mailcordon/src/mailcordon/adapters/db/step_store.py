@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mailcordon.adapters.db import lifecycle_store, queries
+from mailcordon.adapters.db import lifecycle_store, policy_rows, queries
 from mailcordon.adapters.db.control_store import type_of
 from mailcordon.adapters.db.engine import PooledConnection
 from mailcordon.control import desired, steps
@@ -156,6 +156,7 @@ async def _add_lanes(applying: Applying, done: Sequence[Step]) -> None:
     )
     if len(routed) != len(new):  # a type or a domain went away since the platform was read
         raise Unavailable(mail.lanes_keep_changing())
+    await policy_rows.add(conn, [tenant for tenant, _, _ in new])
 
 
 def _ses_tenant(applying: Applying, step: Step, type: MessageType) -> str:

@@ -87,7 +87,6 @@ def _below_warm_up(values: Mapping[str, Reasoned]) -> Iterator[Fault]:
     }
     lowest = min([others, *steps.values()], key=lambda one: one.value[0])
     pairs = [(values.get("caps.lane.day"), lowest), (values.get("new_sender.first"), lowest)]
-    pairs += [(values.get("caps.provider.day"), lowest)]
     for at, one in values.items():
         parts = at.split(".")
         if parts[:2] == ["caps", "provider"] and parts[-1] == Per.DAY and len(parts) == 4:

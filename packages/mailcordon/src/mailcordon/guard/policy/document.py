@@ -11,7 +11,7 @@ from typing import Final, TypeVar, cast
 from mailcordon.core import names, text
 from mailcordon.core.document_path import path
 from mailcordon.core.errors import Fault, Invalid, parse_into
-from mailcordon.core.limit import LimitScope, Per
+from mailcordon.core.limit import LimitScope
 from mailcordon.core.priority import Class
 from mailcordon.guard.policy import built_in, fields
 from mailcordon.guard.policy.layer import Reasoned
@@ -101,7 +101,7 @@ class _Reader:
         like = members.get("like")
         return Tier(
             like=None if like is None else str(like),
-            values=self._values(members, at, frozenset(), "tiers"),
+            values=self._values(members, at, fields.OF_A_LANE, "tiers"),
             classes=self._classes(members, at),
         )
 
@@ -119,7 +119,7 @@ class _Reader:
         return TenantPolicy(
             tier=None if tier is None else str(tier),
             because=self._because(members, at),
-            values=self._values(members, at, frozenset(), "tenants"),
+            values=self._values(members, at, fields.OF_A_LANE, "tenants"),
             classes=self._classes(members, at),
             types=types,
         )
@@ -131,7 +131,7 @@ class _Reader:
                 self.faults.append(Fault(own, api.not_one_of(list(_CLASSES))))
                 continue
             section = self._members(value, own, _SECTION)
-            found[class_] = self._values(section, own, fields.BEYOND_A_CLASS, "classes")
+            found[class_] = self._values(section, own, fields.BEYOND_A_CLASS | fields.OF_A_LANE, "classes")
         return found
 
     def _values(
@@ -170,7 +170,7 @@ class _Reader:
     def _caps(
         self, members: Mapping[str, object], at: str, beyond: frozenset[LimitScope], where: str
     ) -> Iterator[tuple[LimitScope, str, str, object]]:
-        """Scope, window with its provider if it has one, member and value of each cap."""
+        """Scope, window after its provider or campaign if it has one, member and value of each cap."""
         for name, own, given in self._each(members, "caps", at):
             if name not in fields.SCOPES:
                 self.faults.append(Fault(own, api.not_one_of([str(each) for each in fields.SCOPES])))
@@ -179,18 +179,21 @@ class _Reader:
             if scope in beyond:
                 self.faults.append(Fault(own, words.scope_elsewhere(scope, where)))
                 continue
-            for window, inner, value in self._items(given, own):
-                if window in fields.WINDOWS:
-                    yield scope, Per(window), inner, value
-                elif scope is LimitScope.PROVIDER:
-                    provider = parse_into(self.faults, inner, fields.provider_word, window)
-                    for each, place, one in self._items(value, inner):
-                        if each not in fields.WINDOWS:
-                            self.faults.append(Fault(place, api.not_one_of(list(fields.WINDOWS))))
-                        elif provider is not None:
-                            yield scope, f"{provider}.{each}", place, one
-                else:
-                    self.faults.append(Fault(inner, api.not_one_of(list(fields.WINDOWS))))
+            if scope not in fields.NAMED:
+                yield from self._windows(scope, "", given, own)
+                continue
+            for one, inner, value in self._items(given, own):
+                if (word := parse_into(self.faults, inner, fields.NAMED[scope], one)) is not None:
+                    yield from self._windows(scope, f"{word}.", value, inner)
+
+    def _windows(
+        self, scope: LimitScope, name: str, given: object, at: str
+    ) -> Iterator[tuple[LimitScope, str, str, object]]:
+        for window, own, value in self._items(given, at):
+            if window in fields.WINDOWS:
+                yield scope, f"{name}{window}", own, value
+            else:
+                self.faults.append(Fault(own, api.not_one_of(list(fields.WINDOWS))))
 
     def _because(self, members: Mapping[str, object], at: str) -> str:
         given = members.get("because")

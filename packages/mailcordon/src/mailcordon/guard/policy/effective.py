@@ -27,6 +27,7 @@ class Cap:
     mails: int
     mode: Mode
     provider: str | None = None  #: word of a mailbox provider, of scope `provider`
+    campaign: str | None = None  #: of scope `campaign`
     refuses: bool = False
 
 
@@ -98,7 +99,7 @@ class ObjectivePolicy:
 class LanePolicy:
     """Plain values, as other planes read them (`lane_policy.document`). Where each comes from is `Explained`."""
 
-    version: int  #: of the policy that was applied last; 0: built-in
+    version: int  #: of the policy that last changed it; 0: built-in
     tier: str
     caps: tuple[Cap, ...] = ()
     new_sender: NewSenderPolicy = field(default_factory=NewSenderPolicy)

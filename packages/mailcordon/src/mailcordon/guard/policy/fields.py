@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
+from mailcordon.core import names
 from mailcordon.core.limit import LimitScope, Mode, Per
 from mailcordon.core.provider import parse_provider
 from mailcordon.guard.policy.layer import CapValue
@@ -123,12 +124,20 @@ SCOPES: Final = (
 #: Scopes of which mail of several lanes counts: they cannot stand where a part is about one class or lane.
 BEYOND_A_CLASS: Final = frozenset({LimitScope.TENANT, LimitScope.KEY})
 BEYOND_A_LANE: Final = BEYOND_A_CLASS | {LimitScope.CLASS}
+OF_A_LANE: Final = frozenset({LimitScope.CAMPAIGN})  #: a campaign is one lane's
 WINDOWS: Final = (Per.MINUTE, Per.HOUR, Per.DAY)
 
 
 def provider_word(name: str) -> str:
     """Raises ValueError."""
     return parse_provider(name).word
+
+
+#: Scopes whose caps name whose mail they count.
+NAMED: Final[Mapping[LimitScope, Callable[[str], str]]] = {
+    LimitScope.PROVIDER: provider_word,
+    LimitScope.CAMPAIGN: names.campaign,
+}
 
 
 def cap(value: object, *, always: bool) -> CapValue:

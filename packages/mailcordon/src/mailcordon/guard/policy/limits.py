@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mailcordon.core.limit import Limit, LimitScope, Mode, Per
 from mailcordon.core.priority import Class
-from mailcordon.core.provider import Provider, parse_provider
+from mailcordon.core.provider import parse_provider
 from mailcordon.guard.policy.effective import Cap, Explained
 from mailcordon.messages import policies as words
 
@@ -51,9 +51,7 @@ def of_new_sender(tenant: int, lane: int, cap: int, because: str) -> Limit:
 def _of_cap(tenant: int, of: LaneOf, cap: Cap, keys: Sequence[int]) -> Iterator[Limit]:
     value = of.explained.values[path_of(cap)]
 
-    def limit(
-        *, lane: int | None = None, api_key: int | None = None, provider: Provider | None = None
-    ) -> Limit:
+    def limit(*, lane: int | None = None, api_key: int | None = None) -> Limit:
         return Limit(
             id=0,
             tenant=tenant,
@@ -66,7 +64,8 @@ def _of_cap(tenant: int, of: LaneOf, cap: Cap, keys: Sequence[int]) -> Iterator[
             class_=of.class_ if cap.scope is LimitScope.CLASS else None,
             lane=lane,
             api_key=api_key,
-            provider=provider,
+            provider=None if cap.provider is None else parse_provider(cap.provider),
+            campaign=cap.campaign,
             spares_urgent=cap.scope in (LimitScope.TENANT, LimitScope.KEY),
             refuses=cap.refuses,
         )
@@ -77,17 +76,15 @@ def _of_cap(tenant: int, of: LaneOf, cap: Cap, keys: Sequence[int]) -> Iterator[
         case LimitScope.KEY:
             for key in keys:
                 yield limit(api_key=key)
-        case LimitScope.PROVIDER:
-            yield limit(lane=of.lane, provider=None if cap.provider is None else parse_provider(cap.provider))
         case _:
             yield limit(lane=of.lane)
 
 
 def path_of(cap: Cap) -> str:
     """`caps.lane.day`, `caps.provider.gmail.day`."""
-    provider = () if cap.provider is None else (cap.provider,)
-    return ".".join(("caps", cap.scope, *provider, cap.per))
+    name = cap.provider or cap.campaign
+    return ".".join(("caps", cap.scope, *(() if name is None else (name,)), cap.per))
 
 
 def _target(limit: Limit) -> tuple[object, ...]:
-    return limit.class_, limit.lane, limit.api_key, limit.provider
+    return limit.class_, limit.lane, limit.api_key, limit.provider, limit.campaign

@@ -68,14 +68,17 @@ def of_values(values: Mapping[str, Any], *, version: int, tier: str) -> LanePoli
 
 def cap(path: str, value: CapValue) -> Cap:
     """The cap at a path such as `caps.lane.day` or `caps.provider.gmail.day`."""
-    _, scope, *rest = path.split(".")
+    _, word, rest = path.split(".", 2)
+    name, _, per = rest.rpartition(".")  # a campaign's name may have dots
+    scope = LimitScope(word)
     assert value.mails is not None, path
     return Cap(
-        scope=LimitScope(scope),
-        per=Per(rest[-1]),
+        scope=scope,
+        per=Per(per),
         mails=value.mails,
         mode=value.mode,
-        provider=rest[0] if len(rest) > 1 else None,
+        provider=name if scope is LimitScope.PROVIDER else None,
+        campaign=name if scope is LimitScope.CAMPAIGN else None,
         refuses=value.refuses,
     )
 

@@ -71,8 +71,8 @@ def suggest(throughput: Throughput) -> Suggestion:
         type=throughput.type,
         caps=(
             _cap(Per.DAY, throughput.days, room),
-            # Hours differ more than days do: a campaign is one hour's mail.
-            _cap(Per.HOUR, throughput.hours, room * 1.5),
+            # Hours differ more than days do: a campaign is one hour's mail. Their counts may be deleted before those of days.
+            *([_cap(Per.HOUR, throughput.hours, room * 1.5)] if throughput.hours else []),
         ),
     )
 

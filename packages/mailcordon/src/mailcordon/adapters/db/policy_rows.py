@@ -1,0 +1,104 @@
+"""Writes what applies to each lane: its policy, and the limits of its tenant that dispatchers obey. In the caller's transaction,
+which holds the lock of the desired state, so that no lane is made between two versions.
+"""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mailcordon.adapters.db import limit_store, queries
+from mailcordon.adapters.db.engine import PooledConnection
+from mailcordon.adapters.db.lane_policy_row import document_of
+from mailcordon.control.policies import InForce, PolicyLane
+from mailcordon.core.priority import Class
+from mailcordon.guard.policy import document, layers, limits, new_sender
+from mailcordon.guard.policy.document import PolicyDocument
+from mailcordon.guard.policy.effective import Explained, NewSenderPolicy
+from mailcordon.guard.policy.limits import LaneOf
+from mailcordon.guard.policy.new_sender import Record
+
+_SQL = queries.load("policy_store.sql")
+_LANES_AT_ONCE = 500
+
+
+async def in_force(conn: PooledConnection) -> InForce:
+    row = await conn.fetchrow(_SQL.in_force)
+    if row is None:
+        return InForce(version=0)
+    given, read = _read(row["document"])
+    return InForce(version=row["version"], document=given, read=read)
+
+
+@functools.lru_cache(maxsize=2)
+def _read(text: str) -> tuple[Mapping[str, Any], PolicyDocument]:
+    given = json.loads(text)
+    return given, document.parse(given)
+
+
+async def lanes(conn: PooledConnection, tenants: Sequence[int] | None) -> list[PolicyLane]:
+    rows = await conn.fetch(_SQL.lanes, None if tenants is None else list(tenants))
+    classes = {int(class_): class_ for class_ in Class}
+    return [
+        PolicyLane(
+            lane=row["id"],
+            tenant=row["tenant"],
+            slug=row["slug"],
+            type=row["type"],
+            class_=classes[row["class"]],
+            criticality=row["criticality"],
+        )
+        for row in rows
+    ]
+
+
+async def add(conn: PooledConnection, tenants: Sequence[int]) -> None:
+    """The policies and limits of tenants that have new lanes or keys."""
+    found = await in_force(conn)
+    of = await lanes(conn, sorted(set(tenants)))
+    explained = [layers.effective(found.read, found.version, one.slug, one.type, one.class_) for one in of]
+    await write(conn, of, explained)
+
+
+async def write(conn: PooledConnection, of: Sequence[PolicyLane], explained: Sequence[Explained]) -> None:
+    """`of`: all lanes of each tenant that is named, since a tenant's limits are replaced whole."""
+    new = {row["id"] for row in await conn.fetch(_SQL.maybe_new, [one.lane for one in of])}
+    for start in range(0, len(of), _LANES_AT_ONCE):
+        part, policies = of[start : start + _LANES_AT_ONCE], explained[start : start + _LANES_AT_ONCE]
+        await conn.execute(
+            _SQL.write_lanes,
+            [one.lane for one in part],
+            [one.tenant for one in part],
+            [one.policy.version for one in policies],
+            [document_of(one.policy) for one in policies],
+        )
+    by_tenant: dict[int, list[LaneOf]] = {}
+    for lane, one in zip(of, explained, strict=True):
+        by_tenant.setdefault(lane.tenant, []).append(
+            LaneOf(lane=lane.lane, class_=lane.class_, explained=one)
+        )
+    keys: dict[int, list[int]] = {}
+    for row in await conn.fetch(_SQL.sending_keys, list(by_tenant)):
+        keys.setdefault(row["tenant"], []).append(row["id"])
+    for tenant, own in by_tenant.items():
+        wanted = limits.of_caps(tenant, own, keys.get(tenant, ()))
+        await limit_store.replace(conn, tenant, limits.POLICY, wanted)
+    senders = {
+        lane.lane: (lane.tenant, one.policy.new_sender)
+        for lane, one in zip(of, explained, strict=True)
+        if lane.lane in new
+    }
+    await write_new_senders(conn, senders)
+
+
+async def write_new_senders(conn: PooledConnection, of: Mapping[int, tuple[int, NewSenderPolicy]]) -> None:
+    """The cap of today of each lane, by lane; none for one that is not new any more."""
+    today: int = await conn.fetchval(_SQL.today)
+    records = {
+        row["lane"]: Record(age_days=row["age_days"], active_days=row["active_days"], busiest=row["busiest"])
+        for row in await conn.fetch(_SQL.records, list(of), today)
+    }
+    for lane, (tenant, policy) in of.items():
+        cap = new_sender.cap(policy, records.get(lane, Record()))
+        wanted = [] if cap is None else [limits.of_new_sender(tenant, lane, cap.mails, cap.because)]
+        await limit_store.replace(conn, tenant, limits.NEW_SENDER, wanted, lane=lane)
