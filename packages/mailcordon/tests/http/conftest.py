@@ -30,8 +30,10 @@ from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.objective_store import ObjectiveReader
 from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.secrets import make_secret_key
+from mailcordon.adapters.db.tenant_facts import PostgresFacts
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.reply import Server
@@ -51,8 +53,10 @@ from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.plans import Plans
+from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.steps import Step, StepKind
+from mailcordon.control.tenant_facts import FactKeeper
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Viewer
 from mailcordon_fixtures.written_dns import WrittenDns
@@ -89,6 +93,7 @@ class ControlWorld:
         self.tenant_keys: dict[str, str] = {}
         self.spare = ""
         self.plan = 0  #: a proposed plan of acme
+        self.policy_plan = 0  #: a proposed plan of the policy
         self.proof = 0  #: of acme, ended
         self.finding = 0  #: an open finding
         self.incident = 0  #: an open incident of acme
@@ -106,6 +111,7 @@ class ControlWorld:
             method,
             path.replace("{prefix}", self.spare)
             .replace("{plan}", str(self.plan))
+            .replace("{policy_plan}", str(self.policy_plan))
             .replace("{proof}", str(self.proof))
             .replace("{finding}", str(self.finding))
             .replace("{incident}", str(self.incident))
@@ -122,6 +128,10 @@ class ControlWorld:
             "message_type",
             "ledger",
             "plan",
+            "policy_version",
+            "tenant_fact",
+            "lane_policy",
+            "send_limit",
             "proof",
             "proof_mail",
             "domain_claim",
@@ -191,6 +201,8 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         breaker=BreakerReader(pools["control"], pools["reader"]),
         breaker_changes=BreakerEditor(pools["control"]),
         objectives=ObjectiveReader(pools["control"], pools["reader"]),
+        policies=Policies(PolicyStore(pools["control"])),
+        facts=FactKeeper(PostgresFacts(pools["control"])),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.
@@ -259,6 +271,8 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
     await services.checks.now(Viewer(None), "news.acme.example", reread=False)
     more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
     world.plan = (await services.plans.make([more], actor="test")).id or 0
+    strict = await services.policies.make({"tenants": {"acme": "strict"}}, actor="test")
+    world.policy_plan = strict.id or 0
 
 
 @pytest.fixture(scope="session")
@@ -281,4 +295,6 @@ async def world(copy_of: CopyOf, furnished: tuple[Any, ControlWorld]) -> AsyncIt
         world.tenant_keys = dict(known.tenant_keys)
         world.spare, world.plan, world.finding = known.spare, known.plan, known.finding
         world.proof, world.incident, world.decision = known.proof, known.incident, known.decision
+        world.proof, world.incident = known.proof, known.incident
+        world.policy_plan = known.policy_plan
         yield world

@@ -18,6 +18,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.plan_store import PlanStore
+from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
@@ -45,6 +46,7 @@ from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.pacing.releases import Releases
 from mailcordon.control.pacing.warm_ups import WarmUps
 from mailcordon.control.plans import Plans
+from mailcordon.control.policies import Policies
 from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Pace, Reconciler
@@ -327,6 +329,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,
         recheck_all=world.provision.recheck_all,
+        keep_policies=Policies(PolicyStore(world.control)).keep,
         watch_feedback=watch.advance,
         count_sent=lambda: counts.count_sent("default", 0),
         purge_ungoverned=lambda: counts.purge(90 * 86_400_000),

@@ -30,12 +30,14 @@ from mailcordon.adapters.db.objective_store import ObjectiveReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.observing_store import ObservingStore
+from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
 from mailcordon.adapters.db.template_store import TemplateLookup, TemplateStore
+from mailcordon.adapters.db.tenant_facts import PostgresFacts
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unsubscribe_keys import TokenReader
@@ -94,9 +96,11 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.lifecycle import Lifecycle
+from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.providers import Providers
 from mailcordon.control.templates import Templates
+from mailcordon.control.tenant_facts import FactKeeper
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.ungoverned import Ungoverned
 from mailcordon.door.client_address import TrustedProxies
@@ -212,6 +216,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             objectives=ObjectiveReader(*read_as),
             breaker=BreakerReader(*read_as),
             breaker_changes=BreakerEditor(pools["control"], proof_days=config.proof_days),
+            policies=Policies(PolicyStore(pools["control"])),
+            facts=FactKeeper(PostgresFacts(pools["control"])),
         )
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region

@@ -17,6 +17,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.machine_state_reader import MachineStateReader
+from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
@@ -56,6 +57,7 @@ from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.pacing.releases import Releases
 from mailcordon.control.pacing.warm_ups import WarmUps
+from mailcordon.control.policies import Policies
 from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
@@ -193,6 +195,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             want_everything=plans.want_everything,
             follow_plans=plans.follow,
             recheck_all=provision.recheck_all,
+            keep_policies=Policies(PolicyStore(pool)).keep,
             watch_feedback=watch.advance,
             count_sent=lambda: ungoverned.count_sent(config.cell, wiring.count_lag_ms(config)),
             purge_ungoverned=lambda: ungoverned.purge(config.keep_records_days * retention.DAY_MS),

@@ -110,10 +110,11 @@ LOCAL = Intervals(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`want_everything` derives again what SES should have, `follow_plans` does what applied plans leave to be done,
-    `recheck_all` makes all resources due, and `reconciler_lock` yields None unless this process is the one that reconciles, else
-    a function that says whether it still is. `watch_feedback` looks whether events of mail come back, in that process.
-    `count_sent` compares SES's count of the account's mail with ours, after each time SES was asked for it. `loops` is how many
-    resources of a kind of work are checked at a time. `budget` and `scan` are those of the reconciler's calls."""
+    `recheck_all` makes all resources due, `keep_policies` gives lanes their policies and limits, and `reconciler_lock` yields
+    None unless this process is the one that reconciles, else a function that says whether it still is. `watch_feedback` looks
+    whether events of mail come back, in that process. `count_sent` compares SES's count of the account's mail with ours, after
+    each time SES was asked for it. `loops` is how many resources of a kind of work are checked at a time. `budget` and `scan`
+    are those of the reconciler's calls."""
 
     governor: Governor
     reconciler: Reconciler
@@ -136,6 +137,7 @@ class Services:
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
     recheck_all: Callable[[], Awaitable[None]]
+    keep_policies: Callable[[], Awaitable[None]]
     watch_feedback: Callable[[], Awaitable[None]]
     count_sent: Callable[[], Awaitable[None]]
     purge_ungoverned: Callable[[], Awaitable[None]]
@@ -180,6 +182,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("check domains", intervals.checks, lambda: services.checks.run_due(stop)),
         ("hold what lapses ask for", intervals.lapses, services.checks.align_holds),
         ("align lanes", intervals.align, services.governor.align_all),
+        ("keep policies", intervals.align, services.keep_policies),
         ("count lanes", intervals.counts, upkeep.count_lanes),
         ("thin counts", intervals.partitions, upkeep.thin_counts),
         ("make partitions", intervals.partitions, upkeep.make_partitions),

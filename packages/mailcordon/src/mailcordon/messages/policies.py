@@ -179,10 +179,46 @@ def changes(
     return f"{path}: {was} -> {now} for {whose} ({origin}: {because})"
 
 
-@example("2,000 mails a day", "shadow")
-def shadow_only(limit: str, mode: str) -> str:
-    """Beside a limit that holds nothing yet."""
-    return f"{limit}: {mode} only, so it says what it would have held and holds nothing"
+@example()
+def shadow_only() -> str:
+    """Under changes of a policy of which some are caps that hold nothing yet."""
+    return (
+        "Caps in shadow mode say what they would have held, and hold nothing. With `mode: enforce` they hold."
+    )
+
+
+@example(12)
+def changes_hidden(number: int) -> str:
+    """A plan of a policy has more changes than are shown."""
+    return f"{phrases.count(number, 'more change')}: `--json` has the first 1,000"
+
+
+@example(4)
+def rejected(id: int) -> str:
+    """A plan of a policy was rejected."""
+    return f"Plan {id} of the policy is rejected. Nothing was changed."
+
+
+@example(0, None, "-")
+@example(3, "Kim Lee", "2026-11-29 16:40")
+def in_force(version: int, by: str | None, at: str) -> str:
+    """Above the document of the policy that is in force."""
+    if not version:
+        return "Nobody has written a policy: what is built in applies."
+    return f"Version {version} of the policy, applied by {by or 'nobody'} at {at}:"
+
+
+@example("acme/newsletter", "strict", 3)
+@example("acme/newsletter", "standard", 0)
+def lane_title(lane: str, tier: str, version: int) -> str:
+    """Above the values of one lane's policy."""
+    return f"{lane}: tier {tier}, {f'version {version} of the policy' if version else 'built in'}"
+
+
+@example("acme", "newsletter")
+def no_such_lane(tenant: str, type: str) -> str:
+    """Somebody asks for the policy of a lane that does not exist. Exit code 2."""
+    return f"{tenant} has no lane {type}."
 
 
 @example(4)
@@ -294,6 +330,34 @@ def nothing_special() -> str:
 def critical_types(types: Sequence[str]) -> str:
     """Why a tenant's tier is not as strict as its facts alone would suggest."""
     return f"{phrases.listed(types)} must not be lost, and it sends nothing to lists"
+
+
+@example("acme", "standard", "strict", "its lists are bought")
+@example("acme", "strict", "strict", "its lists are bought")
+def tier_suggested(tenant: str, tier: str, suggested: str, because: str) -> str:
+    """Under what is known of a tenant: its tier, and the one that this suggests."""
+    if tier == suggested:
+        return f"{tenant} has the tier {tier}, as its facts suggest: {because}."
+    command = f'mailcordon tier set {tenant} {suggested} --because "..."'
+    return f"{tenant} has the tier {tier}. Its facts suggest {suggested}: {because}. To change it: {command}"
+
+
+@example("colour", ["payment", "list-source"])
+def no_fact(name: str, known: Sequence[str]) -> str:
+    """Somebody wants to forget a fact that there is not. Exit code 2."""
+    return f"There is no fact {name}. There are {phrases.listed(known)}."
+
+
+@example()
+def no_facts_given() -> str:
+    """Somebody tells no fact. Exit code 2."""
+    return "Say at least one fact, such as --payment invoice."
+
+
+@example()
+def before_1970() -> str:
+    """A tenant's sign-up is said to be too long ago (422)."""
+    return "must be after 1970"
 
 
 # The account's quota -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Reads a document of tenants from a YAML or JSON file, and remembers the line of each member.
+"""Reads a document, of tenants or a policy, from a YAML or JSON file, and remembers the line of each member.
 
 Faults of a document name a member by its path; here they get the file and the line. YAML is read as plain data: no tags, no
 anchors, no merge keys, and no name twice.
@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import yaml
 
 from mailcordon.adapters.cli import failures
+from mailcordon.adapters.cli.text import counted
 from mailcordon.core import document_path
 from mailcordon.messages import document as messages
 
@@ -41,6 +42,20 @@ class Read:
         while where and where not in self.lines:
             where = where[: max(where.rfind("."), where.rfind("["))] if "." in where or "[" in where else ""
         return self.lines.get(where, 1)
+
+
+def refused(
+    read: Read, faults: list[tuple[str, str]], failure: failures.Failure | None = None
+) -> failures.Failure:
+    """One line for each fault of a file: FILE:LINE: MEMBER: what is wrong."""
+    located = read.located(faults)
+    return failures.Failure(
+        failures.Exit.USAGE if failure is None else failure.exit,
+        messages.file_refused(file=read.name, faults=counted(len(located), "fault")),
+        "file-refused" if failure is None else failure.code,
+        located,
+        None if failure is None else failure.problem,
+    )
 
 
 #: The parser in C where the wheel has it: ten times as fast.

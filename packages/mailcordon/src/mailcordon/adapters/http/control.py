@@ -24,6 +24,7 @@ from mailcordon.adapters.http import (
     lifecycle,
     objectives,
     plans,
+    policies,
     proofs,
     stops,
     tenants,
@@ -44,7 +45,9 @@ from mailcordon.control.isolation import Isolation
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.plans import Plans
+from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
+from mailcordon.control.tenant_facts import FactKeeper
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads
 from mailcordon.observe.breaker.view import BreakerChanges, BreakerReads
@@ -79,6 +82,8 @@ class ControlServices:
     isolation: Isolation
     objectives: ObjectiveReads
     checks: IdentityChecks
+    policies: Policies
+    facts: FactKeeper
 
 
 def routes(services: ControlServices) -> list[HTTPRouteHandler]:
@@ -97,6 +102,9 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *stops.routes(services.reads),
         *plans.routes(services.plans),
         *lifecycle.routes(services.lifecycle, services.plans, services.erasures),
+        *policies.routes(
+            policies.PolicyServices(reads=services.reads, policies=services.policies, facts=services.facts)
+        ),
         *drift.routes(services.findings),
         *proofs.routes(services.reads, services.proofs),
         *feedback.routes(services.feedback),

@@ -18,12 +18,10 @@ from mailcordon.adapters.cli import command, document_file, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Yes
 from mailcordon.adapters.cli.document import Document, child, children, strings
-from mailcordon.adapters.cli.document_file import Read
 from mailcordon.adapters.cli.text import counted, plain
 from mailcordon.control import document
 from mailcordon.core.errors import Invalid
 from mailcordon.messages import cli as messages
-from mailcordon.messages import document as document_messages
 from mailcordon.messages import plans
 
 app = typer.Typer()
@@ -174,28 +172,16 @@ async def make(cli: Cli, file: str | None, *, prune: bool, because: str | None) 
         # The server says the same; here, a file that is wrong in itself is refused without one.
         document.parse(read.data, local=True)
     except Invalid as problem:
-        raise _refused(read, [(fault.field, fault.problem) for fault in problem.faults]) from None
+        raise document_file.refused(
+            read, [(fault.field, fault.problem) for fault in problem.faults]
+        ) from None
     try:
         return await cli.api.post(path("plans"), {"document": read.data, "prune": prune, "because": because})
     except failures.Failure as failure:
         if not failure.faults:
             raise
         found = [(field.removeprefix("document."), problem) for field, problem in failure.faults]
-        raise _refused(read, found, failure) from None
-
-
-def _refused(
-    read: Read, faults: list[tuple[str, str]], failure: failures.Failure | None = None
-) -> failures.Failure:
-    """One line for each fault of a file: FILE:LINE: MEMBER: what is wrong."""
-    located = read.located(faults)
-    return failures.Failure(
-        failures.Exit.USAGE if failure is None else failure.exit,
-        document_messages.file_refused(file=read.name, faults=counted(len(located), "fault")),
-        "file-refused" if failure is None else failure.code,
-        located,
-        None if failure is None else failure.problem,
-    )
+        raise document_file.refused(read, found, failure) from None
 
 
 async def watch(cli: Cli, applied: Document, seconds: float) -> Document:
