@@ -128,6 +128,7 @@ ORDER = (
     *("up", "down", "drill"),
     *("tenant", "lane", "identity", "type"),
     *("plan", "apply", "plans", "export", "drift", "ungoverned", "prove", "isolation"),
+    *("policy", "tier"),
     *("send", "why", "messages", "message", "template", "sent"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
     *("status", "incident", "feedback", "account", "metrics", "metrics rebuild", "top", "provider"),

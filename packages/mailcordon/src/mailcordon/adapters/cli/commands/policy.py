@@ -38,7 +38,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Make the plan and show 
     app,
     "show",
     examples="""
-mailcordon policy show acme newsletter  # each value, and where it comes from
+mailcordon policy show acme newsletter  # each value and its origin
 mailcordon policy show > policy.yaml    # the document that is in force
 """,
 )
@@ -112,11 +112,11 @@ async def diff(
     ] = None,
     version: Annotated[
         int | None,
-        typer.Option("--version", min=0, metavar="N", help="Compare from this version; 0: built in."),
+        typer.Option("--version", min=0, metavar="N", help="From this version; 0: built in. Default: none."),
     ] = None,
     to: Annotated[
         int | None,
-        typer.Option("--to", min=0, metavar="N", help="To this version. Default: the one in force."),
+        typer.Option("--to", min=0, metavar="N", help="To this version. Default: that in force."),
     ] = None,
 ) -> None:
     """Show what a file, or another version, changes for which lanes. Stores nothing."""
@@ -135,7 +135,7 @@ async def diff(
 @command.remote(
     app,
     "suggest",
-    examples="mailcordon policy suggest acme\nmailcordon policy suggest --document > caps.yaml",
+    examples="mailcordon policy suggest acme\nmailcordon policy suggest --document",
 )
 async def suggest(
     cli: Cli,
