@@ -266,8 +266,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         (
             m,
             re.sub(
-                r"\{(prefix|plan|finding|incident|proof|decision)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
-                r"\{(prefix|plan|policy_plan|finding|incident|proof)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
+                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
                 "{}",
                 path,
             ),

@@ -1,5 +1,6 @@
 """A whole running system for tests, in processes of its own: `mailcordon up` as a user starts it."""
 
+import asyncio
 import atexit
 import contextlib
 import functools
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
+from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon_fixtures import once
 
 PATIENCE = 120.0  #: seconds; real processes on a busy machine
@@ -151,7 +155,32 @@ def _make_migrated() -> Path:
     home = directory / "home"
     done = mailcordon(home, "migrate")
     assert done.returncode == 0, done.stderr
+    asyncio.run(_lift_caps(home))
     return home
+
+
+#: Tests share systems whose lanes are all new, and send many mails to one address: the built-in caps of new senders and of one
+#: address would hold them. Tests of caps set a policy of their own.
+GENEROUS: dict[str, Any] = {
+    "classes": {"urgent": {"caps": {"recipient": {"hour": None}}}},
+    "tiers": {tier: {"new_sender": {"first": 1_000_000}} for tier in ("strict", "standard", "trusted")},
+}
+
+
+async def _lift_caps(home: Path) -> None:
+    server = EmbeddedPostgres(home)
+    await server.start()
+    try:
+        login = json.loads((home / "database.json").read_text())["control"]
+        connection = await asyncpg.connect(login, server_settings={"search_path": "mailcordon"})
+        await connection.execute(
+            "insert into policy_version (version, base, state, document, changes, made_at, made_by, decided_at, decided_by)"
+            " values (1, 0, 'applied', $1::jsonb, '[]', now_ms(), 'tests', now_ms(), 'tests')",
+            json.dumps(GENEROUS),
+        )
+        await connection.close()
+    finally:
+        await server.stop()
 
 
 def _prepare(home: Path) -> None:

@@ -145,6 +145,8 @@ ORDER = (
         "top",
         "provider",
     ),
+    *("status", "incident", "breaker", "objective", "feedback", "account"),
+    *("metrics", "metrics rebuild", "top", "provider"),
     *("alert", "webhook"),
     *("suppression", "quarantine", "events", "observe", "mailbox"),
     *("key", "ses-door", "audit"),
