@@ -7,7 +7,7 @@ generator are not counted. A figure is given only if every mail is in SES's ledg
 expected state in the database before counting stops.
 
 With `--against PATH` the governed path of this checkout is measured beside that of another one, in the same run and with this
-checkout's local SES and load for both.
+checkout's local SES and load for both. With `--limits` one system is measured with limits on its mail and without.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import checkout, command, compare, cpu, load, mail, report, system
+from bench import checkout, command, compare, cpu, load, mail, report, send_limits, system
 from bench.system import Failed, System
 
 SENT, DELIVERED = 20, 23  # states in the ledger and in what came back
@@ -38,6 +38,7 @@ class Options:
     seconds: float  #: the longest that a phase may hand in mail
     rounds: int  #: at least; a comparison adds rounds until it is precise
     against: Path | None  #: another checkout
+    limits: bool  #: with limits beside without
     json: bool
 
 
@@ -65,8 +66,11 @@ def parse(argv: list[str]) -> Options:
         metavar="PATH",
         help="another checkout to compare this one with; it is set up by its ./dev",
     )
+    add("--limits", action="store_true", help="compare mail under limits with mail without, on one system")
     add("--json", action="store_true", help="end with one line of JSON")
     given = parser.parse_args(argv)
+    if given.limits and given.against is not None:
+        parser.error("--limits and --against are two comparisons")
     return Options(
         messages=given.messages,
         bare=given.bare or max(1, given.messages // 4),
@@ -74,6 +78,7 @@ def parse(argv: list[str]) -> Options:
         seconds=given.seconds,
         rounds=given.rounds,
         against=given.against,
+        limits=given.limits,
         json=given.json,
     )
 
@@ -91,8 +96,9 @@ def main(argv: list[str]) -> int:
 
 async def _measured(options: Options) -> tuple[str, str]:
     """The report for people, and its line for machines."""
-    if options.against is not None:
-        comparison = await _compare(options, checkout.at(options.against))
+    if options.against is not None or options.limits:
+        other = None if options.against is None else checkout.at(options.against)
+        comparison = await _compare_limits(options) if other is None else await _compare(options, other)
         return compare.table(comparison), compare.json_line(comparison)
     result = await _bench(options)
     return report.table(result), report.json_line(result)
@@ -143,6 +149,26 @@ async def _compare(options: Options, other: checkout.Checkout) -> compare.Compar
                 there=f"{other.name}; {other.interpreter()}",
                 notes=[mine.engine, f"{options.messages} mails a phase, {options.concurrency} callers"],
             )
+            if number >= options.rounds and (result.precise or number >= compare.MOST_ROUNDS):
+                return result
+
+
+async def _compare_limits(options: Options) -> compare.Comparison:
+    async with system.running(_say, checkout.this()) as under_test:
+        await _warm_up(under_test, options)
+        pairs: list[compare.Pair] = []
+        limits = 0
+        while True:
+            number = len(pairs) + 1
+            _say(f"round {number}")
+            sides: dict[bool, dict[str, float]] = {}
+            for on in (True, False) if number % 2 else (False, True):
+                limits = max(limits, await send_limits.set_limits(under_test, on=on))
+                quiet, events = await _both(under_test, options, f"r{number}{'on' if on else 'off'}")
+                sides[on] = {"without events": quiet.each, "with its 2 events": events.each}
+            pairs.append(compare.Pair(here=sides[True], there=sides[False]))
+            notes = [under_test.engine, f"{options.messages} mails a phase, {options.concurrency} callers"]
+            result = send_limits.comparison(pairs, limits, notes)
             if number >= options.rounds and (result.precise or number >= compare.MOST_ROUNDS):
                 return result
 

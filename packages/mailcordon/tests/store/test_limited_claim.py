@@ -1,23 +1,27 @@
 """Limits on a real database: never more than the cap in a window, never less while mail waits."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.limit_store import LimitStore
 from mailcordon.adapters.db.queue_store import QueueStore
-from mailcordon.core.delivery import Why
+from mailcordon.core.delivery import State, Why
 from mailcordon.core.limit import Limit, LimitScope, Mode, Per
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.reason import Reason
-from mailcordon.send.moves import Defer, Requeue
+from mailcordon.guard.limits.windows import LENGTH_MS
+from mailcordon.send.decide import RowFacts
+from mailcordon.send.moves import Claimed, Defer, Finish, Requeue
 from mailcordon_fixtures.queue_world import World
 
 from .test_claim import claimed, mail, turn_of
@@ -240,6 +244,7 @@ async def test_requeued_and_held_mail_gives_its_count_back_once(
     await mail(world, lane, 3, age_ms=9_000, hash=b"lee")
     batch = (await queue.claim(tuple(Class), 20)).claimed
     assert len(batch) == 6
+    assert {one.facts for one in batch} == {RowFacts(suppressed=None)}, "nothing keeps them from being called"
 
     async def counted() -> tuple[int, int, int, int]:
         use = await world.connection.fetchrow("select in_minute, in_hour, ever from limit_use")
@@ -367,3 +372,132 @@ async def test_suppressed_mail_under_a_limit_is_refused_before_it_counts(
     assert len(await claimed(queue, 100)) == 12
     assert await world.count("ledger", "state = 10 and reason = 'suppressed'") == 600
     assert await world.connection.fetchval("select in_hour from limit_use") == 12
+
+
+# ANY ORDER OF THINGS ------------------------------------------------------------------------------------------------------------
+
+
+class Storm:
+    """Three dispatchers that claim, record, give back and die while the database's clock steps."""
+
+    def __init__(self, world: World, clearing: ClearingStore, offset: int, chance: random.Random) -> None:
+        self.world, self.clearing, self.offset, self.chance = world, clearing, offset, chance
+        self.queues: list[QueueStore] = []
+        self.open: list[list[Claimed]] = [[], [], []]
+        self.given_back = 0
+
+    async def start(self, n: int) -> None:
+        queue = QueueStore(self.world.database.dsn("send"))
+        await queue.begin_work()
+        self.queues[n : n + 1] = [queue]
+
+    async def claim(self) -> int:
+        """All three at once."""
+        await due(self.world)
+        for queue in self.queues:
+            await after_the_belief(queue)
+        slots = [self.chance.randint(1, 12) for _ in self.queues]
+        batches = await asyncio.gather(
+            *(queue.claim(tuple(Class), n) for queue, n in zip(self.queues, slots, strict=True))
+        )
+        for open_, batch in zip(self.open, batches, strict=True):
+            open_ += batch.claimed
+        return sum(len(batch.claimed) for batch in batches)
+
+    async def record(self, n: int) -> None:
+        done, self.open[n] = self.open[n], []
+        back = [Requeue(one) for one in done if self.chance.random() < 0.2]
+        sent = [Finish(one, State.SENT, Reason.SENT, "x", "s") for one in done if Requeue(one) not in back]
+        self.given_back += len(back)
+        await self.queues[n].complete(sent, [], back)
+
+    async def kill(self, n: int) -> None:
+        """What it had on the wire is of unknown outcome."""
+        self.open[n] = []
+        await self.queues[n].close()
+        await self.world.connection.execute(
+            "update worker set heartbeat = 0 where id = $1", self.queues[n].worker
+        )
+        await self.start(n)
+        await self.queues[n].reap(1)
+
+    async def step(self, ms: int) -> None:
+        """Of the clock that the dispatchers go by. They connect again, as after a failover."""
+        self.offset += ms
+        name = await self.world.connection.fetchval("select current_database()")
+        await self.world.connection.execute(
+            f"alter database {name} set mailcordon.clock_offset_ms = {self.offset}"
+        )
+        await self.world.connection.execute(f"set mailcordon.clock_offset_ms = {self.offset}")
+        await self.clearing.close()
+        for n in range(3):
+            await self.record(n)
+            await self.queues[n].close()
+            await self.start(n)
+
+    async def calls(self) -> list[asyncpg.Record]:
+        """Every intent that was not taken back: by our ledger and what is on the wire or unknown. Each mail is called once."""
+        return await self.world.connection.fetch(
+            "select l.lane, l.called_at, m.campaign, la.tenant from ledger l join lane la on la.id = l.lane"
+            " left join message m on m.id = l.id & -64 where l.called_at is not null"
+            " union all select r.lane, r.called_at, r.campaign, r.tenant from ready r where r.state = 1"
+            " union all select w.lane, w.called_at, w.campaign, w.tenant from waiting w where w.why = 2"
+        )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_no_window_has_more_than_its_cap_and_none_less_while_mail_waits(
+    world: World, limits: Limits, clearing: ClearingStore, seed: int
+) -> None:
+    lanes = [await world.lane("acme", type) for type in ("receipt", "newsletter", "announcement")]
+    caps = {Per.MINUTE: 20, Per.HOUR: 55, Per.DAY: 120}
+    await limits.set(
+        *(limit(LimitScope.TENANT, cap, per) for per, cap in caps.items()),
+        limit(LimitScope.LANE, 9, Per.MINUTE, lane=lanes[0]),
+        limit(LimitScope.CAMPAIGN, 7, Per.HOUR, lane=lanes[1], campaign="spring"),
+    )
+    for lane in lanes:
+        await mail(world, lane, 120, age_ms=9_000, campaign="spring")
+        await mail(world, lane, 60)
+    offset = await world.connection.fetchval("select current_setting('mailcordon.clock_offset_ms')::bigint")
+    storm = Storm(world, clearing, offset, random.Random(seed))
+    for n in range(3):
+        await storm.start(n)
+    for _ in range(45):
+        match storm.chance.randint(0, 9):
+            case 0 | 1 | 2 | 3 | 4:
+                await storm.claim()
+            case 5 | 6:
+                await storm.record(storm.chance.randrange(3))
+            case 7:
+                await storm.kill(storm.chance.randrange(3))
+            case 8:
+                await storm.step(storm.chance.choice([-70_000, -5_000, 61_000, 65_000]))
+            case _:
+                await storm.clearing.open_limits()
+    for n in range(3):
+        await storm.record(n)
+    while await storm.claim():
+        pass
+    calls = await storm.calls()
+    for per, length in LENGTH_MS.items():
+        times = Counter(row["called_at"] // length for row in calls)
+        assert max(times.values()) <= caps[per], (per, times)
+    assert (
+        max(Counter((row["called_at"] // 60_000) for row in calls if row["lane"] == lanes[0]).values()) <= 9
+    )
+    # Nothing more may leave now: some limit of the tenant is used up to the last mail.
+    use = await world.connection.fetchrow(
+        "select in_minute, in_hour, in_day, minute >= now_ms() / 60000 as this_minute, hour >= now_ms() / 3600000 as this_hour"
+        " from limit_use where scope = 'tenant'"
+    )
+    full = (
+        use["in_minute"] == 20 and use["this_minute"],
+        use["in_hour"] == 55 and use["this_hour"],
+        use["in_day"] == 120,
+    )
+    assert any(full), dict(use)
+    assert len(calls) == use["in_day"], "all that was given back, and nothing else"
+    assert storm.given_back > 0
+    for queue in storm.queues:
+        await queue.close()

@@ -230,7 +230,7 @@ class _Claim:
         suppressed: list[asyncpg.Record] = []
         for row in rows:
             if row["turn"] is not None:
-                (suppressed if row["suppressed"] else live).append(row)
+                (suppressed if row["dead"] else live).append(row)
                 if row["used"] is not None:
                     self._addresses.setdefault((row["lane"], row["hash"]), Use(*row["used"]))
             elif row["id"] is not None:

@@ -29,7 +29,7 @@ select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attem
        exists (select from suppression s where s.tenant = x.tenant and s.hash = x.hash
                 and (s.scope = 0 or s.scope = 1 and s.target = x.class or s.scope = 2 and s.target = x.lane)
                 and (s.until is null or s.until > $8))
-         or exists (select from platform_suppression p where p.hash = x.hash) as suppressed,
+         or exists (select from platform_suppression p where p.hash = x.hash) as dead, null::text as suppressed,
        case when x.asks & 1 <> 0 then x.hash end as hash,
        case when x.asks & 2 <> 0 then (select m.api_key from message m where m.id = (x.id & -64)) end as api_key,
        case when x.asks & 1 <> 0 then (select array[r.minute, r.in_minute, r.hour, r.in_hour, r.day, r.in_day, 0]::bigint[]
@@ -43,11 +43,11 @@ select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attem
                         where ready.lane = l.lane and ready.id >= l.cutoff and ready.state = 0 order by id limit l.budget) r) q) x
  where x.place <= x.turn_budget
 union all
-select null, null, s.id, null, null, null, null, null, null, null, null, null, s.used, null from s
+select null, null, s.id, null, null, null, null, null, null, null, null, null, null, s.used, null from s
 union all
-select null, null, o.id, null, null, null, null, null, null, null, null, null, o.used, null from o
+select null, null, o.id, null, null, null, null, null, null, null, null, null, null, o.used, null from o
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null, null,
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null,
        (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8;
 
 -- name: take
