@@ -1,5 +1,7 @@
 """What `mailcordon drill --incident` prints: a bought list in a world of mailbox providers and people."""
 
+from collections.abc import Sequence
+
 from mailcordon.messages.catalogue import example
 
 # The steps ---------------------------------------------------------------------------------------------------------------
@@ -8,16 +10,16 @@ from mailcordon.messages.catalogue import example
 @example()
 def step_onboard() -> str:
     """The first step of the drill."""
-    return "Three tenants are onboarded, and their lanes are proved"
+    return "Three tenants are onboarded, and their lanes are asked for a proof"
 
 
 @example()
 def step_healthy() -> str:
     """A step of the drill."""
-    return "Each mails its own members and sends password resets"
+    return "Each mails its own members and sends password resets, and their lanes are proved"
 
 
-@example(addresses=1200)
+@example(addresses=360)
 def step_list(*, addresses: int) -> str:
     """A step of the drill."""
     return f"One of them mails a bought list of {addresses:,} addresses, and the breaker holds it"
@@ -44,16 +46,19 @@ def step_nobody_lost() -> str:
 # What showed that a step passed -------------------------------------------------------------------------------------------
 
 
-@example(tenants="acme-4eedd6, otto-4eedd6 and zen-4eedd6", lanes=6)
-def onboarded(*, tenants: str, lanes: int) -> str:
+@example(tenants="acme-4eedd6, otto-4eedd6 and zen-4eedd6")
+def onboarded(*, tenants: str) -> str:
     """The drill's first step passed."""
-    return f"{tenants} are set up. The breaker may hold mail of all {lanes} lanes that is above the ceiling."
+    return f"{tenants} are set up"
 
 
-@example(newsletters=120, resets=30)
-def healthy(*, newsletters: int, resets: int) -> str:
+@example(newsletters=120, resets=30, lanes=6)
+def healthy(*, newsletters: int, resets: int, lanes: int) -> str:
     """What the tenants sent before the incident."""
-    return f"{newsletters} newsletters and {resets} password resets left, and the breaker holds nothing."
+    return (
+        f"{newsletters} newsletters and {resets} password resets left, and the breaker holds nothing. It may hold what is above "
+        f"the ceiling on all {lanes} lanes."
+    )
 
 
 @example(
@@ -92,10 +97,16 @@ def nobody_lost(*, others: int, mails: int) -> str:
 # What failed --------------------------------------------------------------------------------------------------------------
 
 
-@example(waited="30 s", lane="acme-4eedd6/newsletter", says="its attribution is not proved")
-def not_armed(*, waited: str, lane: str, says: str) -> str:
-    """The breaker may not hold mail of a lane although its proof was asked for."""
-    return f"After {waited} the breaker may not hold mail of {lane}: {says}."
+@example(
+    waited="30 s",
+    lane="acme-4eedd6/newsletter",
+    says=["it is not proved: run `mailcordon prove acme-4eedd6`"],
+)
+@example(waited="30 s", lane="acme-4eedd6/newsletter", says=[])
+def not_armed(*, waited: str, lane: str, says: Sequence[str]) -> str:
+    """The breaker may not hold mail of a lane although its proof was asked for. `says`: the checks that it does not pass."""
+    why = "; ".join(says) if says else "it has not judged the lane yet"
+    return f"After {waited} the breaker may not hold mail of {lane}: {why}."
 
 
 @example(waited="20 s", out=1200, found="")
