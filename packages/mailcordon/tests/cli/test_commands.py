@@ -57,6 +57,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         limit_list limit_show
         objective_list objective_show
         breaker_list breaker_show breaker_arm breaker_disarm breaker_accept
+        campaign_list campaign_show campaign_open warmup_show
         incident_list incident_show incident_note incident_ack incident_close incident_reported incident_report incident_times
         tenant_onboard tenant_list tenant_show tenant_topology tenant_retire tenant_unretire tenant_erase tenant_erasure
         lane_list lane_show lane_limit lane_move lane_retire lane_unretire

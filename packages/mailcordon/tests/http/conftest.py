@@ -29,9 +29,11 @@ from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.objective_store import ObjectiveReader
+from mailcordon.adapters.db.pacing_reader import PacingReader
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
+from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon.adapters.db.tenant_facts import PostgresFacts
 from mailcordon.adapters.db.tenant_store import TenantStore
@@ -96,6 +98,7 @@ class ControlWorld:
         self.policy_plan = 0  #: a proposed plan of the policy
         self.proof = 0  #: of acme, ended
         self.finding = 0  #: an open finding
+        self.release = 0  #: of acme, not over
         self.incident = 0  #: an open incident of acme
         self.decision = 0  #: an open decision of the breaker about acme
         self.now = time.time()  #: of the key cache's clock
@@ -115,6 +118,7 @@ class ControlWorld:
             .replace("{proof}", str(self.proof))
             .replace("{finding}", str(self.finding))
             .replace("{incident}", str(self.incident))
+            .replace("{release}", str(self.release))
             .replace("{decision}", str(self.decision)),
             json=body,
             headers=headers,
@@ -203,6 +207,8 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         objectives=ObjectiveReader(pools["control"], pools["reader"]),
         policies=Policies(PolicyStore(pools["control"])),
         facts=FactKeeper(PostgresFacts(pools["control"])),
+        pacing=PacingReader(pools["control"], pools["reader"]),
+        pacing_changes=ReleaseStore(pools["control"]),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.
@@ -250,6 +256,11 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
     planned = await services.plans.make([spare], actor="test")
     await services.plans.apply(planned.id or 0, actor="test")
     await services.claims.share("platform.example", actor="test", because="ours")
+    await world.owner.execute(
+        "select begin_release(l.tenant, l.id, 'campaign', 'old-sale', 1500, false, 'size', 'enforce', 'steps') from lane l"
+        " join tenant t on t.id = l.tenant join message_type y on y.id = l.type where t.slug = 'acme' and y.name = 'newsletter'"
+    )
+    world.release = await world.owner.fetchval("select id from release")
     world.finding = await world.owner.fetchval(
         "insert into finding (kind, severity, resource_kind, resource, detail, row_kind, row_name) values"
         " ('extra-set', 'low', 'configuration-set', 'old-set', '{\"name\": \"old-set\"}', 'list', 'configuration-set')"
@@ -295,6 +306,6 @@ async def world(copy_of: CopyOf, furnished: tuple[Any, ControlWorld]) -> AsyncIt
         world.tenant_keys = dict(known.tenant_keys)
         world.spare, world.plan, world.finding = known.spare, known.plan, known.finding
         world.proof, world.incident, world.decision = known.proof, known.incident, known.decision
-        world.proof, world.incident = known.proof, known.incident
         world.policy_plan = known.policy_plan
+        world.release = known.release
         yield world

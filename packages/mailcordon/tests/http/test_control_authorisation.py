@@ -120,6 +120,11 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/objectives", None, "read", False, 200),
     ("GET", "/v1/objectives?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/tenants/acme/lanes/newsletter/objectives", None, "read", False, 404),
+    ("GET", "/v1/releases", None, "read", False, 200),
+    ("GET", "/v1/releases?tenant=acme", None, "read", False, 404),
+    ("POST", "/v1/releases/{release}/open", {"because": "x"}, "operate", True, 403),
+    ("GET", "/v1/warm-ups", None, "read", False, 200),
+    ("GET", "/v1/warm-ups?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/feedback", None, "read", False, 200),
     ("GET", "/v1/feedback?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/incidents", None, "read", False, 200),
@@ -266,7 +271,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         (
             m,
             re.sub(
-                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
+                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|release)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
                 "{}",
                 path,
             ),

@@ -30,9 +30,11 @@ from mailcordon.adapters.db.objective_store import ObjectiveReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.observing_store import ObservingStore
+from mailcordon.adapters.db.pacing_reader import PacingReader
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
+from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
@@ -218,6 +220,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             breaker_changes=BreakerEditor(pools["control"], proof_days=config.proof_days),
             policies=Policies(PolicyStore(pools["control"])),
             facts=FactKeeper(PostgresFacts(pools["control"])),
+            pacing=PacingReader(*read_as),
+            pacing_changes=ReleaseStore(pools["control"]),
         )
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region

@@ -115,12 +115,15 @@ def canary(mails: int, until: int | None) -> str:
     return f"The list is new to the lane: {_mails(mails)} are out first. The rest follows {rest} if few complain."
 
 
-@example("31 hard bounces of 1,500 mails, where at most 8.4 are healthy by now", "acme", "spring-sale")
-def closed(because: str, tenant: str, name: str) -> str:
+@example(
+    "31 hard bounces of 1,500 mails, where at most 8.4 are healthy by now",
+    "mailcordon campaign open acme spring-sale --type newsletter --because '...'",
+)
+def closed(because: str, command: str) -> str:
     """State of a release: nothing more leaves."""
     return (
         f"Nothing more of it leaves: {because}. It goes on by itself in small steps when that is over. To let all of it leave: "
-        f"mailcordon campaign open {tenant} {name or '--type TYPE'}"
+        f"{command}"
     )
 
 
@@ -143,10 +146,12 @@ def over(at: int) -> str:
 
 
 @example("acme", "spring-sale")
+@example("acme", "")
 def no_release(tenant: str, name: str) -> str:
     """A release is asked for that there is none of."""
+    of = f"release {name!r}" if name else "release of mail without campaign and list"
     return (
-        f"{tenant} has no release {name!r}. Only marketing mail has releases, from {100} mails in a minute on; see "
+        f"{tenant} has no {of}. Marketing mail is a release from 100 mails in a minute on. All there are: "
         f"mailcordon campaign list --tenant {tenant}"
     )
 
@@ -201,3 +206,34 @@ _VERDICTS = {
 def warm_up_verdict(verdict: str) -> str:
     """Why a domain's warm-up stands where it does."""
     return _VERDICTS[verdict]
+
+
+@example("campaign", "spring-sale", 48_500)
+def open_question(kind: str, name: str, waiting: int) -> str:
+    """Asked before a person lets a release leave."""
+    return f"{_mails(waiting)} of {batch(kind, name)} wait for a step. Let all of it leave?"
+
+
+@example(31, 8.4)
+def at_most(events: int, most: float) -> str:
+    """Bad feedback on a release beside what healthy mail has."""
+    return f"{events:,}; healthy mail of this age has at most {most:.1f}"
+
+
+@example(3, 20, warm=False)
+@example(20, 20, warm=True)
+def day_of(day: int, of: int, *, warm: bool) -> str:
+    """The day of a warm-up in a table."""
+    return "warm" if warm else f"day {day} of {of}"
+
+
+@example()
+def shared_addresses() -> str:
+    """A route without an IP pool of its own."""
+    return "shared"
+
+
+@example("acme")
+def nothing_warms_up(tenant: str) -> str:
+    """`mailcordon warmup show` without any domain to show."""
+    return f"No domain of {tenant} is being warmed up. `--all` shows where its domains are warm."

@@ -80,7 +80,7 @@ class ReleaseStore:
             if row["ended_at"] is not None:
                 raise Conflict(messages.release_is_over(), code="release-over")
             one = _open(row)
-            await _save(conn, releases.opened_by_hand(one, _feedback(row)))
+            await _save(conn, releases.opened_by_hand(one, feedback_of(row)))
             await conn.execute(_SQL.opened_by, id, actor, because)
             what = f"release {id}, {messages.batch(one.kind, one.name)}"
             await conn.execute(_SHARED.write_audit, actor, "release.open", tenant, what, None, None, because)
@@ -141,7 +141,21 @@ def _counts(look: Look) -> tuple[object, ...]:
     return back.out, back.heard, back.bounces, back.usual_bounces, back.complaints, back.usual_complaints
 
 
-def _feedback(row: asyncpg.Record) -> Feedback:
+def release_of(row: asyncpg.Record) -> Release:
+    return Release(
+        began_at=row["began_at"],
+        phase=Phase(row["phase"]),
+        step=row["step"],
+        cap=row["cap"],
+        opened_at=row["opened_at"],
+        base=row["base"],
+        left_at=row["left_at"],
+        why=Why(row["why"]),
+        next_at=row["next_at"],
+    )
+
+
+def feedback_of(row: asyncpg.Record) -> Feedback:
     """As the last look saw it."""
     return Feedback(
         out=row["sent"],
@@ -167,17 +181,7 @@ def _open(row: asyncpg.Record) -> Open:
         kind=row["kind"],
         name=row["name"],
         fresh=row["fresh"],
-        release=Release(
-            began_at=row["began_at"],
-            phase=Phase(row["phase"]),
-            step=row["step"],
-            cap=row["cap"],
-            opened_at=row["opened_at"],
-            base=row["base"],
-            left_at=row["left_at"],
-            why=Why(row["why"]),
-            next_at=row["next_at"],
-        ),
+        release=release_of(row),
         policy=policy_of(row["document"], Class(row["class"])).release,
         use_before=row["use_before"],
         limit_cap=row["limit_cap"],

@@ -23,6 +23,7 @@ from mailcordon.adapters.http import (
     lanes,
     lifecycle,
     objectives,
+    pacing,
     plans,
     policies,
     proofs,
@@ -44,6 +45,7 @@ from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
+from mailcordon.control.pacing.view import PacingChanges, PacingReads
 from mailcordon.control.plans import Plans
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
@@ -81,6 +83,8 @@ class ControlServices:
     breaker_changes: BreakerChanges
     isolation: Isolation
     objectives: ObjectiveReads
+    pacing: PacingReads
+    pacing_changes: PacingChanges
     checks: IdentityChecks
     policies: Policies
     facts: FactKeeper
@@ -98,6 +102,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
             services.reads, services.governor, services.proofs, services.feedback, services.objectives
         ),
         *objectives.routes(services.objectives),
+        *pacing.routes(services.pacing, services.pacing_changes),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
         *plans.routes(services.plans),
