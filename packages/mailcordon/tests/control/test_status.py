@@ -26,6 +26,7 @@ from mailcordon.control.status_facts import (
 )
 from mailcordon.core.health import OPTIONAL_ROLES, ROLES, Role
 from mailcordon.core.priority import Class
+from mailcordon.guard.policy.forecast import Forecast
 
 NOW = 1_795_879_380_000  # 28 Nov 2026 15:23 UTC
 MINUTE = 60_000
@@ -189,6 +190,14 @@ def test_a_dispatcher_that_stopped_says_so_unless_a_stop_says_it():
 )
 def test_the_account_is_judged_by_what_ses_said_of_it(given: list[Account], code: str):
     assert codes(facts(accounts=given)) == [code]
+
+
+def test_when_the_quota_ends_at_this_pace_is_a_notice_and_no_problem():
+    found = status.judge(facts(accounts=[account(forecast=Forecast(9_000, NOW + 90 * MINUTE))]))
+    assert (found.problems, [one.code for one in found.notices]) == ((), ["quota-ends"])
+    assert found.notices[0].sentence.startswith("At this pace (9,000 mails an hour) the quota ends at ")
+    for ends_at in (None, NOW):  # it lasts; it has ended, which is a problem of its own
+        assert status.judge(facts(accounts=[account(forecast=Forecast(9_000, ends_at))])).notices == ()
 
 
 def test_an_account_without_a_daily_limit_has_no_quota_to_use_up():

@@ -1,6 +1,7 @@
 """GET /v1/account: who may read it, and what it shows."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -46,7 +47,11 @@ async def test_only_a_platform_key_that_may_read_sees_the_account(world: Any, as
 
 
 async def test_without_a_control_process_there_is_no_budget(world: Any, ask: Any) -> None:
-    assert (await ask(await world.key(None, "read"))).json() == {"limits": [], "calls": None}
+    assert (await ask(await world.key(None, "read"))).json() == {
+        "limits": [],
+        "calls": None,
+        "forecast": None,
+    }
 
 
 async def test_the_answer_shows_what_uses_the_calls_what_waits_and_when_a_newcomer_is_ready(
@@ -88,3 +93,25 @@ async def test_the_answer_shows_what_uses_the_calls_what_waits_and_when_a_newcom
     # Half a call a second, three quarters of which are a newcomer's while only a bulk waits beside it.
     assert calls["newcomer"]["seconds"] == round(calls["newcomer"]["calls"] / (0.5 * 30 / 40), 1)
     assert calls["scan"]["period"] == 39_600
+
+
+async def test_the_answer_says_when_the_quota_ends_at_this_pace(world: Any, ask: Any) -> None:
+    owner = await engine.connect(world.database.dsn("owner"))
+    await owner.execute(
+        "insert into account_rate (cell, ceiling, rate, at, max_24h, sent_24h, sending_enabled, enforcement, polled_at)"
+        " values ('default', 14, 14, 0, 50000, 40000, true, 'HEALTHY', 1795879380000)"
+    )
+    # 1,000 mails a minute for ten minutes, of the fifteen that are looked at.
+    await owner.execute(
+        "insert into cohort_fleet (span, minute, type, provider, sent)"
+        " select 1, (now_ms() / 60000)::int - n, 1, 1, 1000 from generate_series(3, 12) n"
+    )
+    now = await owner.fetchval("select now_ms()")
+    await owner.close()
+    found = (await ask(await world.key(None, "read"))).json()["forecast"]
+    assert found["pace"] == 40_000
+    assert datetime.fromisoformat(found["ends_at"]).timestamp() >= now / 1000 + 15 * 60
+    assert (
+        found["says"]
+        == f"At this pace (40,000 mails an hour) the quota ends at {found['ends_at'][11:16]} UTC."
+    )

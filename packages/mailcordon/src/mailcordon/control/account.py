@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 from mailcordon.control.call_budget import SHARES
 from mailcordon.control.work import Work
+from mailcordon.guard.policy.forecast import Forecast
 
 #: Calls that make a tenant with one domain and one type, its sets being shared (a test counts them).
 NEWCOMER_CALLS = 7
@@ -43,6 +44,7 @@ class Facts:
         None  #: of the report of the process that reconciles; None: no process does
     )
     oldest_read: int | None = None  #: when the resource that was read longest ago was read
+    forecast: Forecast | None = None  #: of the quota; None: nothing leaves, or there are several accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class Budget:
 class Account:
     limits: Sequence[Limits]
     budget: Budget | None  #: None: no control process reports
+    forecast: Forecast | None = None
 
 
 class Reader(Protocol):
@@ -94,13 +97,14 @@ class Reader(Protocol):
 def of(facts: Facts) -> Account:
     calls = facts.calls
     if calls is None:
-        return Account(limits=facts.limits, budget=None)
+        return Account(limits=facts.limits, budget=None, forecast=facts.forecast)
     waiting = {one.work: one for one in facts.waiting}
     used = cast("Mapping[str, int]", calls.get("calls_used") or {})
     slowed = calls.get("calls_slowed_seconds_ago")
     rate = calls.get("calls_per_second_now")
     return Account(
         limits=facts.limits,
+        forecast=facts.forecast,
         budget=Budget(
             per_second=calls.get("calls_per_second"),
             per_second_now=rate,

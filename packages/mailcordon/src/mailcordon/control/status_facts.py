@@ -12,6 +12,7 @@ from mailcordon.core.health import Role
 from mailcordon.core.incident import Severity
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
+from mailcordon.guard.policy.forecast import Forecast
 
 MINUTE = 60_000  #: milliseconds
 
@@ -118,6 +119,7 @@ class Account:
     max_24h: float  #: negative: unlimited
     sent_24h: float  #: and what dispatchers took since
     enabled: bool
+    forecast: Forecast | None = None  #: of the quota; None: nothing leaves, or there are several accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

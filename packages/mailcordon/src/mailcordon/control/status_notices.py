@@ -23,6 +23,15 @@ def notices(facts: Facts) -> Iterator[Problem]:
             sentence=alerts.status_no_channel(),
             next=alerts.status_no_channel_next(),
         )
+    for account in facts.accounts:
+        ends = account.forecast and account.forecast.ends_at
+        if account.forecast is not None and ends is not None and ends > facts.now:
+            yield Problem(
+                code="quota-ends",
+                check="account",
+                sentence=account.forecast.sentence,
+                next=status.status_quota_ends_next(),
+            )
     for hold in facts.holds:
         yield Problem(
             code="held",

@@ -123,6 +123,12 @@ def status_account_paused_next() -> str:
     return "Mail leaves by itself when SES enables sending: see the account's page in the SES console"
 
 
+@example()
+def status_quota_ends_next() -> str:
+    """What to do when the day's quota will end at the present pace."""
+    return "A part of it is kept for urgent mail. A cap of a large lane leaves more to the others: `mailcordon policy suggest`"
+
+
 @example(most=50_000)
 def status_quota_next(*, most: int) -> str:
     """What to do when the day's quota is used up."""

@@ -227,3 +227,9 @@ def test_a_quota_that_is_used_up_has_ended_and_an_unlimited_one_never_does() -> 
     assert forecast.ends_in_minutes(Usage(quota=200, used=200, hours=[], pace=1)) == 0
     assert forecast.ends_in_minutes(Usage(quota=-1, used=200, hours=[], pace=1e9)) is None
     assert forecast.ends_in_minutes(Usage(quota=200, used=20, hours=[], pace=0)) is None
+
+
+def test_the_minute_in_which_the_quota_ends_is_exact() -> None:
+    found = forecast.of(Usage(quota=50_000, used=40_000, hours=[0] * 24, pace=40_000), 1_795_879_380_000)
+    assert found.ends_at == 1_795_879_380_000 + 15 * 60_000
+    assert found.sentence == "At this pace (40,000 mails an hour) the quota ends at 15:38 UTC."

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from mailcordon.adapters.db import connection_pool, engine, queries
+from mailcordon.adapters.db import connection_pool, engine, queries, quota_forecast
 from mailcordon.control import account
 from mailcordon.control.account import Facts, Limits, Waiting
 from mailcordon.control.work import Work
@@ -36,9 +36,16 @@ async def read(connection: engine.Connection | engine.PooledConnection) -> accou
     if removals is not None and removals["resources"]:
         waiting.append(Waiting(work=Work.SUPPRESSION, **removals))
     calls = await connection.fetchval(_SQL.calls, health.SILENT_AFTER_MS)
+    now = await connection.fetchval(_SHARED.now)
+    limits = [Limits(**row) for row in await connection.fetch(_SQL.limits)]
+    forecast = None
+    if len(limits) == 1:  # what left is not counted by account
+        quota, used = limits[0].max_24h, limits[0].sent_24h
+        forecast = await quota_forecast.read(connection, now=now, quota=quota, used=used)
     return Facts(
-        now=await connection.fetchval(_SHARED.now),
-        limits=[Limits(**row) for row in await connection.fetch(_SQL.limits)],
+        now=now,
+        limits=limits,
+        forecast=forecast,
         waiting=waiting,
         calls=None if calls is None else json.loads(calls),
         oldest_read=await connection.fetchval(_SQL.oldest_read),

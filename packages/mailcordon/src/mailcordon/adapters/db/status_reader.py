@@ -5,6 +5,7 @@ not hide a stop. A database that is away is an error of the whole.
 """
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from mailcordon.adapters.db import (
     finding_store,
     health_reader,
     queries,
+    quota_forecast,
     storage_reader,
 )
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
@@ -165,7 +167,13 @@ def _stop(row: asyncpg.Record) -> status_facts.OpenStop:
 
 async def _accounts(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.accounts, timeout=_TIMEOUT)
-    return {"accounts": [status_facts.Account(**row) for row in rows]}
+    accounts = [status_facts.Account(**row) for row in rows]
+    if len(accounts) == 1:  # what left is not counted by account
+        (one,) = accounts
+        now: int = await connection.fetchval(_SHARED.now, timeout=_TIMEOUT)
+        found = await quota_forecast.read(connection, now=now, quota=one.max_24h, used=one.sent_24h)
+        accounts = [dataclasses.replace(one, forecast=found)]
+    return {"accounts": accounts}
 
 
 async def _seen_call(connection: _Connection) -> Mapping[str, Any]:

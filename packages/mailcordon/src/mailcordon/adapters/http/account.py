@@ -12,6 +12,7 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.control import account
 from mailcordon.core.principal import READ
+from mailcordon.guard.policy.forecast import Forecast
 
 
 class LimitsItem(msgspec.Struct):
@@ -63,9 +64,20 @@ class CallsItem(msgspec.Struct):
     scan: ScanItem
 
 
+class ForecastItem(msgspec.Struct):
+    """What becomes of the quota of 24 hours, if mail goes on leaving as it did in the last 15 minutes."""
+
+    pace: int  #: recipients an hour
+    ends_at: Time | None  #: null: it lasts
+    says: str
+
+
 class AccountView(msgspec.Struct):
     limits: list[LimitsItem]  #: one a cell; empty until SES was asked
     calls: CallsItem | None  #: null: no control process reports
+    forecast: ForecastItem | None = (
+        None  #: null: nothing leaves, there is no quota, or there are several accounts
+    )
 
 
 def routes(reader: account.Reader) -> list[HTTPRouteHandler]:
@@ -92,7 +104,12 @@ def _view(found: account.Account) -> AccountView:
             for one in found.limits
         ],
         calls=None if found.budget is None else _calls(found.budget),
+        forecast=None if found.forecast is None else _forecast(found.forecast),
     )
+
+
+def _forecast(found: Forecast) -> ForecastItem:
+    return ForecastItem(found.pace, shapes.iso_ms_or_none(found.ends_at), found.sentence)
 
 
 def _calls(budget: account.Budget) -> CallsItem:

@@ -6,9 +6,24 @@ half used may not.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from mailcordon.messages import policies as words
 
 MINUTE_MS = 60_000
 HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    pace: int  #: recipients an hour, as mail leaves now
+    ends_at: int | None  #: milliseconds since 1970; None: the quota lasts
+
+    @property
+    def sentence(self) -> str:
+        if self.ends_at is None:
+            return words.quota_lasts(self.pace)
+        return words.quota_ends(datetime.fromtimestamp(self.ends_at / 1000, UTC), self.pace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +32,12 @@ class Usage:
     used: float
     hours: Sequence[int]  #: recipients of each of the last 24 hours, the newest last
     pace: float  #: recipients an hour, as mail leaves now
+
+
+def of(usage: Usage, now: int) -> Forecast:
+    """`now`: milliseconds since 1970."""
+    minutes = ends_in_minutes(usage)
+    return Forecast(round(usage.pace), None if minutes is None else now + minutes * MINUTE_MS)
 
 
 def ends_in_minutes(usage: Usage) -> int | None:
@@ -30,6 +51,6 @@ def ends_in_minutes(usage: Usage) -> int | None:
     back = [0] * (HOURS - len(usage.hours)) + list(usage.hours[-HOURS:])
     for minute in range(1, HOURS * 60 + 1):
         left += back[(minute - 1) // 60] / 60 - usage.pace / 60
-        if left <= 0:
+        if left < 0.5:  # half a mail: sums of fractions are not exact
             return minute
     return None

@@ -47,6 +47,7 @@ def account_views(found: Document) -> list[RenderableType]:
             ],
             drop=("asked at",),
         ),
+        *([plain(child(found, "forecast").get("says"))] if found.get("forecast") else []),
         "",
     ]
     if found.get("calls") is None:
