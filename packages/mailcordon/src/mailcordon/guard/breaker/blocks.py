@@ -4,6 +4,7 @@ Counts are kept for each provider that has a column, so one set of blocks serves
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,6 +134,20 @@ class Blocks:
         count = self.events[signal, column, index] + events
         self.events[signal, column, index] = count if count > 0.0 else 0.0
         return True
+
+    def take_back(self, minute: int, signal: int, columns: Sequence[int], events: int) -> float:
+        """Of mail of a minute, of any epoch. Returns how many there were to take."""
+        index = bisect_right(self.starts, minute) - 1
+        if index < 0:
+            return 0.0
+        left, start = float(events), self.starts[index]
+        while index >= 0 and self.starts[index] == start:
+            for column in columns:
+                taken = min(left, float(self.events[signal, column, index]))
+                self.events[signal, column, index] -= taken
+                left -= taken
+            index -= 1
+        return events - left
 
     def find(self, minute: int, epoch: int) -> int:
         """The block that covers mail of a minute; -1 if it is older than all."""

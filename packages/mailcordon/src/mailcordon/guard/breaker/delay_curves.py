@@ -125,7 +125,7 @@ class DelayCurves:
             for day in [day for day in days if day < today - _KEEP_DAYS]:
                 del days[day]
 
-    def document(self) -> Mapping[str, object]:
+    def document(self) -> dict[str, dict[str, list[float]]]:
         """What was learned, to be stored: counters alone do not tell when events came."""
         return {
             f"{signal}/{provider}": {str(day): counts for day, counts in days.items()}

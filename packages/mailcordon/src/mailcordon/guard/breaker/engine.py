@@ -4,7 +4,7 @@ It holds a cache over the cohort counters, which are the truth. After a restart 
 Time is passed in, in minutes since 1970. Not safe for use by several threads.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
@@ -204,6 +204,14 @@ class Breaker:
             state = self._lanes.get(domain.lane)
             if state is not None:
                 state.watch.add_domain(domain)
+
+    def delays(self) -> dict[str, dict[str, list[float]]]:
+        """What was learned of how late feedback comes, to be kept: the counters do not tell. JSON."""
+        return self.curves.document()
+
+    def remember_delays(self, document: Mapping[str, Mapping[str, list[float]]]) -> None:
+        """After a restart: what `delays` said."""
+        self.curves.load(document)
 
     def let_go(self, lane: int, guilty: tuple[Slice, ...], minute: int) -> list[Decision]:
         """A person lets held mail go: it is watched more strictly for a week, and nothing is learned from what was seen."""

@@ -44,7 +44,10 @@ _EPOCH = 3 * DAY  #: mail of a campaign that goes on for longer is of another ep
 _MOST_EPOCHS = 400
 _LEARN = 3 * DAY  #: between two looks at the lane's normal; one day while it has few epochs
 _FEW_EPOCHS = 20
-_DOMAIN_EVENTS = 3.0  #: bounces of a day at one recipient domain that count, and so many times what is usual
+_RECENT_EPOCHS = 50  #: that a bounce can be of
+#: Bounces of a day at one recipient domain that count, and as many as all mail outside the named providers usually has: how much
+#: of it goes to the domain is not known.
+_DOMAIN_EVENTS = 3.0
 
 
 @dataclass(slots=True)
@@ -178,11 +181,26 @@ class LaneWatch:
         counts = self._domains.setdefault((delta.domain, day), [0.0, 0.0])
         counts[0] = max(0.0, counts[0] + delta.hard_bounces)
         expected = float(self.versions.now.usual[BOUNCES, 0]) * self._rest_sent.get(day, 0.0)
-        too_many = max(0.0, counts[0] - _DOMAIN_EVENTS * (1.0 + expected))
+        too_many = max(0.0, counts[0] - _DOMAIN_EVENTS - expected)
         change = too_many - counts[1]
         if change:
             counts[1] = too_many
-            self.blocks.add_event(delta.minute, -1, BOUNCES, REST, -round(change))
+            self._take_back(delta.minute, round(change))
+
+    def _take_back(self, minute: int, bounces: int) -> None:
+        """Of a domain outside the named providers. Nobody knows whose mail it was, so each campaign and list of the minute counts
+        less: rather too little than too much."""
+        self.blocks.take_back(minute, BOUNCES, (REST, REST_SILENT), bounces)
+        for part in self.parts.values():
+            if part.first <= minute <= part.last and part.events[BOUNCES]:
+                taken = part.blocks.take_back(minute, BOUNCES, (REST, REST_SILENT), bounces)
+                part.events[BOUNCES] = max(0, part.events[BOUNCES] - round(taken))
+                part.stale[BOUNCES] = True
+        for epoch in self.epochs[-_RECENT_EPOCHS:]:
+            if epoch.first <= minute <= epoch.last and bounces > 0:
+                taken = min(epoch.events[BOUNCES][REST], bounces)
+                epoch.events[BOUNCES][REST] -= taken
+                bounces -= round(taken)
 
     def _column(self, provider: int, minute: int) -> int:
         own = self._columns.get(provider)
@@ -257,7 +275,7 @@ class LaneWatch:
                 minute,
                 len(self.providers),
                 self.versions.number,
-                weighted=self._fresh_count <= FRESH_A_DAY,
+                weighted=self._fresh_count <= FRESH_A_DAY and minute >= self.blocks.birth,
             )
             part.held_from = self.held.get(slice_)
         return part

@@ -1,0 +1,78 @@
+"""New tenants too small to be judged alone are judged together."""
+
+from mailcordon.guard.breaker.engine import Breaker
+from mailcordon.guard.breaker.nouns import Dimension, Level, Slice
+from mailcordon_fixtures.breaker_mail import DAY, START, Post, lane
+
+PARTNER = Slice(Dimension.POOL, "signup:partner-x")
+DIRECT = Slice(Dimension.POOL, "signup:direct")
+
+
+def fleet(*, guilty: int = 60, healthy: int = 20, age: int = 0) -> Post:
+    breaker = Breaker()
+    for number in range(guilty):
+        breaker.lane(lane(number, labels={"signup:partner-x"}, since=START - age))
+    for number in range(1000, 1000 + healthy):
+        breaker.lane(lane(number, labels={"signup:direct"}, since=START - age))
+    return Post(breaker)
+
+
+def day(post: Post, *, guilty: int = 60, healthy: int = 20, bounces: float = 0.08) -> None:
+    for number in range(guilty):
+        post.send(50, at=post.minute + 10 * number, number=number, campaign=f"{number}", bounces=bounces)
+    for number in range(1000, 1000 + healthy):
+        post.send(50, at=post.minute + (number - 1000) * 30, number=number, campaign=f"{number}")
+    post.run(DAY)
+
+
+def test_snowshoe_senders_are_throttled_on_their_first_day_and_nobody_else():
+    post = fleet()
+    day(post)
+    throttled = {each.lane for each in post.decisions if each.guilty == (PARTNER,)}
+    assert len(throttled) == 60
+    assert all(each.level is Level.THROTTLE for each in post.decisions if each.guilty == (PARTNER,))
+    assert not [each for each in post.decisions if each.lane >= 1000]
+    assert post.breaker.permit(0, post.minute) == 0.5
+    assert post.breaker.permit(1000, post.minute) == 1.0
+
+
+def test_who_joins_them_later_is_throttled_too():
+    post = fleet()
+    day(post)
+    post.breaker.lane(lane(500, labels={"signup:partner-x"}, since=post.minute))
+    post.send(50, number=500, campaign="500", bounces=0.0)
+    post.run(60)
+    assert [each.guilty for each in post.decisions if each.lane == 500] == [(PARTNER,)]
+    assert post.breaker.permit(500, post.minute) == 0.5
+
+
+def test_healthy_newcomers_are_left_alone():
+    post = fleet()
+    for _ in range(3):
+        day(post, bounces=0.008)
+    assert post.decisions == []
+
+
+def test_lanes_that_are_not_new_are_judged_alone():
+    post = fleet(age=31 * DAY)
+    day(post)
+    assert not [each for each in post.decisions if each.guilty and each.guilty[0].dimension is Dimension.POOL]
+
+
+def test_one_bad_newcomer_does_not_throttle_the_others():
+    post = fleet(guilty=1, healthy=20)
+    post.send(2000, number=0, campaign="bad", bounces=0.2)
+    day(post, guilty=0)
+    assert any(each.level is Level.CORDON for each in post.decisions if each.lane == 0)
+    assert not [each for each in post.decisions if each.lane >= 1000]
+
+
+def test_they_are_let_go_when_their_mail_is_good_again():
+    post = fleet()
+    day(post)
+    for _ in range(6):
+        day(post, bounces=0.004)
+    assert post.breaker.permit(0, post.minute) == 1.0
+    ends = [each for each in post.decisions if each.over and each.guilty == (PARTNER,)]
+    assert {each.lane for each in ends} == set(range(60))
+    assert DIRECT not in {slice_ for each in post.decisions for slice_ in each.guilty}
