@@ -187,10 +187,18 @@ async def test_another_lane_of_a_tenant_keeps_the_limits_of_the_first(world: Wor
 
 async def test_lanes_of_an_older_version_get_theirs_from_the_control_process(world: World) -> None:
     await world.onboard()
-    await world.owner.execute("delete from lane_policy; delete from send_limit")
+    await world.owner.execute(
+        "delete from lane_policy; delete from send_limit; select default_limits(array(select id from lane))"
+    )
     await policies(world).keep()
     assert (await lane_policy(world, "acme", "newsletter")).version == 0
     assert sorted(one.cap for one in await limits(world)) == [5, 500, 500]
+
+
+async def test_a_policy_can_lift_the_stop_of_runaway_loops(world: World) -> None:
+    await world.onboard()
+    await applied(world, {"tenants": {"acme": {"because": "bots", "caps": {"recipient": {"hour": None}}}}})
+    assert [one.scope for one in await limits(world)] == ["lane", "lane"]
 
 
 async def test_a_new_key_gets_the_limit_of_each_key(world: World) -> None:

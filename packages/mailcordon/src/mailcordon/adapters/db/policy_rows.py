@@ -11,6 +11,7 @@ from mailcordon.adapters.db import limit_store, queries
 from mailcordon.adapters.db.engine import PooledConnection
 from mailcordon.adapters.db.lane_policy_row import document_of
 from mailcordon.control.policies import InForce, PolicyLane
+from mailcordon.core.limit import DEFAULT_OWNER
 from mailcordon.core.priority import Class
 from mailcordon.guard.policy import document, layers, limits, new_sender
 from mailcordon.guard.policy.document import PolicyDocument
@@ -83,6 +84,8 @@ async def write(conn: PooledConnection, of: Sequence[PolicyLane], explained: Seq
     for tenant, own in by_tenant.items():
         wanted = limits.of_caps(tenant, own, keys.get(tenant, ()))
         await limit_store.replace(conn, tenant, limits.POLICY, wanted)
+        # What stood in until the lanes had a policy: a policy may lift it.
+        await limit_store.replace(conn, tenant, DEFAULT_OWNER, [])
     senders = {
         lane.lane: (lane.tenant, one.policy.new_sender)
         for lane, one in zip(of, explained, strict=True)

@@ -145,7 +145,6 @@ async def _add_lanes(applying: Applying, done: Sequence[Step]) -> None:
         [resend for _, _, resend in effective],
     )
     lanes = {(row["tenant"], row["type"]): row["id"] for row in rows}
-    await conn.execute(_SQL.default_limits, sorted(lanes.values()))
     routed = await conn.fetch(
         _SQL.insert_routes,
         [lanes[tenant, type.id] for tenant, type, _ in new],

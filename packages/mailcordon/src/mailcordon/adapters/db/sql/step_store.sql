@@ -87,10 +87,6 @@ set held = true, expiry_ms = excluded.expiry_ms, grace_ms = excluded.grace_ms, r
 where lane.observed
 returning id, tenant, type;
 
--- name: default_limits
--- Those that new lanes have by themselves.
-select default_limits($1);
-
 -- name: insert_routes
 -- Uses the tenant's own identities only.
 insert into route (lane, tenant, path, ses_tenant, identity, domain, configuration_set)
