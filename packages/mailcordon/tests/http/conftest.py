@@ -14,6 +14,7 @@ from litestar import Litestar
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.access_key_store import AccessKeyStore
 from mailcordon.adapters.db.audit_store import AuditReader
+from mailcordon.adapters.db.backtest_store import BacktestStore
 from mailcordon.adapters.db.breaker_reader import BreakerEditor, BreakerReader
 from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.control_reader import ControlReader
@@ -43,6 +44,7 @@ from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
 from mailcordon.control.access_keys import AccessKeys, SetName
+from mailcordon.control.backtests import Backtests
 from mailcordon.control.claims import Claims
 from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
@@ -209,6 +211,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         facts=FactKeeper(PostgresFacts(pools["control"])),
         pacing=PacingReader(pools["control"], pools["reader"]),
         pacing_changes=ReleaseStore(pools["control"]),
+        backtests=Backtests(BacktestStore(pools["control"])),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.

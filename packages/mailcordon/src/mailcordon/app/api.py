@@ -9,6 +9,7 @@ from mailcordon.adapters.db.access_key_store import AccessKeyStore
 from mailcordon.adapters.db.account_reader import AccountReader
 from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.audit_store import AuditReader
+from mailcordon.adapters.db.backtest_store import BacktestStore
 from mailcordon.adapters.db.breaker_reader import BreakerEditor, BreakerReader
 from mailcordon.adapters.db.contact_store import PostgresContacts
 from mailcordon.adapters.db.control_reader import ControlReader
@@ -91,6 +92,7 @@ from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
 from mailcordon.control.access_keys import AccessKeyCache, AccessKeys
+from mailcordon.control.backtests import Backtests
 from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
@@ -216,6 +218,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             incidents=IncidentReader(*read_as),
             incident_changes=IncidentEditor(pools["control"]),
             objectives=ObjectiveReader(*read_as),
+            backtests=Backtests(BacktestStore(readers["control"])),
             breaker=BreakerReader(*read_as),
             breaker_changes=BreakerEditor(pools["control"], proof_days=config.proof_days),
             policies=Policies(PolicyStore(pools["control"])),

@@ -27,6 +27,7 @@ SUBJECTS = (
     "rate_alarms",
     "pacing",
     "objectives",
+    "backtests",
     "breaker",
     "machine_metrics",
     "search",

@@ -7,6 +7,7 @@ What is only read comes over other connections.
 import json
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -151,7 +152,7 @@ class BreakerStore:
             domains = await conn.fetch(_SQL.history_domains, found, minute - _DOMAIN_DAYS * _DAY)
         return Loaded(
             fold=at["fold"],
-            lanes=[_watched(row, minute, room) for row in rows],
+            lanes=[watched(row, minute, room) for row in rows],
             history=[_delta(row) for row in history],
             domains=[DomainDelta(*row) for row in domains],
         )
@@ -159,7 +160,7 @@ class BreakerStore:
     async def facts(self, lanes: Sequence[int], *, room: Mapping[Signal, float] | None) -> Sequence[Watched]:
         async with connection_pool.acquire(self._pool) as conn:
             minute = (await conn.fetchval(_SHARED.now)) // MINUTE_MS
-            return [_watched(row, minute, room) for row in await conn.fetch(_SQL.lanes, list(lanes))]
+            return [watched(row, minute, room) for row in await conn.fetch(_SQL.lanes, list(lanes))]
 
     async def write(self, change: Write) -> list[int]:
         """Returns the numbers of the new decisions. Raises NotLeading."""
@@ -323,7 +324,7 @@ def _delta(row: asyncpg.Record) -> Delta:
     )
 
 
-def _watched(row: asyncpg.Record, minute: int, room: Mapping[Signal, float] | None) -> Watched:
+def watched(row: Any, minute: int, room: Mapping[Signal, float] | None) -> Watched:
     class_ = Class(row["class"])
     policy = lane_policy_row.policy_of(row["document"], class_)
     since = row["first_minute"]

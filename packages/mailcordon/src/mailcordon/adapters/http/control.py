@@ -7,6 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from mailcordon.adapters.http import (
     access_keys,
     audit,
+    backtests,
     breaker,
     catalogue,
     dkim_keys,
@@ -32,6 +33,7 @@ from mailcordon.adapters.http import (
 )
 from mailcordon.control.access_keys import AccessKeys
 from mailcordon.control.audit import AuditReads
+from mailcordon.control.backtests import Backtests
 from mailcordon.control.catalogue import TypeStore
 from mailcordon.control.claims import Claims
 from mailcordon.control.cordon import Cordons
@@ -85,6 +87,7 @@ class ControlServices:
     objectives: ObjectiveReads
     pacing: PacingReads
     pacing_changes: PacingChanges
+    backtests: Backtests
     checks: IdentityChecks
     policies: Policies
     facts: FactKeeper
@@ -103,6 +106,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         ),
         *objectives.routes(services.objectives),
         *pacing.routes(services.pacing, services.pacing_changes),
+        *backtests.routes(services.reads, services.backtests),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
         *plans.routes(services.plans),

@@ -1,0 +1,48 @@
+"""One back-test from what the counters have to what a policy would have done. Deterministic; it may take minutes of CPU."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailcordon.core.limit import Limit
+from mailcordon.guard import backtest
+from mailcordon.guard.backtest import MINUTE, BackLane, Change, LaneResult, Replay
+from mailcordon.guard.backtest_limits import CappedLane, Caps
+from mailcordon.guard.backtest_record import Arrivals, by_minute
+from mailcordon.guard.counts import Delta, DomainDelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is known of the mail of some lanes. Minutes are since 1970."""
+
+    since: int  #: where the back-test begins
+    until: int
+    minutes_since: int  #: from when minutes are known; before that, hours
+    exact_since: int  #: from which minute's mail on it is known when each count became known
+    lanes: Sequence[BackLane]
+    capped: Sequence[CappedLane]
+    history: Sequence[Delta]  #: before `since`, by hour: what the breaker knows when it begins
+    hours: Sequence[Delta]
+    minutes: Sequence[Delta]
+    changes: Sequence[Change]  #: of mail since `exact_since`
+    domains: Sequence[DomainDelta] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    results: Sequence[LaneResult]
+    left_out: Sequence[Limit]  #: limits that counters cannot tell
+
+
+def run(record: Record) -> Answer:
+    until = record.until * MINUTE
+    known = Arrivals(until).of([*by_minute(record.hours), *record.minutes], record.domains)
+    changes = list(heapq.merge(known, record.changes, key=lambda change: change.at))
+    gate = Caps(record.capped)
+    replay = Replay(record.lanes, gate)
+    replay.breaker.replay(record.since, record.history)
+    results = replay.run(changes, until)
+    for lane, stops in backtest.of_peers(record.lanes, changes).items():
+        results[lane].peers = stops
+    return Answer(results=list(results.values()), left_out=list(gate.left_out.values()))
