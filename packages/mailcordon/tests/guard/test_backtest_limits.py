@@ -142,5 +142,5 @@ def test_a_new_lane_may_send_more_each_day_and_then_as_it_likes() -> None:
 
 def test_limits_that_counters_cannot_tell_are_named() -> None:
     gate = Caps([capped({"recipient": {"hour": 5}})])
-    assert [row.scope for row in gate.left_out.values()] == [LimitScope.RECIPIENT]
+    assert [row.scope for row in gate.left_out] == [LimitScope.RECIPIENT]
     assert gate.room(MAIL, START * 60)[1] is None

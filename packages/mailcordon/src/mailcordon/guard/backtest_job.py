@@ -45,4 +45,4 @@ def run(record: Record) -> Answer:
     results = replay.run(changes, until)
     for lane, stops in backtest.of_peers(record.lanes, changes).items():
         results[lane].peers = stops
-    return Answer(results=list(results.values()), left_out=list(gate.left_out.values()))
+    return Answer(results=list(results.values()), left_out=gate.left_out)

@@ -117,3 +117,15 @@ def how_exact(*, minutes: int, exact: int) -> str:
 def heading_peers() -> str:
     """Above what the rules of others would have done."""
     return "The rules of others, on the same mail:"
+
+
+@example(12)
+def more_decisions(number: int) -> str:
+    """Decisions of a lane that a back-test does not print."""
+    return f"and {number:,} more (--json)"
+
+
+@example(40)
+def more_lanes(number: int) -> str:
+    """Lanes that a back-test does not list."""
+    return f"{number:,} more lanes are not listed. Name a tenant to see its own."

@@ -260,7 +260,7 @@ def _decision(one: Decision, lane: Watched) -> DecisionEffect:
         mode=lane.policy.value,
         over=one.over,
     )
-    saw = words.ended(one) if one.over else words.seen(one, lane)
+    saw = words.ended(one, None) if one.over else words.seen(one, lane)
     return DecisionEffect(
         at=shapes.iso_ms(one.minute * 60_000),
         level=one.level.name.lower(),

@@ -64,7 +64,7 @@ def judge(
             admitted += same
             continue
         scopes = of_lane.of(kind)
-        room, full = _room(scopes, uses, now)
+        room, full = room_for(scopes, uses, now)
         taken: list[Mail] = []
         for mail in same:
             if of_lane.recipient and mail.hash is not None and mail.hash not in exempt:
@@ -80,7 +80,7 @@ def judge(
             taken.append(mail)
             if of_lane.recipient and mail.hash is not None and mail.hash not in exempt:
                 use = addresses[lane, mail.hash]
-                _shadow(of_lane.recipient, use, 1, now, shadow)
+                count_shadow(of_lane.recipient, use, 1, now, shadow)
                 use.add(1, now)
                 to[lane, mail.hash] = to.get((lane, mail.hash), 0) + 1
         if not taken:
@@ -91,13 +91,13 @@ def judge(
             counted[mail.id] = ids
         for scope in scopes:
             use = uses.setdefault(scope.use, Use())
-            _shadow(scope.bounds, use, len(taken), now, shadow)
+            count_shadow(scope.bounds, use, len(taken), now, shadow)
             use.add(len(taken), now)
             counts[scope.use] = counts.get(scope.use, 0) + len(taken)
     return Judged(admitted, counted, counts, to, list(over.values()), shadow)
 
 
-def _room(
+def room_for(
     scopes: Sequence[Scope], uses: Mapping[int, Use], now: int
 ) -> tuple[int, tuple[Bound, int | None] | None]:
     """How many may leave, and the limit that says so with the time of its next window.
@@ -126,7 +126,7 @@ def _full(bounds: Sequence[Bound], use: Use, now: int) -> Bound | None:
     return None
 
 
-def _shadow(bounds: Sequence[Bound], use: Use, n: int, now: int, shadow: dict[int, int]) -> None:
+def count_shadow(bounds: Sequence[Bound], use: Use, n: int, now: int, shadow: dict[int, int]) -> None:
     for bound in bounds:
         if bound.limit.mode is Mode.SHADOW:
             beyond = min(n, use.counted(bound.limit.per, now) + n - bound.limit.cap)

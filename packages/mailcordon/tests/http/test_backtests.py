@@ -1,0 +1,62 @@
+"""A back-test over HTTP: the work is done in a process of its own, and who may ask for it."""
+
+from typing import Any
+
+from mailcordon.core.provider import Provider
+from mailcordon_fixtures.cohorts import Cohorts
+
+PATH = "/v1/policy/backtest"
+
+
+def body(**over: Any) -> dict[str, Any]:
+    part = {"because": "a test", "breaker": {"mode": "enforce"}}
+    return {"document": {"version": 1, "tenants": {"acme": part}}, "minutes": 14 * 1440, **over}
+
+
+async def test_it_says_what_would_have_been_held_and_what_others_would_have_done(world: Any) -> None:
+    lane = await world.owner.fetchval(
+        "select l.id from lane l join tenant t on t.id = l.tenant where t.slug = 'acme'"
+    )
+    now = await world.owner.fetchval("select now_ms() / 60000")
+    cohorts = Cohorts(world.owner)
+    for day in range(13, 1, -1):
+        await cohorts.add(
+            lane, minute=now - day * 1440, provider=Provider.YAHOO, sent=2_000, list="own", hard_bounced=16
+        )
+    for ago in range(1_200, 1_160, -1):
+        await cohorts.add(
+            lane, minute=now - ago, provider=Provider.YAHOO, sent=50, list="bought", hard_bounced=15
+        )
+    key = await world.key(None, "read")
+    answer = await world.ask(("POST", PATH, body()), key)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    (item,) = found["items"]
+    assert (item["tenant"], item["type"], item["mode"], item["sent"]) == (
+        "acme",
+        "newsletter",
+        "enforce",
+        26_000,
+    )
+    assert found["kept"] > found["good"] > 0
+    assert found["detail"].startswith("Of 26,000 mails of 1 lane since")
+    held = [one for one in item["decisions"] if one["level"] == "cordon" and not one["over"]]
+    assert held[0]["guilty"] == ["list:bought"]
+    assert held[0]["detail"].startswith("held: list bought. ")
+    assert {one["peer"]: one["number"] for one in found["peers"]}["usual"] == 1
+    stored = await world.owner.fetchval("select count(*) from policy_version")
+    assert stored == 0
+
+
+async def test_faults_name_members_of_the_document_and_only_platform_keys_ask(world: Any) -> None:
+    key = await world.key(None, "read")
+    wrong = {"version": 1, "tenants": {"acme": {"breaker": {"sensitivity": -1}}}}
+    answer = await world.ask(("POST", PATH, body(document=wrong)), key)
+    assert answer.status_code == 422
+    assert [one["field"] for one in answer.json()["errors"]] == ["document.tenants.acme.breaker.sensitivity"]
+    for minutes in (1, 10**9):
+        assert (await world.ask(("POST", PATH, body(minutes=minutes)), key)).status_code == 422
+    assert (await world.ask(("POST", PATH, body(tenant="nobody")), key)).status_code == 404
+    assert (await world.ask(("POST", PATH, body()), world.tenant_keys["acme"])).status_code == 403
+    assert (await world.ask(("POST", PATH, body()), None)).status_code == 401
+    assert (await world.ask(("POST", PATH, body()), await world.key(None, "send"))).status_code == 403
