@@ -3,6 +3,10 @@
 import math
 from dataclasses import replace
 
+import pytest
+
+from mailcordon.core.errors import Invalid
+from mailcordon.core.priority import Class
 from mailcordon.guard import objectives
 from mailcordon.guard.objectives import (
     TIME_BOUNDS,
@@ -19,6 +23,7 @@ from mailcordon.guard.objectives import (
     tally,
     time_class,
 )
+from mailcordon.guard.policy import difference, document, layers
 from mailcordon.guard.policy.effective import ObjectivePolicy
 
 NOW = 30_000_000
@@ -149,3 +154,18 @@ def test_an_alarm_does_not_come_and_go_with_its_evidence() -> None:
     assert judge(BOUNCES, Tally(6, 300), lasting).burning is not None
     assert judge(BOUNCES, Tally(5, 300), weak).burning is None
     assert judge(BOUNCES, Tally(5, 300), weak, open=True).burning is not None
+
+
+def test_a_document_names_the_providers_that_must_reach_the_same() -> None:
+    def read(providers: object) -> ObjectivePolicy:
+        part = {"because": "x", "objectives": {"providers": providers}}
+        found = document.parse({"version": 1, "tenants": {"acme": part}})
+        explained = layers.effective(found, 1, "acme", "newsletter", Class.MARKETING)
+        assert difference.shown(explained.values["objectives.providers"].value) == "gmail, yahoo"
+        return explained.policy.objectives
+
+    assert read(["gmail", "yahoo", "gmail"]).providers == ("gmail", "yahoo")
+    for wrong in ("gmail", 5, ["nobody"]):
+        with pytest.raises(Invalid) as refused:
+            read(wrong)
+        assert [fault.field for fault in refused.value.faults] == ["tenants.acme.objectives.providers"]

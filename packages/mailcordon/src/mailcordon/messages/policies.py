@@ -33,6 +33,12 @@ def bad_curve(most: int) -> str:
 
 
 @example()
+def bad_providers() -> str:
+    """The mailbox providers that objectives hold for by themselves are not a list."""
+    return "is not a list of mailbox providers, such as [gmail, yahoo]"
+
+
+@example()
 def bad_because() -> str:
     """The reason of a part of a policy is no text (422)."""
     return "must say why, as text"

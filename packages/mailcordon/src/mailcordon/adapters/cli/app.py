@@ -47,6 +47,7 @@ from mailcordon.adapters.cli.commands import (
     plan,
     plans,
     policy,
+    policy_backtest,
     prove,
     provider,
     quarantine,
@@ -108,6 +109,7 @@ GROUPS = {
 }
 tenant.app.add_typer(contact.app)
 identity.app.add_typer(identity_records.app)
+policy.app.add_typer(policy_backtest.app)
 identity.app.add_typer(dkim.app)
 identity.app.add_typer(domain_claims.app)
 identity.app.add_typer(identity_checks.app)

@@ -73,6 +73,8 @@ def shown(value: object) -> str:
         return f"{value.mails:,} ({value.mode}{what})"
     if value is None:
         return "none"
+    if isinstance(value, tuple) and any(isinstance(each, str) for each in cast("tuple[object, ...]", value)):
+        return ", ".join(cast("tuple[str, ...]", value))
     if isinstance(value, tuple):
         steps = cast("tuple[int, ...]", value)
         first = ", ".join(f"{step:,}" for step in steps[:3])

@@ -66,6 +66,12 @@ def curve(value: object) -> tuple[int, ...]:
     return steps
 
 
+def _providers(value: object) -> tuple[str, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ValueError(words.bad_providers())
+    return tuple(dict.fromkeys(provider_word(str(each)) for each in cast("Sequence[object]", value)))
+
+
 def _whole(least: int, most: int) -> Read:
     return lambda value: whole(value, least, most)
 
@@ -108,6 +114,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Read]]] = {
         "bounces": _or_none(share),
         "complaints": _or_none(share),
         "days": _whole(1, 90),
+        "providers": _providers,
     },
 }
 

@@ -8,10 +8,9 @@ from rich.console import RenderableType
 from mailcordon.adapters.cli import command, document_file, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli
-from mailcordon.adapters.cli.document import Document, child, children, strings
+from mailcordon.adapters.cli.document import Document, children, strings
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import backtests as messages
-from mailcordon.messages import cli as words
 
 app = typer.Typer()
 MOST_DECISIONS = 10  #: of a lane that are printed; --json has more
@@ -29,7 +28,8 @@ mailcordon policy backtest -f new.yaml --since 7d --tenant acme
 async def backtest(
     cli: Cli,
     file: Annotated[
-        str, typer.Option("--file", "-f", metavar="FILE", help="A document of a policy; - is stdin. Required.")
+        str,
+        typer.Option("--file", "-f", metavar="FILE", help="A document of a policy; - is stdin. Required."),
     ],
     since: Annotated[
         float | None,
