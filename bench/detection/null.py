@@ -157,10 +157,10 @@ class _Play:
 
 
 def fingerprint(spec: str) -> str:
-    """Changes with the sources that decide: the detector's module and all of the guard."""
-    module = importlib.import_module(spec.partition(":")[0])
+    """Changes with the sources that decide: the detector's module and the breaker."""
+    module = Path(importlib.import_module(spec.partition(":")[0]).__file__ or "")
     guard = Path(importlib.import_module("mailcordon.guard").__file__ or "").parent
-    files = [Path(module.__file__ or ""), *sorted(guard.rglob("*.py"))]
+    files = [module, guard / "counts.py", guard / "delays.py", *sorted((guard / "breaker").rglob("*.py"))]
     return hashlib.sha256(b"".join(one.read_bytes() for one in files)).hexdigest()[:16]
 
 
