@@ -62,7 +62,7 @@ async def test_a_tenants_key_sees_its_own_releases_and_warm_ups(world: Any) -> N
         20,
         500,
     )
-    assert warm_up["sentence"] == "news.acme.example is new to gmail: 500 mails today, on day 3 of 20"
+    assert warm_up["sentence"] == "news.acme.example is new to gmail: 500 mails today, on day 3 of 20."
     assert len((await ask(world, platform, "/v1/warm-ups")).json()["items"]) == 2
 
 

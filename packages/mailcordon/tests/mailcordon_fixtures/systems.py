@@ -159,10 +159,13 @@ def _make_migrated() -> Path:
     return home
 
 
-#: Tests share systems whose lanes are all new, and send many mails to one address: the built-in caps of new senders and of one
-#: address would hold them. Tests of caps set a policy of their own.
+#: Tests share systems whose lanes are all new, and send many mails at once and to one address: the built-in caps of new senders
+#: and of one address would hold them, as would paced releases. Tests of these set a policy of their own.
 GENEROUS: dict[str, Any] = {
-    "classes": {"urgent": {"caps": {"recipient": {"hour": None}}}},
+    "classes": {
+        "urgent": {"caps": {"recipient": {"hour": None}}},
+        "marketing": {"release": {"mode": "observe"}},
+    },
     "tiers": {tier: {"new_sender": {"first": 1_000_000}} for tier in ("strict", "standard", "trusted")},
 }
 

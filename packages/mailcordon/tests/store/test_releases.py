@@ -110,7 +110,7 @@ async def test_bounces_close_it_and_what_was_seen_then_stays_the_reason(batch: B
     assert (row["phase"], row["why"], row["cap"]) == ("closed", "bounces", 1500)
     assert await batch.cap() == 0
     said = (await batch.caps())["sale"][1]
-    assert said.startswith("campaign sale has stopped: 150 hard bounces of 1,500 mails, where at most ")
+    assert said.startswith("Campaign sale has stopped: 150 hard bounces of 1,500 mails, where at most ")
     await batch.mail(0, hard_bounced=5, delivered=-5)
     assert (await batch.look())["bounces"] == 155
     assert (await batch.caps())["sale"][1] == said
@@ -162,6 +162,23 @@ async def test_an_alarm_closes_it_and_its_end_begins_the_steps_anew(batch: Batch
     row = await batch.look()
     assert (row["phase"], row["step"], row["cap"]) == ("steps", 0, 2500)
     assert await batch.cap() == 2490, "as many more as a step has, by the limit's own counter"
+
+
+async def test_a_decision_of_the_breaker_closes_it_if_the_breaker_may_decide_so(batch: Batch) -> None:
+    await batch.mail(1000)
+    for part, half, mode, closes in (
+        ("campaign:other", "absolute", "enforce", False),
+        ("campaign:sale", "relative", "shadow", False),
+        ("campaign:sale", "absolute", "observe", False),
+        ("campaign:sale", "absolute", "shadow", True),
+    ):
+        await batch.world.connection.execute("delete from breaker_decision")
+        await batch.world.connection.execute(
+            "insert into breaker_decision (tenant, lane, part, signal, half, level, mode, at, since, seen, done, document)"
+            " values ($1, $2, $3, 'bounces', $4, 1, $5, 0, 0, 'x', 'y', '{}')",
+            *(batch.tenant, batch.lane, part, half, mode),
+        )
+        assert ((await batch.look())["why"] == "warned") is closes, (part, half, mode)
 
 
 async def test_an_alarm_about_another_list_or_lane_closes_nothing(batch: Batch) -> None:

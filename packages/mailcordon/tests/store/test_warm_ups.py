@@ -83,7 +83,7 @@ async def test_a_new_domain_has_a_budget_at_each_large_provider_before_its_first
     assert (await warmth.limits())["newsletter.acme.example", "gmail"] == (
         50,
         "enforce",
-        "newsletter.acme.example is new to gmail: 50 mails today, on day 1 of 3",
+        "newsletter.acme.example is new to gmail: 50 mails today, on day 1 of 3.",
     )
 
 
@@ -136,7 +136,7 @@ async def test_a_provider_that_defers_cuts_the_day(warmth: Warmth) -> None:
     await warmth.mail(40, delayed=20)
     assert (await warmth.look())["gmail"] == (2, 3, 50)
     assert (await warmth.limits())["newsletter.acme.example", "gmail"][2] == (
-        "gmail defers mail of newsletter.acme.example: only 50 mails today, on day 2 of 3"
+        "gmail defers mail of newsletter.acme.example: only 50 mails today, on day 2 of 3."
     )
 
 

@@ -18,29 +18,29 @@ def batch(kind: str, name: str) -> str:
     return "mail without campaign and list" if kind == "lane" else f"{kind} {name}"
 
 
-def _of_lane(kind: str, name: str) -> str:
+def _subject(kind: str, name: str) -> str:
     # A limit of a lane covers all of its mail, also that of campaigns.
-    return "this lane" if kind == "lane" else batch(kind, name)
+    return "This lane" if kind == "lane" else f"{kind.capitalize()} {name}"
 
 
 @example("campaign", "spring-sale", 1500)
 @example("lane", "", 6000)
 def leaves_in_steps(kind: str, name: str, cap: int) -> str:
     """Why a mail of a large batch waits: the reason of the limit."""
-    return f"{_of_lane(kind, name)} leaves in steps: {_mails(cap)} so far, and more when feedback on these is good"
+    return f"{_subject(kind, name)} leaves in steps: {_mails(cap)} so far, and more when feedback on these is good."
 
 
 @example("list", "import-7", 1000, _AT)
 def canary_first(kind: str, name: str, cap: int, until: int | None) -> str:
     """The same while a share of a fresh list leaves first."""
     rest = "hours later" if until is None else f"after {times.minute(until)}"
-    return f"{_of_lane(kind, name)} is new to the lane: {_mails(cap)} leave first, and the rest {rest} if few complain"
+    return f"{_subject(kind, name)} is new to the lane: {_mails(cap)} leave first, and the rest {rest} if few complain."
 
 
 @example("campaign", "spring-sale", "31 hard bounces, where 8 are the most that healthy mail has")
 def waits_since(kind: str, name: str, because: str) -> str:
     """The same when nothing more leaves."""
-    return f"{_of_lane(kind, name)} has stopped: {because}"
+    return f"{_subject(kind, name)} has stopped: {because}."
 
 
 @example(31, 1500, 8.4)
@@ -179,8 +179,8 @@ def release_is_over() -> str:
 def warm_up_day(domain: str, provider: str, day: int, of: int, cap: int | None) -> str:
     """Where a domain stands at a mailbox provider; also the reason of the limit."""
     if cap is None:
-        return f"{domain} is warm at {provider}"
-    return f"{domain} is new to {provider}: {_mails(cap)} today, on day {day} of {of}"
+        return f"{domain} is warm at {provider}."
+    return f"{domain} is new to {provider}: {_mails(cap)} today, on day {day} of {of}."
 
 
 @example("news.acme.example", "gmail", 3, 20, 250, "delays")
@@ -188,7 +188,7 @@ def warm_up_day(domain: str, provider: str, day: int, of: int, cap: int | None) 
 def warm_up_slowed(domain: str, provider: str, day: int, of: int, cap: int, trouble: str) -> str:
     """The same on a day on which the provider slows the domain down."""
     does = "defers" if trouble == "delays" else "blocks"
-    return f"{provider} {does} mail of {domain}: only {_mails(cap)} today, on day {day} of {of}"
+    return f"{provider} {does} mail of {domain}: only {_mails(cap)} today, on day {day} of {of}."
 
 
 _VERDICTS = {

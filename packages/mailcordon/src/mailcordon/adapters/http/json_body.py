@@ -24,7 +24,7 @@ from mailcordon.messages import api, mail
 
 T = TypeVar("T")
 
-MAX_DEPTH = 8  #: arrays and objects inside each other; the deepest body of the API has four
+MAX_DEPTH = 12  #: arrays and objects inside each other; the deepest body of the API, a policy with curves of a lane, has nine
 
 NOT_UTF8 = "json-not-utf8"
 MALFORMED = "malformed-json"

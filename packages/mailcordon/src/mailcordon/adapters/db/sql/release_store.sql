@@ -1,14 +1,19 @@
 -- Where releases stand (docs/pacing.md). As the control role.
 
 -- name: due
--- Releases that are not over. Those for which nothing waits are looked at once a minute. `warned`: an alarm is open about bounces or
--- complaints of the batch, or of its whole lane. The rate is what the lane may send, mails a second.
+-- Releases that are not over. Those for which nothing waits are looked at once a minute. `warned`: an alarm, or a decision of the
+-- breaker, is open about bounces, complaints or blocks of the batch, or of its whole lane. What the breaker decides by the lane's past
+-- counts where it is armed. The rate is what the lane may send, mails a second.
 select r.*, now_ms() as now, l.class, (select p.document::text from lane_policy p where p.lane = r.lane) as document,
        coalesce((select sum(i.deliveries) from release_intake i where i.release = r.id), 0)::bigint as size,
        coalesce((select max(i.last_at) from release_intake i where i.release = r.id), r.began_at) as last_accepted,
        least(l.rate, (select max(a.ceiling) from account_rate a)) as rate,
        exists (select from rate_alarm a
-                where a.lane = r.lane and (a.part = '' or a.part = r.kind and a.value = r.name)) as warned
+                where a.lane = r.lane and (a.part = '' or a.part = r.kind and a.value = r.name))
+           or exists (select from breaker_decision d
+                       where d.lane = r.lane and d.ended_at is null and d.accepted_at is null
+                         and d.signal in ('bounces', 'complaints', 'blocks') and (d.part = '' or d.part = r.kind || ':' || r.name)
+                         and (d.half = 'absolute' and d.mode <> 'observe' or d.mode = 'enforce')) as warned
   from release r join lane l on l.id = r.lane
  where r.ended_at is null and (r.phase <> 'open' or r.looked_at <= now_ms() - 60000 or r.looked_at > now_ms())
  order by r.looked_at, r.id limit $1;
