@@ -150,9 +150,10 @@ class Guard:
         if until is not None:
             self._wait(lane, LIMIT, mail)
             return (until - self._start) * MINUTE
-        if not self._releases.lets(lane, mail, minute, fresh=mail.due >= at):
+        until = self._releases.until(lane, mail, minute, fresh=mail.due >= at)
+        if until is not None:
             self._wait(lane, RELEASE, mail)
-            return at + MINUTE
+            return (until - self._start) * MINUTE
         return at
 
     def _wait(self, lane: Lane, why: str, mail: Waiting) -> None:

@@ -64,6 +64,7 @@ class Incident:
     checks: Checks
     senders: list[Sender] = field(default_factory=list[Sender])
     decision: Document = field(default_factory=dict[str, object])  #: that holds the list
+    decisions: list[Document] = field(default_factory=list[Document])  #: all about these tenants that last
     handed_in: int = 0  #: mails of the list
     identified: float | None = None  #: seconds from the first mail of the list to the decision about it
     mitigated: float | None = None  #: to its hold
@@ -98,6 +99,7 @@ class Incident:
             "handed_in": self.handed_in,
             "guilty_out": self.out,
             "decision": self.decision or None,
+            "decisions": self.decisions,
         }
 
     async def _onboard(self) -> str:
@@ -184,6 +186,7 @@ class Incident:
         await self._mail(self.culprit, RESET, USERS, RESETS, RESETS)
         await self._left({(one.slug, NEWS): 2 * PEOPLE for one in self.senders[1:]})
         await self._left({(one.slug, RESET): 2 * RESETS for one in self.senders})
+        self.decisions = await self._decisions()
         await self._nobody_held()
         return messages.others_arrived(
             newsletters=PEOPLE * len(self.senders[1:]), resets=RESETS * len(self.senders)

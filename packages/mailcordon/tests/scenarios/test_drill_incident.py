@@ -1,0 +1,85 @@
+"""A bought list in a world of mailbox providers: real processes hold it, and decide what the same rules decide in one process."""
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from bench.week.guard import Guard
+from bench.week.policies import of_fleet
+from mailcordon.adapters.cli.drill import incident
+from mailcordon.observe.breaker.records import part_of
+from mailcordon_fixtures import systems
+from seslocal.fleets.player import Player
+from seslocal.fleets.scenario import BoughtList, Group, Scenario, Ses
+
+PATIENCE = 90  #: seconds, on a busy machine
+Stop = tuple[str, str, str, str, str]  #: type, part, level, signal, half
+
+
+def played() -> Guard:
+    """The same in one process: a minute there is half a second here."""
+    of_each = {"mails_a_day": 300.0, "campaigns_a_week": 7, "campaign_lasts": "1h"}
+    scenario = Scenario(
+        name="drill",
+        title="The drill",
+        seed=17,
+        days=2,
+        groups=tuple(Group(name=name, **of_each) for name in ("acme", "otto", "zen")),
+        incidents=(
+            BoughtList(
+                tenant="acme",
+                start="day 2 20:00",
+                addresses=incident.ADDRESSES,
+                lasts=f"{incident.ADDRESSES // incident.TOGETHER}m",
+            ),
+        ),
+        ses=Ses(reviews_account=False),
+    )
+    player = Player(scenario)
+    guard = Guard(player.senders, player.start, of_fleet(player.senders))
+    run = Player(scenario, operator=guard).run()
+    assert 0 < run.total().incident < incident.ADDRESSES
+    return guard
+
+
+def of_guard(guard: Guard) -> dict[str, set[Stop]]:
+    """Of each tenant what the first minute with a stop decided: what comes later depends on how long a play lasts."""
+    stops = [one for one in guard.decided if one.stops]
+    found: dict[str, set[Stop]] = {}
+    for one in stops:
+        if one.at == stops[0].at:
+            decision = one.decision
+            part = part_of(decision.guilty).replace("acme-bought", "bought")
+            level = decision.level.name.lower()
+            stop = (one.lane.type, part, level, str(decision.signal), str(decision.half))
+            found.setdefault(one.lane.tenant, set()).add(stop)
+    return found
+
+
+def of_drill(decisions: Iterable[dict[str, Any]]) -> dict[str, set[Stop]]:
+    found: dict[str, set[Stop]] = {}
+    for one in decisions:
+        if one["level"] != "warn":
+            stop = (one["type"], one["part"], one["level"], one["signal"], one["half"])
+            found.setdefault(one["tenant"].partition("-")[0], set()).add(stop)
+    return found
+
+
+def test_real_processes_hold_a_bought_list_and_decide_as_one_process_does(
+    short_home: Callable[[], AbstractContextManager[Path]],
+) -> None:
+    with short_home() as home:
+        done = systems.mailcordon(
+            home, "drill", "--incident", "--json", "--patience", str(PATIENCE), TMPDIR=str(home)
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert systems.processes_naming(str(home)) == {}
+    found = json.loads(done.stdout)
+    assert [step["wrong"] for step in found["steps"]] == [None] * 6
+    live = found["incident"]
+    assert 0 < live["guilty_out"] < live["handed_in"] == incident.ADDRESSES
+    assert live["decision"]["mode"] == "enforce"
+    assert live["decision"]["part"] == "list:bought"
+    assert of_drill(live["decisions"]) == of_guard(played())
