@@ -79,7 +79,7 @@ def _decided(one: OpenDecision) -> Alarm:
         lane=kept.lane,
         culprit=_culprit(one),
         explained_by=(f"lane:{kept.lane}/rates",) if kept.part else (),
-        contained=held,
+        contained=held or "beside" in kept.document,
         evidence={"decision": kept.id, "signal": kept.signal, "half": kept.half, **kept.document},
         actions=_actions(one),
     )
@@ -90,7 +90,8 @@ def _cause(kept: Kept) -> str:
         return f"lane:{kept.lane}/volume"
     if kept.signal == "account":
         return "account:review"
-    slices = slices_of(kept.part)
+    beside = kept.document.get("beside")
+    slices = slices_of(beside if isinstance(beside, str) else kept.part)
     if not slices:
         return f"lane:{kept.lane}/rates"
     if slices[0].dimension is Dimension.POOL:

@@ -255,7 +255,7 @@ class BreakerLoop:
         lanes |= self._accept(state, write, changes.accepted, minute)
         lanes |= self._let_go(state, write, changes.lifted, minute)
         for decision in decisions:
-            await self._take(state, write, decision, now)
+            await self._take(state, write, decision, now, _held_beside(decision, decisions))
         for lane in state.gone_lanes:
             for kept in [one for one in state.open.values() if one.lane == lane]:
                 write.end(state, kept, messages.lane_gone())
@@ -305,7 +305,9 @@ class BreakerLoop:
             write.end(state, kept, messages.lifted(by=one.by, because=one.because), by=one.by)
         return lanes
 
-    async def _take(self, state: State, write: Writing, decision: Decision, now: int) -> None:
+    async def _take(
+        self, state: State, write: Writing, decision: Decision, now: int, beside: str | None
+    ) -> None:
         lane = state.lanes.get(decision.lane)
         if lane is None:
             return
@@ -316,12 +318,15 @@ class BreakerLoop:
             return
         if any(one.signal == decision.signal and one.level == decision.level for one in before):
             return  # as after a probe that failed: it goes on
-        kept = await self._kept(state, lane, decision, now)
+        kept = await self._kept(state, lane, decision, now, beside)
         for one in before:
             write.end(state, one, messages.superseded())
         write.add(state, kept)
 
-    async def _kept(self, state: State, lane: Watched, decision: Decision, now: int) -> Kept:
+    async def _kept(
+        self, state: State, lane: Watched, decision: Decision, now: int, beside: str | None
+    ) -> Kept:
+        """`beside`: the part of the lane that is held for the same; what is done to the lane only accompanies it."""
         findings = await self._store.findings(lane.facts.tenant)
         kept = Kept(
             id=0,
@@ -335,7 +340,7 @@ class BreakerLoop:
             at=now,
             since=decision.since * MINUTE_MS,
             seen=words.seen(decision, lane, findings),
-            document=words.numbers(decision, findings),
+            document={**words.numbers(decision, findings), **({"beside": beside} if beside else {})},
             sharers=await self._store.sharers(decision.lane),
         )
         if decision.level is not Level.WARN:
@@ -471,6 +476,23 @@ class BreakerLoop:
         for one in plan.lift:
             because = state.ends.pop(one.decision, None) or messages.other_hold()
             await self._holds.lift([one.hold.id], tenant=one.hold.target.tenant, actor=ACTOR, because=because)
+
+
+def _held_beside(decision: Decision, all: Sequence[Decision]) -> str | None:
+    """The part that is held for the same trouble, if this is about the whole lane."""
+    if decision.guilty or decision.over or decision.level is not Level.THROTTLE:
+        return None
+    return next(
+        (
+            part_of(one.guilty)
+            for one in all
+            if one.lane == decision.lane
+            and one.guilty
+            and one.level is Level.CORDON
+            and (one.signal, one.since, one.over) == (decision.signal, decision.since, False)
+        ),
+        None,
+    )
 
 
 def _standing_of(engine: Breaker, kept: Kept) -> Standing | None:

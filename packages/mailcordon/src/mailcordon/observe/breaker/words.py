@@ -10,6 +10,7 @@ from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Watched, slices_of
 
 MOST_SHARES = 3
+_NEARLY_ALL = 0.8
 
 
 def named(slices: Sequence[Slice]) -> list[messages.Named]:
@@ -43,8 +44,17 @@ def seen(decision: Decision, lane: Watched, findings: Sequence[tuple[str, str]] 
         days=decision.days,
         above=decision.over_the_ceiling,
     )
-    shares = [(named(one.slices), one.share) for one in decision.suspects[:MOST_SHARES]]
-    return " ".join([first, messages.cause(signal=signal, shares=shares), *_opinions(findings)])
+    return " ".join([first, messages.cause(signal=signal, shares=_shares(decision)), *_opinions(findings)])
+
+
+def _shares(decision: Decision) -> list[tuple[list[messages.Named], float]]:
+    """The parts that bring what is too much. If the first brings nearly all of it, the others hold the same mail."""
+    parts = [
+        (named(one.slices), one.share)
+        for one in decision.suspects[:MOST_SHARES]
+        if all(each.dimension is not Dimension.LANE for each in one.slices)
+    ]
+    return parts[:1] if parts and parts[0][1] >= _NEARLY_ALL else parts
 
 
 def _opinions(findings: Sequence[tuple[str, str]]) -> list[str]:
