@@ -232,7 +232,7 @@ async def test_a_decision_about_a_proved_lane_holds_the_list_and_nothing_else(wa
     )
     assert mode == "enforce"
     assert seen.startswith("acme/newsletter: 31 hard bounces of 420 mails since ")
-    assert seen.endswith("96 % of what is too much comes from list bought.")
+    assert seen.endswith("96 % of what is too much comes from list bought (30 of 400 mails).")
     assert done.startswith("Held: list bought of acme/newsletter; no mail waits yet. All other mail")
     assert hold is not None
 

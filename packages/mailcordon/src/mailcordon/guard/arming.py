@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mailcordon.core.limit import Mode
-from mailcordon.messages import breaker as messages
+from mailcordon.messages import arming as messages
 
 ATTRIBUTED = 0.999  #: of the events of the last 7 days
 ENDED = 0.99  #: of the mail older than a day

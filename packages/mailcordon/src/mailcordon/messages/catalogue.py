@@ -29,6 +29,7 @@ SUBJECTS = (
     "objectives",
     "backtests",
     "breaker",
+    *("breaker", "arming"),
     "machine_metrics",
     "search",
     *("api", "mail", "content", "keys", "door", "suppressions"),

@@ -23,6 +23,7 @@ from mailcordon.core.priority import Class
 from mailcordon.guard import arming
 from mailcordon.guard.arming import Check, Name, Wish
 from mailcordon.guard.breaker.nouns import Level
+from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker import alarms
 from mailcordon.observe.breaker.alarms import LostLane, OpenDecision
@@ -104,7 +105,9 @@ class BreakerEditor:
                 (found,) = await breaker_arming.judged(conn, [row["id"]], now, proof_days=self._proof_days)
                 if failed := arming.judge(found.facts).failed:
                     lane = f"{slug}/{type}"
-                    raise Conflict(messages.not_armed(lane=lane, checks=failed), code="cannot-be-armed")
+                    raise Conflict(
+                        arming_messages.not_armed(lane=lane, checks=failed), code="cannot-be-armed"
+                    )
             if row["wish"] == wish:
                 return
             await conn.execute(_SQL.wish, row["id"], tenant, str(wish), actor, because)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from mailcordon.core.incident import Action, Alarm, Kind, Scope, ScopeKind, Severity
 from mailcordon.core.limit import Mode
 from mailcordon.guard.arming import Check
-from mailcordon.guard.breaker.nouns import Dimension, Level
+from mailcordon.guard.breaker.nouns import Dimension, Level, Slice
+from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
 from mailcordon.messages import reasons, times
 from mailcordon.observe.breaker import words
@@ -55,7 +56,7 @@ def alarms(decisions: Sequence[OpenDecision], lost: Sequence[LostLane]) -> list[
 
 def _decided(one: OpenDecision) -> Alarm:
     kept = one.kept
-    slices = slices_of(kept.part)
+    slices = _at_fault(kept)
     first = slices[0] if slices else None
     held = (
         kept.mode is Mode.ENFORCE and kept.level is Level.CORDON and one.held_since is not None and one.stops
@@ -73,12 +74,12 @@ def _decided(one: OpenDecision) -> Alarm:
         next=" ".join([kept.done, _blast(kept)]),
         command=messages.accept(decision=kept.id)
         if kept.mode is Mode.ENFORCE and kept.level is not Level.WARN
-        else messages.show(tenant=one.slug, type=one.type),
+        else arming_messages.show(tenant=one.slug, type=one.type),
         since=kept.since,
         tenant=kept.tenant,
         lane=kept.lane,
         culprit=_culprit(one),
-        explained_by=(f"lane:{kept.lane}/rates",) if kept.part else (),
+        explained_by=(f"lane:{kept.lane}/rates",) if slices and kept.signal != "account" else (),
         contained=held or "beside" in kept.document,
         evidence={"decision": kept.id, "signal": kept.signal, "half": kept.half, **kept.document},
         actions=_actions(one),
@@ -90,8 +91,7 @@ def _cause(kept: Kept) -> str:
         return f"lane:{kept.lane}/volume"
     if kept.signal == "account":
         return "account:review"
-    beside = kept.document.get("beside")
-    slices = slices_of(beside if isinstance(beside, str) else kept.part)
+    slices = _at_fault(kept)
     if not slices:
         return f"lane:{kept.lane}/rates"
     if slices[0].dimension is Dimension.POOL:
@@ -99,9 +99,14 @@ def _cause(kept: Kept) -> str:
     return f"lane:{kept.lane}/{slices[0].dimension}:{slices[0].value}"
 
 
+def _at_fault(kept: Kept) -> tuple[Slice, ...]:
+    """What it acts on; of a decision about a whole lane, the part that brings nearly all of what is too much."""
+    part = kept.document.get("at_fault", kept.part)
+    return slices_of(part if isinstance(part, str) else kept.part)
+
+
 def _culprit(one: OpenDecision) -> str:
-    part = words.named(slices_of(one.kept.part))
-    name = messages.named(part, one.name)
+    name = messages.named(words.named(_at_fault(one.kept)), one.name)
     return name if name == one.name else f"{name} of {one.name}"
 
 
@@ -136,11 +141,11 @@ def _lost(one: LostLane) -> Alarm:
         cause=f"lane:{one.lane}/arming",
         severity="medium",
         scope=Scope(kind=ScopeKind.LANE, name=name),
-        sentence=messages.disarmed_alarm(lane=name, checks=failed),
-        next=messages.disarmed_next(),
-        command=messages.prove(tenant=one.slug, type=one.type)
+        sentence=arming_messages.disarmed_alarm(lane=name, checks=failed),
+        next=arming_messages.disarmed_next(),
+        command=arming_messages.prove(tenant=one.slug, type=one.type)
         if any(check.name == "proof" and not check.ok for check in one.checks)
-        else messages.show(tenant=one.slug, type=one.type),
+        else arming_messages.show(tenant=one.slug, type=one.type),
         since=one.since,
         tenant=one.tenant,
         lane=one.lane,

@@ -36,7 +36,7 @@ from mailcordon.observe.breaker.records import (
     signal_of,
     slices_of,
 )
-from mailcordon.observe.breaker.state import State, Writing, newest_apart
+from mailcordon.observe.breaker.state import State, Writing, held_beside, newest_apart
 
 _LOG = logging.getLogger(__name__)
 
@@ -148,6 +148,7 @@ class BreakerLoop:
             if lane not in state.loaded:
                 state.to_load.setdefault(lane)
         decisions = await self._load(state, minute)
+        state.note_first(changes)
         deltas = state.new_deltas(changes)
         domains = state.domain_changes(changes.domains)
         if deltas:
@@ -255,7 +256,7 @@ class BreakerLoop:
         lanes |= self._accept(state, write, changes.accepted, minute)
         lanes |= self._let_go(state, write, changes.lifted, minute)
         for decision in decisions:
-            await self._take(state, write, decision, now, _held_beside(decision, decisions))
+            await self._take(state, write, decision, now, held_beside(decision, decisions))
         for lane in state.gone_lanes:
             for kept in [one for one in state.open.values() if one.lane == lane]:
                 write.end(state, kept, messages.lane_gone())
@@ -338,7 +339,7 @@ class BreakerLoop:
             level=decision.level,
             mode=lane.mode(str(decision.half)),
             at=now,
-            since=decision.since * MINUTE_MS,
+            since=state.onset(decision.lane, part_of(words.at_fault(decision)), decision.since),
             seen=words.seen(decision, lane, findings),
             document={**words.numbers(decision, findings), **({"beside": beside} if beside else {})},
             sharers=await self._store.sharers(decision.lane),
@@ -476,23 +477,6 @@ class BreakerLoop:
         for one in plan.lift:
             because = state.ends.pop(one.decision, None) or messages.other_hold()
             await self._holds.lift([one.hold.id], tenant=one.hold.target.tenant, actor=ACTOR, because=because)
-
-
-def _held_beside(decision: Decision, all: Sequence[Decision]) -> str | None:
-    """The part that is held for the same trouble, if this is about the whole lane."""
-    if decision.guilty or decision.over or decision.level is not Level.THROTTLE:
-        return None
-    return next(
-        (
-            part_of(one.guilty)
-            for one in all
-            if one.lane == decision.lane
-            and one.guilty
-            and one.level is Level.CORDON
-            and (one.signal, one.since, one.over) == (decision.signal, decision.since, False)
-        ),
-        None,
-    )
 
 
 def _standing_of(engine: Breaker, kept: Kept) -> Standing | None:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from mailcordon.core.limit import Limit
 from mailcordon.guard.breaker.engine import Breaker
-from mailcordon.guard.breaker.nouns import Phase, Standing
+from mailcordon.guard.breaker.nouns import Decision, Level, Phase, Standing
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
 from mailcordon.observe.breaker.records import (
     ACTOR,
+    MINUTE_MS,
     Changes,
     End,
     Kept,
@@ -19,6 +20,9 @@ from mailcordon.observe.breaker.records import (
     signal_of,
     target_of,
 )
+
+_REMEMBERED = 60  #: minutes
+_FOLD_MS = 2_000  #: from a call until its count is read
 
 
 class State:
@@ -36,6 +40,7 @@ class State:
         self.limits: dict[int, tuple[Limit, ...]] = {}
         self.probe_out: dict[Key, int] = {}
         self.ends: dict[int | None, str] = {}  #: why decisions ended whose holds are still there
+        self.first: dict[tuple[int, str | None, str | None, int], int] = {}  #: when mail of a minute was seen
         self.domains: dict[
             tuple[int, int], dict[int, int]
         ] = {}  #: hard bounces by minute and lane, then domain
@@ -67,6 +72,27 @@ class State:
             for fold, delta in changes.deltas
             if delta.lane in self.lanes and fold > self.loaded.get(delta.lane, 0)
         ]
+
+    def note_first(self, changes: Changes) -> None:
+        """Counts know minutes. Of mail that leaves now it is known to the second or two when its first was counted."""
+        minute = changes.now // MINUTE_MS
+        for _, delta in changes.deltas:
+            if delta.sent > 0 and minute - delta.minute <= 1:
+                self.first.setdefault((delta.lane, delta.campaign, delta.list, delta.minute), changes.now)
+        if self.first and next(iter(self.first))[3] < minute - _REMEMBERED:
+            self.first = {key: at for key, at in self.first.items() if key[3] >= minute - _REMEMBERED}
+
+    def onset(self, lane: int, part: str, minute: int) -> int:
+        """When trouble began that began in a minute, in milliseconds since 1970."""
+        target = target_of(0, lane, part)
+        seen = [
+            at
+            for (of, campaign, list_, began), at in self.first.items()
+            if (of, began) == (lane, minute)
+            and target.campaign in (None, campaign)
+            and target.list in (None, list_)
+        ]
+        return max(minute * MINUTE_MS, min(seen) - _FOLD_MS) if seen else minute * MINUTE_MS
 
     def domain_changes(self, totals: Sequence[DomainDelta]) -> list[DomainDelta]:
         found: list[DomainDelta] = []
@@ -165,3 +191,20 @@ def newest_apart(history: Sequence[Delta], since: int) -> tuple[list[Delta], lis
 def _is_of(standing: Standing, delta: Delta) -> bool:
     target = target_of(0, standing.lane, part_of(standing.guilty))
     return target.covers_mail(delta.provider, delta.campaign, delta.list)
+
+
+def held_beside(decision: Decision, all: Sequence[Decision]) -> str | None:
+    """The part that is held for the same trouble, if this is about the whole lane."""
+    if decision.guilty or decision.over or decision.level is not Level.THROTTLE:
+        return None
+    return next(
+        (
+            part_of(one.guilty)
+            for one in all
+            if one.lane == decision.lane
+            and one.guilty
+            and one.level is Level.CORDON
+            and (one.signal, one.since, one.over) == (decision.signal, decision.since, False)
+        ),
+        None,
+    )

@@ -7,6 +7,7 @@ from typing import Protocol
 from mailcordon.core.limit import Mode
 from mailcordon.guard.arming import Check, Wish
 from mailcordon.guard.breaker.nouns import Level
+from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker.records import Sharer
 from mailcordon.observe.view import ReadScope
@@ -89,7 +90,7 @@ class LaneView:
 
     @property
     def sentence(self) -> str:
-        return messages.state(
+        return arming_messages.state(
             wish=None if self.wish is None else str(self.wish),
             policy=str(self.policy),
             absolute=str(self.absolute),

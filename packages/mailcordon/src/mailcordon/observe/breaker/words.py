@@ -6,11 +6,12 @@ from mailcordon.core.limit import Mode
 from mailcordon.guard.breaker.cases import Case
 from mailcordon.guard.breaker.measures import MEASURES
 from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Slice, Standing
+from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
-from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Watched, slices_of
+from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Watched, part_of, slices_of
 
 MOST_SHARES = 3
-_NEARLY_ALL = 0.8
+NEARLY_ALL = 0.8
 
 
 def named(slices: Sequence[Slice]) -> list[messages.Named]:
@@ -47,18 +48,28 @@ def seen(decision: Decision, lane: Watched, findings: Sequence[tuple[str, str]] 
     return " ".join([first, messages.cause(signal=signal, shares=_shares(decision)), *_opinions(findings)])
 
 
-def _shares(decision: Decision) -> list[tuple[list[messages.Named], float]]:
+def _shares(decision: Decision) -> list[messages.Share]:
     """The parts that bring what is too much. If the first brings nearly all of it, the others hold the same mail."""
-    parts = [
-        (named(one.slices), one.share)
+    parts: list[messages.Share] = [
+        (named(one.slices), one.share, one.events, one.mails)
         for one in decision.suspects[:MOST_SHARES]
         if all(each.dimension is not Dimension.LANE for each in one.slices)
     ]
-    return parts[:1] if parts and parts[0][1] >= _NEARLY_ALL else parts
+    return parts[:1] if parts and parts[0][1] >= NEARLY_ALL else parts
 
 
 def _opinions(findings: Sequence[tuple[str, str]]) -> list[str]:
     return [messages.second_opinion(found=found, impact=impact) for found, impact in findings[:2]]
+
+
+def at_fault(decision: Decision) -> tuple[Slice, ...]:
+    """What it acts on; of a decision about a whole lane, the part that brings nearly all of what is too much."""
+    if decision.guilty:
+        return decision.guilty
+    for one in decision.suspects:
+        if all(each.dimension is not Dimension.LANE for each in one.slices):
+            return one.slices if len(one.slices) == 1 and one.share >= NEARLY_ALL else ()
+    return ()
 
 
 def done(kept: Kept, lane: Watched, standing: Standing | None, *, out: int = 0) -> str:
@@ -82,7 +93,7 @@ def _did(kept: Kept, lane: Watched, part: Sequence[messages.Named]) -> str:
             part=part,
             level=int(kept.level),
             waiting=kept.waiting,
-            why=messages.shadow_because(reasons=reasons(lane, kept.half)),
+            why=arming_messages.shadow_because(reasons=reasons(lane, kept.half)),
         )
     if kept.level is Level.CORDON:
         return messages.held(of=lane.name, part=part, waiting=kept.waiting)
@@ -94,10 +105,10 @@ def _did(kept: Kept, lane: Watched, part: Sequence[messages.Named]) -> str:
 def reasons(lane: Watched, half: str) -> list[str]:
     """Why a half does not enforce, in a few words each."""
     if lane.arming is None:
-        return [messages.why_unjudged()]
+        return [arming_messages.why_unjudged()]
     failed = [check for check in lane.arming.checks if not check.ok]
     blocking = [
-        messages.why_not(check=str(check.name))
+        arming_messages.why_not(check=str(check.name))
         for check in failed
         if half != "absolute" or check.name in _ABSOLUTE
     ]
@@ -153,6 +164,7 @@ def numbers(decision: Decision, findings: Sequence[tuple[str, str]]) -> dict[str
     """The numbers below the sentence."""
     return {
         **decision.evidence,
+        "at_fault": part_of(at_fault(decision)),
         "nats": round(decision.nats, 2),
         "threshold": round(decision.threshold, 2),
         "days": round(decision.days),
