@@ -103,3 +103,12 @@ async def test_nothing_is_suggested_for_lanes_that_sent_nothing(api: Api) -> Non
     assert (item["tenant"], item["type"], item["caps"]) == ("acme", "newsletter", [])
     assert "too few days" in item["because"]
     assert found["document"] == {"version": 1, "tenants": {}}
+
+
+async def test_the_deepest_document_is_read(api: Api) -> None:
+    cap = {"caps": {"provider": {"gmail": {"day": {"mails": 900, "mode": "enforce"}}}}}
+    deepest = {"tenants": {"acme": {"types": {"newsletter": cap}}}}
+    found = await api.ask("POST", "/v1/policy/diff", {"document": deepest})
+    assert [(one["path"], one["now"]) for one in found["changes"]] == [
+        ("caps.provider.gmail.day", "900 (enforce)")
+    ]

@@ -156,6 +156,7 @@ def json_member_twice(name: str) -> str:
 
 
 @example(12)
+@example(10)
 def json_too_deep(most: int) -> str:
     """The body of a request has more arrays and objects inside each other than any request needs (400)."""
     return f"The body has more than {most} arrays and objects inside each other."
