@@ -24,8 +24,7 @@ from mailcordon.messages import api, mail
 
 T = TypeVar("T")
 
-MAX_DEPTH = 12  #: arrays and objects inside each other; the deepest body of the API, a policy with curves of a lane, has nine
-MAX_DEPTH = 10  #: arrays and objects inside each other, as the deepest body of the API has, a policy; each costs the start twice as much
+MAX_DEPTH = 10  #: arrays and objects inside each other, as a policy has; with each level a start takes longer, twice as long
 
 NOT_UTF8 = "json-not-utf8"
 MALFORMED = "malformed-json"
