@@ -4,6 +4,7 @@ An epoch is a campaign, or a day of mail without one. What is learned is better 
 cannot teach the breaker that it is normal.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +24,7 @@ _HALF_LIFE = 60 * DAY
 _VARIATION = 0.35  #: between a lane's campaigns, until it is known
 _VARIATION_EPOCHS = 10  #: that this is worth
 _LEAST_VARIATION = 0.08
+_SAME = 0.02  #: a normal that differs by less is the same
 _PROVIDER_VARIATION = 0.5  #: of a provider's ratio between lanes
 _STEADINESS = (0.5, 150.0)
 _MATURE = np.array([DEFAULTS[signal].mature / 60 for signal in SIGNALS])
@@ -38,8 +40,8 @@ class Epoch:
     def __init__(self, number: int, minute: int, columns: int) -> None:
         self.number = number
         self.first = self.last = minute
-        self.sent = [0.0] * columns
-        self.events = [[0.0] * columns for _ in SIGNALS]
+        self.sent = array("d", [0.0] * columns)
+        self.events = [array("d", [0.0] * columns) for _ in SIGNALS]
 
     def widen(self, columns: int) -> None:
         for each in (self.sent, *self.events):
@@ -202,8 +204,8 @@ class Versions:
         """`oldest` is the number of the oldest one that a block still has."""
         before = self.now
         if bool(
-            (np.abs(normal.usual / before.usual - 1) < 0.01).all()
-            and (np.abs(normal.steadiness / before.steadiness - 1) < 0.02).all()
+            (np.abs(normal.usual / before.usual - 1) < _SAME).all()
+            and (np.abs(normal.steadiness / before.steadiness - 1) < 2 * _SAME).all()
         ):
             return
         drop = min(max(0, oldest - self.first), len(self._normals) - 1)

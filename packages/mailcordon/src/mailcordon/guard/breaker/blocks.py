@@ -69,7 +69,7 @@ class Blocks:
         "weights",
     )
 
-    def __init__(self, birth: int, columns: int, keep_minutes: int = _KEEP_MINUTES) -> None:
+    def __init__(self, birth: int, columns: int, keep_minutes: int = _KEEP_MINUTES, room: int = 16) -> None:
         self.birth = birth
         self.keep_minutes = keep_minutes
         self.starts: list[int] = []
@@ -78,8 +78,8 @@ class Blocks:
         self.versions: list[int] = []
         self.centres: list[float] = []  #: mean minute of the mails
         self.totals: list[float] = []  #: mails
-        self.sent: Floats = np.zeros((columns, 16))
-        self.events: Floats = np.zeros((len(SIGNALS), columns, 16))
+        self.sent: Floats = np.zeros((columns, room))
+        self.events: Floats = np.zeros((len(SIGNALS), columns, room))
         self._new = 0
         self._layout: Layout | None = None
 

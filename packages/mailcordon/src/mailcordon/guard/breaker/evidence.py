@@ -50,8 +50,7 @@ def mixture(events: Floats, usual: Floats, ceiling: Floats, steadiness: Floats, 
     in_epoch_x = _after_in_epoch(x, layout)
     in_epoch_e = _after_in_epoch(e, layout)
     a = a[:, layout.firsts]
-    # A logarithm of 1 + y is exact enough here, and much faster than log1p.
-    h = np.log(1.0 + (_RHO - 1.0) * (in_epoch_e / (a + in_epoch_e))[:, None, :])
+    h = np.log1p((_RHO - 1.0) * (in_epoch_e / (a + in_epoch_e))[:, None, :])
     h *= -(a + in_epoch_x)[:, None, :]
     # What a block adds is what its epoch says with it less what it says without.
     added = h.copy()

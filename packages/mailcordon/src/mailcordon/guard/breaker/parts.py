@@ -5,7 +5,7 @@ from mailcordon.guard.breaker.evidence import LOG_ALTERNATIVES, NOTHING, Fixed
 from mailcordon.guard.breaker.measures import DAY, SIGNALS
 from mailcordon.guard.breaker.nouns import Slice
 
-KEEP_MINUTES = 35 * DAY
+KEEP_MINUTES = 14 * DAY
 _NOTHING = Fixed(NOTHING, NOTHING, (NOTHING,) * len(LOG_ALTERNATIVES))
 
 
@@ -33,7 +33,7 @@ class Part:
         self.version = version
         self.weighted = weighted
         self.held_from: int | None = None  #: judged: its mail from this minute on says nothing about the lane
-        self.blocks = Blocks(minute, columns, KEEP_MINUTES)
+        self.blocks = Blocks(minute, columns, KEEP_MINUTES, room=4)
         self.sent = 0  #: mails
         self.heard = 0  #: of them, those to providers that return complaints
         self.events = [0] * len(SIGNALS)
