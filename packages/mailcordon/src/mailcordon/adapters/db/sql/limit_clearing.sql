@@ -1,13 +1,15 @@
 -- Mail that waits for a limit becomes ready as the limit has room again.
 
 -- name: waiting_limits
--- Limits for which mail waits, with what they have counted. `stands` is false for one that is gone or holds nothing any more.
+-- Limits for which mail waits, with what they have counted. `stands` is false for one that is gone or holds nothing any more,
+-- such as the built-in limit of an address where somebody has set another.
 with recursive ids as (
     (select w.send_limit as id from waiting w where w.send_limit is not null order by w.send_limit limit 1)
     union all
     select (select w.send_limit from waiting w where w.send_limit > s.id order by w.send_limit limit 1) from ids s where s.id is not null
 )
-select s.id, coalesce(l.mode = 'enforce', false) as stands, l.scope, l.per, l.cap,
+select s.id, coalesce(l.mode = 'enforce', false) and not (l.owner = 'default' and exists (
+           select from send_limit o where o.tenant = l.tenant and o.scope = 'recipient' and o.lane = l.lane and o.owner <> 'default')) as stands, l.scope, l.per, l.cap,
        array[u.minute, u.in_minute, u.hour, u.in_hour, u.day, u.in_day, u.ever]::bigint[] as used, now_ms() as now
   from ids s left join send_limit l on l.id = s.id left join limit_use u on u.id = l.use where s.id is not null order by s.id;
 
