@@ -11,7 +11,7 @@ from mailcordon.adapters.db import limit_store, queries
 from mailcordon.adapters.db.engine import PooledConnection
 from mailcordon.adapters.db.lane_policy_row import document_of
 from mailcordon.control.policies import InForce, PolicyLane
-from mailcordon.core.limit import DEFAULT_OWNER
+from mailcordon.core.limit import DEFAULT_OWNER, Limit
 from mailcordon.core.priority import Class
 from mailcordon.guard.policy import document, layers, limits, new_sender
 from mailcordon.guard.policy.document import PolicyDocument
@@ -81,11 +81,14 @@ async def write(conn: PooledConnection, of: Sequence[PolicyLane], explained: Seq
     keys: dict[int, list[int]] = {}
     for row in await conn.fetch(_SQL.sending_keys, list(by_tenant)):
         keys.setdefault(row["tenant"], []).append(row["id"])
-    for tenant, own in by_tenant.items():
-        wanted = limits.of_caps(tenant, own, keys.get(tenant, ()))
-        await limit_store.replace(conn, tenant, limits.POLICY, wanted)
-        # What stood in until the lanes had a policy: a policy may lift it.
-        await limit_store.replace(conn, tenant, DEFAULT_OWNER, [])
+    wanted = [
+        (tenant, limits.POLICY, None, limits.of_caps(tenant, own, keys.get(tenant, ())))
+        for tenant, own in by_tenant.items()
+    ]
+    # What stood in until the lanes had a policy goes: a policy may lift it.
+    await limit_store.replace_many(
+        conn, [*wanted, *((tenant, DEFAULT_OWNER, None, ()) for tenant in by_tenant)]
+    )
     senders = {
         lane.lane: (lane.tenant, one.policy.new_sender)
         for lane, one in zip(of, explained, strict=True)
@@ -101,7 +104,9 @@ async def write_new_senders(conn: PooledConnection, of: Mapping[int, tuple[int, 
         row["lane"]: Record(age_days=row["age_days"], active_days=row["active_days"], busiest=row["busiest"])
         for row in await conn.fetch(_SQL.records, list(of), today)
     }
+    wanted: list[tuple[int, str, int | None, Sequence[Limit]]] = []
     for lane, (tenant, policy) in of.items():
         cap = new_sender.cap(policy, records.get(lane, Record()))
-        wanted = [] if cap is None else [limits.of_new_sender(tenant, lane, cap.mails, cap.because)]
-        await limit_store.replace(conn, tenant, limits.NEW_SENDER, wanted, lane=lane)
+        one = () if cap is None else (limits.of_new_sender(tenant, lane, cap.mails, cap.because),)
+        wanted.append((tenant, limits.NEW_SENDER, lane, one))
+    await limit_store.replace_many(conn, wanted)
