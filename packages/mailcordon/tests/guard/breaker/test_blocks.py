@@ -96,3 +96,15 @@ def test_more_columns_change_nothing():
     blocks.add_sent(101, 0, 0, 4, 7)
     assert blocks.sent[1].sum() == 500
     assert blocks.sent[4].sum() == 7
+
+
+def test_mail_that_is_booked_late_makes_its_block_younger_or_older():
+    blocks = Blocks(0, 1)
+    for minute in range(300):
+        blocks.add_sent(minute, 0, 0, 0, 1)
+    for minute in range(60):
+        blocks.add_sent(10 * DAY + minute, 0, 0, 0, 1)
+    index = blocks.find(299, 0)
+    centre, total = blocks.centres[index], blocks.totals[index]
+    blocks.add_sent(299, 0, 0, 0, 50)
+    assert blocks.centres[index] == pytest.approx((centre * total + 299 * 50) / (total + 50))

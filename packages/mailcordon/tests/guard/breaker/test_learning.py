@@ -34,10 +34,10 @@ def test_feedback_as_usual_changes_nothing():
     )
 
 
-@pytest.mark.parametrize("median", [30.0, 2000.0])
-def test_other_delays_are_learned_from_the_upper_side(median: float):
+@pytest.mark.parametrize(("median", "a_day"), [(30.0, 60), (2000.0, 60), (30.0, 20), (2000.0, 20)])
+def test_other_delays_are_learned_from_the_upper_side(median: float, a_day: int):
     curves = DelayCurves()
-    saw(curves, COMPLAINTS, median)
+    saw(curves, COMPLAINTS, median, a_day=a_day)
     for age in (10, 60, 360, 2000):
         true = 0.5 * math.erfc(-math.log((age + 0.5) / median) / 1.2 / math.sqrt(2))
         assert true - 0.02 <= curves.upper_of_one(COMPLAINTS, age) <= true + 0.15
