@@ -1,7 +1,7 @@
 """Steps of releases over a real database: opened by what came back, with the limit that dispatchers obey."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.release_store import ReleaseStore
-from mailcordon.control.pacing.releases import Releases
+from mailcordon.control.pacing.releases import Look, Releases
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.provider import Provider
 from mailcordon_fixtures.cohorts import Cohorts
@@ -64,7 +64,14 @@ class Batch:
 
 
 @pytest.fixture
-async def batch(world: Any) -> AsyncIterator[Batch]:
+async def control(world: Any) -> AsyncIterator[engine.Pool]:
+    pool = await engine.create_pool(world.database.dsn("control"))
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def batch(world: Any, control: engine.Pool) -> Batch:
     lane = await world.lane("acme", "newsletter")
     await world.account(rate=500)
     tenant = await world.connection.fetchval("select tenant from lane where id = $1", lane)
@@ -83,13 +90,11 @@ async def batch(world: Any) -> AsyncIterator[Batch]:
         )
     finally:
         await send.close()
-    control = await engine.create_pool(world.database.dsn("control"))
     store = ReleaseStore(control)
     minute = await world.connection.fetchval("select now_ms() / 60000")
     one = Batch(world, Cohorts(world.connection), store, Releases(store), lane, tenant, id, minute)
     await one.later(3 * MINUTE)
-    yield one
-    await control.close()
+    return one
 
 
 async def test_a_step_opens_when_its_feedback_is_good_and_the_limit_with_it(batch: Batch) -> None:
@@ -224,6 +229,50 @@ async def test_two_processes_that_look_at_the_same_time_open_one_step(batch: Bat
     await asyncio.gather(*(each.advance() for each in others))
     row = await batch.world.connection.fetchrow("select step, cap from release")
     assert tuple(row) == (1, 6000)
+
+
+class Late(ReleaseStore):
+    """Is suspended before it stores what it decided."""
+
+    looks: Sequence[Look] = ()
+
+    async def save(self, looks: Sequence[Look]) -> None:
+        self.looks = looks
+
+
+async def test_what_a_suspended_process_decided_changes_nothing_that_was_decided_since(
+    batch: Batch, control: engine.Pool
+) -> None:
+    await batch.mail(1500)
+    await batch.look()
+    await batch.later(2 * MINUTE)
+    late = Late(control)
+    await Releases(late).advance()
+    assert [look.after.step for look in late.looks] == [1]
+    await batch.look()
+    await batch.later(MINUTE)
+    await batch.mail(4500, ago=2)
+    assert (await batch.look())["step"] == 2
+    await batch.store.save(late.looks)
+    assert (await batch.world.connection.fetchval("select step from release"), await batch.cap()) == (
+        2,
+        19_500,
+    )
+
+
+async def test_the_database_shows_a_tenants_key_no_other_tenants_rows(batch: Batch) -> None:
+    await batch.world.connection.execute(
+        "insert into warm_up values ($1, 'a.example', '', 1, 20000, 2, 20, null, 'advanced', null, 500, 'enforce', 20000)",
+        batch.tenant,
+    )
+    reader = await engine.connect(batch.world.database.dsn("reader"))
+    try:
+        for tenant, rows in ((batch.tenant + 1, 0), (batch.tenant, 1)):
+            await reader.execute(f"set mailcordon.tenant = '{tenant}'")
+            for table in ("release", "release_intake", "warm_up"):
+                assert await reader.fetchval(f"select count(*) from {table}") == rows, (table, tenant)
+    finally:
+        await reader.close()
 
 
 async def test_other_releases_of_the_lane_and_the_tenant_keep_their_limits(batch: Batch) -> None:
