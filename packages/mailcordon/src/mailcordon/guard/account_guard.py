@@ -22,6 +22,7 @@ OVER = 0.5
 LEAST_MAILS = 1_000  #: of the account in the window; a rate of fewer says nothing
 MOST_LANES = 10  #: slowed at a time
 LEAST_EVENTS = 5  #: of a lane that is slowed
+LEAST_SHARE = 0.1  #: of what is too much in the account
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,9 @@ def slowed(
         (
             lane
             for lane in lanes
-            if lane.class_ is Class.MARKETING and lane.excess(signal) > 0 and lane.events >= LEAST_EVENTS
+            if lane.class_ is Class.MARKETING
+            and lane.excess(signal) >= max(1.0, LEAST_SHARE * total)
+            and lane.events >= LEAST_EVENTS
         ),
         key=lambda lane: (-lane.excess(signal), lane.lane),
     )

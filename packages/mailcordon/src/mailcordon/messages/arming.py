@@ -16,8 +16,8 @@ def _percent(share: float) -> str:
 @example(ok=False, says="Never proved")
 def check_proof(*, ok: bool, says: str) -> str:
     """Whether a lane's attribution is proved."""
-    said = says.rstrip(".")
-    return f"{said}." if ok else f"{said}: run `mailcordon prove`."
+    said = f"{says[:1].upper()}{says[1:]}".rstrip(".")
+    return f"{said}." if ok else f"{said}. Run `mailcordon prove`."
 
 
 @example(lost=[])

@@ -29,15 +29,13 @@ def _percent(share: float) -> str:
 @example([], "acme/newsletter")
 def named(part: Part, lane: str) -> str:
     """A part of a lane's mail, or the whole lane."""
-    words = [_one(*one) for one in part if one[0] != "lane"]
+    words = [_one(*one) for one in part if one[0] not in ("lane", "pool")]
     return " ".join(words) if words else lane
 
 
 def _one(kind: str, name: str) -> str:
     if kind == "provider":
         return f"mail to {name}"
-    if kind == "pool":
-        return f"the new senders of {name}"
     return f"{kind} {name}"
 
 
@@ -126,6 +124,12 @@ def _span(days: float) -> str:
     return phrases.count(max(1, round(days)), "day")
 
 
+@example(pool="sign-up partner-x")
+def pool_culprit(*, pool: str) -> str:
+    """New senders that have something in common."""
+    return f"the new senders of {pool}"
+
+
 @example(signal="bounces", shares=[([("list", "import-7")], 0.96, 29, 120)])
 @example(
     signal="complaints",
@@ -148,15 +152,18 @@ def cause(*, signal: str, shares: Sequence[Share]) -> str:
     each = phrases.listed(
         [f"{share} % from {named(part, 'the lane')} ({counts})" for part, share, counts in shown]
     )
-    return f"Of what is too much, {each} (these overlap)."
+    if shown[0][1] < 50:
+        return f"No one part brings most of what is too much: {each}."
+    return f"Of what is too much, {each}; these may hold the same mail."
 
 
 @example(pool="sign-up partner-x", lanes=40, events=31, mails=410, ceiling=0.025, signal="bounces")
 def pool_seen(*, pool: str, lanes: int, events: int, mails: int, ceiling: float, signal: str) -> str:
     """Many new senders with something in common are ill together, though each alone sends too little to tell."""
     many = _EVENTS[signal][1]
+    of = "" if pool == "new" else f" of {pool}"
     return (
-        f"{phrases.count(lanes, 'new lane')} of {pool} together: {events:,} {many} of {_mails(mails)};"
+        f"{phrases.count(lanes, 'new lane')}{of} together: {events:,} {many} of {_mails(mails)};"
         f" at most {_percent(ceiling)} is accepted. Each alone sends too little to tell."
     )
 

@@ -28,7 +28,6 @@ SUBJECTS = (
     "pacing",
     "objectives",
     "backtests",
-    "breaker",
     *("breaker", "arming"),
     "machine_metrics",
     "search",

@@ -26,6 +26,7 @@ from mailcordon.guard.arming import Arming
 from mailcordon.guard.breaker.nouns import LaneFacts, Level, Standing
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
+from mailcordon.guard.policy.built_in import STANDARD
 from mailcordon.observe.breaker.ports import NotLeading
 from mailcordon.observe.breaker.records import (
     MINUTE_MS,
@@ -331,7 +332,8 @@ def watched(row: Any, minute: int, room: Mapping[Signal, float] | None) -> Watch
     young = since is None or since > minute - _POOL_DAYS * _DAY
     labels: set[str] = set()
     if young:
-        labels = {"young senders", f"tier {policy.tier}", *(f"domain {one}" for one in row["domains"])}
+        labels = {f"domain {one}" for one in row["domains"]}
+        labels |= set() if policy.tier == STANDARD else {f"tier {policy.tier}"}
         named = (("sign_up_source", "sign-up"), ("payment", "payment"), ("owner_group", "owner group"))
         labels |= {f"{word} {row[column]}" for column, word in named if row[column] is not None}
     sensitivity = policy.breaker.sensitivity * (_DOUBTED if row["doubted"] else 1.0)

@@ -106,7 +106,10 @@ def _at_fault(kept: Kept) -> tuple[Slice, ...]:
 
 
 def _culprit(one: OpenDecision) -> str:
-    name = messages.named(words.named(_at_fault(one.kept)), one.name)
+    at_fault = _at_fault(one.kept)
+    if at_fault and at_fault[0].dimension is Dimension.POOL:
+        return messages.pool_culprit(pool=at_fault[0].value)
+    name = messages.named(words.named(at_fault), one.name)
     return name if name == one.name else f"{name} of {one.name}"
 
 

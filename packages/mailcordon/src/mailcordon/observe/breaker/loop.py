@@ -43,6 +43,7 @@ _LOG = logging.getLogger(__name__)
 ROUND_SECONDS = 1.0  #: between two rounds
 LOAD_AT_ONCE = 100  #: lanes whose history is read in a round
 RECENT = 4 * 1440  #: minutes; after a start, events as old as this are judged anew
+POOL_LEAST = 10  #: lanes of a pool of which the members are slowed: fewer are no snowshoe, and each is judged by itself
 POOL_CAP = 100  #: mails a day of a new sender in an ill pool: half of the smallest new-sender cap
 _DAY_MS = 86_400_000
 
@@ -317,6 +318,8 @@ class BreakerLoop:
             for one in before:
                 write.end(state, one, words.ended(decision, state.standings.get(one.key)))
             return
+        if _is_small_pool(decision):
+            return
         if any(one.signal == decision.signal and one.level == decision.level for one in before):
             return  # as after a probe that failed: it goes on
         kept = await self._kept(state, lane, decision, now, beside)
@@ -477,6 +480,12 @@ class BreakerLoop:
         for one in plan.lift:
             because = state.ends.pop(one.decision, None) or messages.other_hold()
             await self._holds.lift([one.hold.id], tenant=one.hold.target.tenant, actor=ACTOR, because=because)
+
+
+def _is_small_pool(decision: Decision) -> bool:
+    """Of a few lanes, each is judged by itself: only many are a snowshoe."""
+    is_pool = any(one.dimension is Dimension.POOL for one in decision.guilty)
+    return is_pool and words.members(decision) < POOL_LEAST
 
 
 def _standing_of(engine: Breaker, kept: Kept) -> Standing | None:

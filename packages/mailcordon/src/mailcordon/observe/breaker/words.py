@@ -23,10 +23,9 @@ def seen(decision: Decision, lane: Watched, findings: Sequence[tuple[str, str]] 
     signal = str(decision.signal)
     pool = next((one for one in decision.guilty if one.dimension is Dimension.POOL), None)
     if pool is not None:
-        lanes = decision.evidence.get("lanes")
         first = messages.pool_seen(
             pool=pool.value,
-            lanes=lanes if isinstance(lanes, int) else 1,
+            lanes=members(decision),
             events=decision.events,
             mails=decision.mails,
             ceiling=decision.ceiling,
@@ -56,6 +55,12 @@ def _shares(decision: Decision) -> list[messages.Share]:
         if all(each.dimension is not Dimension.LANE for each in one.slices)
     ]
     return parts[:1] if parts and parts[0][1] >= NEARLY_ALL else parts
+
+
+def members(decision: Decision) -> int:
+    """Lanes of a pool."""
+    found = decision.evidence.get("members")
+    return found if isinstance(found, int) else 1
 
 
 def _opinions(findings: Sequence[tuple[str, str]]) -> list[str]:
