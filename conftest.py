@@ -31,6 +31,7 @@ LONGEST = (
     "scenarios/test_logs",
     "scenarios/",
     "run/",
+    "tests/test_drill_incident",
     "tests/test_bench",
 )
 

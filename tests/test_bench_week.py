@@ -24,13 +24,12 @@ SMALL = Scenario(
     seed=3,
     days=2,
     groups=(
-        Group(name="shops", count=3, mails_a_day=120.0, pool="platform"),
+        Group(name="bazaar", mails_a_day=900.0, pool="platform"),
+        Group(name="shops", count=2, mails_a_day=120.0, pool="platform"),
         Group(name="apart", count=2, mails_a_day=120.0, pool="own"),
         Group(name="starters", count=1, mails_a_day=40.0, new=True, pool="platform"),
     ),
-    incidents=(
-        BoughtList(tenant="shops-002", start="day 2 09:00", addresses=2_500, lasts="25m", mailings=1),
-    ),
+    incidents=(BoughtList(tenant="bazaar", start="day 2 09:00", addresses=2_500, lasts="25m", mailings=1),),
 )
 START = 1_772_409_600.0  # 2026-03-02, a Monday
 MINUTE = int(START // 60)
@@ -56,17 +55,15 @@ def test_the_guard_holds_the_bought_list_early_and_names_it_first(
     found: dict[Setup, measures.Figures],
 ) -> None:
     naive, guarded = found[Setup.NAIVE], found[Setup.MAILCORDON]
-    # Nobody but SES stops it, and SES stops everybody: the account is so small that one list is most of its mail.
     assert naive.guilty_wanted == 2_500
     assert naive.guilty_out >= 900
-    assert (naive.identified, naive.by) == (None, "SES pauses all mail of everybody")
-    assert naive.account == "account_paused"
+    assert naive.identified is None
     assert 0 < guarded.guilty_out <= 250
     assert guarded.identified is not None
     assert 0 < guarded.identified <= 300
     assert guarded.mitigated is not None
     assert guarded.named_first
-    assert "list shops-002-bought of shops-002/newsletter" in guarded.by
+    assert "list bazaar-bought of bazaar/newsletter" in guarded.by
     assert (guarded.false_stops, guarded.stops_without) == (0, 0)
 
 
@@ -81,8 +78,6 @@ def test_who_shares_nothing_is_equal_to_the_mail_and_the_culprits_codes_still_ar
     assert stranger.equal
     assert (stranger.lost, stranger.inbox) == (0, stranger.had_inbox)
     assert stranger.inbox > 0
-    assert strangers[Setup.NAIVE].lost > 0
-    assert not strangers[Setup.NAIVE].equal
     assert guarded.own_inbox > 0.8 * guarded.own_wanted > 0
     sharers = {
         one: next(each for each in found[one].others if each.relation == "shares pool") for one in found
@@ -157,7 +152,7 @@ def test_a_code_is_on_no_list() -> None:
 def test_the_shipped_week_has_200_tenants_and_one_culprit() -> None:
     scenario = reading.load(command.SCENARIO)
     assert sum(group.count for group in scenario.groups) == 200
-    assert measures.first_list(scenario).tenant == "shops-017"
+    assert measures.first_list(scenario).tenant == "bazaar"
 
 
 def test_a_scenario_without_a_bought_list_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,6 +161,6 @@ def test_a_scenario_without_a_bought_list_is_refused(capsys: pytest.CaptureFixtu
 
 
 def test_the_same_week_is_decided_the_same_way_twice() -> None:
-    one, other = (play(SMALL, Setup.MAILCORDON, scale=0.5) for _ in range(2))
+    one, other = (play(SMALL, Setup.MAILCORDON, scale=0.2) for _ in range(2))
     assert one.decided == other.decided
     assert one.run == other.run

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -81,7 +83,14 @@ def home() -> Iterator[Path]:
 
 def test_real_processes_hold_a_bought_list_and_decide_as_one_process_does(home: Path) -> None:
     words = ("drill", "--incident", "--json", "--patience", str(PATIENCE))
-    done = systems.mailcordon(home, *words, TMPDIR=str(home))
+    done = subprocess.run(
+        [sys.executable, "-m", "mailcordon", *words],
+        env=systems.environment(home, {"TMPDIR": str(home)}),
+        capture_output=True,
+        text=True,
+        timeout=4 * PATIENCE,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert systems.processes_naming(str(home)) == {}
     found = json.loads(done.stdout)

@@ -140,8 +140,9 @@ def _found(played: Played, culprit: str, onset: float) -> tuple[float | None, bo
                 and action.what in ("tenant_paused", "account_paused")
             ):
                 whom = "all mail of the tenant" if action.what == "tenant_paused" else "all mail of everybody"
-                named = True if action.tenant == culprit else None
-                return (action.at - onset if named else None), named, action.at - onset, f"SES pauses {whom}"
+                # SES names a tenant at best, and never a list.
+                identified = action.at - onset if action.tenant == culprit else None
+                return identified, False, action.at - onset, f"SES pauses {whom}"
         return None, None, None, "nobody"
     # A mail's minute ends before it is decided about, so what is decided at the onset is about something else.
     after = [one for one in played.decided if one.at > onset and not one.decision.over]
