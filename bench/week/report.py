@@ -31,9 +31,9 @@ def table(title: str, found: Sequence[Figures]) -> str:
     for index, each in enumerate(found[0].others):
         who = _who(each)
         row(f"{who}: delivered", lambda one, i=index: _share(one.others[i].delivered, one.others[i].wanted))
-        row(f"{who}: in the inbox", lambda one, i=index: _share(one.others[i].inbox, one.others[i].wanted))
-        row(f"{who}: inbox mails lost to the culprit", lambda one, i=index: _lost(one.others[i]))
-        row(f"{who}: later than an hour", lambda one, i=index: _late(one.others[i]))
+        row("... in the inbox", lambda one, i=index: _share(one.others[i].inbox, one.others[i].wanted))
+        row("... inbox mails lost to the culprit", lambda one, i=index: _lost(one.others[i]))
+        row("... later than an hour", lambda one, i=index: _late(one.others[i]))
     row("the culprit's own customers: in the inbox", lambda one: _share(one.own_inbox, one.own_wanted))
     row("guilty mails sent", lambda one: f"{one.guilty_out:,} of {one.guilty_wanted:,}")
     row("culprit identified after", lambda one: _seconds(one.identified))
