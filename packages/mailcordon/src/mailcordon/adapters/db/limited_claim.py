@@ -7,19 +7,20 @@ changes.
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import asyncpg
 
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.limit_row import limit_from_row
-from mailcordon.core.limit import SIMULATOR_DOMAIN, LimitScope
+from mailcordon.core.limit import SIMULATOR_DOMAIN, LimitScope, Mode
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.guard.limits import rules as limit_rules
 from mailcordon.guard.limits import sentences
 from mailcordon.guard.limits.admission import Judged, Mail, Over, judge
-from mailcordon.guard.limits.rules import Kind, LaneRules
+from mailcordon.guard.limits.rules import Kind, LaneRules, Scope
 from mailcordon.guard.limits.sentences import LaneName
 from mailcordon.guard.limits.windows import Use
 from mailcordon.send.rotation import Plan, Visit
@@ -33,6 +34,7 @@ _CLOSED_SECONDS = (
 )
 _MOST_TENANTS = 5_000  #: whose limits are kept
 _MOST_EXEMPT = 10_000
+_MOST_KNOWN = 100_000
 _PLAIN = Kind(None, None, None, None)
 
 Refuse = Callable[[engine.Connection, Sequence[Visit], int], Awaitable[None]]
@@ -45,6 +47,10 @@ class Taken(NamedTuple):
     closed: Mapping[
         int, int | None
     ]  #: by lane over a limit, when it opens in ms since 1970; None: when the limit grows
+
+
+class Overtaken(Exception):
+    """Another dispatcher counted meanwhile where this one thought there was room. The claim is rolled back, and made again."""
 
 
 class _Tenant(NamedTuple):
@@ -60,6 +66,13 @@ class LimitedClaim:
         #: By lane: when it opens, and until when (by the host's clock) that is believed.
         self._closed: dict[int, tuple[int | None, float]] = {}
         self._exempt: set[bytes] = set()
+        #: What was counted when this dispatcher last saw it. Where that leaves room for a whole claim, it is not read again:
+        #: taking returns what is counted then.
+        self._known: dict[int, Use] = {}
+
+    def forget(self) -> None:
+        """After Overtaken."""
+        self._known.clear()
 
     async def read(self, connection: engine.Connection, versions: Mapping[int, int], epoch: int) -> bool:
         """Reads what has changed. `versions`: of the tenants with limits. Returns whether any lane of theirs has a limit."""
@@ -100,7 +113,9 @@ class LimitedClaim:
         refuse_suppressed: Refuse,
     ) -> Taken:
         """As `claim` for lanes without limits. `unclear` gets the turns whose lanes have mail behind what was looked at."""
-        claim = _Claim(connection, now, worker)
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        claim = _Claim(connection, now, worker, self._known)
         closed: dict[int, int | None] = {}
         rules: dict[int, LaneRules] = {}
         left: list[Visit] = []
@@ -121,7 +136,7 @@ class LimitedClaim:
         for look in range(_LOOKS):
             if not left:
                 break
-            rows, suppressed = await claim.look(left, budgets, rules, first=not look)
+            rows, suppressed = await claim.look(left, budgets, rules)
             judged = await claim.judge(rows, rules, self._exempt)
             again = {row["turn"] for row in suppressed}
             of_lane = {visit.lane: visit for visit in left}
@@ -188,8 +203,10 @@ class LimitedClaim:
 class _Claim:
     """What one claim has seen and taken."""
 
-    def __init__(self, connection: engine.Connection, now: int, worker: int) -> None:
+    def __init__(self, connection: engine.Connection, now: int, worker: int, known: dict[int, Use]) -> None:
         self._connection = connection
+        self._known = known
+        self._assumed: dict[int, Scope] = {}  #: rows that were not read
         self._now = now
         self._worker = worker
         self._uses: dict[int, Use] = {}
@@ -203,16 +220,8 @@ class _Claim:
         visits: Sequence[Visit],
         budgets: Mapping[int, int],
         rules: Mapping[int, LaneRules],
-        *,
-        first: bool,
     ) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
-        """The live mail, and the suppressed mail. The first look reads what is counted, and locks it."""
-        shared: set[int] = set()
-        own: set[int] = set()
-        if first:
-            for of_lane in rules.values():
-                for scope in of_lane.scopes:
-                    (shared if scope.shared else own).add(scope.use)
+        """The live mail, and the suppressed mail."""
         rows = await self._connection.fetch(
             _SQL.look,
             [visit.lane for visit in visits],
@@ -223,8 +232,6 @@ class _Claim:
             [visit.class_ for visit in visits],
             [_asks(rules.get(visit.lane)) for visit in visits],
             self._now,
-            sorted(shared),
-            sorted(own),
         )
         live: list[asyncpg.Record] = []
         suppressed: list[asyncpg.Record] = []
@@ -233,12 +240,8 @@ class _Claim:
                 (suppressed if row["dead"] else live).append(row)
                 if row["used"] is not None:
                     self._addresses.setdefault((row["lane"], row["hash"]), Use(*row["used"]))
-            elif row["id"] is not None:
-                self._uses[row["id"]] = Use(*row["used"])
             else:
                 self.took_ms += row["took"]
-        if first and (ahead := [id for id, use in self._uses.items() if use.is_far_ahead(self._now)]):
-            await self._connection.execute(_SQL.bring_back, ahead, self._now)
         return live, suppressed
 
     async def judge(
@@ -251,9 +254,44 @@ class _Claim:
             if lane in rules:
                 kind = Kind(row["provider"], row["campaign"], row["list"], row["api_key"])
             mails.append(Mail(lane, row["id"], kind, row["hash"]))
+        await self._read_uses(mails, rules)
         if any(rules[lane].recipient for lane in rules):
             await self._exempt(mails, rules, exempt)
         return judge(mails, rules, self._uses, self._addresses, exempt, self._now)
+
+    async def _read_uses(self, mails: Sequence[Mail], rules: Mapping[int, LaneRules]) -> None:
+        """Reads what is counted where this dispatcher does not know that there is room. If it reads a row that several turns
+        share, it reads them all: they are locked in one order."""
+        kinds = Counter((mail.lane, mail.kind) for mail in mails if mail.lane in rules)
+        wanted: dict[int, int] = {}
+        scopes: dict[int, Scope] = {}
+        for (lane, kind), n in kinds.items():
+            for scope in rules[lane].of(kind):
+                if scope.use not in self._uses:
+                    scopes[scope.use] = scope
+                    wanted[scope.use] = wanted.get(scope.use, 0) + n
+        tight = {use for use, n in wanted.items() if not self._has_room(scopes[use], n)}
+        if any(scopes[use].shared for use in tight):
+            tight |= {use for use, scope in scopes.items() if scope.shared}
+        for use in wanted.keys() - tight:
+            self._uses[use] = replace(self._known[use])
+            self._assumed[use] = scopes[use]
+        if not tight:
+            return
+        shared = sorted(use for use in tight if scopes[use].shared)
+        own = sorted(use for use in tight if not scopes[use].shared)
+        for row in await self._connection.fetch(_SQL.uses, shared, own):
+            self._uses[row["id"]] = Use(*list(row.values())[1:])
+        if ahead := [use for use in tight if use in self._uses and self._uses[use].is_far_ahead(self._now)]:
+            await self._connection.execute(_SQL.bring_back, ahead, self._now)
+
+    def _has_room(self, scope: Scope, n: int) -> bool:
+        known = self._known.get(scope.use)
+        return known is not None and all(
+            known.counted(bound.limit.per, self._now) + n <= bound.limit.cap
+            for bound in scope.bounds
+            if bound.holds or bound.limit.mode is Mode.SHADOW
+        )
 
     async def _exempt(
         self, mails: Sequence[Mail], rules: Mapping[int, LaneRules], exempt: set[bytes]
@@ -285,7 +323,7 @@ class _Claim:
             return []
         admitted = {mail.id: mail for mail in judged.admitted}
         wanted = [row for row in rows if row["id"] in admitted]
-        uses = sorted(judged.counts)
+        uses = sorted(judged.counts, key=lambda use: (use not in judged.shared, use))
         addresses = sorted(judged.addresses)
         found = await self._connection.fetch(
             _SQL.take,
@@ -298,7 +336,12 @@ class _Claim:
             [hash for _, hash in addresses],
             [judged.addresses[address] for address in addresses],
         )
-        ids = {row["id"] for row in found}
+        ids: set[int] = set()
+        for row in found:
+            if row["use"] is None:
+                ids.add(row["id"])
+            else:
+                self._check(row["use"], Use(*list(row.values())[2:]))
         if judged.shadow:
             await self._connection.execute(
                 _SQL.shadow, list(judged.shadow), list(judged.shadow.values()), self._now
@@ -311,6 +354,15 @@ class _Claim:
             self.counted[row["id"]] = judged.counted.get(row["id"], ())
         self.taken += taken
         return taken
+
+    def _check(self, id: int, use: Use) -> None:
+        """`use`: as it is counted with this claim. Raises Overtaken."""
+        self._known[id] = use
+        assumed = self._assumed.get(id)
+        if assumed is not None:
+            for bound in assumed.bounds:
+                if bound.holds and use.counted(bound.limit.per, self._now) > bound.limit.cap:
+                    raise Overtaken
 
     async def _uncount(self, gone: Sequence[Mail], judged: Judged) -> None:
         """Mail that was cancelled since the look."""

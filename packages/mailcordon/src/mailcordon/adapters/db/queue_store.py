@@ -15,7 +15,7 @@ import asyncpg
 
 from mailcordon.adapters.db import claim_look, claimed_content, engine, parking, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
-from mailcordon.adapters.db.limited_claim import LimitedClaim, Taken
+from mailcordon.adapters.db.limited_claim import LimitedClaim, Overtaken, Taken
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.result_store import ResultStore
 from mailcordon.adapters.db.route_row import route_from_row
@@ -200,6 +200,13 @@ class QueueStore:
         self, classes: Sequence[Class], slots: int, bounds: Bounds = NO_BOUNDS, narrow: Narrow = NO_HOLDS
     ) -> Batch:
         """Claims up to `slots` deliveries, shared fairly among the due turns. Their intent is committed on return."""
+        try:
+            return await self._claim(classes, slots, bounds, narrow)
+        except Overtaken:
+            self._limited.forget()
+            return await self._claim(classes, slots, bounds, narrow)
+
+    async def _claim(self, classes: Sequence[Class], slots: int, bounds: Bounds, narrow: Narrow) -> Batch:
         async with self._claims.transaction() as connection:
             if bounds.reserve_left is not None:
                 used = await connection.fetch(_SQL.reserve_used, bounds.cell)

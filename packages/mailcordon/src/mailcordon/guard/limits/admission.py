@@ -4,7 +4,7 @@ Mail is judged kind by kind, in the order in which the kinds appear: what counts
 what is admitted, so the rows say afterwards what they will say in the database.
 """
 
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence, Set
 from typing import NamedTuple
 
 from mailcordon.core.limit import Mode
@@ -35,6 +35,7 @@ class Judged(NamedTuple):
     admitted: Sequence[Mail]
     counted: Mapping[int, tuple[int, ...]]  #: by id of an admitted mail: the rows that it counts in
     counts: Mapping[int, int]  #: by row, how many
+    shared: Set[int]  #: those of these rows in which mail of several turns counts
     addresses: Mapping[tuple[int, bytes], int]  #: by lane and address, how many
     over: Sequence[Over]
     shadow: Mapping[int, int]  #: by limit in shadow mode: how many of the admitted it would have held
@@ -55,6 +56,7 @@ def judge(
     admitted: list[Mail] = []
     counted: dict[int, tuple[int, ...]] = {}
     counts: dict[int, int] = {}
+    shared: set[int] = set()
     to: dict[tuple[int, bytes], int] = {}
     over: dict[tuple[object, ...], Over] = {}
     shadow: dict[int, int] = {}
@@ -94,7 +96,9 @@ def judge(
             count_shadow(scope.bounds, use, len(taken), now, shadow)
             use.add(len(taken), now)
             counts[scope.use] = counts.get(scope.use, 0) + len(taken)
-    return Judged(admitted, counted, counts, to, list(over.values()), shadow)
+            if scope.shared:
+                shared.add(scope.use)
+    return Judged(admitted, counted, counts, shared, to, list(over.values()), shadow)
 
 
 def room_for(

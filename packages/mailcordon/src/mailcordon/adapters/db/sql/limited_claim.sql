@@ -13,17 +13,11 @@ select l.id, l.tenant, l.class, (select t.slug from tenant t where t.id = l.tena
   from lane l where l.tenant = any ($1::int[]) order by l.id;
 
 -- name: look
--- What `claim` would take, without taking it. The lanes' turns are locked by us, so nobody else counts in rows of one lane or class ($10);
--- those that several turns share ($9) are locked here, in the order of their ids, until the claim ends. $7: 1, the lane has limits of
--- addresses; 2, of API keys. Rows without a turn: what is counted; the last one has the server's time in ms.
+-- What `claim` would take, without taking it. $7: 1, the lane has limits of addresses; 2, of API keys. The last row, without a turn, has the
+-- server's time in ms.
 with l as (
     select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::int[], $6::smallint[], $7::int[])
                     u (lane, budget, cutoff, turn, turn_budget, class, asks)
-), s as materialized (
-    select id, array[minute, in_minute, hour, in_hour, day, in_day, ever]::bigint[] as used from limit_use
-     where id = any ($9::int[]) order by id for no key update
-), o as materialized (
-    select id, array[minute, in_minute, hour, in_hour, day, in_day, ever]::bigint[] as used from limit_use where id = any ($10::int[])
 )
 select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attempt, x.provider, x.campaign, x.list,
        exists (select from suppression s where s.tenant = x.tenant and s.hash = x.hash
@@ -43,16 +37,22 @@ select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attem
                         where ready.lane = l.lane and ready.id >= l.cutoff and ready.state = 0 order by id limit l.budget) r) q) x
  where x.place <= x.turn_budget
 union all
-select null, null, s.id, null, null, null, null, null, null, null, null, null, null, s.used, null from s
-union all
-select null, null, o.id, null, null, null, null, null, null, null, null, null, null, o.used, null from o
-union all
 select null, null, null, null, null, null, null, null, null, null, null, null, null, null,
        (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8;
 
+-- name: uses
+-- What is counted in these rows. Those that several turns share ($1) are locked, in the order of their ids, until the claim ends; the turns
+-- of the others ($2) are locked by us, so nobody else counts there.
+with s as materialized (
+    select id, minute, in_minute, hour, in_hour, day, in_day, ever from limit_use where id = any ($1::int[]) order by id for no key update
+)
+select * from s union all
+select id, minute, in_minute, hour, in_hour, day, in_day, ever from limit_use where id = any ($2::int[]);
+
 -- name: take
 -- Records the intent to send, as `claim`, and counts it. A window in the future counts on, up to 60 minutes, 24 hours and 7 days; one that
--- is farther ahead is brought to now (guard/limits/windows.py). Rows of addresses come after the others, as in `uncount` of result_store.sql.
+-- is farther ahead is brought to now (guard/limits/windows.py). Rows of addresses come after the others, as in `uncount`
+-- of result_store.sql, and those that several turns share before all. Returns the mails, and what is counted now.
 with w as (
     select ($2::bigint / 60000)::int as minute, ($2 / 3600000)::int as hour, ($2 / 86400000)::int as day
 ), i as (
@@ -69,7 +69,7 @@ with w as (
            in_day = case when x.day >= w.day then x.in_day else 0 end + u.n,
            ever = x.ever + u.n
       from unnest($4::int[], $5::int[]) u (use, n) cross join w where x.id = u.use
-    returning 1
+    returning x.*
 ), a as (
     insert into recipient_use as x (lane, hash, minute, in_minute, hour, in_hour, day, in_day)
     select u.lane, u.hash, w.minute, u.n, w.hour, u.n, w.day, u.n from unnest($6::int[], $7::bytea[], $8::int[]) u (lane, hash, n) cross join w
@@ -82,7 +82,10 @@ with w as (
         day = case when x.day > excluded.day and x.day <= excluded.day + 7 then x.day else excluded.day end,
         in_day = case when x.day >= excluded.day then x.in_day else 0 end + excluded.in_day
 )
-select id from i;
+select i.id, null::int as use, null::int as minute, null::bigint as in_minute, null::int as hour, null::bigint as in_hour, null::int as day,
+       null::bigint as in_day, null::bigint as ever from i
+union all
+select null, c.id, c.minute, c.in_minute, c.hour, c.in_hour, c.day, c.in_day, c.ever from c;
 
 -- name: bring_back
 -- Windows of rows that are farther ahead of the clock than windows that count on. Where such a row is used up, nothing would count there, and
