@@ -15,7 +15,7 @@ from mailcordon.guard.policy.effective import ReleasePolicy
 from mailcordon.guard.release import Facts, Feedback, Minute, Phase, Release
 from mailcordon.messages import pacing as messages
 
-MOST = 200  #: releases of one round; those that were looked at longest ago
+MOST = 50  #: releases of one round; those that were looked at longest ago
 BUSY_DAY_MS = 600_000  #: for so long a lane's busy day is not read again
 QUEUED_MS = 60_000  #: between two looks whether a quiet batch still has mail in the queue
 PURGE_SECONDS = 3_600.0
