@@ -76,3 +76,35 @@ def test_they_are_let_go_when_their_mail_is_good_again():
     ends = [each for each in post.decisions if each.over and each.guilty == (PARTNER,)]
     assert {each.lane for each in ends} == set(range(60))
     assert DIRECT not in {slice_ for each in post.decisions for slice_ in each.guilty}
+
+
+def test_a_restart_neither_doubles_a_throttle_nor_keeps_it_for_ever():
+    post = fleet()
+    day(post)
+    breaker = Breaker()
+    for number in [*range(60), *range(1000, 1020)]:
+        label = "signup:partner-x" if number < 60 else "signup:direct"
+        breaker.lane(lane(number, labels={label}, since=START))
+    for number in range(60):
+        breaker.restore(post.breaker.standing(number))
+    breaker.replay(post.minute - 1, sorted(post.sent, key=lambda each: each.minute))
+    assert breaker.permit(0, post.minute) == 0.5
+    after = Post(breaker, minute=post.minute)
+    day(after)
+    assert [each for each in after.decisions if each.guilty == (PARTNER,)] == []
+    for _ in range(6):
+        day(after, bounces=0.004)
+    assert {each.lane for each in after.decisions if each.over} == set(range(60))
+    assert breaker.permit(0, after.minute) == 1.0
+
+
+def test_a_label_that_control_adds_later_counts_from_then_on():
+    post = fleet(guilty=0)
+    for number in range(60):
+        post.breaker.lane(lane(number, since=START))
+        post.send(1, number=number)
+    post.run(10)
+    for number in range(60):
+        post.breaker.lane(lane(number, labels={"signup:partner-x"}, since=START))
+    day(post, healthy=0)
+    assert {each.guilty for each in post.decisions} == {(PARTNER,)}

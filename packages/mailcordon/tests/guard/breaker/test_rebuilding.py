@@ -76,3 +76,21 @@ def test_the_trouble_is_not_learned_after_a_restart_either():
     breaker = rebuilt(made)
     kept = [each for each in breaker.standing(1) if not each.guilty]
     assert kept == [each for each in made.breaker.standing(1) if not each.guilty]
+
+
+def test_what_is_held_stays_held_without_any_counts():
+    made = Post(Breaker(narrow=False), seed=6)
+    made.breaker.lane(lane())
+    made.history(12)
+    for minute in range(5):
+        made.send(1000, at=made.minute + minute, campaign="bad", bounces=0.15)
+    made.run(30)
+    assert made.breaker.permit(1, made.minute) == 0.0
+    breaker = Breaker(narrow=False)
+    breaker.lane(lane())
+    breaker.restore(made.breaker.standing(1))
+    breaker.replay(made.minute, [])
+    assert breaker.permit(1, made.minute) == 0.0
+    assert breaker.standing(1) == made.breaker.standing(1)
+    breaker.tick(made.minute + 7 * 60)
+    assert [each.phase for each in breaker.standing(1)] == [Phase.PROBING]

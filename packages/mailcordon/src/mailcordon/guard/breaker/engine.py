@@ -13,7 +13,7 @@ from mailcordon.guard.breaker.fleet import Fleet
 from mailcordon.guard.breaker.lane_state import LaneState
 from mailcordon.guard.breaker.lane_watch import LaneWatch
 from mailcordon.guard.breaker.measures import BLOCKS, BOUNCES, COMPLAINTS, DELAYS
-from mailcordon.guard.breaker.nouns import Decision, LaneFacts, Slice, Standing
+from mailcordon.guard.breaker.nouns import Decision, Dimension, LaneFacts, Slice, Standing
 from mailcordon.guard.breaker.pools import EVERYBODY, NEW_MINUTES, Pool
 from mailcordon.guard.counts import Delta, DomainDelta
 
@@ -47,10 +47,13 @@ class Breaker:
 
     def lane(self, facts: LaneFacts) -> None:
         """Makes a lane known, or tells what changed about it. Deltas of lanes that are not known are left out."""
+        before = self._facts.get(facts.lane)
         self._facts[facts.lane] = facts
         state = self._lanes.get(facts.lane)
         if state is not None:
             state.watch.facts = facts
+            if before is not None and before.labels != facts.labels:
+                self._join_pools(facts, state.watch.last)
 
     def forget(self, lane: int) -> None:
         """A lane that is gone."""
@@ -126,7 +129,11 @@ class Breaker:
             del self._pools_of[facts.lane]
             return
         silent = delta.provider in self._silent
+        # Who is throttled with others of one label is no evidence against everybody.
+        labelled = any(each.throttled is not None for each in pools if not each.everybody)
         for pool in pools:
+            if pool.everybody and labelled:
+                continue
             pool.add(facts, since, delta, silent=silent)
 
     def _join_pools(self, facts: LaneFacts, minute: int) -> None:
@@ -161,11 +168,23 @@ class Breaker:
             for standing in self._standings.pop(lane, ()):
                 state.restore(standing)
                 self._open.add(lane)
+                self._restore_pool(facts, standing, minute)
         return state
+
+    def _restore_pool(self, facts: LaneFacts, standing: Standing, minute: int) -> None:
+        if not standing.guilty or standing.guilty[0].dimension is not Dimension.POOL:
+            return
+        label = standing.guilty[0].value
+        pool = self._pools.get((label, facts.class_))
+        if pool is None:
+            pool = self._pools[label, facts.class_] = Pool(label, facts.class_, minute)
+        if standing.decision is not None:
+            pool.restore(facts, minute if facts.since is None else facts.since, standing.decision)
 
     def tick(self, minute: int) -> list[Decision]:
         """What time alone decides: probes that begin, and ends. To be called about once a minute."""
         found: list[Decision] = []
+        self._make_restored(minute)
         for pool in self._pools.values():
             found += self._take([each for each in pool.tick(minute, self.curves) if each.lane in self._lanes])
         for lane in sorted(self._open):
@@ -204,6 +223,12 @@ class Breaker:
             state = self._lanes.get(domain.lane)
             if state is not None:
                 state.watch.add_domain(domain)
+        self._make_restored(minute)
+
+    def _make_restored(self, minute: int) -> None:
+        """Lanes without counts that something is open about."""
+        for lane in list(self._standings):
+            self._state(lane, minute)
 
     def delays(self) -> dict[str, dict[str, list[float]]]:
         """What was learned of how late feedback comes, to be kept: the counters do not tell. JSON."""

@@ -132,6 +132,11 @@ class Pool:
         self._forget_old(minute)
         return found
 
+    def restore(self, facts: LaneFacts, since: int, decision: Decision) -> None:
+        """A member's throttle that was open before a restart."""
+        self._members.setdefault(facts.lane, _Member(facts, since))
+        self.throttled = decision
+
     def forget(self, lane: int) -> None:
         self._members.pop(lane, None)
 
