@@ -133,6 +133,15 @@ async def test_of_two_plans_the_second_is_outdated_and_told_by_whom(world: World
     assert (await policies(world).get(first.id)).state == "outdated"
 
 
+async def test_a_plan_that_was_computed_while_another_was_applied_is_outdated(world: World) -> None:
+    await world.onboard()
+    await applied(world, CAPPED)
+    late = await PolicyStore(world.control).insert(0, STRICT, [], actor="ann", because=None)
+    with pytest.raises(Conflict, match="bob has applied version 1"):
+        await policies(world).apply(late, actor="ann")
+    assert (await policies(world).in_force())[0].version == 1
+
+
 async def test_a_rejected_plan_changes_nothing_and_is_audited(world: World) -> None:
     made = await policies(world).make(STRICT | {"tenants": {}, "default_tier": "strict"}, actor="ann")
     assert made.id is not None
