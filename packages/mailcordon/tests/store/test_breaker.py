@@ -356,9 +356,15 @@ async def test_counts_are_told_once_whether_read_as_history_or_as_changes(watchi
     await watching.mail(lane, 0, ago=9, hard_bounced=-1)
     await watching.mail(lane, 0, ago=9, hard_bounced=1)
     await loop.advance()
+    # The first mail of a lane is a change, and the lane's whole history too.
+    new = await watching.world.lane("zen", "newsletter")
+    await watching.mail(new, 70, hard_bounced=3)
+    await loop.advance()
     told = [*watching.engine.replayed, *watching.engine.seen]
-    assert sum(delta.sent for delta in told) == 150
-    assert sum(delta.hard_bounces for delta in told) == 2
+    assert sum(delta.sent for delta in told if delta.lane == lane) == 150
+    assert sum(delta.hard_bounces for delta in told if delta.lane == lane) == 2
+    assert sum(delta.sent for delta in told if delta.lane == new) == 70
+    assert sum(delta.hard_bounces for delta in told if delta.lane == new) == 3
 
 
 async def test_a_person_who_lifts_the_hold_is_obeyed_and_the_lane_is_watched(watching: Watching) -> None:
