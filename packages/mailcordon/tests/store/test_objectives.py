@@ -121,10 +121,10 @@ async def test_a_tenants_key_reads_the_same_of_its_own_lanes_and_nothing_of_othe
     for as_tenant in (False, True):
         for (goal, provider), (bad, of) in wanted.items():
             found = await budgets.judged(goal, provider, as_tenant=as_tenant)
-            assert (found.whole.bad, round(found.whole.of, -1 if goal is Goal.BOUNCES else 0)) == (
-                pytest.approx(bad),
-                pytest.approx(of, rel=0.25 if goal is Goal.COMPLAINTS else 0.06),
-            ), (goal, provider, as_tenant)
+            assert found.whole.bad == bad, (goal, provider, as_tenant)
+            # Young mail counts by the share of its feedback that has come, which depends on where in the day it is.
+            least = {Goal.BOUNCES: 0.75, Goal.COMPLAINTS: 0.0}.get(goal, 1.0)
+            assert least * of <= found.whole.of <= of, (goal, provider, as_tenant)
     assert (await budgets.judged(Goal.DELIVERY_TIME)).p95_seconds == 5.0
     tenant = await budgets.world.connection.fetchval("select tenant from lane where id = $1", other)
     reads = ObjectiveReader(budgets.control, budgets.reader)
