@@ -107,7 +107,8 @@ async def test_a_bought_list_is_held_within_seconds_nobody_else_is_touched_and_i
         return await fleet.left(fleet.bad, "receipt") == 25
 
     await mail.until(receipts, "the receipts have left", patience=30)
-    assert await fleet.left(fleet.bad, NEWS) <= 150
+    # Dispatchers read a hold within a moment of its commit, so not all 25 need to have met it.
+    assert await fleet.left(fleet.bad, NEWS) < 175
     seen = await asyncio.to_thread(read_by_people, run, fleet, hold)
     assert seen["level"] == "cordon"
     assert seen["part"] == "list:import-7"
