@@ -108,3 +108,11 @@ def test_a_label_that_control_adds_later_counts_from_then_on():
         post.breaker.lane(lane(number, labels={"signup:partner-x"}, since=START))
     day(post, healthy=0)
     assert {each.guilty for each in post.decisions} == {(PARTNER,)}
+
+
+def test_a_lane_leaves_its_pools_when_it_is_thirty_days_old():
+    post = fleet(age=28 * DAY)
+    day(post, bounces=0.004)
+    post.run(2 * DAY)
+    day(post)
+    assert not [each for each in post.decisions if each.guilty and each.guilty[0].dimension is Dimension.POOL]

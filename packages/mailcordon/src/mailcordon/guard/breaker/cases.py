@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mailcordon.core.priority import Class
 from mailcordon.guard.breaker.evidence import fixed, log_sum
 from mailcordon.guard.breaker.measures import DAY, DAYS_BETWEEN, HOUR, MEASURES
-from mailcordon.guard.breaker.nouns import Decision, Level, Phase, Slice, Standing
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Slice, Standing
 from mailcordon.guard.delays import Signal
 
 WARN_MINUTES = DAY
@@ -20,6 +20,9 @@ REMEMBER_MINUTES = 60 * DAY  #: a case that has ended: its evidence is used
 PROBE_SHARE = 0.02  #: of the mail that may leave while probing
 STRICTER = 0.1  #: on probation, and if the account is at stake: days between two false actions
 
+_SMALL, _BIG = 0.001, 0.2  #: of the account's room
+#: AWS pauses an account here: nobody is too small to be stopped.
+_PAUSE = {Signal.BOUNCES: 0.10, Signal.COMPLAINTS: 0.005}
 _LEVELS = {
     Phase.WARNED: 1,
     Phase.THROTTLED: 2,
@@ -51,6 +54,19 @@ class Case:
     @property
     def cool_minutes(self) -> int:
         return min(MOST_COOL_MINUTES, MEASURES[self.signal].cool_minutes * 2**self.failed_probes)
+
+    @property
+    def pooled(self) -> bool:
+        return bool(self.guilty) and self.guilty[0].dimension is Dimension.POOL
+
+    @property
+    def permitted(self) -> float:
+        """The share of its mail that may leave."""
+        if self.phase is Phase.THROTTLED:
+            return 0.5
+        if self.phase is Phase.PROBING and self.probed < self.probe_mails:
+            return PROBE_SHARE
+        return 0.0
 
     def standing(self, lane: int) -> Standing:
         return Standing(
@@ -97,3 +113,13 @@ def still_sick(events: float, usual: float, ceiling: float, steadiness: float, n
     """The forward test of a probe: `usual` and `ceiling` are the events that they would have shown by now."""
     found = fixed(events, usual, ceiling, steadiness)
     return log_sum([found.relative, found.absolute]) >= nats
+
+
+def stakes(signal: Signal, rate: float, ceiling: float, busy_day: float, room: float) -> tuple[float, int]:
+    """What to add to the thresholds, and the most that may be done. `room`: bad events a day until AWS looks at the account."""
+    excess = max(0.0, rate - ceiling) * busy_day
+    if excess > _BIG * room:
+        return math.log(STRICTER), Level.CORDON
+    if excess < _SMALL * room and rate < _PAUSE[signal]:
+        return 0.0, Level.THROTTLE
+    return 0.0, Level.CORDON

@@ -4,15 +4,12 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-import numpy as np
-
 from mailcordon.core.priority import Class
-from mailcordon.guard.breaker import attribution
+from mailcordon.guard.breaker import attribution, case_counts
 from mailcordon.guard.breaker.baselines import Unlearned
 from mailcordon.guard.breaker.cases import (
     IDLE_MINUTES,
     PROBATION_MINUTES,
-    PROBE_SHARE,
     QUIET_MINUTES,
     REMEMBER_MINUTES,
     STRICTER,
@@ -21,6 +18,7 @@ from mailcordon.guard.breaker.cases import (
     WARN_MINUTES,
     Case,
     healthy_again,
+    stakes,
     still_sick,
     threshold,
 )
@@ -28,7 +26,6 @@ from mailcordon.guard.breaker.lane_evidence import LaneEvidence, Verdict
 from mailcordon.guard.breaker.lane_watch import NAMED, LaneWatch
 from mailcordon.guard.breaker.measures import (
     BLOCKS,
-    COMPLAINTS,
     DAY,
     HOUR,
     LANE_SIGNALS,
@@ -52,9 +49,6 @@ from mailcordon.guard.delays import Signal
 _MOST = 0.8  #: of the excess, that one part must explain to be stopped alone
 _LEARNED_OF = 240 * DAY  #: older mail teaches next to nothing
 _AGAIN = 30 * DAY  #: a second part above the ceiling in this time, and the lane is stopped
-_SMALL, _BIG = 0.001, 0.2  #: of the account's room
-#: AWS pauses an account here: nobody is too small to be stopped.
-_PAUSE = {Signal.BOUNCES: 0.10, Signal.COMPLAINTS: 0.005}
 _LOG_STRICTER = math.log(STRICTER)
 
 
@@ -136,12 +130,7 @@ class LaneState:
         if room is None or lane.expected <= 0:
             return 0.0, Level.CORDON
         rate = lane.events * float(self.watch.versions.now.mean[verdict.signal, 0]) / lane.expected
-        excess = max(0.0, rate - ceiling(signal, facts.class_)) * self.watch.busy_day
-        if excess > _BIG * room:
-            return _LOG_STRICTER, Level.CORDON
-        if excess < _SMALL * room and rate < _PAUSE[signal]:
-            return 0.0, Level.THROTTLE
-        return 0.0, Level.CORDON
+        return stakes(signal, rate, ceiling(signal, facts.class_), self.watch.busy_day, room)
 
     def _act(
         self,
@@ -295,7 +284,7 @@ class LaneState:
         lasting = [
             Unlearned(SIGNALS.index(case.signal), case.decision.since, None)
             for case in self.cases.values()
-            if case.level and case.decision is not None and not _pooled(case)
+            if case.level and case.decision is not None and not case.pooled
         ]
         self.watch.troubles = [*self._ended, *lasting]
 
@@ -304,7 +293,7 @@ class LaneState:
     def tick(self, minute: int) -> list[Decision]:
         found: list[Decision] = []
         for case in list(self.cases.values()):
-            if _pooled(case):
+            if case.pooled:
                 continue
             if case.phase is Phase.CORDONED:
                 if minute >= case.since + case.cool_minutes:
@@ -332,7 +321,7 @@ class LaneState:
         for signal in signals:
             self.evidence.evaluate(signal, minute, every=True)
         if case.guilty:
-            column = self._column(case)
+            column = case_counts.column(self.watch, self._word, case)
             nats = -math.inf if column is None else self.evidence.provider(column).nats
         else:
             nats = self.evidence.lane(minute).nats
@@ -348,7 +337,9 @@ class LaneState:
             return []
         if minute < case.since + THROTTLE_MINUTES:
             signal = SIGNALS.index(case.signal)
-            _, aged, _ = self._totals(case, signal, minute - DAY, minute, lower=False)
+            _, aged, _ = case_counts.totals(
+                self.watch, self._word, case, signal, minute - DAY, minute, lower=False
+            )
             if aged * float(self.watch.versions.now.mean[signal, 0]) < THROTTLE_EVENTS:
                 return []
         return self._end(case, Phase.HEALTHY, "quiet", minute)
@@ -357,7 +348,7 @@ class LaneState:
         case.phase, case.since = Phase.PROBING, minute
         case.probe_from, case.probe_mails = minute + 1, MEASURES[case.signal].probe_mails
         case.probed = 0
-        column = self._column(case)
+        column = case_counts.column(self.watch, self._word, case)
         if column is not None:
             case.decided = minute + 1
             self.watch.use(column, minute)
@@ -370,14 +361,18 @@ class LaneState:
         assert case.probe_from is not None
         case.looked = minute
         signal = SIGNALS.index(case.signal)
-        events, aged, mails = self._totals(case, signal, case.probe_from, minute, lower=True)
+        events, aged, mails = case_counts.totals(
+            self.watch, self._word, case, signal, case.probe_from, minute, lower=True
+        )
         case.probed = round(mails)
-        key = 0 if case.guilty == () else 1 + (self._column(case) or 0)
+        key = 0 if case.guilty == () else 1 + (case_counts.column(self.watch, self._word, case) or 0)
         key = key if key > NAMED else 0
         normal = self.watch.versions.now
         usual, steadiness = float(normal.usual[signal, key]), float(normal.steadiness[signal, key])
         line = ceiling(case.signal, self.watch.facts.class_)
-        _, early, _ = self._totals(case, signal, case.probe_from, minute, lower=False)
+        _, early, _ = case_counts.totals(
+            self.watch, self._word, case, signal, case.probe_from, minute, lower=False
+        )
         nats = self._nats(Level.THROTTLE, None)
         if still_sick(events, usual * early, line / (1.0 - line) * early, steadiness, nats):
             return [self._fail_probe(case, minute, events, mails, usual * early)]
@@ -393,23 +388,20 @@ class LaneState:
     def _fail_probe(self, case: Case, minute: int, events: float, mails: float, usual: float) -> Decision:
         assert case.decision is not None
         before = case.decision
-        decision = Decision(
+        nats = self._nats(Level.THROTTLE, None)
+        decision = replace(
+            before,
             minute=minute,
-            lane=before.lane,
             level=Level.CORDON,
-            signal=before.signal,
-            half=before.half,
-            guilty=case.guilty,
             since=case.probe_from or minute,
-            nats=self._nats(Level.THROTTLE, None),
-            threshold=self._nats(Level.THROTTLE, None),
-            days=math.exp(self._nats(Level.THROTTLE, None)),
+            nats=nats,
+            threshold=nats,
+            days=math.exp(nats),
             events=round(events),
             mails=round(mails),
             usual=usual,
-            ceiling=before.ceiling,
-            suspects=before.suspects,
             why="probe failed",
+            evidence={},
         )
         failed = case.failed_probes + 1
         self._open(decision, Phase.CORDONED, minute)
@@ -420,49 +412,9 @@ class LaneState:
             self.evidence.clear()
         return decision
 
-    def _totals(
-        self, case: Case, signal: int, since: int, minute: int, *, lower: bool
-    ) -> tuple[float, float, float]:
-        """Events, mails whose feedback has come, and mails, of the case's mail since a minute. `lower`: feedback that must have
-        come, not that can have."""
-        watch = self.watch
-        blocks = watch.blocks
-        columns: list[int] = list(range(len(watch.providers)))
-        if case.guilty:
-            slice_ = case.guilty[0]
-            if slice_.dimension is Dimension.PROVIDER:
-                column = self._column(case)
-                columns = [] if column is None else [column]
-            else:
-                part = watch.parts.get(slice_)
-                if part is None:
-                    return 0.0, 0.0, 0.0
-                blocks = part.blocks
-        count = len(blocks)
-        if not count:
-            return 0.0, 0.0, 0.0
-        starts = np.array(blocks.starts)
-        late = starts >= since
-        sent = blocks.sent[columns, :count][:, late]
-        if signal == COMPLAINTS:
-            sent = sent * ~np.array(watch.silent)[columns][:, None]
-        ages = minute - starts[late]
-        seen = watch.curves.lower_of_all(signal, ages) if lower else watch.curves.upper_of_all(signal, ages)
-        events = blocks.events[signal][columns, :count][:, late].sum()
-        return float(events), float((sent * seen).sum()), float(blocks.sent[columns, :count][:, late].sum())
-
-    def _column(self, case: Case) -> int | None:
-        """Of a case about a provider."""
-        if not case.guilty or case.guilty[0].dimension is not Dimension.PROVIDER:
-            return None
-        for column, provider in enumerate(self.watch.providers):
-            if provider is not None and self._word(provider) == case.guilty[0].value:
-                return column
-        return None
-
     def _end(self, case: Case, phase: Phase, why: str, minute: int) -> list[Decision]:
         before = case.decision
-        if before is not None and not _pooled(case):
+        if before is not None and not case.pooled:
             self._ended = [each for each in self._ended if (each.until or minute) > minute - _LEARNED_OF]
             self._ended.append(Unlearned(SIGNALS.index(case.signal), before.since, minute))
         case.phase, case.since = phase, minute
@@ -472,28 +424,7 @@ class LaneState:
         self._tell_troubles()
         if before is None:
             return []
-        return [
-            Decision(
-                minute=minute,
-                lane=before.lane,
-                level=before.level,
-                signal=before.signal,
-                half=before.half,
-                guilty=before.guilty,
-                since=before.since,
-                nats=before.nats,
-                threshold=before.threshold,
-                days=before.days,
-                events=before.events,
-                mails=before.mails,
-                usual=before.usual,
-                ceiling=before.ceiling,
-                suspects=before.suspects,
-                over_the_ceiling=before.over_the_ceiling,
-                over=True,
-                why=why,
-            )
-        ]
+        return [replace(before, minute=minute, over=True, why=why, evidence={})]
 
     def let_go(self, guilty: tuple[Slice, ...], minute: int) -> list[Decision]:
         case = self.cases.get(guilty)
@@ -528,12 +459,12 @@ class LaneState:
         for case in self.cases.values():
             if case.level < Level.THROTTLE:
                 continue
-            if case.guilty and not _pooled(case):
+            if case.guilty and not case.pooled:
                 if slices is None and case.guilty[0].dimension is Dimension.PROVIDER:
                     continue
                 if slices is not None and not set(case.guilty) <= set(slices):
                     continue
-            share = min(share, _permitted(case))
+            share = min(share, case.permitted)
         return share
 
     # Keeping.
@@ -566,15 +497,3 @@ class LaneState:
         elif case.guilty[0].dimension is Dimension.PROVIDER:
             self._restored[case.guilty[0]] = case.decided
         self._tell_troubles()
-
-
-def _pooled(case: Case) -> bool:
-    return bool(case.guilty) and case.guilty[0].dimension is Dimension.POOL
-
-
-def _permitted(case: Case) -> float:
-    if case.phase is Phase.THROTTLED:
-        return 0.5
-    if case.phase is Phase.PROBING and case.probed < case.probe_mails:
-        return PROBE_SHARE
-    return 0.0
