@@ -110,14 +110,14 @@ def test_limits_are_listed_and_shown_on_the_command_line(system: System, run: Ru
     slug = f"listed-{secrets.token_hex(3)}"
     assert run("tenant", "onboard", slug, "--type", f"login-code=mail.{slug}.example")[0] == 0
     code, out, _ = run("limit", "list", "--tenant", slug, "--type", "login-code", "--json")
-    [built_in] = [one for one in json.loads(out)["items"] if one["scope"] == "recipient"]
-    assert (code, built_in["scope"], built_in["cap"], built_in["used"]) == (0, "recipient", 5, None)
+    [one] = [one for one in json.loads(out)["items"] if one["owner"] == "new-sender"]
+    assert (code, one["scope"], one["per"], one["used"]) == (0, "lane", "day", 0)
     code, out, _ = run("limit", "list", "--tenant", slug)
     assert code == 0
-    assert "to one address" in out
-    code, out, _ = run("limit", "show", str(built_in["id"]))
+    assert f"of {slug}/login-code" in " ".join(out.split())
+    code, out, _ = run("limit", "show", str(one["id"]))
     assert code == 0
-    assert f"5 mails an hour of {slug}/login-code to one address. Nothing waits" in out
+    assert f"mails a day of {slug}/login-code: 0 used" in out
     code, out, _ = run("limit", "list", "--tenant", slug, "--used-up")
     assert (code, out.strip()) == (0, "No limit is used up")
     code, _, error = run("limit", "show", "999999999")
