@@ -40,7 +40,9 @@ def test_other_delays_are_learned_from_the_upper_side(median: float, a_day: int)
     saw(curves, COMPLAINTS, median, a_day=a_day)
     for age in (10, 60, 360, 2000):
         true = 0.5 * math.erfc(-math.log((age + 0.5) / median) / 1.2 / math.sqrt(2))
-        assert true - 0.02 <= curves.upper_of_one(COMPLAINTS, age) <= true + 0.15
+        row = np.array([curves.row(COMPLAINTS, 2)])
+        seen = curves.upper(COMPLAINTS, row, np.array([age]))[0, 0]
+        assert true - 0.02 <= seen <= true + 0.15
 
 
 def test_few_events_teach_nothing_and_young_ones_neither():
@@ -64,6 +66,7 @@ def test_a_provider_that_reports_once_a_day_has_a_curve_of_its_own():
             curves.saw(BOUNCES, 3, sent, sent + (DAY - minute), 1)
     curves.learn(NOW + 40 * DAY)
     rows = np.array([curves.row(BOUNCES, 2), curves.row(BOUNCES, 3)])
+    assert curves.upper_of_one(BOUNCES, 30) > 0.85, "nothing is known of other providers"
     prompt, digest = curves.upper(BOUNCES, rows, np.array([30]))[:, 0]
     assert prompt > 0.95
     assert digest < 0.3

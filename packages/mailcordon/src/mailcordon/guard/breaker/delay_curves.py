@@ -68,6 +68,7 @@ class DelayCurves:
         self._day = -1
         #: By signal: a table in each row. The first is that of all providers.
         self._upper: list[Floats] = [_default_tables()[signal][None, :] for signal in range(len(SIGNALS))]
+        self._lower: list[Floats] = [_default_tables()[signal] for signal in range(len(SIGNALS))]
         self._rows: list[dict[int, int]] = [{} for _ in SIGNALS]
         self.changes = 0  #: grows whenever rows change
 
@@ -98,7 +99,7 @@ class DelayCurves:
 
     def lower_of_all(self, signal: int, ages: Ints) -> Floats:
         """Rather too little than too much: what has come of half the age."""
-        return self._upper[signal][0][np.minimum(np.maximum(ages // 2, 0), AGES - 1)] * 0.95
+        return self._lower[signal][np.minimum(np.maximum(ages // 2, 0), AGES - 1)] * 0.95
 
     def learn(self, minute: int) -> None:
         """Once a day, from mail whose feedback has all come."""
@@ -110,9 +111,12 @@ class DelayCurves:
             mature = today - 1 - math.ceil(DEFAULTS[SIGNALS[signal]].mature / 86_400)
             by_provider = [days for key, days in self._counts.items() if key[0] == signal]
             parent = _learned(by_provider, mature, _defaults()[signal], _LEAST_EVENTS)
-            tables = [_default_tables()[signal] if parent is None else _table(parent)]
+            # Of a provider that is not known well: other providers' late feedback must not make its own look like more.
+            base = _defaults()[signal] if parent is None else np.maximum(parent, _defaults()[signal])
+            tables = [_table(base)]
+            if parent is not None:
+                self._lower[signal] = _table(np.minimum(parent, _defaults()[signal]))
             rows: dict[int, int] = {}
-            base = _defaults()[signal] if parent is None else parent
             for provider in [key[1] for key in self._counts if key[0] == signal]:
                 own = _learned([self._counts[signal, provider]], mature, base, 10 * _LEAST_EVENTS)
                 if own is not None:
