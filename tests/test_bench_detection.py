@@ -339,7 +339,7 @@ def test_a_detector_is_told_nothing_of_the_truth():
 def test_a_peer_judges_like_its_rule_and_its_stop_has_effect_in_a_loop():
     incident = {"signal": "hard_bounces", "scope": "lane", "rate": 0.07, "message_type": "transactional"}
     tenants = [{"count": 1, "volume": 500, "pattern": "transactional"}]
-    scenario = small(closed_loop=True, tenants=tenants, incident=incident)
+    scenario = small(closed_loop=True, days=9, warmup_days=2, tenants=tenants, incident=incident)
     found = runs.Run("tests.test_bench_detection:Sometimes")(scenario)
     assert set(found) == {runs.OURS, *(peer.name for peer in PEERS)}
     usual, pause = found["usual"].loop, found["ses-pause"].loop
