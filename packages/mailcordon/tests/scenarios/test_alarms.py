@@ -361,7 +361,9 @@ async def test_whatever_goes_wrong_is_an_incident_with_its_culprit_until_it_is_m
     assert status in (200, 204), said
     print({name: round(seconds, 1) for name, seconds in world.times.items()})
     tenants = await mail.db.fetch(
-        "select t.slug, count(*) from incident i join tenant t on t.id = i.tenant where t.slug like '%-' || $1 group by t.slug",
+        "select t.slug, count(*) from incident i join tenant t on t.id = i.tenant where t.slug like '%-' || $1"
+        # What a bad list costs in the lane's error budget is told apart from the list.
+        " and i.kind <> 'objective' group by t.slug",
         world.run,
     )
     assert {row["slug"]: row["count"] for row in tenants} == {
