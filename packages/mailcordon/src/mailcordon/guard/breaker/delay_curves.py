@@ -119,9 +119,10 @@ class DelayCurves:
             rows: dict[int, int] = {}
             for provider in [key[1] for key in self._counts if key[0] == signal]:
                 own = _learned([self._counts[signal, provider]], mature, base, 10 * _LEAST_EVENTS)
-                if own is not None:
+                # Never slower than that: a provider that reports once a day reports some campaigns at once.
+                if own is not None and bool((own > base).any()):
                     rows[provider] = len(tables)
-                    tables.append(_table(own))
+                    tables.append(_table(np.maximum(own, base)))
             if rows != self._rows[signal] or parent is not None or rows:
                 self._upper[signal], self._rows[signal] = np.array(tables), rows
                 self.changes += 1
