@@ -16,6 +16,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.core.errors import Conflict
 from mailcordon.core.hold import Hold, NewHold
 from mailcordon.core.provider import Provider
+from mailcordon.core.target import Target
 from mailcordon.guard.arming import Wish
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import (
@@ -471,6 +472,20 @@ async def test_the_alarm_of_a_decision_has_the_sentence_the_cause_and_the_undo(w
     assert alarm.command == 'mailcordon breaker accept 1 --because "..."'
     assert "Nobody else's mail is held, and nobody shares its domain or pool." in alarm.next
     assert alarm.since == (watching.now - 5) * 60_000
+
+
+async def test_a_hold_of_a_person_contains_what_the_breaker_saw_in_shadow(watching: Watching) -> None:
+    _, lane = await held_list(watching, proved=False)
+    (alarm,) = await BreakerAlarms(watching.control).read()
+    assert not alarm.contained
+    tenant = await watching.world.connection.fetchval("select tenant from lane where id = $1", lane)
+    for held, contained in (("other", False), ("bought", True)):
+        hold = NewHold(
+            target=Target(tenant=tenant, lane=lane, list=held), owner="person", because="Ticket 12"
+        )
+        await watching.governor.place(hold, actor="ops")
+        (alarm,) = await BreakerAlarms(watching.control).read()
+        assert alarm.contained is contained
 
 
 async def test_a_lane_of_a_retired_tenant_is_forgotten_with_its_decision(watching: Watching) -> None:

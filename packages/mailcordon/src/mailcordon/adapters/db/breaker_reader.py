@@ -20,9 +20,10 @@ from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.incident import Alarm
 from mailcordon.core.limit import Mode
 from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
 from mailcordon.guard import arming
 from mailcordon.guard.arming import Check, Name, Wish
-from mailcordon.guard.breaker.nouns import Level
+from mailcordon.guard.breaker.nouns import Dimension, Level, Slice
 from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker import alarms
@@ -199,7 +200,17 @@ def _open(row: asyncpg.Record) -> OpenDecision:
         held_since=row["held_since"],
         held_by=row["held_by"],
         stops=bool(row["stops"]),
+        held=tuple(_held(*part) for part in json.loads(row["held_parts"])),
     )
+
+
+def _held(provider: int | None, campaign: str | None, list: str | None) -> frozenset[Slice]:
+    named = {
+        Dimension.PROVIDER: None if provider is None else Provider(provider).word,
+        Dimension.CAMPAIGN: campaign,
+        Dimension.LIST: list,
+    }
+    return frozenset(Slice(dimension, value) for dimension, value in named.items() if value is not None)
 
 
 def _lost(row: asyncpg.Record) -> LostLane:

@@ -34,6 +34,9 @@ class OpenDecision:
     held_since: int | None = None  #: of its hold, if that is open
     held_by: str | None = None
     stops: bool = False
+    held: tuple[
+        frozenset[Slice], ...
+    ] = ()  #: parts of the lane that anybody's holds stop; an empty one: all of it
 
     @property
     def name(self) -> str:
@@ -58,9 +61,8 @@ def _decided(one: OpenDecision) -> Alarm:
     kept = one.kept
     slices = _at_fault(kept)
     first = slices[0] if slices else None
-    held = (
-        kept.mode is Mode.ENFORCE and kept.level is Level.CORDON and one.held_since is not None and one.stops
-    )
+    # A person's hold contains it as well, also in shadow.
+    held = any(part <= frozenset(slices) for part in one.held)
     return Alarm(
         key=f"breaker:{kept.id}",
         kind=Kind.BREAKER,

@@ -61,10 +61,14 @@ on conflict (lane) do update set wish = excluded.wish, wish_at = excluded.wish_a
     wish_because = excluded.wish_because;
 
 -- name: alarms
--- The decisions that last, apart from lanes that are only counted, with their lanes and holds.
+-- The decisions that last, apart from lanes that are only counted, with their lanes and holds. `held_parts`: what anybody's holds stop
+-- of the lane, as provider, campaign and list; three nulls are the whole lane.
 select d.id, d.tenant, e.slug, d.lane, t.name as type, d.part, d.signal, d.half, d.level, d.mode, d.at, d.since, d.seen, d.done,
        d.document, d.sharers,
-       h.id as hold, h.since as held_since, h.by as held_by, h.stops
+       h.id as hold, h.since as held_since, h.by as held_by, h.stops,
+       (select coalesce(jsonb_agg(distinct jsonb_build_array(o.provider, o.campaign, o.list)), '[]') from hold o
+         where o.tenant = d.tenant and o.lifted_at is null and o.stops and hold_covers(o, l.tenant, l.class, l.id)
+           and (o.until is null or o.until > now_ms())) as held_parts
   from breaker_decision d join lane l on l.id = d.lane join tenant e on e.id = d.tenant join message_type t on t.id = l.type
   left join hold h on h.id = d.hold and h.lifted_at is null
  where d.ended_at is null and d.mode <> 'observe' order by d.id limit 10000;
