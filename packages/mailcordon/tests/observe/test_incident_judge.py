@@ -188,6 +188,15 @@ def test_contained_alarm_mitigates_and_harm_again_unmitigates() -> None:
     assert story.of(1) == ["opened", "joined", "contained", "worsened"]
 
 
+def test_what_a_contained_cause_explains_is_contained_with_it() -> None:
+    story = Story()
+    spent = alarm("b", explained_by=("a",))
+    story.round(alarm("a"), spent)
+    assert story.open()["a"].mitigated_at is None
+    story.round(alarm("a", contained=True), spent)
+    assert story.open()["a"].mitigated_at is not None
+
+
 def test_who_contained_it_is_not_whoever_placed_a_hold_before_it_began() -> None:
     story = Story()
     old = Action(key="hold:1", at=5_000, author="ann", text="an old hold")

@@ -5,7 +5,7 @@ while alarms show: these stay silent until one of them ends and returns, or is w
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailcordon.core.incident import Action, Alarm, Kind, Scope, ScopeKind
@@ -430,7 +430,7 @@ class _Round:
         return frozenset(new)
 
     def _mitigated(self, after: Incident, held: Mapping[str, Held]) -> Incident:
-        if held and not all(one.contained for one in held.values()):
+        if not _contained(after.cause, held.values()):
             if after.mitigated_at is None:
                 return after
             worst = self._group[0].alarm.sentence if self._group else after.sentence
@@ -481,6 +481,12 @@ def _as_seen(kept: Kept, facts: Facts) -> Incident:
 def _ended(kept: Kept, still: Sequence[Found], facts: Facts) -> list[str]:
     keys = {one.alarm.key for one in still}
     return [key for key, held in kept.held.items() if key not in keys and held.source not in facts.unread]
+
+
+def _contained(cause: str, held: Collection[Held]) -> bool:
+    """Whether nothing goes on doing harm. What the cause explains, such as a spent error budget, is contained with the cause."""
+    own = [one for one in held if one.cause == cause]
+    return all(one.contained for one in own or held)
 
 
 def _held(one: Found) -> Held:
