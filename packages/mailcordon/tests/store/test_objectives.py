@@ -201,6 +201,61 @@ async def test_mail_that_ended_unsent_counts_as_not_delivered(budgets: Budgets) 
     assert by_window["slow"][0] == 40
 
 
+async def test_an_open_decision_of_the_breaker_explains_a_budget(budgets: Budgets) -> None:
+    lane = await budgets.lane(bounces=0.02, delivered=None, complaints=None)
+    await budgets.mail(3_000, ago=5 * 1440, hard_bounced=20)
+    await budgets.mail(100, ago=25, hard_bounced=50)
+    await budgets.mail(100, ago=2, hard_bounced=50)
+    decided = (
+        "insert into breaker_decision"
+        " (tenant, lane, part, signal, half, level, mode, at, since, seen, done, document, ended_at, ended_because)"
+        " select tenant, id, $2, $3, 'absolute', 3, 'shadow', now_ms(), now_ms(), 'x', 'y', $4, $5::bigint,"
+        " case when $5::bigint is not null then 'over' end from lane where id = $1"
+    )
+    for part, signal, document, ended in (
+        ("list:bought+provider:gmail", "bounces", "{}", None),
+        ("", "blocks", '{"at_fault": "campaign:a+b"}', None),
+        ("list:over", "bounces", "{}", 1),
+        ("", "volume", '{"at_fault": "list:volume"}', None),
+    ):
+        await budgets.world.connection.execute(decided, lane, part, signal, document, ended)
+    (alarm,) = await budgets.read()
+    assert {f"lane:{lane}/list:bought", f"lane:{lane}/campaign:a+b"} <= set(alarm.explained_by)
+    assert not [one for one in alarm.explained_by if one.endswith(("over", "volume"))]
+
+
+async def test_after_a_restart_all_alarms_that_last_are_said_at_once(
+    budgets: Budgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objectives, "MOST_LANES", 1)
+    for of in ("acme/newsletter", "zen/newsletter"):
+        await budgets.lane(of, bounces=0.02, delivered=None, complaints=None)
+        for ago in (25, 2):
+            await budgets.mail(100, of=of, ago=ago, hard_bounced=50)
+    await budgets.read()
+    both = {alarm.key for alarm in await budgets.read()}
+    budgets.restart()
+    assert ({alarm.key for alarm in await budgets.read()}, len(both)) == (both, 2)
+
+
+async def test_a_budget_of_days_is_the_same_beside_one_of_weeks(budgets: Budgets) -> None:
+    week = await budgets.lane(delivered=0.98, bounces=None, complaints=None, days=7)
+    await budgets.lane("zen/newsletter", delivered=0.98, bounces=None, complaints=None, days=28)
+    await budgets.mail(900, ago=30, delivered=900)
+    for ago, expired in ((30_000, 5), (20_000, 45)):
+        await budgets.world.connection.execute(
+            "insert into lane_count"
+            " (lane, at, tenant, accepted, sent, refused, expired, cancelled, given_up, rejected, no_outcome)"
+            " values ($1, now_ms() - $2 * 60000::bigint, (select tenant from lane where id = $1), 945, 900, 0, $3, 0, 0, 0, 0)",
+            week,
+            ago,
+            expired,
+        )
+    reads = ObjectiveReader(budgets.control, budgets.reader)
+    page = await reads.page(ObjectiveScope(tenant=None), type=None, after=0, limit=10)
+    assert [objectives.judge(facts, budgets.now)[0].whole.bad for facts in page] == [0, 0]
+
+
 async def test_times_of_delivery_add_up_once_in_buckets_of_three_sizes(budgets: Budgets) -> None:
     lane = await budgets.lane()
     for seconds in (3, 3, 100):

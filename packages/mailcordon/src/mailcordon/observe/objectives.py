@@ -1,5 +1,6 @@
 """Objectives of lanes from what was counted: for people, and as a source of alarms. The rules are guard/objectives.py."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -164,6 +165,7 @@ class ObjectiveWatch:
     async def read(self) -> Sequence[Alarm]:
         state = self._state
         now = await self._store.now()
+        begins = self._open is None
         if self._open is None:
             self._open = {one.of: one for one in await self._store.open()}
         forget = abs(now - state.forgot_at) >= FORGET_MS
@@ -171,7 +173,9 @@ class ObjectiveWatch:
         state.forgot_at = now if forget else state.forgot_at
         if not state.waiting:
             await self._look(now)
-        due, state.waiting = state.waiting[:MOST_LANES], state.waiting[MOST_LANES:]
+        # At its begin all alarms that last are looked at: those that it does not return would count as ended.
+        most = max(MOST_LANES, len({one.lane for one in self._open.values()})) if begins else MOST_LANES
+        due, state.waiting = state.waiting[:most], state.waiting[most:]
         if due:
             await self._judge(await self._store.lanes(due), due, now // MINUTE_MS, self._open)
         return list(self._alarms.values())
@@ -198,6 +202,7 @@ class ObjectiveWatch:
         raised: list[Open] = []
         alarms: dict[tuple[int, Goal, str | None], Alarm] = {}
         for facts in found:
+            await asyncio.sleep(0)  # each lane is milliseconds of work
             open = frozenset((goal, provider) for lane, goal, provider in known if lane == facts.lane)
             for judged in judge(facts, now, open):
                 burn = judged.burning

@@ -14,6 +14,8 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider, parse_provider
 from mailcordon.guard.objectives import DAY, TIME_CLASSES, WINDOWS, Cell, Goal, time_class
 from mailcordon.guard.policy.effective import ObjectivePolicy
+from mailcordon.observe.breaker.alarms import cause_of
+from mailcordon.observe.breaker.records import slices_of
 from mailcordon.observe.objectives import Counted, LaneFacts, ObjectiveScope, Open
 
 _SQL = queries.load("objective_store.sql")
@@ -22,6 +24,7 @@ _SHARED = queries.load("shared.sql")
 _HOUR = 60
 _HOURS = 3 * 24  #: as far back as windows of hours go
 _LONGEST_DAYS = 90
+_AT_ONCE = 5  #: lanes
 _SLOW = time_class(15) + 2  #: counted from 1, as PostgreSQL does: above 15 s, which is fast for any mail
 
 
@@ -69,7 +72,7 @@ class ObjectiveReader:
             self._control, self._reader, tenant, snapshot=True
         ) as conn:
             rows = await conn.fetch(_SQL.lanes, None, scope.tenant, type, after, limit)
-            return await _facts(conn, rows, await conn.fetchval(_SQL.now))
+            return await _in_parts(conn, rows, await conn.fetchval(_SQL.now), {})
 
 
 class ObjectiveStore:
@@ -97,9 +100,8 @@ class ObjectiveStore:
             rows = await conn.fetch(_SQL.lanes, list(ids), None, None, 0, len(ids))
             causes: dict[int, list[str]] = {}
             for row in await conn.fetch(_SQL.causes, list(ids)):
-                named = f"{row['part']}:{row['value']}" if row["part"] else "rates"
-                causes.setdefault(row["lane"], []).append(f"lane:{row['lane']}/{named}")
-            return await _facts(conn, rows, await conn.fetchval(_SQL.now), causes)
+                causes.setdefault(row["lane"], []).append(cause_of(row["lane"], slices_of(row["part"])))
+            return await _in_parts(conn, rows, await conn.fetchval(_SQL.now), causes)
 
     async def open(self) -> Sequence[Open]:
         async with connection_pool.acquire(self._control) as conn:
@@ -114,11 +116,18 @@ class ObjectiveStore:
                 await conn.execute(_SQL.raise_alarm, one.lane, str(one.goal), one.provider or "", one.since)
 
 
+async def _in_parts(
+    conn: PooledConnection, rows: Sequence[asyncpg.Record], now: int, causes: Mapping[int, Sequence[str]]
+) -> list[LaneFacts]:
+    """A few lanes at a time, each of which has hundreds of counts: others use the event loop in between."""
+    found: list[LaneFacts] = []
+    for first in range(0, len(rows), _AT_ONCE):
+        found += await _facts(conn, rows[first : first + _AT_ONCE], now, causes)
+    return found
+
+
 async def _facts(
-    conn: PooledConnection,
-    rows: Sequence[asyncpg.Record],
-    now: int,
-    causes: Mapping[int, Sequence[str]] | None = None,
+    conn: PooledConnection, rows: Sequence[asyncpg.Record], now: int, causes: Mapping[int, Sequence[str]]
 ) -> list[LaneFacts]:
     """`now`: minutes since 1970."""
     policies = {row["id"]: policy_of(row["document"], Class(row["class"])).objectives for row in rows}
@@ -131,7 +140,7 @@ async def _facts(
         for row in await conn.fetch(_SQL.whole, lanes, now, days):
             cells[row["lane"], None].of(row["span"]).append(_cell(row, row["minute"], row["span"]))
         await _read_times(conn, cells, policies, now, days)
-        await _read_ended(conn, cells, lanes, now, days)
+        await _read_ended(conn, cells, {lane: policy.days for lane, policy in policies.items()}, now)
         await _read_overdue(conn, cells, policies, now)
     if wanted:
         await _read_providers(conn, cells, wanted, now, days)
@@ -147,7 +156,7 @@ async def _facts(
             counted={
                 provider: found.counted() for (lane, provider), found in cells.items() if lane == row["id"]
             },
-            causes=(causes or {}).get(row["id"], ()),
+            causes=causes.get(row["id"], ()),
         )
         for row in rows
     ]
@@ -172,13 +181,13 @@ async def _read_times(
 
 
 async def _read_ended(
-    conn: PooledConnection, cells: Mapping[Key, _Cells], lanes: Sequence[int], now: int, days: int
+    conn: PooledConnection, cells: Mapping[Key, _Cells], days: Mapping[int, int], now: int
 ) -> None:
-    """What ended unsent between the beginnings of windows. Totals are stored once a minute."""
-    ago = sorted({0, *WINDOWS, days * DAY}, reverse=True)
+    """What ended unsent between the beginnings of windows and of budgets. Totals are stored once a minute."""
+    ago = sorted({0, *WINDOWS, *(of * DAY for of in days.values())}, reverse=True)
     minutes = [now + 1 if minutes == 0 else now - minutes for minutes in ago]
     totals: dict[int, dict[int, int]] = {}
-    for row in await conn.fetch(_SQL.ended, list(lanes), minutes):
+    for row in await conn.fetch(_SQL.ended, list(days), minutes):
         totals.setdefault(row["lane"], {})[row["minute"]] = row["ended"]
     for lane, known in totals.items():
         for start, end in itertools.pairwise(minutes):

@@ -93,12 +93,16 @@ def _cause(kept: Kept) -> str:
         return f"lane:{kept.lane}/volume"
     if kept.signal == "account":
         return "account:review"
-    slices = _at_fault(kept)
-    if not slices:
-        return f"lane:{kept.lane}/rates"
-    if slices[0].dimension is Dimension.POOL:
-        return f"pool:{slices[0].value}"
-    return f"lane:{kept.lane}/{slices[0].dimension}:{slices[0].value}"
+    return cause_of(kept.lane, _at_fault(kept))
+
+
+def cause_of(lane: int, at_fault: Sequence[Slice]) -> str:
+    """The cause of an incident about what the breaker saw of a lane's mail."""
+    if not at_fault:
+        return f"lane:{lane}/rates"
+    if at_fault[0].dimension is Dimension.POOL:
+        return f"pool:{at_fault[0].value}"
+    return f"lane:{lane}/{at_fault[0].dimension}:{at_fault[0].value}"
 
 
 def _at_fault(kept: Kept) -> tuple[Slice, ...]:

@@ -66,8 +66,11 @@ select l.id, l.tenant, t.slug, y.name as type, l.class, p.document,
  order by l.id limit $5;
 
 -- name: causes
--- Alarms about rates of these lanes, which explain theirs.
-select lane, part, value from rate_alarm where lane = any ($1::int[]);
+-- Alarms about rates of these lanes and open decisions of the breaker, which explain theirs: what of the lane is at fault.
+select lane, case when part = '' then '' else part || ':' || value end as part from rate_alarm where lane = any ($1::int[])
+union
+select lane, coalesce(document ->> 'at_fault', part) from breaker_decision
+ where lane = any ($1::int[]) and ended_at is null and signal not in ('volume', 'account');
 
 -- name: whole
 -- All mail of these lanes: by ten minutes of the last hour, by hour of three days, by day of $3 days. $2: the minute that is now. Each
