@@ -52,12 +52,6 @@ DEFAULTS: Final = Layer(
         "warm_up.steps.microsoft": Reasoned(SLOW_CURVE, "it defers unknown senders early"),
         "warm_up.steps.yahoo": Reasoned(SLOW_CURVE, "it defers unknown senders early"),
         "warm_up.others": Reasoned(CURVE, "a domain earns its volume in 20 days"),
-        "hygiene.mode": Reasoned(Mode.OBSERVE, "a list's faults are shown before its first mail"),
-        "hygiene.dead_domains": Reasoned(0.05, "such a share bounces by itself above what SES reviews"),
-        "hygiene.role_addresses": Reasoned(0.10, "nobody subscribed info@ and sales@ in such numbers"),
-        "hygiene.disposable_domains": Reasoned(0.02, "such addresses are gone tomorrow"),
-        "hygiene.never_mailed": Reasoned(1.0, "every list is new once"),
-        "hygiene.last_contact_days": Reasoned(730, "who heard nothing for two years does not remember"),
         "objectives.days": Reasoned(28, "four weeks have the same weekdays"),
     },
 )
@@ -105,7 +99,6 @@ TIERS: Final[Mapping[str, Layer]] = {
             ),
             "release.first": Reasoned(500, "less leaves before the first feedback"),
             "release.above_mails": Reasoned(1000, "small batches are paced, too"),
-            "hygiene.mode": Reasoned(Mode.SHADOW, "says which lists it would have held"),
         },
     ),
     STANDARD: Layer(

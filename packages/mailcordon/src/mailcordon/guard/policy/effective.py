@@ -72,18 +72,6 @@ class WarmUpPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HygienePolicy:
-    """What a list may have before its first mail. Shares are 0 to 1; above them the list waits for a person."""
-
-    mode: Mode = Mode.OBSERVE
-    dead_domains: float = 0.05  #: without MX and address, or reserved
-    role_addresses: float = 0.10
-    disposable_domains: float = 0.02
-    never_mailed: float = 1.0
-    last_contact_days: int = 730
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectivePolicy:
     """Service level objectives of the lane. Shares are 0 to 1; None: no such objective."""
 
@@ -106,7 +94,6 @@ class LanePolicy:
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     release: ReleasePolicy = field(default_factory=ReleasePolicy)
     warm_up: WarmUpPolicy = field(default_factory=WarmUpPolicy)
-    hygiene: HygienePolicy = field(default_factory=HygienePolicy)
     objectives: ObjectivePolicy = field(default_factory=ObjectivePolicy)
 
 

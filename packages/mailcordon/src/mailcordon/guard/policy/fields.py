@@ -100,14 +100,6 @@ FIELDS: Final[Mapping[str, Mapping[str, Read]]] = {
         "canary_hours": _number(0.0, 168.0),
     },
     "warm_up": {"mode": mode, "others": curve},
-    "hygiene": {
-        "mode": mode,
-        "dead_domains": share,
-        "role_addresses": share,
-        "disposable_domains": share,
-        "never_mailed": share,
-        "last_contact_days": _whole(1, 10_000),
-    },
     "objectives": {
         "delivered": _or_none(share),
         "delivered_seconds": _or_none(_number(1.0, 604_800.0)),

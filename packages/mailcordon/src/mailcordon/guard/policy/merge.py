@@ -10,7 +10,6 @@ from mailcordon.guard.policy.effective import (
     BreakerPolicy,
     Cap,
     Explained,
-    HygienePolicy,
     LanePolicy,
     NewSenderPolicy,
     ObjectivePolicy,
@@ -61,7 +60,6 @@ def of_values(values: Mapping[str, Any], *, version: int, tier: str) -> LanePoli
         breaker=BreakerPolicy(**parts.get("breaker", {})),
         release=ReleasePolicy(**parts.get("release", {})),
         warm_up=WarmUpPolicy(**parts.get("warm_up", {}), steps=steps),
-        hygiene=HygienePolicy(**parts.get("hygiene", {})),
         objectives=ObjectivePolicy(**parts.get("objectives", {})),
     )
 
