@@ -29,3 +29,9 @@ def count(number: int, noun: str) -> str:
 def mailbox_does(outcome: str) -> str:
     """What a mailbox of the local SES does with mail."""
     return _OUTCOMES.get(outcome, outcome)
+
+
+def sentence(text: str) -> str:
+    """Begins with a capital letter and ends with a full stop."""
+    text = text.strip()
+    return text if not text else f"{text[0].upper()}{text[1:]}{'' if text[-1] in '.!?' else '.'}"

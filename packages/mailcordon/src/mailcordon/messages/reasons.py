@@ -1,6 +1,6 @@
 """Why a delivery, a lane or an address is in the state it is in. The API, the CLI and the log show the same text."""
 
-from mailcordon.messages import example
+from mailcordon.messages import example, phrases
 
 # Holds and suppressions --------------------------------------------------------------------------------------------------
 
@@ -465,6 +465,12 @@ def stop_ended(because: str) -> str:
     return f"The stop ended: {because}"
 
 
+@example("28 Nov 2026 16:15 UTC")
+def expires(at: str) -> str:
+    """When mail that waits is dropped at the latest; follows why it waits."""
+    return f"It expires at {at}"
+
+
 @example("SES gave no clear answer (503): Service Unavailable")
 def expired_while_waiting(reason: str) -> str:
     """A delivery expired while it waited; `reason` is why it waited."""
@@ -560,7 +566,7 @@ def scheduled(at: str) -> str:
 )
 def over_limit(limit: str, because: str, leaves: str) -> str:
     """So much mail has left in this minute, hour or day that the rest waits. `because`: where the limit comes from."""
-    return f"Over the limit of {limit}. {because} {leaves}"
+    return f"Over the limit of {limit}. {phrases.sentence(because)} {leaves}"
 
 
 @example(
@@ -570,13 +576,13 @@ def over_limit(limit: str, because: str, leaves: str) -> str:
 )
 def over_recipient_limit(limit: str, because: str, leaves: str) -> str:
     """So much mail has left to this address that the rest waits."""
-    return f"Over the limit of {limit}. {because} {leaves}"
+    return f"Over the limit of {limit}. {phrases.sentence(because)} {leaves}"
 
 
 @example("500 mails an hour of acme/newsletter", "Tier strict of acme.")
 def refused_over_limit(limit: str, because: str) -> str:
     """The policy refuses what is over this limit."""
-    return f"Refused: over the limit of {limit}. {because}"
+    return f"Refused: over the limit of {limit}. {phrases.sentence(because)}"
 
 
 @example("kim@example.com")

@@ -14,7 +14,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
-from mailcordon.messages import observing, reasons
+from mailcordon.messages import observing, reasons, times
 from mailcordon.send import scheduling
 
 
@@ -290,6 +290,9 @@ def _as_recorded(
     since, detail = row.at or row.called_at or accepted, row.detail
     if state is State.EXPIRED and detail in (None, reasons.expired_in_queue()):
         detail = _expired(kept, accepted, min(since, accepted + records.expiry_ms))
+    if state is State.WAITING and row.reason in (Reason.LIMIT, Reason.RECIPIENT_LIMIT) and detail:
+        # A code is worth minutes, and its limit may open after an hour.
+        detail = f"{detail}. {reasons.expires(times.minute(accepted + records.expiry_ms))}"
     return _Status(state, since, row.reason, detail)
 
 
