@@ -10,6 +10,9 @@ from mailcordon_fixtures.plans import assert_by_key, plan
 _QUEUE = queries.load("queue_store.sql")
 _PARKING = queries.load("parking.sql")
 _CLEARING = queries.load("clearing_store.sql")
+_LIMITED = queries.load("limited_claim.sql")
+_OPENING = queries.load("limit_clearing.sql")
+_RESULTS = queries.load("result_store.sql")
 
 #: Statement, its types, and arguments for a lane 1 of turn 1.
 STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
@@ -42,6 +45,53 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
     "expire_ready": (_CLEARING.expire_ready, "int, bigint[], bigint[]", (1000, "{1}", "{}")),
     "ended_holds": (_CLEARING.ended_holds + " limit $1", "bigint", (9,)),
     "give_back": (_CLEARING.give_back, "bigint, int", (1, 100)),
+    "limits_of": (_LIMITED.limits_of, "int[]", ("{1}",)),
+    "lanes_of": (_LIMITED.lanes_of, "int[]", ("{1}",)),
+    "look": (
+        _LIMITED.look,
+        "int[], int[], bigint[], int[], int[], smallint[], int[], bigint",
+        ("{1}", "{5}", "{1}", "{1}", "{5}", "{2}", "{3}", 1),
+    ),
+    "uses": (_LIMITED.uses, "int[], int[]", ("{1}", "{2}")),
+    "take": (
+        _LIMITED.take,
+        "tid[], bigint, int, int[], int[], int[], bytea[], int[]",
+        ('{"(0,1)"}', 1, 1, "{1}", "{1}", "{1}", "{x}", "{1}"),
+    ),
+    "bring_back": (_LIMITED.bring_back, "int[], bigint", ("{1}", 1)),
+    "park_limited": (
+        _LIMITED.park,
+        "int[], bigint[], int, int[], int[], smallint[], text[], text[], int[], bytea[], bigint[], text[], text[], boolean[]",
+        (
+            "{1}",
+            "{1}",
+            500,
+            "{1}",
+            "{1}",
+            "{null}",
+            "{spring}",
+            "{null}",
+            "{null}",
+            "{null}",
+            "{1}",
+            "{x}",
+            "{limit}",
+            "{false}",
+        ),
+    ),
+    "waiting_limits": (_OPENING.waiting_limits, "", ()),
+    "open_limit": (_OPENING.give_back, "int, int", (1, 100)),
+    "open_addresses": (
+        _OPENING.give_back_addresses,
+        "int, bytea, int, bigint, text, int, bigint",
+        (1, "", 100, 5, "hour", 1, 1000),
+    ),
+    "uncount": (_RESULTS.uncount, "int[], int[], bigint", ("{1}", "{1}", 1)),
+    "uncount_addresses": (
+        _RESULTS.uncount_addresses,
+        "int[], bytea[], int[], bigint",
+        ("{1}", "{x}", "{1}", 1),
+    ),
 }
 
 
@@ -60,7 +110,19 @@ async def test_a_claim_and_what_runs_beside_it_look_rows_up_by_key(
             " select $1, 100000 + n, 1, 3, 1, 0, '', 'x', 'held', 0 from generate_series(1, 20000) n",
             lane,
         )
-        await world.connection.execute("analyze ready; analyze waiting; analyze turn; analyze lane")
+        await world.connection.execute(
+            "insert into waiting (lane, id, tenant, why, send_limit, attempt, hash, reason, code, since)"
+            " select $1, 200000 + n, 1, 5, 1, 0, int4send(n / 9), 'x', 'recipient-limit', 0 from generate_series(1, 20000) n",
+            lane,
+        )
+        await world.connection.execute(
+            "insert into recipient_use (lane, hash, minute, in_minute, hour, in_hour, day, in_day)"
+            " select $1, int4send(n), 1, 1, 1, 1, 1, 1 from generate_series(1, 20000) n",
+            lane,
+        )
+        await world.connection.execute(
+            "analyze recipient_use; analyze ready; analyze waiting; analyze turn; analyze lane"
+        )
     for name, (statement, types, arguments) in STATEMENTS.items():
         text = await plan(pinned, statement, types, *arguments)
         assert_by_key(name, text)

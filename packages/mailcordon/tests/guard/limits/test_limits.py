@@ -10,7 +10,7 @@ from mailcordon.guard.limits import rules, sentences
 from mailcordon.guard.limits.admission import Mail, judge
 from mailcordon.guard.limits.rules import Kind, LaneRules
 from mailcordon.guard.limits.sentences import LaneName
-from mailcordon.guard.limits.windows import AHEAD, LENGTH_MS, Use
+from mailcordon.guard.limits.windows import AHEAD, LENGTH_MS, LONGEST_WAIT_MS, Use
 
 NOW = 1_800_000_030_000
 PLAIN = Kind(1, None, None, None)
@@ -57,6 +57,18 @@ def test_a_window_ahead_counts_on_and_one_far_ahead_is_brought_to_now_with_its_c
         assert use.is_far_ahead(too_far)
         assert use.window(per, too_far) == (too_far // length, 5)
         assert use.opens_at(per, too_far) == (too_far // length + 1) * length
+
+
+def test_nothing_leaves_before_a_window_that_begins_within_an_hour() -> None:
+    for per, length in LENGTH_MS.items():
+        begins = NOW // length * length
+        use = Use()
+        use.add(4, NOW)
+        assert (use.room(9, per, begins), use.opens_at(per, begins)) == (5, begins + length)
+        assert (use.room(9, per, begins - 1), use.opens_at(per, begins - 1)) == (0, begins)
+        assert use.room(9, per, begins - LONGEST_WAIT_MS) == 0
+        assert use.room(9, per, begins - LONGEST_WAIT_MS - 1) == 5
+        assert not use.waits(Per.EVER, begins - 1)
 
 
 # RULES ------------------------------------------------------------------------------------------------------------------------

@@ -27,16 +27,30 @@ class _Given(NamedTuple):
     counted: int  #: by the limit, then
 
 
+class _Pass(NamedTuple):
+    """Through the addresses for which mail waits for a limit of each address."""
+
+    window: int
+    cap: int
+    after: bytes  #: the addresses up to this one were looked at
+    ended_at: float | None  #: by the host's clock
+    last: bool  #: of this window
+
+
 class LimitClearing:
     def __init__(self) -> None:
         self._given: dict[int, _Given] = {}
+        self._passes: dict[int, _Pass] = {}
         self._forgot_at = 0.0
 
     async def once(self, connection: engine.Connection) -> int:
         """Returns how many were given back."""
         rows = await connection.fetch(_SQL.waiting_limits)
-        for gone in self._given.keys() - {row["id"] for row in rows}:
+        there = {row["id"] for row in rows}
+        for gone in self._given.keys() - there:
             del self._given[gone]
+        for gone in self._passes.keys() - there:
+            del self._passes[gone]
         moved = 0
         for row in rows:
             of_address = row["stands"] and row["scope"] == LimitScope.RECIPIENT
@@ -49,11 +63,12 @@ class LimitClearing:
     async def _mails(self, connection: engine.Connection, row: asyncpg.Record) -> int:
         room, window, counted, outstanding = _MOST * _ROUNDS, 0, 0, 0
         if row["stands"]:
-            window, counted = Use(*row["used"]).window(Per(row["per"]), row["now"])
+            use, per = Use(*row["used"]), Per(row["per"])
+            window, counted = use.window(per, row["now"])
             given = self._given.get(row["id"])
             if given and given.window == window and time.monotonic() - given.at < _WAITED:
                 outstanding = max(0, given.mails - max(0, counted - given.counted))
-            room = row["cap"] - counted - outstanding
+            room = use.room(row["cap"], per, row["now"]) - outstanding
         moved = 0
         while moved < min(room, _MOST * _ROUNDS):
             wanted = min(_MOST, room - moved)
@@ -66,12 +81,35 @@ class LimitClearing:
         return moved
 
     async def _addresses(self, connection: engine.Connection, row: asyncpg.Record) -> int:
-        """Once in each window: as many to each address as may leave in it."""
-        window, _ = Use().window(Per(row["per"]), row["now"])
-        given = self._given.get(row["id"])
-        if given and given.window == window:
-            return 0
-        moved = await connection.fetchval(_SQL.give_back_addresses, row["id"], row["cap"]) or 0
-        if moved:
-            self._given[row["id"]] = _Given(window, time.monotonic(), moved, 0)
+        """Once in each window, and when the cap has grown: as many to each address as may still leave in it."""
+        (window, _), cap = Use().window(Per(row["per"]), row["now"]), row["cap"]
+        pass_ = self._passes.get(row["id"])
+        if pass_ is None or window != pass_.window or cap > pass_.cap:
+            pass_ = _Pass(window, cap, b"", None, last=False)
+        elif pass_.ended_at is not None:
+            if pass_.last or time.monotonic() - pass_.ended_at < _WAITED:
+                self._passes[row["id"]] = pass_._replace(cap=cap)
+                return 0
+            # A claim that had begun in the window before may have set mail aside behind us.
+            pass_ = _Pass(window, cap, b"", None, last=True)
+        moved = 0
+        addresses = max(1, _MOST // max(1, cap))
+        for _ in range(_ROUNDS):
+            found = await connection.fetchrow(
+                _SQL.give_back_addresses,
+                row["id"],
+                pass_.after,
+                addresses,
+                cap,
+                row["per"],
+                row["lane"],
+                _MOST * _ROUNDS,
+            )
+            assert found is not None
+            moved += found["moved"]
+            if found["addresses"] < addresses:
+                pass_ = pass_._replace(ended_at=time.monotonic())
+                break
+            pass_ = pass_._replace(after=found["last"])
+        self._passes[row["id"]] = pass_._replace(cap=cap)
         return moved

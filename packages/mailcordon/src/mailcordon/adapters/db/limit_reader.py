@@ -62,7 +62,7 @@ def _closes_lanes(row: asyncpg.Record) -> bool:
         use is not None
         and limit.mode is Mode.ENFORCE
         and rules.is_wide(limit)
-        and use.counted(limit.per, row["now"]) >= limit.cap
+        and not use.room(limit.cap, limit.per, row["now"])
     )
 
 
@@ -86,7 +86,7 @@ async def why_closed(connection: Connection | PooledConnection, lanes: Sequence[
     found: dict[int, tuple[int, str]] = {}
     for row in await connection.fetch(_SQL.of_lanes, lanes):
         limit, use, now = limit_from_row(row), Use(*row["used"]), row["now"]
-        if use.counted(limit.per, now) < limit.cap:
+        if use.room(limit.cap, limit.per, now):
             continue
         opens_at = use.opens_at(limit.per, now)
         rank = opens_at if opens_at is not None else 1 << 62

@@ -84,14 +84,16 @@ class LimitedClaim:
         if stale:
             if len(self._tenants) > _MOST_TENANTS:
                 self._tenants.clear()
-            limits = limit_rules.by_tenant(
-                (limit_from_row(row), row["use"]) for row in await connection.fetch(_SQL.limits_of, stale)
-            )
+            limits = {tenant: limit_rules.TenantLimits() for tenant in stale}
+            for row in await connection.fetch(_SQL.limits_of, stale):
+                limits[row["tenant"]].add(limit_from_row(row), row["use"])
             lanes: dict[int, dict[int, LaneRules]] = {}
             names: dict[int, dict[int, LaneName]] = {}
             for row in await connection.fetch(_SQL.lanes_of, stale):
                 tenant, lane = row["tenant"], row["id"]
-                found = limit_rules.of_lane(lane, Class(row["class"]), row["domains"], limits.get(tenant, ()))
+                found = limit_rules.of_lane(
+                    lane, Class(row["class"]), row["domains"], limits[tenant].of(lane)
+                )
                 self._closed.pop(lane, None)
                 if found is not None:
                     lanes.setdefault(tenant, {})[lane] = found
@@ -288,7 +290,7 @@ class _Claim:
     def _has_room(self, scope: Scope, n: int) -> bool:
         known = self._known.get(scope.use)
         return known is not None and all(
-            known.counted(bound.limit.per, self._now) + n <= bound.limit.cap
+            known.room(bound.limit.cap, bound.limit.per, self._now) >= n
             for bound in scope.bounds
             if bound.holds or bound.limit.mode is Mode.SHADOW
         )
@@ -305,8 +307,7 @@ class _Claim:
             use = self._addresses.get((mail.lane, mail.hash))
             n = times[mail.lane, mail.hash]
             for bound in rules[mail.lane].recipient:
-                counted = 0 if use is None else use.counted(bound.limit.per, self._now)
-                if counted + n > bound.limit.cap:
+                if (use or Use()).room(bound.limit.cap, bound.limit.per, self._now) < n:
                     asked[mail.hash] = mail.id
         if not asked:
             return
@@ -361,7 +362,10 @@ class _Claim:
         assumed = self._assumed.get(id)
         if assumed is not None:
             for bound in assumed.bounds:
-                if bound.holds and use.counted(bound.limit.per, self._now) > bound.limit.cap:
+                per = bound.limit.per
+                if bound.holds and (
+                    use.waits(per, self._now) or use.counted(per, self._now) > bound.limit.cap
+                ):
                     raise Overtaken
 
     async def _uncount(self, gone: Sequence[Mail], judged: Judged) -> None:

@@ -115,7 +115,7 @@ def room_for(
         for bound in scope.bounds:
             if not bound.holds:
                 continue
-            left = max(0, bound.limit.cap - use.counted(bound.limit.per, now))
+            left = use.room(bound.limit.cap, bound.limit.per, now)
             opens_at = use.opens_at(bound.limit.per, now)
             this = (bound.wide, _MANY if opens_at is None else opens_at)
             if left < room or (left == room and this > rank):
@@ -125,7 +125,7 @@ def room_for(
 
 def _full(bounds: Sequence[Bound], use: Use, now: int) -> Bound | None:
     for bound in bounds:
-        if bound.holds and use.counted(bound.limit.per, now) >= bound.limit.cap:
+        if bound.holds and not use.room(bound.limit.cap, bound.limit.per, now):
             return bound
     return None
 

@@ -1,6 +1,6 @@
 """Which limits a lane's mail counts in, and which of them may keep it. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from mailcordon.core.limit import DEFAULT_OWNER, Limit, LimitScope, Mode
@@ -108,8 +108,17 @@ def _covers(limit: Limit, kind: Kind) -> bool:
     )
 
 
-def by_tenant(limits: Iterable[tuple[Limit, int | None]]) -> Mapping[int, Sequence[tuple[Limit, int | None]]]:
-    found: dict[int, list[tuple[Limit, int | None]]] = {}
-    for limit, use in limits:
-        found.setdefault(limit.tenant, []).append((limit, use))
-    return found
+class TenantLimits:
+    """A tenant's limits, each with the row that counts for it. A tenant may have a limit for each of many campaigns."""
+
+    def __init__(self) -> None:
+        self._of_lanes: dict[int, list[tuple[Limit, int | None]]] = {}
+        self._others: list[tuple[Limit, int | None]] = []
+
+    def add(self, limit: Limit, use: int | None) -> None:
+        to = self._others if limit.lane is None else self._of_lanes.setdefault(limit.lane, [])
+        to.append((limit, use))
+
+    def of(self, lane: int) -> Sequence[tuple[Limit, int | None]]:
+        """Those that may be about the lane."""
+        return [*self._others, *self._of_lanes.get(lane, ())]

@@ -1,7 +1,9 @@
 """Windows of limits: UTC minutes, hours and days by the database's clock, and what was counted in them. Pure.
 
-A window in the future is from before the clock was set back. It counts on, since what was counted in the window that comes again
-is not known any more. One that is farther ahead than AHEAD windows is brought to now with its count: the clock was wrong before.
+A window in the future is from before the clock was set back, or another dispatcher's claim was made a moment later, across the
+window's end. Nothing leaves until it begins: what was counted in the window that comes again is not known any more. One that
+begins more than an hour from now counts on instead: the clock was wrong for long, and no mail waits longer than that for it. One
+that is farther ahead than AHEAD windows is brought to now with its count.
 """
 
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from mailcordon.core.limit import Per
 LENGTH_MS = {Per.MINUTE: 60_000, Per.HOUR: 3_600_000, Per.DAY: 86_400_000}
 #: Windows ahead of now that count on. The statements that count have the same numbers (limited_claim.sql).
 AHEAD = {Per.MINUTE: 60, Per.HOUR: 24, Per.DAY: 7}
+LONGEST_WAIT_MS = 3_600_000  #: for a window in the future
 
 
 @dataclass(slots=True)
@@ -44,6 +47,17 @@ class Use:
     def counted(self, per: Per, now: int) -> int:
         return self.window(per, now)[1]
 
+    def waits(self, per: Per, now: int) -> bool:
+        """Whether nothing may leave until the window that was counted last begins."""
+        return per is not Per.EVER and 0 < self._begins(per, now) - now <= LONGEST_WAIT_MS
+
+    def room(self, cap: int, per: Per, now: int) -> int:
+        """How many may leave."""
+        return 0 if self.waits(per, now) else max(0, cap - self.counted(per, now))
+
+    def _begins(self, per: Per, now: int) -> int:
+        return self.window(per, now)[0] * LENGTH_MS[per]
+
     def add(self, n: int, now: int) -> None:
         self.minute, self.in_minute = _added(self.window(Per.MINUTE, now), n)
         self.hour, self.in_hour = _added(self.window(Per.HOUR, now), n)
@@ -58,10 +72,11 @@ class Use:
         )
 
     def opens_at(self, per: Per, now: int) -> int | None:
-        """When the next window begins, in milliseconds since 1970; None: a limit for ever has none."""
+        """When there is room again, at the beginning of a window, in milliseconds since 1970; None: a limit for ever has none."""
         if per is Per.EVER:
             return None
-        return (self.window(per, now)[0] + 1) * LENGTH_MS[per]
+        begins = self._begins(per, now)
+        return begins if self.waits(per, now) else begins + LENGTH_MS[per]
 
 
 def _added(window: tuple[int, int], n: int) -> tuple[int, int]:

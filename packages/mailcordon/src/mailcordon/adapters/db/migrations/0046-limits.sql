@@ -1,7 +1,7 @@
 -- Limits that dispatchers obey (docs/limits.md, core/limit.py). Policy, warm-up and releases write them; each owner replaces its own.
 
--- What left, counted once for all limits of the same mail. A window that has passed counts nothing; one in the future, which only a clock
--- that was set back leaves, counts on.
+-- What left, counted once for all limits of the same mail. A window that has passed counts nothing; before one in the future, as after the
+-- clock was set back, nothing leaves (guard/limits/windows.py).
 create table limit_use (
     id int generated always as identity primary key,
     tenant int not null references tenant,

@@ -9,7 +9,7 @@ with recursive ids as (
     select (select w.send_limit from waiting w where w.send_limit > s.id order by w.send_limit limit 1) from ids s where s.id is not null
 )
 select s.id, coalesce(l.mode = 'enforce', false) and not (l.owner = 'default' and exists (
-           select from send_limit o where o.tenant = l.tenant and o.scope = 'recipient' and o.lane = l.lane and o.owner <> 'default')) as stands, l.scope, l.per, l.cap,
+           select from send_limit o where o.tenant = l.tenant and o.scope = 'recipient' and o.lane = l.lane and o.owner <> 'default')) as stands, l.scope, l.per, l.cap, l.lane,
        array[u.minute, u.in_minute, u.hour, u.in_hour, u.day, u.in_day, u.ever]::bigint[] as used, now_ms() as now
   from ids s left join send_limit l on l.id = s.id left join limit_use u on u.id = l.use where s.id is not null order by s.id;
 
@@ -19,18 +19,29 @@ select coalesce(queue_ready(array_agg(x.lane), array_agg(x.id)), 0)
   from (select lane, id from waiting where send_limit = $1 order by id limit $2) x having count(*) > 0;
 
 -- name: give_back_addresses
--- The oldest $2 mails of each address that waited long enough.
+-- Of the next $3 addresses after $2 for which mail waits: the oldest of each, as many as may leave in this window ($4: the cap, $5: minute, hour
+-- or day, $6: the lane), at most $7. With the last address and how many were looked at.
 with recursive a as (
-    (select w.hash from waiting w where w.send_limit = $1 and w.code = 'recipient-limit' order by w.hash limit 1)
+    (select w.hash, 1 as n from waiting w where w.send_limit = $1 and w.code = 'recipient-limit' and w.hash > $2 order by w.hash limit 1)
     union all
-    select (select w.hash from waiting w where w.send_limit = $1 and w.code = 'recipient-limit' and w.hash > a.hash order by w.hash limit 1)
+    select (select w.hash from waiting w where w.send_limit = $1 and w.code = 'recipient-limit' and w.hash > a.hash order by w.hash limit 1), a.n + 1
+      from a where a.hash is not null and a.n < $3
+), r as materialized (
+    select a.hash, least($7::bigint, greatest(0, $4::bigint - coalesce((
+               select case $5::text when 'minute' then case when u.minute >= now_ms() / 60000 then u.in_minute end
+                                    when 'hour' then case when u.hour >= now_ms() / 3600000 then u.in_hour end
+                                    else case when u.day >= now_ms() / 86400000 then u.in_day end end
+                 from recipient_use u where u.lane = $6 and u.hash = a.hash), 0))) as room
       from a where a.hash is not null
+), m as materialized (
+    select queue_ready(array_agg(x.lane), array_agg(x.id)) as n
+      from r cross join lateral (
+           select w.lane, w.id from waiting w
+            where w.send_limit = $1 and w.code = 'recipient-limit' and w.hash = r.hash order by w.id limit r.room) x
+    having count(*) > 0
 )
-select coalesce(queue_ready(array_agg(x.lane), array_agg(x.id)), 0)
-  from a cross join lateral (
-       select w.lane, w.id from waiting w
-        where w.send_limit = $1 and w.code = 'recipient-limit' and w.hash = a.hash and w.until <= now_ms() order by w.id limit $2) x
-having count(*) > 0;
+select coalesce((select n from m), 0) as moved, (select hash from a where hash is not null order by n desc limit 1) as last,
+       (select count(hash) from a) as addresses;
 
 -- name: forget_addresses
 -- Counts of addresses whose day has passed.

@@ -88,7 +88,7 @@ union all
 select null, c.id, c.minute, c.in_minute, c.hour, c.in_hour, c.day, c.in_day, c.ever from c;
 
 -- name: bring_back
--- Windows of rows that are farther ahead of the clock than windows that count on. Where such a row is used up, nothing would count there, and
+-- Windows of rows that are too far ahead of the clock to count on. Where such a row is used up, nothing would count there, and
 -- so nothing else would bring it back.
 update limit_use x
    set minute = case when x.minute > w.minute + 60 then w.minute else x.minute end,
