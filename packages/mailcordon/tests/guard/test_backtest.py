@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mailcordon.core.limit import Mode
+from mailcordon.core.limit import Limit, LimitScope, Mode, Per
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.guard import backtest
@@ -172,7 +172,7 @@ def test_feedback_of_counters_comes_when_the_law_of_delays_says() -> None:
     cohort = Delta(
         START, 1, None, None, Provider.YAHOO, sent=20_000, delivered=19_000, hard_bounces=400, complaints=100
     )
-    found = Arrivals((START + 30 * DAY) * 60).of([cohort])
+    found = list(Arrivals((START + 30 * DAY) * 60).of([cohort]))
     deltas = [(one.at - START * 60, one.delta) for one in found if isinstance(one.delta, Delta)]
     assert sum(delta.sent for _, delta in deltas) == 20_000
     assert found == sorted(found, key=lambda one: one.at)
@@ -184,7 +184,7 @@ def test_feedback_of_counters_comes_when_the_law_of_delays_says() -> None:
     assert len(complaints) == 100
     assert 5 * 3600 < sorted(complaints)[50] < 7 * 3600
     # What is not known yet is not there, and single events have the same law as many.
-    early = Arrivals((START + 6 * HOUR) * 60).of([cohort])
+    early = list(Arrivals((START + 6 * HOUR) * 60).of([cohort]))
     assert 40 < sum(one.delta.complaints for one in early if isinstance(one.delta, Delta)) < 60
     singles = Arrivals((START + 60 * DAY) * 60).of(
         [cohort._replace(minute=START + n, sent=200, hard_bounces=0, complaints=1) for n in range(100)]
@@ -218,3 +218,61 @@ def test_the_rules_of_others_are_judged_on_the_record() -> None:
     assert by_peer["plunk"].tenant_wide
     assert not by_peer["usual"].tenant_wide
     assert found[2] == []
+
+
+class _Closed:
+    """A limit without room. Counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._limit = Limit(
+            id=1,
+            tenant=1,
+            owner="policy",
+            scope=LimitScope.LANE,
+            per=Per.DAY,
+            cap=0,
+            mode=Mode.ENFORCE,
+            because="a test",
+        )
+
+    def room(self, mail: Mail, at: int) -> tuple[int, Limit | None]:
+        self.asked += 1
+        return 0, self._limit
+
+    def count(self, mail: Mail, mails: int, at: int) -> list[tuple[Limit, int]]:
+        return []
+
+
+def test_much_mail_that_waits_costs_no_more_each_minute_than_little() -> None:
+    mail = Mail(1, None, "own", Provider.YAHOO)
+    gate = _Closed()
+    changes = [change((START + n) * 60, START + n, mail, sent=5) for n in range(200)]
+    found = Replay([lane()], gate).run(changes, (START + 200) * 60)[1]
+    (kept,) = [kept for _, kept in found.limits.values()]
+    assert (kept.mails, kept.waits) == (1_000, 1_000)
+    assert gate.asked < 3 * 200
+
+
+def test_feedback_of_kept_mail_that_a_correction_took_back_passes() -> None:
+    mail = Mail(1, None, "own", Provider.UNKNOWN)
+    changes = [
+        change(START * 60, START, mail, sent=5),
+        change(START * 60 + 10, START, mail, sent=-5),
+        change(START * 60 + 20, START, mail, hard_bounces=1),
+    ]
+    found = Replay([lane()], _Closed()).run(changes, (START + 5) * 60)[1]
+    assert (found.sent, found.bad) == (0, 1)
+
+
+def test_changes_of_hours_in_turn_are_those_of_all_at_once() -> None:
+    cohort = Delta(START, 1, None, None, Provider.YAHOO, sent=90, delivered=80, hard_bounces=9, complaints=6)
+    hours = [cohort._replace(minute=START // 60 * 60 + n * 60, lane=id) for n in range(8) for id in (1, 2)]
+    domains = [DomainDelta(START + 70, 1, 7, 3)]
+    cohorts = [part for hour in hours for part in by_minute([hour])]
+    until = (START + 5 * DAY) * 60
+    found = list(Arrivals(until).of(cohorts, domains))
+    assert [one.at for one in found] == sorted(one.at for one in found)
+    one_by_one = Arrivals(until)
+    alone = [change for part in cohorts for change in one_by_one.of([part])]
+    assert sorted(map(repr, found)) == sorted(map(repr, [*alone, Change((START + 71) * 60, domains[0])]))

@@ -1,8 +1,17 @@
 """A back-test over HTTP: the work is done in a process of its own, and who may ask for it."""
 
+import asyncio
+import multiprocessing
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from typing import Any
 
+import pytest
+
+from mailcordon.control import backtests
+from mailcordon.core.errors import Unavailable
 from mailcordon.core.provider import Provider
+from mailcordon.guard.backtest_job import Record
 from mailcordon_fixtures.cohorts import Cohorts
 
 PATH = "/v1/policy/backtest"
@@ -60,3 +69,42 @@ async def test_faults_name_members_of_the_document_and_only_platform_keys_ask(wo
     assert (await world.ask(("POST", PATH, body()), world.tenant_keys["acme"])).status_code == 403
     assert (await world.ask(("POST", PATH, body()), None)).status_code == 401
     assert (await world.ask(("POST", PATH, body()), await world.key(None, "send"))).status_code == 403
+
+
+async def test_a_back_test_that_takes_too_long_dies_or_is_cancelled_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = Record(
+        since=0,
+        until=60,
+        minutes_since=0,
+        exact_since=0,
+        lanes=[],
+        capped=[],
+        history=[],
+        hours=[],
+        minutes=[],
+        changes=[],
+    )
+    task = asyncio.create_task(backtests.in_a_process(record))
+    while not _children():
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    for process in _children():
+        await asyncio.to_thread(process.join)
+    assert _children() == []
+    with pytest.raises(Unavailable) as dead:
+        await backtests.in_a_process(replace(record, lanes=[None]))  # pyright: ignore[reportArgumentType]
+    assert dead.value.code == "died"
+    monkeypatch.setattr(backtests, "MOST_SECONDS", 0.0)
+    with pytest.raises(Unavailable) as slow:
+        await backtests.in_a_process(record)
+    assert slow.value.code == "too-slow"
+    for process in _children():
+        await asyncio.to_thread(process.join)
+
+
+def _children() -> list[BaseProcess]:
+    return [one for one in multiprocessing.active_children() if one.name == "mailcordon back-test"]

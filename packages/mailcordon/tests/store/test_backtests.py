@@ -164,3 +164,11 @@ async def test_what_could_not_be_applied_or_is_too_much_is_refused(
     with pytest.raises(Invalid) as much:
         await past.test(document())
     assert [fault.field for fault in much.value.faults] == ["minutes"]
+    monkeypatch.setattr(backtest_store, "MOST_ROWS", 100)
+    monkeypatch.setattr(backtest_store, "MOST_MINUTES", 59)
+    await past.mail(lane, 500, ago=300)
+    await past.forget_when()
+    await past.world.connection.execute("delete from cohort_minute")
+    with pytest.raises(Invalid) as minutes:
+        await past.test(document())
+    assert "59 counts" in minutes.value.faults[0].problem

@@ -7,6 +7,7 @@ that would have left, not about the record. Deterministic: the same record and p
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -146,7 +147,7 @@ class Replay:
         self._minute: int | None = None
         self._offered: dict[int, dict[Mail, int]] = {}  #: of the last minutes
         self._cohorts: dict[_Key, _Cohort] = {}
-        self._queue: list[_Waiting] = []  #: the oldest first
+        self._queues: dict[Mail, deque[_Waiting]] = {}  #: the oldest first
         self._later: list[tuple[int, int, Delta]] = []
         self._numbers = itertools.count()
         self._flow: dict[
@@ -160,7 +161,7 @@ class Replay:
             self._advance(at)
             self._step(at, [change.delta for change in group])
         self._advance(until)
-        for waiting in self._queue:
+        for waiting in itertools.chain.from_iterable(self._queues.values()):
             waiting.because.waits += waiting.size - waiting.left
             waiting.because.longest = max(waiting.because.longest, until - waiting.offered)
         return self.results
@@ -258,38 +259,44 @@ class Replay:
             cohort = self._cohorts[key] = _Cohort(self._offered[key[0]][key[1]])
         waiting = _Waiting(key[1], at, mails, because)
         cohort.waiting.append(waiting)
-        self._queue.append(waiting)
+        self._queues.setdefault(key[1], deque()).append(waiting)
 
     def _let_go(self, at: int) -> None:
         """Kept mail that may leave now: all that is not held any more, and of a slowed lane its share of a usual minute."""
-        if not self._queue:
-            return
-        still: list[_Waiting] = []
         found: list[Delta] = []
         quotas: dict[int, int] = {}
-        for waiting in self._queue:
+        # The oldest of all goes first. Behind mail that may not leave, the same mail is not looked at: it may wait for days.
+        heads = [(queue[0].offered, place, queue) for place, queue in enumerate(self._queues.values())]
+        heapq.heapify(heads)
+        while heads:
+            _, place, queue = heapq.heappop(heads)
+            waiting = queue[0]
             lane = waiting.mail.lane
             result = self.results[lane]
             worth = CLASS_DEFAULTS[result.lane.facts.class_].expiry_ms // 1000
             if at - waiting.offered >= worth:
                 waiting.because.expired += waiting.size - waiting.left
                 waiting.because.longest = max(waiting.because.longest, worth)
-                continue
-            out = waiting.size - waiting.left
-            if (share := self._share(waiting.mail, at, result)) < 1:
-                if lane not in quotas:
-                    quotas[lane] = self._quota(lane, share, at)
-                out = min(out, quotas[lane])
-            if self._gate is not None and out:
-                room, limit = self._gate.room(waiting.mail, at)
-                out = out if limit is None else min(out, room)
-            if out:
-                if share < 1:
-                    quotas[lane] -= out
-                found.append(self._send(waiting, out, at, result))
-            if waiting.left < waiting.size:
-                still.append(waiting)
-        self._queue = still
+            else:
+                out = waiting.size - waiting.left
+                if (share := self._share(waiting.mail, at, result)) < 1:
+                    if lane not in quotas:
+                        quotas[lane] = self._quota(lane, share, at)
+                    out = min(out, quotas[lane])
+                if self._gate is not None and out:
+                    room, limit = self._gate.room(waiting.mail, at)
+                    out = out if limit is None else min(out, room)
+                if out:
+                    if share < 1:
+                        quotas[lane] -= out
+                    found.append(self._send(waiting, out, at, result))
+                if waiting.left < waiting.size:
+                    continue
+            queue.popleft()
+            if queue:
+                heapq.heappush(heads, (queue[0].offered, place, queue))
+            else:
+                del self._queues[waiting.mail]
         if found:
             self._decided(self.breaker.observe(at // MINUTE, found))
 
@@ -326,7 +333,9 @@ class Replay:
             for name in _EVENTS:
                 count: int = getattr(delta, name)
                 if count > 0:
-                    exact = cohort.carried.get((name, place), 0.0) + count * waiting.size / cohort.offered
+                    exact = cohort.carried.get((name, place), 0.0) + count * waiting.size / max(
+                        cohort.offered, waiting.size
+                    )
                     follows[name] = min(now[name], int(exact + 1e-9))
                     cohort.carried[name, place] = exact - follows[name]
                     now[name] -= follows[name]

@@ -1,7 +1,8 @@
 """One back-test from what the counters have to what a policy would have done. Deterministic; it may take minutes of CPU."""
 
 import heapq
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mailcordon.core.limit import Limit
@@ -37,12 +38,16 @@ class Answer:
 
 def run(record: Record) -> Answer:
     until = record.until * MINUTE
-    known = Arrivals(until).of([*by_minute(record.hours), *record.minutes], record.domains)
-    changes = list(heapq.merge(known, record.changes, key=lambda change: change.at))
     gate = Caps(record.capped)
     replay = Replay(record.lanes, gate)
     replay.breaker.replay(record.since, record.history)
-    results = replay.run(changes, until)
-    for lane, stops in backtest.of_peers(record.lanes, changes).items():
+    results = replay.run(_changes(record, until), until)
+    # Computed twice, since a month's may be more than memory has room for.
+    for lane, stops in backtest.of_peers(record.lanes, _changes(record, until)).items():
         results[lane].peers = stops
     return Answer(results=list(results.values()), left_out=gate.left_out)
+
+
+def _changes(record: Record, until: int) -> Iterator[Change]:
+    known = Arrivals(until).of(itertools.chain(by_minute(record.hours), record.minutes), record.domains)
+    return heapq.merge(known, record.changes, key=lambda change: change.at)

@@ -5,6 +5,8 @@ older mail the times are those of the laws of delay (guard/delays.py): feedback 
 a sequence without chance, so that the same record always gives the same changes.
 """
 
+import heapq
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 
@@ -32,13 +34,21 @@ class Arrivals:
         self._place: dict[tuple[int, str], float] = {}
         self._quantiles = {name: _quantiles(DEFAULTS[signal]) for name, signal in _SIGNALS.items()}
 
-    def of(self, cohorts: Iterable[Delta], domains: Iterable[DomainDelta] = ()) -> list[Change]:
+    def of(self, cohorts: Iterable[Delta], domains: Iterable[DomainDelta] = ()) -> Iterator[Change]:
         """All changes of cohorts whose counts are what is known of them in the end, in the order of their times. Whole minutes:
-        what is known in a minute is known at its end, and mail leaves at its begin."""
-        found = [change for cohort in cohorts for change in self._changes(cohort)]
-        found += [Change((one.minute + 1) * MINUTE, one) for one in domains]
-        found.sort(key=lambda change: change.at)
-        return found
+        what is known in a minute is known at its end, and mail leaves at its begin. Both have to be in the order of their hours,
+        so that not all of a month's changes are in memory at once."""
+        later: list[tuple[int, bool, int, Change]] = []
+        numbers = itertools.count()
+        for one in heapq.merge(cohorts, domains, key=lambda one: one.minute // 60):
+            begins = one.minute // 60 * 60 * MINUTE
+            while later and later[0][0] < begins:
+                yield heapq.heappop(later)[3]
+            is_domain = isinstance(one, DomainDelta)
+            for change in (Change((one.minute + 1) * MINUTE, one),) if is_domain else self._changes(one):
+                heapq.heappush(later, (change.at, is_domain, next(numbers), change))
+        while later:
+            yield heapq.heappop(later)[3]
 
     def _changes(self, cohort: Delta) -> Iterator[Change]:
         start = cohort.minute * MINUTE

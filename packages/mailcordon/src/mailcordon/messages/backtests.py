@@ -22,21 +22,38 @@ def too_much(rows: int) -> str:
 
 
 @example()
+def at_most() -> str:
+    """A back-test of more time than is asked about."""
+    return "--since is at most 60d."
+
+
+@example()
 def another_runs() -> str:
     """Only one back-test runs at a time."""
     return "Another back-test runs. Ask again when it has ended."
 
 
 @example()
+def died() -> str:
+    """The process of a back-test ended without an answer."""
+    return "The back-test failed: its process ended without an answer. The API's log says more, if memory did not run out."
+
+
+@example()
 def took_too_long() -> str:
-    """A back-test did not end in time, or its process died."""
+    """A back-test did not end in time."""
     return "The back-test took too long and was ended. Name a tenant, or look at less time."
 
 
 @example(lanes=214, touched=2, sent=1_204_331, kept=1_900, good=1_310, since=1_795_879_320_000)
 @example(lanes=1, touched=0, sent=2_000, kept=0, good=0, since=1_795_879_320_000)
+@example(lanes=0, touched=0, sent=0, kept=0, good=0, since=1_795_879_320_000)
 def summary(*, lanes: int, touched: int, sent: int, kept: int, good: int, since: int) -> str:
     """The first line of a back-test."""
+    if not sent:
+        return (
+            f"No mail has been recorded since {times.minute(since)}, so this says nothing about the policy."
+        )
     of = f"Of {_mails(sent)} of {phrases.count(lanes, 'lane')} since {times.minute(since)}"
     if kept == 0 and touched == 0:
         return f"{of}, this policy would have held none, and said nothing."

@@ -47,9 +47,14 @@ class Client:
         return await self.call("GET", path, query=query)
 
     async def post(
-        self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> Document:
-        return await self.call("POST", path, body=body, headers=headers)
+        return await self.call("POST", path, body=body, headers=headers, timeout=timeout)
 
     async def call(
         self,
@@ -59,15 +64,20 @@ class Client:
         query: Query | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
     ) -> Document:
-        """The JSON object of a 2xx response, {} if it is empty. Raises Failure for any other response."""
+        """The JSON object of a 2xx response, {} if it is empty. Raises Failure for any other response. `timeout`: seconds; None:
+        that of the client."""
         import aiohttp
         import yarl
 
         given = {name: value for name, value in (query or {}).items() if value is not None}
         url = yarl.URL(self.url + path + (f"?{urlencode(given)}" if given else ""), encoded=True)
         try:
-            async with self._session.request(method, url, json=body, headers=headers) as response:
+            limit = self._session.timeout if timeout is None else aiohttp.ClientTimeout(total=timeout)
+            async with self._session.request(
+                method, url, json=body, headers=headers, timeout=limit
+            ) as response:
                 text = await response.read()
                 found = _decode(text)
                 if response.status >= 400:

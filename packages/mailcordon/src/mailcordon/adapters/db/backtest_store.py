@@ -1,5 +1,6 @@
 """Reads what back-tests are made of. Implements `control.backtests.BacktestStore`, as the control role."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ _BREAKER = queries.load("breaker_store.sql")
 _HOUR, _DAY = 60, 1440
 _HISTORY_DAYS = 30  #: before the back-test, that the breaker knows when it begins
 MOST_ROWS = 400_000
+MOST_MINUTES = 2_000_000  #: of lanes, that hours are spread over
 _TIMEOUT = 60.0
 
 
@@ -55,51 +57,64 @@ class BacktestStore:
                 _SQL.hours, lanes, history // _HOUR, by_minute // _HOUR, MOST_ROWS + 1, timeout=_TIMEOUT
             )
             _check(len(hours))
+            await asyncio.to_thread(_check_minutes, hours, since)
             some = await conn.fetch(_SQL.minutes, lanes, by_minute, exact, MOST_ROWS + 1, timeout=_TIMEOUT)
             _check(len(hours) + len(some))
             changes = await conn.fetch(_SQL.changes, lanes, exact, MOST_ROWS + 1, timeout=_TIMEOUT)
             _check(len(hours) + len(some) + len(changes))
             domains = await conn.fetch(_SQL.domains, lanes, by_minute)
             days = await conn.fetch(_SQL.days, lanes, (since - 60 * _DAY) // _DAY, since // _DAY)
-        by_lane = {row["lane"]: row for row in days}
-        back: list[BackLane] = []
-        capped: list[CappedLane] = []
-        for row in rows:
-            explained = explain(row["slug"], row["type"], Class(row["class"]))
-            document = lane_policy_row.document_of(explained.policy)
-            watched = breaker_store.watched({**dict(row), "document": document}, since, None)
-            back.append(BackLane(facts=watched.facts, slug=row["slug"], mode=explained.policy.breaker.mode))
-            of = by_lane[row["lane"]]
-            first = of["first_minute"]
-            capped.append(
-                CappedLane(
-                    lane=row["lane"],
-                    tenant=row["tenant"],
-                    class_=Class(row["class"]),
-                    explained=explained,
-                    days=dict(zip(of["days"] or (), of["sent"] or (), strict=True)),
-                    first_day=None if first is None or first >= since else first // _DAY,
+
+        def made() -> Record:
+            by_lane = {row["lane"]: row for row in days}
+            back: list[BackLane] = []
+            capped: list[CappedLane] = []
+            for row in rows:
+                explained = explain(row["slug"], row["type"], Class(row["class"]))
+                document = lane_policy_row.document_of(explained.policy)
+                watched = breaker_store.watched({**dict(row), "document": document}, since, None)
+                back.append(
+                    BackLane(facts=watched.facts, slug=row["slug"], mode=explained.policy.breaker.mode)
                 )
+                of = by_lane[row["lane"]]
+                first = of["first_minute"]
+                capped.append(
+                    CappedLane(
+                        lane=row["lane"],
+                        tenant=row["tenant"],
+                        class_=Class(row["class"]),
+                        explained=explained,
+                        days=dict(zip(of["days"] or (), of["sent"] or (), strict=True)),
+                        first_day=None if first is None or first >= since else first // _DAY,
+                    )
+                )
+            older = [_delta(row) for row in hours]
+            return Record(
+                since=since,
+                until=now,
+                minutes_since=by_minute,
+                exact_since=exact,
+                lanes=back,
+                capped=capped,
+                history=[delta for delta in older if delta.minute < since],
+                hours=[delta for delta in older if delta.minute >= since],
+                minutes=[_delta(row) for row in some],
+                changes=_in_order(changes),
+                domains=[DomainDelta(*row) for row in domains],
             )
-        older = [_delta(row) for row in hours]
-        return Record(
-            since=since,
-            until=now,
-            minutes_since=by_minute,
-            exact_since=exact,
-            lanes=back,
-            capped=capped,
-            history=[delta for delta in older if delta.minute < since],
-            hours=[delta for delta in older if delta.minute >= since],
-            minutes=[_delta(row) for row in some],
-            changes=_in_order(changes),
-            domains=[DomainDelta(*row) for row in domains],
-        )
+
+        return await asyncio.to_thread(made)  # hundreds of thousands of rows, and a policy for each lane
 
 
 def _check(rows: int) -> None:
     if rows > MOST_ROWS:
         raise too_much(MOST_ROWS)
+
+
+def _check_minutes(hours: Sequence[asyncpg.Record], since: int) -> None:
+    """An hour is replayed as up to 60 minutes."""
+    if sum(min(60, row["sent"]) for row in hours if row["minute"] >= since) > MOST_MINUTES:
+        raise too_much(MOST_MINUTES)
 
 
 def _delta(row: asyncpg.Record) -> Delta:

@@ -15,6 +15,8 @@ from mailcordon.messages import backtests as messages
 app = typer.Typer()
 MOST_DECISIONS = 10  #: of a lane that are printed; --json has more
 _DEFAULT = 30 * 86_400.0
+_MOST = 60 * 86_400.0
+_LONGEST_SECONDS = 720.0  #: the server ends a back-test after ten minutes, and reads the counts before
 
 
 @command.remote(
@@ -48,11 +50,13 @@ async def backtest(
     The same code decides as if the policy were in force. When feedback came is known for a day; before, it is taken to come as
     it usually does.
     """
+    if since is not None and since > _MOST:
+        raise failures.usage(messages.at_most())
     read = document_file.read(file)
     minutes = round((_DEFAULT if since is None else since) / 60)
     body: Document = {"document": read.data, "minutes": minutes, "tenant": tenant}
     try:
-        found = await cli.api.post(path("policy", "backtest"), body)
+        found = await cli.api.post(path("policy", "backtest"), body, timeout=_LONGEST_SECONDS)
     except failures.Failure as failure:
         faults = [
             (field.removeprefix("document."), problem)
