@@ -37,6 +37,7 @@ pytest_plugins = [
     "mailcordon_fixtures.queue_world",
     "mailcordon_fixtures.calls",
     "mailcordon_fixtures.cohorts",
+    "mailcordon_fixtures.breaker_watching",
     "mailcordon_fixtures.receiver",
     "mailcordon_fixtures.alerting",
     "mailcordon_fixtures.incidents",

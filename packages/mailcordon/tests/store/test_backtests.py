@@ -18,7 +18,8 @@ from mailcordon.core.provider import Provider
 from mailcordon.guard import backtest_job
 from mailcordon.guard.backtest import LaneResult
 from mailcordon.guard.backtest_job import Answer, Record
-from mailcordon.observe.breaker.loop import BreakerLoop, Intervals
+from mailcordon.observe.breaker.intervals import Intervals
+from mailcordon.observe.breaker.loop import BreakerLoop
 from mailcordon.observe.breaker.records import part_of
 from mailcordon_fixtures.cohorts import Cohorts
 from mailcordon_fixtures.queue_world import World

@@ -15,7 +15,8 @@ from mailcordon.adapters.db.limit_store import LimitStore
 from mailcordon.control.governor import Governor
 from mailcordon.core.provider import Provider
 from mailcordon.guard.arming import Wish
-from mailcordon.observe.breaker.loop import BreakerLoop, Intervals
+from mailcordon.observe.breaker.intervals import Intervals
+from mailcordon.observe.breaker.loop import BreakerLoop
 from mailcordon_fixtures.cohorts import Cohorts
 from mailcordon_fixtures.queue_world import World
 

@@ -13,12 +13,13 @@ from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
 from mailcordon.control.retention import DAY_MS
-from mailcordon.observe.breaker import loop as breaker_loop
-from mailcordon.observe.breaker.loop import BreakerLoop, Intervals
+from mailcordon.observe.breaker import intervals as breaker_intervals
+from mailcordon.observe.breaker.intervals import Intervals
+from mailcordon.observe.breaker.loop import BreakerLoop
 
 
 def intervals(config: Config) -> Intervals:
-    return breaker_loop.LOCAL if config.local else Intervals(keep=config.keep_records_days * DAY_MS)
+    return breaker_intervals.LOCAL if config.local else Intervals(keep=config.keep_records_days * DAY_MS)
 
 
 @contextlib.asynccontextmanager

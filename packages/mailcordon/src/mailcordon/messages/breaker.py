@@ -168,13 +168,18 @@ def pool_seen(*, pool: str, lanes: int, events: int, mails: int, ceiling: float,
     )
 
 
-@example(of="acme/password-reset", sent=4_000, usual=42, since=_SINCE)
-def volume_seen(*, of: str, sent: int, usual: float, since: int) -> str:
-    """A lane sends far more than it does at this hour of the week: mostly a loop in a program."""
-    return (
-        f"{of}: {_mails(sent)} since {times.minute(since)}; at this hour of the week {_about(usual)} are usual."
-        " A program that repeats itself looks like this."
-    )
+@example(of="acme/password-reset", sent=4_000, usual=42, since=_SINCE, by="hours")
+@example(of="acme/newsletter", sent=90_000, usual=6_000, since=_SINCE, by="days")
+@example(of="acme/newsletter", sent=9_000, usual=0, since=_SINCE, by="new")
+def volume_seen(*, of: str, sent: int, usual: float, since: int, by: str) -> str:
+    """A lane sends far more than it does at these hours of the week, or on its days with mail, or as a new lane: mostly a loop in
+    a program."""
+    usually = {
+        "hours": f"at these hours of the week {_about(usual)} {'is' if usual < 1.5 else 'are'} usual",
+        "days": f"{_about(usual)} a day are usual",
+        "new": "the lane is new, and nobody announced so much",
+    }[by]
+    return f"{of}: {_mails(sent)} since {times.minute(since)}; {usually}. A program that repeats itself looks like this."
 
 
 @example(of="acme/newsletter", signal="bounces", share=0.62, rate=0.031, state=None)
@@ -215,10 +220,16 @@ def slowed(*, of: str, part: Part, rate: float) -> str:
     return f"Slowed: {_of(part, of)} to {_rate(rate)}, half of what it was."
 
 
-@example(tenant="acme", cap=100)
-def capped(*, tenant: str, cap: int) -> str:
+@example(of="acme/password-reset", rate=0.024)
+def volume_slowed(*, of: str, rate: float) -> str:
+    """The breaker slows a lane that sends far more than it usually does."""
+    return f"Slowed: {of} to {_rate(rate)}, twice its busiest usual hour; the rest waits."
+
+
+@example(of="acme/newsletter", cap=25)
+def capped(*, of: str, cap: int) -> str:
     """New senders of an ill pool may send less for a day. None of them is held."""
-    return f"Slowed: {tenant} to {_mails(cap)} a day. None of its mail is held for good."
+    return f"Slowed: {of} to {_mails(cap)} a day. None of its mail is held for good."
 
 
 @example(of="acme/newsletter")
@@ -242,9 +253,9 @@ def _of(part: Part, of: str) -> str:
 
 
 def _rate(rate: float) -> str:
-    if rate >= 1:
+    if rate >= 2:
         return f"{rate:,.0f} mails a second"
-    if rate * 60 >= 1:
+    if rate * 60 >= 5:
         return f"{rate * 60:,.0f} mails a minute"
     return f"{rate * 3600:,.0f} mails an hour"
 
@@ -402,6 +413,12 @@ def account_over() -> str:
 def accepted_end() -> str:
     """A person said that this is normal."""
     return "a person accepted it as normal"
+
+
+@example()
+def volume_over() -> str:
+    """A lane that ran away sends as much as usual."""
+    return "the volume is usual again"
 
 
 @example()

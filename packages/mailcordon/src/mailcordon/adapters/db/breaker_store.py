@@ -39,6 +39,7 @@ from mailcordon.observe.breaker.records import (
     Kept,
     Lifted,
     Loaded,
+    Sent,
     Sharer,
     Watched,
     Write,
@@ -247,6 +248,22 @@ class BreakerStore:
                 Signal.COMPLAINTS: [_share(row, "heard", "complaints") for row in rows],
             },
         )
+
+    async def sent(self, lanes: Sequence[int], since: int, *, least: int) -> Mapping[int, Sent]:
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.sent_by_hour, list(lanes), since, least)
+        return {
+            row["lane"]: Sent(
+                hours=dict(zip(row["hours"], row["mails"], strict=True)),
+                largest_day=row["largest_day"],
+                allowed=row["allowed"],
+            )
+            for row in rows
+        }
+
+    async def spoken(self, since: int) -> Collection[tuple[int, str]]:
+        async with connection_pool.acquire(self._pool) as conn:
+            return {(row["lane"], row["signal"]) for row in await conn.fetch(_SQL.spoken, since)}
 
     async def purge(self, before: int) -> None:
         async with self._leading() as connection:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from mailcordon.guard import account_guard
 from mailcordon.guard.account_guard import Slowed
+from mailcordon.guard.breaker.nouns import Level
 from mailcordon.guard.delays import Signal
+from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker.ports import BreakerStore
-from mailcordon.observe.breaker.records import MINUTE_MS, Kept
+from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Watched
 
+SIGNAL = "account"
 WINDOW = 1440  #: minutes
 
 
@@ -53,6 +56,10 @@ class AccountWatch:
                 slowed += account_guard.slowed(
                     signal, by_lane.lanes[signal], probation=probation, before=before[signal]
                 )
+        if slowed:
+            # A person who has ended such a decision is obeyed for the length of the window.
+            spoken = await self._store.spoken(now - WINDOW * MINUTE_MS)
+            slowed = [one for one in slowed if (one.lane, SIGNAL) not in spoken]
         over = [one for one in open_ if one.document.get("of") not in {str(signal) for signal in danger}]
         return Found(
             room=account_guard.room(account.mails, account.events),
@@ -60,3 +67,28 @@ class AccountWatch:
             over=over,
             state=account.state,
         )
+
+
+def kept(lane: Watched, slowed: Slowed, state: str | None, rate: float, now: int) -> Kept:
+    """The decision to slow a lane. `rate`: mails a second."""
+    return Kept(
+        id=0,
+        tenant=lane.facts.tenant,
+        lane=slowed.lane,
+        part="",
+        signal=SIGNAL,
+        half="absolute",
+        level=Level.THROTTLE,
+        mode=lane.mode("absolute"),
+        at=now,
+        since=now,
+        seen=messages.account_seen(
+            of=lane.name, signal=str(slowed.signal), share=slowed.share, rate=slowed.rate, state=state
+        ),
+        rate=rate,
+        document={
+            "of": str(slowed.signal),
+            "share": round(slowed.share, 3),
+            "rate": round(slowed.rate, 6),
+        },
+    )

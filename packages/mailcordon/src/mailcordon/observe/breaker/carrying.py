@@ -130,11 +130,12 @@ def _limit(kept: Kept, rate: float) -> Limit | None:
             id=0,
             tenant=kept.tenant,
             owner=OWNER_OF_LIMITS,
-            scope=LimitScope.TENANT,
+            scope=LimitScope.LANE,
             per=Per.DAY,
             cap=max(1, round(kept.rate or 1)),
             mode=Mode.ENFORCE,
             because=kept.seen,
+            lane=kept.lane,
         )
     scope = next(one for one in (Dimension.LIST, Dimension.CAMPAIGN, Dimension.PROVIDER) if one in named)
     return Limit(

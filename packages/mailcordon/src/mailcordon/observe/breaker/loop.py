@@ -9,7 +9,6 @@ import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from mailcordon.core.errors import NotFound
 from mailcordon.core.limit import Mode
@@ -17,9 +16,10 @@ from mailcordon.guard import arming as arming_rules
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Standing
 from mailcordon.messages import breaker as messages
-from mailcordon.observe.breaker import carrying, words
+from mailcordon.observe.breaker import account, carrying, volume, words
 from mailcordon.observe.breaker.account import AccountWatch
 from mailcordon.observe.breaker.carrying import Does
+from mailcordon.observe.breaker.intervals import Intervals
 from mailcordon.observe.breaker.ports import BreakerStore, Holds, Limits, NotLeading
 from mailcordon.observe.breaker.records import (
     ACTOR,
@@ -37,31 +37,16 @@ from mailcordon.observe.breaker.records import (
     slices_of,
 )
 from mailcordon.observe.breaker.state import State, Writing, held_beside, newest_apart
+from mailcordon.observe.breaker.volume import VolumeWatch
 
 _LOG = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0  #: between two rounds
 LOAD_AT_ONCE = 100  #: lanes whose history is read in a round
+REFRESH_AT_ONCE = 200  #: lanes whose policy is read again in a round
 RECENT = 4 * 1440  #: minutes; after a start, events as old as this are judged anew
 POOL_LEAST = 10  #: lanes of a pool of which the members are slowed: fewer are no snowshoe, and each is judged by itself
-POOL_CAP = 100  #: mails a day of a new sender in an ill pool: half of the smallest new-sender cap
-_DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intervals:
-    """Milliseconds."""
-
-    arming: int = 60_000  #: between two judgements of what the breaker may do to a lane
-    facts: int = 60_000  #: between two readings of a lane's policy
-    carried: int = 10_000  #: between two looks whether all holds are there, if nothing happened
-    account: int = 60_000
-    follow: int = 10_000  #: between two notes of how far the feed was read, if nothing happened
-    purge: int = 3_600_000
-    keep: int = 90 * _DAY_MS  #: decisions after their end
-
-
-LOCAL = Intervals(arming=1_000, facts=1_000, carried=1_000, account=2_000)
+POOL_CAP, POOL_FLOOR = 100, 10  #: mails a day of a lane in an ill pool: half of its last day, between these
 
 
 class BreakerLoop:
@@ -132,7 +117,7 @@ class BreakerLoop:
 
     async def _begin(self) -> State:
         begin = await self._store.begin()
-        state = State(engine=self._make(), fold=begin.fold)
+        state = State(engine=self._make(), volume=VolumeWatch(self._store), fold=begin.fold)
         state.open = {one.key: one for one in begin.open}
         state.standings = {key_of(one): one for one in begin.standings}
         state.to_load = dict.fromkeys(begin.lanes)
@@ -155,13 +140,16 @@ class BreakerLoop:
         if deltas:
             decisions += state.engine.observe(minute, deltas, domains)
             state.count_probes(deltas)
+            state.volume.mailed.update((one.lane, None) for one in deltas if one.sent > 0)
         if minute != state.ticked:
             decisions += state.engine.tick(minute)
             state.ticked = minute
+            state.forget_old(minute)
         await self._judge_arming(state, now, urgent={one.lane for one in decisions})
         await self._refresh_facts(state, now)
         write = await self._decide(state, changes, decisions)
         await self._watch_account(state, write, now)
+        await self._watch_volume(state, write, now)
         if not write.is_empty or now - state.followed_at >= self._intervals.follow:
             await self._write(state, write.build(state.fold))
             state.followed_at = now
@@ -195,22 +183,33 @@ class BreakerLoop:
         state.note_domains(loaded.domains)
         state.count_probes([*history, *newest])
         state.gone_lanes |= set(chosen) - known
+        state.volume.mailed.update(dict.fromkeys(known))
         return state.engine.observe(minute, newest) if newest else []
 
     async def _refresh_facts(self, state: State, now: int) -> None:
-        if now - state.facts_at < self._intervals.facts:
+        """A few lanes in a round, so that a round stays short."""
+        if not state.to_refresh and now - state.facts_at >= self._intervals.facts:
+            state.facts_at = now
+            state.to_refresh = dict.fromkeys(state.loaded)
+        chosen = [lane for lane in list(state.to_refresh)[:REFRESH_AT_ONCE] if lane in state.loaded]
+        state.to_refresh = dict.fromkeys(list(state.to_refresh)[REFRESH_AT_ONCE:])
+        if not chosen:
             return
-        state.facts_at = now
-        lanes = [lane for lane in state.loaded if lane in state.lanes]
-        found = {one.facts.lane: one for one in await self._store.facts(lanes, room=state.room)}
-        for lane in lanes:
-            if lane not in found:
+        found = {one.facts.lane: one for one in await self._store.facts(chosen, room=state.room)}
+        for lane in chosen:
+            before, one = state.lanes.get(lane), found.get(lane)
+            if before is None:
+                if one is not None:
+                    del state.loaded[lane]  # it was retired, or only observed, and is not any more
+                    state.to_load[lane] = None
+                continue
+            if one is None:
                 state.engine.forget(lane)
                 del state.lanes[lane]
                 state.gone_lanes.add(lane)
                 continue
-            one = dataclasses.replace(found[lane], arming=state.lanes[lane].arming)
-            if one.facts != state.lanes[lane].facts:
+            one = dataclasses.replace(one, arming=before.arming)
+            if one.facts != before.facts:
                 state.engine.lane(one.facts)
             state.lanes[lane] = one
 
@@ -281,6 +280,7 @@ class BreakerLoop:
                 continue
             because = messages.accepted(by=one.by, because=one.because)
             if signal_of(kept.signal) is None:
+                state.volume.forget(kept.lane)
                 write.end(state, kept, because, by=one.by)
                 continue
             if kept.lane in state.lanes:
@@ -302,8 +302,10 @@ class BreakerLoop:
             kept = by_id.get(one.decision)
             if kept is None:
                 continue
-            state.engine.let_go(kept.lane, slices_of(kept.part), minute)
-            lanes.add(kept.lane)
+            if signal_of(kept.signal) is not None:
+                state.engine.let_go(kept.lane, slices_of(kept.part), minute)
+                lanes.add(kept.lane)
+            state.volume.forget(kept.lane)
             write.end(state, kept, messages.lifted(by=one.by, because=one.because), by=one.by)
         return lanes
 
@@ -349,15 +351,18 @@ class BreakerLoop:
         )
         if decision.level is not Level.WARN:
             kept = dataclasses.replace(
-                kept, rate=await self._rate(decision), waiting=await self._waiting(kept)
+                kept, rate=await self._rate(decision, now), waiting=await self._waiting(kept)
             )
         return dataclasses.replace(kept, done=words.done(kept, lane, _standing_of(state.engine, kept)))
 
-    async def _rate(self, decision: Decision) -> float | None:
+    async def _rate(self, decision: Decision, now: int) -> float | None:
         if decision.level is not Level.THROTTLE:
             return None
         if any(one.dimension is Dimension.POOL for one in decision.guilty):
-            return POOL_CAP
+            hour = now // volume.HOUR_MS
+            sent = await self._store.sent([decision.lane], hour - 23, least=0)
+            day = sum(sum(one.hours.values()) for one in sent.values())
+            return min(POOL_CAP, max(POOL_FLOOR, day // 2))
         return carrying.slowed_rate(await self._store.flow(decision.lane))
 
     async def _waiting(self, kept: Kept) -> int:
@@ -386,7 +391,7 @@ class BreakerLoop:
             lane = state.lanes.get(kept.lane)
             if lane is None or kept.id == 0:
                 continue
-            mode = lane.mode(kept.half)
+            mode = lane.mode_of(kept)
             done = words.done(
                 dataclasses.replace(kept, mode=mode),
                 lane,
@@ -410,33 +415,32 @@ class BreakerLoop:
             write.end(state, kept, messages.account_over())
         for slowed in found.slowed:
             lane = state.lanes.get(slowed.lane)
-            if lane is None or (slowed.lane, "", "account") in state.open:
+            if (
+                lane is None
+                or (slowed.lane, "account") in write.spoken
+                or (slowed.lane, "", "account") in state.open
+            ):
                 continue
-            kept = Kept(
-                id=0,
-                tenant=lane.facts.tenant,
-                lane=slowed.lane,
-                part="",
-                signal="account",
-                half="absolute",
-                level=Level.THROTTLE,
-                mode=lane.mode("absolute"),
-                at=now,
-                since=now,
-                seen=messages.account_seen(
-                    of=lane.name,
-                    signal=str(slowed.signal),
-                    share=slowed.share,
-                    rate=slowed.rate,
-                    state=found.state,
-                ),
-                rate=carrying.slowed_rate(await self._store.flow(slowed.lane)),
-                document={
-                    "of": str(slowed.signal),
-                    "share": round(slowed.share, 3),
-                    "rate": round(slowed.rate, 6),
-                },
-            )
+            rate = carrying.slowed_rate(await self._store.flow(slowed.lane))
+            kept = account.kept(lane, slowed, found.state, rate, now)
+            write.add(state, dataclasses.replace(kept, done=words.done(kept, lane, None)))
+
+    async def _watch_volume(self, state: State, write: Writing, now: int) -> None:
+        if now - state.volume_at < self._intervals.volume:
+            return
+        state.volume_at = now
+        open_ = [one for one in state.open.values() if one.signal == volume.SIGNAL]
+        found = await state.volume.look(now, state.lanes, open_)
+        for kept in found.over:
+            # What waits would leave at once, and be the next runaway.
+            waiting = await self._waiting(kept) if kept.mode is Mode.ENFORCE else 0
+            if waiting <= 3600 * (kept.rate or 0.0):
+                write.end(state, kept, messages.volume_over())
+        for kept in found.new:
+            if (kept.lane, volume.SIGNAL) in write.spoken:
+                continue
+            lane = state.lanes[kept.lane]
+            kept = dataclasses.replace(kept, mode=lane.mode_of(kept), waiting=await self._waiting(kept))
             write.add(state, dataclasses.replace(kept, done=words.done(kept, lane, None)))
 
     # Writing and carrying out ----------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from mailcordon.observe.breaker.records import (
     Changes,
     Judged,
     Loaded,
+    Sent,
     Sharer,
     Watched,
     Write,
@@ -65,6 +66,14 @@ class BreakerStore(Protocol):
         ...
 
     async def account(self, since: int, *, by_lane: bool) -> Account: ...
+
+    async def sent(self, lanes: Sequence[int], since: int, *, least: int) -> Mapping[int, Sent]:
+        """Mails by hour from an hour (since 1970) on, of those of these lanes that sent more than `least` today and yesterday."""
+        ...
+
+    async def spoken(self, since: int) -> Collection[tuple[int, str]]:
+        """Lanes and signals about which a person has ended a decision since then (milliseconds since 1970)."""
+        ...
 
     async def purge(self, before: int) -> None: ...
 

@@ -69,6 +69,11 @@ class Watched:
     def mode(self, half: str) -> Mode:
         return Mode.SHADOW if self.arming is None else self.arming.mode(half)
 
+    def mode_of(self, kept: "Kept") -> Mode:
+        """What may be done about a decision. Volume without learned hours of the week is never slowed."""
+        mode = self.mode(kept.half)
+        return Mode.SHADOW if mode is Mode.ENFORCE and kept.document.get("shadow") else mode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sharer:
@@ -185,6 +190,15 @@ class Account:
     events: Mapping[Signal, int]
     state: str | None = None  #: AWS's word, if it is not HEALTHY
     lanes: Mapping[Signal, Sequence[LaneShare]] = field(default_factory=dict[Signal, Sequence[LaneShare]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """Mails of a lane by hour, in hours since 1970."""
+
+    hours: Mapping[int, int]
+    largest_day: int  #: of eight weeks without the newest two days
+    allowed: int  #: mails a day that the tenant announced, or that a person said are normal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,16 +20,19 @@ from mailcordon.observe.breaker.records import (
     signal_of,
     target_of,
 )
+from mailcordon.observe.breaker.volume import VolumeWatch
 
 _REMEMBERED = 60  #: minutes
+_DOMAINS = 7 * 1440  #: minutes; hard bounces of older mail are rare
 _FOLD_MS = 2_000  #: from a call until its count is read
 
 
 class State:
     """What a process remembers while it leads."""
 
-    def __init__(self, engine: Breaker, fold: int) -> None:
+    def __init__(self, engine: Breaker, volume: VolumeWatch, fold: int) -> None:
         self.engine = engine
+        self.volume = volume
         self.fold = fold
         self.lanes: dict[int, Watched] = {}
         self.loaded: dict[int, int] = {}  #: lanes that were read, with the fold up to which
@@ -45,6 +48,7 @@ class State:
             tuple[int, int], dict[int, int]
         ] = {}  #: hard bounces by minute and lane, then domain
         self.armed_at: dict[int, int] = {}
+        self.to_refresh: dict[int, None] = {}
         self.rearmed: set[int] = set()
         self.done_at: dict[Key, int] = {}
         self.room: dict[Signal, float] | None = None
@@ -52,6 +56,7 @@ class State:
         self.standings_at = 0
         self.facts_at = 0
         self.account_at = 0
+        self.volume_at = 0
         self.followed_at = 0
         self.carried_at = 0
         self.purged_at = 0
@@ -109,8 +114,12 @@ class State:
     def note_domains(self, totals: Sequence[DomainDelta]) -> None:
         for one in totals:
             self.domains.setdefault((one.minute, one.lane), {})[one.domain] = one.hard_bounces
-        oldest = max((one.minute for one in totals), default=0) - 2 * 1440
-        for key in [key for key in self.domains if key[0] < oldest]:
+
+    def forget_old(self, minute: int) -> None:
+        """What no change is compared with any more."""
+        if minute % _REMEMBERED:
+            return
+        for key in [key for key in self.domains if key[0] < minute - _DOMAINS]:
             del self.domains[key]
 
     def count_probes(self, deltas: Sequence[Delta]) -> None:
@@ -136,6 +145,9 @@ class Writing:
         self.changed: dict[int, Kept] = {}
         self.standings: list[Standing] = []
         self.gone: list[Key] = []
+        self.spoken: set[tuple[int, str]] = (
+            set()
+        )  #: lanes and signals about which a person has ended a decision
 
     @property
     def is_empty(self) -> bool:
@@ -157,6 +169,8 @@ class Writing:
         if kept.id == 0:
             self.new.remove(kept)
             return
+        if by != ACTOR:
+            self.spoken.add((kept.lane, kept.signal))
         self.ended.append(End(decision=kept.id, because=because, by=by))
         self.changed.pop(kept.id, None)
         state.ends[kept.id] = because

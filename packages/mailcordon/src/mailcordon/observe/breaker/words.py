@@ -98,13 +98,20 @@ def _did(kept: Kept, lane: Watched, part: Sequence[messages.Named]) -> str:
             part=part,
             level=int(kept.level),
             waiting=kept.waiting,
-            why=arming_messages.shadow_because(reasons=reasons(lane, kept.half)),
+            why=arming_messages.shadow_because(reasons=_why_shadow(kept, lane)),
         )
+    if kept.signal == "volume":
+        return messages.volume_slowed(of=lane.name, rate=kept.rate or 0.0)
     if kept.level is Level.CORDON:
         return messages.held(of=lane.name, part=part, waiting=kept.waiting)
     if any(kind == Dimension.POOL for kind, _ in part):
-        return messages.capped(tenant=lane.slug, cap=int(kept.rate or 0))
+        return messages.capped(of=lane.name, cap=int(kept.rate or 0))
     return messages.slowed(of=lane.name, part=part, rate=kept.rate or 0.0)
+
+
+def _why_shadow(kept: Kept, lane: Watched) -> list[str]:
+    found = reasons(lane, kept.half)
+    return [arming_messages.why_unlearned(), *found[:1]] if kept.document.get("shadow") else found
 
 
 def reasons(lane: Watched, half: str) -> list[str]:
@@ -127,10 +134,10 @@ def _next(kept: Kept, lane: Watched, standing: Standing | None, out: int) -> str
     part = named(slices_of(kept.part))
     if kept.level is Level.WARN:
         return messages.warn_next(tenant=lane.slug)
-    if kept.mode is not Mode.ENFORCE:
-        return messages.arm_next(tenant=lane.slug, type=lane.facts.type)
     if kept.signal == "volume":
         return messages.volume_next(tenant=lane.slug)
+    if kept.mode is not Mode.ENFORCE:
+        return messages.arm_next(tenant=lane.slug, type=lane.facts.type)
     if kept.signal == "account":
         return messages.account_next()
     if kept.level is Level.THROTTLE:

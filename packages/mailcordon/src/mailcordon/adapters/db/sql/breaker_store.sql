@@ -191,6 +191,57 @@ select c.lane, l.class, coalesce(sum(c.sent), 0)::bigint as sent, coalesce(sum(c
  where c.span = 60 and c.minute >= $1
  group by c.lane, l.class;
 
+-- name: sent_by_hour
+-- Mails by hour from an hour ($2, since 1970) on, of those of these lanes that sent more than $3 today and yesterday. Beside it the
+-- largest day of eight weeks without the newest two, and what the tenant announced, or what left in a day around the moment when a
+-- person ended a decision about the lane's volume.
+select k.lane, coalesce(h.hours, '{}') as hours, coalesce(h.mails, '{}') as mails, coalesce(d.largest, 0)::int as largest_day,
+       greatest(coalesce(f.planned_per_day, 0), coalesce(a.mails, 0))::int as allowed
+  from unnest($1::int[]) k (lane)
+ cross join lateral (select (now_ms() / 86400000)::int * 1440 as today) n
+ cross join lateral (select coalesce(sum(c.sent), 0) as sent
+                       from (values (n.today), (n.today - 1440)) m (minute)
+                      cross join (values (true), (false)) i (isolated)
+                      cross join lateral (select x.sent from cohort_lane x
+                                           where x.span = 1440 and x.minute = m.minute and x.lane = k.lane
+                                             and x.isolated = i.isolated limit 1) c) r
+ cross join lateral (select array_agg(g.hour) as hours, array_agg(g.sent) as mails
+                       from (select m.hour, sum(c.sent)::int as sent
+                               from generate_series($2::int, (now_ms() / 3600000)::int) m (hour)
+                              cross join (values (true), (false)) i (isolated)
+                              cross join lateral (select x.sent from cohort_lane x
+                                                   where x.span = 60 and x.minute = m.hour * 60 and x.lane = k.lane
+                                                     and x.isolated = i.isolated and x.sent > 0 limit 1) c
+                              group by m.hour) g) h
+ cross join lateral (select max(g.sent) as largest
+                       from (select sum(c.sent) as sent
+                               from generate_series(n.today - 56 * 1440, n.today - 2 * 1440, 1440) m (minute)
+                              cross join (values (true), (false)) i (isolated)
+                              cross join lateral (select x.sent from cohort_lane x
+                                                   where x.span = 1440 and x.minute = m.minute and x.lane = k.lane
+                                                     and x.isolated = i.isolated limit 1) c
+                              group by m.minute) g) d
+ cross join lateral (select max(g.sent) as mails
+                       from (select sum(c.sent) as sent
+                               from breaker_decision b
+                              cross join generate_series(-1, 0) w (day)
+                              cross join generate_series(0, 23) t (hour)
+                              cross join (values (true), (false)) i (isolated)
+                              cross join lateral (select x.sent from cohort_lane x
+                                                   where x.span = 60 and x.lane = k.lane and x.isolated = i.isolated
+                                                     and x.minute = (b.ended_at / 3600000 + 1 + w.day * 24 + t.hour)::int * 60 limit 1) c
+                              where b.lane = k.lane and b.signal = 'volume' and b.ended_by <> 'breaker'
+                                and b.ended_at > now_ms() - 1123200000
+                              group by b.id, w.day) g) a
+  join lane l on l.id = k.lane
+  left join tenant_fact f on f.tenant = l.tenant
+ where r.sent > $3;
+
+-- name: spoken
+-- Lanes about whose volume, or what they do to the account, a person has ended a decision since a time.
+select distinct d.lane, d.signal from breaker_decision d
+ where d.ended_at > $1 and d.ended_by <> 'breaker' and d.signal in ('volume', 'account');
+
 -- name: purge
 -- Decisions that ended before a time, and parts of what the breaker knew of lanes that are retired.
 delete from breaker_decision where ended_at < $1;
