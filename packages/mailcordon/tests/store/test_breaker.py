@@ -6,6 +6,7 @@ import pytest
 
 from mailcordon.adapters.db.breaker_reader import BreakerAlarms, BreakerEditor, BreakerReader
 from mailcordon.core.errors import Conflict
+from mailcordon.core.hold import NewHold
 from mailcordon.core.provider import Provider
 from mailcordon.core.target import Target
 from mailcordon.guard.arming import Wish
@@ -263,6 +264,26 @@ async def test_part_of_a_lane_is_slowed_by_a_limit_and_a_whole_lane_by_a_hold(wa
     assert await watching.rows("select distinct ended_because from breaker_decision") == [
         ("the rate has been normal for long enough",)
     ]
+
+
+async def test_a_process_that_dies_before_it_takes_a_limit_back_leaves_none(watching: Watching) -> None:
+    lane = await watching.world.lane("acme", "newsletter")
+    await watching.prove(lane)
+    loop = watching.start()
+    await loop.advance()
+    await watching.mail(lane, 6_000, ago=30)
+    await loop.advance()
+    await watching.mail(lane, 1)
+    watching.decide(lane, Level.THROTTLE, guilty=(Slice(Dimension.PROVIDER, "gmail"),), signal=Signal.BLOCKS)
+    await loop.advance()
+    assert await watching.rows("select owner from send_limit") == [("guard",)]
+    await loop.close()
+    await watching.rows(
+        "update breaker_decision set ended_at = now_ms(), ended_by = 'breaker', ended_because = 'x' returning id"
+    )
+    watching.standings.clear()
+    await watching.start().advance()
+    assert await watching.rows("select owner from send_limit") == []
 
 
 async def test_the_alarm_of_a_decision_has_the_sentence_the_cause_and_the_undo(watching: Watching) -> None:

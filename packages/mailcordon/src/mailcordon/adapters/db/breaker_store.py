@@ -110,9 +110,10 @@ class BreakerStore:
             )
             standings = [_standing.decode(row["document"]) for row in await conn.fetch(_SQL.standings)]
             open_ = [_kept(row) for row in await conn.fetch(_SQL.open_decisions)]
+            limited = [row["tenant"] for row in await conn.fetch(_SQL.limited)]
         lanes = {row["lane"] for row in rows if row["lane"] is not None}
         lanes |= {one.lane for one in standings} | {one.lane for one in open_}
-        return Begin(fold=at["fold"], standings=standings, open=open_, lanes=sorted(lanes))
+        return Begin(fold=at["fold"], standings=standings, open=open_, lanes=sorted(lanes), limited=limited)
 
     async def changes(self, fold: int) -> Changes:
         async with connection_pool.transaction(self._pool, snapshot=True) as conn:

@@ -63,9 +63,9 @@ def plan(
     *,
     minute: int,
     out: Mapping[Key, int],
-    before: Mapping[int, tuple[Limit, ...]],
+    before: Mapping[int, tuple[Limit, ...] | None],
 ) -> Plan:
-    """`carried`: the breaker's open holds. `before`: the limits that it wrote last, by tenant."""
+    """`carried`: the breaker's open holds. `before`: the limits that it wrote last, by tenant; None: not known."""
     there = {(one.decision, one.does): one.hold.id for one in carried}
     wanted: set[tuple[int | None, str]] = set()
     place: list[tuple[Kept, Does, NewHold]] = []
@@ -94,9 +94,13 @@ def plan(
         limits={
             tenant: tuple(merged)
             for tenant, found in limits.items()
-            if (merged := _merged(found)) != list(before.get(tenant, ()))
+            if (merged := _merged(found)) != _listed(before.get(tenant, ()))
         },
     )
+
+
+def _listed(limits: tuple[Limit, ...] | None) -> list[Limit] | None:
+    return None if limits is None else list(limits)
 
 
 def _rate(kept: Kept, standing: Standing | None, act: Does) -> float | None:

@@ -20,3 +20,8 @@ class Intervals:
 
 
 LOCAL = Intervals(arming=1_000, facts=1_000, carried=1_000, account=2_000, volume=2_000)
+
+
+def is_due(now: int, last: int, every: int) -> bool:
+    """Whether it is time again. Also if the clock stepped back behind the last time: nothing waits for it to come back."""
+    return not 0 <= now - last < every

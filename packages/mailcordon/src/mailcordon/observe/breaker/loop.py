@@ -19,7 +19,7 @@ from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker import account, carrying, volume, words
 from mailcordon.observe.breaker.account import AccountWatch
 from mailcordon.observe.breaker.carrying import Does
-from mailcordon.observe.breaker.intervals import Intervals
+from mailcordon.observe.breaker.intervals import Intervals, is_due
 from mailcordon.observe.breaker.ports import BreakerStore, Holds, Limits, NotLeading
 from mailcordon.observe.breaker.records import (
     ACTOR,
@@ -121,6 +121,7 @@ class BreakerLoop:
         state.open = {one.key: one for one in begin.open}
         state.standings = {key_of(one): one for one in begin.standings}
         state.to_load = dict.fromkeys(begin.lanes)
+        state.limits.update(dict.fromkeys(begin.limited))
         return state
 
     async def _round(self, state: State) -> None:
@@ -145,18 +146,19 @@ class BreakerLoop:
             decisions += state.engine.tick(minute)
             state.ticked = minute
             state.forget_old(minute)
+            state.put_aside(minute)
         await self._judge_arming(state, now, urgent={one.lane for one in decisions})
         await self._refresh_facts(state, now)
         write = await self._decide(state, changes, decisions)
         await self._watch_account(state, write, now)
         await self._watch_volume(state, write, now)
-        if not write.is_empty or now - state.followed_at >= self._intervals.follow:
+        if not write.is_empty or is_due(now, state.followed_at, self._intervals.follow):
             await self._write(state, write.build(state.fold))
             state.followed_at = now
-        if write.was_used or state.dirty or now - state.carried_at >= self._intervals.carried:
+        if write.was_used or state.dirty or is_due(now, state.carried_at, self._intervals.carried):
             await self._carry_out(state, minute)
             state.carried_at, state.dirty = now, False
-        if now - state.purged_at >= self._intervals.purge:
+        if is_due(now, state.purged_at, self._intervals.purge):
             await self._store.purge(now - self._intervals.keep)
             state.purged_at = now
         self._completed = now
@@ -188,7 +190,7 @@ class BreakerLoop:
 
     async def _refresh_facts(self, state: State, now: int) -> None:
         """A few lanes in a round, so that a round stays short."""
-        if not state.to_refresh and now - state.facts_at >= self._intervals.facts:
+        if not state.to_refresh and is_due(now, state.facts_at, self._intervals.facts):
             state.facts_at = now
             state.to_refresh = dict.fromkeys(state.loaded)
         chosen = [lane for lane in list(state.to_refresh)[:REFRESH_AT_ONCE] if lane in state.loaded]
@@ -221,7 +223,7 @@ class BreakerLoop:
         due = {
             lane
             for lane, one in state.lanes.items()
-            if now - state.armed_at.get(lane, 0) >= every or one.arming is None
+            if is_due(now, state.armed_at.get(lane, 0), every) or one.arming is None
         }
         due = set(sorted(due, key=lambda lane: state.armed_at.get(lane, 0))[:LOAD_AT_ONCE])
         due |= {lane for lane in urgent if lane in state.lanes}
@@ -404,7 +406,7 @@ class BreakerLoop:
                 write.changed[kept.id] = state.open[key]
 
     async def _watch_account(self, state: State, write: Writing, now: int) -> None:
-        if now - state.account_at < self._intervals.account:
+        if not is_due(now, state.account_at, self._intervals.account):
             return
         state.account_at = now
         found = await AccountWatch(self._store).look(
@@ -426,7 +428,7 @@ class BreakerLoop:
             write.add(state, dataclasses.replace(kept, done=words.done(kept, lane, None)))
 
     async def _watch_volume(self, state: State, write: Writing, now: int) -> None:
-        if now - state.volume_at < self._intervals.volume:
+        if not is_due(now, state.volume_at, self._intervals.volume):
             return
         state.volume_at = now
         open_ = [one for one in state.open.values() if one.signal == volume.SIGNAL]

@@ -161,6 +161,7 @@ class Begin:
     standings: Sequence[Standing]
     open: Sequence[Kept]
     lanes: Sequence[int]  #: whose counts changed since, that are new, or where something is open
+    limited: Sequence[int] = ()  #: tenants with limits that whoever led before has written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

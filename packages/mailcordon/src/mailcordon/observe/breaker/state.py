@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from mailcordon.core.limit import Limit
+from mailcordon.core.limit import Limit, Mode
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import Decision, Level, Phase, Standing
+from mailcordon.guard.breaker.pools import NEW_MINUTES
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
 from mailcordon.observe.breaker.records import (
@@ -23,6 +24,7 @@ from mailcordon.observe.breaker.records import (
 from mailcordon.observe.breaker.volume import VolumeWatch
 
 _REMEMBERED = 60  #: minutes
+_RESTS = 1440  #: minutes without any change of its counts, after which a lane is put aside
 _DOMAINS = 7 * 1440  #: minutes; hard bounces of older mail are rare
 _FOLD_MS = 2_000  #: from a call until its count is read
 
@@ -40,7 +42,7 @@ class State:
         self.gone_lanes: set[int] = set()
         self.open: dict[Key, Kept] = {}
         self.standings: dict[Key, Standing] = {}
-        self.limits: dict[int, tuple[Limit, ...]] = {}
+        self.limits: dict[int, tuple[Limit, ...] | None] = {}  #: by tenant; None: of whoever led before
         self.probe_out: dict[Key, int] = {}
         self.ends: dict[int | None, str] = {}  #: why decisions ended whose holds are still there
         self.first: dict[tuple[int, str | None, str | None, int], int] = {}  #: when mail of a minute was seen
@@ -48,6 +50,9 @@ class State:
             tuple[int, int], dict[int, int]
         ] = {}  #: hard bounces by minute and lane, then domain
         self.armed_at: dict[int, int] = {}
+        self.changed: dict[
+            int, int
+        ] = {}  #: the minute in which the counts of a lane last changed, or were read
         self.to_refresh: dict[int, None] = {}
         self.rearmed: set[int] = set()
         self.done_at: dict[Key, int] = {}
@@ -72,6 +77,8 @@ class State:
 
     def new_deltas(self, changes: Changes) -> list[Delta]:
         """Without what the history of a lane that was just read has already."""
+        minute = changes.now // MINUTE_MS
+        self.changed.update((delta.lane, minute) for _, delta in changes.deltas)
         return [
             delta
             for fold, delta in changes.deltas
@@ -114,6 +121,28 @@ class State:
     def note_domains(self, totals: Sequence[DomainDelta]) -> None:
         for one in totals:
             self.domains.setdefault((one.minute, one.lane), {})[one.domain] = one.hard_bounces
+
+    def put_aside(self, minute: int) -> None:
+        """Lanes that rest, with nothing open: their counts are read again with the next change. New lanes stay, since pools need
+        them, and so do lanes that are armed: what they lack is an incident."""
+        if minute % _REMEMBERED:
+            return
+        busy = {key[0] for key in self.open} | {key[0] for key in self.standings}
+        for lane, one in list(self.lanes.items()):
+            since = one.facts.since
+            if (
+                lane in busy
+                or minute - self.changed.setdefault(lane, minute) < _RESTS
+                or since is None
+                or minute - since <= NEW_MINUTES
+                or one.arming is None
+                or one.arming.relative is Mode.ENFORCE
+                or one.arming.lost
+            ):
+                continue
+            self.engine.forget(lane)
+            for known in (self.lanes, self.loaded, self.armed_at, self.changed):
+                known.pop(lane, None)
 
     def forget_old(self, minute: int) -> None:
         """What no change is compared with any more."""

@@ -12,6 +12,7 @@ from mailcordon.guard import volume
 from mailcordon.guard.breaker.nouns import Level
 from mailcordon.guard.volume import Normal, Verdict
 from mailcordon.messages import breaker as messages
+from mailcordon.observe.breaker.intervals import is_due
 from mailcordon.observe.breaker.ports import BreakerStore
 from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Sent, Watched
 
@@ -45,7 +46,7 @@ class VolumeWatch:
         ]
         for lane in [lane for lane in self.mailed if lane in chosen or lane not in lanes]:
             del self.mailed[lane]
-        for lane in [lane for lane, (at, _) in self._normals.items() if hour - at >= _AGAIN]:
+        for lane in [lane for lane, (at, _) in self._normals.items() if is_due(hour, at, _AGAIN)]:
             if lane not in before:
                 del self._normals[lane]
         if not chosen:

@@ -25,6 +25,10 @@ select document from breaker_standing order by lane, part, signal;
 select id, tenant, lane, part, signal, half, level, mode, at, since, seen, done, waiting, rate, document, sharers, hold
   from breaker_decision where ended_at is null order by id;
 
+-- name: limited
+-- Tenants with limits of the breaker.
+select distinct s.tenant from send_limit s where s.owner = 'guard';
+
 -- name: lanes_to_load
 -- Lanes whose counts have changed since a fold, that had bounces or complaints since a minute (the first of a day), or whose first mail
 -- is younger than $3 (minutes since 1970): pools of new senders are counted whole.
