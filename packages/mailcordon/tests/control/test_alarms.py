@@ -20,11 +20,13 @@ from mailcordon.control.status_facts import (
     FailingResource,
     FullLane,
     LapsedDomain,
+    LateOverLimit,
     OpenFinding,
     OpenHold,
     OpenLoss,
     OpenStop,
     SesFinding,
+    StoppedRelease,
     Waiting,
     WaitingPlan,
 )
@@ -132,7 +134,36 @@ def test_every_code_of_the_status_has_a_kind_and_a_severity() -> None:
 
 
 def test_every_kind_that_this_source_owns_is_used_and_those_of_others_are_not() -> None:
-    assert {kind for kind, _ in KINDS.values()} == set(Kind) - {Kind.UNGOVERNED, Kind.RATES}
+    assert {kind for kind, _ in KINDS.values()} == set(Kind) - {Kind.UNGOVERNED, Kind.BREAKER, Kind.OBJECTIVE}
+
+
+def stopped(**over: Any) -> StoppedRelease:
+    known: dict[str, Any] = {
+        "id": 1,
+        "tenant": "acme",
+        "type": "newsletter",
+        "lane": 12,
+        "kind": "list",
+        "name": "bought",
+        "closed": True,
+        "because": "List bought has stopped: 31 hard bounces.",
+        "sent": 1500,
+        "heard": 100,
+        "expiry_ms": 72 * 60 * MINUTE,
+        "since": NOW - MINUTE,
+    }
+    return StoppedRelease(**known | over)
+
+
+def test_a_closed_release_joins_the_incident_of_its_list_and_one_without_feedback_that_of_the_feedback() -> (
+    None
+):
+    closed, silent = found(
+        facts(stopped_releases=[stopped(), stopped(id=2, closed=False, kind="lane", name="")])
+    )
+    assert (closed.cause, closed.scope.name, closed.contained) == ("lane:12/list:bought", "bought", True)
+    assert closed.culprit == "list bought of acme/newsletter"
+    assert (silent.cause, silent.contained, silent.explained_by) == ("lane:12/rates", False, ("feedback",))
 
 
 EVERYTHING = facts(
@@ -146,6 +177,18 @@ EVERYTHING = facts(
         beat("observe", queues=[{"name": "outcome", "last_receive": NOW - 5 * MINUTE, "waiting": 90_000}]),
     ],
     late=[late()],
+    stopped_releases=[stopped(), stopped(id=2, closed=False, kind="lane", name="")],
+    over_limits=[
+        LateOverLimit(
+            limit=9,
+            tenant="acme",
+            type="login",
+            lane=5,
+            because="a new lane",
+            expiry_ms=900_000,
+            since=NOW - 3,
+        )
+    ],
     stops=[stop(), stop(id=2, scope="worker", name="3", cause=Reason.CREDENTIALS)],
     losses=[loss("destination-disabled")],
     set_aside=3,
@@ -174,7 +217,7 @@ def test_every_problem_is_an_alarm_with_the_sentence_that_the_status_shows() -> 
     told = {one.sentence for one in made}
     assert told - shown == {"Stopped"}, "a stop's sentence without the time of its next test"
     assert shown - told == {"Stopped; tested next at 15:23:30"}
-    assert {one.kind for one in made} == set(Kind) - {Kind.UNGOVERNED, Kind.RATES}
+    assert {one.kind for one in made} == set(Kind) - {Kind.UNGOVERNED, Kind.BREAKER, Kind.OBJECTIVE}
     assert all(one.since <= NOW and one.next for one in made)
 
 

@@ -80,6 +80,27 @@ def test_a_trickle_is_no_batch_however_long_it_lasts() -> None:
         assert found.arrive([message(20, campaign="drip")]) == []
 
 
+def test_a_name_for_each_mail_is_no_way_around() -> None:
+    clock = Clock()
+    found = Batches(clock, trickle=100)
+    lane = BatchName(1, 5, "lane", "")
+    for n in range(batches.SCATTERED - 1):
+        assert found.arrive([message(campaign=f"c{n}")]) == []
+    told = found.arrive([message(campaign="last")])
+    assert told == [(lane, batches.SCATTERED)]
+    found.told(told)
+    clock.now += 1
+    assert found.arrive([message(3, campaign="next")]) == [(lane, 3)]
+
+
+def test_mail_of_a_batch_is_not_counted_for_its_lane() -> None:
+    found = Batches(Clock(), trickle=100)
+    found.told(found.arrive([message(100, campaign="sale")]))
+    for _ in range(20):
+        found.arrive([message(100, campaign="sale")])
+    assert [one.batch for one in found.rest()] == [SALE]
+
+
 def test_a_batch_is_made_known_again_after_some_minutes_since_it_may_be_over() -> None:
     clock = Clock()
     found = Batches(clock, trickle=100)

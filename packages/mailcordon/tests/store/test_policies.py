@@ -1,5 +1,6 @@
 """Policies on a real PostgreSQL: plans that change nothing until they are applied, and what applies to each lane from then on."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -217,6 +218,18 @@ async def test_a_new_key_gets_the_limit_of_each_key(world: World) -> None:
     await world.keys.create(tenant="acme", name="second", scopes=["send"], actor="ann")
     await policies(world).keep()
     assert len([one for one in await limits(world) if one.cap == 70]) == 2
+
+
+async def test_what_is_left_of_a_tenant_without_lanes_is_looked_after_no_more(world: World) -> None:
+    await world.onboard()
+    await applied(world, {"tenants": {"acme": {"caps": {"key": {"hour": 70}}}}})
+    await world.keys.create(tenant="acme", name="second", scopes=["send"], actor="ann")
+    await world.owner.execute(
+        "update lane set retiring_at = now(), retired_at = now(), retire_mail = 'drain', retired_with = 'lane'"
+    )
+    # As many tenants as one transaction has would be read again and again, without an end.
+    async with asyncio.timeout(20):
+        await PolicyStore(world.control).keep(1)
 
 
 # New senders -------------------------------------------------------------------------------------------------------------

@@ -129,6 +129,35 @@ async def test_silence_opens_nothing(batch: Batch) -> None:
     assert (row["why"], row["step"], await batch.cap()) == ("silence", 0, 1500)
 
 
+async def test_calls_that_failed_do_not_use_a_step_up_for_good(batch: Batch) -> None:
+    """SES answered none of the first step's calls: their mail is tried again, and must find room."""
+
+    async def called(calls: int, minutes_ago: int) -> None:
+        await batch.world.connection.execute(
+            "update limit_use set ever = $1, minute = (now_ms() / 60000)::int - $2 where campaign = 'sale'",
+            calls,
+            minutes_ago,
+        )
+
+    await batch.world.connection.execute("update cohort_fold set folded_at = now_ms()")
+    await called(1500, 1)
+    await batch.look()
+    assert await batch.cap() == 1500  # their results may be on the way
+    await called(1500, 10)
+    assert (await batch.look())["why"] == "nothing-left"
+    assert await batch.cap() == 3000
+    await batch.mail(100)
+    await called(3000, 10)
+    await batch.look()
+    await batch.later(2 * MINUTE)
+    row = await batch.look()
+    assert (row["why"], row["step"], await batch.cap()) == ("unused", 0, 4400)
+    await batch.world.connection.execute("update cohort_fold set folded_at = now_ms() - 600000")
+    await called(4400, 10)
+    await batch.look()
+    assert await batch.cap() == 4400  # counts are behind
+
+
 async def test_mail_of_other_campaigns_does_not_count(batch: Batch) -> None:
     await batch.mail(9000, campaign="news", hard_bounced=900)
     await batch.mail(9000, campaign=None, hard_bounced=900)

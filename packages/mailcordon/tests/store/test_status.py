@@ -201,3 +201,69 @@ async def test_open_stops_are_read_with_the_sentence_that_every_surface_shows(
         ("set-up", "acme", "newsletter"),
     ]
     assert found.stops[0].sentence.startswith("Stopped since 1 Jan 1970 00:00 UTC: Quota gone.")
+
+
+async def limited(world: Any, lane: int, owner: str, **over: Any) -> int:
+    """A limit of the lane, for which one mail waits."""
+    values = {"scope": "lane", "per": "day", "cap": 500, "mode": "enforce", "because": "a new lane", **over}
+    names = ", ".join(values)
+    id = await world.connection.fetchval(
+        f"insert into send_limit (tenant, owner, lane, since, {names}) select tenant, $2, id, 1, "
+        + ", ".join(f"${n}" for n in range(3, 3 + len(values)))
+        + " from lane where id = $1 returning id",
+        lane,
+        owner,
+        *values.values(),
+    )
+    await waiting(world, lane, MINUTE, 5, send_limit=id, code="limit")
+    return id
+
+
+async def test_urgent_mail_over_a_limit_is_told_before_it_expires(
+    world: Any, control: engine.Connection
+) -> None:
+    use = "insert into limit_use (tenant, scope, lane) select tenant, 'lane', id from lane where id = $1 returning id"
+    for type in ("newsletter", "password-reset"):
+        lane = await world.lane("acme", type)
+        await limited(world, lane, "new-sender", use=await world.connection.fetchval(use, lane))
+    [found] = (await status_reader.read(control)).over_limits
+    assert (found.type, found.because) == ("password-reset", "a new lane")
+    [problem] = [
+        one
+        for one in status.judge(await status_reader.read(control)).problems
+        if one.code == "urgent-over-limit"
+    ]
+    assert problem.sentence.startswith("acme/password-reset: urgent mail waits for a limit (a new lane)")
+
+
+async def test_a_release_that_bad_feedback_closed_has_a_voice(world: Any, control: engine.Connection) -> None:
+    lane = await world.lane("acme", "newsletter")
+    use = await world.connection.fetchval(
+        "insert into limit_use (tenant, scope, lane, campaign) select tenant, 'campaign', id, 'sale' from lane returning id"
+    )
+    await world.connection.execute(
+        "insert into release (tenant, lane, kind, name, began_at, phase, cap, use_before, opened_at, why, limit_cap, mode,"
+        " because, fresh) select tenant, id, 'campaign', 'sale', 1, 'closed', 1500, 0, now_ms(), 'bounces', 0, 'enforce',"
+        " 'Campaign sale has stopped.', false"
+        " from lane"
+    )
+    assert (await status_reader.read(control)).stopped_releases == []  # nothing waits for it
+    await limited(world, lane, "release", scope="campaign", campaign="sale", per="ever", cap=0, use=use)
+    found = status.judge(await status_reader.read(control))
+    [problem] = [one for one in found.problems if one.code == "release-closed"]
+    assert problem.sentence.startswith(
+        "acme/newsletter: Campaign sale has stopped. The rest waits, and expires "
+    )
+    assert problem.about is not None
+    assert problem.about.cause == f"lane:{lane}/campaign:sale"
+    assert problem.about.command == "mailcordon campaign show acme sale --type newsletter"
+    change = "update release set why = $1, phase = $2, opened_at = now_ms() - $3::bigint"
+    for why, phase, ago, said in (
+        ("warned", "closed", 0, []),  # the alarm that warns says it
+        ("silence", "steps", MINUTE, []),
+        ("silence", "steps", 11 * MINUTE, ["release-silent"]),
+        ("pace", "steps", 11 * MINUTE, []),
+    ):
+        await world.connection.execute(change, why, phase, ago)
+        judged = status.judge(await status_reader.read(control)).problems
+        assert [one.code for one in judged if one.code.startswith("release-")] == said

@@ -92,7 +92,7 @@ async def test_each_day_with_its_mail_is_a_step_and_the_last_ends_the_limit(warm
     await warmth.mail(90, ago=1)
     assert (await warmth.look())["gmail"] == (3, 3, 500)
     assert (await warmth.limits())["newsletter.acme.example", "gmail"][2].endswith(
-        "500 mails today, on day 3 of 3"
+        "500 mails today, on day 3 of 3."
     )
     await warmth.mail(400)
     await warmth.world.connection.execute("update warm_up set day = day - 1, last_day = last_day - 1")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from mailcordon.core.errors import Conflict, NotFound
+from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
 from mailcordon.core.priority import Class
 from mailcordon.guard.policy import check, difference, layers, suggest
 from mailcordon.guard.policy import document as documents
@@ -71,7 +71,9 @@ class PolicyTransaction(Protocol):
         """Locks the plan, so that it is decided once."""
         ...
 
-    async def lanes(self) -> list[PolicyLane]: ...
+    async def lanes(self, tenant: int | None = None) -> list[PolicyLane]:
+        """Those that take mail: of a tenant, or of all."""
+        ...
 
     async def known(self) -> Known: ...
 
@@ -193,13 +195,16 @@ class Policies:
         """What applies to each lane of a tenant, with where each value comes from."""
         async with self._store.reading() as transaction:
             found = await transaction.in_force()
-            lanes = [one for one in await transaction.lanes() if one.tenant == tenant]
+            lanes = await transaction.lanes(tenant)
         return [_of(one, found) for one in lanes]
 
     async def suggest(self, tenant: int | None) -> list[Suggestion]:
-        """Caps from what the lanes of a tenant, or of all, have sent."""
+        """Caps from what the lanes of a tenant, or of all, have sent. Raises Invalid if these are too many for one answer."""
         async with self._store.reading() as transaction:
-            lanes = [one for one in await transaction.lanes() if tenant is None or one.tenant == tenant]
+            lanes = await transaction.lanes(tenant)
+        if len(lanes) > suggest.MOST_LANES:
+            sentence = words.too_many_lanes(len(lanes), suggest.MOST_LANES)
+            raise Invalid(Fault("tenant", sentence, "too-many-lanes"))
         found = await self._store.throughput(lanes)
         return [suggest.suggest(one) for one in found]
 

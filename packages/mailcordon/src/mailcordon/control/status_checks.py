@@ -10,7 +10,7 @@ from mailcordon.core import health
 from mailcordon.core.health import OPTIONAL_ROLES, ROLES
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import MEANINGS, Reason
-from mailcordon.messages import alarms, identities, providers, reasons, status, times
+from mailcordon.messages import alarms, identities, limits, pacing, providers, reasons, status, times
 
 #: How long mail of a class may wait for its turn. A person waits for urgent mail: half of it leaves within a second, and 30 s
 #: is when they ask for another. A receipt after 10 minutes is late, not useless. A newsletter of a day's size may take hours
@@ -60,6 +60,7 @@ def _roles(facts: Facts) -> Iterator[Problem]:
 
 
 def _waiting(facts: Facts) -> Iterator[Problem]:
+    yield from _kept_by_limits(facts)
     of_lane = {(one.tenant, one.type): one for one in (*facts.waiting, *facts.late)}
     late = [one for one in of_lane.values() if facts.now - one.since > LONGEST_WAIT_MS[one.class_]]
     plain = [one for one in late if not subjects.explanations(one, facts)]
@@ -89,6 +90,32 @@ def _waiting(facts: Facts) -> Iterator[Problem]:
             whose=one.tenant,
             since=one.since,
             about=subjects.of_waiting(one, facts, many=many),
+        )
+
+
+def _kept_by_limits(facts: Facts) -> Iterator[Problem]:
+    for one in facts.stopped_releases:
+        command = pacing.show_command(one.tenant, one.name, one.type)
+        yield Problem(
+            code="release-closed" if one.closed else "release-silent",
+            check="waiting mail",
+            sentence=pacing.status_closed(one.tenant, one.type, one.because, one.expiry_ms)
+            if one.closed
+            else pacing.status_silent(one.tenant, one.type, one.kind, one.name, one.sent, one.heard),
+            next=pacing.status_closed_next(command) if one.closed else pacing.status_silent_next(command),
+            whose=one.tenant,
+            since=one.since,
+            about=subjects.of_release(one, command),
+        )
+    for one in facts.over_limits:
+        yield Problem(
+            code="urgent-over-limit",
+            check="waiting mail",
+            sentence=limits.status_urgent(one.tenant, one.type, one.because, one.expiry_ms),
+            next=limits.status_urgent_next(one.tenant, one.type),
+            whose=one.tenant,
+            since=one.since,
+            about=subjects.of_over_limit(one),
         )
 
 

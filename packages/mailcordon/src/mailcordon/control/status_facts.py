@@ -248,6 +248,37 @@ class Unmapped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedRelease:
+    """A batch whose mail waits until its feedback is good, or comes at all."""
+
+    id: int
+    tenant: str
+    type: str
+    lane: int
+    kind: str  #: campaign, list or lane
+    name: str
+    closed: bool  #: its feedback is bad; else it does not come
+    because: str  #: why its mail waits
+    sent: int
+    heard: int  #: of these, with an outcome
+    expiry_ms: int  #: after which its mail has expired
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateOverLimit:
+    """Urgent mail that waits for a limit of its lane or class."""
+
+    limit: int
+    tenant: str
+    type: str
+    lane: int
+    because: str  #: where the limit comes from
+    expiry_ms: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLoss:
     """Feedback that is lost or late."""
 
@@ -282,6 +313,8 @@ class Facts:
     beats: Sequence[Beat] = ()
     waiting: Sequence[Waiting] = ()  #: the longest wait of each class
     late: Sequence[Waiting] = ()  #: every lane whose mail waits longer than its class may, the oldest 200
+    stopped_releases: Sequence[StoppedRelease] = ()
+    over_limits: Sequence[LateOverLimit] = ()
     stops: Sequence[OpenStop] = ()
     past_stops: Sequence[OpenStop] = ()  #: those that ended lately: mail may still wait because of them
     was_silent: bool = False  #: whether no dispatcher has reported for a while lately

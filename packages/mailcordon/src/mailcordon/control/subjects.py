@@ -17,10 +17,12 @@ from mailcordon.control.status_facts import (
     FailingResource,
     FullLane,
     LapsedDomain,
+    LateOverLimit,
     OpenFinding,
     OpenLoss,
     OpenStop,
     SesFinding,
+    StoppedRelease,
     Waiting,
 )
 from mailcordon.core.feedback import LATE, OF_SET, Cause
@@ -83,6 +85,36 @@ def of_waiting(one: Waiting, facts: Facts, *, many: bool) -> About:
         command=f"mailcordon lane show {one.tenant} {one.type}",
         lane=one.lane,
         explained_by=(*why, SLOW) if many else why,
+    )
+
+
+def of_release(one: StoppedRelease, command: str) -> About:
+    """The cause is that of the breaker's and the rates' alarms about the same mail: they are one incident."""
+    whole = one.kind == "lane"
+    return About(
+        scope=scope(ScopeKind.LANE, f"{one.tenant}/{one.type}")
+        if whole
+        else scope(ScopeKind(one.kind), one.name),
+        cause=f"lane:{one.lane}/rates" if whole else f"lane:{one.lane}/{one.kind}:{one.name}",
+        key=str(one.id),
+        culprit=messages.lane_culprit(type=one.type, tenant=one.tenant)
+        if whole
+        else messages.batch_culprit(kind=one.kind, name=one.name, type=one.type, tenant=one.tenant),
+        command=command,
+        lane=one.lane,
+        explained_by=() if one.closed else (FEEDBACK,),
+        contained=one.closed,
+    )
+
+
+def of_over_limit(one: LateOverLimit) -> About:
+    return About(
+        scope=scope(ScopeKind.LANE, f"{one.tenant}/{one.type}"),
+        cause=f"lane:{one.lane}/limit",
+        key=str(one.limit),
+        culprit=messages.lane_culprit(type=one.type, tenant=one.tenant),
+        command=f"mailcordon limit list --tenant {one.tenant} --type {one.type}",
+        lane=one.lane,
     )
 
 

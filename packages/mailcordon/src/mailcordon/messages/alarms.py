@@ -29,6 +29,12 @@ def lane_culprit(*, type: str, tenant: str) -> str:
     return f"the lane {type} of {tenant}"
 
 
+@example(kind="campaign", name="spring-sale", type="newsletter", tenant="acme")
+def batch_culprit(*, kind: str, name: str, type: str, tenant: str) -> str:
+    """The culprit of an incident: a campaign or list whose feedback is bad."""
+    return f"{kind} {name} of {tenant}/{type}"
+
+
 @example(lanes=812)
 def slow_culprit(*, lanes: int) -> str:
     """The culprit when mail of many lanes waits and nothing is stopped."""

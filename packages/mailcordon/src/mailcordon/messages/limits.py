@@ -1,6 +1,6 @@
 """Limits: how much mail may leave in a minute, an hour or a day."""
 
-from mailcordon.messages import example
+from mailcordon.messages import example, times
 
 _MOST = 100_000  #: counting of what waits stops there
 _PER = {"minute": "a minute", "hour": "an hour", "day": "a day", "ever": "in all"}
@@ -139,6 +139,24 @@ def none_set() -> str:
 def none_used_up() -> str:
     """The list of limits that are used up is empty."""
     return "No limit is used up"
+
+
+@example("acme", "password-reset", "a new lane sends 500 mails on its first day", 900_000)
+def status_urgent(tenant: str, type: str, because: str, expiry_ms: int) -> str:
+    """Urgent mail is over a limit: people wait for it, and it expires."""
+    return (
+        f"{tenant}/{type}: urgent mail waits for a limit ({because}), and expires {times.span(expiry_ms / 1000)} after it was "
+        "accepted"
+    )
+
+
+@example("acme", "password-reset")
+def status_urgent_next(tenant: str, type: str) -> str:
+    """What to do about urgent mail that is over a limit."""
+    return (
+        f"See `mailcordon limit list --tenant {tenant} --type {type}`. If so much mail is right, raise the limit in the policy: "
+        "`new_sender.first` of a new lane, else the cap; then `mailcordon policy set`"
+    )
 
 
 def _wait(n: int) -> str:

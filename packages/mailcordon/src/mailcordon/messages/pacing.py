@@ -1,5 +1,7 @@
 """Paced releases and warm-ups: why mail waits for a step, and what opens it (docs/pacing.md)."""
 
+import shlex
+
 from mailcordon.messages import phrases, times
 from mailcordon.messages.catalogue import example
 
@@ -117,14 +119,57 @@ def canary(mails: int, until: int | None) -> str:
 
 @example(
     "31 hard bounces of 1,500 mails, where at most 8.4 are healthy by now",
+    259_200_000,
     "mailcordon campaign open acme spring-sale --type newsletter --because '...'",
 )
-def closed(because: str, command: str) -> str:
+def closed(because: str, expiry_ms: int, command: str) -> str:
     """State of a release: nothing more leaves."""
     return (
-        f"Nothing more of it leaves: {because}. It goes on by itself in small steps when that is over. To let all of it leave: "
-        f"{command}"
+        f"Nothing more of it leaves: {because}. It goes on by itself in small steps when that is over. Mail that has not left "
+        f"{times.span(expiry_ms / 1000)} after it was accepted expires. To let all of it leave: {command}"
     )
+
+
+@example("acme", "spring-sale", "newsletter")
+@example("acme", "", "newsletter")
+def show_command(tenant: str, name: str, type: str) -> str:
+    """Shows a release."""
+    return f"mailcordon campaign show {tenant} {shlex.quote(name) + ' ' if name else ''}--type {type}"
+
+
+@example(
+    "acme",
+    "newsletter",
+    "Campaign spring-sale has stopped: 31 hard bounces of 1,500 mails, where at most 8.4 are healthy by now.",
+    259_200_000,
+)
+def status_closed(tenant: str, type: str, because: str, expiry_ms: int) -> str:
+    """The feedback on a batch is bad, and the rest of it waits."""
+    return f"{tenant}/{type}: {because} The rest waits, and expires {times.span(expiry_ms / 1000)} after it was accepted"
+
+
+@example("mailcordon campaign show acme spring-sale --type newsletter")
+def status_closed_next(command: str) -> str:
+    """What to do about a batch whose feedback is bad."""
+    return (
+        f"See `{command}`. If the list is bad, drop the rest with `mailcordon cancel`; if it is good, let it leave with "
+        "`mailcordon campaign open`"
+    )
+
+
+@example("acme", "newsletter", "campaign", "spring-sale", 1500, 310)
+def status_silent(tenant: str, type: str, kind: str, name: str, sent: int, heard: int) -> str:
+    """The outcomes of a batch do not come back, and the rest of it waits."""
+    return (
+        f"{tenant}/{type}: {batch(kind, name)} has sent {_mails(sent)}, and only {heard:,} outcomes came back: the rest waits "
+        "until half of them are known"
+    )
+
+
+@example("mailcordon campaign show acme spring-sale --type newsletter")
+def status_silent_next(command: str) -> str:
+    """What to do about a batch whose outcomes do not come back."""
+    return f"See `mailcordon feedback` for why, and `{command}`. `mailcordon campaign open` lets the rest leave without them"
 
 
 @example()

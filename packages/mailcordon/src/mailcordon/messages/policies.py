@@ -281,6 +281,12 @@ def would_have_held(mails: int, windows: int, per: str) -> str:
     return f"would have held {mails:,} mails in {phrases.count(windows, per)}"
 
 
+@example(52_000, 2_000)
+def too_many_lanes(lanes: int, most: int) -> str:
+    """Caps are asked for without a tenant on a large installation (422)."""
+    return f"name a tenant: there are {lanes:,} lanes, and one answer looks at {most:,} at most"
+
+
 @example()
 def too_little_history() -> str:
     """No cap is suggested for a lane that has not sent on enough days."""

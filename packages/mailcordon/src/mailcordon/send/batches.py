@@ -13,6 +13,9 @@ from mailcordon.core.priority import Class
 from mailcordon.send.ports import Arrived, BatchName, NewMessage
 
 TRICKLE = 100  #: deliveries of a name that arrive in one window without being a batch
+#: Deliveries of a lane that arrive in one window under names of which none is a batch. More is paced as the lane's: an app may
+#: make up a campaign for each mail.
+SCATTERED = 1_000
 WINDOW = 60.0  #: seconds
 TELL_EVERY = 1.0  #: seconds between two counts of a batch that is known
 #: Seconds after which a batch is made known again: it may be over, and is then a new one.
@@ -27,8 +30,22 @@ class Batches:
         self._monotonic = monotonic
         self._trickle = trickle
         self._counts: Counter[BatchName] = Counter()  #: not told yet
+        self._scattered: Counter[BatchName] = Counter()  #: by lane, under names that are not known
         self._since = 0.0
         self._known: dict[BatchName, tuple[float, float]] = {}  #: made known at, last told at
+
+    def _batches(self, message: NewMessage) -> Sequence[BatchName]:
+        """With the lane, once much of its mail has names that are no batch."""
+        own = names(message)
+        if not own or own[0].kind == "lane" or any(name in self._known for name in own):
+            return own
+        lane = BatchName(own[0].tenant, own[0].lane, "lane", "")
+        if lane not in self._known:
+            self._scattered[lane] += len(message.deliveries)
+            if self._scattered[lane] < SCATTERED:
+                return own
+            self._counts[lane] += self._scattered.pop(lane) - len(message.deliveries)
+        return [*own, lane]
 
     def arrive(self, messages: Iterable[NewMessage]) -> Sequence[Arrived]:
         """Counts the messages, which are about to be stored. Returns what the store has to be told before."""
@@ -36,12 +53,13 @@ class Batches:
         if now - self._since > WINDOW or len(self._counts) > MOST:
             # What came as a trickle is forgotten; counts of known batches are told by then.
             self._counts = Counter({name: n for name, n in self._counts.items() if name in self._known})
+            self._scattered.clear()
             self._since = now
         if len(self._known) > MOST:
             self._known.clear()
         touched: set[BatchName] = set()
         for message in messages:
-            for name in names(message):
+            for name in self._batches(message):
                 self._counts[name] += len(message.deliveries)
                 touched.add(name)
         return [Arrived(name, self._counts[name]) for name in sorted(touched) if self._due(name, now)]

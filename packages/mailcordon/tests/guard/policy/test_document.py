@@ -123,6 +123,11 @@ def test_a_tenant_that_the_document_does_not_name_has_the_default_tier() -> None
         ({"tenants": {"acme": {"warm_up": {"steps": {"gmial": [100]}}}}}, "tenants.acme.warm_up.steps.gmial"),
         ({"tenants": {"Acme": {}}}, "tenants.Acme"),
         ({"tenants": {"acme": {"because": 3}}}, "tenants.acme.because"),
+        (
+            {"classes": {"urgent": {"breaker": {"sensitivity": 10**400}}}},
+            "classes.urgent.breaker.sensitivity",
+        ),
+        ({"classes": {"urgent": {"release": {"first": "9" * 5000}}}}, "classes.urgent.release.first"),
         ({"version": 2}, "version"),
         ([], "document"),
     ],

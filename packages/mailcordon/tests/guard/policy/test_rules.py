@@ -1,5 +1,6 @@
 """Limits from policies, caps of new senders, tiers from facts, suggested caps, differences and the forecast of the quota."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from mailcordon.core.limit import Limit, LimitScope, Mode, Per
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.guard.policy import (
+    check,
     difference,
     document,
     forecast,
@@ -149,7 +151,7 @@ def throughput(criticality: int = 2, days: int = 20, *, peak: int | None = None)
         class_=Class.MARKETING,
         criticality=criticality,
         days=sent,
-        hours={day * 24: mails for day, mails in sent.items()},
+        hours={day * 24 + hour: mails // 4 for day, mails in sent.items() for hour in range(4)},
     )
 
 
@@ -160,9 +162,16 @@ def test_a_cap_is_twice_a_busy_day_and_says_what_it_would_have_held() -> None:
     assert day.effect == "would have held 3,000 mails in 1 day"
 
 
+def test_a_lane_whose_day_is_one_hour_gets_no_cap_of_an_hour_that_could_never_be_reached() -> None:
+    day = dict.fromkeys(range(10), 1000)
+    found = suggest.suggest(replace(throughput(), days=day, hours={24 * day + 9: 1000 for day in range(10)}))
+    assert [cap.path for cap in found.caps] == ["caps.lane.day"]
+    check.check(document.parse(suggest.document([found])))
+
+
 def test_a_critical_type_has_more_room() -> None:
     day, hour = suggest.suggest(throughput(criticality=5)).caps
-    assert (day.mails, hour.mails) == (4000, 6000)
+    assert (day.mails, hour.mails) == (4000, 1500)
 
 
 def test_nothing_is_suggested_from_a_few_days() -> None:
@@ -175,7 +184,30 @@ def test_what_is_suggested_is_a_document_that_can_be_set() -> None:
     made = suggest.document([suggest.suggest(throughput(criticality=4)), suggest.suggest(throughput(days=6))])
     found = explained(made, "newsletter")
     assert found.values["caps.lane.day"].origin == "lane acme/newsletter"
-    assert {cap.mails for cap in found.policy.caps} == {3000, 4500}
+    assert {cap.mails for cap in found.policy.caps} == {3000, 1200}
+
+
+def test_suggested_caps_are_added_to_the_document_in_force_and_replace_nothing_that_somebody_wrote() -> None:
+    base: dict[str, Any] = {
+        "default_tier": "strict",
+        "tenants": {
+            "zen": "trusted",
+            "acme": {"tier": "strict", "types": {"newsletter": {"caps": {"lane": {"day": 700}}}}},
+        },
+    }
+    made = suggest.document([suggest.suggest(throughput(days=20))], base)
+    assert made["default_tier"] == "strict"
+    assert made["tenants"]["zen"] == {"tier": "trusted"}
+    assert made["tenants"]["acme"]["tier"] == "strict"
+    assert made["tenants"]["acme"]["types"]["newsletter"]["caps"]["lane"] == {"day": 700}
+    del base["tenants"]["acme"]["types"]["newsletter"]["caps"]
+    made = suggest.document([suggest.suggest(throughput(days=20))], base)
+    assert made["tenants"]["acme"]["types"]["newsletter"]["caps"]["lane"]["day"]["mails"] == 2000
+    check.check(document.parse(made))
+    assert base["tenants"]["acme"] == {
+        "tier": "strict",
+        "types": {"newsletter": {}},
+    }
 
 
 # Differences -------------------------------------------------------------------------------------------------------------

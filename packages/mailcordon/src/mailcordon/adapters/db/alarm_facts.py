@@ -13,6 +13,7 @@ from mailcordon.core.priority import Class
 
 _SQL = queries.load("alarm_facts.sql")
 _TIMEOUT = 5.0  #: seconds for one statement
+SILENT_MS = 600_000  #: a release whose feedback does not come for so long; most outcomes come within seconds
 PAST_MS = 600_000  #: a stop that ended longer ago explains no waiting mail
 
 _Connection = engine.Connection | engine.PooledConnection
@@ -35,6 +36,18 @@ async def past_stops(
 ) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.past_stops, PAST_MS, timeout=_TIMEOUT)
     return {"past_stops": [of_row(row) for row in known(rows)]}
+
+
+async def kept_by_limits(connection: _Connection) -> Mapping[str, Any]:
+    """Mail that waits for a release that bad feedback closed, and urgent mail over a limit."""
+    async with connection.transaction():
+        await connection.execute(_SQL.index_plans)
+        releases = await connection.fetch(_SQL.stopped_releases, SILENT_MS, timeout=_TIMEOUT)
+        urgent = await connection.fetch(_SQL.urgent_over_limits, timeout=_TIMEOUT)
+    return {
+        "stopped_releases": [status_facts.StoppedRelease(**row) for row in releases],
+        "over_limits": [status_facts.LateOverLimit(**row) for row in urgent],
+    }
 
 
 async def ses_findings(connection: _Connection) -> Mapping[str, Any]:

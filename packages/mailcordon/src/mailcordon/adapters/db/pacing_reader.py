@@ -71,6 +71,7 @@ def _view(row: asyncpg.Record) -> ReleaseView:
         mode=Mode(row["mode"]),
         may_leave=cap,
         accepted=row["size"],
+        expiry_ms=row["expiry_ms"],
         waiting=row["waiting"],
         opened_by=row["opened_by"],
         opened_because=row["opened_because"],

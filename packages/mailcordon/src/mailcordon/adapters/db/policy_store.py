@@ -22,6 +22,7 @@ from mailcordon.guard.policy.suggest import Throughput
 
 _SQL = queries.load("policy_store.sql")
 _SHARED = queries.load("shared.sql")
+_LANES_AT_ONCE = 5  #: of which hours are read
 
 
 class StoredTransaction:
@@ -36,8 +37,8 @@ class StoredTransaction:
         row = await self.conn.fetchrow(_SQL.plan, id)
         return None if row is None else _plan(row)
 
-    async def lanes(self) -> list[PolicyLane]:
-        return await policy_rows.lanes(self.conn, None)
+    async def lanes(self, tenant: int | None = None) -> list[PolicyLane]:
+        return await policy_rows.lanes(self.conn, None if tenant is None else [tenant])
 
     async def known(self) -> Known:
         types = {row["name"]: Class(row["class"]) for row in await self.conn.fetch(_SQL.types)}
@@ -123,9 +124,12 @@ class PolicyStore:
             for row in await conn.fetch(_SQL.days, ids, since):
                 if row["at"] < today:
                     days[row["lane"]][row["at"]] = row["sent"]
-            for row in await conn.fetch(_SQL.hours, ids, since * 24):
-                if row["at"] < today * 24:
-                    hours[row["lane"]][row["at"]] = row["sent"]
+            # A few lanes at a time: what a statement returns is decoded in one go, and keeps everybody else waiting.
+            for first in range(0, len(ids), _LANES_AT_ONCE):
+                part = ids[first : first + _LANES_AT_ONCE]
+                for row in await conn.fetch(_SQL.hours, part, since * 24):
+                    if row["at"] < today * 24:
+                        hours[row["lane"]][row["at"]] = row["sent"]
         return [
             Throughput(
                 tenant=one.slug,

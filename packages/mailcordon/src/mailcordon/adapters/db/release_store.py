@@ -57,6 +57,12 @@ class ReleaseStore:
                 _SQL.used, release.tenant, release.kind, release.lane, *_names(release)
             )
 
+    async def spent(self, release: Open) -> int | None:
+        async with connection_pool.acquire(self._pool) as conn:
+            return await conn.fetchval(
+                _SQL.spent, release.tenant, release.kind, release.lane, *_names(release)
+            )
+
     async def save(self, looks: Sequence[Look]) -> None:
         quiet = [look for look in looks if not _changes(look)]
         if quiet:

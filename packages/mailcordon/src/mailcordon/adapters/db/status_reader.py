@@ -311,6 +311,7 @@ READINGS: tuple[Reading, ...] = (
     Reading(("roles", "account"), _observing, 5),
     Reading(("waiting mail",), _waiting, None),
     Reading(("waiting mail",), alarm_facts.late_lanes, 3),
+    Reading(("waiting mail",), alarm_facts.kept_by_limits, 3),
     Reading(("stops",), _stops, 1),
     Reading(("waiting mail",), partial(alarm_facts.past_stops, of_row=_stop), 5),
     Reading(("set-aside mail",), _set_aside, 10),

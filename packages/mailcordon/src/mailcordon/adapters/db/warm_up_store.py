@@ -1,5 +1,6 @@
 """Implements `control.pacing.warm_ups.WarmUpStore`, as the control role."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +14,7 @@ from mailcordon.control.pacing.warm_ups import Domain, Key, Standing
 from mailcordon.core.limit import Mode
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
+from mailcordon.guard.policy.effective import WarmUpPolicy
 from mailcordon.guard.warm_up import Day, Trouble, Verdict, WarmUp
 
 _SQL = queries.load("warm_up_store.sql")
@@ -46,7 +48,7 @@ class WarmUpStore:
                     key=key,
                     lanes=row["lanes"],
                     policies=[
-                        policy_of(document, Class(class_)).warm_up
+                        _policy(document, class_)
                         for document, class_ in zip(row["documents"], row["classes"], strict=True)
                     ],
                     known=by_key.get(key, {}),
@@ -87,6 +89,11 @@ class WarmUpStore:
                 await conn.execute(_SQL.forget, tenant)
                 every = standings(await conn.fetch(_SQL.standings, tenant))
                 await limit_store.replace(conn, tenant, warm_ups.OWNER, warm_ups.limits(every))
+
+
+@functools.lru_cache(maxsize=1_000)  # most lanes have the same
+def _policy(document: str | None, class_: int) -> WarmUpPolicy:
+    return policy_of(document, Class(class_)).warm_up
 
 
 def standings(rows: Sequence[asyncpg.Record]) -> list[Standing]:

@@ -140,7 +140,7 @@ class SuggestionItem(msgspec.Struct):
 class SuggestionView(msgspec.Struct):
     days: int
     items: list[SuggestionItem]
-    document: dict[str, Any]  #: with these caps, for `policy set`
+    document: dict[str, Any]  #: the one in force with these caps, for `policy set`
 
 
 class FactsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -312,7 +312,9 @@ def _tenant_routes(services: PolicyServices) -> list[HTTPRouteHandler]:
         platform_principal(request, READ)
         of = None if tenant is None else await lookup.tenant_id(reads, tenant)
         found = await policies.suggest(of)
-        return SuggestionView(suggest.DAYS, [_suggestion(one) for one in found], suggest.document(found))
+        in_force, _ = await policies.in_force()
+        document = suggest.document(found, in_force.document)
+        return SuggestionView(suggest.DAYS, [_suggestion(one) for one in found], document)
 
     @get("/v1/policy/tenants", summary="List tenants with their tier and the suggested one", tags=["policy"])
     async def list_facts(request: AnyRequest, after: After = None, limit: Limit = 100) -> FactsPage:

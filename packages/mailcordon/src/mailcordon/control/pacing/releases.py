@@ -83,6 +83,10 @@ class ReleaseStore(Protocol):
         """What the counter of its limit says."""
         ...
 
+    async def spent(self, release: Open) -> int | None:
+        """The same without calls whose outcome is unknown. None: the counts of the latest calls may not be complete yet."""
+        ...
+
     async def save(self, looks: Sequence[Look]) -> None: ...
 
     async def purge(self, keep_ms: int) -> None:
@@ -131,6 +135,10 @@ class Releases:
         if after.phase is Phase.STEPS and one.release.phase is not Phase.STEPS:
             # While nothing limited it, nothing was counted.
             use_before = await self._store.used(one) - facts.out
+        elif after.phase is Phase.STEPS and after.why in (rules.Why.NOTHING_LEFT, rules.Why.UNUSED):
+            # Calls that failed were counted. Without them back, a step whose calls fail would be used up, and open no other one.
+            spent = await self._store.spent(one)
+            use_before = use_before if spent is None else max(use_before, spent - facts.out)
         allowed = rules.allowed(after, facts, one.policy)
         return Look(
             before=one,

@@ -26,6 +26,7 @@ class ReleaseView:
     mode: Mode
     may_leave: int | None  #: mails in all; None: no limit
     accepted: int  #: deliveries, without the first hundred or so
+    expiry_ms: int  #: after which mail of its lane expires
     waiting: int  #: for a step; at most 100,000 are counted
     opened_by: str | None
     opened_because: str | None
@@ -36,7 +37,7 @@ class ReleaseView:
         """What it waits for, and what opens the next step."""
         at, out = self.release, self.feedback.out
         if at.phase is Phase.CLOSED:
-            return messages.closed(releases.bad(at, self.feedback), self.command)
+            return messages.closed(releases.bad(at, self.feedback), self.expiry_ms, self.command)
         match at.why:
             case Why.SIZE:
                 return messages.still_arrives()

@@ -18,10 +18,11 @@ Read = Callable[[object], Any]  #: raises ValueError with the sentence
 
 MOST_MAILS: Final = 1_000_000_000  #: of one cap
 MOST_STEPS: Final = 60  #: of a warm-up
+_MOST_DIGITS: Final = 20  #: of a number as text; more is no number that anything here may be
 
 
 def whole(value: object, least: int, most: int) -> int:
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _MOST_DIGITS:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ValueError(words.bad_whole(least, most))
@@ -33,7 +34,7 @@ def number(value: object, least: float, most: float, sentence: str | None = None
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             found = float(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # such as a whole number of 400 digits
             found = None
     if found is None or not least <= found <= most:
         raise ValueError(sentence or words.bad_number(least, most))

@@ -4,16 +4,18 @@ The cap of a day is twice the 90th percentile of the days on which the lane sent
 room: a mail that waits costs more there than one too many.
 """
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from mailcordon.core.limit import LimitScope, Mode, Per
 from mailcordon.core.priority import Class
 from mailcordon.messages import policies as words
 
 DAYS: Final = 28
+MOST_LANES: Final = 2_000  #: that are looked at in one request
 LEAST_DAYS: Final = 7  #: with mail, or nothing is suggested
 FLOOR: Final = {Per.DAY: 500, Per.HOUR: 100}
 ROOM: Final = 2.0  #: of a day; of an hour, half as much again
@@ -66,29 +68,37 @@ def suggest(throughput: Throughput) -> Suggestion:
             tenant=throughput.tenant, type=throughput.type, caps=(), because=words.too_little_history()
         )
     room = ROOM * STAKES[throughput.criticality]
-    return Suggestion(
-        tenant=throughput.tenant,
-        type=throughput.type,
-        caps=(
-            _cap(Per.DAY, throughput.days, room),
-            # Hours differ more than days do: a campaign is one hour's mail. Their counts may be deleted before those of days.
-            *([_cap(Per.HOUR, throughput.hours, room * 1.5)] if throughput.hours else []),
-        ),
-    )
+    day = _cap(Per.DAY, throughput.days, room)
+    caps = [day]
+    # Counts of hours may be deleted before those of days.
+    if throughput.hours:
+        # Hours differ more than days do: a campaign is one hour's mail.
+        hour = _cap(Per.HOUR, throughput.hours, room * 1.5)
+        # A lane whose day is one hour has no use for a cap of the hour, which could never be reached.
+        if hour.mails < day.mails:
+            caps.append(hour)
+    return Suggestion(tenant=throughput.tenant, type=throughput.type, caps=tuple(caps))
 
 
-def document(suggestions: Sequence[Suggestion]) -> dict[str, object]:
-    """The part of a policy's document that has these caps, as plain values."""
-    tenants: dict[str, dict[str, dict[str, object]]] = {}
+def document(suggestions: Sequence[Suggestion], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A policy's document with these caps, as plain values. `base`: the document that they are added to; a lane whose caps it
+    names keeps those."""
+    base = base or {}
+    tenants: dict[str, dict[str, Any]] = {
+        slug: {"tier": own} if isinstance(own, str) else copy.deepcopy(own or {})
+        for slug, own in (base.get("tenants") or {}).items()
+    }
     for one in suggestions:
         if one.caps:
             caps = {str(cap.per): {"mails": cap.mails, "mode": str(cap.mode)} for cap in one.caps}
-            part: dict[str, object] = {
-                "because": "; ".join(cap.because for cap in one.caps),
-                "caps": {str(LimitScope.LANE): caps},
-            }
-            tenants.setdefault(one.tenant, {}).setdefault("types", {})[one.type] = part
-    return {"version": 1, "tenants": tenants}
+            tenant = tenants.setdefault(one.tenant, {})
+            types = tenant["types"] = tenant.get("types") or {}
+            part = types[one.type] = types.get(one.type) or {}
+            own = part["caps"] = part.get("caps") or {}
+            if not own.get(str(LimitScope.LANE)):
+                part.setdefault("because", "; ".join(cap.because for cap in one.caps))
+                own[str(LimitScope.LANE)] = caps
+    return {"version": 1, **base, "tenants": tenants}
 
 
 def _cap(per: Per, windows: Mapping[int, int], room: float) -> SuggestedCap:

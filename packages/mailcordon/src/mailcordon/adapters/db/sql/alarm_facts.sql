@@ -35,6 +35,34 @@ select s.*, e.slug, t.name as type_name
   left join lane l on l.id = s.lane left join message_type t on t.id = l.type
  where s.ended_at > now_ms() - $1::bigint order by s.ended_at desc limit 200;
 
+-- name: stopped_releases
+-- Releases that bad feedback has closed, or of which no outcomes come for $1 ms, while mail waits for them; the oldest first. Those that
+-- an alarm or the breaker closes have its alarm.
+select r.id, e.slug as tenant, t.name as type, r.lane, r.kind, r.name, r.phase = 'closed' as closed, r.because, r.sent, r.heard, l.expiry_ms,
+       greatest(r.opened_at, r.left_at) as since
+  from release r join lane l on l.id = r.lane join tenant e on e.id = r.tenant join message_type t on t.id = l.type
+  join send_limit s on s.tenant = r.tenant and s.owner = 'release' and s.lane = r.lane and s.scope = r.kind and s.mode = 'enforce'
+       and s.campaign is not distinct from case r.kind when 'campaign' then r.name end
+       and s.list is not distinct from case r.kind when 'list' then r.name end
+ where r.ended_at is null and (r.phase = 'closed' and r.why <> 'warned'
+                               or r.phase = 'steps' and r.why = 'silence' and greatest(r.opened_at, r.left_at) < now_ms() - $1::bigint)
+   and exists (select from waiting w where w.send_limit = s.id)
+ order by since limit 100;
+
+-- name: urgent_over_limits
+-- Urgent mail that waits for a limit of its lane or of its class. What waits for the limit of one address is left out: it is a loop.
+with recursive ids as (
+    (select w.send_limit as id from waiting w where w.send_limit is not null order by w.send_limit limit 1)
+    union all
+    select (select w.send_limit from waiting w where w.send_limit > s.id order by w.send_limit limit 1) from ids s where s.id is not null
+)
+select s.id as "limit", e.slug as tenant, t.name as type, l.id as lane, s.because, l.expiry_ms, f.since
+  from ids i join send_limit s on s.id = i.id and s.scope <> 'recipient' and s.mode = 'enforce'
+ cross join lateral (select w.lane, w.since from waiting w where w.send_limit = s.id order by w.id limit 1) f
+  join lane l on l.id = f.lane and l.class = 0 and (s.lane is not null or s.class = 0)
+  join tenant e on e.id = l.tenant join message_type t on t.id = l.type
+ order by f.since limit 100;
+
 -- name: ses_findings
 -- What SES finds wrong, as it was read last. Of a tenant whose lanes are all held, stopped or retired no mail leaves meanwhile.
 select f.id, e.slug as tenant, f.name, f.type, f.impact, f.description, f.since,

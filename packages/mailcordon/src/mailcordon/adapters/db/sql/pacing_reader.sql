@@ -2,7 +2,7 @@
 
 -- name: releases
 -- The newest first. $1: tenant, $2: message type, $3: campaign or list, $4: whether it lasts, $5: below this id.
-select r.*, e.slug, y.name as type,
+select r.*, e.slug, y.name as type, l.expiry_ms,
        coalesce((select sum(i.deliveries) from release_intake i where i.release = r.id), 0)::bigint as size,
        (select count(*) from (select from waiting w where w.send_limit = s.id limit 100000) n)::int as waiting
   from release r join lane l on l.id = r.lane join tenant e on e.id = r.tenant join message_type y on y.id = l.type

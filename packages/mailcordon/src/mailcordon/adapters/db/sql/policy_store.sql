@@ -22,8 +22,8 @@ select * from policy_version where id = $1;
 select id from policy_version where id = $1 for no key update;
 
 -- name: plans
--- The newest first, without their documents.
-select id, version, base, state, '{}'::jsonb as document, changes, made_at, made_by, because, decided_at, decided_by, decided_because
+-- The newest first, without their documents and changes, which may be megabytes.
+select id, version, base, state, '{}'::jsonb as document, '[]'::jsonb as changes, made_at, made_by, because, decided_at, decided_by, decided_because
   from policy_version
  where ($1::text is null or state = $1) and ($2::int is null or id < $2) order by id desc limit $3;
 
@@ -73,11 +73,12 @@ select id, tenant from api_key
  order by id;
 
 -- name: with_new_keys
--- Tenants with a cap for each key, and a key that has no limit of it.
+-- Tenants with a cap for each key, a key that has no limit of it, and a lane that takes mail: the caps are the lanes'.
 select distinct s.tenant from send_limit s join api_key k on k.tenant = s.tenant
  where s.owner = 'policy' and s.scope = 'key' and k.revoked_at is null and 'send' = any (k.scopes)
    and (k.expires_at is null or k.expires_at > now())
    and not exists (select from send_limit o where o.tenant = s.tenant and o.owner = 'policy' and o.scope = 'key' and o.api_key = k.id)
+   and exists (select from lane l where l.tenant = s.tenant and l.retired_at is null)
  order by s.tenant limit $1;
 
 -- name: today

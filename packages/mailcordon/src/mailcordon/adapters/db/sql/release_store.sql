@@ -80,6 +80,16 @@ select coalesce(max(u.ever), 0) from limit_use u
  where u.tenant = $1 and u.scope = $2 and u.lane = $3 and u.campaign is not distinct from $4::text and u.list is not distinct from $5::text
    and u.class is null and u.api_key is null and u.provider is null and u.domain is null;
 
+-- name: spent
+-- The same without calls whose outcome is unknown. No row while a call of the batch may be on the wire, or its change not folded: for two
+-- minutes after the last one.
+select u.ever - (select count(*) from waiting w
+                  where w.lane = $3 and w.why = 2 and ($4::text is null or w.campaign = $4) and ($5::text is null or w.list = $5))
+  from limit_use u
+ where u.tenant = $1 and u.scope = $2 and u.lane = $3 and u.campaign is not distinct from $4::text and u.list is not distinct from $5::text
+   and u.class is null and u.api_key is null and u.provider is null and u.domain is null
+   and (u.minute + 3) * 60000::bigint <= now_ms() and (select f.folded_at from cohort_fold f) >= (u.minute + 3) * 60000::bigint;
+
 -- name: lock
 -- Changes of a tenant's limits come one after the other.
 insert into limit_version as v (tenant, value) values ($1, 1) on conflict (tenant) do update set value = v.value;

@@ -3,7 +3,8 @@
 -- name: domains
 -- From domains with their IP pool, their lanes and those lanes' policies.
 select r.tenant, r.domain, coalesce(r.ip_pool, '') as pool, array_agg(l.id order by l.id) as lanes, array_agg(l.class order by l.id) as classes,
-       array_agg((select p.document::text from lane_policy p where p.lane = l.id) order by l.id) as documents
+       array_agg((select jsonb_build_object('version', 0, 'tier', '', 'warm_up', p.document -> 'warm_up')::text from lane_policy p
+                   where p.lane = l.id) order by l.id) as documents
   from (select distinct x.lane, x.tenant, x.domain, x.ip_pool from route x) r
   join lane l on l.id = r.lane and l.retired_at is null and not l.observed
  group by 1, 2, 3 order by 1, 2, 3;
