@@ -84,17 +84,19 @@ def document(suggestions: Sequence[Suggestion], base: Mapping[str, Any] | None =
     """A policy's document with these caps, as plain values. `base`: the document that they are added to; a lane whose caps it
     names keeps those."""
     base = base or {}
+    given: Mapping[str, Any] = base.get("tenants") or {}
     tenants: dict[str, dict[str, Any]] = {
         slug: {"tier": own} if isinstance(own, str) else copy.deepcopy(own or {})
-        for slug, own in (base.get("tenants") or {}).items()
+        for slug, own in given.items()
     }
     for one in suggestions:
         if one.caps:
             caps = {str(cap.per): {"mails": cap.mails, "mode": str(cap.mode)} for cap in one.caps}
             tenant = tenants.setdefault(one.tenant, {})
-            types = tenant["types"] = tenant.get("types") or {}
-            part = types[one.type] = types.get(one.type) or {}
-            own = part["caps"] = part.get("caps") or {}
+            types: dict[str, dict[str, Any] | None] = tenant.get("types") or {}
+            part: dict[str, Any] = types.get(one.type) or {}
+            own: dict[str, Any] = part.get("caps") or {}
+            tenant["types"], types[one.type], part["caps"] = types, part, own
             if not own.get(str(LimitScope.LANE)):
                 part.setdefault("because", "; ".join(cap.because for cap in one.caps))
                 own[str(LimitScope.LANE)] = caps
