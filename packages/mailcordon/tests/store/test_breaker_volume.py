@@ -117,7 +117,7 @@ async def test_a_new_lanes_first_large_day_is_told_and_never_slowed(watching: Wa
     assert await rates(watching) == []
     ((seen, done),) = await watching.rows("select seen, done from breaker_decision")
     assert "; the lane is new, and nobody announced so much. " in seen
-    assert "Nothing is held: the lane is in shadow, since it has no usual hours of the week yet" in done
+    assert "Nothing is held or slowed: acme/newsletter has no usual hours of the week" in done
     # Also not once it is armed: nothing is known of its hours.
     await watching.rows(
         "update breaker_lane set wish = 'armed', wish_at = 1, wish_by = 'ana', wish_because = 'x' returning lane"

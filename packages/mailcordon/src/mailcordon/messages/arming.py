@@ -119,12 +119,6 @@ def why_unjudged() -> str:
     return "it was not looked at yet"
 
 
-@example()
-def why_unlearned() -> str:
-    """The lane's volume was unusual, and it has no usual hours of the week."""
-    return "it has no usual hours of the week yet"
-
-
 @example(check="proof")
 @example(check="days")
 def why_not(*, check: str) -> str:

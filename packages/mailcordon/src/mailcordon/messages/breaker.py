@@ -226,6 +226,12 @@ def volume_slowed(*, of: str, rate: float) -> str:
     return f"Slowed: {of} to {_rate(rate)}, twice its busiest usual hour; the rest waits."
 
 
+@example(of="acme/newsletter")
+def volume_told(*, of: str) -> str:
+    """A lane that is new, or sends now and then, is never slowed for its volume."""
+    return f"Nothing is held or slowed: {of} has no usual hours of the week, so the breaker only says what it sees."
+
+
 @example(of="acme/newsletter", cap=25)
 def capped(*, of: str, cap: int) -> str:
     """New senders of an ill pool may send less for a day. None of them is held."""

@@ -92,13 +92,15 @@ def done(kept: Kept, lane: Watched, standing: Standing | None, *, out: int = 0) 
 def _did(kept: Kept, lane: Watched, part: Sequence[messages.Named]) -> str:
     if kept.level is Level.WARN:
         return messages.warned(of=lane.name)
+    if kept.document.get("shadow"):
+        return messages.volume_told(of=lane.name)
     if kept.mode is not Mode.ENFORCE:
         return messages.would(
             of=lane.name,
             part=part,
             level=int(kept.level),
             waiting=kept.waiting,
-            why=arming_messages.shadow_because(reasons=_why_shadow(kept, lane)),
+            why=arming_messages.shadow_because(reasons=reasons(lane, kept.half)),
         )
     if kept.signal == "volume":
         return messages.volume_slowed(of=lane.name, rate=kept.rate or 0.0)
@@ -107,11 +109,6 @@ def _did(kept: Kept, lane: Watched, part: Sequence[messages.Named]) -> str:
     if any(kind == Dimension.POOL for kind, _ in part):
         return messages.capped(of=lane.name, cap=int(kept.rate or 0))
     return messages.slowed(of=lane.name, part=part, rate=kept.rate or 0.0)
-
-
-def _why_shadow(kept: Kept, lane: Watched) -> list[str]:
-    found = reasons(lane, kept.half)
-    return [arming_messages.why_unlearned(), *found[:1]] if kept.document.get("shadow") else found
 
 
 def reasons(lane: Watched, half: str) -> list[str]:
