@@ -22,16 +22,17 @@ TEST_BUDGET = (
 #: Tests of whole systems, the longest modules first: no worker is left alone with one of them at the end.
 LONGEST = (
     "scenarios/test_kills",
+    "tests/test_drill_incident",
     "scenarios/test_restarts",
     "scenarios/test_promises",
     "run/test_up",
+    "scenarios/test_breaker",
     "scenarios/test_soak",
     "scenarios/test_stops",  # these three share a system
     "scenarios/test_events",
     "scenarios/test_logs",
     "scenarios/",
     "run/",
-    "tests/test_drill_incident",
     "tests/test_bench",
 )
 

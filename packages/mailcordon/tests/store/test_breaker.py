@@ -22,7 +22,9 @@ from mailcordon.observe.view import ReadScope
 from mailcordon_fixtures.breaker_watching import LIST, Dies, Watching, decided, held_list
 
 
-async def test_a_decision_about_a_proved_lane_holds_the_list_and_nothing_else(watching: Watching) -> None:
+async def test_a_decision_about_a_proved_lane_holds_the_list_alone_and_is_told_to_its_tenant_alone(
+    watching: Watching,
+) -> None:
     other = await watching.world.lane("zen", "newsletter")
     _, lane = await held_list(watching)
     assert await watching.holds() == [(lane, "bought", True, "breaker", "breaker")]
@@ -38,6 +40,30 @@ async def test_a_decision_about_a_proved_lane_holds_the_list_and_nothing_else(wa
     assert seen.endswith("96 % of what is too much comes from list bought (30 of 400 mails).")
     assert done.startswith("Held: list bought of acme/newsletter; no mail waits yet. All other mail")
     assert hold is not None
+    await is_an_alarm(watching, lane)
+    await is_its_tenants_alone(watching, other)
+
+
+async def is_an_alarm(watching: Watching, lane: int) -> None:
+    (alarm,) = await BreakerAlarms(watching.control).read()
+    assert (alarm.cause, alarm.severity, alarm.contained) == (f"lane:{lane}/list:bought", "high", True)
+    assert alarm.culprit == "list bought of acme/newsletter"
+    assert alarm.command == 'mailcordon breaker accept 1 --because "..."'
+    assert "Nobody else's mail is held, and nobody shares its domain or pool." in alarm.next
+    assert alarm.since == (watching.now - 5) * 60_000
+
+
+async def is_its_tenants_alone(watching: Watching, other: int) -> None:
+    tenant = await watching.world.connection.fetchval("select id from tenant where slug = 'zen'")
+    reads = BreakerReader(watching.control, watching.reader)
+    own = ReadScope(tenant=tenant, as_tenant=True)
+    assert await reads.decisions(own, is_open=None, before=None, limit=9) == []
+    assert [one.lane for one in await reads.lanes(own, type=None, after=0, limit=9)] == [other]
+    acme = await watching.world.connection.fetchval("select id from tenant where slug = 'acme'")
+    (mine,) = await reads.decisions(
+        ReadScope(tenant=acme, as_tenant=True), is_open=True, before=None, limit=9
+    )
+    assert (mine.name, mine.sharers, mine.document) == ("acme/newsletter", (), {})
 
 
 async def test_an_unproved_lane_is_in_shadow_which_says_what_it_would_have_held(watching: Watching) -> None:
@@ -286,16 +312,6 @@ async def test_a_process_that_dies_before_it_takes_a_limit_back_leaves_none(watc
     assert await watching.rows("select owner from send_limit") == []
 
 
-async def test_the_alarm_of_a_decision_has_the_sentence_the_cause_and_the_undo(watching: Watching) -> None:
-    _, lane = await held_list(watching)
-    (alarm,) = await BreakerAlarms(watching.control).read()
-    assert (alarm.cause, alarm.severity, alarm.contained) == (f"lane:{lane}/list:bought", "high", True)
-    assert alarm.culprit == "list bought of acme/newsletter"
-    assert alarm.command == 'mailcordon breaker accept 1 --because "..."'
-    assert "Nobody else's mail is held, and nobody shares its domain or pool." in alarm.next
-    assert alarm.since == (watching.now - 5) * 60_000
-
-
 async def test_a_hold_of_a_person_contains_what_the_breaker_saw_in_shadow(watching: Watching) -> None:
     _, lane = await held_list(watching, proved=False)
     (alarm,) = await BreakerAlarms(watching.control).read()
@@ -338,18 +354,3 @@ async def test_the_account_near_its_line_slows_the_worst_marketing_lane_only(wat
     await watching.mail(good, 20_000, ago=80, hard_bounced=20)
     await loop.advance()
     assert await watching.holds() == []
-
-
-async def test_a_tenant_sees_its_own_decisions_and_nobody_elses(watching: Watching) -> None:
-    other = await watching.world.lane("zen", "newsletter")
-    await held_list(watching)
-    tenant = await watching.world.connection.fetchval("select id from tenant where slug = 'zen'")
-    reads = BreakerReader(watching.control, watching.reader)
-    own = ReadScope(tenant=tenant, as_tenant=True)
-    assert await reads.decisions(own, is_open=None, before=None, limit=9) == []
-    assert [one.lane for one in await reads.lanes(own, type=None, after=0, limit=9)] == [other]
-    acme = await watching.world.connection.fetchval("select id from tenant where slug = 'acme'")
-    (mine,) = await reads.decisions(
-        ReadScope(tenant=acme, as_tenant=True), is_open=True, before=None, limit=9
-    )
-    assert (mine.name, mine.sharers, mine.document) == ("acme/newsletter", (), {})

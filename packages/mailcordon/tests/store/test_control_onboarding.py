@@ -1,6 +1,7 @@
 """Onboarding on a real PostgreSQL: what it creates, what it refuses, and that repeating it changes nothing."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -65,8 +66,8 @@ class World:
         }
 
 
-@pytest.fixture
-async def world(database: Any) -> AsyncIterator[World]:
+@contextlib.asynccontextmanager
+async def opened(database: Any) -> AsyncIterator[World]:
     owner = await engine.connect(database.dsn("owner"))
     control = await engine.create_pool(database.dsn("control"))
     governor = await engine.create_pool(database.dsn("governor"))
@@ -76,6 +77,12 @@ async def world(database: Any) -> AsyncIterator[World]:
         await governor.close()
         await control.close()
         await owner.close()
+
+
+@pytest.fixture
+async def world(database: Any) -> AsyncIterator[World]:
+    async with opened(database) as world:
+        yield world
 
 
 async def test_a_tenant_gets_its_lanes_routes_key_and_audit_at_once(world: World) -> None:

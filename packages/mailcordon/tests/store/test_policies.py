@@ -1,7 +1,9 @@
 """Policies on a real PostgreSQL: plans that change nothing until they are applied, and what applies to each lane from then on."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -17,8 +19,9 @@ from mailcordon.core.limit import Limit, Mode
 from mailcordon.core.priority import Class
 from mailcordon.guard.policy.effective import LanePolicy
 
-from .test_control_onboarding import World
-from .test_control_onboarding import world as world
+from .test_control_onboarding import World, opened
+
+CopyOf = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 
 STRICT = {"tenants": {"acme": {"tier": "strict", "because": "its first list bounced"}}}
 CAPPED: dict[str, Any] = {
@@ -29,6 +32,25 @@ CAPPED: dict[str, Any] = {
         }
     }
 }
+
+
+@pytest.fixture(scope="module")
+def onboarded(copy_of: CopyOf, template: Any) -> Any:
+    """A database in which acme is a tenant; each test gets a copy."""
+
+    async def make() -> Any:
+        async with copy_of(template.database, keep=True) as database:
+            async with opened(database) as world:
+                await world.onboard()
+            return database
+
+    return asyncio.run(make())
+
+
+@pytest.fixture
+async def world(copy_of: CopyOf, onboarded: Any) -> AsyncIterator[World]:
+    async with copy_of(onboarded) as database, opened(database) as world:
+        yield world
 
 
 def policies(world: World) -> Policies:
@@ -64,7 +86,6 @@ async def applied(world: World, given: dict[str, Any]) -> int:
 
 
 async def test_a_plan_shows_what_would_change_and_changes_nothing(world: World) -> None:
-    await world.onboard()
     before = await limits(world), await lane_policy(world, "acme", "newsletter")
     made = await policies(world).make(STRICT, actor="ann", because="bounces")
     assert (made.state, made.base, made.made_by, made.because) == ("proposed", 0, "ann", "bounces")
@@ -77,8 +98,9 @@ async def test_a_plan_shows_what_would_change_and_changes_nothing(world: World) 
     assert (await policies(world).in_force())[0].version == 0
 
 
-async def test_applying_writes_policies_limits_version_and_audit_at_once(world: World) -> None:
-    await world.onboard()
+async def test_applying_writes_what_changes_at_once_and_a_new_version_removes_what_it_leaves_out(
+    world: World,
+) -> None:
     assert await applied(world, CAPPED) == 1
     newsletter = await lane_policy(world, "acme", "newsletter")
     assert (newsletter.version, newsletter.caps[0].mails) == (1, 4000)
@@ -94,11 +116,11 @@ async def test_applying_writes_policies_limits_version_and_audit_at_once(world: 
     row = await world.owner.fetchrow("select * from audit where action = 'policy.apply'")
     assert row is not None
     assert (row["actor"], json.loads(row["after"])) == ("bob", {"plan": plan.id, "lanes": 1})
-
-
-async def test_what_a_new_version_leaves_out_is_gone(world: World) -> None:
-    await world.onboard()
-    await applied(world, CAPPED)
+    # A lane whose policy stays keeps its row.
+    assert (await lane_policy(world, "acme", "password-reset")).version == 0
+    # The same document again is no plan.
+    again = await policies(world).make(CAPPED, actor="ann")
+    assert (again.id, list(again.changes)) == (None, [])
     await applied(world, {"tenants": {}})
     assert [one.cap for one in await limits(world, owner="policy")] == [
         5
@@ -106,22 +128,7 @@ async def test_what_a_new_version_leaves_out_is_gone(world: World) -> None:
     assert (await lane_policy(world, "acme", "newsletter")).caps == ()
 
 
-async def test_a_lane_whose_policy_stays_keeps_its_row(world: World) -> None:
-    await world.onboard()
-    await applied(world, CAPPED)
-    assert (await lane_policy(world, "acme", "password-reset")).version == 0
-
-
-async def test_the_same_document_again_is_no_plan(world: World) -> None:
-    await world.onboard()
-    await applied(world, STRICT)
-    again = await policies(world).make(STRICT, actor="ann")
-    assert again.id is None
-    assert list(again.changes) == []
-
-
 async def test_of_two_plans_the_second_is_outdated_and_told_by_whom(world: World) -> None:
-    await world.onboard()
     first = await policies(world).make(STRICT, actor="ann")
     second = await policies(world).make(CAPPED, actor="zoe")
     assert first.id is not None
@@ -135,7 +142,6 @@ async def test_of_two_plans_the_second_is_outdated_and_told_by_whom(world: World
 
 
 async def test_a_plan_that_was_computed_while_another_was_applied_is_outdated(world: World) -> None:
-    await world.onboard()
     await applied(world, CAPPED)
     late = await PolicyStore(world.control).insert(0, STRICT, [], actor="ann", because=None)
     with pytest.raises(Conflict, match="bob has applied version 1"):
@@ -143,7 +149,10 @@ async def test_a_plan_that_was_computed_while_another_was_applied_is_outdated(wo
     assert (await policies(world).in_force())[0].version == 1
 
 
-async def test_a_rejected_plan_changes_nothing_and_is_audited(world: World) -> None:
+async def test_a_rejected_plan_changes_nothing_and_one_that_names_nobody_is_none(world: World) -> None:
+    with pytest.raises(Invalid) as raised:
+        await policies(world).make({"tenants": {"nobody": "strict"}}, actor="ann")
+    assert [fault.field for fault in raised.value.faults] == ["tenants.nobody"]
     made = await policies(world).make(STRICT | {"tenants": {}, "default_tier": "strict"}, actor="ann")
     assert made.id is not None
     rejected = await policies(world).reject(made.id, actor="bob", because="not now")
@@ -155,14 +164,7 @@ async def test_a_rejected_plan_changes_nothing_and_is_audited(world: World) -> N
         await policies(world).apply(9999, actor="ann")
 
 
-async def test_a_document_that_names_nobody_is_refused(world: World) -> None:
-    with pytest.raises(Invalid) as raised:
-        await policies(world).make(STRICT, actor="ann")
-    assert [fault.field for fault in raised.value.faults] == ["tenants.acme"]
-
-
 async def test_versions_can_be_compared(world: World) -> None:
-    await world.onboard()
     await applied(world, STRICT)
     await applied(world, CAPPED)
     paths = {one.path for one in await policies(world).between(1, 2)}
@@ -176,7 +178,6 @@ async def test_versions_can_be_compared(world: World) -> None:
 
 
 async def test_a_new_lane_has_its_policy_and_limits_from_its_first_moment(world: World) -> None:
-    await world.onboard()
     await applied(world, CAPPED | {"default_tier": "strict"})
     await world.onboard("zen", {"login-code": "mail.zen.example"})
     found = await lane_policy(world, "zen", "login-code")
@@ -189,14 +190,12 @@ async def test_a_new_lane_has_its_policy_and_limits_from_its_first_moment(world:
 
 
 async def test_another_lane_of_a_tenant_keeps_the_limits_of_the_first(world: World) -> None:
-    await world.onboard()
     await applied(world, CAPPED)
     await world.onboard("acme", {"invoice": "mail.acme.example"})
     assert sorted(one.cap for one in await limits(world)) == [5, 500, 500, 500, 4000]
 
 
 async def test_lanes_of_an_older_version_get_theirs_from_the_control_process(world: World) -> None:
-    await world.onboard()
     await world.owner.execute(
         "delete from lane_policy; delete from send_limit; select default_limits(array(select id from lane))"
     )
@@ -205,14 +204,11 @@ async def test_lanes_of_an_older_version_get_theirs_from_the_control_process(wor
     assert sorted(one.cap for one in await limits(world)) == [5, 500, 500]
 
 
-async def test_a_policy_can_lift_the_stop_of_runaway_loops(world: World) -> None:
-    await world.onboard()
+async def test_a_policy_lifts_the_stop_of_runaway_loops_and_limits_each_key_also_a_new_one(
+    world: World,
+) -> None:
     await applied(world, {"tenants": {"acme": {"because": "bots", "caps": {"recipient": {"hour": None}}}}})
     assert [one.scope for one in await limits(world)] == ["lane", "lane"]
-
-
-async def test_a_new_key_gets_the_limit_of_each_key(world: World) -> None:
-    await world.onboard()
     await applied(world, {"tenants": {"acme": {"caps": {"key": {"hour": 70}}}}})
     assert [one.api_key is not None for one in await limits(world) if one.cap == 70] == [True]
     await world.keys.create(tenant="acme", name="second", scopes=["send"], actor="ann")
@@ -221,7 +217,6 @@ async def test_a_new_key_gets_the_limit_of_each_key(world: World) -> None:
 
 
 async def test_what_is_left_of_a_tenant_without_lanes_is_looked_after_no_more(world: World) -> None:
-    await world.onboard()
     await applied(world, {"tenants": {"acme": {"caps": {"key": {"hour": 70}}}}})
     await world.keys.create(tenant="acme", name="second", scopes=["send"], actor="ann")
     await world.owner.execute(
@@ -263,13 +258,11 @@ async def new_sender_caps(world: World) -> dict[str, int]:
 
 
 async def test_a_new_lane_may_send_half_as_much_again_as_on_its_busiest_day(world: World) -> None:
-    await world.onboard()
     await sent(world, "newsletter", 400, 1000, 30)
     assert await new_sender_caps(world) == {"password-reset": 500, "newsletter": 1500}
 
 
 async def test_a_lane_that_is_known_has_no_cap_and_never_gets_one_again(world: World) -> None:
-    await world.onboard()
     await sent(world, "newsletter", *[100] * 7, *[0] * 25)
     assert await new_sender_caps(world) == {"password-reset": 500}
     await world.owner.execute("delete from cohort_day")
@@ -281,7 +274,6 @@ async def test_a_lane_that_is_known_has_no_cap_and_never_gets_one_again(world: W
 
 
 async def test_caps_are_suggested_from_what_left(world: World) -> None:
-    await world.onboard()
     await sent(world, "newsletter", *[1000] * 10, 6000)
     by_type = {one.type: one for one in await policies(world).suggest(None)}
     assert by_type["password-reset"].caps == ()
@@ -290,7 +282,6 @@ async def test_caps_are_suggested_from_what_left(world: World) -> None:
 
 
 async def test_each_value_of_a_tenants_lanes_says_where_it_comes_from(world: World) -> None:
-    await world.onboard()
     await world.onboard("zen", {"invoice": "mail.zen.example"})
     await applied(world, STRICT)
     id = await world.owner.fetchval("select id from tenant where slug = 'acme'")
@@ -303,7 +294,6 @@ async def test_each_value_of_a_tenants_lanes_says_where_it_comes_from(world: Wor
 
 
 async def test_facts_that_are_told_suggest_a_tier_and_are_audited(world: World) -> None:
-    await world.onboard()
     facts = FactKeeper(PostgresFacts(world.control))
     before = await facts.of("acme")
     assert (before.tier, before.suggested.tier, before.told_by) == ("standard", "strict", None)
@@ -320,7 +310,6 @@ async def test_facts_that_are_told_suggest_a_tier_and_are_audited(world: World) 
 
 
 async def test_wrong_facts_are_refused_by_their_names(world: World) -> None:
-    await world.onboard()
     facts = FactKeeper(PostgresFacts(world.control))
     wrong = {"payment": "gold", "list_source": "found", "planned_per_day": -1, "owner_group": "Nord!"}
     with pytest.raises(Invalid) as raised:

@@ -158,11 +158,19 @@ async def test_calls_that_failed_do_not_use_a_step_up_for_good(batch: Batch) -> 
     assert await batch.cap() == 4400  # counts are behind
 
 
-async def test_mail_of_other_campaigns_does_not_count(batch: Batch) -> None:
+async def test_mail_of_other_campaigns_and_alarms_about_others_change_nothing(batch: Batch) -> None:
     await batch.mail(9000, campaign="news", hard_bounced=900)
     await batch.mail(9000, campaign=None, hard_bounced=900)
     row = await batch.look()
     assert (row["phase"], row["sent"], row["bounces"]) == ("steps", 0, 0)
+    other = await batch.world.lane("zen", "newsletter")
+    await batch.world.connection.execute(
+        "insert into rate_alarm (lane, signal, part, value, since, raised_at) values ($1, 'bounces', 'list', 'sale', 0, 0),"
+        " ($2, 'bounces', '', '', 0, 0)",
+        batch.lane,
+        other,
+    )
+    assert (await batch.look())["phase"] == "steps"
 
 
 async def test_complaints_of_providers_that_report_none_are_no_measure(batch: Batch) -> None:
@@ -213,17 +221,6 @@ async def test_a_decision_of_the_breaker_closes_it_if_the_breaker_may_decide_so(
             *(batch.tenant, batch.lane, part, half, mode),
         )
         assert ((await batch.look())["why"] == "warned") is closes, (part, half, mode)
-
-
-async def test_an_alarm_about_another_list_or_lane_closes_nothing(batch: Batch) -> None:
-    other = await batch.world.lane("zen", "newsletter")
-    await batch.world.connection.execute(
-        "insert into rate_alarm (lane, signal, part, value, since, raised_at) values ($1, 'bounces', 'list', 'sale', 0, 0),"
-        " ($2, 'bounces', '', '', 0, 0)",
-        batch.lane,
-        other,
-    )
-    assert (await batch.look())["phase"] == "steps"
 
 
 async def test_the_limit_goes_when_the_steps_are_wider_than_the_lane_is_fast(batch: Batch) -> None:
