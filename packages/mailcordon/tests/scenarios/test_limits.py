@@ -35,6 +35,17 @@ async def lane_of(mail: Traffic, slug: str) -> int:
 
 
 async def test_a_loop_of_resets_to_one_person_stops_after_five_and_delays_nobody_else(mail: Traffic) -> None:
+    hour = "select now_ms() / 3600000"
+    began = await mail.db.fetchval(hour)
+    try:
+        await play_a_loop(mail)
+    except AssertionError:
+        if await mail.db.fetchval(hour) == began:
+            raise
+        await play_a_loop(mail)  # an hour ended meanwhile, and five more left
+
+
+async def play_a_loop(mail: Traffic) -> None:
     slug = f"loop-{secrets.token_hex(3)}"
     await mail.onboard({slug: ["password-reset"]})
     lane = await lane_of(mail, slug)

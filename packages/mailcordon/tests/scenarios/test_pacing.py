@@ -12,11 +12,11 @@ from mailcordon_fixtures.traffic import Traffic
 
 STEPS = {
     "mode": "enforce",
-    "first": 200,
+    "first": 100,
     "wait_seconds": 2,
     "factor": 3,
     "step_seconds": 2,
-    "above_mails": 300,
+    "above_mails": 150,
 }
 
 
@@ -49,10 +49,10 @@ async def test_a_release_opens_by_feedback_and_resets_pass_it(mail: Traffic) -> 
     async with policy(mail, "pace-good", {"release": STEPS}):
         # Without events there is no feedback: the first step stays alone, however long it takes.
         with traffic.stopped(mail.system, "observe"):
-            await mail.fill("pace-good", "newsletter", 1500, campaign="sale")
+            await mail.fill("pace-good", "newsletter", 600, campaign="sale")
 
             async def first_is_out() -> bool:
-                return await mail.count_sent("pace-good") >= 200
+                return await mail.count_sent("pace-good") >= 100
 
             await mail.until(first_is_out, "the first step has left")
 
@@ -61,9 +61,9 @@ async def test_a_release_opens_by_feedback_and_resets_pass_it(mail: Traffic) -> 
 
             await mail.until(silent, "the wait is over and nothing came back")
             # What arrived before it was a batch is the trickle of one process: two messages of 50 at most.
-            assert 200 <= await mail.count_sent("pace-good") <= 300
+            assert 100 <= await mail.count_sent("pace-good") <= 200
             item = await release(mail, "pace-good")
-            assert (item["step"], item["may_leave"]) == (1, 200)
+            assert (item["step"], item["may_leave"]) == (1, 100)
             assert item["waiting"] > 0
             assert "outcomes came back" in item["sentence"]
             await mail.put("pace-good", "password-reset", [f"reset{n}@example.com" for n in range(20)])
@@ -76,7 +76,7 @@ async def test_a_release_opens_by_feedback_and_resets_pass_it(mail: Traffic) -> 
 
             await mail.until(resets_are_out, "the resets have left past the release")
         await mail.all_final("pace-good")
-        assert await mail.count_sent("pace-good") == 1520
+        assert await mail.count_sent("pace-good") == 620
         assert (await mail.judge("pace-good")).doubled == []
         steps = await mail.db.fetchval(
             "select step from release r join tenant t on t.id = r.tenant where t.slug = 'pace-good'"
@@ -86,12 +86,12 @@ async def test_a_release_opens_by_feedback_and_resets_pass_it(mail: Traffic) -> 
 
 async def test_a_release_closes_when_its_first_step_bounces_and_a_person_may_open_it(mail: Traffic) -> None:
     await mail.onboard({"pace-bad": ("newsletter",)})
-    bad = [f"gone{n}@pace-bad.example" for n in range(30)]
+    bad = [f"gone{n}@pace-bad.example" for n in range(20)]
     for one in bad:
         await mail.ses("PUT", f"/mailboxes/{one}", {"fate": "bounces"})
     async with policy(mail, "pace-bad", {"release": STEPS}):
         # The first two messages are a trickle; the list shows what it is in the first step.
-        for first in range(20):
+        for first in range(8):
             gone = bad[5 * first : 5 * first + 5]
             to = gone + [f"r{first}-{n}@pace-bad.example" for n in range(50 - len(gone))]
             assert await mail.put("pace-bad", "newsletter", to, campaign="bought")
@@ -103,7 +103,7 @@ async def test_a_release_closes_when_its_first_step_bounces_and_a_person_may_ope
         item = await release(mail, "pace-bad")
         assert "Nothing more of it leaves" in item["sentence"]
         out = await mail.count_sent("pace-bad")
-        assert out <= 300
+        assert out <= 200
         waiting = await mail.db.fetchval(
             "select w.reason from waiting w join tenant t on t.id = w.tenant"
             " where t.slug = 'pace-bad' and w.send_limit is not null limit 1"
@@ -112,7 +112,7 @@ async def test_a_release_closes_when_its_first_step_bounces_and_a_person_may_ope
         status, said = await mail.call("POST", f"/v1/releases/{item['id']}/open", {"because": "a test"})
         assert status == 200, said
         await mail.all_final("pace-bad")
-        assert await mail.count_sent("pace-bad") == 1000
+        assert await mail.count_sent("pace-bad") == 400
 
 
 async def test_a_new_domain_sends_its_days_budget_to_a_provider_urgent_mail_first(mail: Traffic) -> None:
