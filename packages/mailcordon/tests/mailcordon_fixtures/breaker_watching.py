@@ -32,7 +32,7 @@ from mailcordon.observe.breaker.loop import BreakerLoop
 from mailcordon_fixtures.cohorts import Cohorts
 from mailcordon_fixtures.queue_world import World
 
-EAGER = Intervals(arming=0, facts=0, carried=0, account=0, follow=0)
+EAGER = Intervals(arming=0, facts=0, carried=0, account=0, follow=0, delays=0)
 LIST = (Slice(Dimension.LIST, "bought"),)
 
 

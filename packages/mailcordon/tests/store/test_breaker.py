@@ -252,6 +252,24 @@ async def test_a_probe_leaves_slowly_and_no_more_than_its_mails(watching: Watchi
     assert [row[:3] for row in await watching.holds() if row[1] is None] == [(lane, None, True)]
 
 
+async def test_how_late_feedback_came_is_known_after_a_restart(watching: Watching) -> None:
+    today = watching.now // 1440
+    loop = watching.start()
+    await loop.advance()
+    curves = watching.engine.curves
+    curves.saw(0, Provider.YAHOO, watching.now, watching.now + 7, 3)
+    curves.saw(1, Provider.UNKNOWN, watching.now - 120 * 1440, watching.now, 1)
+    await loop.advance()
+    curves.saw(0, Provider.YAHOO, watching.now, watching.now + 7, 2)
+    await loop.advance()
+    await loop.close()
+    await watching.start().advance()
+    ((key, days),) = watching.engine.delays().items()
+    assert key == f"0/{int(Provider.YAHOO)}"
+    assert {day: sum(counts) for day, counts in days.items()} == {str(today): 5}
+    assert days == curves.document()[key]
+
+
 async def test_part_of_a_lane_is_slowed_by_a_limit_and_a_whole_lane_by_a_hold(watching: Watching) -> None:
     lane = await watching.world.lane("acme", "newsletter")
     await watching.prove(lane)

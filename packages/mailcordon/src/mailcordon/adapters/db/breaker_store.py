@@ -23,6 +23,7 @@ from mailcordon.core.limit import Mode
 from mailcordon.core.priority import Class
 from mailcordon.guard.account_guard import LaneShare
 from mailcordon.guard.arming import Arming
+from mailcordon.guard.breaker.delay_curves import DayCounts
 from mailcordon.guard.breaker.nouns import LaneFacts, Level, Standing
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
@@ -55,6 +56,7 @@ _MINUTES_OF_HISTORY = 6 * _HOUR  #: older counts are read by hour
 _DOMAIN_DAYS = 2
 _CHANGED_DAYS = 4  #: of a lane with bounces or complaints, if the feed was lost
 _POOL_DAYS = 30
+_DELAY_DAYS = 90  #: for which counts of how late feedback came are of use
 IDLE_SECONDS = 20.0  #: a suspended process keeps the lock no longer
 _DOUBTED = 0.1  #: a lane that SES itself finds fault with is judged ten times more strictly
 _standing = msgspec.json.Decoder(Standing)
@@ -111,9 +113,20 @@ class BreakerStore:
             standings = [_standing.decode(row["document"]) for row in await conn.fetch(_SQL.standings)]
             open_ = [_kept(row) for row in await conn.fetch(_SQL.open_decisions)]
             limited = [row["tenant"] for row in await conn.fetch(_SQL.limited)]
+            delays: dict[str, dict[str, list[float]]] = {}
+            for row in await conn.fetch(_SQL.delays):
+                of = delays.setdefault(f"{row['signal']}/{row['provider']}", {})
+                of[str(row["day"])] = row["counts"]
         lanes = {row["lane"] for row in rows if row["lane"] is not None}
         lanes |= {one.lane for one in standings} | {one.lane for one in open_}
-        return Begin(fold=at["fold"], standings=standings, open=open_, lanes=sorted(lanes), limited=limited)
+        return Begin(
+            fold=at["fold"],
+            standings=standings,
+            open=open_,
+            lanes=sorted(lanes),
+            limited=limited,
+            delays=delays,
+        )
 
     async def changes(self, fold: int) -> Changes:
         async with connection_pool.transaction(self._pool, snapshot=True) as conn:
@@ -265,6 +278,11 @@ class BreakerStore:
     async def spoken(self, since: int) -> Collection[tuple[int, str]]:
         async with connection_pool.acquire(self._pool) as conn:
             return {(row["lane"], row["signal"]) for row in await conn.fetch(_SQL.spoken, since)}
+
+    async def keep_delays(self, changed: Sequence[DayCounts]) -> None:
+        async with self._leading() as connection:
+            await connection.executemany(_SQL.keep_delays, changed)
+            await connection.execute(_SQL.purge_delays, _DELAY_DAYS)
 
     async def purge(self, before: int) -> None:
         async with self._leading() as connection:

@@ -7,6 +7,7 @@ speed, too slow would be wrong (detection.md, section 5).
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +61,21 @@ def _default_tables() -> Floats:
     return tables
 
 
+class DayCounts(NamedTuple):
+    """Feedback of the mail of a day (since 1970) to a provider, by its age. `signal`: its place in SIGNALS."""
+
+    signal: int
+    provider: int
+    day: int
+    counts: Sequence[float]
+
+
 class DelayCurves:
     """Ages are whole minutes between the minute of the call and the minute in which the event became known."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[int, int], dict[int, list[float]]] = {}
+        self._changed: set[tuple[int, int, int]] = set()  #: signals, providers and days
         self._day = -1
         #: By signal: a table in each row. The first is that of all providers.
         self._upper: list[Floats] = [_default_tables()[signal][None, :] for signal in range(len(SIGNALS))]
@@ -82,6 +93,7 @@ class DelayCurves:
             counts = days[sent // DAY] = [0.0] * len(_EDGES)
         age = minute - sent
         counts[_BIN[age] if 0 <= age < AGES else -1 if age > 0 else 0] += events
+        self._changed.add((signal, provider, sent // DAY))
 
     def row(self, signal: int, provider: int) -> int:
         """The provider's row of `upper`."""
@@ -136,6 +148,16 @@ class DelayCurves:
             f"{signal}/{provider}": {str(day): counts for day, counts in days.items()}
             for (signal, provider), days in self._counts.items()
         }
+
+    def take_changed(self) -> list[DayCounts]:
+        """What was counted since the last call."""
+        found = [
+            DayCounts(signal, provider, day, counts)
+            for signal, provider, day in sorted(self._changed)
+            if (counts := self._counts[signal, provider].get(day)) is not None
+        ]
+        self._changed.clear()
+        return found
 
     def load(self, document: Mapping[str, Mapping[str, list[float]]]) -> None:
         for key, days in document.items():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
-from mailcordon.guard.breaker.delay_curves import DelayCurves
+from mailcordon.guard.breaker.delay_curves import DayCounts, DelayCurves
 from mailcordon.guard.breaker.fleet import Fleet
 from mailcordon.guard.breaker.lane_state import LaneState
 from mailcordon.guard.breaker.lane_watch import LaneWatch
@@ -233,6 +233,10 @@ class Breaker:
     def delays(self) -> dict[str, dict[str, list[float]]]:
         """What was learned of how late feedback comes, to be kept: the counters do not tell. JSON."""
         return self.curves.document()
+
+    def take_changed_delays(self) -> list[DayCounts]:
+        """What of `delays` is new since the last call, a row for each signal, provider and day."""
+        return self.curves.take_changed()
 
     def remember_delays(self, document: Mapping[str, Mapping[str, list[float]]]) -> None:
         """After a restart: what `delays` said."""

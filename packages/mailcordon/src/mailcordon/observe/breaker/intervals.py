@@ -15,6 +15,7 @@ class Intervals:
     account: int = 60_000
     volume: int = 60_000
     follow: int = 10_000  #: between two notes of how far the feed was read, if nothing happened
+    delays: int = 600_000  #: between two notes of how late feedback comes
     purge: int = 3_600_000
     keep: int = 90 * _DAY_MS  #: decisions after their end
 

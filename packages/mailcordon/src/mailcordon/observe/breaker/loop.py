@@ -14,7 +14,7 @@ from mailcordon.core.errors import NotFound
 from mailcordon.core.limit import Mode
 from mailcordon.guard import arming as arming_rules
 from mailcordon.guard.breaker.engine import Breaker
-from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Standing
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Level
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker import account, carrying, volume, words
 from mailcordon.observe.breaker.account import AccountWatch
@@ -36,7 +36,7 @@ from mailcordon.observe.breaker.records import (
     signal_of,
     slices_of,
 )
-from mailcordon.observe.breaker.state import State, Writing, held_beside, newest_apart
+from mailcordon.observe.breaker.state import State, Writing, held_beside, newest_apart, standing_of
 from mailcordon.observe.breaker.volume import VolumeWatch
 
 _LOG = logging.getLogger(__name__)
@@ -122,6 +122,7 @@ class BreakerLoop:
         state.standings = {key_of(one): one for one in begin.standings}
         state.to_load = dict.fromkeys(begin.lanes)
         state.limits.update(dict.fromkeys(begin.limited))
+        state.engine.remember_delays(begin.delays)
         return state
 
     async def _round(self, state: State) -> None:
@@ -158,6 +159,9 @@ class BreakerLoop:
         if write.was_used or state.dirty or is_due(now, state.carried_at, self._intervals.carried):
             await self._carry_out(state, minute)
             state.carried_at, state.dirty = now, False
+        if is_due(now, state.delays_at, self._intervals.delays):
+            await self._store.keep_delays(state.engine.take_changed_delays())
+            state.delays_at = now
         if is_due(now, state.purged_at, self._intervals.purge):
             await self._store.purge(now - self._intervals.keep)
             state.purged_at = now
@@ -355,7 +359,7 @@ class BreakerLoop:
             kept = dataclasses.replace(
                 kept, rate=await self._rate(decision, now), waiting=await self._waiting(kept)
             )
-        return dataclasses.replace(kept, done=words.done(kept, lane, _standing_of(state.engine, kept)))
+        return dataclasses.replace(kept, done=words.done(kept, lane, standing_of(state.engine, kept)))
 
     async def _rate(self, decision: Decision, now: int) -> float | None:
         if decision.level is not Level.THROTTLE:
@@ -492,7 +496,3 @@ def _is_small_pool(decision: Decision) -> bool:
     """Of a few lanes, each is judged by itself: only many are a snowshoe."""
     is_pool = any(one.dimension is Dimension.POOL for one in decision.guilty)
     return is_pool and words.members(decision) < POOL_LEAST
-
-
-def _standing_of(engine: Breaker, kept: Kept) -> Standing | None:
-    return next((one for one in engine.standing(kept.lane) if key_of(one) == kept.key), None)

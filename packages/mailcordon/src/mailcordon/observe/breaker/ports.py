@@ -7,6 +7,7 @@ from mailcordon.core.hold import Hold, NewHold
 from mailcordon.core.limit import Limit
 from mailcordon.core.target import Target
 from mailcordon.guard.arming import Arming
+from mailcordon.guard.breaker.delay_curves import DayCounts
 from mailcordon.guard.delays import Signal
 from mailcordon.observe.breaker.records import (
     Account,
@@ -73,6 +74,10 @@ class BreakerStore(Protocol):
 
     async def spoken(self, since: int) -> Collection[tuple[int, str]]:
         """Lanes and signals about which a person has ended a decision since then (milliseconds since 1970)."""
+        ...
+
+    async def keep_delays(self, changed: Sequence[DayCounts]) -> None:
+        """Raises NotLeading."""
         ...
 
     async def purge(self, before: int) -> None: ...

@@ -160,6 +160,7 @@ class Begin:
     fold: int
     standings: Sequence[Standing]
     open: Sequence[Kept]
+    delays: Mapping[str, Mapping[str, list[float]]]  #: of guard.breaker.engine.Breaker.delays
     lanes: Sequence[int]  #: whose counts changed since, that are new, or where something is open
     limited: Sequence[int] = ()  #: tenants with limits that whoever led before has written
 

@@ -17,6 +17,7 @@ from mailcordon.observe.breaker.records import (
     Key,
     Watched,
     Write,
+    key_of,
     part_of,
     signal_of,
     target_of,
@@ -65,6 +66,7 @@ class State:
         self.followed_at = 0
         self.carried_at = 0
         self.purged_at = 0
+        self.delays_at = 0
         self.dirty = True  #: the holds of whoever led before may not be what they must be
 
     def open_about(self, lane: int, part: str) -> list[Kept]:
@@ -251,3 +253,7 @@ def held_beside(decision: Decision, all: Sequence[Decision]) -> str | None:
         ),
         None,
     )
+
+
+def standing_of(engine: Breaker, kept: Kept) -> Standing | None:
+    return next((one for one in engine.standing(kept.lane) if key_of(one) == kept.key), None)

@@ -51,6 +51,15 @@ create table breaker_standing (
     primary key (lane, part, signal)
 );
 
+-- How late feedback came, which the cohorts do not tell: of the mail of a day (since 1970) to a provider, events by their age.
+create table breaker_delay (
+    day int not null,
+    signal smallint not null,                               -- its place in guard.breaker.measures.SIGNALS
+    provider int not null,
+    counts real[] not null,                                 -- by the ages of guard.breaker.delay_curves
+    primary key (day, signal, provider)
+);
+
 -- What the breaker may do to a lane, and why. A lane without a row is in shadow.
 create table breaker_lane (
     lane int primary key references lane,
@@ -70,7 +79,7 @@ create table breaker_lane (
 create index breaker_lane_lost on breaker_lane (lane) where lost_since is not null;
 create index breaker_lane_of_tenant on breaker_lane (tenant, lane);
 
-grant select, insert, update, delete on breaker_decision, breaker_standing, breaker_lane to {{control}};
+grant select, insert, update, delete on breaker_decision, breaker_standing, breaker_lane, breaker_delay to {{control}};
 grant select, update on breaker_follow to {{control}};
 grant select on breaker_decision, breaker_lane to {{governor}};
 -- A tenant sees what was decided about its own lanes; who shares a pool with it, it does not.

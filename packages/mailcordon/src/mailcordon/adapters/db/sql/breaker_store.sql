@@ -171,6 +171,19 @@ delete from breaker_standing where lane = $1 and part = $2 and signal = $3;
 -- How far the feed was read.
 update breaker_follow set fold = $1 where fold < $1;
 
+-- name: delays
+-- How late feedback came.
+select signal, provider, day, counts from breaker_delay;
+
+-- name: keep_delays
+-- How late the feedback of the mail of a day came.
+insert into breaker_delay (signal, provider, day, counts) values ($1, $2, $3, $4)
+on conflict (day, signal, provider) do update set counts = excluded.counts;
+
+-- name: purge_delays
+-- What is too old to be learned from.
+delete from breaker_delay where day < now_ms() / 86400000 - $1::int;
+
 -- name: set_arming
 -- What the breaker may do to a lane.
 insert into breaker_lane (lane, tenant, absolute, relative, proposed, lost_since, checks, judged_at)
