@@ -284,6 +284,15 @@ def probe_next(*, at: int, mails: int) -> str:
     return f"From {times.minute(at)} on up to {_mails(mails)} leave as a probe; if they are healthy, the hold ends by itself."
 
 
+@example(until=1_796_022_180_000)
+def part_next(*, until: int) -> str:
+    """How long a held campaign or list stays held. Nothing of it is tried."""
+    return (
+        f"It stays held until a person lets it go, at most until {times.minute(until)}; "
+        "then its lane is watched ten times more strictly for a week."
+    )
+
+
 @example(mails=400, out=120)
 def probing(*, mails: int, out: int) -> str:
     """A held lane is being tried."""

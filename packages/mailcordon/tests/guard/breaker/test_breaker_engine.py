@@ -1,5 +1,6 @@
 """The breaker as a whole: it stops what is guilty, says who it was, lets it back in, and leaves healthy mail alone."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -160,7 +161,57 @@ def test_one_campaign_above_the_ceiling_is_stopped_and_the_second_stops_the_lane
         made.send(200, at=made.minute + minute, campaign="two", bounces=0.08)
         made.send(200, at=made.minute + minute, campaign="other")
     stops = [each for each in made.run(30) if each.level is Level.CORDON]
-    assert [each.guilty for each in stops] == [()]
+    assert [each.guilty for each in stops] == [(Slice(Dimension.CAMPAIGN, "two"),), ()]
+
+
+def test_a_held_list_is_not_tried_and_the_lane_is_tried_without_it():
+    made = Post(Breaker())
+    made.breaker.lane(lane())
+    other, list_ = Slice(Dimension.LIST, "l1"), Slice(Dimension.LIST, "import-8")
+    for name in ("import-7", "import-8"):
+        for minute in range(6):
+            made.send(200, at=made.minute + minute, campaign=None, list_=name, bounces=0.08)
+            made.send(200, at=made.minute + minute, campaign=None, list_="l1")
+        made.run(60)
+    assert {(), (IMPORT,), (list_,)} <= open_levels(made).keys()
+    made.run(7 * 60)
+    assert open_levels(made) == {(): Phase.PROBING, (IMPORT,): Phase.CORDONED, (list_,): Phase.CORDONED}
+    assert permits(made.breaker, made.minute, [IMPORT], [list_], [other]) == [0.0, 0.0, 0.02]
+    made.send(400, campaign=None, list_="l1", bounces=0.002)
+    made.run(6 * 60)
+    assert open_levels(made) == {(IMPORT,): Phase.CORDONED, (list_,): Phase.CORDONED}
+    ends = [each for each in made.run(14 * DAY) if each.over]
+    assert {(each.guilty, each.why) for each in ends} == {((IMPORT,), "expired"), ((list_,), "expired")}
+    assert permits(made.breaker, made.minute, [IMPORT], [other]) == [1.0, 1.0]
+
+
+def test_a_day_of_mail_without_a_campaign_is_judged_from_its_beginning(monkeypatch: pytest.MonkeyPatch):
+    found: list[int] = []
+    for fresh in (0, 7):
+        monkeypatch.setattr("mailcordon.guard.breaker.lane_watch.FRESH_A_DAY", fresh)
+        made = Post(Breaker(), seed=5, minute=START // DAY * DAY)
+        made.breaker.lane(lane(class_=Class.TRANSACTIONAL))
+        for hour in range(5 * 24):
+            made.send(60, at=made.minute + 60 * hour)
+        made.run(5 * DAY)
+        began = made.minute
+        for minute in range(300):
+            made.send(12, at=began + minute, bounces=0.035)
+        found.append(next(each.minute for each in made.run(300) if each.level >= Level.WARN) - began)
+    assert found[1] < found[0]
+
+
+def test_after_a_list_was_let_go_its_lane_is_judged_ten_times_more_strictly():
+    nats: list[float] = []
+    for let_go in (False, True):
+        made = post()
+        bad_list(made)
+        made.run(10)
+        if let_go:
+            made.breaker.let_go(1, (IMPORT,), made.minute)
+        made.send(3000, campaign="next", list_="l2", bounces=0.2)
+        nats.append(next(each.threshold for each in made.run(10) if each.level is Level.CORDON))
+    assert nats[1] == pytest.approx(nats[0] - math.log(10))
 
 
 def test_urgent_mail_is_not_stopped_for_being_unlike_its_past():

@@ -53,6 +53,25 @@ def test_it_is_what_the_book_says(epochs: list[int]):
     assert np.logaddexp.reduce(found.alternatives[0]) == pytest.approx(np.logaddexp(relative, absolute))
 
 
+@pytest.mark.parametrize("epochs", [[0, 0, 0, 1, 1, 2], [0, 1, 0, 1, 2, 0]])
+def test_an_epoch_by_itself_is_judged_from_its_beginning(epochs: list[int]):
+    blocks = Blocks(1000, 1)
+    for index, epoch in enumerate(epochs):
+        blocks.add_sent(1000 + 7 * index, epoch, 0, 0, 100)
+    x, e, c = np.array([4.0, 0, 3, 9, 0, 0]), np.linspace(1, 3, 6), np.linspace(2, 5, 6)
+    layout = blocks.layout
+    assert {number: start for number, (_, start) in layout.heads.items()} == {
+        each: 1000 + 7 * epochs.index(each) for each in set(epochs)
+    }
+    heads = [layout.heads[each][0] for each in range(3)]
+    found = mixture(x[None], e[None], c[None], np.full((1, 6), 3.0), layout, heads).epochs
+    assert found is not None
+    for number in range(3):
+        of = [index for index, each in enumerate(epochs) if each == number]
+        known = fixed(x[of].sum(), e[of].sum(), c[of].sum(), 3.0)
+        assert found[number].tolist() == pytest.approx(known.alternatives)
+
+
 def test_no_events_are_no_evidence():
     blocks = Blocks(0, 1)
     blocks.add_sent(5, 0, 0, 0, 100)

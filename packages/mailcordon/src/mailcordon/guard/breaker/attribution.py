@@ -64,8 +64,9 @@ def _columns(watch: LaneWatch, blocks: Blocks, signal: int, since: int, minute: 
     count = len(blocks)
     if not count:
         return [_Sums(0.0, 0.0, 0.0)] * len(watch.providers)
-    late = blocks.layout.starts >= min(since, blocks.starts[-1])
-    exposed: Floats = watch.exposure(blocks, signal, minute)[:, late].sum(axis=1)
+    # Blocks of a part and of the lane are not the same: of their means the same mail shows the same.
+    late = blocks.layout.centres >= min(since, blocks.starts[-1])
+    exposed: Floats = watch.exposure(blocks, signal, minute, of_mean=True)[:, late].sum(axis=1)
     events: Floats = blocks.events[signal][:, :count][:, late].sum(axis=1)
     mails: Floats = blocks.sent[:, :count][:, late].sum(axis=1)
     expected = watch.versions.now.mean[signal, 1:] * exposed

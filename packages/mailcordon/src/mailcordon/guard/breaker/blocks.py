@@ -4,7 +4,7 @@ Counts are kept for each provider that has a column, so one set of blocks serves
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ _OLD_ENOUGH = 60  #: minutes; the age of a younger block is that of its oldest m
 class Layout:
     """What an evaluation needs of the blocks' times, as arrays."""
 
-    __slots__ = ("centres", "ends", "firsts", "inner", "log_weights", "order", "starts", "versions")
+    __slots__ = ("centres", "ends", "firsts", "heads", "inner", "log_weights", "order", "starts", "versions")
 
     def __init__(self, blocks: "Blocks") -> None:
         self.starts: Ints = np.array(blocks.starts, dtype=np.int64)
@@ -40,10 +40,19 @@ class Layout:
         changes: Ints = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
         lengths: Ints = np.diff(np.concatenate(([0], changes, [len(ordered)])))
         #: For each block in the order of epochs: the index of its epoch's first block, and that after its last.
-        self.firsts: Ints = np.repeat(np.concatenate(([0], changes)), lengths)
+        heads: Ints = np.concatenate(([0], changes))
+        self.firsts: Ints = np.repeat(heads, lengths)
         self.ends: Ints = self.firsts + np.repeat(lengths, lengths)
         #: Those with a later one in their epoch.
         self.inner: Ints = np.flatnonzero(self.ends[:-1] == self.ends[1:])
+        #: By number of an epoch: its first block in that order, and the minute at which it starts.
+        self.heads: dict[int, tuple[int, int]] = dict(
+            zip(
+                ordered[heads].tolist(),
+                zip(heads.tolist(), self.starts[order[heads]].tolist(), strict=True),
+                strict=True,
+            )
+        )
         #: None: the order of epochs is that of time.
         self.order: Ints | None = None if bool((np.diff(order) == 1).all()) else order
 
@@ -57,6 +66,7 @@ class Blocks:
     __slots__ = (
         "_layout",
         "_new",
+        "apart",
         "birth",
         "centres",
         "epochs",
@@ -72,6 +82,9 @@ class Blocks:
     def __init__(self, birth: int, columns: int, keep_minutes: int = _KEEP_MINUTES, room: int = 16) -> None:
         self.birth = birth
         self.keep_minutes = keep_minutes
+        self.apart: Container[
+            int
+        ] = ()  #: epochs that have evidence of their own, so that even few mails are not merged
         self.starts: list[int] = []
         self.epochs: list[int] = []
         self.weights: list[float] = []
@@ -203,7 +216,8 @@ class Blocks:
             level = max(0, age.bit_length() - 2)
             same = (start - birth) >> level == (previous - birth) >> level
             if same and epochs[index] != epochs[kept[-1]]:
-                same = full or age > _APART_MINUTES or total + totals[index] < _FEW_MAILS
+                few = total + totals[index] < _FEW_MAILS and epochs[index] not in self.apart
+                same = full or age > _APART_MINUTES or few
             if same:
                 total += totals[index]
             else:

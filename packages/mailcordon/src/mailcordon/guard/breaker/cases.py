@@ -1,5 +1,6 @@
 """What the breaker has open against a lane or a part of it, and how it ends by itself (detection.md, section 11)."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -60,6 +61,11 @@ class Case:
         return bool(self.guilty) and self.guilty[0].dimension is Dimension.POOL
 
     @property
+    def is_part(self) -> bool:
+        """It is about a campaign or a list."""
+        return bool(self.guilty) and self.guilty[0].dimension in (Dimension.CAMPAIGN, Dimension.LIST)
+
+    @property
     def permitted(self) -> float:
         """The share of its mail that may leave."""
         if self.phase is Phase.THROTTLED:
@@ -97,6 +103,7 @@ class Case:
         )
 
 
+@functools.lru_cache(1024)
 def threshold(class_: Class, level: Level, sensitivity: float) -> float:
     """Nats of evidence that a level needs."""
     return math.log(DAYS_BETWEEN[class_][level] * sensitivity)

@@ -4,6 +4,7 @@ Everything is a pure function of counts, what was expected, and weights that wer
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,11 +36,21 @@ class Mixture(NamedTuple):
     alternatives: Floats  #: (keys, alternatives): the parts of both
     best: NDArray[np.int64]  #: index of the block at which the trouble began most probably
     best_absolute: NDArray[np.int64]  #: the same by the ceiling alone
+    #: (epochs, alternatives) of the first key, of epochs that have evidence of their own from their beginning.
+    epochs: Floats | None = None
 
 
-def mixture(events: Floats, usual: Floats, ceiling: Floats, steadiness: Floats, layout: Layout) -> Mixture:
+def mixture(
+    events: Floats,
+    usual: Floats,
+    ceiling: Floats,
+    steadiness: Floats,
+    layout: Layout,
+    heads: Sequence[int] = (),
+) -> Mixture:
     """Of keys that share blocks. Arrays have the shape (keys, blocks): events seen, events that the usual rate and the ceiling
-    would have shown by now, and the steadiness of the blocks' epochs, which is 1 / (their coefficient of variation squared)."""
+    would have shown by now, and the steadiness of the blocks' epochs, which is 1 / (their coefficient of variation squared).
+    `heads`: of epochs with evidence of their own, their first blocks in the order of epochs."""
     seen = _after(events)
     order = layout.order
     x, e, a = (
@@ -52,6 +63,10 @@ def mixture(events: Floats, usual: Floats, ceiling: Floats, steadiness: Floats, 
     a = a[:, layout.firsts]
     h = np.log1p((_RHO - 1.0) * (in_epoch_e / (a + in_epoch_e))[:, None, :])
     h *= -(a + in_epoch_x)[:, None, :]
+    epochs: Floats | None = None
+    if heads:
+        c = ceiling[:1] if order is None else ceiling[:1, order]
+        epochs = _of_epochs(in_epoch_x[0], h[0], _after_in_epoch(c, layout)[0], list(heads))
     # What a block adds is what its epoch says with it less what it says without.
     added = h.copy()
     added[:, :, layout.inner] -= h[:, :, layout.inner + 1]
@@ -78,7 +93,15 @@ def mixture(events: Floats, usual: Floats, ceiling: Floats, steadiness: Floats, 
         alternatives=alternatives,
         best=scaled.max(axis=1).argmax(axis=1),
         best_absolute=scaled[:, count:].max(axis=1).argmax(axis=1),
+        epochs=epochs,
     )
+
+
+def _of_epochs(events: Floats, h: Floats, ceiling: Floats, heads: list[int]) -> Floats:
+    x = events[heads, None]
+    relative = x * _LOG_RHO[:, :, 0] + h[:, heads].T + _REST_RELATIVE
+    absolute = x * _LOG_KAPPA[:, :, 0] - (_KAPPA[:, :, 0] - 1.0) * ceiling[heads, None] + _REST_ABSOLUTE
+    return np.where(x > 0, np.concatenate((relative, absolute), axis=1), NOTHING)
 
 
 class Fixed(NamedTuple):

@@ -41,6 +41,7 @@ _COUNT = len(RELATIVE) + len(ABSOLUTE)
 _PARTS = [0.5 / len(RELATIVE)] * len(RELATIVE) + [0.5 / len(ABSOLUTE)] * len(ABSOLUTE)
 #: By number of events: the most by which they raise each alternative's evidence.
 _POWERS = [[each**events for each in (*RELATIVE, *ABSOLUTE)] for events in range(_MANY + 1)]
+_NO_DAYS: Floats = np.zeros((0, _COUNT))
 _TOP = 600.0  #: nats, beyond which exp() is cut off
 
 
@@ -75,6 +76,9 @@ class LaneEvidence:
         self._sums: list[list[float]] = [[0.0] * _COUNT for _ in SIGNALS]
         self._weights = [0.0] * len(SIGNALS)
         self._shares: list[Floats] = []
+        self._logs: list[Floats] = []
+        #: By signal: days of mail without a campaign, as their first minutes and their alternatives.
+        self._days: list[tuple[list[int], Floats]] = [([], _NO_DAYS) for _ in SIGNALS]
 
     def could_pass(self, signal: int, minute: int, nats: float) -> bool:
         """Whether the events since the last evaluation can have taken evidence to `nats`. Never False if they did."""
@@ -142,9 +146,19 @@ class LaneEvidence:
         else:
             columns = [key - 1 for key in keys]
             exposed, seen = exposed[columns], seen[columns]
+        firsts: list[int] = []
+        heads: list[int] = []
+        if keys[0] == 0:
+            for number, first in watch.days.items():
+                head = layout.heads.get(number)
+                if head is not None and head[1] == first:
+                    heads.append(head[0])
+                    firsts.append(first)
         found = mixture(
-            seen, usual * exposed, watch.odds[signal][keys][:, None] * exposed, steadiness, layout
+            seen, usual * exposed, watch.odds[signal][keys][:, None] * exposed, steadiness, layout, heads
         )
+        if keys[0] == 0:
+            self._days[signal] = (firsts, _NO_DAYS if found.epochs is None else found.epochs)
         self._relative[signal, keys] = found.relative
         self._absolute[signal, keys] = found.absolute
         self._alternatives[signal, keys] = np.maximum(found.alternatives, NOTHING)
@@ -179,11 +193,13 @@ class LaneEvidence:
                 self._shares[each][1 + NAMED :] = _SHARES[each] * PROVIDERS / max(1, named)
             for each in PROVIDER_SIGNALS:
                 self._shares[each][1 + NAMED :] = _SHARES[each] / max(1, named)
+            with np.errstate(divide="ignore"):
+                self._logs = [np.log(each) for each in self._shares]
         return self._shares[signal]
 
     def _log_shares(self, signal: int) -> Floats:
-        with np.errstate(divide="ignore"):
-            return np.log(self._share(signal))
+        self._share(signal)
+        return self._logs[signal]
 
     def _sum(self, signal: int, minute: int) -> list[float]:
         sums: list[float] = (
@@ -191,6 +207,10 @@ class LaneEvidence:
         ).tolist()
         if signal in LANE_SIGNALS:
             share = _SHARES[signal] * _FRESH_SHARE
+            days = self._days[signal][1]
+            if len(days):
+                more = share * np.exp(np.minimum(days, _TOP)).sum(axis=0)
+                sums = [one + other for one, other in zip(sums, more.tolist(), strict=True)]
             for part in self._watch.fresh(minute):
                 if part.events[signal]:
                     for index, nats in enumerate(part.cached[signal].alternatives):
@@ -212,6 +232,12 @@ class LaneEvidence:
             key = int(np.maximum(ones, others).argmax())
             best = max(best, (float(max(ones[key], others[key])), signal, int(self._since[signal, key])))
             share = math.log(_SHARES[signal] * _FRESH_SHARE)
+            firsts, days = self._days[signal]
+            for first, alternatives in zip(firsts, days.tolist(), strict=True):
+                one, other = log_sum(alternatives[: len(RELATIVE)]), log_sum(alternatives[len(RELATIVE) :])
+                relative.append(one + share)
+                absolute.append(other + share)
+                best = max(best, (max(one, other) + share, signal, first))
             for part in self._watch.fresh(minute):
                 found = part.cached[signal]
                 if part.events[signal]:
@@ -223,8 +249,9 @@ class LaneEvidence:
     def provider(self, column: int, signals: Sequence[int] = PROVIDER_SIGNALS) -> Verdict:
         """Of the lane's mail to one provider."""
         key = 1 + column
-        ones = [float(self._relative[s, key] + self._log_shares(s)[key]) for s in signals]
-        others = [float(self._absolute[s, key] + self._log_shares(s)[key]) for s in signals]
+        shares = [float(self._log_shares(s)[key]) for s in signals]
+        ones = [float(self._relative[s, key]) + share for s, share in zip(signals, shares, strict=True)]
+        others = [float(self._absolute[s, key]) + share for s, share in zip(signals, shares, strict=True)]
         best = max(
             (max(one, other), s, int(self._since[s, key]))
             for s, one, other in zip(signals, ones, others, strict=True)

@@ -79,6 +79,9 @@ class LaneWatch:
         self._slices: dict[tuple[Dimension, str], Slice] = {}
         self._pairs: dict[tuple[str | None, str | None], tuple[Part, ...]] = {}
         self._used: dict[int, int] = {}
+        #: Epochs of mail without a campaign that have evidence of their own from their beginning, with their first minutes.
+        self.days: dict[int, int] = {}
+        self.blocks.apart = self.days
         self._fresh_day = -1
         self._fresh_count = 0
         self.held: dict[Slice, int] = {}  #: parts that are judged, and since when
@@ -242,6 +245,8 @@ class LaneWatch:
             number = self.epochs[-1].number + 1 if self.epochs else 0
             epoch = self._epoch_of[key] = Epoch(number, minute, len(self.providers))
             self.epochs.append(epoch)
+            if campaign is None and minute >= self.blocks.birth and self._is_fresh(minute):
+                self.days[number] = minute
             if minute - self._learned >= (DAY if len(self.epochs) < _FEW_EPOCHS else _LEARN):
                 self.learn(minute)
             if len(self.epochs) > _MOST_EPOCHS:
@@ -266,25 +271,32 @@ class LaneWatch:
         slice_ = self._slice(dimension, value)
         part = self.parts.get(slice_)
         if part is None:
-            if minute // DAY != self._fresh_day:
-                self._fresh_day, self._fresh_count = minute // DAY, 0
-                self._forget_parts(minute)
-            self._fresh_count += 1
+            fresh = self._is_fresh(minute)
             part = self.parts[slice_] = Part(
                 slice_,
                 minute,
                 len(self.providers),
                 self.versions.number,
-                weighted=self._fresh_count <= FRESH_A_DAY and minute >= self.blocks.birth,
+                weighted=fresh and minute >= self.blocks.birth,
             )
             part.held_from = self.held.get(slice_)
         return part
+
+    def _is_fresh(self, minute: int) -> bool:
+        """Whether one more new campaign, list or day has a share of the budget."""
+        if minute // DAY != self._fresh_day:
+            self._fresh_day, self._fresh_count = minute // DAY, 0
+            self._forget_parts(minute)
+        self._fresh_count += 1
+        return self._fresh_count <= FRESH_A_DAY
 
     def _forget_parts(self, minute: int) -> None:
         for slice_ in [each.slice for each in self.parts.values() if each.last < minute - KEEP_MINUTES]:
             part = self.parts.pop(slice_)
             del self._slices[slice_.dimension, slice_.value]
             self._pairs = {key: pair for key, pair in self._pairs.items() if part not in pair}
+        for number in [each for each, first in self.days.items() if first < minute - FRESH_MINUTES]:
+            del self.days[number]
         for days in (self.active_days, self._rest_sent):
             for day in [day for day in days if day < minute // DAY - 28]:
                 del days[day]
@@ -359,9 +371,12 @@ class LaneWatch:
             ]
         return self._rows[signal]
 
-    def exposure(self, blocks: Blocks, signal: int, minute: int) -> Floats:
-        """(columns, blocks): mails whose outcome can have come."""
-        seen = self.curves.upper(signal, self.rows(signal), blocks.layout.ages(minute))
+    def exposure(self, blocks: Blocks, signal: int, minute: int, *, of_mean: bool = False) -> Floats:
+        """(columns, blocks): mails whose outcome can have come. `of_mean`: a block is as old as its mails on average, not as the
+        oldest."""
+        layout = blocks.layout
+        ages = minute - layout.centres if of_mean else layout.ages(minute)
+        seen = self.curves.upper(signal, self.rows(signal), ages)
         exposed = blocks.sent[:, : len(blocks)] * seen
         if signal == COMPLAINTS:
             exposed[self.silent] = 0.0
@@ -396,6 +411,7 @@ class LaneWatch:
         self.blocks.clear(minute + 1)
         for part in self.parts.values():
             part.weighted = False
+        self.days.clear()
         self.news = [0] * len(SIGNALS)
         for touched in self.touched:
             touched.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mailcordon.core.limit import Mode
-from mailcordon.guard.breaker.cases import Case
+from mailcordon.guard.breaker.cases import IDLE_MINUTES, Case
 from mailcordon.guard.breaker.measures import MEASURES
 from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Slice, Standing
 from mailcordon.messages import arming as arming_messages
@@ -145,6 +145,8 @@ def _next(kept: Kept, lane: Watched, standing: Standing | None, out: int) -> str
     if standing is None:
         return ask
     probe = Case.of(standing)
+    if probe.is_part:
+        return f"{ask} {messages.part_next(until=(standing.since + IDLE_MINUTES) * MINUTE_MS)}"
     return " ".join(
         [
             ask,
