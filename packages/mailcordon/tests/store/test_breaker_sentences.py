@@ -117,7 +117,7 @@ async def test_ten_incidents_are_told_as_the_page_says(incidents: Incidents) -> 
     said.append(await one.decided(shadow, "part <> ''"))
 
     warned = await one.lane("dune")
-    await one.mail(warned, 200, hard_bounced=18)
+    await one.mail(warned, 200, ago=180, hard_bounced=19)
     await one.loop.advance()
     said.append(await one.decided(warned))
 
