@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import queue_store
+from mailcordon.adapters.db import claimed_content, queue_store
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.core.priority import Class
 from mailcordon.send import calling
@@ -75,7 +75,7 @@ async def test_a_claim_has_the_size_of_what_is_large_in_place_of_its_content(
             await accept.enqueue(
                 "acme", make_submission(text="x" * size), api_key=1, key=None, still_allowed=allowed
             )
-    monkeypatch.setattr(queue_store, "LARGE", 4000)
+    monkeypatch.setattr(claimed_content, "LARGE", 4000)
     small, large = (await queue.claim([Class.URGENT], 10)).claimed
     assert (small.large, b"xxxx" in (small.content or b"")) == (0, True)
     content = b"".join(await queue.large_content(large.id - large.id % 64))
