@@ -105,7 +105,7 @@ async def test_a_bought_list_is_held_within_seconds_nobody_else_is_touched_and_i
     await fleet.put(fleet.bad, "receipt", "orders", 50, 5)
     await mail.until(lambda: fleet.receipts_left(5), "receipts have left")
     # What follows of the list waits; the tenant's other mail and everybody else's leaves.
-    out = await fleet.left(fleet.bad, NEWS)
+    gone = await fleet.left(fleet.bad, NEWS)
     await fleet.put(fleet.bad, NEWS, "import-7", 50, 25)
     await fleet.put(fleet.bad, "receipt", "orders", 55, 20)
     await fleet.put(fleet.good, NEWS, "members", 100, 25)
@@ -113,10 +113,10 @@ async def test_a_bought_list_is_held_within_seconds_nobody_else_is_touched_and_i
     await mail.until(lambda: fleet.receipts_left(25), "all receipts have left")
 
     async def rest_is_held() -> bool:
-        return await mail.count("waiting", fleet.bad, "hold is not null") == 175 - out
+        return await mail.count("waiting", fleet.bad, "hold is not null") == 175 - gone
 
     await mail.until(rest_is_held, "all that follows of the list waits for the hold's end")
-    assert await fleet.left(fleet.bad, NEWS) == out
+    assert await fleet.left(fleet.bad, NEWS) == gone
     seen = await asyncio.to_thread(read_by_people, run, fleet, hold)
     assert seen["level"] == "cordon"
     assert seen["part"] == "list:import-7"

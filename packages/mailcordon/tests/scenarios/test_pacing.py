@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from mailcordon_fixtures import traffic
+import pytest
+
+from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic
 
 STEPS = {
@@ -18,6 +20,12 @@ STEPS = {
     "step_seconds": 2,
     "above_mails": 150,
 }
+
+
+@pytest.fixture
+def system(shaken_system: systems.System) -> systems.System:
+    """SES finds that a tenant's mail bounces, which no other test may meet."""
+    return shaken_system
 
 
 @contextlib.asynccontextmanager

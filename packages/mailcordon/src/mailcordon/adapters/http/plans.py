@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import problems, shapes
@@ -131,6 +132,7 @@ def routes(plans: Plans) -> list[HTTPRouteHandler]:
         summary="Make a plan: what would change, and why. Changes nothing",
         tags=["control"],
         request_max_body_size=problems.MAX_PLAN_BODY,
+        responses={200: ResponseSpec(PlanDetails, description="Nothing would change: no plan is stored")},
     )
     async def make_plan(request: AnyRequest, data: JSONBody[NewPlan]) -> Response[PlanDetails]:
         actor = platform_principal(request, ADMIN).actor

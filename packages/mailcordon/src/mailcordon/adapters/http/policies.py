@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response, get, patch, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
@@ -201,7 +202,12 @@ def _document_routes(policies: Policies) -> list[HTTPRouteHandler]:
             tiers=found.read.tier_names,
         )
 
-    @post("/v1/policy/plans", summary="Plan a policy: what would change. Changes nothing", tags=["policy"])
+    @post(
+        "/v1/policy/plans",
+        summary="Plan a policy: what would change. Changes nothing",
+        tags=["policy"],
+        responses={200: ResponseSpec(PlanDetails, description="Nothing would change: no plan is stored")},
+    )
     async def make_plan(request: AnyRequest, data: JSONBody[PolicyBody]) -> Response[PlanDetails]:
         actor = platform_principal(request, ADMIN).actor
         because = None if data.because is None else shapes.reason(data.because)
