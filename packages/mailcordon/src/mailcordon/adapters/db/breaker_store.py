@@ -5,20 +5,18 @@ What is only read comes over other connections.
 """
 
 import json
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
 import msgspec
 
-from mailcordon.adapters.db import breaker_arming, connection_pool, engine, lane_policy_row, queries
+from mailcordon.adapters.db import breaker_arming, connection_pool, lane_policy_row, queries
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.hold_row import hold_from_row
-from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
+from mailcordon.adapters.db.leading_session import IDLE_SECONDS, LeadingSession
 from mailcordon.control import proofs
-from mailcordon.core import health
-from mailcordon.core.errors import Unavailable
 from mailcordon.core.limit import Mode
 from mailcordon.core.priority import Class
 from mailcordon.guard.account_guard import LaneShare
@@ -28,7 +26,6 @@ from mailcordon.guard.breaker.nouns import LaneFacts, Level, Standing
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
 from mailcordon.guard.policy.built_in import STANDARD
-from mailcordon.observe.breaker.ports import NotLeading
 from mailcordon.observe.breaker.records import (
     MINUTE_MS,
     Accepted,
@@ -57,7 +54,7 @@ _DOMAIN_DAYS = 2
 _CHANGED_DAYS = 4  #: of a lane with bounces or complaints, if the feed was lost
 _POOL_DAYS = 30
 _DELAY_DAYS = 90  #: for which counts of how late feedback came are of use
-IDLE_SECONDS = 20.0  #: a suspended process keeps the lock no longer
+_LOCK = 20558  #: first key of the advisory lock of the process that runs it
 _DOUBTED = 0.1  #: a lane that SES itself finds fault with is judged ten times more strictly
 _standing = msgspec.json.Decoder(Standing)
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -67,36 +64,15 @@ class BreakerStore:
     def __init__(
         self, dsn: str, pool: Pool, *, proof_days: int = proofs.DAYS, idle_seconds: float = IDLE_SECONDS
     ) -> None:
-        self._connection = PinnedConnection(dsn, "breaker", index_plans=False, idle_seconds=idle_seconds)
-        self._leads: engine.Connection | None = None  #: the session that has the lock
+        self._session = LeadingSession(dsn, "breaker", _LOCK, idle_seconds=idle_seconds)
         self._pool = pool
         self._proof_days = proof_days
 
     async def close(self) -> None:
-        if self._leads is not None:
-            with suppress(NotLeading, Unavailable):
-                async with self._leading() as connection:
-                    await connection.fetchval(_SQL.release_lead)
-        self._leads = None
-        await self._connection.close()
+        await self._session.close()
 
     async def leads(self, *, stand_by: bool) -> bool:
-        try:
-            async with self._connection.use() as connection:
-                if stand_by and await connection.fetchval(_SQL.control_reports, health.SILENT_AFTER_MS):
-                    if self._leads is connection:
-                        await connection.fetchval(_SQL.release_lead)
-                    self._leads = None
-                    return False
-                if self._leads is not connection:
-                    self._leads = None
-                    if not await connection.fetchval(_SQL.try_lead):
-                        return False
-                    self._leads = connection
-        except SessionEnded:
-            self._leads = None
-            return False
-        return True
+        return await self._session.leads(stand_by=stand_by)
 
     async def begin(self) -> Begin:
         async with connection_pool.transaction(self._pool, snapshot=True) as conn:
@@ -181,7 +157,7 @@ class BreakerStore:
     async def write(self, change: Write) -> list[int]:
         """Returns the numbers of the new decisions. Raises NotLeading."""
         written: list[int] = []
-        async with self._leading() as connection:
+        async with self._session.use() as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
@@ -235,7 +211,7 @@ class BreakerStore:
         checks = json.dumps(
             [{"name": str(one.name), "ok": one.ok, "says": one.says} for one in arming.checks]
         )
-        async with self._leading() as connection:
+        async with self._session.use() as connection:
             await connection.execute(
                 _SQL.set_arming,
                 lane,
@@ -280,26 +256,13 @@ class BreakerStore:
             return {(row["lane"], row["signal"]) for row in await conn.fetch(_SQL.spoken, since)}
 
     async def keep_delays(self, changed: Sequence[DayCounts]) -> None:
-        async with self._leading() as connection:
+        async with self._session.use() as connection:
             await connection.executemany(_SQL.keep_delays, changed)
             await connection.execute(_SQL.purge_delays, _DELAY_DAYS)
 
     async def purge(self, before: int) -> None:
-        async with self._leading() as connection:
+        async with self._session.use() as connection:
             await connection.execute(_SQL.purge, before)
-
-    @asynccontextmanager
-    async def _leading(self) -> AsyncGenerator[engine.Connection]:
-        """Raises NotLeading, or Unavailable: its session may have survived, and has the lock then."""
-        try:
-            async with self._connection.use() as connection:
-                if self._leads is not connection:
-                    self._leads = None
-                    raise NotLeading
-                yield connection
-        except SessionEnded:
-            self._leads = None
-            raise NotLeading from None
 
 
 def _kept(row: asyncpg.Record) -> Kept:

@@ -5,64 +5,39 @@ All statements run on the session that holds the lock: a process that was suspen
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import asyncpg
 
 from mailcordon.adapters.db import engine, queries
-from mailcordon.adapters.db.pinned_connection import PinnedConnection, SessionEnded
-from mailcordon.core import health
-from mailcordon.core.errors import Unavailable
+from mailcordon.adapters.db.leading_session import IDLE_SECONDS, LeadingSession
 from mailcordon.core.incident import Kind, Scope, ScopeKind
 from mailcordon.observe.incidents.book import Change, Entry, Held, Incident, Kept, Stored
-from mailcordon.observe.incidents.loop import NotLeading
 
 _SQL = queries.load("incident_store.sql")
-IDLE_SECONDS = 20.0  #: a suspended process keeps the lock no longer
+_LOCK = 20557  #: first key of the advisory lock of the process that runs it
 MOST_EVIDENCE = 16_384  #: characters of an incident's evidence
 
 
 class IncidentStore:
     def __init__(self, dsn: str, *, idle_seconds: float = IDLE_SECONDS) -> None:
-        self._connection = PinnedConnection(dsn, "incidents", index_plans=False, idle_seconds=idle_seconds)
-        self._leads: engine.Connection | None = None  #: the session that has the lock
+        self._session = LeadingSession(dsn, "incidents", _LOCK, idle_seconds=idle_seconds)
 
     async def close(self) -> None:
-        """Another process may lead at once, not when the server notices that this session is gone."""
-        if self._leads is not None:
-            with suppress(NotLeading, Unavailable):
-                async with self._leading() as connection:
-                    await connection.fetchval(_SQL.release_lead)
-        self._leads = None
-        await self._connection.close()
+        await self._session.close()
 
     async def leads(self, *, stand_by: bool) -> bool:
-        try:
-            async with self._connection.use() as connection:
-                if stand_by and await connection.fetchval(_SQL.control_reports, health.SILENT_AFTER_MS):
-                    if self._leads is connection:
-                        await connection.fetchval(_SQL.release_lead)
-                    self._leads = None
-                    return False
-                if self._leads is not connection:
-                    self._leads = None
-                    if not await connection.fetchval(_SQL.try_lead):
-                        return False
-                    self._leads = connection
-        except SessionEnded:
-            self._leads = None
-            return False
-        return True
+        return await self._session.leads(stand_by=stand_by)
 
     async def read(self, reopen_ms: int, kept: Sequence[int]) -> Stored:
-        async with self._leading() as connection:
+        async with self._session.use() as connection:
             now = await connection.fetchval(_SQL.now)
             rows = await connection.fetch(_SQL.read, reopen_ms, list(kept))
         return Stored(now=now, incidents=[_incident(row) for row in rows])
 
     async def with_alarms(self) -> list[int]:
-        async with self._leading() as connection:
+        async with self._session.use() as connection:
             return [row["incident"] for row in await connection.fetch(_SQL.with_alarms)]
 
     async def held(self, incidents: Sequence[Incident]) -> Mapping[int, Kept]:
@@ -70,7 +45,7 @@ class IncidentStore:
         held: dict[int, dict[str, Held]] = defaultdict(dict)
         listed: dict[int, set[str]] = defaultdict(set)
         actions: dict[int, set[str]] = defaultdict(set)
-        async with self._leading() as connection:
+        async with self._session.use() as connection:
             for row in await connection.fetch(_SQL.listed, ids):
                 listed[row["incident"]].add(row["key"])
                 if row["has_ended"]:
@@ -98,7 +73,7 @@ class IncidentStore:
     async def write(self, changes: Sequence[Change]) -> list[int] | None:
         written: list[int] = []
         known = {one.after.incident.id: one for one in changes if one.after.incident.id is not None}
-        async with self._leading() as connection:
+        async with self._session.use() as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
@@ -117,19 +92,6 @@ class IncidentStore:
                     await transaction.rollback()
                 raise
         return written
-
-    @asynccontextmanager
-    async def _leading(self) -> AsyncGenerator[engine.Connection]:
-        """Raises NotLeading, or Unavailable: its session may have survived, and has the lock then."""
-        try:
-            async with self._connection.use() as connection:
-                if self._leads is not connection:
-                    self._leads = None
-                    raise NotLeading
-                yield connection
-        except SessionEnded:
-            self._leads = None
-            raise NotLeading from None
 
 
 async def _write(connection: engine.Connection, change: Change) -> int:

@@ -5,7 +5,6 @@ transaction; holds and limits follow from them, by comparison. So a process that
 next one builds the evidence from the counters, reads the decisions, and makes the holds what they must be.
 """
 
-import asyncio
 import dataclasses
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +19,7 @@ from mailcordon.observe.breaker import account, carrying, volume, words
 from mailcordon.observe.breaker.account import AccountWatch
 from mailcordon.observe.breaker.carrying import Does
 from mailcordon.observe.breaker.intervals import Intervals, is_due
-from mailcordon.observe.breaker.ports import BreakerStore, Holds, Limits, NotLeading
+from mailcordon.observe.breaker.ports import BreakerStore, Holds, Limits
 from mailcordon.observe.breaker.records import (
     ACTOR,
     MINUTE_MS,
@@ -38,6 +37,7 @@ from mailcordon.observe.breaker.records import (
 )
 from mailcordon.observe.breaker.state import State, Writing, held_beside, newest_apart, standing_of
 from mailcordon.observe.breaker.volume import VolumeWatch
+from mailcordon.observe.leading import NotLeading, rounds
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,19 +94,8 @@ class BreakerLoop:
         return {"last_breaker_round": self._completed}
 
     async def run(self, seconds: float = ROUND_SECONDS) -> None:
-        """Until it is cancelled. A round that fails is logged, once for each cause, and tried again."""
-        failed = ""
-        while True:
-            try:
-                await self.advance()
-                failed = ""
-            except Exception as error:
-                # Whatever failed, lanes must be watched again.
-                if (problem := str(error) or type(error).__name__) != failed:
-                    _LOG.warning("breaker: a round failed: %s", problem)
-                    _LOG.debug("traceback", exc_info=True)
-                failed = problem
-            await asyncio.sleep(seconds)
+        """Until it is cancelled, whatever fails."""
+        await rounds("breaker", self.advance, seconds, _LOG)
 
     async def close(self) -> None:
         self._forget()

@@ -23,10 +23,6 @@ from mailcordon.observe.breaker.records import (
 )
 
 
-class NotLeading(Exception):
-    """This process does not hold the lock any more, for example since it was suspended."""
-
-
 class BreakerStore(Protocol):
     async def leads(self, *, stand_by: bool) -> bool:
         """Whether this process runs the breaker; `stand_by`: only while no control process reports."""

@@ -4,7 +4,6 @@ One process of an installation does, the one whose session holds a lock. What it
 news reads the open incidents and writes nothing; a process that takes over reads what is stored. A round is one transaction.
 """
 
-import asyncio
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from mailcordon.observe.incidents.grouping import Found
 from mailcordon.observe.incidents.judge import Facts
 from mailcordon.observe.incidents.rules import Rules
 from mailcordon.observe.incidents.sources import Sources
+from mailcordon.observe.leading import NotLeading, rounds
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,10 +48,6 @@ class IncidentStore(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-class NotLeading(Exception):
-    """This process does not hold the lock any more, for example since it was suspended."""
 
 
 class Incidents:
@@ -93,19 +89,8 @@ class Incidents:
         return {"last_alarm_round": self._completed}
 
     async def run(self, seconds: float = ROUND_SECONDS) -> None:
-        """Until it is cancelled. A round that fails is logged, once for each cause, and tried again."""
-        failed = ""
-        while True:
-            try:
-                await self.advance()
-                failed = ""
-            except Exception as error:
-                # Whatever failed, alarms must be read again.
-                if (problem := str(error) or type(error).__name__) != failed:
-                    _LOG.warning("incidents: a round failed: %s", problem)
-                    _LOG.debug("traceback", exc_info=True)
-                failed = problem
-            await asyncio.sleep(seconds)
+        """Until it is cancelled, whatever fails."""
+        await rounds("incidents", self.advance, seconds, _LOG)
 
     async def close(self) -> None:
         await self._forget()

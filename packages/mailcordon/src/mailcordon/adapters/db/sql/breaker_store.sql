@@ -1,17 +1,5 @@
 -- What the breaker's loop reads and writes (observe/breaker/loop.py), as the control role.
 
--- name: try_lead
--- Whether this session runs the breaker. The lock ends with the session, so a dead process does not keep it.
-select pg_try_advisory_lock(20558, 0);
-
--- name: release_lead
--- Another process may run it. The session has no other lock, and may have taken this one more than once.
-select pg_advisory_unlock_all();
-
--- name: control_reports
--- Whether a control process has reported a short while ago ($1, milliseconds).
-select exists (select from role_health where role = 'control' and abs(now_ms() - beat) <= $1);
-
 -- name: followed
 -- How far whoever led before has read the feed.
 select fold from breaker_follow;

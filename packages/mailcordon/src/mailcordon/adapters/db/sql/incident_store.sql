@@ -1,17 +1,5 @@
 -- What the loop of incidents reads and writes each second (observe/incidents/loop.py), as the control role.
 
--- name: try_lead
--- Whether this session runs the loop. The lock ends with the session, so a dead process does not keep it.
-select pg_try_advisory_lock(20557, 0);
-
--- name: release_lead
--- Another process may run the loop. The session has no other lock, and may have taken this one more than once.
-select pg_advisory_unlock_all();
-
--- name: control_reports
--- Whether a control process has reported a short while ago ($1, milliseconds).
-select exists (select from role_health where role = 'control' and abs(now_ms() - beat) <= $1);
-
 -- name: read
 -- Open incidents, those closed within $1 milliseconds, and those with these numbers.
 select x.id, x.kind, x.cause, x.severity, x.scope, x.name, x.tenant, x.lane, x.culprit, x.sentence, x.next, x.command,
