@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mailcordon.send import committer
 from mailcordon_fixtures.queue_world import accepting, allowed
 
 
@@ -54,6 +55,20 @@ async def test_a_large_batch_is_a_release_with_a_limit_before_any_of_its_mail_is
         first,
     )
     assert stored_after is True
+
+
+async def test_a_batch_that_cannot_be_counted_to_its_end_keeps_no_mail_out(
+    world: Any, lane: int, make_submission: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with accepting(world) as accept:
+        await hand_in(accept, make_submission, 2, campaign="sale")
+        await hand_in(accept, make_submission, 1, campaign="sale")
+        await world.connection.execute("alter table release_intake rename to gone")
+        monkeypatch.setattr(committer, "TELL_EVERY", 0.01)
+        for _ in range(20):
+            async with asyncio.timeout(10):
+                await hand_in(accept, make_submission, 1, type="password-reset")
+            await asyncio.sleep(0.02)  # the rest is counted while nothing comes
 
 
 async def test_urgent_mail_is_no_release(world: Any, lane: int, make_submission: Any) -> None:

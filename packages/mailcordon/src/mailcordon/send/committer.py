@@ -5,10 +5,12 @@ A request is answered after its commit. If a batch fails, its messages are store
 """
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
 
 from mailcordon.core import ids
 from mailcordon.core.errors import Invalid, MailcordonError, TooMuch, Unavailable
@@ -29,8 +31,10 @@ from mailcordon.send.accept_item import (
 )
 from mailcordon.send.batches import TELL_EVERY, Batches
 from mailcordon.send.facts import AcceptFacts
-from mailcordon.send.ports import AcceptStore, Backlog, NewDelivery, NewMessage, StaleRoutes, Stored
+from mailcordon.send.ports import AcceptStore, Arrived, Backlog, NewDelivery, NewMessage, StaleRoutes, Stored
 from mailcordon.send.resolve import Entry, Lanes
+
+log: Any = structlog.get_logger()
 
 MAX_BATCH = 256  #: messages per transaction
 #: Bytes of content per transaction. A mail of a tenant is in the next batch, so this bounds what others' mails delay it by.
@@ -110,10 +114,18 @@ class Committer:
                     await self._arrived.wait()
                 return
             except TimeoutError:
-                with contextlib.suppress(Unavailable):
-                    await self._store.arrived(rest)
-                    self._batches.told(rest)
+                await self._tell(rest)
         await self._arrived.wait()
+
+    async def _tell(self, rest: Sequence[Arrived]) -> None:
+        try:
+            await self._store.arrived(rest)
+        except Unavailable:
+            return
+        except Exception:
+            # Mail must be accepted whatever becomes of these counts. They are given up: the same failure would come back.
+            log.exception("a batch could not be counted to its end")
+        self._batches.told(rest)
 
     async def _commit(self, batch: list[Item]) -> None:
         try:
