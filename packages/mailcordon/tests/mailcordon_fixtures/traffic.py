@@ -136,12 +136,19 @@ class Traffic:
             status, said = await self.call("POST", "/v1/messages", body, **headers)
         except NOBODY_ANSWERS:
             return None
+        if status == 500:
+            raise AssertionError(
+                f"POST /v1/messages answered 500. The log of api ends so:\n{self._end_of_log()}"
+            )
         if status != 202:
             self.refused[status] += 1
             return None
         id = ids.parse_message_id(said["id"])
         self.accepted[id] = slug
         return id
+
+    def _end_of_log(self) -> str:
+        return "\n".join(self.system.log("api").splitlines()[-60:])
 
     async def fill(self, slug: str, type: str, count: int, *, campaign: str | None = None) -> None:
         """Hands in `count` deliveries, many to a message, and repeats a request that was answered with 503."""
