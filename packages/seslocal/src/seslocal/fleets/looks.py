@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from seslocal.fleets import tenants
+from seslocal.fleets.operator import Path
 from seslocal.fleets.scenario import BadWeather, BrokenDkim, ColdIp, NewRule, Scenario, moment_of, seconds_of
 from seslocal.fleets.tenants import Sender
 from seslocal.world.settings import Rule, Weather, WorldSettings
@@ -70,9 +71,15 @@ def look(sender: Sender, changed: list[tuple[float, float, BrokenDkim | ColdIp]]
                 dkim, spf = False, spf and change.spf
             else:
                 pool = f"{sender.name}-cold"
-    return Look(sender.domain if dkim else None, spf, dkim or spf, pool, _ip(pool))
+    return Look(sender.domain if dkim else None, spf, dkim or spf, pool, ip_of(pool))
 
 
-def _ip(pool: str) -> str:
+def of_path(path: Path) -> Look:
+    return Look(
+        path.domain if path.dkim else None, path.spf, path.dkim or path.spf, path.pool, ip_of(path.pool)
+    )
+
+
+def ip_of(pool: str) -> str:
     """Returns an address for a pool, of those set aside for documentation (RFC 5737)."""
     return f"198.51.100.{sum(pool.encode()) % 254 + 1}"

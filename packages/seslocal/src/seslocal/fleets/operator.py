@@ -46,6 +46,25 @@ class Seen(msgspec.Struct, frozen=True):
     text: str = ""  #: the provider's own words
 
 
+class Path(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mail leaves from, in place of its tenant's own domain and pool."""
+
+    domain: str  #: of the header From
+    pool: str
+    dkim: bool = True  #: signed with the From domain
+    spf: bool = True  #: SPF passes, with a MAIL FROM below the From domain
+    dmarc: Literal["absent", "none", "quarantine", "reject"] = "none"
+    ses_tenant: str = ""  #: whose bounces and complaints it counts among at SES, and whose pause stops it; "": the tenant's own
+
+
+class Paths(Protocol):
+    """A platform whose tenants have more than one way to send, as while they move from what they share to what is their own."""
+
+    def path(self, at: float, mail: Waiting) -> Path | None:
+        """Called once for each mail, in the minute in which it leaves. None: the tenant's own domain and pool."""
+        ...
+
+
 class Operator(Protocol):
     def ask(self, at: float, tenant: str, mails: Sequence[Waiting]) -> Sequence[float] | None:
         """Called for each tenant at the start of each minute in which it has mails to send, oldest first; `at` counts from the

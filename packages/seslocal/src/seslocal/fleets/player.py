@@ -12,7 +12,7 @@ from typing import IO, Final
 import msgspec
 
 from seslocal.fleets import bounds, looks, messages, ses, streams, tenants
-from seslocal.fleets.operator import Operator, Seen, Waiting, What
+from seslocal.fleets.operator import Operator, Paths, Seen, Waiting, What
 from seslocal.fleets.result import STEP, Action, Counts, Row, Run, Tenant
 from seslocal.fleets.scenario import (
     BoughtList,
@@ -69,11 +69,13 @@ class Sent(Envelope, frozen=True, kw_only=True):
     incident: bool
     provider: str
     due: float  #: seconds since the start
+    ses_tenant: str  #: whose rates at SES it counts in
 
 
 class Player:
     """`log`: where each thing that happens is written as a line of JSON. `without`: tenants that are left out. Scale multiplies
-    volumes. Raises `bounds.TooLarge` if the run would need more memory than is sensible."""
+    volumes. `paths`: what each mail leaves from, if not from its tenant's domain. `cold`: domains and pools that no provider has
+    seen before, beside those of new tenants. Raises `bounds.TooLarge` if the run would need more memory than is sensible."""
 
     def __init__(
         self,
@@ -85,6 +87,8 @@ class Player:
         without: Iterable[str] = (),
         log: IO[bytes] | None = None,
         operator: Operator | None = None,
+        paths: Paths | None = None,
+        cold: Iterable[str] = (),
     ) -> None:
         scenario = msgspec.structs.replace(
             scaled(scenario, scale),
@@ -96,11 +100,14 @@ class Player:
         self._without = frozenset(without)
         self._log = log
         self._operator = operator
+        self._paths = paths
         every = tenants.senders(scenario, Draws(scenario.seed))
         bounds.check(scenario, every)
         self.senders = [sender for sender in every if sender.name not in self._without]
         self.start = datetime.datetime.combine(scenario.start, datetime.time(), datetime.UTC).timestamp()
-        self.world = World(looks.settings(scenario, every), self.start)
+        settings = looks.settings(scenario, every)
+        settings = msgspec.structs.replace(settings, cold=tuple(sorted({*settings.cold, *cold})))
+        self.world = World(settings, self.start)
         self._draws = self.world.draws
         self._addresses = {"consumers": Addresses("consumers"), "businesses": Addresses("businesses")}
         self.play = Play(self.world, self._told)
@@ -164,7 +171,13 @@ class Player:
         provider = provider_of(recipient)
         cell = self._cell(sender.name, provider, mail.at)
         cell.wanted += 1
-        if self._ses.stops(sender.name):
+        domain, dmarc, ses_tenant = sender.domain, sender.dmarc, sender.name
+        if self._paths is not None:
+            path = self._paths.path(at, self._waiting(stream, mail))
+            if path is not None:
+                look, domain, dmarc = looks.of_path(path), path.domain, path.dmarc
+                ses_tenant = path.ses_tenant or sender.name
+        if self._ses.stops(ses_tenant):
             cell.paused += 1
             self._unsent("rejected", stream, mail, recipient, provider, at)
             return
@@ -176,19 +189,19 @@ class Player:
         if stream.incident:
             cell.incident += 1
             self._last_incident = max(leaves, self._last_incident or 0.0)
-        self._ses.mailed(sender.name, PROVIDERS[provider].complaints)
+        self._ses.mailed(ses_tenant, PROVIDERS[provider].complaints)
         self.play.submit(
             Sent(
                 key=mail.key,
                 recipient=recipient,
-                from_domain=sender.domain,
+                from_domain=domain,
                 signed_by=look.signed_by,
                 spf=look.spf,
                 aligned=look.aligned,
-                mail_from=f"bounce.{sender.domain}",
+                mail_from=f"bounce.{domain}",
                 pool=look.pool,
                 ip=look.ip,
-                dmarc=sender.dmarc,
+                dmarc=dmarc,
                 size=sender.size,
                 content=stream.content,
                 bulk=stream.bulk,
@@ -199,6 +212,7 @@ class Player:
                 incident=stream.incident,
                 provider=provider,
                 due=mail.at,
+                ses_tenant=ses_tenant,
             ),
             self.start + leaves,
         )
@@ -266,7 +280,7 @@ class Player:
             self._bounced(envelope, permanent=False)
         elif what == "reported":
             cell.complaints_known += 1
-            self._ses.complained(envelope.sender)
+            self._ses.complained(envelope.ses_tenant)
             self._ses.suppress(envelope.sender, envelope.recipient)
         elif (name := _DEEDS.get(what)) is not None:
             setattr(cell, name, getattr(cell, name) + 1)
@@ -311,7 +325,7 @@ class Player:
 
     def _bounced(self, mail: Sent, *, permanent: bool) -> None:
         if permanent:
-            self._ses.bounced(mail.sender)
+            self._ses.bounced(mail.ses_tenant)
             self._ses.suppress(mail.sender, mail.recipient)
 
     def _recipient(self, stream: Stream, mail: Due) -> str:
