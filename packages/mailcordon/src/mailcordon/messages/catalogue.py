@@ -26,6 +26,7 @@ SUBJECTS = (
     "metrics",
     "rate_alarms",
     "pacing",
+    "rollouts",
     "objectives",
     "backtests",
     *("breaker", "arming"),

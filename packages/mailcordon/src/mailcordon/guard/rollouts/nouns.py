@@ -104,11 +104,13 @@ class Gate:
 
     measure: Measure
     verdict: Verdict
-    margin: Margin  #: as it is today, widened in the path's first days
+    margin: Margin  #: that a way back goes by, as it is today: widened in the path's first days
     widened: float  #: times the margin of a path that providers know; 1: not widened
+    pass_margin: Margin  #: that going on goes by: wider while few recipients are on the new path
     seen: Rates
-    #: Nats that the new path is worse by more than the margin, and those needed to go back.
+    #: Nats that the new path is worse by more than the margin, less the cost of watching many things; and those to go back.
     harm: float
+    doubt: float  #: nats without that cost, where they are most
     back_at: float
     #: Nats that it is not, and those needed to go on; None: going on does not wait for this measure to be shown.
     sound: float
@@ -144,6 +146,7 @@ class Item:
     said: str  #: what was found, a sentence
     since: int | None = None  #: ms since 1970; since when it does not hold, if that is known
     command: str | None = None  #: that mends it
+    from_share: int = 0  #: smaller shares do not need it
 
     @property
     def key(self) -> str:
@@ -208,6 +211,9 @@ class Standing:
     #: The first mail of the new path ever, in minutes since 1970; None: there was none. Margins are widened by its age.
     first_mail: int | None = None
     backs: int = 0  #: ways back so far
+    lanes: int = 1  #: of the rollout
+    #: Times the hours that a share lasts at least; below 1 the rollout is faster, at 0 only mails count.
+    pace: float = 1.0
     shares: tuple[int, ...] = SHARES
 
 
