@@ -19,7 +19,7 @@ it comes. Where it is acquitted, its feedback is assumed to take twice its time,
 import functools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailcordon.guard.delays import DEFAULTS, Delay, Exponential, Lognormal, Signal
 from mailcordon.guard.rollouts.nouns import Margin, Measure, Side, Stratum
@@ -38,6 +38,9 @@ LAWS: dict[Measure, Delay] = {
     Measure.COMPLAINED: DEFAULTS[Signal.COMPLAINTS],
     Measure.OPENED: _OPENS,
 }
+_PLACES = {
+    measure: Side._fields.index(measure.value) for measure in Measure if measure is not Measure.UNREPORTED
+}
 #: Minutes. A mail whose Send event is missing is not counted before.
 MISSING_AFTER = 10
 #: Acquittal assumes that feedback of the new path takes so many times as long as the law says.
@@ -50,8 +53,7 @@ FEWER = (0.7, 0.4, 0.1)
 ALIKE = (0.5, 1.0, 2.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """Events, and the mails whose feedback can have come, of both paths."""
 
     new: int
@@ -64,7 +66,7 @@ def events(measure: Measure, side: Side, now: int) -> int:
     """`now`: minutes since 1970. A count below 0 (an outcome moved to another minute, and the feed is not there yet) is 0."""
     if measure is Measure.UNREPORTED:
         return max(0, side.sent - side.reported) if now - side.last >= MISSING_AFTER else 0
-    count: int = getattr(side, measure.value)
+    count: int = side[_PLACES[measure]]
     return max(0, count)
 
 
@@ -75,30 +77,43 @@ def mails(measure: Measure, side: Side) -> int:
 
 def accused(measure: Measure, stratum: Stratum, now: int) -> Seen:
     """With exposures for showing that the new path is worse."""
-    return _seen(measure, stratum, now, new_early=True)
+    new, old = stratum.new, stratum.old
+    return _seen(
+        measure, stratum, now, _early(measure, now - new.first), _as_it_comes(measure, old, now, 1.0)
+    )
 
 
 def acquitted(measure: Measure, stratum: Stratum, now: int) -> Seen:
     """With exposures for showing that the new path is not worse."""
-    return _seen(measure, stratum, now, new_early=False)
+    new, old = stratum.new, stratum.old
+    return _seen(
+        measure, stratum, now, _as_it_comes(measure, new, now, SLOW), _early(measure, now - old.first)
+    )
 
 
-def _seen(measure: Measure, stratum: Stratum, now: int, *, new_early: bool) -> Seen:
+def _seen(measure: Measure, stratum: Stratum, now: int, new_share: float, old_share: float) -> Seen:
     new, old = stratum.new, stratum.old
     if measure is Measure.UNREPORTED:
         # Counted at an age at which nothing more is to come, so no law is needed.
-        exposed = [side.sent if now - side.last >= MISSING_AFTER else 0 for side in (new, old)]
-        return Seen(events(measure, new, now), exposed[0], events(measure, old, now), exposed[1])
-    early, late = (new, old) if new_early else (old, new)
-    shares = {
-        id(early): _early(measure, now - early.first),
-        id(late): _as_it_comes(measure, now - late.last, now - late.first, 1.0 if new_early else SLOW),
-    }
-    found: list[float] = []
-    for side in (new, old):
-        # Feedback that is faster than assumed must not read as a rate above 1.
-        found.append(max(mails(measure, side) * shares[id(side)], float(events(measure, side, now))))
-    return Seen(events(measure, new, now), found[0], events(measure, old, now), found[1])
+        new_share = 1.0 if now - new.last >= MISSING_AFTER else 0.0
+        old_share = 1.0 if now - old.last >= MISSING_AFTER else 0.0
+    new_events, old_events = events(measure, new, now), events(measure, old, now)
+    # Feedback that is faster than assumed must not read as a rate above 1.
+    return Seen(
+        new_events,
+        max(mails(measure, new) * new_share, float(new_events)),
+        old_events,
+        max(mails(measure, old) * old_share, float(old_events)),
+    )
+
+
+def added(seen: Iterable[Seen]) -> Seen:
+    """Of hours in which the split was the same: their own rates may differ."""
+    new = old = 0
+    new_of = old_of = 0.0
+    for one in seen:
+        new, new_of, old, old_of = new + one.new, new_of + one.new_of, old + one.old, old_of + one.old_of
+    return Seen(new, new_of, old, old_of)
 
 
 @functools.lru_cache(maxsize=16384)
@@ -107,8 +122,12 @@ def _early(measure: Measure, age: int) -> float:
     return LAWS[measure].seen(60.0 * (age + 1))
 
 
+def _as_it_comes(measure: Measure, side: Side, now: int, slow: float) -> float:
+    return _mean(measure, now - side.last, now - side.first, slow)
+
+
 @functools.lru_cache(maxsize=16384)
-def _as_it_comes(measure: Measure, youngest: int, oldest: int, slow: float) -> float:
+def _mean(measure: Measure, youngest: int, oldest: int, slow: float) -> float:
     return LAWS[measure].mean(60.0 * max(0, youngest) / slow, 60.0 * max(0, oldest + 1) / slow)
 
 

@@ -10,7 +10,7 @@ FALSE_PASS of steps.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ MARGINS = {
     Measure.BOUNCED: Margin(1.0, 0.005),
     Measure.DELAYED: Margin(1.5, 0.02),
     Measure.LATE: Margin(1.5, 0.02),
-    Measure.COMPLAINED: Margin(1.5, 0.0005),
+    Measure.COMPLAINED: Margin(1.0, 0.0005),
     Measure.OPENED: Margin(0.8, 0.0),
 }
 #: Rates of an ordinary lane, until the old path's own are known.
@@ -100,6 +100,15 @@ class _Key(NamedTuple):
 
 
 _EVERYTHING = _Key()
+
+
+class _Part(NamedTuple):
+    """Mail that differs by its path alone."""
+
+    day: int
+    lane: int
+    provider: int
+    batch: str | None
 
 
 def widening(measure: Measure, days: float) -> float:
@@ -188,15 +197,15 @@ def _back_at(standing: Standing) -> float:
 def _compared(measure: Measure, standing: Standing, facts: Facts, now: int, days: float) -> Gate:
     allowed = margin(measure, days)
     expected = reference(measure, facts)
-    seen = [evidence.accused(measure, stratum, now) for stratum in facts.strata]
+    seen = _days(facts.strata, lambda stratum: evidence.accused(measure, stratum, now))
     alternatives = evidence.worse(measure, allowed, expected)
 
-    def log(place: int, alternative: tuple[float, float]) -> float:
-        return evidence.nats(seen[place], allowed, *alternative)
+    def log(one: evidence.Seen, alternative: tuple[float, float]) -> float:
+        return evidence.nats(one, allowed, *alternative)
 
-    harm, key, doubt = _harm(measure, standing, facts, alternatives, log)
+    harm, key, doubt = _harm(measure, standing, facts, seen, alternatives, log)
     shown = margin_to_go_on(measure, days, standing.share)
-    late = [evidence.acquitted(measure, stratum, now) for stratum in facts.strata]
+    late = _days(facts.strata, lambda stratum: evidence.acquitted(measure, stratum, now)).values()
     sound = evidence.log_mean(
         [
             sum(evidence.nats(one, shown, *alternative) for one in late) / _repeats(measure, facts)
@@ -209,7 +218,7 @@ def _compared(measure: Measure, standing: Standing, facts: Facts, now: int, days
         margin=allowed,
         widened=widening(measure, days),
         pass_margin=shown,
-        seen=_rates(facts.strata, seen, key),
+        seen=_rates(seen, key),
         harm=harm,
         doubt=doubt,
         back_at=_back_at(standing),
@@ -229,21 +238,20 @@ def _against_ceiling(
         return None  # opens differ from campaign to campaign by more than a broken path would change
     allowed = margin(measure, days)
     ceiling = max(facts.ceilings.get(measure, 0.0), allowed.of(reference(measure, facts)))
-    seen = [evidence.accused(measure, stratum, now) for stratum in facts.strata]
+    seen = _days(facts.strata, lambda stratum: evidence.accused(measure, stratum, now))
     alternatives = tuple((min(1.0, times * ceiling), ceiling) for times in evidence.WORSE)
 
-    def log(place: int, alternative: tuple[float, float]) -> float:
-        one = seen[place]
+    def log(one: evidence.Seen, alternative: tuple[float, float]) -> float:
         return evidence.above(one.new, one.new_of, ceiling, alternative[0])
 
-    harm, key, doubt = _harm(measure, standing, facts, alternatives, log)
+    harm, key, doubt = _harm(measure, standing, facts, seen, alternatives, log)
     return Gate(
         measure=measure,
         verdict=Verdict.WAIT,
         margin=Margin(0.0, ceiling),
         widened=widening(measure, days),
         pass_margin=Margin(0.0, ceiling),
-        seen=_rates(facts.strata, seen, key),
+        seen=_rates(seen, key),
         harm=harm,
         doubt=doubt,
         back_at=_back_at(standing),
@@ -254,26 +262,40 @@ def _against_ceiling(
     )
 
 
+def _days(strata: Sequence[Stratum], seen: Callable[[Stratum], evidence.Seen]) -> dict[_Part, evidence.Seen]:
+    """Hours of a day are added up: the split is the same in all of them."""
+    parts: dict[_Part, list[evidence.Seen]] = {}
+    for stratum in strata:
+        part = _Part(stratum.first // _DAY, stratum.lane, stratum.provider, stratum.batch)
+        parts.setdefault(part, []).append(seen(stratum))
+    return {part: evidence.added(each) for part, each in parts.items()}
+
+
 def _harm(
     measure: Measure,
     standing: Standing,
     facts: Facts,
+    seen: Mapping[_Part, evidence.Seen],
     alternatives: Sequence[tuple[float, float]],
-    log: Callable[[int, tuple[float, float]], float],
+    log: Callable[[evidence.Seen, tuple[float, float]], float],
 ) -> tuple[float, _Key, float]:
     """Nats of harm with the weight of the measure, where it is clearest, and the same without any weight."""
     begun = standing.since // _DAY_MS
     repeats = _repeats(measure, facts)
     sums: dict[_Key, list[dict[int, float]]] = {}
-    for place, stratum in enumerate(facts.strata):
-        if stratum.new.sent <= 0:
+    for part, one in seen.items():
+        if one.new_of <= 0:
             continue
-        day = max(1, stratum.first // _DAY - begun + 1)
-        keys = {_EVERYTHING, _Key(provider=stratum.provider), _Key(lane=stratum.lane)}
+        day = max(1, part.day - begun + 1)
+        keys = [_EVERYTHING, _Key(provider=part.provider)]
+        if standing.lanes > 1:
+            keys.append(_Key(lane=part.lane))
         for number, alternative in enumerate(alternatives):
-            nats = log(place, alternative) / repeats
+            nats = log(one, alternative) / repeats
             for key in keys:
-                days = sums.setdefault(key, [{} for _ in alternatives])[number]
+                if key not in sums:
+                    sums[key] = [{} for _ in alternatives]
+                days = sums[key][number]
                 days[day] = days.get(day, 0.0) + nats
     if not sums:
         return -math.inf, _EVERYTHING, -math.inf
@@ -304,12 +326,10 @@ def _repeats(measure: Measure, facts: Facts) -> float:
     return 1.0 if measure in _ONCE else max(1.0, facts.repeats)
 
 
-def _rates(strata: Sequence[Stratum], seen: Sequence[evidence.Seen], key: _Key) -> Rates:
-    new = old = 0
-    new_of = old_of = 0.0
-    for stratum, one in zip(strata, seen, strict=True):
-        if key.provider not in (None, stratum.provider) or key.lane not in (None, stratum.lane):
-            continue
-        new, old = new + one.new, old + one.old
-        new_of, old_of = new_of + one.new_of, old_of + one.old_of
-    return Rates(new=new, new_of=new_of, old=old, old_of=old_of)
+def _rates(seen: Mapping[_Part, evidence.Seen], key: _Key) -> Rates:
+    whole = evidence.added(
+        one
+        for part, one in seen.items()
+        if key.provider in (None, part.provider) and key.lane in (None, part.lane)
+    )
+    return Rates(new=whole.new, new_of=whole.new_of, old=whole.old, old_of=whole.old_of)
