@@ -89,6 +89,24 @@ class World:
         await c.execute("update epoch set value = value + 1 where name = 'control'")
         return lane
 
+    async def share(self, lane: int, isolated: int = 0) -> None:
+        """Gives the lane the shared path as well, with all but `isolated` percent of its recipients."""
+        await self.connection.execute(
+            "insert into shared_path (name, domain, ses_tenant) values ('platform', 'mail.platform.example', 'platform') "
+            "on conflict do nothing"
+        )
+        await self.connection.execute(
+            "insert into route (lane, tenant, path, share, ses_tenant, domain, configuration_set) "
+            "select lane, tenant, 'shared', 100 - $2::int, 'platform', 'mail.platform.example', configuration_set "
+            "from route where lane = $1",
+            lane,
+            isolated,
+        )
+        await self.connection.execute(
+            "update route set share = $2::int where lane = $1 and path = 'isolated'", lane, isolated
+        )
+        await self.connection.execute("update epoch set value = value + 1 where name = 'control'")
+
     async def suppress(self, slug: str, text: str, scope: int = 0, target: int = 0) -> None:
         await self.connection.execute(
             "insert into suppression (tenant, hash, scope, target, address, cause, since, by) "

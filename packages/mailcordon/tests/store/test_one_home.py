@@ -60,6 +60,7 @@ def test_no_later_migration_writes_the_queue_beside_its_functions() -> None:
         "0038-observed.sql": {"ledger"},
         # What a limit keeps waits: queue_limit.
         "0046-limits.sql": {"ready", "waiting"},
+        "0051-paths.sql": {"ready", "waiting"},  # queue_defer, by the path of each delivery
         "0025-cohorts.sql": {
             "ready",
             "waiting",

@@ -37,6 +37,7 @@ DEFINERS = {
     "rebuild_cohort_sums",
     "keep_route_moved",
     "begin_release",
+    "move_path",
     "place_observed",
     "observed_lane",
     "webhook_left",

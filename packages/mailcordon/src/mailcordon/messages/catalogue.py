@@ -30,6 +30,7 @@ SUBJECTS = (
     "objectives",
     "backtests",
     *("breaker", "arming"),
+    "paths",
     "machine_metrics",
     "search",
     *("api", "mail", "content", "keys", "door", "suppressions"),

@@ -1,0 +1,78 @@
+"""The paths of lanes, as the control role. Implements `control.paths.PathStore`."""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+
+from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db.engine import Pool
+from mailcordon.control.paths import MOVE_AT_ONCE, WAITING_AT_MOST, LanePath, LanePaths, Moved, SharedPath
+from mailcordon.core.errors import Conflict
+from mailcordon.messages import paths
+
+_SQL = queries.load("path_store.sql")
+_SHARED = queries.load("shared.sql")
+
+
+class PathStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def shared_paths(self) -> Sequence[SharedPath]:
+        return [SharedPath(**dict(row)) for row in await self._pool.fetch(_SQL.shared_paths)]
+
+    async def lanes(self, tenant: str | None = None, *, waiting: bool = False) -> Sequence[LanePaths]:
+        rows = await self._pool.fetch(_SQL.lanes, tenant, waiting, WAITING_AT_MOST)
+        return [_lane(list(group)) for _, group in itertools.groupby(rows, key=lambda row: row["lane"])]
+
+    async def set_shares(self, shares: Mapping[int, int], *, actor: str, because: str) -> None:
+        async with connection_pool.transaction(self._pool) as conn:
+            rows = {row["lane"]: row for row in await conn.fetch(_SQL.lock_paths, sorted(shares))}
+            if missing := [lane for lane in sorted(shares) if lane not in rows]:
+                raise Conflict(paths.not_two_paths(len(missing)), code="not-two-paths")
+            changed = {lane: share for lane, share in sorted(shares.items()) if rows[lane]["share"] != share}
+            if not changed:
+                return
+            await conn.execute(_SQL.set_shares, list(changed), list(changed.values()))
+            for lane, share in changed.items():
+                row = rows[lane]
+                await conn.execute(
+                    _SHARED.write_audit,
+                    actor,
+                    "path.share",
+                    row["tenant"],
+                    f"{row['type']} of {row['slug']}",
+                    json.dumps({"isolated": row["share"]}),
+                    json.dumps({"isolated": share}),
+                    because,
+                )
+            await conn.execute(_SHARED.bump_epoch, "control")
+
+    async def move_back(self, lane: int, to: str, after: int = 0, most: int = MOVE_AT_ONCE) -> Moved:
+        row = await self._pool.fetchrow(_SQL.move_path, lane, to, most, after)
+        assert row is not None
+        return Moved(row["upto"], row["moved"], row["kept"])
+
+
+def _lane(rows: list[asyncpg.Record]) -> LanePaths:
+    first = rows[0]
+    return LanePaths(
+        lane=first["lane"],
+        tenant=first["slug"],
+        type=first["type"],
+        paths=tuple(
+            LanePath(
+                path=row["path"],
+                share=row["share"],
+                domain=row["domain"],
+                ses_tenant=row["ses_tenant"],
+                configuration_set=row["configuration_set"],
+                ip_pool=row["ip_pool"],
+                shared_path=row["shared_path"],
+                waiting=row["waiting"],
+            )
+            for row in rows
+        ),
+    )

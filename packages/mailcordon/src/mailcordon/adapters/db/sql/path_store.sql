@@ -1,0 +1,41 @@
+-- The paths of lanes (docs/paths.md).
+
+-- name: shared_paths
+-- What tenants share, and how many do.
+select p.name, p.domain, p.ses_tenant, p.ip_pool, p.since,
+       count(l.id)::int as lanes, count(distinct l.tenant)::int as tenants
+  from shared_path p
+  left join route r on r.path = 'shared' and r.domain = p.domain
+  left join lane l on l.id = r.lane and l.retired_at is null
+ group by p.name order by p.name;
+
+-- name: lanes
+-- Lanes with their paths, the isolated one first. $2: also how many deliveries wait for each, up to $3 of a lane.
+select l.id as lane, e.slug, t.name as type, r.path, r.share, r.domain, r.ses_tenant, r.configuration_set, r.ip_pool,
+       (select p.name from shared_path p where r.path = 'shared' and p.domain = r.domain) as shared_path,
+       case when $2 then (
+           select count(*) from (
+               (select q.id from ready q where q.lane = l.id limit $3) union all
+               (select w.id from waiting w where w.lane = l.id limit $3)) d
+             join message m on m.id = (d.id & -64)
+            where path_of(m.path, m.other_path, d.id) = r.path) else 0 end::int as waiting
+  from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type join route r on r.lane = l.id
+ where l.retired_at is null and ($1::text is null or e.slug = $1)
+ order by e.slug, t.name, r.path;
+
+-- name: lock_paths
+-- Of lanes with both paths, the share of the isolated one.
+select r.lane, r.tenant, r.share, e.slug, t.name as type
+  from route r join lane l on l.id = r.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
+ where r.lane = any ($1::int[]) and r.path = 'isolated'
+   and exists (select from route o where o.lane = r.lane and o.path = 'shared')
+ order by r.lane for no key update of r;
+
+-- name: set_shares
+-- Of both paths of each lane.
+update route r set share = case r.path when 'isolated' then u.share else 100 - u.share end
+  from unnest($1::int[], $2::smallint[]) u (lane, share) where r.lane = u.lane;
+
+-- name: move_path
+-- One batch of a lane's waiting mail.
+select upto, moved, kept from move_path($1, $2, $3, $4);

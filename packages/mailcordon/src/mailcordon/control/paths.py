@@ -1,0 +1,94 @@
+"""The two paths of a lane: the one that tenants share, and the tenant's own (docs/paths.md).
+
+Who takes which is decided at accept (core/path_choice.py). Here their shares are set, and mail that still waits is moved back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from mailcordon.core.path_choice import ISOLATED
+
+#: Deliveries that one statement looks at.
+MOVE_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedPath:
+    """What tenants share: a domain and a SES tenant of the platform's. We neither create nor delete them."""
+
+    name: str
+    domain: str
+    ses_tenant: str
+    ip_pool: str | None  #: None: SES's shared addresses
+    since: int  #: milliseconds since 1970
+    lanes: int = 0  #: that have it
+    tenants: int = 0  #: whose lanes have it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePath:
+    """One path of a lane."""
+
+    path: str  #: shared or isolated
+    share: int  #: percent of the lane's recipients
+    domain: str
+    ses_tenant: str
+    configuration_set: str
+    ip_pool: str | None
+    shared_path: str | None  #: name of the shared path; None on an isolated one
+    waiting: int  #: deliveries of the lane that still wait for it, counted to `WAITING_AT_MOST`
+
+
+WAITING_AT_MOST = 100_000  #: the rest is not counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePaths:
+    lane: int
+    tenant: str  #: slug
+    type: str
+    paths: tuple[LanePath, ...]
+
+    @property
+    def share(self) -> int:
+        """Percent of the recipients on the isolated path."""
+        return sum(one.share for one in self.paths if one.path == ISOLATED)
+
+
+class Moved(NamedTuple):
+    """What one batch did."""
+
+    upto: int | None  #: where the next batch begins; None: there are no more
+    moved: int
+    kept: int  #: deliveries whose From cannot be changed: raw messages, and messages whose recipients see each other
+
+
+class PathStore(Protocol):
+    async def shared_paths(self) -> Sequence[SharedPath]: ...
+
+    async def lanes(self, tenant: str | None = None, *, waiting: bool = False) -> Sequence[LanePaths]:
+        """Lanes that take mail or still have some: of a tenant (its slug), or all. `waiting`: counts what waits for each path."""
+        ...
+
+    async def set_shares(self, shares: Mapping[int, int], *, actor: str, because: str) -> None:
+        """By lane, the percent of its recipients on the isolated path, all in one transaction. New mail follows at once.
+
+        Raises Conflict if a lane does not have both paths; nothing is changed then."""
+        ...
+
+    async def move_back(self, lane: int, to: str, after: int = 0, most: int = MOVE_AT_ONCE) -> Moved:
+        """Moves the lane's mail that waits and was never called to the path `to`, one batch. What is on the wire, was called
+        before or has no clear outcome stays on its path. A batch may be repeated at no harm."""
+        ...
+
+
+async def move_all_back(store: PathStore, lane: int, to: str) -> tuple[int, int]:
+    """All of the lane's waiting mail, batch by batch. Returns how many deliveries were moved, and how many keep their path."""
+    after: int | None = 0
+    moved = kept = 0
+    while after is not None:
+        after, of_batch, kept_of_batch = await store.move_back(lane, to, after)
+        moved += of_batch
+        kept += kept_of_batch
+    return moved, kept
