@@ -353,6 +353,8 @@ def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]
         "put_set_group": put_set_groups,
         "get_configuration_set": lambda: ses.get_configuration_set("mc-new"),
         "configuration_sets": ses.configuration_sets,
+        "create_ip_pool": lambda: ses.create_ip_pool("bulk", mode="MANAGED"),
+        "get_ip_pool": lambda: ses.get_ip_pool("bulk"),
         "create_destination": lambda: ses.create_destination("mc-new", "outcome", destination),
         "put_destination": lambda: ses.put_destination("mc-new", "outcome", destination),
         "get_destinations": lambda: ses.get_destinations("mc-new"),

@@ -46,7 +46,12 @@ class Administration(Protocol):
     async def get_configuration_set(self, name: str) -> Whole | None: ...
 
     async def create_configuration_set(
-        self, name: str, *, reasons: Sequence[str] | None, max_delivery_seconds: int | None
+        self,
+        name: str,
+        *,
+        reasons: Sequence[str] | None,
+        max_delivery_seconds: int | None,
+        sending_pool: str | None = None,
     ) -> bool: ...
 
     async def put_set_group(self, name: str, group: str, members: Whole) -> None:
@@ -66,6 +71,15 @@ class Administration(Protocol):
     async def put_destination(self, set_name: str, name: str, members: Whole) -> None: ...
 
     async def delete_destination(self, set_name: str, name: str) -> None: ...
+
+    # Pools of dedicated IPs
+    async def get_ip_pool(self, name: str) -> Whole | None:
+        """With its addresses as `Ips`: `Ip`, `WarmupStatus` and `WarmupPercentage` of each, -1 in a managed pool (ses.md 7)."""
+        ...
+
+    async def create_ip_pool(self, name: str, *, mode: str) -> bool:
+        """`mode`: STANDARD or MANAGED."""
+        ...
 
     # Identities
     async def get_identity(self, name: str) -> Whole | None: ...

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from mailcordon.control.platform import Domain, Platform, Tenant
+from mailcordon.control.platform import Domain, IpPool, Platform, Tenant
 from mailcordon.core.errors import Refused
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.messages import api
@@ -37,6 +37,7 @@ MOST_SETS = CAP * 8 // 10  #: a plan that needs more is refused; the rest is a r
 class Kind(IntEnum):
     """In the order of creation: an association needs all others."""
 
+    IP_POOL = 0
     CONFIGURATION_SET = 1
     EVENT_DESTINATION = 2
     IDENTITY = 3
@@ -94,11 +95,12 @@ def set_for(class_: Class, tenant_key: str, *, dedicated: bool) -> Configuration
     return ConfigurationSet(name=name, class_=class_, dedicated=dedicated)
 
 
-def of_set(one: ConfigurationSet, settings: Settings) -> tuple[Resource, ...]:
+def of_set(one: ConfigurationSet, settings: Settings, pool: str | None = None) -> tuple[Resource, ...]:
     """A set and its two event destinations.
 
     Subscribing to opens and clicks makes SES rewrite links and add a pixel (ses.md 4.1): that destination exists on every set
-    and is enabled for marketing only. The suppression scope stays unset on all sets: the tenant's applies.
+    and is enabled for marketing only. The suppression scope stays unset on all sets: the tenant's applies. `pool`: the IP
+    pool that its mail leaves from; None: what SES has is left as it is.
     """
     want: dict[str, Json] = {
         "suppression_scope": None,
@@ -112,6 +114,8 @@ def of_set(one: ConfigurationSet, settings: Settings) -> tuple[Resource, ...]:
         defaults = CLASS_DEFAULTS[one.class_]
         want["suppressed_reasons"] = list(defaults.ses_reasons) if defaults.ses_reasons is not None else None
         want["max_delivery_seconds"] = defaults.max_delivery_seconds
+    if pool is not None:
+        want["sending_pool"] = pool
     return (
         Resource(Kind.CONFIGURATION_SET, one.name, want, not one.dedicated),
         _destination(one, OUTCOME, OUTCOME_EVENTS, settings.outcome_topic_arn, enabled=True),
@@ -138,10 +142,16 @@ def sets_of(tenant: Tenant) -> tuple[ConfigurationSet, ...]:
 
 def of_platform(platform: Platform, settings: Settings) -> dict[str | None, tuple[Resource, ...]]:
     """Everything that should exist, by the tenant's slug; None: what all tenants share."""
-    wanted: dict[str | None, tuple[Resource, ...]] = {None: of_shared(settings)}
+    pools = tuple(of_pool(pool) for _, pool in sorted(platform.pools.items()))
+    wanted: dict[str | None, tuple[Resource, ...]] = {None: (*pools, *of_shared(settings))}
     for slug, tenant in platform.tenants.items():
         wanted[slug] = of_tenant(tenant, settings)
     return wanted
+
+
+def of_pool(pool: IpPool) -> Resource:
+    """A pool of dedicated IPs. Standard ones are leased by AWS support, and put into it there or by hand (ses.md 7)."""
+    return Resource(Kind.IP_POOL, pool.name, {"mode": "MANAGED" if pool.managed else "STANDARD"}, shared=True)
 
 
 def of_shared(settings: Settings) -> tuple[Resource, ...]:
@@ -155,10 +165,14 @@ def of_tenant(tenant: Tenant, settings: Settings) -> tuple[Resource, ...]:
         return ()
     own_sets = [one for one in sets_of(tenant) if one.dedicated]
     return (
-        *(resource for one in own_sets for resource in of_set(one, settings)),
+        *(resource for one in own_sets for resource in of_set(one, settings, _pool(tenant, one))),
         *(_identity(domain) for domain in tenant.active_domains),
         *(resource for name in tenant.used_ses_tenants for resource in _ses_tenant(tenant, name, settings)),
     )
+
+
+def _pool(tenant: Tenant, of: ConfigurationSet) -> str | None:
+    return None if of.class_ is None else tenant.pools.get(of.class_)
 
 
 def _identity(domain: Domain) -> Resource:

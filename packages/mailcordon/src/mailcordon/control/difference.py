@@ -29,6 +29,7 @@ _TOUCHED: Mapping[Drift, str] = {
     Drift.FEEDBACK_FORWARDING: "feedback_forwarding",
     Drift.TLS_POLICY: "delivery",
     Drift.MAX_DELIVERY: "delivery",
+    Drift.SENDING_POOL: "delivery",
     Drift.ACCOUNT_TRACKING: "vdm",
     Drift.TAGS: "tags",
 }

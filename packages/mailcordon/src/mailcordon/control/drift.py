@@ -103,6 +103,10 @@ def _of_change(change: Change, has: Mapping[str, Json], facts: Facts) -> Iterato
                 )
             if off("tls_policy"):
                 yield found(Drift.TLS_POLICY, set_name=name, was=want["tls_policy"], has=has["tls_policy"])
+            if off("sending_pool"):
+                yield found(
+                    Drift.SENDING_POOL, set_name=name, want=want["sending_pool"], has=has["sending_pool"]
+                )
         case Kind.CONFIGURATION_SET, "sending":
             yield found(Drift.SENDING_OFF, set_name=name)
         case Kind.CONFIGURATION_SET, "tracking":

@@ -16,6 +16,7 @@ OLD_DKIM_ZONE = "dkim.amazonses.com"  #: if SES returns no zone of the region (s
 
 #: Members that `members` covers, by path or by the path of the structure that they are in.
 _COVERED: Mapping[Kind, tuple[str, ...]] = {
+    Kind.IP_POOL: ("PoolName", "ScalingMode"),
     Kind.CONFIGURATION_SET: (
         "ConfigurationSetName",
         "SuppressionOptions.SuppressionScope",
@@ -49,6 +50,7 @@ _COVERED: Mapping[Kind, tuple[str, ...]] = {
 
 #: Members that change without anybody's doing, each with the reason. Their changes are no drift.
 _VOLATILE: Mapping[Kind, Mapping[str, str]] = {
+    Kind.IP_POOL: {"Ips": "addresses come from AWS support or with the volume, and warm up by themselves"},
     Kind.CONFIGURATION_SET: {
         "ReputationOptions.LastFreshStart": "SES writes it when sending is switched on again",
     },
@@ -83,6 +85,8 @@ _VOLATILE: Mapping[Kind, Mapping[str, str]] = {
 def members(kind: Kind, name: str, whole: Whole) -> dict[str, Json]:
     """The members that are compared with what is desired, and what else the control plane reads of this kind."""
     match kind:
+        case Kind.IP_POOL:
+            return {"mode": whole.get("ScalingMode"), "ips": list(whole.get("Ips") or ())}
         case Kind.CONFIGURATION_SET:
             suppression, delivery = group(whole, "SuppressionOptions"), group(whole, "DeliveryOptions")
             return {
@@ -90,6 +94,7 @@ def members(kind: Kind, name: str, whole: Whole) -> dict[str, Json]:
                 "suppressed_reasons": suppression.get("SuppressedReasons"),
                 "max_delivery_seconds": delivery.get("MaxDeliverySeconds"),
                 "tls_policy": delivery.get("TlsPolicy"),
+                "sending_pool": delivery.get("SendingPoolName"),
                 "sending_enabled": group(whole, "SendingOptions").get("SendingEnabled", True),
                 "tracking_domain": group(whole, "TrackingOptions").get("CustomRedirectDomain"),
                 "engagement": engagement(whole),

@@ -46,9 +46,10 @@ class Change:
 
 #: Members that one call sets together.
 GROUPS: Mapping[Kind, Mapping[str, tuple[str, ...]]] = {
+    Kind.IP_POOL: {},  # a managed pool cannot become a standard one (ses.md 7): its mode is shown, not repaired
     Kind.CONFIGURATION_SET: {
         "suppression": ("suppressed_reasons", "suppression_scope"),
-        "delivery": ("max_delivery_seconds", "tls_policy"),
+        "delivery": ("max_delivery_seconds", "tls_policy", "sending_pool"),
         "sending": ("sending_enabled",),
         "tracking": ("tracking_domain",),
         "vdm": ("engagement",),

@@ -11,11 +11,21 @@ from typing import Literal
 from mailcordon.core.priority import Class
 
 SesTenants = Literal["one", "per-class"]
+SHARED_IPS = "ses-shared-pool"  #: SES's name for its shared addresses, whoever has dedicated ones (ses.md 7)
 
 
 def topology(dedicated: bool, ses_tenants: SesTenants) -> str:
     """As steps have it: `shared one`, `dedicated per-class`."""
     return f"{'dedicated' if dedicated else 'shared'} {ses_tenants}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IpPool:
+    """Dedicated IP addresses at SES. Marketing and other mail never share one."""
+
+    name: str
+    managed: bool  #: SES leases, scales and warms its addresses (ses.md 7)
+    marketing: bool  #: which mail it is for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,9 @@ class Tenant:
     ses_tenants: SesTenants = "one"
     domains: Mapping[str, Domain] = field(default_factory=dict[str, Domain])
     lanes: Mapping[str, Lane] = field(default_factory=dict[str, Lane])  #: by type
+    #: The IP pool of its own configuration set of a class. SHARED_IPS: it has left its pool. No entry: a plan never chose one,
+    #: and what SES has is left as it is.
+    pools: Mapping[Class, str] = field(default_factory=dict[Class, str])
     retired: bool = False
 
     @property
@@ -96,3 +109,4 @@ class Platform:
     #: If only some tenants were read: domains of the others that are equal to, above or below one that was asked for.
     elsewhere: frozenset[str] = frozenset()
     shared_parents: frozenset[str] = frozenset()  #: domains of the platform, below which tenants send
+    pools: Mapping[str, IpPool] = field(default_factory=dict[str, IpPool])  #: by name

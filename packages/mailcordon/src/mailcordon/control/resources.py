@@ -64,6 +64,8 @@ class Resources:
         """Raises SesError."""
         ses, name = self._ses, resource.name
         match resource.kind:
+            case Kind.IP_POOL:
+                return Reading(whole=await ses.get_ip_pool(name))
             case Kind.CONFIGURATION_SET:
                 return Reading(whole=await ses.get_configuration_set(name))
             case Kind.EVENT_DESTINATION:
@@ -94,19 +96,28 @@ class Resources:
         """
         ses, name, want = self._ses, resource.name, cast("Mapping[str, Any]", resource.want)
         match resource.kind:
+            case Kind.IP_POOL:
+                if not await ses.create_ip_pool(name, mode=want["mode"]):
+                    return None
+                return Reading(whole={"PoolName": name, "ScalingMode": want["mode"]}, complete=False)
             case Kind.CONFIGURATION_SET:
                 created = await ses.create_configuration_set(
                     name,
                     reasons=want["suppressed_reasons"],
                     max_delivery_seconds=want.get("max_delivery_seconds"),
+                    sending_pool=want.get("sending_pool"),
                 )
                 if not created:
                     return None
                 members: dict[str, Any] = {"ConfigurationSetName": name}
                 if want["suppressed_reasons"] is not None:
                     members["SuppressionOptions"] = {"SuppressedReasons": want["suppressed_reasons"]}
-                if want.get("max_delivery_seconds") is not None:
-                    members["DeliveryOptions"] = {"MaxDeliverySeconds": want["max_delivery_seconds"]}
+                delivery = {
+                    "MaxDeliverySeconds": want.get("max_delivery_seconds"),
+                    "SendingPoolName": want.get("sending_pool"),
+                }
+                if given := {member: value for member, value in delivery.items() if value is not None}:
+                    members["DeliveryOptions"] = given
                 return Reading(whole=members, complete=False)
             case Kind.EVENT_DESTINATION:
                 set_name, _, own = name.partition("/")
@@ -200,6 +211,8 @@ class Resources:
                     members["MaxDeliverySeconds"] = seconds
                 if (tls_policy := want.get("tls_policy")) is not None:
                     members["TlsPolicy"] = tls_policy
+                if (pool := want.get("sending_pool")) is not None:
+                    members["SendingPoolName"] = pool
             case "sending":
                 members = {"SendingEnabled": want["sending_enabled"]}
             case "tracking":

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from mailcordon.control.desired import Kind
 
 MEMBERS: Mapping[Kind, frozenset[str]] = {
+    Kind.IP_POOL: frozenset({"Ips", "PoolName", "ScalingMode"}),
     Kind.CONFIGURATION_SET: frozenset(
         {
             "ArchivingOptions.ArchiveArn",

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant, topology
+from mailcordon.control.platform import SHARED_IPS, Domain, Lane, Platform, SesTenants, Tenant, topology
 from mailcordon.core import domain as domains
 from mailcordon.core import names
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field, parse_into
 from mailcordon.core.priority import Class
-from mailcordon.messages import api, lifecycle, plans
+from mailcordon.messages import api, lifecycle, plans, pools
 from mailcordon.messages import mail as mail_messages
 
 Mail = Literal["drain", "cancel"]  #: what becomes of the mail of a lane that is retired
@@ -32,6 +32,9 @@ class StepKind(StrEnum):
     SET_MAIL_FROM = "set-mail-from"  #: of a domain; to: the MAIL FROM domain, None: SES's own
     MOVE_LANE = "move-lane"  #: to another domain of the same tenant
     SET_TOPOLOGY = "set-topology"  #: of a tenant: `Tenant.topology`
+    SET_POOL = (
+        "set-pool"  #: of a tenant's mail of a class; to: `marketing bulk`, with SHARED_IPS to leave its pool
+    )
     RETIRE_LANE = "retire-lane"
     RETIRE_DOMAIN = "retire-domain"
     RETIRE_TENANT = "retire-tenant"
@@ -73,6 +76,20 @@ def set_topology(slug: str, *, dedicated: bool, ses_tenants: SesTenants) -> Step
     return Step(kind=StepKind.SET_TOPOLOGY, tenant=slug, to=topology(dedicated, ses_tenants))
 
 
+def set_pool(slug: str, class_: Class, pool: str | None) -> Step:
+    """The step that lets a tenant's mail of a class leave from an IP pool; None: from the shared addresses again."""
+    return Step(kind=StepKind.SET_POOL, tenant=slug, to=f"{class_.word} {pool or SHARED_IPS}")
+
+
+def parse_pool(words: str) -> tuple[Class, str]:
+    """The class and the pool of a step `set-pool`. Raises Invalid."""
+    word, _, pool = words.partition(" ")
+    class_ = next((each for each in Class if each.word == word), None)
+    if class_ is None or not pool or " " in pool:
+        raise Invalid(Fault("to", pools.bad_choice()))
+    return class_, pool
+
+
 def parse(step: Step) -> Step:
     """A step as somebody wrote it, with its domains in DNS form. Raises Invalid."""
     faults = _field_faults(step)
@@ -90,6 +107,8 @@ def parse(step: Step) -> Step:
         and len(to.split(" ")) != 2
     ):
         faults.append(Fault("to", plans.bad_topology()))
+    if to is not None and step.kind is StepKind.SET_POOL:
+        parse_into(faults, "to", parse_pool, to)
     if faults:
         raise Invalid(*faults)
     return replace(step, domain=domain, to=to)
@@ -218,6 +237,8 @@ def says(step: Step) -> str:
             return plans.sets_topology(
                 tenant, *_sets_and_tenants(step.was or ""), *_sets_and_tenants(step.to or "")
             )
+        case StepKind.SET_POOL:
+            return pools.sets_pool(tenant, *(step.to or "").split(" "))
         case StepKind.RETIRE_LANE:
             return plans.retires_lane(tenant, type, cancels=step.mail == "cancel")
         case StepKind.RETIRE_DOMAIN:
@@ -287,6 +308,7 @@ class _Working:
         self.tenants: dict[str, Tenant] = dict(platform.tenants)
         self._mail_from_label = mail_from_label
         self._types = platform.types
+        self._pools = platform.pools
         self._domains = _Domains(platform)
 
     def complete(self, step: Step) -> list[Step]:
@@ -310,6 +332,10 @@ class _Working:
                 return [] if said else [replace(step, was=has.mail_from)]
             case StepKind.SET_TOPOLOGY if tenant is not None:
                 return [] if tenant.topology == step.to else [replace(step, was=tenant.topology)]
+            case StepKind.SET_POOL if tenant is not None:
+                class_, pool = parse_pool(step.to or "")
+                has = tenant.pools.get(class_, SHARED_IPS)
+                return [] if has == pool else [replace(step, was=f"{class_.word} {has}")]
             case StepKind.RETIRE_LANE | StepKind.RETIRE_DOMAIN | StepKind.RETIRE_TENANT:
                 return [] if _is_retired(tenant, step) else [replace(step, mail=step.mail or "drain")]
             case StepKind.UNRETIRE_LANE | StepKind.UNRETIRE_DOMAIN | StepKind.UNRETIRE_TENANT:
@@ -382,7 +408,25 @@ class _Working:
 
     def set_topology(self, tenant: Tenant, step: Step) -> Tenant:
         dedicated, ses_tenants = parse_topology(step.to or "")
+        if not dedicated and (pooled := sorted({*tenant.pools.values()} - {SHARED_IPS})):
+            raise Conflict(pools.in_pools(tenant.slug, pooled), code="in-ip-pool")
         return replace(tenant, dedicated=dedicated, ses_tenants=ses_tenants)
+
+    def set_pool(self, tenant: Tenant, step: Step) -> Tenant:
+        class_, name = parse_pool(step.to or "")
+        if name != SHARED_IPS:
+            pool = self._pools.get(name)
+            if pool is None:
+                raise Invalid(Fault("to", pools.no_pool(name), "no-such-pool"))
+            if pool.marketing != (class_ == Class.MARKETING):
+                raise Conflict(
+                    pools.other_mail(name, class_.word, marketing=pool.marketing), code="pool-of-other-mail"
+                )
+            if not tenant.dedicated:
+                raise Conflict(pools.needs_own_sets(tenant.slug), code="needs-own-sets")
+            if class_ not in tenant.classes:
+                raise Invalid(Fault("to", pools.no_such_mail(tenant.slug, class_.word), "no-such-lane"))
+        return replace(tenant, pools={**tenant.pools, class_: name})
 
     def retire_lane(self, tenant: Tenant, step: Step) -> Tenant:
         return _with_lane(tenant, replace(_lane_of(tenant, step.type), retired=True))
@@ -486,6 +530,7 @@ _FIELDS: Mapping[StepKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     StepKind.SET_MAIL_FROM: (("domain",), ("to",)),
     StepKind.MOVE_LANE: (("type", "to"), ()),
     StepKind.SET_TOPOLOGY: (("to",), ()),
+    StepKind.SET_POOL: (("to",), ()),
     StepKind.RETIRE_LANE: (("type",), ("mail",)),
     StepKind.RETIRE_DOMAIN: (("domain",), ("mail",)),
     StepKind.RETIRE_TENANT: ((), ("mail",)),
@@ -501,6 +546,7 @@ _CHANGES: Mapping[StepKind, Callable[[_Working, Tenant, Step], Tenant]] = {
     StepKind.ADD_LANE: _Working.add_lane,
     StepKind.MOVE_LANE: _Working.move_lane,
     StepKind.SET_TOPOLOGY: _Working.set_topology,
+    StepKind.SET_POOL: _Working.set_pool,
     StepKind.RETIRE_LANE: _Working.retire_lane,
     StepKind.UNRETIRE_LANE: _Working.unretire_lane,
     StepKind.RETIRE_DOMAIN: _Working.retire_domain,

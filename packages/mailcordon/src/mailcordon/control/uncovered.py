@@ -63,6 +63,10 @@ def _group_of(resource: Resource, path: str) -> str:
             return f"policies {second.partition('.')[0]}"
         case Kind.CONFIGURATION_SET, "DeliveryOptions", "TlsPolicy":
             return "desired" if plan.wants(resource, "tls_policy") else "tls_policy"
+        case Kind.CONFIGURATION_SET, "DeliveryOptions", "SendingPoolName" if plan.wants(
+            resource, "sending_pool"
+        ):
+            return "desired"
         case Kind.CONFIGURATION_SET, "TrackingOptions", "CustomRedirectDomain":
             return "desired" if plan.wants(resource, "tracking_domain") else f"unknown {path}"
         case Kind.CONFIGURATION_SET, "VdmOptions", "DashboardOptions.EngagementMetrics":

@@ -42,6 +42,7 @@ class Drift(StrEnum):
     EXTRA_DESTINATION = "extra-destination"
     TLS_POLICY = "tls-policy"
     MAX_DELIVERY = "max-delivery"
+    SENDING_POOL = "sending-pool"
     TRACKING = "tracking"
     ACCOUNT_TRACKING = "account-tracking"
     TAGS = "tags"
@@ -95,6 +96,7 @@ TABLE: Mapping[Drift, Rule] = {
     Drift.EXTRA_DESTINATION: Rule("high", "propose", removes=True),
     Drift.TLS_POLICY: Rule("medium", "propose"),
     Drift.MAX_DELIVERY: Rule("medium", "apply", acceptable=False),
+    Drift.SENDING_POOL: Rule("high", "apply", acceptable=False),
     Drift.TRACKING: Rule("medium", "apply", acceptable=False),
     Drift.ACCOUNT_TRACKING: Rule("medium", "propose"),
     Drift.TAGS: Rule("low", "propose"),

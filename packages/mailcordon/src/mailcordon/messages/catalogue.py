@@ -27,6 +27,8 @@ SUBJECTS = (
     "rate_alarms",
     "pacing",
     "rollouts",
+    "pools",
+    "advice",
     "objectives",
     "backtests",
     *("breaker", "arming"),

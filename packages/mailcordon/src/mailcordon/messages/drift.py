@@ -246,6 +246,16 @@ def max_delivery(set_name: str, want: int, has: int | None) -> str:
     )
 
 
+@example("mc-abc-marketing", "bulk", None)
+@example("mc-abc-marketing", "ses-shared-pool", "bulk")
+def sending_pool(set_name: str, want: str, has: str | None) -> str:
+    """The mail of a configuration set leaves from other IP addresses than a plan chose."""
+    return (
+        f"Mail through {set_name} leaves from {has or 'the default addresses of the account'} instead of {want}: another"
+        " reputation is used and fed."
+    )
+
+
 @example("mc-urgent", "engagement")
 def tracking(set_name: str, how: str) -> str:
     """Opens and clicks are tracked where they must not be."""

@@ -43,6 +43,7 @@ _OF_A_SET = (
     "PutConfigurationSetVdmOptions",
     "UpdateConfigurationSetEventDestination",
 )
+_OF_AN_IP_POOL = ("CreateDedicatedIpPool", "GetDedicatedIpPool", "GetDedicatedIps")
 _OF_AN_IDENTITY = (
     "CreateEmailIdentity",
     "DeleteEmailIdentity",
@@ -139,7 +140,8 @@ def administer(place: Place) -> Document:
     sets = [place.ses(f"configuration-set/{name}") for name in (_OURS, UNGOVERNED)]
     identities, tenants = place.ses("identity/*"), place.ses(f"tenant/{_OURS}/*")
     return _document(
-        # A set's delivery options are written back with the pool that somebody else chose for it.
+        _statement("IpPools", "Allow", _ses(_OF_AN_IP_POOL), [place.ses("dedicated-ip-pool/*")]),
+        # A set's delivery options name its pool, also one that somebody else chose.
         _statement("Sets", "Allow", _ses(_OF_A_SET), [*sets, place.ses("dedicated-ip-pool/*")]),
         # PutEmailIdentityConfigurationSetAttributes needs the set too.
         _statement("Identities", "Allow", _ses(_OF_AN_IDENTITY), [identities, *sets]),

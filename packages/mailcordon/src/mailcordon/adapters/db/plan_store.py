@@ -308,6 +308,9 @@ class PlanStore:
 
     async def follow(self) -> list[int]:
         async with connection_pool.acquire(self._pool) as conn:
+            # The plan is over once SES has the pool: this is what is left of it.
+            if await step_store.follow_pools(conn):
+                await conn.execute(_SHARED.bump_epoch, "control")
             if not await conn.fetchval(_SQL.applying):
                 return []
         async with connection_pool.transaction(self._pool) as conn:

@@ -8,7 +8,7 @@ import asyncpg
 
 from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.engine import PooledConnection
-from mailcordon.control.platform import Domain, Lane, Platform, Tenant
+from mailcordon.control.platform import SHARED_IPS, Domain, IpPool, Lane, Platform, Tenant
 from mailcordon.core.priority import Class
 
 _SQL = queries.load("platform_reader.sql")
@@ -40,14 +40,18 @@ async def _read(conn: PooledConnection, slugs: list[str] | None, asked: Sequence
     domains = await conn.fetch(_SQL.domains, ids)
     lanes = await conn.fetch(_SQL.lanes, ids)
     shared = await conn.fetch(_SQL.shared_parents)
+    pools = await conn.fetch(_SQL.pools)
+    pooled = await conn.fetch(_SQL.pooled, ids, SHARED_IPS)
     elsewhere: Sequence[asyncpg.Record] = []
     if ids is not None and asked:
         statement = _SQL.elsewhere if len(asked) <= _FEW_DOMAINS else _SQL.elsewhere_of_many
         elsewhere = await conn.fetch(statement, ids, list(asked))
     if len(tenants) <= _FEW_TENANTS:
-        return _built(revision, types, tenants, domains, lanes, elsewhere, shared)
+        return _built(revision, types, tenants, domains, lanes, elsewhere, shared, pools, pooled)
     # Not in the loop, which accepts mail too.
-    return await asyncio.to_thread(_built, revision, types, tenants, domains, lanes, elsewhere, shared)
+    return await asyncio.to_thread(
+        _built, revision, types, tenants, domains, lanes, elsewhere, shared, pools, pooled
+    )
 
 
 def _built(
@@ -58,6 +62,8 @@ def _built(
     lanes: Sequence[asyncpg.Record],
     elsewhere: Sequence[asyncpg.Record],
     shared: Sequence[asyncpg.Record],
+    pools: Sequence[asyncpg.Record],
+    pooled: Sequence[asyncpg.Record],
 ) -> Read:
     domains_of: dict[int, dict[str, Domain]] = {row["id"]: {} for row in tenants}
     for row in domains:
@@ -76,6 +82,10 @@ def _built(
             type=row["type"], class_=classes[row["class"]], domain=row["domain"], retired=row["retired"]
         )
         lanes_of[row["tenant"]][lane.type] = lane
+    pools_of: dict[int, dict[Class, str]] = {row["id"]: {} for row in tenants}
+    for row in pooled:
+        if row["tenant"] in pools_of:
+            pools_of[row["tenant"]][classes[row["class"]]] = row["pool"]
     platform = Platform(
         revision=revision,
         tenants={
@@ -86,6 +96,7 @@ def _built(
                 ses_tenants=row["ses_tenants"],
                 domains=domains_of[row["id"]],
                 lanes=lanes_of[row["id"]],
+                pools=pools_of[row["id"]],
                 retired=row["retired"],
             )
             for row in tenants
@@ -93,5 +104,9 @@ def _built(
         types={row["name"]: classes[row["class"]] for row in types if not row["retired"]},
         elsewhere=frozenset(row["domain"] for row in elsewhere),
         shared_parents=frozenset(row["domain"] for row in shared),
+        pools={
+            row["name"]: IpPool(name=row["name"], managed=row["managed"], marketing=row["marketing"])
+            for row in pools
+        },
     )
     return Read(platform=platform, ids={row["slug"]: row["id"] for row in tenants})

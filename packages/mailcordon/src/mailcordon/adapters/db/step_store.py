@@ -11,12 +11,13 @@ from mailcordon.adapters.db.engine import PooledConnection
 from mailcordon.control import desired, steps
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import ConfigurationSet
-from mailcordon.control.platform import Platform, Tenant
+from mailcordon.control.platform import SHARED_IPS, Platform, Tenant
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.messages import identities as words
 from mailcordon.messages import mail
+from mailcordon.messages import pools as words_of_pools
 
 _SQL = queries.load("step_store.sql")
 _CONTROL = queries.load("control_store.sql")
@@ -187,6 +188,16 @@ def _ways(tenant: Tenant) -> tuple[list[Class], list[str], list[str]]:
     return tenant.classes, sets, [tenant.ses_tenant(class_) for class_ in tenant.classes]
 
 
+async def _set_pool(applying: Applying, step: Step) -> None:
+    """The routes follow once SES has it (`follow_pools`)."""
+    class_, pool = steps.parse_pool(step.to or "")
+    conn, id, actor = applying.conn, applying.ids[step.tenant], applying.actor
+    because = applying.because or words_of_pools.by_plan(actor)
+    await conn.execute(_SQL.leave_pool, id, class_, actor, because)
+    if pool != SHARED_IPS:
+        await conn.execute(_SQL.join_pool, id, class_, pool, class_ == Class.MARKETING, actor, because)
+
+
 async def _retire(applying: Applying, step: Step) -> None:
     await lifecycle_store.write(applying.conn, step, applying.ids[step.tenant], actor=applying.actor)
 
@@ -203,11 +214,17 @@ async def switch_routes(conn: PooledConnection) -> list[int]:
     return sorted({row["tenant"] for row in await conn.fetch(_SQL.switch_routes)})
 
 
+async def follow_pools(conn: PooledConnection) -> bool:
+    """Routes get the IP pools that SES has for their sets by now. Whether one did."""
+    return bool(await conn.fetch(_SQL.follow_pools, SHARED_IPS))
+
+
 #: Steps that are written one by one.
 _WRITERS: Mapping[StepKind, Writer] = {
     StepKind.SET_MAIL_FROM: _set_mail_from,
     StepKind.MOVE_LANE: _move_lane,
     StepKind.SET_TOPOLOGY: _set_topology,
+    StepKind.SET_POOL: _set_pool,
     StepKind.FREE_DOMAIN: _free_domain,
     StepKind.RETIRE_LANE: _retire,
     StepKind.RETIRE_DOMAIN: _retire,

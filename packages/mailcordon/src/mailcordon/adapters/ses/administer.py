@@ -95,13 +95,19 @@ class Administer:
         return await self._read("get_configuration_set", ConfigurationSetName=name)
 
     async def create_configuration_set(
-        self, name: str, *, reasons: Sequence[str] | None, max_delivery_seconds: int | None
+        self,
+        name: str,
+        *,
+        reasons: Sequence[str] | None,
+        max_delivery_seconds: int | None,
+        sending_pool: str | None = None,
     ) -> bool:
         more: dict[str, Any] = {}
         if reasons is not None:
             more["SuppressionOptions"] = {"SuppressedReasons": list(reasons)}
-        if max_delivery_seconds is not None:
-            more["DeliveryOptions"] = {"MaxDeliverySeconds": max_delivery_seconds}
+        delivery = {"MaxDeliverySeconds": max_delivery_seconds, "SendingPoolName": sending_pool}
+        if given := {member: value for member, value in delivery.items() if value is not None}:
+            more["DeliveryOptions"] = given
         created = await self._create("create_configuration_set", ConfigurationSetName=name, **more)
         return created is not None
 
@@ -115,6 +121,18 @@ class Administer:
 
     async def configuration_sets(self) -> list[str]:
         return await self._pages("list_configuration_sets", "ConfigurationSets")
+
+    async def get_ip_pool(self, name: str) -> Whole | None:
+        found = await self._read("get_dedicated_ip_pool", PoolName=name)
+        if found is None:
+            return None
+        listed = await self._pages("get_dedicated_ips", "DedicatedIps", PoolName=name)
+        ips = [{member: ip[member] for member in ip if member != "PoolName"} for ip in listed]
+        return {**_group(found, "DedicatedIpPool"), "Ips": ips}
+
+    async def create_ip_pool(self, name: str, *, mode: str) -> bool:
+        created = await self._create("create_dedicated_ip_pool", PoolName=name, ScalingMode=mode)
+        return created is not None
 
     async def get_destinations(self, set_name: str) -> list[Whole] | None:
         found = await self._read("get_configuration_set_event_destinations", ConfigurationSetName=set_name)

@@ -25,6 +25,17 @@ select l.tenant, t.name as type, l.class, r.domain, coalesce(l.retired_with = 'l
 from lane l join message_type t on t.id = l.type join route r on r.lane = l.id and r.path = 'isolated'
 where $1::int[] is null or l.tenant = any ($1);
 
+-- name: pools
+-- The IP pools: at most the 50 that SES allows.
+select name, managed, marketing from ip_pool order by name;
+
+-- name: pooled
+-- The pool of each class of their mail, or that it has left its last one ($2).
+select distinct on (m.tenant, m.class) m.tenant, m.class, case when m.ended_at is null then m.pool else $2 end as pool
+from ip_pool_member m
+where $1::int[] is null or m.tenant = any ($1)
+order by m.tenant, m.class, m.id desc;
+
 -- name: elsewhere
 -- Domains of other tenants that are equal to, above or below one of these.
 select distinct i.domain

@@ -148,3 +148,24 @@ where r.next_configuration_set is not null
              or exists (select from waiting w where w.lane = r.lane
                           and (w.id < first_id_at(b.until + 10000) or w.why = 4 and w.since < b.until + 10000)))))
 returning r.tenant;
+
+-- name: leave_pool
+-- The tenant's mail of a class is in no IP pool, or in another one from now on.
+update ip_pool_member set ended_at = now_ms(), ended_by = $3, ended_because = $4
+where tenant = $1 and class = $2 and ended_at is null;
+
+-- name: join_pool
+insert into ip_pool_member (tenant, class, pool, marketing, added_by, because) values ($1, $2, $3, $4, $5, $6);
+
+-- name: follow_pools
+-- Routes whose configuration set has another IP pool at SES than they say, as a plan wanted it. Shared sets have none of ours.
+-- $1: SES's name for the shared addresses.
+update route r
+set ip_pool = nullif(s.observed ->> 'sending_pool', $1)
+from ip_pool_member m
+join configuration_set c on c.tenant = m.tenant and c.class = m.class and c.kind = 'dedicated'
+join ses_resource s on s.kind = 'configuration-set' and s.name = c.name
+where r.configuration_set = c.name and s.state = 'applied'
+  and s.desired ->> 'sending_pool' = s.observed ->> 'sending_pool'
+  and r.ip_pool is distinct from nullif(s.observed ->> 'sending_pool', $1)
+returning r.lane;
