@@ -25,13 +25,14 @@ def command_line() -> "typer.Typer":
     """The whole tree of commands."""
     from mailcordon.adapters.cli import app
     from mailcordon.app import command
-    from mailcordon.run import commands, iam
+    from mailcordon.run import assess, commands, iam
 
     return app.build(
         up=commands.up,
         down=commands.down,
         migrate=commands.migrate,
         doctor=commands.doctor,
+        assess=(assess.assess, assess.EXAMPLES),
         iam=iam.COMMANDS,
         verify_audit=commands.verify_audit,
         rebuild_metrics=commands.rebuild_metrics,

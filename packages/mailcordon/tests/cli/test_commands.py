@@ -32,6 +32,7 @@ LOCAL = (
     "down",
     "migrate",
     "doctor",
+    "assess",
     "audit verify",
     "metrics rebuild",
     "iam queue-policy",
@@ -47,7 +48,7 @@ def every(app: typer.Typer) -> dict[str, core.TyperCommand]:
 
 
 def test_these_are_the_commands(app: typer.Typer) -> None:
-    wanted = """up down migrate doctor run drill plan apply export plans_list
+    wanted = """up down migrate doctor assess run drill plan apply export plans_list
         drift_list drift_show drift_accept drift_policy prove isolation
         ungoverned_list ungoverned_show ungoverned_expect ungoverned_expected ungoverned_unexpect
         plans_show plans_steps plans_calls plans_reject status account send why messages sent cordon uncordon cancel
@@ -100,7 +101,7 @@ def test_every_example_in_a_help_is_a_command_line_that_is_understood(app: typer
     for name, found in every(app).items():
         text = (found.epilog or "").replace("\\\n", " ")
         for line in re.findall(
-            r"^ +(mailcordon (?!up|down|migrate|doctor|audit verify|metrics rebuild|iam|run|completion).*)",
+            r"^ +(mailcordon (?!up|down|migrate|doctor|assess|audit verify|metrics rebuild|iam|run|completion).*)",
             text,
             re.MULTILINE,
         ):

@@ -30,6 +30,7 @@ def main() -> Callable[..., None]:
         down=_local,
         migrate=_local,
         doctor=_local,
+        assess=(_local, "mailcordon assess"),
         iam=(("queue-policy", _local, "mailcordon iam queue-policy"),),
         verify_audit=_local,
         rebuild_metrics=_local,

@@ -57,6 +57,7 @@ def ask(system: systems.System, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             down=_local,
             migrate=_local,
             doctor=_local,
+            assess=(_local, "mailcordon assess"),
             iam=(("queue-policy", _local, "mailcordon iam queue-policy"),),
             verify_audit=_local,
             rebuild_metrics=_local,

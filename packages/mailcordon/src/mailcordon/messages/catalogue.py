@@ -23,6 +23,7 @@ SUBJECTS = (
     *("plans", "policies", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     *("alerts", "notices", "webhooks"),
     "ungoverned",
+    *("assess", "dangers"),
     "metrics",
     "rate_alarms",
     "pacing",

@@ -62,6 +62,15 @@ def observe(account: Account = None, region: Region = None) -> None:
     _print(iam_policies.observe(_place(account, region)))
 
 
+def assess() -> None:
+    """Print the policy of a role that can only read: for `mailcordon assess`.
+
+    It may read SES's settings, lists and counts in the whole account, whose names are not Mailcordon's yet. Nothing can be
+    changed or sent with it.
+    """
+    _print(iam_policies.assess())
+
+
 def app(account: Account = None, region: Region = None) -> None:
     """Print a policy for the roles of applications, so that they cannot send past Mailcordon.
 
@@ -132,6 +141,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ),
     ("administer", administer, "mailcordon iam administer --account 123456789012"),
     ("observe", observe, "mailcordon iam observe --account 123456789012"),
+    ("assess", assess, "mailcordon iam assess > read-mail.json"),
     (
         "app",
         app,

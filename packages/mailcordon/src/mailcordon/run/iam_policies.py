@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailcordon.config import MANAGEMENT_QUEUE, QUEUES
+from mailcordon.control.assess.reading import READS
 from mailcordon.control.desired import UNGOVERNED
 from mailcordon.control.ungoverned import ALL_SENDS
 
@@ -171,6 +172,15 @@ def observe(place: Place) -> Document:
     """The role of `observe`: it reads the queues of events about mail."""
     return _document(
         _statement("Events", "Allow", _READ_QUEUE, [place.queue("outcome"), place.queue("engagement")])
+    )
+
+
+def assess() -> Document:
+    """The role of `mailcordon assess`: it reads the settings and counts of SES in the whole account, and can change nothing. The
+    account is not ours yet, so no name narrows it."""
+    return _document(
+        _statement("ReadSes", "Allow", _ses(READS), ["*"]),
+        _statement("NoSending", "Deny", [ALL_SENDS], ["*"]),
     )
 
 

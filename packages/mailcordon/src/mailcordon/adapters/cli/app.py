@@ -1,7 +1,8 @@
 """The command line: one tree of commands over the REST API, for people and for scripts.
 
-All commands except `up`, `down`, `migrate`, `doctor`, `audit verify`, `secrets`, `iam` and `run` call a running server, with the
-same rights and audit as any other client. The composition root passes those in, so that this package needs no other adapter.
+All commands except `up`, `down`, `migrate`, `doctor`, `assess`, `audit verify`, `secrets`, `iam` and `run` call a running
+server, with the same rights and audit as any other client. The composition root passes those in, so that this package needs no
+other adapter.
 """
 
 import os
@@ -143,7 +144,7 @@ ORDER = (
     *("alert", "webhook"),
     *("suppression", "quarantine", "events", "observe", "mailbox"),
     *("key", "ses-door", "audit"),
-    *("doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
+    *("assess", "doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )
 
 _EPILOG = """\b
@@ -264,14 +265,15 @@ def build(
     down: Command,
     migrate: Command,
     doctor: Command,
+    assess: tuple[Command, str],
     iam: Sequence[tuple[str, Command, str]],
     verify_audit: Command,
     rebuild_metrics: Command,
     run: Command,
     secrets: typer.Typer | None = None,
 ) -> typer.Typer:
-    """The whole command line. These are registered as they are: their own signatures give their options. `iam`: name, command
-    and examples."""
+    """The whole command line. These are registered as they are: their own signatures give their options. `assess`: the
+    command and examples; `iam`: name, command and examples."""
     app = typer.Typer(
         name="mailcordon",
         cls=CommandLine,
@@ -296,6 +298,7 @@ def build(
     _add_local(app, "metrics rebuild", rebuild_metrics, _REBUILD_METRICS)
     _add_local(app, "migrate", migrate, "mailcordon migrate")
     _add_local(app, "doctor", doctor, "mailcordon doctor")
+    _add_local(app, "assess", *assess)
     if secrets is not None:
         app.add_typer(secrets, name="secrets", short_help=str(secrets.info.help).rstrip("."))
     policies = typer.Typer(no_args_is_help=True, help="Policies for AWS: print one that fits the settings.")

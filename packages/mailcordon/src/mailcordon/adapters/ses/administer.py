@@ -394,7 +394,7 @@ class Administer:
             except QueueFull:
                 raise SesError("QueueFull", settings.ses_calls_waiting()) from None
             try:
-                return _json(await asyncio.to_thread(partial(method, **members)))
+                return as_json(await asyncio.to_thread(partial(method, **members)))
             except ClientError as error:
                 response = cast("dict[str, Any]", error.response)
                 problem = _group(response, "Error")
@@ -412,7 +412,7 @@ class Administer:
         raise AssertionError
 
 
-def _json(response: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(response: Mapping[str, Any]) -> dict[str, Any]:
     """A response as JSON: everything SES returned, without what botocore adds."""
     return {
         name: _json_value(value)
@@ -424,7 +424,7 @@ def _json(response: Mapping[str, Any]) -> dict[str, Any]:
 def _json_value(value: Any) -> Any:
     match value:
         case dict():
-            return _json(cast("dict[str, Any]", value))
+            return as_json(cast("dict[str, Any]", value))
         case list():
             return [_json_value(each) for each in cast("list[Any]", value)]
         case datetime():

@@ -1,0 +1,83 @@
+"""The report as text for people: what is worst first, and of many alike the first few. Pure."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from mailcordon.control.assess.report import Report
+from mailcordon.control.assess.tenants import Counted, Portrait, What
+from mailcordon.messages import assess as messages
+
+MOST_ALIKE = 3  #: dangers of one kind
+MOST_TENANTS = 20
+
+
+def lines(report: Report) -> Iterator[str]:
+    account = report.account
+    yield messages.title(
+        region=account.region, on=account.on.isoformat(), tenants=len(report.tenants), events=report.events
+    )
+    yield from ("", report.verdict.says, *(f"  {reason}" for reason in report.verdict.reasons))
+    yield from ("", messages.heading("dangers"), *_dangers(report))
+    if report.tenants:
+        yield from ("", messages.heading("whom"), *_tenants(report))
+    for part, of in (
+        ("order", [each.says for each in report.schedule.moves]),
+        ("calendar", [each.says for each in report.schedule.calendar]),
+        ("drivers", [each.says for each in report.schedule.drivers]),
+        ("unknown", list(report.unknown)),
+    ):
+        if of:
+            yield from ("", messages.heading(part))
+            shown = of[:MOST_TENANTS]
+            yield from (
+                f"  {place}. {says}" if part == "order" else f"  {says}" for place, says in _numbered(shown)
+            )
+            if len(of) > len(shown):
+                yield f"  {messages.more_tenants(number=len(of) - len(shown))}"
+            if part == "calendar" and report.schedule.too_long is not None:
+                yield f"  {report.schedule.too_long}"
+
+
+def _numbered(of: list[str]) -> Iterator[tuple[int, str]]:
+    return iter(enumerate(of, 1))
+
+
+def _dangers(report: Report) -> Iterator[str]:
+    if not report.dangers:
+        yield f"  {messages.no_dangers(number=0)}"
+    for (severity, code), of in groupby(report.dangers, key=lambda one: (one.severity, one.code)):
+        alike = list(of)
+        guess = any(each.guess for each in alike)
+        yield f"  {messages.danger_kind(severity=severity.value, code=code, number=len(alike), guess=guess)}"
+        yield from (f"    {each.says}" for each in alike[:MOST_ALIKE])
+        if len(alike) > MOST_ALIKE:
+            yield f"    {messages.more_dangers(number=len(alike) - MOST_ALIKE)}"
+        yield f"    -> {alike[0].do}"
+
+
+def _tenants(report: Report) -> Iterator[str]:
+    """Those that endanger others first, then those who share most."""
+    ordered = sorted(
+        report.tenants, key=lambda one: (not one.endangers, -len(one.shares), -one.sent, one.slug)
+    )
+    yield from (f"  {_tenant(each)}" for each in ordered[:MOST_TENANTS])
+    if len(ordered) > MOST_TENANTS:
+        yield f"  {messages.more_tenants(number=len(ordered) - MOST_TENANTS)}"
+
+
+def _tenant(each: Portrait) -> str:
+    harm = each.harm if each.endangers else None
+    bad = ""
+    if harm is not None:
+        bad = messages.worst_week(kind=harm.kind.value, rate=harm.rate, monday=harm.monday.isoformat())
+    return messages.portrait(
+        slug=each.slug,
+        weekly=None if each.counted is Counted.NOTHING else each.weekly,
+        types=each.critical,
+        shared=[
+            messages.share(what=one.what.value, name=one.name, others=one.others)
+            for one in each.shares
+            if one.what is not What.ACCOUNT
+        ],
+        bad=bad,
+    )
