@@ -1,7 +1,7 @@
 """Three SES accounts as people have them, made in a local SES by its own operations: small, messy and large.
 
-Each says which dangers were planted: a report must find exactly these. The days are before `TODAY`, so that nothing depends on when
-a test runs.
+Each says which dangers were planted: a report must find exactly these. The days are before `TODAY`, so that nothing depends
+on when a test runs.
 """
 
 import json
