@@ -68,6 +68,8 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         type_list type_add
         type_change message_show message_cancel suppression_list suppression_add suppression_remove suppression_explain
         suppression_import suppression_export suppression_forget holds_list stops_list
+        suppression_split_start suppression_split_status suppression_split_show suppression_split_assign
+        suppression_split_finish
         key_create key_list key_change key_rotate key_revoke
         ses-door_key ses-door_keys ses-door_revoke ses-door_map ses-door_unmap ses-door_list
         quarantine_list quarantine_show quarantine_replay

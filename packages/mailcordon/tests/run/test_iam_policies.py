@@ -345,6 +345,14 @@ def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]
         for tenant in ("mc-acme", None):
             await ses.get_suppressed("kim@example.com", tenant=tenant)
 
+    async def suppressed_page() -> None:
+        for tenant in ("mc-acme", None):
+            await ses.suppressed_page(tenant=tenant, token=None)
+
+    async def delete_suppressed() -> None:
+        for tenant in ("mc-acme", None):
+            await ses.delete_suppressed("kim@example.com", tenant=tenant)
+
     identity = LOCAL.ses("identity/new.example")
     return {
         "create_configuration_set": lambda: ses.create_configuration_set(
@@ -388,8 +396,9 @@ def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]
         "tenants_of": lambda: ses.tenants_of(identity),
         "disassociate": lambda: ses.disassociate("mc-new", identity),
         "get_suppressed": get_suppressed,
-        "suppressed_page": lambda: ses.suppressed_page(tenant="mc-acme", token=None),
-        "delete_suppressed": lambda: ses.delete_suppressed("kim@example.com", tenant="mc-acme"),
+        "suppressed_page": suppressed_page,
+        "put_suppressed": lambda: ses.put_suppressed("kim@example.com", reason="BOUNCE", tenant="mc-acme"),
+        "delete_suppressed": delete_suppressed,
         "get_account": ses.get_account,
         "get_whole_account": ses.get_whole_account,
         "put_account_suppression": lambda: ses.put_account_suppression({"SuppressedReasons": ["BOUNCE"]}),

@@ -25,6 +25,7 @@ from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
+from mailcordon.adapters.db.split_store import SplitStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
@@ -54,6 +55,7 @@ from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
 from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import SesLists
+from mailcordon.control.suppression_split.worker import Splitter
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
@@ -297,6 +299,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         upkeep=world.upkeep,
         ses_lists=SesLists(SesListStore(world.control), world.administer, lambda _: None),
         unlister=Unlister(UnlistingStore(world.control), world.administer),
+        splitter=Splitter(SplitStore(world.control), world.administer, lambda text: None),
         retirement=Retirement(LifecycleStore(world.control), world.governor, lambda _: 0.0),
         erasures=Erasures(ErasureStore(world.control)),
         beside=Beside(BesideStore(world.control), world.administer, cell="default", recheck=45.0),

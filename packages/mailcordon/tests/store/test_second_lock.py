@@ -44,6 +44,7 @@ DEFINERS = {
     "webhook_lane",
     "webhook_suppressed",
     "webhook_forget",
+    "split_entry_erased",
 }
 
 #: A type of the caller's own that stands before PostgreSQL's `text`, and runs a function whenever a value becomes one.

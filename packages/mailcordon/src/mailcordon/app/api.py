@@ -36,6 +36,7 @@ from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.release_store import ReleaseStore
+from mailcordon.adapters.db.split_store import SplitStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
 from mailcordon.adapters.db.suppression_store import PostgresSuppressions
@@ -59,6 +60,7 @@ from mailcordon.adapters.http import observing as observing_routes
 from mailcordon.adapters.http import providers as provider_routes
 from mailcordon.adapters.http import search as search_routes
 from mailcordon.adapters.http import status as status_routes
+from mailcordon.adapters.http import suppression_split as split_routes
 from mailcordon.adapters.http import suppressions as suppression_routes
 from mailcordon.adapters.http import templates as template_routes
 from mailcordon.adapters.http import ungoverned as ungoverned_routes
@@ -103,6 +105,7 @@ from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.providers import Providers
+from mailcordon.control.suppression_split.splits import Splits
 from mailcordon.control.templates import Templates
 from mailcordon.control.tenant_facts import FactKeeper
 from mailcordon.control.tenants import Tenants
@@ -277,6 +280,15 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 )
             ),
             *suppression_routes.routes(suppressed),
+            *split_routes.routes(
+                Splits(
+                    SplitStore(pools["control"]),
+                    calls_per_second=config.ses_calls_per_second,
+                    observe_only=installation.observe_only,
+                ),
+                ControlReader(*read_as),
+                installation.hash_key,
+            ),
             *status_routes.routes(StatusReader(readers["control"])),
             *account_routes.routes(AccountReader(readers["control"])),
             *ungoverned_routes.routes(

@@ -24,6 +24,7 @@ from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
+from mailcordon.adapters.db.split_store import SplitStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.adapters.db.unlisting_store import UnlistingStore
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
@@ -68,6 +69,7 @@ from mailcordon.control.ses_findings import EVERY as ADVICE_SECONDS
 from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import RETRY_SECONDS, SesLists
 from mailcordon.control.signals import URGENT_PER_MINUTE, Signals
+from mailcordon.control.suppression_split.worker import WATCH_SECONDS, Splitter
 from mailcordon.control.ungoverned import SentCalls
 from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
@@ -154,6 +156,13 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 ses,
                 partial(addresses.hash_of_any, installation.hash_key),
                 retry_seconds=3.0 if local else RETRY_SECONDS,
+            ),
+            splitter=Splitter(
+                SplitStore(pool),
+                ses,
+                partial(addresses.hash_of_any, installation.hash_key),
+                retry_seconds=3.0 if local else RETRY_SECONDS,
+                watch_seconds=3.0 if local else WATCH_SECONDS,
             ),
             unlister=Unlister(
                 UnlistingStore(pool), ses, retry_seconds=3.0 if local else unlisting.RETRY_SECONDS

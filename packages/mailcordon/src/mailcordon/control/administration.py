@@ -6,6 +6,7 @@ control/observed.py takes from it what is compared.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, Self, TypeAlias
 
 from mailcordon.control.work import Work
@@ -160,11 +161,20 @@ class Administration(Protocol):
         """The entry in exactly this spelling on the list of an SES tenant, or of the account. None: there is none."""
         ...
 
-    async def suppressed_page(self, *, tenant: str, token: str | None) -> tuple[Sequence[Whole], str | None]:
-        """A page of an SES tenant's list in the spellings that it has, and the token of the next; None at the end."""
+    async def suppressed_page(
+        self, *, tenant: str | None, token: str | None, since: datetime | None = None
+    ) -> tuple[Sequence[Whole], str | None]:
+        """A page of the list of an SES tenant, or of the account, in the spellings that it has, and the token of the next.
+
+        None at the end. `since`: only what was entered since then.
+        """
         ...
 
-    async def delete_suppressed(self, address: str, *, tenant: str) -> None:
+    async def put_suppressed(self, address: str, *, reason: str, tenant: str) -> None:
+        """Replaces the entry of this spelling."""
+        ...
+
+    async def delete_suppressed(self, address: str, *, tenant: str | None) -> None:
         """In exactly this spelling."""
         ...
 

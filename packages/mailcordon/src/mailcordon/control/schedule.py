@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 from mailcordon.control.beside import Beside
 from mailcordon.control.call_budget import CallBudget, Stopped
@@ -29,6 +30,7 @@ from mailcordon.control.retirement import Retirement
 from mailcordon.control.scan import Scan
 from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import SesLists
+from mailcordon.control.suppression_split.worker import Splitter
 from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.control.work import WORK_OF_ROWS, Work
@@ -121,6 +123,7 @@ class Services:
     upkeep: Upkeep
     ses_lists: SesLists
     unlister: Unlister
+    splitter: Splitter
     retirement: Retirement
     erasures: Erasures
     beside: Beside
@@ -240,6 +243,9 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
             others = beside.follow_other_hints
             group.create_task(_repeat("follow management events of others", intervals.hints, others, over))
             group.create_task(_repeat("carry out plans", intervals.hints, beside.carry_out, over))
+            split = "take the account's suppression list apart"
+            advance = partial(services.splitter.advance, over)
+            group.create_task(_repeat(split, intervals.removals, advance, over))
             watch = services.watch_feedback
             group.create_task(_repeat("watch whether events come back", intervals.feedback, watch, over))
             try:

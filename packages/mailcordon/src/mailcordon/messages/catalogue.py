@@ -36,7 +36,7 @@ SUBJECTS = (
     "paths",
     "machine_metrics",
     "search",
-    *("api", "mail", "content", "keys", "door", "suppressions"),
+    *("api", "mail", "content", "keys", "door", "suppressions", "suppression_split"),
     "raw_mail",
     "templates",
     "ses_door",

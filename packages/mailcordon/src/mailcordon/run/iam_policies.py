@@ -64,6 +64,7 @@ _OF_A_TENANT = (
     "GetTenant",
     "ListSuppressedDestinations",
     "ListTenantResources",
+    "PutSuppressedDestination",
     "PutTenantSuppressionAttributes",
     "UpdateReputationEntityCustomerManagedStatus",
     "UpdateReputationEntityPolicy",
@@ -76,12 +77,14 @@ _OF_SEVERAL = (
     "UntagResource",
 )
 _OF_THE_ACCOUNT = (
+    "DeleteSuppressedDestination",
     "GetAccount",
     "GetSuppressedDestination",
     "ListConfigurationSets",
     "ListEmailIdentities",
     "ListRecommendations",
     "ListReputationEntities",
+    "ListSuppressedDestinations",
     "ListTenants",
     "PutAccountSuppressionAttributes",
     "PutAccountVdmAttributes",

@@ -318,15 +318,23 @@ class Administer:
         found = await self._read("get_suppressed_destination", EmailAddress=address, **of)
         return None if found is None else _group(found, "SuppressedDestination")
 
-    async def suppressed_page(self, *, tenant: str, token: str | None) -> tuple[Sequence[Whole], str | None]:
-        more = {} if token is None else {"NextToken": token}
-        page = await self._read(
-            "list_suppressed_destinations", TenantName=tenant, PageSize=_LONG_PAGE, **more
-        )
+    async def suppressed_page(
+        self, *, tenant: str | None, token: str | None, since: datetime | None = None
+    ) -> tuple[Sequence[Whole], str | None]:
+        more: dict[str, Any] = {} if tenant is None else {"TenantName": tenant}
+        if token is not None:
+            more["NextToken"] = token
+        if since is not None:
+            more["StartDate"] = since
+        page = await self._read("list_suppressed_destinations", PageSize=_LONG_PAGE, **more)
         return _items(page, "SuppressedDestinationSummaries"), (page or {}).get("NextToken")
 
-    async def delete_suppressed(self, address: str, *, tenant: str) -> None:
-        await self._read("delete_suppressed_destination", EmailAddress=address, TenantName=tenant)
+    async def put_suppressed(self, address: str, *, reason: str, tenant: str) -> None:
+        await self._call("put_suppressed_destination", EmailAddress=address, Reason=reason, TenantName=tenant)
+
+    async def delete_suppressed(self, address: str, *, tenant: str | None) -> None:
+        of: dict[str, str] = {} if tenant is None else {"TenantName": tenant}
+        await self._read("delete_suppressed_destination", EmailAddress=address, **of)
 
     async def get_account(self) -> SesAccount:
         found = await self.get_whole_account()

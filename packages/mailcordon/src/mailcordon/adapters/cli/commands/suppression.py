@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Class, Cli, Limit, OfTenant, Yes
-from mailcordon.adapters.cli.commands import suppression_files
+from mailcordon.adapters.cli.commands import suppression_files, suppression_split
 from mailcordon.adapters.cli.document import Document, children, strings
 from mailcordon.adapters.cli.text import plain, when, words
 from mailcordon.messages import cli as messages
@@ -20,6 +20,7 @@ _READ_TRIES, _READ_PAUSE = 40, 0.25  #: of waiting for SES's answer, and seconds
 app = typer.Typer(no_args_is_help=True, help="Suppressions: addresses that a tenant may not mail, and why.")
 
 suppression_files.register(app)
+app.add_typer(suppression_split.app, name="split")
 
 ScopeName = Literal["tenant", "class", "lane"]
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The recipient's address.")]
