@@ -207,3 +207,329 @@ def too_few(mails: int, needed: int) -> str:
         else "No mail of the new path is"
     )
     return f"{judged} old enough to be judged; {needed:,} are needed."
+
+
+# The checklist -----------------------------------------------------------------------------------------------------------
+
+
+@example("mail.acme.example", "pending")
+def not_verified(domain: str, status: str | None) -> str:
+    """The new From domain is not verified at SES."""
+    return f"{domain} is not verified at SES ({status or 'no identity'}). Publish its records: mailcordon identity show {domain}"
+
+
+@example("mail.acme.example")
+def not_checked(domain: str) -> str:
+    """The DNS of the new From domain was not checked lately."""
+    return f"The records of {domain} were not checked in the last two days. Check them: mailcordon identity check {domain}"
+
+
+@example("mail.acme.example", "FAILED")
+def ses_status(domain: str, status: str | None) -> str:
+    """SES does not have the new From domain as verified."""
+    return f"SES says {status or 'nothing'} of the verification of {domain}."
+
+
+@example("mail.acme.example")
+def signs(domain: str) -> str:
+    """The DKIM keys of the new From domain are in the DNS."""
+    return f"SES signs for {domain}, and its DKIM keys are found in the DNS."
+
+
+@example("mail.acme.example", "FAILED")
+def mail_from_falls_back(domain: str, status: str | None) -> str:
+    """The custom MAIL FROM of the new domain does not work."""
+    return (
+        f"SES says {status or 'nothing'} of the MAIL FROM of {domain} and falls back to its own, so SPF is not aligned. "
+        f"Mend its records: mailcordon identity show {domain}"
+    )
+
+
+@example("mail.acme.example", "bounce.mail.acme.example")
+def mail_from_works(domain: str, mail_from: str | None) -> str:
+    """The custom MAIL FROM of the new domain works."""
+    return f"{mail_from or 'The MAIL FROM'} works for {domain}."
+
+
+@example("mc-marketing", ["outcome"], None)
+@example("mc-marketing", [], "AccessDenied")
+def destinations_missing(configuration_set: str, missing: Sequence[str], problem: str | None) -> str:
+    """A configuration set lacks an event destination, so its mail cannot be judged."""
+    what = (
+        f"has no working destination for {' and '.join(missing)} events"
+        if missing
+        else "has a destination that fails"
+    )
+    why = f" SES says: {problem.rstrip('.')}." if problem else ""
+    return f"Configuration set {configuration_set} {what}, so nothing is heard of its mail.{why} See: mailcordon drift"
+
+
+@example("mc-marketing")
+def destinations_work(configuration_set: str) -> str:
+    """A configuration set has both event destinations."""
+    return f"Configuration set {configuration_set} has both event destinations, switched on."
+
+
+@example("acme/newsletter")
+def never_proved(lane: str) -> str:
+    """The attribution of a lane was never proved."""
+    return f"It was never shown that events of {lane} come back to it."
+
+
+@example("acme/newsletter", "no bounce came within 60 s")
+def proof_failed(lane: str, because: str) -> str:
+    """The last proof of a lane failed."""
+    return f"The last proof of {lane} failed: {because.rstrip('.')}."
+
+
+@example("acme/newsletter", _AT)
+def proof_is_old(lane: str, at: int) -> str:
+    """The last proof of a lane is too old, or went through another configuration set."""
+    return f"The last proof of {lane} is of {times.minute(at)}: older than 7 days, or over another configuration set."
+
+
+@example("acme/newsletter")
+def proved(lane: str) -> str:
+    """The attribution of a lane is proved."""
+    return f"Events of {lane} come back to it: proved."
+
+
+@example("acme/newsletter")
+def not_watched(lane: str) -> str:
+    """The limits or the breaker of a lane only observe."""
+    return f"Limits and breaker of {lane} only observe; they must be in shadow at least."
+
+
+@example("acme/newsletter")
+def watched(lane: str) -> str:
+    """The limits and the breaker of a lane watch it."""
+    return f"Limits and breaker watch {lane}."
+
+
+@example("acme/newsletter", ["warm-up"], 25)
+def not_enforced(lane: str, what: Sequence[str], share: int) -> str:
+    """Limits of a lane are not enforced yet."""
+    return f"Not enforced for {lane}: {', '.join(what)}. From {share} percent on they must be."
+
+
+@example("acme/newsletter")
+def enforced(lane: str) -> str:
+    """The limits of a lane are enforced."""
+    return f"The limits and the warm-up of {lane} are enforced."
+
+
+@example("mail.acme.example", "gmail", 200, 1_250, 25)
+def warm_up_too_small(domain: str, provider: str, room: int, expected: int, target: int) -> str:
+    """The warm-up of the new domain lets less leave than the next share has."""
+    return (
+        f"{provider} takes {room:,} mails a day of {domain} now, and {target} percent are about {expected:,}. "
+        "Wait for the warm-up."
+    )
+
+
+@example("acme/newsletter", 25)
+def warm_up_has_room(lane: str, target: int) -> str:
+    """The warm-up of the new domain has room for the next share."""
+    return f"The warm-up has room for {target} percent of {lane}."
+
+
+@example("acme-marketing", None)
+def suppression_shared(ses_tenant: str, scope: str | None) -> str:
+    """The SES tenant of the new path uses the account's suppression list."""
+    return (
+        f"SES tenant {ses_tenant} {f'has the suppression scope {scope}' if scope else 'has no suppression scope of its own'}: "
+        "other tenants' bounces would suppress its mail."
+    )
+
+
+@example("acme")
+def suppression_apart(tenant: str) -> str:
+    """The suppression of a tenant is its own."""
+    return f"The suppressions of {tenant} are its own."
+
+
+@example("acme")
+def nobody_alerted(tenant: str) -> str:
+    """Nobody is told of a tenant's incidents."""
+    return f"No alert channel that works is told of incidents of {tenant}."
+
+
+@example("acme")
+def somebody_alerted(tenant: str) -> str:
+    """Somebody is told of a tenant's incidents."""
+    return f"Incidents of {tenant} are told to somebody."
+
+
+# What people do ----------------------------------------------------------------------------------------------------------
+
+
+@example()
+def bad_pace() -> str:
+    """A rollout is to be faster or slower than can be."""
+    return "The pace is a number from 0 to 100: times the hours that a share lasts at least."
+
+
+@example()
+def bad_shares() -> str:
+    """The shares of a rollout make no sense."""
+    return "Shares are percents that rise and end with 100, such as 1,5,25,50,100; at most 20 of them."
+
+
+@example("acme")
+def no_lanes_with_two_paths(tenant: str) -> str:
+    """A tenant has no lane that could be moved."""
+    return f"No lane of {tenant} has a shared path and one of its own. See: mailcordon path list"
+
+
+@example(300, 200)
+def too_many_lanes(lanes: int, most: int) -> str:
+    """A rollout has too many lanes."""
+    return f"{lanes} lanes are too many for one rollout; it has {most} at most. Name some with --type."
+
+
+@example("acme", "newsletter")
+def one_path_only(tenant: str, type: str) -> str:
+    """A lane is to be moved that has one path."""
+    return f"{tenant}/{type} has one path only, so there is nothing to move. See: mailcordon path show {tenant} {type}"
+
+
+@example("acme", "newsletter", 100)
+def moved_already(tenant: str, type: str, share: int) -> str:
+    """A lane is to be moved whose mail takes its own path already."""
+    return f"{share} percent of {tenant}/{type} take its own path already. A rollout begins with all mail on the shared path."
+
+
+@example("acme", "newsletter", 12)
+def in_a_rollout(tenant: str, type: str, rollout: int) -> str:
+    """A lane is to be moved that another rollout moves."""
+    return f"{tenant}/{type} is in rollout {rollout}. See: mailcordon rollout status {rollout}"
+
+
+@example(12)
+def no_rollout(id: int) -> str:
+    """There is no rollout of that number."""
+    return f"There is no rollout {id}. See them: mailcordon rollout list"
+
+
+@example(3)
+def no_freeze(id: int) -> str:
+    """There is no freeze of that number."""
+    return f"There is no freeze {id}, or it is over. See them: mailcordon rollout freeze list"
+
+
+@example()
+def bad_freeze() -> str:
+    """A freeze ends before it begins, or lasts longer than a year."""
+    return "A freeze ends after it begins and lasts a year at most."
+
+
+@example()
+def changed_meanwhile() -> str:
+    """A rollout changed while somebody changed it."""
+    return "The rollout changed meanwhile, so nothing was done. Look at it and decide again: mailcordon rollout status"
+
+
+@example("gate:openend")
+def unknown_override(key: str) -> str:
+    """An override names what there is not."""
+    return f"There is nothing called {key!r} to override. See what blocks: mailcordon rollout status"
+
+
+@example(
+    "Stays at 1 percent, 5 comes next. No mail of the new path is old enough to be judged; 50 are needed.",
+    ["mails"],
+)
+def blocked(sentence: str, keys: Sequence[str]) -> str:
+    """A person asks for the next share, and something stands in the way."""
+    return f"{sentence} To go on all the same: {' '.join(f'--override {key}' for key in keys)}"
+
+
+@example(
+    "Stays at 1 percent, 5 comes next. No mail of the new path is old enough to be judged; 50 are needed."
+)
+def goes_on(sentence: str) -> str:
+    """A rollout that was held goes on."""
+    return f"No longer held. {sentence}"
+
+
+@example("From 1 to 5 percent: the checklist holds and every gate passes.", "checked by hand")
+def by_hand(sentence: str, because: str) -> str:
+    """A person let the share grow."""
+    return f"{sentence.split(':')[0]} by a person: {because.rstrip('.')}."
+
+
+@example(5, "the newsletter of Monday is sensitive")
+def held_by_hand(share: int, because: str) -> str:
+    """A person holds a rollout."""
+    return f"Held at {share} percent: {because.rstrip('.')}."
+
+
+@example("back")
+def nothing_to_hold(state: str) -> str:
+    """A rollout is to be held that does not grow."""
+    return f"Nothing to hold: the rollout is {state}."
+
+
+@example(25, "customers report spam folders")
+def back_by_hand(share: int, because: str) -> str:
+    """A person took a rollout back."""
+    return f"Back from {share} percent by a person: {because.rstrip('.')}. New mail and mail that waits take the old path."
+
+
+@example("back")
+@example("finishing")
+def nothing_to_take_back(state: str) -> str:
+    """A rollout cannot go back."""
+    if state in ("finishing", "finished"):
+        return "The old path is gone or being dropped, so there is no way back."
+    return f"Nothing to take back: the rollout is {state}."
+
+
+@example(50)
+def not_standing(share: int) -> str:
+    """A rollout is to be finished that has not reached 100 percent."""
+    return f"{share} percent take the new path. The old one can be dropped at 100 percent only."
+
+
+@example("acme", ["newsletter"], "four weeks without a breach")
+def finishes(tenant: str, types: Sequence[str], because: str) -> str:
+    """A rollout is being finished: the old path is to be dropped."""
+    return (
+        f"The shared path of {tenant} ({', '.join(types)}) may be dropped: {because.rstrip('.')}. "
+        "There is no way back from here."
+    )
+
+
+@example(5)
+def not_to_cancel(share: int) -> str:
+    """A rollout is to be given up whose new path has mail."""
+    if share:
+        return f"{share} percent take the new path. First take them back: mailcordon rollout back"
+    return "This rollout is over or being finished."
+
+
+@example("the tenant stays where it is")
+def cancelled(because: str) -> str:
+    """A rollout was given up."""
+    return f"Given up: {because.rstrip('.')}. All mail stays on the old path."
+
+
+@example("acme", ["newsletter"], [1, 5, 25, 50, 100])
+def started(tenant: str, types: Sequence[str], shares: Sequence[int]) -> str:
+    """A rollout was made."""
+    steps = ", ".join(str(share) for share in shares)
+    return (
+        f"{tenant} ({', '.join(types)}) moves to its own path by {steps} percent, once the checklist holds."
+    )
+
+
+@example()
+def dropped() -> str:
+    """The old path of a rollout is gone."""
+    return "The old path is gone. The rollout is finished."
+
+
+@example("gate:opened", 25, "the sample is too small")
+def overridden(key: str, share: int, because: str) -> str:
+    """A person let something pass."""
+    return f"{key} does not keep the rollout from {share} percent: {because.rstrip('.')}."

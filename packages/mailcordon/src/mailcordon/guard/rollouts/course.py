@@ -14,6 +14,7 @@ from mailcordon.guard.rollouts.nouns import (
     Facts,
     Freeze,
     Gate,
+    Measure,
     Override,
     Standing,
     State,
@@ -111,6 +112,24 @@ def may_advance(standing: Standing, facts: Facts) -> Decision:
         sentence=words.waits(standing.share, target, [sentence for _, sentence in blocked]),
         gates=judged,
         blocked_by=tuple(key for key, _ in blocked),
+    )
+
+
+def override(key: str, standing: Standing, *, by: str, because: str) -> Override:
+    """Lets one thing pass, for the share that comes next. A breach is let pass at the share that it is at."""
+    again = standing.state is State.BACK
+    target = next_share(replace(standing, share=0) if again else standing)
+    return Override(key=key, share=target or standing.share, by=by, because=because)
+
+
+def keys(facts: Facts) -> frozenset[str]:
+    """All that an override can name."""
+    return frozenset(
+        {
+            *("freeze", "time", "mails", "rest"),
+            *(f"gate:{measure}" for measure in Measure),
+            *(item.key for item in facts.checklist),
+        }
     )
 
 

@@ -189,6 +189,15 @@ def mature_mails(facts: Facts) -> float:
     return sum(evidence.acquitted(Measure.BOUNCED, stratum, now).new_of for stratum in facts.strata)
 
 
+def repeats(strata: Sequence[Stratum]) -> float:
+    """Mails that one recipient had at most: of each campaign one, and on each day one of a lane's mail without a campaign. Of who
+    mails more often than that, more evidence is counted than there is."""
+    mailings: dict[int, set[str | int]] = {}
+    for stratum in strata:
+        mailings.setdefault(stratum.lane, set()).add(stratum.batch or stratum.first // _DAY)
+    return float(max((len(each) for each in mailings.values()), default=1))
+
+
 def _back_at(standing: Standing) -> float:
     """The budget of the rollout is split evenly over its shares. A rollout that begins again has a new one."""
     return math.log(len(standing.shares) / FALSE_BACK)
@@ -318,6 +327,12 @@ def _weight(key: _Key, lanes: int) -> float:
     if key.lane is not None:
         return _BY_LANE / max(1, lanes)
     return _ALL
+
+
+def weights_of(lanes: Sequence[int]) -> tuple[float, ...]:
+    """The weights of all that evidence is added up over, in a rollout of these lanes."""
+    keys = [_EVERYTHING, *(_Key(provider=int(one)) for one in Provider), *(_Key(lane=lane) for lane in lanes)]
+    return tuple(_weight(key, len(lanes)) for key in keys)
 
 
 def _repeats(measure: Measure, facts: Facts) -> float:

@@ -1,0 +1,174 @@
+"""Decides each rollout again and again, and carries the decision out.
+
+What decides is guard/rollouts. A decision is carried out in one transaction with the shares, the audit and the step, and
+only if the rollout is as it was when it was looked at. So a process may die anywhere: the next look decides the same again.
+Mail that waits follows a way back in batches, whose place is in the lane's row.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mailcordon.control.rollouts import facts as checks
+from mailcordon.control.rollouts.facts import LaneFacts
+from mailcordon.core.path_choice import SHARED
+from mailcordon.guard.rollouts import course, gates
+from mailcordon.guard.rollouts.nouns import (
+    Decision,
+    Facts,
+    Freeze,
+    Item,
+    Measure,
+    Override,
+    Standing,
+    Stratum,
+    Verdict,
+)
+
+_LOG = logging.getLogger(__name__)
+
+MOST = 50  #: rollouts of one round; those that were looked at longest ago
+EVERY_MS = 5_000  #: between two looks at a rollout
+BATCHES = 20  #: of a lane's waiting mail, in one round
+#: What was being accepted when the shares changed is stored by then (docs/send-path.md).
+SETTLED_MS = 15_000
+BY = "rollout"  #: the actor of what it does by itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """A rollout with what it is decided by, but for counts and checklist."""
+
+    id: int
+    tenant: int
+    slug: str
+    version: int
+    standing: Standing
+    lanes: tuple[int, ...]
+    types: tuple[str, ...]  #: of the lanes, in the same order
+    reference: Mapping[Measure, float]
+    overrides: tuple[Override, ...]
+    freezes: tuple[Freeze, ...]
+    broken: Mapping[str, int]  #: by key of the checklist: since when it does not hold, as it was seen last
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """Mail of a lane that follows a way back."""
+
+    rollout: int
+    lane: int
+    after: int
+    until: int  #: ms since 1970; before, it is looked for again
+    now: int
+
+
+class RolloutStore(Protocol):
+    async def due(self, most: int, every_ms: int) -> Sequence[Open]: ...
+
+    async def strata(self, lanes: Sequence[int], since: int) -> tuple[Stratum, ...]:
+        """What was counted since a minute (since 1970)."""
+        ...
+
+    async def first_mail(self, lanes: Sequence[int]) -> int | None:
+        """The minute of the first mail of the new path."""
+        ...
+
+    async def lane_facts(self, lanes: Sequence[int]) -> Sequence[LaneFacts]: ...
+
+    async def seen(self, one: Open, decision: Decision, checklist: Sequence[Item]) -> None:
+        """For people, unless the rollout changed meanwhile."""
+        ...
+
+    async def carry_out(self, one: Open, decision: Decision, after: Standing, *, what: str, by: str) -> bool:
+        """One transaction: shares, step, audit. False: the rollout changed meanwhile, and nothing was done."""
+        ...
+
+    async def moving(self, most: int) -> Sequence[Moving]: ...
+
+    async def moved(self, moving: Moving, after: int | None) -> None:
+        """None: all of it is where it belongs."""
+        ...
+
+    async def finish_dropped(self, most: int) -> None:
+        """Rollouts whose lanes have one path left are finished."""
+        ...
+
+
+class Mover(Protocol):
+    async def move_back(self, lane: int, to: str, after: int = 0) -> tuple[int | None, int, int]: ...
+
+
+class Rollouts:
+    """`every_ms`: between two looks at the same rollout."""
+
+    def __init__(self, store: RolloutStore, mover: Mover, *, every_ms: int = EVERY_MS) -> None:
+        self._store = store
+        self._mover = mover
+        self._every_ms = every_ms
+
+    async def advance(self) -> None:
+        """One round. Without open rollouts it is three queries of small tables."""
+        for one in await self._store.due(MOST, self._every_ms):
+            await self.look(one)
+        for moving in await self._store.moving(MOST):
+            await self._move(moving)
+        await self._store.finish_dropped(MOST)
+
+    async def look(self, one: Open) -> Decision:
+        facts, standing = await self.facts(one)
+        decision = course.look(standing, facts)
+        await self._store.seen(replace(one, standing=standing), decision, facts.checklist)
+        if decision.verdict is not Verdict.WAIT:
+            after = course.after(standing, decision, one.now)
+            done = await self._store.carry_out(one, decision, after, what=decision.verdict.value, by=BY)
+            if done and decision.verdict is Verdict.BACK:
+                _LOG.warning("rollout %s of %s: %s", one.id, one.slug, decision.sentence)
+        return decision
+
+    async def facts(self, one: Open) -> tuple[Facts, Standing]:
+        """What it is decided by now."""
+        standing = one.standing
+        if standing.share > 0 and standing.first_mail is None:
+            standing = replace(standing, first_mail=await self._store.first_mail(one.lanes))
+        strata = await self._store.strata(one.lanes, standing.since // 60_000) if standing.share > 0 else ()
+        lanes = await self._store.lane_facts(one.lanes)
+        target = course.next_share(standing) or 100
+        facts = Facts(
+            now=one.now,
+            strata=strata,
+            reference=one.reference,
+            ceilings=ceilings(lanes),
+            checklist=checks.items(lanes, target, one.now, one.broken),
+            overrides=one.overrides,
+            freezes=one.freezes,
+            repeats=gates.repeats(strata),
+        )
+        return facts, standing
+
+    async def _move(self, moving: Moving) -> None:
+        after: int | None = moving.after
+        for _ in range(BATCHES):
+            if after is None:
+                break
+            after, _, _ = await self._mover.move_back(moving.lane, SHARED, after)
+        if after is None and moving.now < moving.until:
+            after = 0  # what was accepted meanwhile may have come behind it
+        await self._store.moved(moving, after)
+
+
+def ceilings(lanes: Sequence[LaneFacts]) -> Mapping[Measure, float]:
+    """The most that the lanes' objectives allow: of several lanes the strictest."""
+    found: dict[Measure, float] = {}
+    for lane in lanes:
+        asked = lane.policy.objectives
+        for measure, bad in (
+            (Measure.UNDELIVERED, None if asked.delivered is None else 1 - asked.delivered),
+            (Measure.BOUNCED, asked.bounces),
+            (Measure.COMPLAINED, asked.complaints),
+        ):
+            if bad is not None:
+                found[measure] = min(found.get(measure, 1.0), bad)
+    return found

@@ -1,0 +1,149 @@
+"""Gates: planted defects are seen at small shares and named, healthy paths are not taken back."""
+
+import pytest
+
+from guard.rollouts import made
+from guard.rollouts.made import GMAIL, MICROSOFT, Defect, facts, mail, standing
+from mailcordon.guard.rollouts import gates
+from mailcordon.guard.rollouts.nouns import Gate, Measure, Verdict
+
+
+def judged(
+    share: int, defect: Defect | None = None, *, seed: int = 1, hours: int = 8, age: int = 0
+) -> tuple[Gate, ...]:
+    strata = mail(share, defect=defect, seed=seed, hours=hours, age=age)
+    return gates.judge(standing(share, hours=hours), facts(strata, age=age))
+
+
+def breach(found: tuple[Gate, ...]) -> Gate | None:
+    return next((gate for gate in found if gate.verdict is Verdict.BACK), None)
+
+
+def wrong_selector(measure: Measure, provider: int) -> float | None:
+    if measure in (Measure.UNDELIVERED, Measure.REFUSED) and provider == GMAIL:
+        return 0.3
+    return None
+
+
+def set_without_destination(measure: Measure, provider: int) -> float:
+    return 1.0 if measure is Measure.UNREPORTED else 0.0
+
+
+def cold_ip(measure: Measure, provider: int) -> float | None:
+    return 0.4 if measure is Measure.DELAYED and provider in (GMAIL, MICROSOFT) else None
+
+
+def suppression_copied(measure: Measure, provider: int) -> float | None:
+    return 0.15 if measure is Measure.SUPPRESSED else None
+
+
+def in_spam(measure: Measure, provider: int) -> float | None:
+    return 0.02 if measure is Measure.OPENED and provider == GMAIL else None
+
+
+DEFECTS = {
+    Measure.REFUSED: wrong_selector,
+    Measure.UNREPORTED: set_without_destination,
+    Measure.DELAYED: cold_ip,
+    Measure.SUPPRESSED: suppression_copied,
+}
+
+
+@pytest.mark.parametrize("measure", DEFECTS)
+def test_a_planted_defect_is_seen_at_one_percent_and_named(measure: Measure) -> None:
+    gate = breach(judged(1, DEFECTS[measure]))
+    assert gate is not None
+    assert gate.measure in (measure, Measure.UNDELIVERED if measure is Measure.REFUSED else measure)
+    assert gate.seen.new > 0
+    assert gate.sentence.endswith("This is no luck.")
+
+
+def test_a_defect_at_one_provider_is_named_with_it() -> None:
+    gate = breach(judged(5, wrong_selector))
+    assert gate is not None
+    assert gate.provider == GMAIL
+    assert "to gmail" in gate.sentence
+
+
+def test_mail_that_vanishes_in_spam_folders_is_seen_by_its_opens() -> None:
+    gate = breach(judged(5, in_spam, hours=10))
+    assert gate is not None
+    assert gate.measure is Measure.OPENED
+
+
+@pytest.mark.parametrize("share", [1, 5, 50])
+def test_a_healthy_path_is_not_taken_back(share: int) -> None:
+    for seed in range(8):
+        assert breach(judged(share, seed=seed, hours=4)) is None, seed
+
+
+def test_a_healthy_path_passes_once_it_has_mail_enough() -> None:
+    found = judged(5, hours=10, age=60)
+    assert {gate.verdict for gate in found} == {Verdict.PASS}
+
+
+def test_too_little_mail_passes_nothing_that_must_be_shown() -> None:
+    few = mail(1, hours=1, per_hour=400)
+    waiting = {gate.measure for gate in gates.judge(standing(1), facts(few)) if gate.verdict is Verdict.WAIT}
+    assert waiting >= {Measure.UNDELIVERED, Measure.BOUNCED}
+
+
+def test_no_mail_on_the_new_path_passes_nothing() -> None:
+    none = tuple(stratum._replace(new=made.Side()) for stratum in mail(5))
+    found = gates.judge(standing(5), facts(none))
+    assert {gate.measure for gate in found if gate.verdict is not Verdict.PASS} >= set(gates.MUST_SHOW)
+    assert breach(found) is None
+
+
+def test_trouble_that_both_paths_have_is_none_of_the_new_one() -> None:
+    strata = tuple(
+        stratum._replace(
+            new=stratum.new._replace(bounced=stratum.new.sent // 4),
+            old=stratum.old._replace(bounced=stratum.old.sent // 4),
+        )
+        for stratum in mail(5)
+    )
+    assert breach(gates.judge(standing(5), facts(strata))) is None
+
+
+def test_at_a_hundred_percent_the_objectives_are_the_gate() -> None:
+    ceilings = {Measure.BOUNCED: 0.02, Measure.UNDELIVERED: 0.02}
+    at = standing(100, hours=4, first_mail=made.DAY0 - 60 * 1440)
+    healthy = gates.judge(at, facts(mail(100, hours=4), ceilings=ceilings))
+    assert breach(healthy) is None
+    bad = gates.judge(
+        at,
+        facts(
+            mail(100, hours=4, defect=lambda measure, _: 0.06 if measure is Measure.BOUNCED else None),
+            ceilings=ceilings,
+        ),
+    )
+    gate = breach(bad)
+    assert gate is not None
+    assert gate.measure is Measure.BOUNCED
+    assert "Old path" not in gate.sentence
+
+
+def test_margins_are_wider_while_providers_learn_the_path_and_the_sentence_says_so() -> None:
+    young, known = gates.margin(Measure.DELAYED, 1), gates.margin(Measure.DELAYED, 30)
+    assert young.of(0.01) > 2 * known.of(0.01)
+    assert gates.margin(Measure.UNREPORTED, 1) == gates.margin(Measure.UNREPORTED, 30)
+    gate = next(gate for gate in judged(5) if gate.measure is Measure.DELAYED)
+    assert "3 times the usual margin while providers learn the path" in gate.sentence
+
+
+def test_what_recipients_do_again_and_again_is_no_new_evidence() -> None:
+    strata = mail(5, defect=lambda measure, _: 0.17 if measure is Measure.OPENED else None, hours=4)
+    once = gates.judge(standing(5), facts(strata))
+    often = gates.judge(standing(5), facts(strata, repeats=20.0))
+    harm = [next(gate.harm for gate in found if gate.measure is Measure.OPENED) for found in (once, often)]
+    assert abs(harm[1]) < abs(harm[0])
+    campaigns = tuple(stratum._replace(batch=name) for name in "abc" for stratum in strata[:3])
+    assert gates.repeats(campaigns) == 3
+    assert gates.repeats(strata) == 1
+
+
+def test_the_weights_of_all_that_is_watched_sum_to_one() -> None:
+    assert sum(gates.WEIGHTS.values()) == pytest.approx(1)
+    by_key = gates.weights_of(lanes=[1, 2, 3])
+    assert sum(by_key) == pytest.approx(1)
