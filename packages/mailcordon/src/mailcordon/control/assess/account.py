@@ -168,3 +168,7 @@ class Account:
     of_set: Mapping[str, Days] = field(default_factory=dict[str, Days])
     by_provider: Mapping[str, Count] = field(default_factory=dict[str, Count])
     missing: Sequence[Missing] = ()
+
+    def knows(self, *operations: str) -> bool:
+        """Whether every call of these was answered."""
+        return not any(each.operation in operations for each in self.missing)

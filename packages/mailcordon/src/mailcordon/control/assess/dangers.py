@@ -115,7 +115,7 @@ def _of_account(account: Account, portraits: Sequence[Portrait]) -> Iterator[Dan
                 kind=kind.value, rate=harm.rate(kind, lately), days=LATELY, review=review
             )
             yield _danger(f"account-{kind.value}", "", severity, says, tenants=everybody)
-    if not account.tenants and len(everybody) > 1:
+    if not account.tenants and account.knows("ListTenants") and len(everybody) > 1:
         says = messages.suppression_shared(tenants=everybody, entries=_entries(account))
         guess = not all(each.by.sure for each in portraits)
         yield _danger("suppression-shared", "", Severity.SOON, says, tenants=everybody, guess=guess)
@@ -166,7 +166,7 @@ def _of_identities(
     registrable: Callable[[str], str | None],
 ) -> Iterator[Danger]:
     names = {each.name for each in account.identities}
-    everything_known = all(each.resources_known for each in account.tenants)
+    everything_known = account.knows("ListTenants", "ListTenantResources")
     #: By organisational domain: who uses each identity below it, and whether that is sure.
     below: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     unsure: set[str] = set()
@@ -303,6 +303,8 @@ def _of_pools(account: Account, owners: Owners, used: Usage) -> Iterator[Danger]
         sets[DEFAULT_POOL].append("")  # sets without a pool use the default one
     for each in account.ips:
         if each.pool not in sets:
+            if not account.knows("ListConfigurationSets", "GetConfigurationSet"):
+                continue  # a set that was not read may use it
             says = messages.ip_idle(ip=each.ip, pool=each.pool)
             yield _danger("ip-idle", each.ip, Severity.LOOK, says)
         elif each.status == "IN_PROGRESS":
@@ -315,7 +317,7 @@ def _of_pools(account: Account, owners: Owners, used: Usage) -> Iterator[Danger]
             guess = not all(_sure(owners.of_set.get(name, {})) for name in of)
             says = messages.pool_shared(name=pool.name, tenants=users)
             yield _danger("pool-shared", pool.name, Severity.SOON, says, tenants=users, guess=guess)
-        if pool.mode == "STANDARD" and of and not ips[pool.name]:
+        if pool.mode == "STANDARD" and of and not ips[pool.name] and account.knows("GetDedicatedIps"):
             says = messages.pool_empty(name=pool.name, tenants=users)
             yield _danger("pool-empty", pool.name, Severity.SOON, says, tenants=users)
         guesses = [message_types.guess([("set", name)]) for name in of]
