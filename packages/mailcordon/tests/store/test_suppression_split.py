@@ -415,7 +415,8 @@ async def test_a_tenant_that_only_feels_migrated_is_named(world: World) -> None:
 
     assert await said() == [], "it was never on a shared account"
     await world.owner.execute(
-        "insert into observed_rule (by, value, tenant, type, created_by) select 'set', 'old-set', $1, min(id), 'ann' from message_type",
+        "insert into observed_rule (by, value, tenant, type, created_by)"
+        " select 'set', 'old-set', $1, min(id), 'ann' from message_type",
         acme,
     )
     first = await said()
