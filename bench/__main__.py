@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import control, door, doors, events, isolation, metrics, search, send, seslocal
+from bench import control, door, doors, events, isolation, metrics, search, send, seslocal, suppression_split
 from bench.detection import command as detect
 from bench.week import command as week
 
@@ -17,6 +17,7 @@ _BENCHES = {
     "search": search.main,
     "send": send.main,
     "seslocal": seslocal.main,
+    "split": suppression_split.main,
     "week": week.main,
 }
 
