@@ -80,7 +80,7 @@ class Caps:
                 whose = lane.tenant
             case LimitScope.IDENTITY:
                 whose = row.domain
-            case LimitScope.RECIPIENT:
+            case LimitScope.RECIPIENT | LimitScope.REPEAT:
                 whose = lane.id, mail.recipient
             case _:
                 whose = lane.id

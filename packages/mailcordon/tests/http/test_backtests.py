@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mailcordon.adapters.http import waiting_caller
 from mailcordon.control import backtests
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.provider import Provider
@@ -104,6 +105,36 @@ async def test_a_back_test_that_takes_too_long_dies_or_is_cancelled_leaves_no_pr
     assert slow.value.code == "too-slow"
     for process in _children():
         await asyncio.to_thread(process.join)
+
+
+async def test_a_back_test_ends_when_its_caller_hangs_up() -> None:
+    caller, began, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def receive() -> Any:
+        await caller.wait()
+        return {"type": "http.disconnect"}
+
+    async def work() -> str:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return "never"
+
+    request = asyncio.create_task(waiting_caller.while_waiting(receive, work(), "The caller hung up."))
+    await began.wait()
+    assert not request.done()
+    caller.set()
+    with pytest.raises(Unavailable, match="hung up"):
+        await request
+    assert ended.is_set(), "it has ended before another may begin"
+
+    async def quick() -> str:
+        return "done"
+
+    caller.clear()
+    assert await waiting_caller.while_waiting(receive, quick(), "The caller hung up.") == "done"
 
 
 def _children() -> list[BaseProcess]:

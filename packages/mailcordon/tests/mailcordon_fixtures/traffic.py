@@ -110,6 +110,7 @@ class Traffic:
         campaign: str | None = None,
         list_name: str | None = None,
         key: str | None = None,
+        subject: str = "hello",
     ) -> int | None:
         """The message's id if it was accepted; None if not, or if nobody answered."""
         body: dict[str, Any] = {
@@ -117,7 +118,7 @@ class Traffic:
             "type": type,
             "from": f"a@{domain(slug, type)}",
             "to": list(to),
-            "subject": "hello",
+            "subject": subject,
             "text": "hello",
             "individually": True,
         }

@@ -13,9 +13,10 @@ from mailcordon.core.hold import Hold
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.target import Target
-from mailcordon.messages import reasons
+from mailcordon.messages import reasons, times
 from mailcordon.send import view
 from mailcordon.send.view import (
+    Behind,
     DeliveryRow,
     DeliveryView,
     MessageRecords,
@@ -414,3 +415,17 @@ class TestWhyItDoesNotLeave:
     def test_mail_that_left_is_not_concerned(self):
         sent = row("ledger", State.SENT, at=NOW, reason="sent", detail="SES accepted the mail")
         assert kim(sent, outflow=replace(WELL, dispatch_beat=None)).reason == "sent"
+
+
+def test_mail_far_back_in_a_loop_names_its_own_window() -> None:
+    said = "Over the limit of 5 mails an hour of acme/reset to one address. It can leave from 21 Sep 2026 15:00 UTC on"
+    opens = NOW // 3_600_000 * 3_600_000 + 3_600_000
+    assert times.minute(opens) == "21 Sep 2026 15:00 UTC"
+    behind = Behind(12, opens, opens + 2 * 3_600_000)
+    waits = row("waiting", State.WAITING, at=NOW - 5, reason="recipient-limit", detail=said, behind=behind)
+    found = read(waits)[0]
+    assert found.detail is not None
+    assert (
+        "12 mails of the same wait before it, so it can leave from 21 Sep 2026 17:00 UTC on" in found.detail
+    )
+    assert "15:00" not in found.detail

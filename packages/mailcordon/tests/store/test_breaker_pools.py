@@ -58,10 +58,11 @@ async def test_new_senders_that_are_ill_together_are_capped_and_none_is_stopped(
     await next_.advance()
     assert await watching.rows("select lane, owner, per, cap, mode from send_limit order by lane") == limits
     assert await watching.rows("select count(*) from breaker_decision") == [(len(ill),)]
-    # A person who accepts it for one of them frees that one.
+    # A person who accepts it for one of them frees them all.
     await watching.rows(
         "update breaker_decision set accepted_at = 1, accepted_by = 'ana', accepted_because = 'we know them'"
         f" where lane = {ill[0]} returning id"
     )
     await next_.advance()
-    assert await watching.rows("select lane from send_limit order by lane") == [(lane,) for lane in ill[1:]]
+    assert await watching.rows("select lane from send_limit order by lane") == []
+    assert await watching.rows("select count(*) from breaker_decision where ended_at is null") == [(0,)]

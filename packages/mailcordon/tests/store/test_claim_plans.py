@@ -50,7 +50,7 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
     "look": (
         _LIMITED.look,
         "int[], int[], bigint[], int[], int[], smallint[], int[], bigint",
-        ("{1}", "{5}", "{1}", "{1}", "{5}", "{2}", "{3}", 1),
+        ("{1}", "{5}", "{1}", "{1}", "{5}", "{2}", "{7}", 1),
     ),
     "uses": (_LIMITED.uses, "int[], int[]", ("{1}", "{2}")),
     "take": (
@@ -61,7 +61,8 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
     "bring_back": (_LIMITED.bring_back, "int[], bigint", ("{1}", 1)),
     "park_limited": (
         _LIMITED.park,
-        "int[], bigint[], int, int[], int[], smallint[], text[], text[], int[], bytea[], bigint[], text[], text[], boolean[]",
+        "int[], bigint[], int, int[], int[], smallint[], text[], text[], int[], bytea[], bigint[], text[], text[], boolean[],"
+        " bytea[]",
         (
             "{1}",
             "{1}",
@@ -77,12 +78,18 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
             "{x}",
             "{limit}",
             "{false}",
+            "{x}",
         ),
     ),
     "waiting_limits": (_OPENING.waiting_limits, "", ()),
     "open_limit": (_OPENING.give_back, "int, int", (1, 100)),
     "open_addresses": (
         _OPENING.give_back_addresses,
+        "int, bytea, int, bigint, text, int, bigint",
+        (1, "", 100, 5, "hour", 1, 1000),
+    ),
+    "open_repeats": (
+        _OPENING.give_back_repeats,
         "int, bytea, int, bigint, text, int, bigint",
         (1, "", 100, 5, "hour", 1, 1000),
     ),

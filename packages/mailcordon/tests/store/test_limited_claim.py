@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import engine, limit_clearing
+from mailcordon.adapters.db import engine, limit_clearing, limited_claim
 from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.limit_store import LimitStore
 from mailcordon.adapters.db.queue_store import QueueStore
@@ -320,6 +320,110 @@ async def test_addresses_of_the_simulator_have_no_limit_and_a_policy_replaces_th
     await limits.set(limit(LimitScope.RECIPIENT, 8, lane=lane))
     await mail(world, lane, 20, hash=b"kim")
     assert len(await claimed(queue, 40)) + len(await claimed(queue, 40)) == 8
+
+
+async def messages(world: World, alike: int, *, where: str = "true", to: str = "kim@example.com") -> None:
+    """The messages of mail that is ready and has none yet."""
+    await world.connection.execute(
+        "insert into message (id, tenant, lane, path, from_address, recipients, bytes, api_key, alike)"
+        " select id & -64, tenant, lane, 'isolated', 'a@b', array[$2], 1, 1, $1 from ready r"
+        f" where ({where}) and not exists (select from message m where m.id = (r.id & -64))",
+        alike,
+        to,
+    )
+
+
+async def test_a_loop_of_the_same_mail_to_one_address_stops_and_other_mail_to_it_goes_on(
+    world: World, queue: QueueStore, limits: Limits, clearing: ClearingStore
+) -> None:
+    lane = await world.lane("acme", "receipt")
+    await limits.default(lane)
+    await mail(world, lane, 300, age_ms=60_000, hash=b"kim")
+    await messages(world, 4711)
+    await mail(world, lane, 25, age_ms=30_000, hash=b"kim")
+    await messages(world, -1)
+    await mail(world, lane, 30, age_ms=20_000, hash=b"sim")
+    await messages(world, 4711, to="Success@simulator.amazonses.com")
+    await mail(world, lane, 40, age_ms=10_000, hash=b"kim")  # accepted before there were such limits
+    batch = [one for _ in range(4) for one in (await queue.claim(tuple(Class), 100)).claimed]
+    assert len(batch) == 20 + 20 + 30 + 40
+    waits = "code = 'recipient-limit' and hash = 'kim'"
+    assert await world.count("waiting", waits) == 280 + 5
+    reason = await world.connection.fetchval("select distinct reason from waiting")
+    assert "20 mails an hour of acme/receipt with one template or subject to one address" in reason
+    assert await clearing.open_limits() == 0
+
+    await queue.complete([], [], [Requeue(one) for one in batch[:3]])
+    assert await world.connection.fetch("select in_hour from recipient_use order by 1") == [(17,), (20,)]
+    assert len((await queue.claim(tuple(Class), 100)).claimed) == 3, "what was not called gave its count back"
+
+    await forget_window(world, "recipient_use")
+    clearing._limits._passes.clear()  # pyright: ignore[reportPrivateUsage]
+    assert await clearing.open_limits() == 20 + 5, "of each kind as many as may leave"
+    assert len(await claimed(queue, 100)) == 25
+    assert await clearing.open_limits() == 0
+
+
+# EACH CAMPAIGN AND PROVIDER -----------------------------------------------------------------------------------------------------
+
+
+async def test_each_campaign_has_a_limit_of_its_own_from_its_first_mail_on_and_a_lane_a_bounded_number(
+    world: World, queue: QueueStore, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited_claim, "MOST_EACH", 3)
+    lane = await world.lane("acme", "newsletter")
+    of_each = limit(LimitScope.EACH_CAMPAIGN, 4, lane=lane)
+    await limits.set(of_each, limit(LimitScope.CAMPAIGN, 6, lane=lane, campaign="b"))
+    for name in "abcdefg":
+        await mail(world, lane, 10, campaign=name)
+    await mail(world, lane, 5)
+
+    async def left() -> dict[str, int]:
+        batch = [one for _ in range(4) for one in (await queue.claim(tuple(Class), 90)).claimed]
+        return Counter(one.campaign or "" for one in batch)
+
+    first = await left()
+    assert {name: first[name] for name in ("a", "b", "c", "d", "")} == {"a": 4, "b": 6, "c": 4, "d": 4, "": 5}
+    assert first["e"] + first["f"] + first["g"] == 4, "beyond the most, they count together"
+    made = "owner = 'each' and scope = 'campaign'"
+    assert await world.count("send_limit", made) == 3
+    assert await world.count("waiting", "code = 'limit'") == 75 - 27
+
+    await limits.set(limit(LimitScope.EACH_CAMPAIGN, 7, Per.HOUR, Mode.SHADOW, lane=lane))
+    rows = await world.connection.fetch(f"select cap, mode from send_limit where {made}")
+    assert [tuple(row) for row in rows] == [(7, "shadow")] * 3, "they follow the policy"
+
+    await limits.set(of_each)
+    await world.connection.execute(
+        "delete from waiting; update limit_use set day = day - 3, hour = hour - 72"
+    )
+    queue._limited._full_until.clear()  # pyright: ignore[reportPrivateUsage]
+    await mail(world, lane, 10, campaign="h", age_ms=9_000)
+    assert await left() == {"h": 4}
+    names = await world.connection.fetch(f"select campaign from send_limit where {made}")
+    assert [row["campaign"] for row in names] == ["h"], "campaigns without mail made room"
+
+    await limits.set()
+    assert await world.count("send_limit") == 0
+
+
+async def test_each_mailbox_provider_has_a_limit_of_its_own(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(limit(LimitScope.EACH_PROVIDER, 4, lane=lane))
+    for n, provider in enumerate((Provider.OTHER, Provider.GMAIL, Provider.YAHOO, Provider.UNKNOWN)):
+        await mail(world, lane, 10, age_ms=9_000 * n, hash=b"%d" % n)
+        await world.connection.execute(
+            "update ready set provider = $1 where hash = $2", int(provider), b"%d" % n
+        )
+    batch = [one for _ in range(4) for one in (await queue.claim(tuple(Class), 90)).claimed]
+    assert Counter(one.provider for one in batch) == {
+        Provider.OTHER: 10,
+        Provider.UNKNOWN: 10,
+        Provider.GMAIL: 4,
+        Provider.YAHOO: 4,
+    }
 
 
 # MODES AND TIME ---------------------------------------------------------------------------------------------------------------

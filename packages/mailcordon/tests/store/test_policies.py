@@ -12,8 +12,10 @@ from mailcordon.adapters.db.lane_policy_row import policy_of
 from mailcordon.adapters.db.limit_store import LimitStore
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.tenant_facts import PostgresFacts
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.control.policies import Policies
 from mailcordon.control.tenant_facts import FactKeeper
+from mailcordon.control.upkeep import Purged
 from mailcordon.core.errors import Conflict, Invalid, NotFound
 from mailcordon.core.limit import Limit, Mode
 from mailcordon.core.priority import Class
@@ -192,7 +194,7 @@ async def test_a_new_lane_has_its_policy_and_limits_from_its_first_moment(world:
 async def test_another_lane_of_a_tenant_keeps_the_limits_of_the_first(world: World) -> None:
     await applied(world, CAPPED)
     await world.onboard("acme", {"invoice": "mail.acme.example"})
-    assert sorted(one.cap for one in await limits(world)) == [5, 500, 500, 500, 4000]
+    assert sorted(one.cap for one in await limits(world)) == [5, 20, 500, 500, 500, 4000]
 
 
 async def test_lanes_of_an_older_version_get_theirs_from_the_control_process(world: World) -> None:
@@ -225,6 +227,29 @@ async def test_what_is_left_of_a_tenant_without_lanes_is_looked_after_no_more(wo
     # As many tenants as one transaction has would be read again and again, without an end.
     async with asyncio.timeout(20):
         await PolicyStore(world.control).keep(1)
+
+
+async def test_versions_that_are_long_past_are_deleted_but_not_those_in_force_and_plans_that_wait(
+    world: World,
+) -> None:
+    for n in range(1, 5):
+        await applied(world, {"tenants": {"acme": {"caps": {"tenant": {"hour": n}}}}})
+    rejected = await policies(world).make(STRICT, actor="ann", because=None)
+    assert rejected.id is not None
+    await policies(world).reject(rejected.id, actor="bob", because="no")
+    await world.owner.execute("update policy_version set decided_at = decided_at - 500 * 86400000::bigint")
+    await world.owner.execute(
+        "update lane_policy set version = 2 where lane = (select min(lane) from lane_policy)"
+    )
+    waiting = await policies(world).make(CAPPED, actor="ann", because=None)
+    await world.owner.execute("update policy_version set made_at = 0")
+    upkeep = UpkeepStore(world.control)
+    while await upkeep.purge(Purged.POLICIES, 400 * 86_400_000, 1):
+        pass
+    rows = await world.owner.fetch("select id, version from policy_version order by id")
+    assert [row["version"] for row in rows] == [2, 4, None]
+    assert rows[-1]["id"] == waiting.id
+    assert (await policies(world).make(CAPPED, actor="ann", because=None)).base == 4
 
 
 # New senders -------------------------------------------------------------------------------------------------------------

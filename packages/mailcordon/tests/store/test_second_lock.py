@@ -38,6 +38,7 @@ DEFINERS = {
     "keep_route_moved",
     "begin_release",
     "move_path",
+    "meet_each",
     "place_observed",
     "observed_lane",
     "webhook_left",

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mailcordon.control.views import Viewer
 from mailcordon.core.errors import NotFound
-from mailcordon.core.limit import Limit, LimitScope, Mode
+from mailcordon.core.limit import EACH, Limit, Mode
 from mailcordon.guard.limits import sentences
 from mailcordon.guard.limits.sentences import LaneName
 from mailcordon.messages import limits as messages
@@ -43,7 +43,9 @@ class ShownLimit:
         """How much of it is used, and what happens to what is over it."""
         limit, opens_at = self.limit, self.opens_at
         next_at = None if opens_at is None else times.minute(opens_at)
-        if limit.scope is LimitScope.RECIPIENT or self.used is None:
+        if limit.scope in EACH:
+            return messages.made_when_met(self.allows, self.waiting)
+        if self.used is None:
             return messages.of_each_address(self.allows, self.waiting, next_at)
         if limit.mode is not Mode.ENFORCE:
             would = None if limit.mode is Mode.OBSERVE else self.would_have_held

@@ -53,6 +53,7 @@ class Purged(Enum):
     WORKERS = "workers"  #: that ended
     CALLS_OF_PLANS = "calls-of-plans"  #: that ended; a large plan has more calls than one batch
     PLANS = "plans"
+    POLICIES = "policies"  #: plans and versions of the policy that are not in force
     REPORTS = "reports"  #: about addresses
     REMOVALS = "removals"  #: of suppressions, that evidence is compared with
     ENTRIES = "entries"  #: of SES's lists, as they were read
@@ -213,7 +214,7 @@ class Upkeep:
 
     def _days_of(self, kind: Purged) -> int:
         match kind:
-            case Purged.CALLS_OF_PLANS | Purged.PLANS:
+            case Purged.CALLS_OF_PLANS | Purged.PLANS | Purged.POLICIES:
                 return self._keep.plans_days
             case Purged.DAY_COUNTS | Purged.LANE_SUMS | Purged.FLEET_SUMS:
                 return self._keep.day_counts_days

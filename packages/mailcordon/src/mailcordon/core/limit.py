@@ -31,6 +31,22 @@ class LimitScope(StrEnum):
     PROVIDER = "provider"  #: a lane's mail to one mailbox provider
     IDENTITY = "identity"  #: mail of one From domain to one mailbox provider (or all), whatever lane: warm-up
     RECIPIENT = "recipient"  #: a lane's mail to each address, counted apart
+    REPEAT = "repeat"  #: a lane's mail to each address with each template or shape of subject, counted apart
+    EACH_CAMPAIGN = (
+        "each-campaign"  #: what each campaign of a lane gets; a claim that meets one makes its own limit
+    )
+    EACH_PROVIDER = "each-provider"  #: the same for each mailbox provider
+
+
+#: Counted for each address, and not in a row of their own.
+OF_AN_ADDRESS = frozenset({LimitScope.RECIPIENT, LimitScope.REPEAT})
+
+
+#: Wrote the limits of single campaigns and providers that follow from these.
+EACH_OWNER = "each"
+#: By scope, that of the limits that follow from it.
+EACH = {LimitScope.EACH_CAMPAIGN: LimitScope.CAMPAIGN, LimitScope.EACH_PROVIDER: LimitScope.PROVIDER}
+MOST_EACH = 200  #: campaigns of a lane with limits of their own; those beyond count together
 
 
 class Per(StrEnum):
@@ -52,7 +68,7 @@ class Mode(StrEnum):
 class Limit:
     id: int  #: 0: not stored yet
     tenant: int
-    owner: str  #: who wrote it: policy, new-sender, warm-up, release, guard, default
+    owner: str  #: who wrote it: policy, each, new-sender, warm-up, release, guard, default
     scope: LimitScope
     per: Per
     cap: int  #: mails in a window

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mailcordon.core.limit import Limit, LimitScope
+from mailcordon.core.limit import EACH, OF_AN_ADDRESS, Limit, LimitScope
 from mailcordon.core.priority import Class
 from mailcordon.guard.backtest import Mail
 from mailcordon.guard.limits import rules
@@ -19,8 +19,8 @@ from mailcordon.guard.policy import limits, new_sender
 from mailcordon.guard.policy.effective import Explained
 
 _DAY = 86_400
-#: Scopes whose mail the counters do not tell apart.
-_UNKNOWN = (LimitScope.KEY, LimitScope.RECIPIENT, LimitScope.IDENTITY)
+#: Scopes whose mail the counters do not tell apart, or whose limits are made when a claim meets the mail.
+_UNKNOWN = (LimitScope.KEY, LimitScope.IDENTITY, *OF_AN_ADDRESS, *EACH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,12 @@ def another_runs() -> str:
 
 
 @example()
+def hung_up() -> str:
+    """The caller of a back-test hung up, so it was ended."""
+    return "The caller hung up, and the back-test was ended."
+
+
+@example()
 def died() -> str:
     """The process of a back-test ended without an answer."""
     return "The back-test failed: its process ended without an answer. The API's log says more, if memory did not run out."

@@ -68,6 +68,31 @@ def to_one_address(slug: str, type: str) -> str:
     return f"of {slug}/{type} to one address"
 
 
+@example("acme", "newsletter")
+def of_each_campaign(slug: str, type: str) -> str:
+    """Whose mail a limit counts: each campaign of a lane, counted apart."""
+    return f"of each campaign of {slug}/{type}"
+
+
+@example("acme", "newsletter")
+def to_each_provider(slug: str, type: str) -> str:
+    """Whose mail a limit counts: a lane's mail to each mailbox provider, counted apart."""
+    return f"of {slug}/{type} to each mailbox provider"
+
+
+@example("5,000 mails an hour of each campaign of acme/newsletter", 0)
+def made_when_met(allows: str, waiting: int) -> str:
+    """A limit of each campaign or mailbox provider: each has a limit of its own from its first mail on."""
+    rest = f". {_wait(waiting)} of campaigns beyond these" if waiting else ""
+    return f"{allows}. Each has a limit of its own from its first mail on, with the owner `each`{rest}"
+
+
+@example("acme", "receipt")
+def alike_to_one_address(slug: str, type: str) -> str:
+    """Whose mail a limit counts: a lane's mail with one template, or one shape of the subject, to each address, counted apart."""
+    return f"of {slug}/{type} with one template or subject to one address"
+
+
 @example()
 def built_in_recipient() -> str:
     """Why there is a limit for one address that nobody has set."""
@@ -79,6 +104,14 @@ def built_in_recipient() -> str:
 def leaves(at: str | None) -> str:
     """When mail that is over a limit can leave. Without a time, when the limit's cap grows."""
     return "It can leave when the limit grows" if at is None else f"It can leave from {at} on"
+
+
+@example("28 Nov 2026 18:00 UTC", 12)
+@example("2 Dec 2026 04:00 UTC", 10_000)
+def leaves_behind(at: str, mails: int) -> str:
+    """When mail over a limit of one address can leave, if more of the same waits before it than the next window lets leave."""
+    more = " or more" if mails >= 10_000 else ""
+    return f"{mails:,} mails{more} of the same wait before it, so it can leave from {at} on"
 
 
 @example("500 mails an hour of acme/newsletter", 320, 180, "28 Nov 2026 16:00 UTC")

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from mailcordon.core import ids
+from mailcordon.core import ids, subject_shape
 from mailcordon.core.errors import Invalid, MailcordonError, TooMuch, Unavailable
 from mailcordon.core.route import Route
 from mailcordon.core.turns import Bounds, Full, Turns
@@ -352,6 +352,7 @@ def _message(item: Item, route: Route, id: int) -> NewMessage:
         tags=own_tags.encode(item.submission.tags),
         send_at=item.submission.send_at,
         scheduled=None if item.submission.send_at is None else scheduling.sentence(item.submission.send_at),
+        alike=subject_shape.alike(item.submission.subject, item.submission.template),
     )
 
 

@@ -35,7 +35,7 @@ class Claimed(NamedTuple):
     counted: tuple[
         int, ...
     ] = ()  #: rows of limits that it counts in, given back if it is certainly not called
-    address: bytes | None = None  #: its digest, if a limit of its address counts it
+    addresses: tuple[bytes, ...] = ()  #: digests under which limits of its address count it
 
 
 class Finish(NamedTuple):

@@ -49,6 +49,7 @@ class NewMessage(NamedTuple):
     tags: str | None = None  #: the app's own, as a JSON object
     send_at: int | None = None  #: milliseconds since 1970; its deliveries wait until then
     scheduled: str | None = None  #: with `send_at`, its sentence
+    alike: int = 0  #: what mail of one kind has in common (core/subject_shape.py)
 
 
 class BatchName(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailcordon.core import health, ids
 from mailcordon.core.bounce_reason import BounceReason, Follow
@@ -14,8 +14,16 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
-from mailcordon.messages import observing, reasons, times
+from mailcordon.messages import limits, observing, reasons, times
 from mailcordon.send import scheduling
+
+
+class Behind(NamedTuple):
+    """More of the same waits before it than the limit lets leave in its next window. Times are milliseconds since 1970."""
+
+    mails: int
+    opens_at: int  #: the limit, next
+    own_at: int  #: when it can leave itself, at the earliest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,7 @@ class DeliveryRow:
     reason: str | None
     detail: str | None
     lane_held: bool
+    behind: Behind | None = None  #: of mail that waits for a limit of its address
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +300,9 @@ def _as_recorded(
     if state is State.EXPIRED and detail in (None, reasons.expired_in_queue()):
         detail = _expired(kept, accepted, min(since, accepted + records.expiry_ms))
     if state is State.WAITING and row.reason in (Reason.LIMIT, Reason.RECIPIENT_LIMIT) and detail:
+        if row.behind is not None:
+            own = limits.leaves_behind(times.minute(row.behind.own_at), row.behind.mails)
+            detail = detail.replace(limits.leaves(times.minute(row.behind.opens_at)), own)
         # A code is worth minutes, and its limit may open after an hour.
         detail = f"{detail}. {reasons.expires(times.minute(accepted + records.expiry_ms))}"
     return _Status(state, since, row.reason, detail)

@@ -116,3 +116,16 @@ def test_a_lane_leaves_its_pools_when_it_is_thirty_days_old():
     post.run(2 * DAY)
     day(post)
     assert not [each for each in post.decisions if each.guilty and each.guilty[0].dimension is Dimension.POOL]
+
+
+def test_a_person_who_frees_one_frees_all_of_its_pool_and_what_was_seen_is_used():
+    post = fleet()
+    day(post)
+    freed = post.breaker.let_pool_go(7, PARTNER, post.minute)
+    assert {each.lane for each in freed} == set(range(60))
+    assert {(each.over, each.why) for each in freed} == {(True, "let go")}
+    assert [post.breaker.permit(number, post.minute) for number in range(60)] == [1.0] * 60
+    before = len(post.decisions)
+    day(post, bounces=0.004)
+    assert [each for each in post.decisions[before:] if each.guilty == (PARTNER,)] == []
+    assert post.breaker.let_pool_go(1000, DIRECT, post.minute) == []

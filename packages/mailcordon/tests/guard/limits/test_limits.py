@@ -179,6 +179,51 @@ def test_each_address_has_a_limit_of_its_own_and_the_exempt_have_none() -> None:
     assert found.addresses == {(7, b"kim"): 5, (7, b"lee"): 1}
 
 
+def test_the_same_mail_to_one_address_has_a_limit_and_other_mail_to_it_does_not_wait() -> None:
+    of_lane = lane(
+        (limit(LimitScope.REPEAT, 3, lane=7, id=5), None),
+        (limit(LimitScope.RECIPIENT, 6, lane=7, id=6), None),
+    )
+    asked = [Mail(7, n, PLAIN, b"kim", b"kim receipt") for n in range(5)]
+    asked += [Mail(7, 10 + n, PLAIN, b"kim", b"kim invoice") for n in range(5)]
+    asked += [Mail(7, 20, PLAIN, b"kim", None), Mail(7, 21, PLAIN, b"lee", b"lee receipt")]
+    asked += [Mail(7, 30 + n, PLAIN, b"sim", b"sim receipt") for n in range(9)]
+    found = judge(asked, {7: of_lane}, {}, {}, {b"sim"}, NOW)
+    assert [mail.id for mail in found.admitted] == [0, 1, 2, 10, 11, 12, 21, *range(30, 39)]
+    assert found.apart[0] == (b"kim", b"kim receipt")
+    assert 30 not in found.apart, "the simulator counts nowhere"
+    assert [(over.bound.limit.id, over.hash, over.repeat) for over in found.over] == [
+        (5, b"kim", b"kim receipt"),
+        (6, b"kim", None),
+    ]
+    assert found.addresses[7, b"kim invoice"] == 3
+
+
+def test_what_each_campaign_and_provider_gets_asks_for_limits_of_their_own_and_the_rest_counts_together() -> (
+    None
+):
+    may = Kind(1, "may", None, None)
+    of_lane = lane(
+        (limit(LimitScope.EACH_CAMPAIGN, 4, lane=7), 1),
+        (limit(LimitScope.EACH_CAMPAIGN, 9, Per.DAY, lane=7), 1),
+        (limit(LimitScope.EACH_PROVIDER, 4, lane=7), 2),
+        (limit(LimitScope.CAMPAIGN, 4, lane=7, campaign="april", owner="each"), 3),
+        (limit(LimitScope.CAMPAIGN, 9, Per.DAY, lane=7, campaign="april", owner="each"), 3),
+        (limit(LimitScope.CAMPAIGN, 4, lane=7, campaign="named"), 4),
+        (limit(LimitScope.CAMPAIGN, 4, Per.EVER, lane=7, campaign="may", owner="release"), 5),
+        (limit(LimitScope.PROVIDER, 4, lane=7, provider=Provider.YAHOO, owner="each"), 6),
+    )
+    assert of_lane.unmet(may) == [Kind(None, "may", None, None), Kind(1, None, None, None)]
+    assert of_lane.unmet(Kind(int(Provider.YAHOO), "april", None, None)) == []
+    assert of_lane.unmet(Kind(0, "named", None, None)) == [Kind(None, "named", None, None)], "not for a day"
+    assert of_lane.unmet(Kind(-1, None, None, None)) == []
+    for kind, uses in ((may, [1, 5]), (Kind(1, "april", None, None), [3]), (PLAIN, [])):
+        assert [scope.use for scope in of_lane.of(kind)] == uses
+    assert not any(bound.wide for scope in of_lane.scopes for bound in scope.bounds)
+    found = judge(mails(9, may), {7: of_lane}, {}, {}, set(), NOW)
+    assert [(len(found.admitted), over.kind) for over in found.over] == [(4, may)]
+
+
 def test_shadow_says_how_many_it_would_have_held() -> None:
     of_lane = lane(
         (limit(LimitScope.LANE, 4, lane=7, mode=Mode.SHADOW, id=3), 1),

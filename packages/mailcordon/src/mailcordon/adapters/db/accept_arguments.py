@@ -25,7 +25,7 @@ class _Kind:
 
 
 def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) -> tuple[object, ...]:
-    """The arguments $2 to $29 of `accept`. `with_content` is False if the content has been written already."""
+    """The arguments $2 to $30 of `accept`. `with_content` is False if the content has been written already."""
     kinds: dict[tuple[object, ...], _Kind] = {}
     ids: list[int] = []
     numbers: list[int] = []
@@ -36,6 +36,7 @@ def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) 
     keyed: list[int] = []
     of_keyed: list[int] = []
     keys: list[bytes] = []
+    alike: list[int] = []
     recipients: list[str] = []
     sizes: list[int] = []
     plain: list[NewMessage] = []
@@ -50,6 +51,7 @@ def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) 
         ids.append(m.id)
         numbers.append(kind.number)
         sizes.append(size)
+        alike.append(m.alike)
         recipients.append("\n".join([d.address for d in m.deliveries]))
         if with_content:
             (urgent if route.lane.class_ is Class.URGENT else plain).append(m)
@@ -94,4 +96,5 @@ def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) 
         node,
         sorted({m.route.turn for m in common_of}),
         [m.tags for m in common_of],
+        integers(alike),
     )

@@ -321,6 +321,7 @@ class AcceptStore:
             [m.campaign for m, _ in later],
             [m.list for m, _ in later],
             [m.scheduled for m, _ in later],
+            [m.alike for m in fresh],
         )
 
 

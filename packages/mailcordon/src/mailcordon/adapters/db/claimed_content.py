@@ -40,6 +40,7 @@ def claimed(
     contents: Mapping[int, _Content],
     reserve: str | None,
     counted: Mapping[int, tuple[int, ...]],
+    apart: Mapping[int, tuple[bytes, ...]],
 ) -> Claimed:
     id: int = row["id"]
     recipients, content, path, large = contents.get(ids.message_of(id), _NO_CONTENT)
@@ -60,5 +61,5 @@ def claimed(
         path=path,
         large=large,
         counted=counted.get(id, ()),
-        address=row["hash"] if id in counted else None,
+        addresses=apart.get(id, ()),
     )

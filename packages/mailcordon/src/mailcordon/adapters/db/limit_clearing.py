@@ -9,7 +9,7 @@ from typing import NamedTuple
 import asyncpg
 
 from mailcordon.adapters.db import engine, queries
-from mailcordon.core.limit import LimitScope, Per
+from mailcordon.core.limit import OF_AN_ADDRESS, LimitScope, Per
 from mailcordon.guard.limits.windows import Use
 
 _SQL = queries.load("limit_clearing.sql")
@@ -53,7 +53,7 @@ class LimitClearing:
             del self._passes[gone]
         moved = 0
         for row in rows:
-            of_address = row["stands"] and row["scope"] == LimitScope.RECIPIENT
+            of_address = row["stands"] and row["scope"] in OF_AN_ADDRESS
             moved += await (self._addresses if of_address else self._mails)(connection, row)
         if not moved and time.monotonic() - self._forgot_at > _FORGET_EVERY:
             self._forgot_at = time.monotonic()
@@ -94,9 +94,10 @@ class LimitClearing:
             pass_ = _Pass(window, cap, b"", None, last=True)
         moved = 0
         addresses = max(1, _MOST // max(1, cap))
+        statement = _SQL.give_back_repeats if row["scope"] == LimitScope.REPEAT else _SQL.give_back_addresses
         for _ in range(_ROUNDS):
             found = await connection.fetchrow(
-                _SQL.give_back_addresses,
+                statement,
                 row["id"],
                 pass_.after,
                 addresses,

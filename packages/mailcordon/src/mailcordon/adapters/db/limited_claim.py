@@ -14,7 +14,7 @@ import asyncpg
 
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.limit_row import limit_from_row
-from mailcordon.core.limit import SIMULATOR_DOMAIN, LimitScope, Mode
+from mailcordon.core.limit import EACH, MOST_EACH, OF_AN_ADDRESS, SIMULATOR_DOMAIN, Mode
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.guard.limits import rules as limit_rules
@@ -32,6 +32,7 @@ _PARK_WINDOW = 500  #: deliveries of a lane that a claim looks at for mail over 
 _CLOSED_SECONDS = (
     1.0  #: in which a lane that is over a limit is not looked at: what requeued mail gives back shows then
 )
+_FULL_SECONDS = 60.0  #: in which a lane that has limits for the most campaigns asks for no more
 _MOST_TENANTS = 5_000  #: whose limits are kept
 _MOST_EXEMPT = 10_000
 _MOST_KNOWN = 100_000
@@ -44,6 +45,7 @@ class Taken(NamedTuple):
     rows: list[asyncpg.Record]
     took_ms: float  #: by the server's clock
     counted: Mapping[int, tuple[int, ...]]  #: by id, the rows that it counts in
+    apart: Mapping[int, tuple[bytes, ...]]  #: by id, the rows of addresses
     closed: Mapping[
         int, int | None
     ]  #: by lane over a limit, when it opens in ms since 1970; None: when the limit grows
@@ -51,6 +53,15 @@ class Taken(NamedTuple):
 
 class Overtaken(Exception):
     """Another dispatcher counted meanwhile where this one thought there was room. The claim is rolled back, and made again."""
+
+
+class Unmet(Exception):
+    """Lanes whose campaigns or providers have each a limit of their own meet new ones. The claim is rolled back, and made again
+    once `meet` has made the limits."""
+
+    def __init__(self, kinds: Sequence[tuple[int, Kind]]) -> None:
+        super().__init__(kinds)
+        self.kinds = kinds
 
 
 class _Tenant(NamedTuple):
@@ -66,9 +77,43 @@ class LimitedClaim:
         #: By lane: when it opens, and until when (by the host's clock) that is believed.
         self._closed: dict[int, tuple[int | None, float]] = {}
         self._exempt: set[bytes] = set()
+        #: By lane, the campaigns and providers that limits were asked for.
+        self._asked: dict[int, set[Kind]] = {}
+        #: By lane that has limits for the most campaigns: when it asks again.
+        self._full_until: dict[int, float] = {}
         #: What was counted when this dispatcher last saw it. Where that leaves room for a whole claim, it is not read again:
         #: taking returns what is counted then.
         self._known: dict[int, Use] = {}
+
+    async def meet(self, connection: engine.Connection, unmet: Unmet) -> None:
+        """Makes the limits; the next claim reads them."""
+        await connection.fetchval(
+            _SQL.meet,
+            [lane for lane, _ in unmet.kinds],
+            [kind.campaign for _, kind in unmet.kinds],
+            [kind.provider for _, kind in unmet.kinds],
+            MOST_EACH,
+        )
+
+    def _look_for_unmet(self, rows: Sequence[asyncpg.Record], rules: Mapping[int, LaneRules]) -> None:
+        """Raises Unmet, once for each."""
+        found: dict[tuple[int, Kind], None] = {}
+        now = time.monotonic()
+        for lane, of_lane in rules.items():
+            full = len(of_lane.campaigns) >= MOST_EACH
+            if not of_lane.each or (full and self._full_until.get(lane, 0.0) > now):
+                continue
+            for row in rows:
+                if row["lane"] == lane:
+                    kind = Kind(row["provider"], row["campaign"], None, None)
+                    asked = self._asked.get(lane, ())
+                    found |= {(lane, one): None for one in of_lane.unmet(kind) if one not in asked}
+            if full:
+                self._full_until[lane] = now + _FULL_SECONDS
+        if found:
+            for lane, one in found:
+                self._asked.setdefault(lane, set()).add(one)
+            raise Unmet(list(found))
 
     def forget(self) -> None:
         """After Overtaken."""
@@ -95,6 +140,7 @@ class LimitedClaim:
                     lane, Class(row["class"]), row["domains"], limits[tenant].of(lane)
                 )
                 self._closed.pop(lane, None)
+                self._asked.pop(lane, None)
                 if found is not None:
                     lanes.setdefault(tenant, {})[lane] = found
                     names.setdefault(tenant, {})[lane] = LaneName(row["slug"], row["type"])
@@ -139,6 +185,7 @@ class LimitedClaim:
             if not left:
                 break
             rows, suppressed = await claim.look(left, budgets, rules)
+            self._look_for_unmet(rows, rules)
             judged = await claim.judge(rows, rules, self._exempt)
             again = {row["turn"] for row in suppressed}
             of_lane = {visit.lane: visit for visit in left}
@@ -169,14 +216,14 @@ class LimitedClaim:
                 if visit.turn in again and visit.lane not in closed
             ]
             left = [visit for visit in left if visit.budget > 0 and budgets[visit.turn] > 0]
-        return Taken(claim.taken, claim.took_ms, claim.counted, closed)
+        return Taken(claim.taken, claim.took_ms, claim.counted, claim.apart, closed)
 
     async def _park(
         self, connection: engine.Connection, overs: Sequence[Over], visits: Mapping[int, Visit]
     ) -> None:
         lanes = sorted({over.lane for over in overs})
         # Limits of an address first: their mail would meet them again.
-        overs = sorted(overs, key=lambda over: over.hash is None)
+        overs = sorted(overs, key=lambda over: (over.hash is None, over.repeat is not None))
         about = [_about(over) for over in overs]
         await connection.fetchval(
             _SQL.park,
@@ -194,6 +241,7 @@ class LimitedClaim:
             [self._sentence(over, visits[over.lane].tenant) for over in overs],
             [_code(over) for over in overs],
             [over.bound.limit.refuses for over in overs],
+            [over.repeat for over in overs],
         )
 
     def _sentence(self, over: Over, tenant: int) -> str:
@@ -216,6 +264,7 @@ class _Claim:
         self.taken: list[asyncpg.Record] = []
         self.took_ms = 0.0
         self.counted: dict[int, tuple[int, ...]] = {}
+        self.apart: dict[int, tuple[bytes, ...]] = {}
 
     async def look(
         self,
@@ -242,6 +291,8 @@ class _Claim:
                 (suppressed if row["dead"] else live).append(row)
                 if row["used"] is not None:
                     self._addresses.setdefault((row["lane"], row["hash"]), Use(*row["used"]))
+                if row["repeat_used"] is not None:
+                    self._addresses.setdefault((row["lane"], row["repeat"]), Use(*row["repeat_used"]))
             else:
                 self.took_ms += row["took"]
         return live, suppressed
@@ -255,9 +306,9 @@ class _Claim:
             kind = _PLAIN
             if lane in rules:
                 kind = Kind(row["provider"], row["campaign"], row["list"], row["api_key"])
-            mails.append(Mail(lane, row["id"], kind, row["hash"]))
+            mails.append(Mail(lane, row["id"], kind, row["hash"], row["repeat"]))
         await self._read_uses(mails, rules)
-        if any(rules[lane].recipient for lane in rules):
+        if any(of_lane.recipient or of_lane.repeat for of_lane in rules.values()):
             await self._exempt(mails, rules, exempt)
         return judge(mails, rules, self._uses, self._addresses, exempt, self._now)
 
@@ -299,15 +350,19 @@ class _Claim:
         self, mails: Sequence[Mail], rules: Mapping[int, LaneRules], exempt: set[bytes]
     ) -> None:
         """Learns which addresses are SES's simulator's, of those that have reached a limit."""
-        times = Counter((mail.lane, mail.hash) for mail in mails if mail.hash is not None)
+        keys = {
+            mail.id: rules[mail.lane].apart(mail.hash, mail.repeat)
+            for mail in mails
+            if mail.hash is not None and mail.hash not in exempt
+        }
+        times = Counter((mail.lane, key) for mail in mails for key, _ in keys.get(mail.id, ()))
         asked: dict[bytes, int] = {}
         for mail in mails:
-            if mail.hash is None or mail.hash in exempt:
-                continue
-            use = self._addresses.get((mail.lane, mail.hash))
-            n = times[mail.lane, mail.hash]
-            for bound in rules[mail.lane].recipient:
-                if (use or Use()).room(bound.limit.cap, bound.limit.per, self._now) < n:
+            for key, bounds in keys.get(mail.id, ()):
+                use, n = self._addresses.get((mail.lane, key)) or Use(), times[mail.lane, key]
+                if mail.hash is not None and any(
+                    use.room(bound.limit.cap, bound.limit.per, self._now) < n for bound in bounds
+                ):
                     asked[mail.hash] = mail.id
         if not asked:
             return
@@ -353,6 +408,7 @@ class _Claim:
         taken = [row for row in wanted if row["id"] in ids]
         for row in taken:
             self.counted[row["id"]] = judged.counted.get(row["id"], ())
+            self.apart[row["id"]] = judged.apart.get(row["id"], ())
         self.taken += taken
         return taken
 
@@ -372,11 +428,7 @@ class _Claim:
         """Mail that was cancelled since the look."""
         uses = Counter(use for mail in gone for use in judged.counted.get(mail.id, ()))
         await self._connection.execute(_RESULTS.uncount, list(uses), list(uses.values()), self._now)
-        to = Counter(
-            (mail.lane, mail.hash)
-            for mail in gone
-            if mail.hash is not None and (mail.lane, mail.hash) in judged.addresses
-        )
+        to = Counter((mail.lane, key) for mail in gone for key in judged.apart.get(mail.id, ()))
         if to:
             await self._connection.execute(
                 _RESULTS.uncount_addresses,
@@ -388,7 +440,7 @@ class _Claim:
 
 
 def _asks(rules: LaneRules | None) -> int:
-    return 0 if rules is None else bool(rules.recipient) + 2 * rules.by_key
+    return 0 if rules is None else bool(rules.recipient) + 2 * rules.by_key + 4 * bool(rules.repeat)
 
 
 def _about(over: Over) -> Kind:
@@ -396,10 +448,12 @@ def _about(over: Over) -> Kind:
     if over.hash is not None:
         return _PLAIN
     limit = over.bound.limit
+    if limit.scope in EACH and over.kind is not None:
+        return Kind(None, over.kind.campaign, None, None)
     return Kind(limit.provider, limit.campaign, limit.list, limit.api_key)
 
 
 def _code(over: Over) -> Reason:
     if over.bound.limit.refuses:
         return Reason.LIMIT_REFUSED
-    return Reason.RECIPIENT_LIMIT if over.bound.limit.scope is LimitScope.RECIPIENT else Reason.LIMIT
+    return Reason.RECIPIENT_LIMIT if over.bound.limit.scope in OF_AN_ADDRESS else Reason.LIMIT

@@ -25,6 +25,7 @@ from mailcordon.core.reason import Reason
 from mailcordon.messages import reasons, times
 from mailcordon.send import own_tags, view
 from mailcordon.send.view import (
+    Behind,
     Bounced,
     DeliveryRow,
     MessageRecords,
@@ -202,6 +203,7 @@ def _row(row: asyncpg.Record) -> DeliveryRow:
         reason=row["reason"],
         detail=row["detail"],
         lane_held=row["held"],
+        behind=None if row["behind"] is None else Behind(*row["behind"]),
     )
 
 

@@ -15,7 +15,7 @@ import asyncpg
 
 from mailcordon.adapters.db import claim_look, claimed_content, engine, parking, queries
 from mailcordon.adapters.db.hold_row import hold_from_row
-from mailcordon.adapters.db.limited_claim import LimitedClaim, Overtaken, Taken
+from mailcordon.adapters.db.limited_claim import LimitedClaim, Overtaken, Taken, Unmet
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.result_store import ResultStore
 from mailcordon.adapters.db.route_row import route_from_row
@@ -200,11 +200,14 @@ class QueueStore:
         self, classes: Sequence[Class], slots: int, bounds: Bounds = NO_BOUNDS, narrow: Narrow = NO_HOLDS
     ) -> Batch:
         """Claims up to `slots` deliveries, shared fairly among the due turns. Their intent is committed on return."""
-        try:
-            return await self._claim(classes, slots, bounds, narrow)
-        except Overtaken:
-            self._limited.forget()
-            return await self._claim(classes, slots, bounds, narrow)
+        while True:
+            try:
+                return await self._claim(classes, slots, bounds, narrow)
+            except Overtaken:
+                self._limited.forget()
+            except Unmet as unmet:
+                async with self._claims.transaction() as connection:
+                    await self._limited.meet(connection, unmet)
 
     async def _claim(self, classes: Sequence[Class], slots: int, bounds: Bounds, narrow: Narrow) -> Batch:
         async with self._claims.transaction() as connection:
@@ -249,9 +252,11 @@ class QueueStore:
         for turn in idle:
             self._idle[turn] = None
         reserve = None if bounds.reserve_left is None else bounds.cell
-        counted = taken.counted
         return Batch(
-            [claimed_content.claimed(row, now, contents, reserve, counted) for row in claimed],
+            [
+                claimed_content.claimed(row, now, contents, reserve, taken.counted, taken.apart)
+                for row in claimed
+            ],
             rows[0]["epoch"],
         )
 
@@ -299,7 +304,7 @@ class QueueStore:
                 connection, plan, visits, now, self.worker, unclear, _refuse_suppressed
             )
         claimed, took_ms = await self._take_unlimited(connection, plan, visits, now, unclear)
-        return Taken(claimed, took_ms, {}, {})
+        return Taken(claimed, took_ms, {}, {}, {})
 
     async def _take_unlimited(
         self,

@@ -87,7 +87,7 @@ def _domain(one: Finish) -> str | None:
 
 async def _uncount(connection: engine.Connection, claims: Sequence[Claimed]) -> None:
     """Limits count calls, and these were certainly not made."""
-    times = sorted({claim.called_at for claim in claims if claim.counted or claim.address})
+    times = sorted({claim.called_at for claim in claims if claim.counted or claim.addresses})
     if len(times) > 1:
         await connection.fetch(_SQL.lock_uses, list({use for claim in claims for use in claim.counted}))
     for at in times:
@@ -96,7 +96,7 @@ async def _uncount(connection: engine.Connection, claims: Sequence[Claimed]) -> 
             await connection.execute(_SQL.uncount, list(uses), list(uses.values()), at)
     for at in times:
         to = Counter(
-            (claim.lane, claim.address) for claim in claims if claim.address and claim.called_at == at
+            (claim.lane, address) for claim in claims if claim.called_at == at for address in claim.addresses
         )
         if to:
             await connection.execute(

@@ -32,6 +32,7 @@ _PURGES = {
     Purged.WORKERS: _SQL.purge_workers,
     Purged.CALLS_OF_PLANS: _SQL.purge_calls_of_plans,
     Purged.PLANS: _SQL.purge_plans,
+    Purged.POLICIES: _SQL.purge_policies,
     Purged.REPORTS: _SQL.purge_reports,
     Purged.REMOVALS: _SQL.purge_removals,
     Purged.ENTRIES: _SQL.purge_entries,

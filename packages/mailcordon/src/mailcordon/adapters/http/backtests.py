@@ -8,7 +8,7 @@ from litestar import post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
-from mailcordon.adapters.http import shapes
+from mailcordon.adapters.http import shapes, waiting_caller
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.control import lookup
@@ -128,7 +128,8 @@ def routes(reads: Reads, backtests: Backtests) -> list[HTTPRouteHandler]:
         platform_principal(request, READ)
         tenant = None if data.tenant is None else await lookup.tenant_id(reads, data.tenant)
         try:
-            record, answer = await backtests.test(data.document, tenant=tenant, minutes=data.minutes)
+            work = backtests.test(data.document, tenant=tenant, minutes=data.minutes)
+            record, answer = await waiting_caller.while_waiting(request.receive, work, messages.hung_up())
         except Invalid as problem:
             raise _in_document(problem) from None
         return _view(record, answer)

@@ -15,14 +15,27 @@ from mailcordon.control.limits import LimitReads, ShownLimit
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.messages import limits as messages
 
-Owner = Literal["policy", "new-sender", "warm-up", "release", "guard", "default"]
+Owner = Literal["policy", "each", "new-sender", "warm-up", "release", "guard", "default"]
 
 
 class LimitItem(msgspec.Struct):
     id: int
     tenant: str
     owner: Owner  #: who wrote it; default: Mailcordon has it by itself
-    scope: Literal["tenant", "class", "lane", "key", "campaign", "list", "provider", "identity", "recipient"]
+    scope: Literal[
+        "tenant",
+        "class",
+        "lane",
+        "key",
+        "campaign",
+        "list",
+        "provider",
+        "identity",
+        "recipient",
+        "repeat",
+        "each-campaign",
+        "each-provider",
+    ]
     type: str | None  #: of the lane that it is about
     class_: str | None = msgspec.field(name="class")
     campaign: str | None

@@ -15,15 +15,20 @@ from mailcordon.guard.breaker.lane_watch import LaneWatch
 from mailcordon.guard.breaker.measures import BLOCKS, BOUNCES, COMPLAINTS, DELAYS
 from mailcordon.guard.breaker.nouns import Decision, Dimension, LaneFacts, Slice, Standing
 from mailcordon.guard.breaker.pools import EVERYBODY, NEW_MINUTES, Pool
+from mailcordon.guard.breaker.resting import Packer, Resting
 from mailcordon.guard.counts import Delta, DomainDelta
 
 #: Providers that return no complaints to senders.
 SILENT = frozenset({int(Provider.GMAIL)})
 
+QUIET_MINUTES = 60  #: after which a lane is packed
+MOST_AWAKE = 2_000  #: lanes that are not packed, beside those that something is open about
+_PACKED_A_TICK = 200  #: of the quiet ones, so that a tick stays short
+
 
 class Breaker:
     """`silent`: providers that return no complaints. `word`: the name of a provider, for decisions. `narrow` False: parts of a
-    lane cannot be held apart, so all of it is."""
+    lane cannot be held apart, so all of it is. `most_awake`: lanes that are kept unpacked."""
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class Breaker:
         silent: Collection[int] = SILENT,
         word: Callable[[int], str] = lambda provider: Provider(provider).word,
         narrow: bool = True,
+        most_awake: int = MOST_AWAKE,
     ) -> None:
         self.curves = DelayCurves()
         self._silent = frozenset(silent)
@@ -44,22 +50,39 @@ class Breaker:
         self._pools: dict[tuple[str, Class], Pool] = {}
         self._pools_of: dict[int, tuple[Pool, ...]] = {}  #: by lane, while it is new
         self._learned = 0
+        self._most_awake = most_awake
+        self._resting: dict[int, Resting] = {}
+        self._used: dict[
+            int, int
+        ] = {}  #: by lane that is awake, the minute of its last use; the oldest first
+        shared: dict[str, object] = {
+            "curves": self.curves,
+            "fleet": self._fleet,
+            "silent": self._silent,
+            "word": word,
+        }
+        self._packer = Packer(shared)
 
     def lane(self, facts: LaneFacts) -> None:
         """Makes a lane known, or tells what changed about it. Deltas of lanes that are not known are left out."""
         before = self._facts.get(facts.lane)
         self._facts[facts.lane] = facts
-        state = self._lanes.get(facts.lane)
+        if before is not None and before.labels != facts.labels:
+            state = self._awake(facts.lane)
+            if state is not None:
+                self._join_pools(facts, state.watch.last)
+        else:
+            state = self._lanes.get(facts.lane)
         if state is not None:
             state.watch.facts = facts
-            if before is not None and before.labels != facts.labels:
-                self._join_pools(facts, state.watch.last)
 
     def forget(self, lane: int) -> None:
         """A lane that is gone."""
         self._facts.pop(lane, None)
         self._standings.pop(lane, None)
-        if self._lanes.pop(lane, None) is not None:
+        known = self._lanes.pop(lane, None) or self._resting.pop(lane, None)
+        self._used.pop(lane, None)
+        if known is not None:
             self._fleet.forget(lane)
         self._open.discard(lane)
         for pool in self._pools_of.pop(lane, ()):
@@ -78,10 +101,15 @@ class Breaker:
         for delta in deltas:
             state = changed.get(delta.lane)
             if state is None:
+                resting = self._resting.get(delta.lane)
+                if resting is not None and delta.lane not in pools_of and resting.takes(delta):
+                    continue
                 state = self._state(delta.lane, delta.minute)
                 if state is None:
                     continue
                 changed[delta.lane] = state
+                self._used.pop(delta.lane, None)
+                self._used[delta.lane] = minute
             state.watch.add(delta)
             pools = pools_of.get(delta.lane)
             if pools is not None:
@@ -95,7 +123,7 @@ class Breaker:
             if delta.delays > 0:
                 saw(DELAYS, delta.provider, delta.minute, minute, delta.delays)
         for domain in domains:
-            state = self._lanes.get(domain.lane)
+            state = self._awake(domain.lane)
             if state is not None:
                 state.watch.add_domain(domain)
         found: list[Decision] = []
@@ -109,7 +137,34 @@ class Breaker:
                 joined = pool.newcomer(lane, minute)
                 if joined is not None and joined.guilty not in state.cases:
                     found += self._take([joined])
+        self._rest(minute, 0)
         return found
+
+    def _awake(self, lane: int) -> LaneState | None:
+        """A lane that is known, unpacked if it rests."""
+        state = self._lanes.get(lane)
+        if state is None:
+            resting = self._resting.pop(lane, None)
+            if resting is None:
+                return None
+            state = self._lanes[lane] = resting.unpacked(self._packer, self._facts[lane])
+            self._used[lane] = 0
+        return state
+
+    def _rest(self, minute: int, quiet: int) -> None:
+        """Packs the lanes that were used longest ago: those beyond the most, and up to `quiet` of those that are quiet. Not those
+        with cases: they are in `_open`."""
+        beyond = len(self._used) - self._most_awake
+        if beyond <= 0 and not quiet:
+            return
+        for lane, used in list(self._used.items()):
+            if beyond <= 0 and (quiet <= 0 or minute - used < QUIET_MINUTES):
+                break
+            del self._used[lane]
+            beyond -= 1
+            if lane not in self._open:
+                self._resting[lane] = Resting(self._lanes.pop(lane), self._packer)
+                quiet -= 1
 
     def _judge_pool(self, pool: Pool, minute: int) -> list[Decision]:
         class_ = pool.class_
@@ -152,18 +207,21 @@ class Breaker:
     def _take(self, decisions: list[Decision]) -> list[Decision]:
         """Of pools: they are the members' cases too."""
         for each in decisions:
-            self._lanes[each.lane].pooled(each)
+            state = self._awake(each.lane)
+            assert state is not None
+            state.pooled(each)
             self._open.add(each.lane)
         return decisions
 
     def _state(self, lane: int, minute: int) -> LaneState | None:
-        state = self._lanes.get(lane)
+        state = self._awake(lane)
         if state is None:
             facts = self._facts.get(lane)
             if facts is None:
                 return None
             watch = LaneWatch(facts, minute, self.curves, self._fleet, self._silent)
             state = self._lanes[lane] = LaneState(watch, self._word, narrow=self._narrow)
+            self._used[lane] = minute
             self._join_pools(facts, minute)
             for standing in self._standings.pop(lane, ()):
                 state.restore(standing)
@@ -186,11 +244,16 @@ class Breaker:
         found: list[Decision] = []
         self._make_restored(minute)
         for pool in self._pools.values():
-            found += self._take([each for each in pool.tick(minute, self.curves) if each.lane in self._lanes])
+            ended = pool.tick(minute, self.curves)
+            found += self._take(
+                [each for each in ended if each.lane in self._lanes or each.lane in self._resting]
+            )
         for lane in sorted(self._open):
             found += self._lanes[lane].tick(minute)
             if not self._lanes[lane].cases:
                 self._open.discard(lane)
+                self._used.setdefault(lane, minute)
+        self._rest(minute, _PACKED_A_TICK)
         return found
 
     def permit(self, lane: int, minute: int, slices: Collection[Slice] | None = ()) -> float:
@@ -202,7 +265,10 @@ class Breaker:
     def standing(self, lane: int) -> list[Standing]:
         """What is to be kept of a lane: all that is open about the whole and its parts, and for 60 days what has ended."""
         state = self._lanes.get(lane)
-        return self._standings.get(lane, []) if state is None else state.standings()
+        if state is not None:
+            return state.standings()
+        resting = self._resting.get(lane)
+        return self._standings.get(lane, []) if resting is None else resting.standings
 
     def restore(self, standings: Iterable[Standing]) -> None:
         """After a restart and before `replay`: what `standing` said."""
@@ -220,10 +286,11 @@ class Breaker:
                 if pools is not None:
                     self._count_in_pools(pools, state, delta, delta.minute)
         for domain in domains:
-            state = self._lanes.get(domain.lane)
+            state = self._awake(domain.lane)
             if state is not None:
                 state.watch.add_domain(domain)
         self._make_restored(minute)
+        self._rest(minute, 0)
 
     def _make_restored(self, minute: int) -> None:
         """Lanes without counts that something is open about."""
@@ -244,10 +311,17 @@ class Breaker:
 
     def let_go(self, lane: int, guilty: tuple[Slice, ...], minute: int) -> list[Decision]:
         """A person lets held mail go: it is watched more strictly for a week, and nothing is learned from what was seen."""
-        state = self._lanes.get(lane)
+        state = self._awake(lane)
         return [] if state is None else state.let_go(guilty, minute)
+
+    def let_pool_go(self, lane: int, pool: Slice, minute: int) -> list[Decision]:
+        """A person frees a lane that was slowed with others: all of the pool are freed."""
+        facts = self._facts.get(lane)
+        found = None if facts is None else self._pools.get((pool.value, facts.class_))
+        ended = [] if found is None else found.let_go(minute)
+        return self._take([each for each in ended if each.lane in self._lanes or each.lane in self._resting])
 
     def accept(self, lane: int, minute: int) -> list[Decision]:
         """A person says that what the lane shows is normal: everything open ends, and the lane's past is learned at once."""
-        state = self._lanes.get(lane)
+        state = self._awake(lane)
         return [] if state is None else state.accept(minute)

@@ -348,6 +348,15 @@ class LaneWatch:
                 },
             )
 
+    @property
+    def learns_at(self) -> int:
+        """The first minute whose mail may make it look at its normal again."""
+        return self._learned + DAY
+
+    def plain_providers(self) -> frozenset[int] | None:
+        """Providers whose mail cannot make a new column; None: no provider's can."""
+        return None if len(self.providers) >= _MOST_COLUMNS else frozenset(self._columns)
+
     def accept(self, minute: int) -> None:
         """All that was seen so far is normal."""
         self.accepted = minute

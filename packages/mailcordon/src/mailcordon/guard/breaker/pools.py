@@ -132,6 +132,17 @@ class Pool:
         self._forget_old(minute)
         return found
 
+    def let_go(self, minute: int) -> list[Decision]:
+        """A person frees all members. What was seen of them is used, so that they are not throttled for it again."""
+        if self.throttled is None:
+            return []
+        found = [self._of(member, minute, over=True, why="let go") for member in self._members.values()]
+        self.throttled = None
+        self._blocks.clear(minute + 1)
+        self._news = [0] * len(SIGNALS)
+        self._forget_old(minute)
+        return found
+
     def restore(self, facts: LaneFacts, since: int, decision: Decision) -> None:
         """A member's throttle that was open before a restart."""
         self._members.setdefault(facts.lane, _Member(facts, since))
@@ -205,7 +216,7 @@ class Pool:
             evidence={"members": len(self._members)},
         )
 
-    def _of(self, member: _Member, minute: int, *, over: bool = False) -> Decision:
+    def _of(self, member: _Member, minute: int, *, over: bool = False, why: str = "quiet") -> Decision:
         assert self.throttled is not None
         one = self.throttled
         return Decision(
@@ -225,6 +236,6 @@ class Pool:
             ceiling=one.ceiling,
             suspects=one.suspects,
             over=over,
-            why="quiet" if over else "",
+            why=why if over else "",
             evidence=one.evidence,
         )

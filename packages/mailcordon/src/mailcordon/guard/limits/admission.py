@@ -7,7 +7,7 @@ what is admitted, so the rows say afterwards what they will say in the database.
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence, Set
 from typing import NamedTuple
 
-from mailcordon.core.limit import Mode
+from mailcordon.core.limit import EACH, Mode
 from mailcordon.guard.limits.rules import Bound, Kind, LaneRules, Scope
 from mailcordon.guard.limits.windows import Use
 
@@ -19,6 +19,9 @@ class Mail(NamedTuple):
     id: int
     kind: Kind
     hash: bytes | None  #: of the address, where the lane has limits of addresses
+    repeat: bytes | None = (
+        None  #: of the address with what mail of its kind has in common, where the lane has limits of such
+    )
 
 
 class Over(NamedTuple):
@@ -29,6 +32,7 @@ class Over(NamedTuple):
     opens_at: int | None  #: milliseconds since 1970; None: when the limit's cap grows
     kind: Kind | None = None  #: one of the mails
     hash: bytes | None = None  #: only mail to this address
+    repeat: bytes | None = None  #: only mail to this address of this kind
 
 
 class Judged(NamedTuple):
@@ -36,7 +40,8 @@ class Judged(NamedTuple):
     counted: Mapping[int, tuple[int, ...]]  #: by id of an admitted mail: the rows that it counts in
     counts: Mapping[int, int]  #: by row, how many
     shared: Set[int]  #: those of these rows in which mail of several turns counts
-    addresses: Mapping[tuple[int, bytes], int]  #: by lane and address, how many
+    addresses: Mapping[tuple[int, bytes], int]  #: by lane and address (or address and kind of mail), how many
+    apart: Mapping[int, tuple[bytes, ...]]  #: by id of an admitted mail: those of these that it counts in
     over: Sequence[Over]
     shadow: Mapping[int, int]  #: by limit in shadow mode: how many of the admitted it would have held
 
@@ -58,6 +63,7 @@ def judge(
     counts: dict[int, int] = {}
     shared: set[int] = set()
     to: dict[tuple[int, bytes], int] = {}
+    apart: dict[int, tuple[bytes, ...]] = {}
     over: dict[tuple[object, ...], Over] = {}
     shadow: dict[int, int] = {}
     for (lane, kind), same in kinds.items():
@@ -69,22 +75,23 @@ def judge(
         room, full = room_for(scopes, uses, now)
         taken: list[Mail] = []
         for mail in same:
-            if of_lane.recipient and mail.hash is not None and mail.hash not in exempt:
-                use = addresses.setdefault((lane, mail.hash), Use())
-                if found := _full(of_lane.recipient, use, now):
-                    opens_at = use.opens_at(found.limit.per, now)
-                    over[lane, mail.hash] = Over(lane, found, opens_at, kind, mail.hash)
-                    continue
+            counters = of_lane.apart(mail.hash, mail.repeat) if mail.hash not in exempt else ()
+            if counters and (full_one := _first_full(lane, mail, counters, addresses, now)):
+                over[lane, full_one.repeat or full_one.hash] = full_one
+                continue
             if len(taken) >= room and full is not None:
                 bound, opens_at = full
-                over.setdefault((lane, bound.limit.id), Over(lane, bound, opens_at, kind))
+                about = kind.campaign if bound.limit.scope in EACH else None
+                over.setdefault((lane, bound.limit.id, about), Over(lane, bound, opens_at, kind))
                 break
             taken.append(mail)
-            if of_lane.recipient and mail.hash is not None and mail.hash not in exempt:
-                use = addresses[lane, mail.hash]
-                count_shadow(of_lane.recipient, use, 1, now, shadow)
+            for key, bounds in counters:
+                use = addresses[lane, key]
+                count_shadow(bounds, use, 1, now, shadow)
                 use.add(1, now)
-                to[lane, mail.hash] = to.get((lane, mail.hash), 0) + 1
+                to[lane, key] = to.get((lane, key), 0) + 1
+            if counters:
+                apart[mail.id] = tuple(key for key, _ in counters)
         if not taken:
             continue
         admitted += taken
@@ -98,7 +105,22 @@ def judge(
             counts[scope.use] = counts.get(scope.use, 0) + len(taken)
             if scope.shared:
                 shared.add(scope.use)
-    return Judged(admitted, counted, counts, shared, to, list(over.values()), shadow)
+    return Judged(admitted, counted, counts, shared, to, apart, list(over.values()), shadow)
+
+
+def _first_full(
+    lane: int,
+    mail: Mail,
+    counters: Sequence[tuple[bytes, tuple[Bound, ...]]],
+    addresses: MutableMapping[tuple[int, bytes], Use],
+    now: int,
+) -> Over | None:
+    for key, bounds in counters:
+        use = addresses.setdefault((lane, key), Use())
+        if found := _full(bounds, use, now):
+            repeat = None if key == mail.hash else key
+            return Over(lane, found, use.opens_at(found.limit.per, now), mail.kind, mail.hash, repeat)
+    return None
 
 
 def room_for(

@@ -3,9 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from mailcordon.core.limit import DEFAULT_OWNER, Limit, LimitScope, Mode
+from mailcordon.core.limit import DEFAULT_OWNER, EACH, EACH_OWNER, OF_AN_ADDRESS, Limit, LimitScope, Mode, Per
 from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
 
+_POLICY = "policy"
 _MOST_KEPT = 10_000  #: kinds of mail of a lane whose limits are remembered
 #: Limits of these scopes count urgent mail and may spare it.
 _SPARING = frozenset((LimitScope.TENANT, LimitScope.KEY, LimitScope.IDENTITY))
@@ -37,11 +39,47 @@ class Scope(NamedTuple):
 
 
 class LaneRules:
-    def __init__(self, scopes: Sequence[Scope], recipient: tuple[Bound, ...]) -> None:
+    def __init__(
+        self, scopes: Sequence[Scope], recipient: tuple[Bound, ...], repeat: tuple[Bound, ...] = ()
+    ) -> None:
         self.scopes = scopes
         self.recipient = recipient  #: limits of each address
+        self.repeat = repeat  #: limits of each address with each kind of mail
         self.by_key = any(bound.limit.api_key is not None for scope in scopes for bound in scope.bounds)
+        limits = [bound.limit for scope in scopes for bound in scope.bounds]
+        self.each = {limit.scope for limit in limits if limit.scope in EACH}
+        self.campaigns = _with_all_windows(limits, LimitScope.EACH_CAMPAIGN)  #: that have limits of their own
+        self._providers = _with_all_windows(limits, LimitScope.EACH_PROVIDER)
         self._of_kind: dict[Kind, tuple[Scope, ...]] = {}
+
+    def apart(self, hash: bytes | None, repeat: bytes | None) -> list[tuple[bytes, tuple[Bound, ...]]]:
+        """What is counted for each address, by the key that it is counted under."""
+        found: list[tuple[bytes, tuple[Bound, ...]]] = []
+        if self.recipient and hash is not None:
+            found.append((hash, self.recipient))
+        if self.repeat and repeat is not None:
+            found.append((repeat, self.repeat))
+        return found
+
+    def unmet(self, kind: Kind) -> list[Kind]:
+        """The campaign and the mailbox provider of this mail that are to get a limit of their own and have none yet."""
+        found: list[Kind] = []
+        if not self.each:
+            return found
+        if (
+            LimitScope.EACH_CAMPAIGN in self.each
+            and kind.campaign is not None
+            and kind.campaign not in self.campaigns
+        ):
+            found.append(Kind(None, kind.campaign, None, None))
+        if (
+            LimitScope.EACH_PROVIDER in self.each
+            and kind.provider is not None
+            and kind.provider > Provider.OTHER
+            and kind.provider not in self._providers
+        ):
+            found.append(Kind(kind.provider, None, None, None))
+        return found
 
     def of(self, kind: Kind) -> tuple[Scope, ...]:
         """What mail of this kind counts in."""
@@ -49,9 +87,24 @@ class LaneRules:
         if found is None:
             if len(self._of_kind) >= _MOST_KEPT:
                 self._of_kind.clear()
-            found = tuple(scope for scope in self.scopes if _covers(scope.bounds[0].limit, kind))
+            found = tuple(scope for scope in self.scopes if self._covers(scope.bounds[0].limit, kind))
             self._of_kind[kind] = found
         return found
+
+    def _covers(self, limit: Limit, kind: Kind) -> bool:
+        if limit.scope in EACH:
+            # What it is about has limits of its own, but for the campaigns beyond the most.
+            return (
+                limit.scope is LimitScope.EACH_CAMPAIGN
+                and kind.campaign is not None
+                and kind.campaign not in self.campaigns
+            )
+        return (
+            (limit.provider is None or limit.provider == kind.provider)
+            and (limit.campaign is None or limit.campaign == kind.campaign)
+            and (limit.list is None or limit.list == kind.list)
+            and (limit.api_key is None or limit.api_key == kind.api_key)
+        )
 
 
 def of_lane(
@@ -59,7 +112,7 @@ def of_lane(
 ) -> LaneRules | None:
     """`limits` of the lane's tenant, each with the row that counts for it. None if none is about the lane."""
     scopes: dict[int, list[Bound]] = {}
-    recipient: list[Bound] = []
+    of_address: dict[LimitScope, list[Bound]] = {}
     for limit, use in limits:
         if (
             (limit.class_ is not None and limit.class_ is not class_)
@@ -70,20 +123,21 @@ def of_lane(
         spared = class_ is Class.URGENT and limit.spares_urgent and limit.scope in _SPARING
         bound = Bound(limit, limit.mode is Mode.ENFORCE and not spared, is_wide(limit))
         if use is None:
-            recipient.append(bound)
+            of_address.setdefault(limit.scope, []).append(bound)
         else:
             scopes.setdefault(use, []).append(bound)
-    if not scopes and not recipient:
+    if not scopes and not of_address:
         return None
     return LaneRules(
         [Scope(use, is_shared(bounds[0].limit), tuple(bounds)) for use, bounds in sorted(scopes.items())],
-        _without_default(recipient),
+        _without_default(of_address.get(LimitScope.RECIPIENT, [])),
+        _without_default(of_address.get(LimitScope.REPEAT, [])),
     )
 
 
 def is_wide(limit: Limit) -> bool:
     """Whether it is about all mail of each lane that it covers."""
-    return limit.scope is not LimitScope.RECIPIENT and (
+    return limit.scope not in (*OF_AN_ADDRESS, *EACH) and (
         limit.provider is None and limit.campaign is None and limit.list is None and limit.api_key is None
     )
 
@@ -99,13 +153,15 @@ def _without_default(bounds: list[Bound]) -> tuple[Bound, ...]:
     return own or tuple(bounds)
 
 
-def _covers(limit: Limit, kind: Kind) -> bool:
-    return (
-        (limit.provider is None or limit.provider == kind.provider)
-        and (limit.campaign is None or limit.campaign == kind.campaign)
-        and (limit.list is None or limit.list == kind.list)
-        and (limit.api_key is None or limit.api_key == kind.api_key)
-    )
+def _with_all_windows(limits: Sequence[Limit], each: LimitScope) -> set[object]:
+    """Campaigns or providers that have a limit of their own for each window that `each` is about."""
+    wanted = {limit.per for limit in limits if limit.scope is each}
+    found: dict[object, set[Per]] = {}
+    for limit in limits:
+        if limit.scope is EACH[each] and limit.owner in (EACH_OWNER, _POLICY):
+            of = limit.campaign if each is LimitScope.EACH_CAMPAIGN else limit.provider
+            found.setdefault(of, set()).add(limit.per)
+    return {of for of, windows in found.items() if windows >= wanted}
 
 
 class TenantLimits:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from mailcordon.core.limit import Limit, LimitScope
+from mailcordon.core.limit import OF_AN_ADDRESS, Limit, LimitScope
 from mailcordon.messages import limits, reasons, times
 
 
@@ -37,6 +37,12 @@ def what(limit: Limit, lane: LaneName, *, key: str | None = None) -> str:
             )
         case LimitScope.RECIPIENT:
             return limits.to_one_address(slug, type)
+        case LimitScope.EACH_CAMPAIGN:
+            return limits.of_each_campaign(slug, type)
+        case LimitScope.EACH_PROVIDER:
+            return limits.to_each_provider(slug, type)
+        case LimitScope.REPEAT:
+            return limits.alike_to_one_address(slug, type)
 
 
 def allows(limit: Limit, lane: LaneName, *, key: str | None = None) -> str:
@@ -45,7 +51,7 @@ def allows(limit: Limit, lane: LaneName, *, key: str | None = None) -> str:
 
 def over(limit: Limit, lane: LaneName, opens_at: int | None) -> str:
     """Why mail waits. `opens_at`: milliseconds since 1970; None: there is no next window."""
-    said = reasons.over_recipient_limit if limit.scope is LimitScope.RECIPIENT else reasons.over_limit
+    said = reasons.over_recipient_limit if limit.scope in OF_AN_ADDRESS else reasons.over_limit
     leaves = limits.leaves(None if opens_at is None else times.minute(opens_at))
     return said(allows(limit, lane), limit.because, leaves)
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar, cast
 from mailcordon.core import names, text
 from mailcordon.core.document_path import path
 from mailcordon.core.errors import Fault, Invalid, parse_into
-from mailcordon.core.limit import LimitScope
+from mailcordon.core.limit import OF_AN_ADDRESS, LimitScope
 from mailcordon.core.priority import Class
 from mailcordon.guard.policy import built_in, fields
 from mailcordon.guard.policy.layer import Reasoned
@@ -158,7 +158,7 @@ class _Reader:
             if (provider := parse_into(self.faults, own, fields.provider_word, name)) is not None:
                 keep(f"warm_up.steps.{provider}", own, fields.curve, value)
         for scope, window, own, value in self._caps(members, at, beyond, where):
-            always = scope is LimitScope.RECIPIENT
+            always = scope in OF_AN_ADDRESS
             keep(
                 f"caps.{scope}.{window}",
                 own,

@@ -117,9 +117,12 @@ SCOPES: Final = (
     LimitScope.CLASS,
     LimitScope.KEY,
     LimitScope.LANE,
+    LimitScope.EACH_CAMPAIGN,
     LimitScope.CAMPAIGN,
+    LimitScope.EACH_PROVIDER,
     LimitScope.PROVIDER,
     LimitScope.RECIPIENT,
+    LimitScope.REPEAT,
 )
 #: Scopes of which mail of several lanes counts: they cannot stand where a part is about one class or lane.
 BEYOND_A_CLASS: Final = frozenset({LimitScope.TENANT, LimitScope.KEY})

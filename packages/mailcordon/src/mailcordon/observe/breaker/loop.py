@@ -15,7 +15,7 @@ from mailcordon.guard import arming as arming_rules
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import Decision, Dimension, Level
 from mailcordon.messages import breaker as messages
-from mailcordon.observe.breaker import account, carrying, volume, words
+from mailcordon.observe.breaker import account, carrying, freeing, volume, words
 from mailcordon.observe.breaker.account import AccountWatch
 from mailcordon.observe.breaker.carrying import Does
 from mailcordon.observe.breaker.intervals import Intervals, is_due
@@ -278,6 +278,7 @@ class BreakerLoop:
                 state.volume.forget(kept.lane)
                 write.end(state, kept, because, by=one.by)
                 continue
+            lanes |= freeing.of_pool(state, write, kept, because, one.by, minute)
             if kept.lane in state.lanes:
                 state.engine.accept(kept.lane, minute)
             for each in [
@@ -297,11 +298,13 @@ class BreakerLoop:
             kept = by_id.get(one.decision)
             if kept is None:
                 continue
+            because = messages.lifted(by=one.by, because=one.because)
             if signal_of(kept.signal) is not None:
+                lanes |= freeing.of_pool(state, write, kept, because, one.by, minute)
                 state.engine.let_go(kept.lane, slices_of(kept.part), minute)
                 lanes.add(kept.lane)
             state.volume.forget(kept.lane)
-            write.end(state, kept, messages.lifted(by=one.by, because=one.because), by=one.by)
+            write.end(state, kept, because, by=one.by)
         return lanes
 
     async def _take(

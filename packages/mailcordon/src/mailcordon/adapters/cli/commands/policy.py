@@ -1,6 +1,7 @@
 """`mailcordon policy`: show, plan, apply and compare policies, and have caps suggested."""
 
 import sys
+from importlib import resources
 from typing import Annotated, Any
 
 import typer
@@ -200,6 +201,12 @@ async def reject(cli: Cli, plan: Plan, because: Because) -> None:
     """Reject a plan of the policy: it can no longer be applied. Changes nothing else."""
     found = await cli.api.post(path("policy", "plans", str(plan), "reject"), {"because": because})
     cli.show_result(found, words.rejected(plan))
+
+
+@app.command("schema", epilog=command.epilog("mailcordon policy schema"))
+def schema() -> None:
+    """Print the JSON Schema of the document of a policy, for editors. Asks no server."""
+    sys.stdout.write(resources.files("mailcordon.control").joinpath("policy.schema.json").read_text("utf-8"))
 
 
 async def plan_file(cli: Cli, file: str, because: str | None) -> Document:

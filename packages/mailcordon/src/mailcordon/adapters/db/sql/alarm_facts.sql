@@ -57,7 +57,7 @@ with recursive ids as (
     select (select w.send_limit from waiting w where w.send_limit > s.id order by w.send_limit limit 1) from ids s where s.id is not null
 )
 select s.id as "limit", e.slug as tenant, t.name as type, l.id as lane, s.because, l.expiry_ms, f.since
-  from ids i join send_limit s on s.id = i.id and s.scope <> 'recipient' and s.mode = 'enforce'
+  from ids i join send_limit s on s.id = i.id and s.scope not in ('recipient', 'repeat') and s.mode = 'enforce'
  cross join lateral (select w.lane, w.since from waiting w where w.send_limit = s.id order by w.id limit 1) f
   join lane l on l.id = f.lane and l.class = 0 and (s.lane is not null or s.class = 0)
   join tenant e on e.id = l.tenant join message_type t on t.id = l.type

@@ -34,7 +34,7 @@ select l.id as of_lane, l.class as of_class, y.name as type, t.slug, now_ms() as
   from lane l join message_type y on y.id = l.type join tenant t on t.id = l.tenant
   join send_limit s on s.tenant = l.tenant and s.mode = 'enforce' and (s.lane is null or s.lane = l.id) and (s.class is null or s.class = l.class)
   join limit_use u on u.id = s.use
- where l.id = any ($1::int[]) and s.provider is null and s.campaign is null and s.list is null and s.api_key is null and not s.refuses
+ where l.id = any ($1::int[]) and s.scope not in ('each-campaign', 'each-provider') and s.provider is null and s.campaign is null and s.list is null and s.api_key is null and not s.refuses
    and (s.domain is null or exists (select from route r where r.lane = l.id and r.domain = s.domain))
    and not (l.class = 0 and s.spares_urgent and s.scope in ('tenant', 'key', 'identity'))
  order by l.id, s.id;

@@ -12,33 +12,41 @@ select l.id, l.tenant, l.class, (select t.slug from tenant t where t.id = l.tena
        array(select distinct r.domain from route r where r.lane = l.id) as domains
   from lane l where l.tenant = any ($1::int[]) order by l.id;
 
+-- name: meet
+-- Makes the limits of campaigns and providers that these lanes meet for the first time. Before the claim, since a change of limits locks more.
+select meet_each($1, $2, $3, $4);
+
 -- name: look
--- What `claim` would take, without taking it. $7: 1, the lane has limits of addresses; 2, of API keys. The last row, without a turn, has the
--- server's time in ms.
+-- What `claim` would take, without taking it. $7: 1, the lane has limits of addresses; 2, of API keys; 4, of addresses with one kind of mail.
+-- The last row, without a turn, has the server's time in ms.
 with l as (
     select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::int[], $6::smallint[], $7::int[])
                     u (lane, budget, cutoff, turn, turn_budget, class, asks)
 )
+select x.*, case when x.repeat is not null then (select array[r.minute, r.in_minute, r.hour, r.in_hour, r.day, r.in_day, 0]::bigint[]
+                                                   from recipient_use r where r.lane = x.lane and r.hash = x.repeat) end as repeat_used
+  from (
 select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attempt, x.provider, x.campaign, x.list,
        exists (select from suppression s where s.tenant = x.tenant and s.hash = x.hash
                 and (s.scope = 0 or s.scope = 1 and s.target = x.class or s.scope = 2 and s.target = x.lane)
                 and (s.until is null or s.until > $8))
          or exists (select from platform_suppression p where p.hash = x.hash) as dead, null::text as suppressed,
-       case when x.asks & 1 <> 0 then x.hash end as hash,
+       case when x.asks & 5 <> 0 then x.hash end as hash,
        case when x.asks & 2 <> 0 then (select m.api_key from message m where m.id = (x.id & -64)) end as api_key,
        case when x.asks & 1 <> 0 then (select array[r.minute, r.in_minute, r.hour, r.in_hour, r.day, r.in_day, 0]::bigint[]
                                          from recipient_use r where r.lane = x.lane and r.hash = x.hash) end as used,
-       null::float8 as took
+       null::float8 as took,
+       case when x.asks & 4 <> 0 then (select substr(sha256(x.hash || int4send(m.alike)), 1, 16) from message m where m.id = (x.id & -64)) end as repeat
   from (select l.lane, l.class, l.turn, l.turn_budget, l.asks, q.*,
                row_number() over (partition by l.turn order by q.n, l.lane) as place
           from l cross join lateral (
                select r.*, row_number() over (order by r.id) as n
                  from (select ctid as row, id, tenant, attempt, provider, campaign, list, hash from ready
                         where ready.lane = l.lane and ready.id >= l.cutoff and ready.state = 0 order by id limit l.budget) r) q) x
- where x.place <= x.turn_budget
+ where x.place <= x.turn_budget) x
 union all
 select null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-       (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8;
+       (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8, null, null;
 
 -- name: uses
 -- What is counted in these rows. Those that several turns share ($1) are locked, in the order of their ids, until the claim ends; the turns
@@ -105,18 +113,20 @@ select u.id, l.tenant, u.n, $3, $3 from unnest($1::int[], $2::int[]) u (id, n) j
 on conflict (send_limit) do update set mails = s.mails + excluded.mails, last_at = excluded.last_at;
 
 -- name: park
--- Of the next $3 of each lane: what is over a used-up limit waits for it, or is refused if the limit says so. $4 to $14 are the limits: a lane
+-- Of the next $3 of each lane: what is over a used-up limit waits for it, or is refused if the limit says so. $4 to $15 are the limits: a lane
 -- and what they are about. Returns how many left the lanes' heads.
 with h as materialized (
     select * from unnest($4::int[], $5::int[], $6::smallint[], $7::text[], $8::text[], $9::int[], $10::bytea[], $11::bigint[], $12::text[], $13::text[],
-                         $14::boolean[])
-                    with ordinality u (lane, send_limit, provider, campaign, list, api_key, hash, until, sentence, code, refuses, n)
+                         $14::boolean[], $15::bytea[])
+                    with ordinality u (lane, send_limit, provider, campaign, list, api_key, hash, until, sentence, code, refuses, repeat, n)
 ), x as materialized (
     select r.lane, r.id, (select h.n from h
                            where h.lane = r.lane and (h.provider is null or h.provider = r.provider)
                              and (h.campaign is null or h.campaign = r.campaign) and (h.list is null or h.list = r.list)
                              and (h.hash is null or h.hash = r.hash)
                              and (h.api_key is null or h.api_key = (select m.api_key from message m where m.id = (r.id & -64)))
+                             and (h.repeat is null or h.hash = r.hash and h.repeat = (
+                                  select substr(sha256(r.hash || int4send(m.alike)), 1, 16) from message m where m.id = (r.id & -64)))
                            order by h.n limit 1) as n
       from unnest($1::int[], $2::bigint[]) u (lane, start)
      cross join lateral (select ready.lane, ready.id, ready.provider, ready.campaign, ready.list, ready.hash from ready

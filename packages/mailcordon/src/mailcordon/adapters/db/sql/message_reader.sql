@@ -10,17 +10,17 @@ select m.*, t.slug, ty.name as type, ty.class, l.expiry_ms, providers_at(m.recip
 -- One snapshot of everything that is known of a message's deliveries: each is in the queue or in the ledger, and may have an
 -- outcome.
 select 'ready' as source, r.id, case r.state when 1 then 2 else 1 end::smallint as state, r.attempt, r.provider, null::text as ses_id,
-       r.called_at, null::bigint as at, null::text as reason, null::text as detail, l.held, r.campaign, r.list
+       r.called_at, null::bigint as at, null::text as reason, null::text as detail, l.held, r.campaign, r.list, null::bigint[] as behind
   from ready r join lane l on l.id = r.lane where r.lane = $2 and r.id > $1 and r.id <= $1 + 50
 union all
 select 'waiting', w.id, case w.why when 2 then 5 when 3 then 4 else 3 end::smallint, w.attempt, w.provider, null, w.called_at, w.since,
-       w.code, w.reason, l.held, w.campaign, w.list
+       w.code, w.reason, l.held, w.campaign, w.list, case when w.code = 'recipient-limit' then waits_behind(w.send_limit, w.hash, w.id, w.until) end
   from waiting w join lane l on l.id = w.lane where w.lane = $2 and w.id > $1 and w.id <= $1 + 50
 union all
-select 'ledger', g.id, g.state, g.attempt, g.provider, g.ses_id, g.called_at, g.at, g.reason, g.detail, false, null, null
+select 'ledger', g.id, g.state, g.attempt, g.provider, g.ses_id, g.called_at, g.at, g.reason, g.detail, false, null, null, null
   from ledger g where g.id > $1 and g.id <= $1 + 50
 union all
-select 'outcome', o.id, o.state, o.attempt, 0::smallint, o.ses_id, null, o.at, o.reason, o.detail, false, null, null
+select 'outcome', o.id, o.state, o.attempt, 0::smallint, o.ses_id, null, o.at, o.reason, o.detail, false, null, null, null
   from outcome o where o.id > $1 and o.id <= $1 + 50;
 
 -- name: history

@@ -237,6 +237,18 @@ delete from plan where id = any(array(
     order by p.ended_at limit $2
 ));
 
+-- name: purge_policies
+-- Plans of the policy that were decided on long ago, and versions that another one followed long ago. The one in force and those that
+-- lanes still have stay.
+delete from policy_version where id = any(array(
+    select p.id from policy_version p
+    where p.state <> 'proposed' and p.decided_at < now_ms() - $1::bigint
+      and (p.version is null
+           or exists (select from policy_version n where n.version > p.version and n.decided_at < now_ms() - $1::bigint)
+              and not exists (select from lane_policy l where l.version = p.version))
+    order by p.decided_at limit $2
+));
+
 -- name: intake_nodes
 -- Numbers under which accepting processes count.
 select distinct node from lane_intake where node <> 0 order by node;
