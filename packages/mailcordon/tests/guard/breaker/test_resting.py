@@ -57,25 +57,25 @@ def test_so_many_are_awake_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_packed_lane_is_small_and_keeps_counts_for_later_that_need_no_judgement() -> None:
     breaker = Breaker(most_awake=10**9)
-    post = play(breaker)
+    play(breaker)
     state = breaker._awake(0)  # pyright: ignore[reportPrivateUsage]
     assert state is not None
     packer: Packer = breaker._packer  # pyright: ignore[reportPrivateUsage]
     resting = Resting(state, packer)
     assert len(resting.packed) + sys.getsizeof(resting) < 20_000
-    at = post.minute
-    assert resting.takes(Delta(at, 0, "c7", None, 1, sent=50))
-    assert resting.takes(Delta(at, 0, "c7", None, 1, delivered=50))
+    at = state.watch.learns_at - 1
+    assert resting.takes(Delta(at, 0, "c7", None, 2, sent=50))
+    assert resting.takes(Delta(at, 0, "c7", None, 2, delivered=50))
     assert len(resting.pending) == 1
     for needs in (
-        Delta(at, 0, "c7", None, 1, hard_bounces=1),
-        Delta(at, 0, "c7", None, 1, delays=1),
+        Delta(at, 0, "c7", None, 2, hard_bounces=1),
+        Delta(at, 0, "c7", None, 2, delays=1),
         Delta(at + 2 * DAY, 0, "c7", None, 1, sent=1),
         Delta(at, 0, "c7", None, 17, sent=1),
     ):
         assert not resting.takes(needs), needs
     unpacked = resting.unpacked(packer, state.watch.facts)
-    state.watch.add(Delta(at, 0, "c7", None, 1, sent=50))
+    state.watch.add(Delta(at, 0, "c7", None, 2, sent=50))
     assert unpacked.watch.active_days == state.watch.active_days
     assert unpacked.watch.blocks.starts == state.watch.blocks.starts
     assert (unpacked.watch.blocks.sent == state.watch.blocks.sent).all()
