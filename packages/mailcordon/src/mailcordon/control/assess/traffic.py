@@ -61,9 +61,14 @@ class Stream:
         return sum(self.days.values(), Count())
 
 
+#: Tenant, what says so, message type, domain, configuration set.
+_Key = tuple[str | None, By | None, Guess, str, str | None]
+_GUESSES = (By.SIBLING, By.ORGANISATION)
+
+
 @dataclass(slots=True)
 class _Mail:
-    key: tuple[str | None, By | None, Guess, str, str | None]
+    key: _Key
     day: date
     sent: int = 0
     bounced: int = 0
@@ -103,12 +108,19 @@ class Traffic:
                 mail.sent = max(mail.sent, seen.recipients)
 
     def streams(self) -> list[Stream]:
-        """The most mail first."""
-        days: dict[tuple[str | None, By | None, Guess, str, str | None], dict[date, Count]] = defaultdict(
-            dict
-        )
+        """The most mail first. Mail that only a guess by its domain or set gives to somebody is of nobody if other mail from
+        there says that it is somebody else's."""
+        said: dict[str, set[str]] = defaultdict(set)
+        for tenant, by, _, domain, configuration_set in {mail.key for mail in self._mails.values()}:
+            if tenant is not None and by not in _GUESSES:
+                said[f"@{domain}"].add(tenant)
+                said[configuration_set or ""].add(tenant)
+        days: dict[_Key, dict[date, Count]] = defaultdict(dict)
         for mail in self._mails.values():
-            of = days[mail.key]
+            tenant, by, guess, domain, configuration_set = key = mail.key
+            if by in _GUESSES and (said[f"@{domain}"] | said[configuration_set or ""]) - {tenant}:
+                key = (None, None, guess, domain, configuration_set)
+            of = days[key]
             # A set-up without Send events reports bounces of mail that was sent all the same.
             count = Count(max(mail.sent, mail.bounced, mail.complained), mail.bounced, mail.complained)
             of[mail.day] = of.get(mail.day, Count()) + count
@@ -188,7 +200,7 @@ def add_to(found: Owners, streams: Iterable[Stream], account: Account) -> None:
             owned = of[name]
             if stream.by in (By.RULE, By.SES_TENANT, By.TAG):
                 # Mail that says whose it is is better than a guess by the domain.
-                for guessed in [own for own, by in owned.items() if by in (By.SIBLING, By.ORGANISATION)]:
+                for guessed in [own for own, by in owned.items() if by in _GUESSES]:
                     if guessed != stream.tenant:
                         del owned[guessed]
             owned.setdefault(stream.tenant, stream.by)
