@@ -206,9 +206,10 @@ def small(account: Account) -> Found:
             name,
             identities=["mail.platform.example"],
             sets=["shared-transactional"],
-            scope="TENANT",
+            scope=None if name == "old-c" else "TENANT",
         )
         made.weeks(2_000, 10, 0, tenant=name, identity="mail.platform.example", set="shared-transactional")
+    made.danger("suppression-shared", "old-c")
     made.danger("identity-shared", "mail.platform.example")
     made.danger("set-shared", "shared-transactional")
     # The one that mailed a bought list: 12 % of 30,000 bounced, and the account was over 5 %.
@@ -263,6 +264,8 @@ def messy(account: Account) -> Found:
     made.danger("pool-mixes-classes", "mixed")
     made.set("bare", DeliveryOptions={"SendingPoolName": "bare"})
     made.danger("pool-empty", "bare")
+    made.set("bare-too", DeliveryOptions={"SendingPoolName": "bare"})
+    made.danger("pool-shared", "bare")
     made.set("quiet-news", DeliveryOptions={"SendingPoolName": "quiet"})
     made.danger("pool-too-quiet", "quiet")
     [cold] = account.dedicated_ips.lease(1, "quiet", account.clock.now())
@@ -324,7 +327,9 @@ def messy(account: Account) -> Found:
     made.danger("organisation-shared", "group.example")
     # Tenants
     made.tenant(
-        "one", identities=[*own, "setless.example", "us.group.example"], sets=["nobody-listens", "half"]
+        "one",
+        identities=[*own, "setless.example", "us.group.example"],
+        sets=["nobody-listens", "half", "bare-too"],
     )
     made.tenant(
         "two",

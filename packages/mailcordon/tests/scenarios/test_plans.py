@@ -3,11 +3,15 @@
 import json
 import uuid
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from mailcordon.control.assess.account import Account, Identity, SesTenant
+from mailcordon.control.assess.report import assess
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -110,3 +114,19 @@ def test_without_a_terminal_nothing_is_applied_unconfirmed(run: Run, slug: str, 
 
 def test_the_schema_is_printed(run: Run) -> None:
     assert json.loads(run("plan", "--schema")[1])["title"] == "Tenants of Mailcordon"
+
+
+def test_the_tenants_file_of_an_assessment_is_planned(run: Run, slug: str, file: Path) -> None:
+    owned = {f"{slug}-{name}": (f"m{name}.{slug}.example",) for name in ("a", "b")}
+    shared = f"shared.{slug}.example"
+    account = Account(
+        region="us-east-1",
+        on=date(2026, 11, 30),
+        identities=[
+            Identity(name=name) for name in (shared, *(each for of in owned.values() for each in of))
+        ],
+        tenants=[SesTenant(name=name, identities=(*of, shared)) for name, of in owned.items()],
+    )
+    file.write_text(assess(account, registrable=lambda domain: f"{slug}.example").tenants_file)
+    made = as_json(run, "plan", "-f", str(file))
+    assert {step["tenant"] for step in made["steps"] if step["kind"] == "add-tenant"} == set(owned)

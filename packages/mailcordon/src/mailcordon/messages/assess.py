@@ -354,6 +354,12 @@ def shared_domain(*, domain: str, others: int) -> str:
     return f"instead of {domain}, shared with {phrases.count(others, 'other tenant')}"
 
 
+@example(domain="platform.example")
+def domain_above(*, domain: str) -> str:
+    """Beside a domain that replaces one above domains of other tenants."""
+    return f"instead of {domain}, which is above domains of other tenants"
+
+
 @example(file="tenants.yaml")
 def file_written(*, file: str) -> str:
     """The tenants file was written."""

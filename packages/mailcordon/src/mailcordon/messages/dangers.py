@@ -1,6 +1,6 @@
 """What `mailcordon assess` finds dangerous in an account: what is so, whom it concerns, and what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from mailcordon.messages import phrases
@@ -362,7 +362,7 @@ def ses_finding(*, name: str, type: str, impact: str, text: str) -> str:
 
 
 _NO_OVERRIDE = "Delete the override: aws sesv2 put-configuration-set-suppression-options --configuration-set-name {about}"
-_REMEDIES = {
+REMEDIES: Mapping[str, str] = {  #: by the danger's code
     "account-stopped": "Ask AWS support what it needs; nothing else helps before. Then move the tenant that caused it first.",
     "account-under-review": "Answer AWS's mail, hold the tenant that caused it, and begin the migration with it.",
     "sandbox": "Ask for production access (docs/aws.md, 8).",
@@ -409,4 +409,4 @@ _REMEDIES = {
 @example(code="set-suppression-off", about="main")
 def remedy(*, code: str, about: str) -> str:
     """What to do about a danger."""
-    return _REMEDIES[code].format(about=about)
+    return REMEDIES[code].format(about=about)

@@ -1,5 +1,6 @@
 """What follows from what was found: whose things are, harm with confidence, the verdict, the order, the calendar."""
 
+import dataclasses
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import cache
@@ -17,10 +18,12 @@ from mailcordon.control.assess.account import (
     SesTenant,
     State,
 )
+from mailcordon.control.assess.dangers import Severity
 from mailcordon.control.assess.harm import Kind
 from mailcordon.control.assess.owners import By
 from mailcordon.control.assess.reading import Reading
 from mailcordon.control.assess.verdict import Answer
+from mailcordon.messages.dangers import REMEDIES
 from mailcordon_fixtures import recorded_accounts as recorded
 
 Registrable = Callable[[str], str | None]
@@ -144,6 +147,46 @@ def test_who_tipped_the_account() -> None:
     assert pause.tipped == "pause"
 
 
+# Dangers of the account ----------------------------------------------------------------------------------------------------
+
+LATELY = recorded.TODAY - timedelta(days=3)
+ACCOUNTS: list[tuple[State, Count, set[str]]] = [
+    (State(), Count(100_000, 1_000, 20), set()),
+    (State(sending=False), Count(), {"account-stopped"}),
+    (State(enforcement="SHUTDOWN"), Count(), {"account-stopped"}),
+    (State(enforcement="PROBATION"), Count(), {"account-under-review"}),
+    (State(production=False), Count(), {"sandbox"}),
+    (State(max_24h=1_000, sent_24h=800), Count(), {"quota-nearly-used"}),
+    (State(max_24h=1_000, sent_24h=799), Count(), set()),
+    (State(max_24h=-1, sent_24h=800), Count(), set()),
+    (State(reasons=frozenset(["BOUNCE"])), Count(), {"account-suppression-off"}),
+    (State(), Count(100_000, 2_200), {"account-bounces"}),
+    (State(), Count(100, 4), set()),
+    (State(), Count(100_000, 0, 70), {"account-complaints"}),
+]
+
+
+def test_what_the_account_itself_says(registrable: Registrable) -> None:
+    for state, count, codes in ACCOUNTS:
+        account = dataclasses.replace(apart("acme", "zen"), state=state, days={LATELY: count})
+        found = report.assess(account, registrable=registrable)
+        assert {each.code for each in found.dangers} == codes, state
+
+
+def test_rates_over_a_limit_of_ses_are_urgent_and_old_ones_are_forgotten(registrable: Registrable) -> None:
+    for day, severities in ((LATELY, [Severity.NOW]), (LATELY - timedelta(days=14), [])):
+        account = dataclasses.replace(apart("acme"), days={day: Count(100_000, 6_000)})
+        found = report.assess(account, registrable=registrable)
+        assert [each.severity for each in found.dangers] == severities
+
+
+async def test_every_danger_that_there_is_is_planted_somewhere() -> None:
+    planted = {code for _, _, codes in ACCOUNTS for code in codes}
+    for made_by in (recorded.small, recorded.messy):
+        planted |= {code for code, _ in made_by(recorded.empty())}
+    assert planted | {"mixed-stream"} == set(REMEDIES)  # a mixed stream shows in events only: test_events.py
+
+
 # Verdict -------------------------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +264,7 @@ async def test_a_healthy_pilot_moves_first_and_then_who_endangers_others(registr
     assert [(each.tenant, each.why) for each in found.moves] == [
         ("old-a", "pilot"),
         ("old-b", "endangers"),
+        ("shop", "critical"),
         ("old-c", "rest"),
     ]
     assert 2 <= found.weeks <= 6
