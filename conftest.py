@@ -22,7 +22,6 @@ TEST_BUDGET = (
 #: Tests of whole systems, the longest modules first: no worker is left alone with one of them at the end.
 LONGEST = (
     "scenarios/test_kills",
-    "tests/test_drill_incident",
     "scenarios/test_restarts",
     "scenarios/test_promises",
     "run/test_up",

@@ -87,24 +87,25 @@ _ABOUT_SES = frozenset(
     }
 )
 
+#: Short enough that a developer does not wait, and as long as that allows: each round takes some milliseconds of CPU.
 LOCAL = Intervals(
-    reconcile=0.2,
+    reconcile=0.4,
     lists=15.0,
-    hints=0.3,
+    hints=0.6,
     account=3.0,
     pauses=3.0,
     checks=2.0,
     lapses=1.0,
-    removals=0.5,
+    removals=1.0,
     claims=2.0,
     align=10.0,
     purge=10.0,
     partitions=10.0,
-    learn=0.2,
+    learn=0.5,
     counts_of_unknown=2.0,
-    proofs=0.3,
+    proofs=0.5,
     feedback=2.0,
-    releases=0.5,
+    releases=1.0,
     warm_ups=3.0,
 )
 
