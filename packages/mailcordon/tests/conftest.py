@@ -265,6 +265,9 @@ async def do_less(dsn: str) -> None:
     try:
         for setting in NEEDLESS:
             await connection.execute(f"alter system set {setting} = off")
+        # A new copy is read page by page, and a page from memory is sooner read than asked of a process that reads it.
+        if await connection.fetchval("select exists (select from pg_settings where name = 'io_method')"):
+            await connection.execute("alter system set io_method = sync")  # with the next start
         await connection.execute("select pg_reload_conf()")
     finally:
         await connection.close()

@@ -57,7 +57,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         provider audit_list audit_verify audit_export
         feedback metrics_rebuild
         limit_list limit_show
-        objective_list objective_show
+        objective_list objective_show signal_import signal_list
         breaker_list breaker_show breaker_arm breaker_disarm breaker_accept
         campaign_list campaign_show campaign_open warmup_show
         incident_list incident_show incident_note incident_ack incident_close incident_reported incident_report incident_times

@@ -30,6 +30,7 @@ from mailcordon.adapters.db.isolation_store import IsolationStore
 from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.objective_store import ObjectiveReader
+from mailcordon.adapters.db.outside_signal_store import OutsideSignalReader, OutsideSignalStore
 from mailcordon.adapters.db.pacing_reader import PacingReader
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.policy_store import PolicyStore
@@ -56,6 +57,7 @@ from mailcordon.control.isolation import Isolation
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
+from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.plans import Plans
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
@@ -212,6 +214,8 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         pacing=PacingReader(pools["control"], pools["reader"]),
         pacing_changes=ReleaseStore(pools["control"]),
         backtests=Backtests(BacktestStore(pools["control"])),
+        outside=OutsideSignals(OutsideSignalStore(pools["control"])),
+        signals=OutsideSignalReader(pools["control"], pools["reader"]),
     )
     app = server.application(KeyCache(key_store), control.routes(services))
     # In this loop, where the pools live.

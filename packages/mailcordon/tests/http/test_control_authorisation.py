@@ -10,6 +10,14 @@ from mailcordon.adapters.db import engine
 
 HOLD = {"tenant": "acme", "type": "newsletter", "because": "x"}
 ADD_LANE = {"kind": "add-lane", "tenant": "acme", "type": "invoice", "to": "news.acme.example"}
+SIGNAL = {
+    "source": "postmaster",
+    "domain": "news.acme.example",
+    "day": "2026-11-28",
+    "rate": 0.002,
+    "trust": "high",
+    "provider": "gmail",
+}
 TYPE = {"name": "t", "class": "urgent", "criticality": 1, "description": "d"}
 
 #: method, path, body, the scope it needs and those that it gives to a new key, whether only a platform key will do, and what
@@ -121,6 +129,9 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/objectives", None, "read", False, 200),
     ("GET", "/v1/objectives?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/tenants/acme/lanes/newsletter/objectives", None, "read", False, 404),
+    ("GET", "/v1/signals", None, "read", False, 200),
+    ("GET", "/v1/signals?tenant=acme", None, "read", False, 404),
+    ("POST", "/v1/signals", {"signals": [SIGNAL], "because": "x"}, "operate", True, 403),
     ("GET", "/v1/releases", None, "read", False, 200),
     ("GET", "/v1/releases?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/releases/{release}/open", {"because": "x"}, "operate", True, 403),

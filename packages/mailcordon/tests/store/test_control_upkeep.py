@@ -17,6 +17,7 @@ from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
+from mailcordon.adapters.db.outside_signal_store import OutsideSignalStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
@@ -44,6 +45,7 @@ from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
+from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.pacing.releases import Releases
 from mailcordon.control.pacing.warm_ups import WarmUps
 from mailcordon.control.plans import Plans
@@ -328,6 +330,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         ),
         releases=Releases(ReleaseStore(world.control)),
         warm_ups=WarmUps(WarmUpStore(world.control)),
+        outside=OutsideSignals(OutsideSignalStore(world.control)),
         settings=SETTINGS,
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,

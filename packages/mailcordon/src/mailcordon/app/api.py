@@ -31,6 +31,7 @@ from mailcordon.adapters.db.objective_store import ObjectiveReader
 from mailcordon.adapters.db.observe_reader import PostgresObserveReader
 from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.observing_store import ObservingStore
+from mailcordon.adapters.db.outside_signal_store import OutsideSignalReader, OutsideSignalStore
 from mailcordon.adapters.db.pacing_reader import PacingReader
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
@@ -102,6 +103,7 @@ from mailcordon.control.governor import Governor
 from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.lifecycle import Lifecycle
+from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.providers import Providers
@@ -222,6 +224,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             incident_changes=IncidentEditor(pools["control"]),
             objectives=ObjectiveReader(*read_as),
             backtests=Backtests(BacktestStore(readers["control"])),
+            outside=OutsideSignals(OutsideSignalStore(pools["control"])),
+            signals=OutsideSignalReader(*read_as),
             breaker=BreakerReader(*read_as),
             breaker_changes=BreakerEditor(pools["control"], proof_days=config.proof_days),
             policies=Policies(PolicyStore(pools["control"])),

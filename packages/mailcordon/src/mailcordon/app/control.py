@@ -17,6 +17,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.machine_state_reader import MachineStateReader
+from mailcordon.adapters.db.outside_signal_store import OutsideSignalStore
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
@@ -56,6 +57,7 @@ from mailcordon.control.dkim_keys import DkimSigning
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.pacing.releases import Releases
 from mailcordon.control.pacing.warm_ups import WarmUps
 from mailcordon.control.policies import Policies
@@ -200,6 +202,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             ),
             releases=Releases(ReleaseStore(pool), keep_days=config.keep_records_days),
             warm_ups=WarmUps(WarmUpStore(pool)),
+            outside=OutsideSignals(OutsideSignalStore(pool)),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

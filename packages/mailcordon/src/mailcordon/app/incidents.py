@@ -10,11 +10,13 @@ from mailcordon.adapters.db.breaker_reader import BreakerAlarms
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.incident_store import IncidentStore
 from mailcordon.adapters.db.objective_store import ObjectiveStore
+from mailcordon.adapters.db.outside_signal_store import OutsideSignalStore
 from mailcordon.adapters.db.rate_alarm_store import RateAlarmStore
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.app import alerts, webhooks, wiring
 from mailcordon.config import Config
 from mailcordon.control import alarms, ungoverned_alarms
+from mailcordon.control.outside_signals import ALARMS_EVERY, OutsideAlarms, OutsideSignals
 from mailcordon.core.incident import Alarm
 from mailcordon.observe import door_alarms, objectives, rate_watch
 from mailcordon.observe.incidents import rules
@@ -38,10 +40,16 @@ def sources(config: Config, control: Pool) -> list[Source]:
         Source(name="breaker", read=BreakerAlarms(control).read),
         Source(name="alert channels", read=alerts.source(control, config)),
         Source(name="webhooks", read=webhooks.source(control, config)),
+        Source(name="outside signals", read=_outside(config, control)),
         Source(name="ungoverned mail", read=_ungoverned(config, control)),
         Source(name="event doors", read=_event_doors(config, control)),
     ]
     return found
+
+
+def _outside(config: Config, control: Pool) -> Callable[[], Awaitable[Sequence[Alarm]]]:
+    service = OutsideSignals(OutsideSignalStore(control))
+    return OutsideAlarms(service, every=2.0 if config.local else ALARMS_EVERY).read
 
 
 def _event_doors(config: Config, control: Pool) -> Callable[[], Awaitable[Sequence[Alarm]]]:

@@ -21,6 +21,7 @@ from mailcordon.control.facts import ControlFacts
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
+from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.pacing.releases import Releases
 from mailcordon.control.pacing.warm_ups import WarmUps
 from mailcordon.control.provider_learning import ProviderLearning
@@ -66,6 +67,7 @@ class Intervals:
     feedback: float = 5.0  #: whether events come back; a round reads what was folded since the last one
     releases: float = 1.0  #: which steps open; without a large batch it is one query
     warm_ups: float = 60.0  #: the budgets of domains that are new to a provider
+    outside: float = 300.0  #: limits for what others say; an import looks at once, and days pass
 
 
 #: What asks SES or changes it, or what is sent: left out by an installation that observes only.
@@ -82,6 +84,7 @@ _ABOUT_SES = frozenset(
         "judge proofs",
         "open the steps of releases",
         "warm domains up",
+        "slow mail for what others say",
         "settle claims to domains",
         "give SES the DKIM keys that are published",
     }
@@ -107,6 +110,7 @@ LOCAL = Intervals(
     feedback=2.0,
     releases=1.0,
     warm_ups=3.0,
+    outside=10.0,
 )
 
 
@@ -137,6 +141,7 @@ class Services:
     learning: ProviderLearning
     releases: Releases
     warm_ups: WarmUps
+    outside: OutsideSignals
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -178,6 +183,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("judge proofs", intervals.proofs, services.judge.advance),
         ("open the steps of releases", intervals.releases, services.releases.advance),
         ("warm domains up", intervals.warm_ups, services.warm_ups.advance),
+        ("slow mail for what others say", intervals.outside, services.outside.advance),
         ("purge proofs", intervals.purge, services.judge.purge),
         ("settle claims to domains", intervals.claims, services.claims.advance),
         ("give SES the DKIM keys that are published", intervals.claims, services.dkim.advance),

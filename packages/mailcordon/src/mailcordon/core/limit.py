@@ -68,7 +68,7 @@ class Mode(StrEnum):
 class Limit:
     id: int  #: 0: not stored yet
     tenant: int
-    owner: str  #: who wrote it: policy, each, new-sender, warm-up, release, guard, default
+    owner: str  #: who wrote it: policy, each, new-sender, warm-up, release, guard, outside, default
     scope: LimitScope
     per: Per
     cap: int  #: mails in a window

@@ -22,7 +22,7 @@ SUBJECTS = (
     "alarms",
     *("plans", "policies", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     *("alerts", "notices", "webhooks"),
-    "ungoverned",
+    *("ungoverned", "outside_signals"),
     *("assess", "dangers"),
     "metrics",
     "rate_alarms",

@@ -24,6 +24,7 @@ from mailcordon.adapters.http import (
     lanes,
     lifecycle,
     objectives,
+    outside_signals,
     pacing,
     plans,
     policies,
@@ -47,6 +48,7 @@ from mailcordon.control.identity_records import IdentityRecords
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
+from mailcordon.control.outside_signals import OutsideSignals, SignalReads
 from mailcordon.control.pacing.view import PacingChanges, PacingReads
 from mailcordon.control.plans import Plans
 from mailcordon.control.policies import Policies
@@ -88,6 +90,8 @@ class ControlServices:
     pacing: PacingReads
     pacing_changes: PacingChanges
     backtests: Backtests
+    outside: OutsideSignals
+    signals: SignalReads
     checks: IdentityChecks
     policies: Policies
     facts: FactKeeper
@@ -107,6 +111,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *objectives.routes(services.objectives),
         *pacing.routes(services.pacing, services.pacing_changes),
         *backtests.routes(services.reads, services.backtests),
+        *outside_signals.routes(services.signals, services.outside),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),
         *plans.routes(services.plans),

@@ -15,7 +15,7 @@ from mailcordon.control.limits import LimitReads, ShownLimit
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.messages import limits as messages
 
-Owner = Literal["policy", "each", "new-sender", "warm-up", "release", "guard", "default"]
+Owner = Literal["policy", "each", "new-sender", "warm-up", "release", "guard", "outside", "default"]
 
 
 class LimitItem(msgspec.Struct):

@@ -38,7 +38,7 @@ async def list_limits(
         ),
     ] = None,
     owner: Annotated[
-        Literal["policy", "new-sender", "warm-up", "release", "guard", "default"] | None,
+        Literal["policy", "new-sender", "warm-up", "release", "guard", "outside", "default"] | None,
         typer.Option("--owner", help="Only those that this part of Mailcordon wrote. Default: all."),
     ] = None,
     used_up: Annotated[bool, typer.Option("--used-up", help="Only those that are used up.")] = False,

@@ -12,7 +12,7 @@ alter table limit_use add constraint limit_use_scope_check check (
 alter table send_limit drop constraint send_limit_owner_check, drop constraint send_limit_scope_check, drop constraint send_limit_check,
     drop constraint send_limit_check2, drop constraint send_limit_check8;
 alter table send_limit
-    add constraint send_limit_owner_check check (owner in ('policy', 'each', 'new-sender', 'warm-up', 'release', 'guard', 'default')),
+    add constraint send_limit_owner_check check (owner in ('policy', 'each', 'new-sender', 'warm-up', 'release', 'guard', 'outside', 'default')),
     add constraint send_limit_scope_check check (
         scope in ('tenant', 'class', 'lane', 'key', 'campaign', 'list', 'provider', 'identity', 'recipient', 'repeat', 'each-campaign', 'each-provider')),
     add constraint send_limit_counted check ((use is null) = (scope in ('recipient', 'repeat'))),
