@@ -105,3 +105,16 @@ def test_a_change_after_healthy_days_is_seen_as_if_they_had_not_been() -> None:
     healthy = [(day, -40.0) for day in range(1, 21)]
     assert evidence.since_any_day([*healthy, (21, 20.0)]) > 20 - math.log(21 * 22) - 0.01
     assert sum(1 / (day * (day + 1)) for day in range(1, 10_000)) < 1
+
+
+@pytest.mark.parametrize("measure", [one for one in Measure if one is not Measure.UNREPORTED])
+@pytest.mark.parametrize("age", [5, 45, 300, 2000])
+def test_late_feedback_never_favours_the_answer_that_is_looked_for(measure: Measure, age: int) -> None:
+    """Both paths sent the same and got the same: the accuser sees the new path at its best, the acquitter at its worst."""
+    side = Side(first=1_000, last=1_059, sent=1_000, reported=1_000, heard=1_000, **{measure.value: 40})
+    stratum = Stratum(1, 1, "june", new=side, old=side)
+    now = 1_059 + age
+    accused, acquitted = (judged(measure, stratum, now) for judged in (evidence.accused, evidence.acquitted))
+    worse = -1 if measure is Measure.OPENED else 1
+    assert worse * (accused.new / accused.new_of - accused.old / accused.old_of) <= 1e-12
+    assert worse * (acquitted.new / acquitted.new_of - acquitted.old / acquitted.old_of) >= -1e-12

@@ -66,7 +66,7 @@ def test_a_defect_at_one_provider_is_named_with_it() -> None:
 
 
 def test_mail_that_vanishes_in_spam_folders_is_seen_by_its_opens() -> None:
-    gate = breach(judged(5, in_spam, hours=10))
+    gate = breach(judged(5, in_spam, hours=10, age=480))
     assert gate is not None
     assert gate.measure is Measure.OPENED
 
@@ -83,9 +83,18 @@ def test_a_healthy_path_passes_once_it_has_mail_enough() -> None:
 
 
 def test_too_little_mail_passes_nothing_that_must_be_shown() -> None:
-    few = mail(1, hours=1, per_hour=400)
-    waiting = {gate.measure for gate in gates.judge(standing(1), facts(few)) if gate.verdict is Verdict.WAIT}
+    few = mail(5, hours=1, per_hour=100)
+    waiting = {gate.measure for gate in gates.judge(standing(5), facts(few)) if gate.verdict is Verdict.WAIT}
     assert waiting >= {Measure.UNDELIVERED, Measure.BOUNCED}
+
+
+def test_at_one_percent_it_must_be_shown_that_events_come_and_nothing_else() -> None:
+    few = mail(1, hours=4, per_hour=400, age=60)
+    gone_on = [gate for gate in gates.judge(standing(1), facts(few, age=60)) if gate.pass_at is not None]
+    assert [gate.measure for gate in gone_on] == [Measure.UNREPORTED]
+    none = tuple(stratum._replace(new=made.Side()) for stratum in few)
+    found = gates.judge(standing(1), facts(none))
+    assert {gate.measure for gate in found if gate.verdict is not Verdict.PASS} == {Measure.UNREPORTED}
 
 
 def test_no_mail_on_the_new_path_passes_nothing() -> None:
@@ -122,6 +131,17 @@ def test_at_a_hundred_percent_the_objectives_are_the_gate() -> None:
     assert gate is not None
     assert gate.measure is Measure.BOUNCED
     assert "Old path" not in gate.sentence
+
+
+def test_at_a_hundred_percent_a_provider_that_always_had_more_is_not_taken_for_a_breach() -> None:
+    def small_hosts(measure: Measure, provider: int) -> float | None:
+        return 0.05 if measure is Measure.BOUNCED and provider == made.OTHER else None
+
+    at = standing(100, hours=8, first_mail=made.DAY0 - 60 * 1440)
+    past = {Measure.BOUNCED: 0.75 * 0.008 + 0.25 * 0.05}
+    for seed in range(3):
+        strata = mail(100, hours=8, defect=small_hosts, seed=seed)
+        assert breach(gates.judge(at, facts(strata, reference=past))) is None
 
 
 def test_margins_are_wider_while_providers_learn_the_path_and_the_sentence_says_so() -> None:

@@ -13,7 +13,8 @@ Poisson's. That is the safe side for mails that each count at most once: the fac
 e^x.
 
 Late feedback never favours the new path. Where it is accused, its feedback counts as if it came early and the old one's as
-it comes. Where it is acquitted, its feedback is assumed to take twice its time, and the old one's to come early.
+it comes. Where it is acquitted, its feedback is assumed to take twice its time, and the old one's to come early. Opens are the
+other way round, since of them fewer are worse.
 """
 
 import functools
@@ -78,6 +79,10 @@ def mails(measure: Measure, side: Side) -> int:
 def accused(measure: Measure, stratum: Stratum, now: int) -> Seen:
     """With exposures for showing that the new path is worse."""
     new, old = stratum.new, stratum.old
+    if measure is Measure.OPENED:
+        return _seen(
+            measure, stratum, now, _as_it_comes(measure, new, now, 1.0), _early(measure, now - old.first)
+        )
     return _seen(
         measure, stratum, now, _early(measure, now - new.first), _as_it_comes(measure, old, now, 1.0)
     )
@@ -86,6 +91,10 @@ def accused(measure: Measure, stratum: Stratum, now: int) -> Seen:
 def acquitted(measure: Measure, stratum: Stratum, now: int) -> Seen:
     """With exposures for showing that the new path is not worse."""
     new, old = stratum.new, stratum.old
+    if measure is Measure.OPENED:
+        return _seen(
+            measure, stratum, now, _early(measure, now - new.first), _as_it_comes(measure, old, now, SLOW)
+        )
     return _seen(
         measure, stratum, now, _as_it_comes(measure, new, now, SLOW), _early(measure, now - old.first)
     )

@@ -65,6 +65,9 @@ _NEVER_WIDENED = frozenset({Measure.UNREPORTED, Measure.SUPPRESSED})
 #: What must be shown before the share grows, by the present share: few recipients can lose little.
 GOING_ON = ((1, 4.0), (5, 2.0), (100, 1.0))
 MUST_SHOW = (Measure.UNREPORTED, Measure.UNDELIVERED, Measure.BOUNCED, Measure.DELAYED)
+#: Before this share only that events reach us must be shown. One in a hundred recipients are too few people to show more: of
+#: 2,000 they are 20, and what these do again and again is no new evidence (`./dev bench moves`).
+ALL_SHOWN_FROM = 5
 
 #: What a recipient does once keeps it from doing it again (it is suppressed), or it is not the recipient's doing.
 _ONCE = frozenset({Measure.UNREPORTED, Measure.SUPPRESSED, Measure.BOUNCED, Measure.COMPLAINED})
@@ -133,6 +136,11 @@ def margin_to_go_on(measure: Measure, days: float, share: int) -> Margin:
     """What must be shown before a share grows."""
     times = next(times for until, times in GOING_ON if share <= until)
     return widened(margin(measure, days), times)
+
+
+def must_show(measure: Measure, share: int) -> bool:
+    """Whether a share grows only once this measure is shown to be sound."""
+    return measure is Measure.UNREPORTED or (measure in MUST_SHOW and share >= ALL_SHOWN_FROM)
 
 
 def reference(measure: Measure, facts: Facts) -> float:
@@ -232,7 +240,7 @@ def _compared(measure: Measure, standing: Standing, facts: Facts, now: int, days
         doubt=doubt,
         back_at=_back_at(standing),
         sound=sound,
-        pass_at=math.log(1 / FALSE_PASS) if measure in MUST_SHOW else None,
+        pass_at=math.log(1 / FALSE_PASS) if must_show(measure, standing.share) else None,
         provider=key.provider,
         lane=key.lane,
     )  # fmt: skip
@@ -242,7 +250,8 @@ def _against_ceiling(
     measure: Measure, standing: Standing, facts: Facts, now: int, days: float
 ) -> Gate | None:
     """Where all mail takes the new path, nothing is left to compare it with: it must stay below what the objectives allow, or
-    below what the margin allows beside the old path's own past, whichever is more."""
+    below what the margin allows beside the old path's own past, whichever is more. That past is of all mail together: a provider
+    or a lane by itself may always have had more, so it is not held against it."""
     if measure is Measure.OPENED:
         return None  # opens differ from campaign to campaign by more than a broken path would change
     allowed = margin(measure, days)
@@ -296,9 +305,7 @@ def _harm(
         if one.new_of <= 0:
             continue
         day = max(1, part.day - begun + 1)
-        keys = [_EVERYTHING, _Key(provider=part.provider)]
-        if standing.lanes > 1:
-            keys.append(_Key(lane=part.lane))
+        keys = _keys(part, standing)
         for number, alternative in enumerate(alternatives):
             nats = log(one, alternative) / repeats
             for key in keys:
@@ -318,6 +325,13 @@ def _harm(
     clearest = max(weighted, key=lambda key: (weighted[key], key == _EVERYTHING))
     total = evidence.log_mean(list(weighted.values()), [1.0] * len(weighted))
     return total, clearest, logs[clearest]
+
+
+def _keys(part: _Part, standing: Standing) -> list[_Key]:
+    if standing.share >= 100:
+        return [_EVERYTHING]
+    by_lane = [_Key(lane=part.lane)] if standing.lanes > 1 else []
+    return [_EVERYTHING, _Key(provider=part.provider), *by_lane]
 
 
 def _weight(key: _Key, lanes: int) -> float:
