@@ -60,6 +60,8 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         objective_list objective_show signal_import signal_list
         breaker_list breaker_show breaker_arm breaker_disarm breaker_accept
         campaign_list campaign_show campaign_open warmup_show
+        rollout_list rollout_status rollout_start rollout_advance rollout_hold rollout_back rollout_finish rollout_cancel
+        rollout_freeze_list rollout_freeze_add rollout_freeze_end
         incident_list incident_show incident_note incident_ack incident_close incident_reported incident_report incident_times
         tenant_onboard tenant_list tenant_show tenant_topology tenant_retire tenant_unretire tenant_erase tenant_erasure
         lane_list lane_show lane_limit lane_move lane_retire lane_unretire

@@ -32,10 +32,13 @@ from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.objective_store import ObjectiveReader
 from mailcordon.adapters.db.outside_signal_store import OutsideSignalReader, OutsideSignalStore
 from mailcordon.adapters.db.pacing_reader import PacingReader
+from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.release_store import ReleaseStore
+from mailcordon.adapters.db.rollout_reader import RolloutReader
+from mailcordon.adapters.db.rollout_store import RolloutStore
 from mailcordon.adapters.db.secrets import make_secret_key
 from mailcordon.adapters.db.tenant_facts import PostgresFacts
 from mailcordon.adapters.db.tenant_store import TenantStore
@@ -61,6 +64,8 @@ from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.plans import Plans
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
+from mailcordon.control.rollouts.changes import Changes as RolloutChanges
+from mailcordon.control.rollouts.loop import Rollouts
 from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.tenant_facts import FactKeeper
 from mailcordon.control.tenants import Tenants
@@ -76,6 +81,11 @@ SETTINGS = desired.Settings(
 
 SUFFIXES = PublicSuffixes()  # parsed once
 CopyOf = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
+
+
+def rollout_changes(control: engine.Pool) -> RolloutChanges:
+    store = RolloutStore(control)
+    return RolloutChanges(store, Rollouts(store, PathStore(control)))
 
 
 class ControlWorld:
@@ -103,6 +113,8 @@ class ControlWorld:
         self.proof = 0  #: of acme, ended
         self.finding = 0  #: an open finding
         self.release = 0  #: of acme, not over
+        self.rollouts: dict[str, int] = {}  #: of acme, by state
+        self.freeze = 0
         self.incident = 0  #: an open incident of acme
         self.decision = 0  #: an open decision of the breaker about acme
         self.now = time.time()  #: of the key cache's clock
@@ -123,6 +135,10 @@ class ControlWorld:
             .replace("{finding}", str(self.finding))
             .replace("{incident}", str(self.incident))
             .replace("{release}", str(self.release))
+            .replace("{rollout}", str(self.rollouts.get("running")))
+            .replace("{held_rollout}", str(self.rollouts.get("held")))
+            .replace("{standing_rollout}", str(self.rollouts.get("standing")))
+            .replace("{freeze}", str(self.freeze))
             .replace("{decision}", str(self.decision)),
             json=body,
             headers=headers,
@@ -147,6 +163,8 @@ class ControlWorld:
             "dkim_key",
             "breaker_decision",
             "breaker_lane",
+            "rollout",
+            "rollout_freeze",
             "access_key",
             "ses_door_set",
             "audit",
@@ -213,6 +231,8 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         facts=FactKeeper(PostgresFacts(pools["control"])),
         pacing=PacingReader(pools["control"], pools["reader"]),
         pacing_changes=ReleaseStore(pools["control"]),
+        rollouts=RolloutReader(pools["control"], pools["reader"]),
+        rollout_changes=rollout_changes(pools["control"]),
         backtests=Backtests(BacktestStore(pools["control"])),
         outside=OutsideSignals(OutsideSignalStore(pools["control"])),
         signals=OutsideSignalReader(pools["control"], pools["reader"]),
@@ -268,6 +288,16 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         " join tenant t on t.id = l.tenant join message_type y on y.id = l.type where t.slug = 'acme' and y.name = 'newsletter'"
     )
     world.release = await world.owner.fetchval("select id from release")
+    for state, share in (("running", 0), ("held", 0), ("standing", 100)):
+        world.rollouts[state] = await world.owner.fetchval(
+            "insert into rollout (tenant, state, share, shares, began_by, because)"
+            " select id, $1, $2, '{1,100}', 'ann', 'acme moves' from tenant where slug = 'acme' returning id",
+            state,
+            share,
+        )
+    world.freeze = await world.owner.fetchval(
+        "insert into rollout_freeze (since, until, by, because) values (0, 9e12, 'ann', 'sale') returning id"
+    )
     world.finding = await world.owner.fetchval(
         "insert into finding (kind, severity, resource_kind, resource, detail, row_kind, row_name) values"
         " ('extra-set', 'low', 'configuration-set', 'old-set', '{\"name\": \"old-set\"}', 'list', 'configuration-set')"
@@ -315,4 +345,5 @@ async def world(copy_of: CopyOf, furnished: tuple[Any, ControlWorld]) -> AsyncIt
         world.proof, world.incident, world.decision = known.proof, known.incident, known.decision
         world.policy_plan = known.policy_plan
         world.release = known.release
+        world.rollouts, world.freeze = known.rollouts, known.freeze
         yield world

@@ -9,6 +9,7 @@ import pytest
 from mailcordon.adapters.db import engine
 
 HOLD = {"tenant": "acme", "type": "newsletter", "because": "x"}
+ROLLOUT = {"tenant": "acme", "types": ["newsletter"], "because": "x"}
 ADD_LANE = {"kind": "add-lane", "tenant": "acme", "type": "invoice", "to": "news.acme.example"}
 SIGNAL = {
     "source": "postmaster",
@@ -135,6 +136,26 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/releases", None, "read", False, 200),
     ("GET", "/v1/releases?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/releases/{release}/open", {"because": "x"}, "operate", True, 403),
+    ("GET", "/v1/rollouts", None, "read", False, 200),
+    ("GET", "/v1/rollouts?tenant=acme", None, "read", False, 404),
+    ("GET", "/v1/rollouts/{rollout}", None, "read", False, 404),
+    ("POST", "/v1/rollouts/preview", {"tenant": "acme", "types": ["newsletter"]}, "operate", True, 403),
+    ("POST", "/v1/rollouts", ROLLOUT, "operate", True, 403),
+    ("POST", "/v1/rollouts/{held_rollout}/advance", {"because": "x"}, "operate", True, 403),
+    ("POST", "/v1/rollouts/{rollout}/hold", {"because": "x"}, "operate", True, 403),
+    ("POST", "/v1/rollouts/{rollout}/back", {"because": "x"}, "operate", True, 403),
+    ("POST", "/v1/rollouts/{standing_rollout}/finish", {"because": "x"}, "operate", True, 403),
+    ("POST", "/v1/rollouts/{rollout}/cancel", {"because": "x"}, "operate", True, 403),
+    ("GET", "/v1/rollout-freezes", None, "operate", True, 403),
+    (
+        "POST",
+        "/v1/rollout-freezes",
+        {"since": "2026-11-27", "until": "2026-12-01", "because": "x"},
+        "operate",
+        True,
+        403,
+    ),
+    ("POST", "/v1/rollout-freezes/{freeze}/end", {"because": "x"}, "operate", True, 403),
     ("GET", "/v1/warm-ups", None, "read", False, 200),
     ("GET", "/v1/warm-ups?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/feedback", None, "read", False, 200),
@@ -183,7 +204,20 @@ async def test_each_endpoint_that_reads_admits_only_keys_that_may_use_it(world: 
 async def test_each_endpoint_that_writes_admits_only_keys_that_may_use_it(
     world: Any, endpoint: tuple[Any, ...]
 ) -> None:
+    if endpoint[1] in ("/v1/rollouts", "/v1/rollouts/preview"):
+        await has_the_shared_path_too(world, "acme")
     await admits_only_keys_that_may_use_it(world, endpoint)
+
+
+async def has_the_shared_path_too(world: Any, slug: str) -> None:
+    """All lanes of the tenant, with all mail on it."""
+    await world.owner.execute(
+        "insert into route (lane, tenant, path, share, ses_tenant, domain, configuration_set)"
+        " select r.lane, r.tenant, 'shared', 100, 'platform', 'mail.platform.example', r.configuration_set"
+        " from route r join tenant t on t.id = r.tenant where t.slug = $1",
+        slug,
+    )
+    await world.owner.execute("update route set share = 0 where path = 'isolated'")
 
 
 async def admits_only_keys_that_may_use_it(world: Any, endpoint: tuple[Any, ...]) -> None:
@@ -234,6 +268,10 @@ async def test_a_tenants_key_sees_its_own_and_nothing_of_others_in_any_list(worl
     for tenant in ("acme", "zen"):
         body = {"tenant": tenant, "type": "newsletter", "because": f"secret of {tenant}"}
         assert (await world.ask(("POST", "/v1/holds", body), operator)).status_code == 201
+    await world.owner.execute(
+        "insert into rollout (tenant, state, shares, began_by, because)"
+        " select id, 'running', '{100}', 'ann', 'zen moves' from tenant where slug = 'zen'"
+    )
     for path in (
         "/v1/tenants",
         "/v1/lanes",
@@ -242,6 +280,7 @@ async def test_a_tenants_key_sees_its_own_and_nothing_of_others_in_any_list(worl
         "/v1/tenants/acme",
         "/v1/breaker/decisions",
         "/v1/breaker/lanes",
+        "/v1/rollouts",
     ):
         text = (await world.ask(("GET", path, None), world.tenant_keys["acme"])).text
         assert "acme" in text
@@ -283,7 +322,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         (
             m,
             re.sub(
-                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|release)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
+                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|release|rollout|held_rollout|standing_rollout|freeze)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
                 "{}",
                 path,
             ),

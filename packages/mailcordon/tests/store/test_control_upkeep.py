@@ -18,12 +18,14 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.outside_signal_store import OutsideSignalStore
+from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.release_store import ReleaseStore
+from mailcordon.adapters.db.rollout_store import RolloutStore
 from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
 from mailcordon.adapters.db.split_store import SplitStore
@@ -54,6 +56,7 @@ from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.retirement import Retirement
+from mailcordon.control.rollouts.loop import Rollouts
 from mailcordon.control.scan import Scan
 from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import SesLists
@@ -331,6 +334,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         releases=Releases(ReleaseStore(world.control)),
         warm_ups=WarmUps(WarmUpStore(world.control)),
         outside=OutsideSignals(OutsideSignalStore(world.control)),
+        rollouts=Rollouts(RolloutStore(world.control), PathStore(world.control)),
         settings=SETTINGS,
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,

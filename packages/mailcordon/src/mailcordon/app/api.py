@@ -37,6 +37,7 @@ from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.release_store import ReleaseStore
+from mailcordon.adapters.db.rollout_reader import RolloutReader
 from mailcordon.adapters.db.split_store import SplitStore
 from mailcordon.adapters.db.status_reader import StatusReader
 from mailcordon.adapters.db.suppression_reader import PostgresSuppressionReader
@@ -232,6 +233,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             facts=FactKeeper(PostgresFacts(pools["control"])),
             pacing=PacingReader(*read_as),
             pacing_changes=ReleaseStore(pools["control"]),
+            rollouts=RolloutReader(*read_as),
+            rollout_changes=wiring.rollout_changes(pools["control"]),
         )
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region

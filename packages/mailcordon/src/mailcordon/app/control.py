@@ -203,6 +203,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             releases=Releases(ReleaseStore(pool), keep_days=config.keep_records_days),
             warm_ups=WarmUps(WarmUpStore(pool)),
             outside=OutsideSignals(OutsideSignalStore(pool)),
+            rollouts=wiring.rollouts(pool, local=local),
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

@@ -11,8 +11,10 @@ from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.identity_check_store import IdentityCheckStore
 from mailcordon.adapters.db.installation import declare_mode, load_installation
+from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provider_store import ProviderFeed
+from mailcordon.adapters.db.rollout_store import RolloutStore
 from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.reply import Server
 from mailcordon.adapters.dns.resolver import Resolver
@@ -26,6 +28,8 @@ from mailcordon.control.desired import Settings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.plans import Plans
+from mailcordon.control.rollouts.changes import Changes as RolloutChanges
+from mailcordon.control.rollouts.loop import EVERY_MS, Rollouts
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.installation import Installation
 from mailcordon.core.priority import Class
@@ -187,3 +191,11 @@ async def always() -> bool:
 def count_lag_ms(config: Config) -> int:
     """By how much SES's own count may be late. The local SES counts at once."""
     return 0 if config.local else send_count.LAG_MS
+
+
+def rollouts(control: Pool, *, local: bool) -> Rollouts:
+    return Rollouts(RolloutStore(control), PathStore(control), every_ms=1_000 if local else EVERY_MS)
+
+
+def rollout_changes(control: Pool) -> RolloutChanges:
+    return RolloutChanges(RolloutStore(control), rollouts(control, local=False))

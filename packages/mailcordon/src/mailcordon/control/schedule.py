@@ -28,6 +28,7 @@ from mailcordon.control.provider_learning import ProviderLearning
 from mailcordon.control.proving import Judge
 from mailcordon.control.reconcile import Reconciler
 from mailcordon.control.retirement import Retirement
+from mailcordon.control.rollouts.loop import Rollouts
 from mailcordon.control.scan import Scan
 from mailcordon.control.ses_findings import SesFindings
 from mailcordon.control.ses_lists import SesLists
@@ -68,6 +69,9 @@ class Intervals:
     releases: float = 1.0  #: which steps open; without a large batch it is one query
     warm_ups: float = 60.0  #: the budgets of domains that are new to a provider
     outside: float = 300.0  #: limits for what others say; an import looks at once, and days pass
+    rollouts: float = (
+        1.0  #: what moves from the shared path; without a rollout it is three looks at small tables
+    )
 
 
 #: What asks SES or changes it, or what is sent: left out by an installation that observes only.
@@ -85,6 +89,7 @@ _ABOUT_SES = frozenset(
         "open the steps of releases",
         "warm domains up",
         "slow mail for what others say",
+        "decide rollouts",
         "settle claims to domains",
         "give SES the DKIM keys that are published",
     }
@@ -111,6 +116,7 @@ LOCAL = Intervals(
     releases=1.0,
     warm_ups=3.0,
     outside=10.0,
+    rollouts=1.0,
 )
 
 
@@ -142,6 +148,7 @@ class Services:
     releases: Releases
     warm_ups: WarmUps
     outside: OutsideSignals
+    rollouts: Rollouts
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -184,6 +191,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("open the steps of releases", intervals.releases, services.releases.advance),
         ("warm domains up", intervals.warm_ups, services.warm_ups.advance),
         ("slow mail for what others say", intervals.outside, services.outside.advance),
+        ("decide rollouts", intervals.rollouts, services.rollouts.advance),
         ("purge proofs", intervals.purge, services.judge.purge),
         ("settle claims to domains", intervals.claims, services.claims.advance),
         ("give SES the DKIM keys that are published", intervals.claims, services.dkim.advance),

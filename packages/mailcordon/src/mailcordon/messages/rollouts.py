@@ -342,6 +342,25 @@ def suppression_shared(ses_tenant: str, scope: str | None) -> str:
     )
 
 
+@example()
+def split_never_begun() -> str:
+    """The account's suppression list was never taken apart."""
+    return "The account's suppression list was not taken apart yet. Begin: mailcordon suppression split start"
+
+
+@example(1_200)
+def split_unread(entries: int) -> str:
+    """Entries of the account's suppression list have no owner yet."""
+    some = "10,000 or more" if entries >= 10_000 else f"{entries:,}"
+    return f"{some} entries of the account's suppression list have no owner yet. See: mailcordon suppression split status"
+
+
+@example("acme", 12)
+def split_moving(tenant: str, entries: int) -> str:
+    """Entries of a tenant are still being moved to its own list."""
+    return f"{entries:,} entries of {tenant} are still being moved to its own list. See: mailcordon suppression split status"
+
+
 @example("acme")
 def suppression_apart(tenant: str) -> str:
     """The suppression of a tenant is its own."""
@@ -533,3 +552,27 @@ def dropped() -> str:
 def overridden(key: str, share: int, because: str) -> str:
     """A person let something pass."""
     return f"{key} does not keep the rollout from {share} percent: {because.rstrip('.')}."
+
+
+@example(12)
+def made(id: int) -> str:
+    """A rollout was made on the command line."""
+    return f"Rollout {id} begins once its checklist holds. Follow it: mailcordon rollout status {id}"
+
+
+@example(["mails", "gate:opened"])
+def override_question(keys: Sequence[str]) -> str:
+    """A person is about to let something pass."""
+    return f"For the next share these need not hold: {', '.join(keys)}. Go on?"
+
+
+@example()
+def finish_question() -> str:
+    """A person is about to give up the way back."""
+    return "After this there is no way back to the shared path. Go on?"
+
+
+@example()
+def all_tenants() -> str:
+    """Whom a freeze is for."""
+    return "all"

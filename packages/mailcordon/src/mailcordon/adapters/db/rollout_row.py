@@ -21,6 +21,7 @@ from mailcordon.guard.rollouts.nouns import (
     State,
     Stratum,
 )
+from mailcordon.messages import rollouts as words
 
 _COLUMNS = tuple(name for name in Side._fields if name not in ("first", "last", "late"))
 
@@ -114,11 +115,20 @@ def lane_facts(
         proof_set=row["proof_set"],
         policy=policy_of(row["document"], class_),
         tenant_scope=row["tenant_scope"],
-        split_problem=None,
+        split_problem=_split_problem(row),
         alerted=row["alerted"],
         daily=daily,
         warm_up=warm_up,
     )
+
+
+def _split_problem(row: asyncpg.Record) -> str | None:
+    """What of the account's suppression list is not taken apart yet (docs/suppressions.md)."""
+    if not row["split_begun"]:
+        return words.split_never_begun()
+    if row["split_unread"]:
+        return words.split_unread(row["split_unread"])
+    return words.split_moving(row["slug"], row["split_moving"]) if row["split_moving"] else None
 
 
 def gates_document(gates: Sequence[Gate]) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from mailcordon.adapters.http import (
     plans,
     policies,
     proofs,
+    rollouts,
     stops,
     tenants,
 )
@@ -53,6 +54,8 @@ from mailcordon.control.pacing.view import PacingChanges, PacingReads
 from mailcordon.control.plans import Plans
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
+from mailcordon.control.rollouts.changes import Changes as RolloutChanges
+from mailcordon.control.rollouts.view import RolloutReads
 from mailcordon.control.tenant_facts import FactKeeper
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads
@@ -89,6 +92,8 @@ class ControlServices:
     objectives: ObjectiveReads
     pacing: PacingReads
     pacing_changes: PacingChanges
+    rollouts: RolloutReads
+    rollout_changes: RolloutChanges
     backtests: Backtests
     outside: OutsideSignals
     signals: SignalReads
@@ -110,6 +115,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         ),
         *objectives.routes(services.objectives),
         *pacing.routes(services.pacing, services.pacing_changes),
+        *rollouts.routes(services.rollouts, services.rollout_changes),
         *backtests.routes(services.reads, services.backtests),
         *outside_signals.routes(services.signals, services.outside),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),

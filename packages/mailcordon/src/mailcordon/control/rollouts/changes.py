@@ -154,14 +154,13 @@ class Changes:
         if standing.state not in (State.RUNNING, State.HELD, State.BACK):
             raise Conflict(words.nothing_to_decide(standing.state.value), code="rollout-over")
         facts, standing = await self._rollouts.facts(_again(one))
+        if odd := [key for key in overrides if key not in course.keys(facts)]:
+            raise Invalid(Fault("overrides", words.unknown_override(odd[0])))
         given = tuple(
             course.override(key, standing, by=actor, because=because) for key in dict.fromkeys(overrides)
         )
         facts = replace(facts, overrides=(*facts.overrides, *given))
         decision = course.may_advance(replace(standing, state=one.standing.state), facts)
-        known = {*decision.blocked_by, *(each.key for each in facts.overrides)}
-        if odd := [key for key in overrides if key not in known and key not in course.keys(facts)]:
-            raise Invalid(Fault("overrides", words.unknown_override(odd[0])))
         if decision.verdict is not Verdict.PASS:
             if standing.state is State.HELD and not overrides:
                 # It is let go, and grows by itself once nothing stands in the way.

@@ -98,7 +98,10 @@ select l.id as lane, l.class, t.name as type, e.slug, r.domain, r.ses_tenant, r.
        (select y.document::text from lane_policy y where y.lane = l.id) as document,
        (select w.observed ->> 'suppression_scope' from ses_resource w where w.kind = 'tenant' and w.name = r.ses_tenant) as tenant_scope,
        exists (select from alert_channel a
-                where (a.tenants = '{}' or l.tenant = any (a.tenants)) and a.failing_since is null) as alerted
+                where (a.tenants = '{}' or l.tenant = any (a.tenants)) and a.failing_since is null) as alerted,
+       exists (select from split) as split_begun,
+       (select count(*) from (select from split_entry n where n.state = 'listed' limit 10000) n)::int as split_unread,
+       (select count(*) from split_entry n where n.tenant = l.tenant and n.state = 'owned')::int as split_moving
   from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type
   join route r on r.lane = l.id and r.path = 'isolated'
   left join route o on o.lane = l.id and o.path = 'shared'

@@ -1,0 +1,288 @@
+"""Rollouts on a real database: what is counted of both paths, decisions in one transaction, and mail that follows a way back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.path_store import PathStore
+from mailcordon.adapters.db.rollout_store import RolloutStore
+from mailcordon.control.rollouts.changes import Changes
+from mailcordon.control.rollouts.loop import Rollouts
+from mailcordon.core.errors import Conflict, Invalid, NotFound
+from mailcordon.core.provider import Provider
+from mailcordon.guard.rollouts.nouns import State
+from mailcordon_fixtures import rollouts as made
+from mailcordon_fixtures.cohorts import Cohorts
+
+HOUR = 3_600_000
+
+
+@dataclass
+class Moving:
+    """A lane with both paths, all mail on the shared one, and a checklist that holds."""
+
+    world: Any
+    cohorts: Cohorts
+    store: RolloutStore
+    rollouts: Rollouts
+    changes: Changes
+    lane: int
+
+    async def start(self, **more: Any) -> int:
+        return await self.changes.start(
+            "acme",
+            ["newsletter"],
+            more.get("shares"),
+            more.get("pace", 1.0),
+            actor="ann",
+            because="to its own path",
+        )
+
+    async def look(self) -> Any:
+        await self.rollouts.advance()
+        return await self.row()
+
+    async def row(self) -> Any:
+        return await self.world.connection.fetchrow("select * from rollout order by id desc limit 1")
+
+    async def shares(self) -> dict[str, int]:
+        rows = await self.world.connection.fetch("select path, share from route where lane = $1", self.lane)
+        return {row["path"]: row["share"] for row in rows}
+
+    async def steps(self) -> list[tuple[Any, ...]]:
+        rows = await self.world.connection.fetch(
+            "select what, from_share, to_share, by from rollout_step order by id"
+        )
+        return [tuple(row) for row in rows]
+
+    async def later(self, hours: float) -> None:
+        """So much time has passed, as far as the rollout knows."""
+        await self.world.connection.execute(
+            "update rollout set since = since - $1::bigint, looked_at = 0", round(hours * HOUR)
+        )
+
+    async def mail(self, path: str, sent: int, *, ago: int = 90, **counts: int) -> None:
+        minute = await self.world.connection.fetchval("select now_ms() / 60000")
+        of: dict[str, Any] = {"send_events": sent, "delivered": sent, **counts}
+        await self.cohorts.add(
+            self.lane, minute=minute - ago, path=path, provider=Provider.YAHOO, sent=sent, **of
+        )
+
+
+@pytest.fixture
+async def moving(world: Any) -> AsyncIterator[Moving]:
+    lane = await world.lane("acme", "newsletter")
+    await world.share(lane)
+    await made.let_the_checklist_hold(world.connection, lane)
+    pool = await engine.create_pool(world.database.dsn("control"))
+    store = RolloutStore(pool)
+    rollouts = Rollouts(store, PathStore(pool), every_ms=0)
+    yield Moving(world, Cohorts(world.connection), store, rollouts, Changes(store, rollouts), lane)
+    await pool.close()
+
+
+async def test_a_rollout_begins_when_the_checklist_holds_and_grows_by_what_was_counted(
+    moving: Moving,
+) -> None:
+    await moving.start()
+    assert await moving.shares() == {"shared": 100, "isolated": 0}
+    row = await moving.look()
+    assert (row["state"], row["share"]) == ("running", 1), row["sentence"]
+    assert await moving.shares() == {"shared": 99, "isolated": 1}
+    await moving.later(7)
+    await moving.mail("shared", 20_000, hard_bounced=160, soft_bounced=100, delayed=200)
+    assert (await moving.look())["share"] == 1
+    await moving.mail("isolated", 220, hard_bounced=2, soft_bounced=1, delayed=2)
+    row = await moving.look()
+    assert (row["state"], row["share"]) == ("running", 5), row["sentence"]
+    assert await moving.steps() == [
+        ("start", 0, 0, "ann"),
+        ("pass", 0, 1, "rollout"),
+        ("pass", 1, 5, "rollout"),
+    ]
+    audit = await moving.world.connection.fetch("select actor, action from audit order by id")
+    assert [tuple(one) for one in audit] == [
+        ("ann", "rollout.start"),
+        ("rollout", "rollout.pass"),
+        ("rollout", "rollout.pass"),
+    ]
+
+
+async def test_a_breach_goes_back_with_shares_epoch_and_waiting_mail(moving: Moving) -> None:
+    await moving.start()
+    await moving.look()
+    await moving.later(1)
+    await moving.mail("shared", 20_000, ago=30, hard_bounced=160)
+    await moving.mail("isolated", 200, ago=30, send_events=0, delivered=0)
+    connection = moving.world.connection
+    message = await connection.fetchval(
+        "with m as (insert into message (id, tenant, lane, path, from_address, recipients, bytes, api_key, other_path)"
+        " select (now_ms() - 1767225600000) << 22, tenant, id, 'isolated', 'a@b.example', '{r@x.example}', 1, 1, 0"
+        " from lane where id = $1 returning *),"
+        " q as (insert into ready (lane, id, tenant, hash) select lane, id + 1, tenant, 'h' from m) select id from m",
+        moving.lane,
+    )
+    epoch = await connection.fetchval("select value from epoch where name = 'control'")
+    row = await moving.look()
+    assert (row["state"], row["share"], row["backs"]) == ("back", 0, 1)
+    assert "SES reported nothing of 200" in row["sentence"]
+    assert await moving.shares() == {"shared": 100, "isolated": 0}
+    assert await connection.fetchval("select value from epoch where name = 'control'") == epoch + 1
+    path = "select path_of(path, other_path, id + 1) from message where id = $1"
+    assert await connection.fetchval(path, message) == "shared"
+    # What was being accepted meanwhile is looked for again, and then no more.
+    assert await connection.fetchval("select move_after from rollout_lane") == 0
+    await connection.execute("update rollout_lane set move_until = 0")
+    await moving.look()
+    assert await connection.fetchval("select move_after from rollout_lane") is None
+    # It does not begin again by itself, nor by a person before it has rested.
+    assert (await moving.look())["share"] == 0
+    with pytest.raises(Conflict, match="rests until"):
+        await moving.changes.advance(row["id"], [], actor="ann", because="mended")
+    again = await moving.changes.advance(row["id"], ["rest"], actor="ann", because="mended")
+    assert again.share == 1
+    assert await moving.shares() == {"shared": 99, "isolated": 1}
+
+
+async def test_what_does_not_hold_keeps_the_first_share_until_a_person_overrides_it(moving: Moving) -> None:
+    await moving.world.connection.execute("delete from proof")
+    id = await moving.start()
+    row = await moving.look()
+    assert (row["share"], row["verdict"]) == (0, "wait")
+    assert "It was never shown that events of acme/newsletter come back to it." in row["sentence"]
+    with pytest.raises(Conflict, match="--override proved:acme/newsletter"):
+        await moving.changes.advance(id, [], actor="ann", because="it works")
+    with pytest.raises(Invalid):
+        await moving.changes.advance(id, ["proved:acme/nothing"], actor="ann", because="it works")
+    await moving.changes.advance(id, ["proved:acme/newsletter"], actor="ann", because="it works")
+    assert (await moving.row())["share"] == 1
+    override = await moving.world.connection.fetchrow("select key, share, by, because from rollout_override")
+    assert tuple(override) == ("proved:acme/newsletter", 1, "ann", "it works")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "said"),
+    [
+        (
+            "update ses_resource set observed = null where name like '%/outcome'",
+            "has no working destination for outcome",
+        ),
+        ("update identity set status = 'failed'", "is not verified at SES"),
+        (
+            "update ses_resource set observed = '{}' where kind = 'tenant'",
+            "other tenants' bounces would suppress",
+        ),
+        (
+            "update identity_check set result = jsonb_set(result, '{ses,mail_from_status}', '\"FAILED\"')",
+            "falls back to its own",
+        ),
+        (
+            'update identity_check set result = jsonb_set(result, \'{faults}\', \'[{"what": "dkim", "severity": "error",'
+            ' "unsure": false, "says": "The DKIM key of selector s2 is missing."}]\')',
+            "The DKIM key of selector s2 is missing.",
+        ),
+    ],
+)
+async def test_what_breaks_under_way_goes_back_once_it_has_been_broken_for_two_minutes(
+    moving: Moving, breaks: str, said: str
+) -> None:
+    await moving.start()
+    await moving.look()
+    await moving.world.connection.execute(breaks)
+    row = await moving.look()
+    assert (row["state"], row["share"]) == ("running", 1)
+    await moving.world.connection.execute(
+        "update rollout set looked_at = 0, checklist ="
+        " (select jsonb_agg(i || case when i ->> 'since' is null then '{}' else '{\"since\": 1}'::jsonb end)"
+        " from jsonb_array_elements(checklist) i)"
+    )
+    row = await moving.look()
+    assert (row["state"], row["share"]) == ("back", 0)
+    assert said in row["sentence"]
+
+
+async def test_two_processes_that_decide_at_once_take_one_step(moving: Moving) -> None:
+    await moving.start()
+    [one] = await moving.store.due(10, 0)
+    await asyncio.gather(*(moving.rollouts.look(one) for _ in range(4)))
+    assert await moving.steps() == [("start", 0, 0, "ann"), ("pass", 0, 1, "rollout")]
+
+
+async def test_a_lane_is_in_one_rollout_and_begins_on_the_shared_path(moving: Moving) -> None:
+    id = await moving.start()
+    with pytest.raises(Conflict, match=f"is in rollout {id}"):
+        await moving.start()
+    await moving.changes.cancel(id, actor="ann", because="not now")
+    await moving.world.connection.execute(
+        "update route set share = case path when 'isolated' then 40 else 60 end where lane = $1", moving.lane
+    )
+    with pytest.raises(Conflict, match="40 percent of acme/newsletter take its own path already"):
+        await moving.start()
+    alone = await moving.world.lane("acme", "invoice")
+    assert alone
+    with pytest.raises(Conflict, match="has one path only"):
+        await moving.changes.start("acme", ["invoice"], None, 1.0, actor="ann", because="x")
+    with pytest.raises(NotFound):
+        await moving.changes.start("acme", ["nothing"], None, 1.0, actor="ann", because="x")
+    for shares in ([], [5, 1, 100], [0, 100], [1, 50]):
+        with pytest.raises(Invalid):
+            await moving.changes.start("acme", ["newsletter"], shares, 1.0, actor="ann", because="x")
+
+
+async def test_hold_back_and_finish_are_a_persons(moving: Moving) -> None:
+    enforced = "limits:acme/newsletter:enforced"
+    id = await moving.start(shares=[50, 100])
+    assert (await moving.look())["share"] == 0
+    await moving.changes.advance(id, [enforced], actor="ann", because="small tenant")
+    await moving.changes.hold(id, actor="ann", because="wait for monday")
+    await moving.later(100)
+    assert (await moving.look())["state"] == "held"
+    with pytest.raises(Conflict):
+        await moving.changes.finish(id, actor="ann", because="done")
+    every = ["time", "mails", *(f"gate:{m}" for m in ("unreported", "undelivered", "bounced", "delayed"))]
+    every.append(enforced)
+    await moving.changes.advance(id, every, actor="ann", because="monday")
+    assert (await moving.row())["state"] == "standing"
+    assert await moving.shares() == {"shared": 0, "isolated": 100}
+    await moving.changes.back(id, actor="ann", because="customers complain")
+    assert await moving.shares() == {"shared": 100, "isolated": 0}
+    await moving.changes.advance(id, ["rest", enforced], actor="ann", because="again")
+    await moving.changes.advance(id, every, actor="ann", because="again")
+    await moving.changes.finish(id, actor="ann", because="a month without a breach")
+    with pytest.raises(Conflict, match="no way back"):
+        await moving.changes.back(id, actor="ann", because="too late")
+    await moving.look()
+    assert (await moving.row())["state"] == "finishing"
+    await moving.world.connection.execute(
+        "delete from route where lane = $1 and path = 'shared'", moving.lane
+    )
+    await moving.look()
+    assert (await moving.row())["state"] == State.FINISHED
+
+
+async def test_no_share_grows_in_a_freeze(moving: Moving) -> None:
+    now = await moving.store.now_ms()
+    freeze = await moving.changes.freeze("acme", now - 1, now + HOUR, actor="ann", because="black friday")
+    await moving.changes.freeze("acme", now - HOUR, now - 1, actor="ann", because="long over")
+    await moving.start()
+    assert "black friday" in (await moving.look())["sentence"]
+    await moving.changes.unfreeze(freeze, actor="ann", because="it is over")
+    assert (await moving.look())["share"] == 1
+    with pytest.raises(NotFound):
+        await moving.changes.unfreeze(freeze, actor="ann", because="again")
+    with pytest.raises(Invalid):
+        await moving.changes.freeze(None, now, now, actor="ann", because="never")
+
+
+async def test_a_dry_run_changes_nothing_and_says_what_is_missing(moving: Moving) -> None:
+    await moving.world.connection.execute("delete from proof")
+    preview = await moving.changes.preview("acme", None, None)
+    [lane] = preview.lanes
+    assert lane.old is not None
+    assert (lane.new.domain, lane.old.domain) == ("newsletter.acme.example", "mail.platform.example")
+    assert preview.decision.blocked_by == ("proved:acme/newsletter",)
+    assert await moving.row() is None
