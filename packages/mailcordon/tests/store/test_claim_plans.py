@@ -62,7 +62,7 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
     "park_limited": (
         _LIMITED.park,
         "int[], bigint[], int, int[], int[], smallint[], text[], text[], int[], bytea[], bigint[], text[], text[], boolean[],"
-        " bytea[]",
+        " bytea[], text[]",
         (
             "{1}",
             "{1}",
@@ -79,6 +79,7 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
             "{limit}",
             "{false}",
             "{x}",
+            "{null}",
         ),
     ),
     "waiting_limits": (_OPENING.waiting_limits, "", ()),

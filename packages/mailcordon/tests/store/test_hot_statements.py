@@ -221,8 +221,8 @@ async def test_hot_statements_look_rows_up_by_key(
             pinned, _ACCEPT.accept,
             ", ".join(["bigint", "text", "text", "text", "bytea", "text", "text", "bytea", "text", "text", "text[]",
                        "int[]", "int[]", "int[]", "text[]", "text[]", "text[]", "text[]", "int[]", "bigint[]", "bigint[]",
-                       "text", "text", "bytea[]", "text", "bytea[]", "int", "int[]", "text[]"]),
-            1, *["{}"] * 3, "", *["{}"] * 2, "", *["{}"] * 18, 1, "{}", "{}",
+                       "text", "text", "bytea[]", "text", "bytea[]", "int", "int[]", "text[]", "text", "bigint[]"]),
+            1, *["{}"] * 3, "", *["{}"] * 2, "", *["{}"] * 18, 1, "{}", "{}", "{}", None,
         ),
     }  # fmt: skip
     for name, text in shown.items():

@@ -207,6 +207,13 @@ def _ses_tenant(tenant: Tenant, name: str, settings: Settings) -> Iterator[Resou
     yield Resource(Kind.ASSOCIATION, name, {"resources": resources})
 
 
+def of_shared_path(domain: str, ses_tenant: str) -> Resource:
+    """What a shared path's SES tenant may send with. It and its domain are the platform's: taken over as they are."""
+    sets = [one.name for one in shared_sets() if one.class_ is not None]
+    resources = [f"identity/{domain}", *(f"configuration-set/{each}" for each in sets)]
+    return Resource(Kind.ASSOCIATION, ses_tenant, {"resources": resources, "keeps_others": True}, shared=True)
+
+
 def check_sets(existing: int, more: int) -> None:
     """Raises Refused for a plan that would use up the account's configuration sets."""
     if more and existing + more > MOST_SETS:

@@ -28,7 +28,7 @@ MOST_FAULTS: Final = 100  #: listed; a document can be wrong everywhere
 Rules = Callable[[str], claimable.Refusal | None]  #: whether a domain can be claimed at all
 _SES_TENANTS: Final = get_args(SesTenants)
 _OF_TENANT: Final = ("types", "domains", "dedicated", "ses_tenants", "retired")
-_OF_LANE: Final = ("domain", "retired")
+_OF_LANE: Final = ("domain", "retired", "shared_path")
 _OF_DOMAIN: Final = ("mail_from", "retired")
 
 
@@ -36,6 +36,7 @@ _OF_DOMAIN: Final = ("mail_from", "retired")
 class LaneSpec:
     domain: str
     retired: bool = False
+    shared_path: str | None = None  #: what it has beside its own path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,12 @@ def _plain_domain(domain: Domain) -> dict[str, Any]:
 
 
 def _plain_lane(lane: Lane) -> Any:
-    return {"domain": lane.domain, "retired": True} if lane.retired else lane.domain
+    plain: dict[str, Any] = {"domain": lane.domain}
+    if lane.retired:
+        plain["retired"] = True
+    if lane.shared_path is not None:
+        plain["shared_path"] = lane.shared_path
+    return plain if len(plain) > 1 else lane.domain
 
 
 # Comparing ---------------------------------------------------------------------------------------------------------------
@@ -197,6 +203,7 @@ def _steps_of_lanes(spec: TenantSpec, tenant: Tenant, where: str) -> Iterator[Pl
             if not lane.retired:
                 step = Step(kind=StepKind.ADD_LANE, tenant=tenant.slug, type=type, to=lane.domain)
                 yield Placed(step, own)
+                yield from _steps_of_path(lane, None, tenant.slug, type, own)
             continue
         if lane.retired:
             if not has.retired:
@@ -208,6 +215,17 @@ def _steps_of_lanes(spec: TenantSpec, tenant: Tenant, where: str) -> Iterator[Pl
         if has.domain != lane.domain:
             step = Step(kind=StepKind.MOVE_LANE, tenant=tenant.slug, type=type, to=lane.domain)
             yield Placed(step, own)
+        yield from _steps_of_path(lane, has.shared_path, tenant.slug, type, own)
+
+
+def _steps_of_path(lane: LaneSpec, has: str | None, slug: str, type: str, where: str) -> Iterator[Placed]:
+    if lane.shared_path == has:
+        return
+    if has is not None:
+        yield Placed(Step(kind=StepKind.DROP_PATH, tenant=slug, type=type), where)
+    if lane.shared_path is not None:
+        step = Step(kind=StepKind.ADD_PATH, tenant=slug, type=type, to=lane.shared_path)
+        yield Placed(step, path(where, "shared_path"))
 
 
 def beyond(document: Document, platform: Platform) -> Iterator[tuple[str, str | None]]:
@@ -294,7 +312,15 @@ def _lane(value: object, where: str, faults: list[Fault], rules: Rules) -> LaneS
         faults.append(Fault(own, api.field_required(), "missing"))
         return None
     domain = _domain(given, own, faults, rules)
-    return LaneSpec(domain=domain, retired=bool(retired)) if domain is not None else None
+    shared = members.get("shared_path")
+    if shared is not None:
+        if not isinstance(shared, str):
+            faults.append(Fault(path(where, "shared_path"), document_messages.not_text()))
+            return None
+        parse_into(faults, path(where, "shared_path"), names.slug, shared)
+    if domain is None:
+        return None
+    return LaneSpec(domain=domain, retired=bool(retired), shared_path=shared)
 
 
 def _domain_spec(value: object, where: str, domain: str, faults: list[Fault]) -> DomainSpec:

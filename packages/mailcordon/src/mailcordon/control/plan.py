@@ -76,6 +76,10 @@ def changes(resource: Resource, actual: Mapping[str, Json] | None, *, wanted: bo
         have = _texts(actual, "resources")
         want = _texts(resource.want, "resources") if wanted else []
         missing = [Change(resource, ASSOCIATE, name) for name in want if name not in have]
+        if resource.want.get(
+            "keeps_others"
+        ):  # a SES tenant of the platform's, which may serve more than our mail
+            return missing
         return missing + [Change(resource, DISASSOCIATE, name) for name in sorted(have) if name not in want]
     if not wanted:
         goes_with_another = resource.kind in (Kind.POLICY, Kind.EVENT_DESTINATION)

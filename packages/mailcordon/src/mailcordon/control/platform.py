@@ -43,6 +43,7 @@ class Lane:
     class_: Class
     domain: str
     retired: bool = False
+    shared_path: str | None = None  #: name of the shared path that it has beside its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +111,4 @@ class Platform:
     elsewhere: frozenset[str] = frozenset()
     shared_parents: frozenset[str] = frozenset()  #: domains of the platform, below which tenants send
     pools: Mapping[str, IpPool] = field(default_factory=dict[str, IpPool])  #: by name
+    shared_paths: frozenset[str] = frozenset()  #: names

@@ -13,10 +13,10 @@ from typing import Literal
 
 from mailcordon.control.platform import SHARED_IPS, Domain, Lane, Platform, SesTenants, Tenant, topology
 from mailcordon.core import domain as domains
-from mailcordon.core import names
+from mailcordon.core import names, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field, parse_into
 from mailcordon.core.priority import Class
-from mailcordon.messages import api, lifecycle, plans, pools
+from mailcordon.messages import api, lifecycle, paths, plans, pools
 from mailcordon.messages import mail as mail_messages
 
 Mail = Literal["drain", "cancel"]  #: what becomes of the mail of a lane that is retired
@@ -35,6 +35,8 @@ class StepKind(StrEnum):
     SET_POOL = (
         "set-pool"  #: of a tenant's mail of a class; to: `marketing bulk`, with SHARED_IPS to leave its pool
     )
+    ADD_PATH = "add-path"  #: a lane gets a shared path beside its own; to: its name
+    DROP_PATH = "drop-path"  #: a lane keeps its own path only
     RETIRE_LANE = "retire-lane"
     RETIRE_DOMAIN = "retire-domain"
     RETIRE_TENANT = "retire-tenant"
@@ -239,6 +241,10 @@ def says(step: Step) -> str:
             )
         case StepKind.SET_POOL:
             return pools.sets_pool(tenant, *(step.to or "").split(" "))
+        case StepKind.ADD_PATH:
+            return paths.adds_path(tenant, type, step.to or "")
+        case StepKind.DROP_PATH:
+            return paths.drops_path(tenant, type, step.was or "")
         case StepKind.RETIRE_LANE:
             return plans.retires_lane(tenant, type, cancels=step.mail == "cancel")
         case StepKind.RETIRE_DOMAIN:
@@ -310,6 +316,7 @@ class _Working:
         self._types = platform.types
         self._pools = platform.pools
         self._domains = _Domains(platform)
+        self._shared_paths = platform.shared_paths
 
     def complete(self, step: Step) -> list[Step]:
         """The step with what is known here, after the steps that it needs. None if it changes nothing."""
@@ -336,6 +343,10 @@ class _Working:
                 class_, pool = parse_pool(step.to or "")
                 has = tenant.pools.get(class_, SHARED_IPS)
                 return [] if has == pool else [replace(step, was=f"{class_.word} {has}")]
+            case StepKind.ADD_PATH | StepKind.DROP_PATH if tenant is not None and (
+                lane := tenant.lanes.get(step.type or "")
+            ):
+                return [] if lane.shared_path == step.to else [replace(step, was=lane.shared_path)]
             case StepKind.RETIRE_LANE | StepKind.RETIRE_DOMAIN | StepKind.RETIRE_TENANT:
                 return [] if _is_retired(tenant, step) else [replace(step, mail=step.mail or "drain")]
             case StepKind.UNRETIRE_LANE | StepKind.UNRETIRE_DOMAIN | StepKind.UNRETIRE_TENANT:
@@ -404,7 +415,21 @@ class _Working:
 
     def move_lane(self, tenant: Tenant, step: Step) -> Tenant:
         lane = _lane_of(tenant, step.type)
+        if lane.shared_path is not None:  # its mail may have From in either domain
+            raise Conflict(paths.has_two_paths(tenant.slug, lane.type, lane.shared_path), code="two-paths")
         return _with_lane(tenant, replace(lane, domain=_domain_of(tenant, step.to).name))
+
+    def add_path(self, tenant: Tenant, step: Step) -> Tenant:
+        lane = _lane_of(tenant, step.type)
+        if step.to not in self._shared_paths:
+            problem = paths.no_shared_path(text.harmless(step.to or "", 64), sorted(self._shared_paths))
+            raise Invalid(Fault("to", problem, "no-such-path"))
+        if lane.shared_path is not None:
+            raise Conflict(paths.has_two_paths(tenant.slug, lane.type, lane.shared_path), code="two-paths")
+        return _with_lane(tenant, replace(lane, shared_path=step.to))
+
+    def drop_path(self, tenant: Tenant, step: Step) -> Tenant:
+        return _with_lane(tenant, replace(_lane_of(tenant, step.type), shared_path=None))
 
     def set_topology(self, tenant: Tenant, step: Step) -> Tenant:
         dedicated, ses_tenants = parse_topology(step.to or "")
@@ -531,6 +556,8 @@ _FIELDS: Mapping[StepKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
     StepKind.MOVE_LANE: (("type", "to"), ()),
     StepKind.SET_TOPOLOGY: (("to",), ()),
     StepKind.SET_POOL: (("to",), ()),
+    StepKind.ADD_PATH: (("type", "to"), ()),
+    StepKind.DROP_PATH: (("type",), ()),
     StepKind.RETIRE_LANE: (("type",), ("mail",)),
     StepKind.RETIRE_DOMAIN: (("domain",), ("mail",)),
     StepKind.RETIRE_TENANT: ((), ("mail",)),
@@ -547,6 +574,8 @@ _CHANGES: Mapping[StepKind, Callable[[_Working, Tenant, Step], Tenant]] = {
     StepKind.MOVE_LANE: _Working.move_lane,
     StepKind.SET_TOPOLOGY: _Working.set_topology,
     StepKind.SET_POOL: _Working.set_pool,
+    StepKind.ADD_PATH: _Working.add_path,
+    StepKind.DROP_PATH: _Working.drop_path,
     StepKind.RETIRE_LANE: _Working.retire_lane,
     StepKind.UNRETIRE_LANE: _Working.unretire_lane,
     StepKind.RETIRE_DOMAIN: _Working.retire_domain,

@@ -17,3 +17,8 @@ class Route:
     unsubscribe_host: str | None = (
         None  #: of the tenant's own, for links to unsubscribe; None: the shared one
     )
+    other: "Route | None" = None  #: of a lane with two paths, the other one; it names none itself
+
+    def of(self, path: str) -> "Route":
+        """The lane's route of this path. A path that was retired meanwhile has no mail that was called; it takes what is left."""
+        return self if self.other is None or path == self.path else self.other

@@ -60,12 +60,6 @@ def one_click_unavailable(type: str) -> str:
     )
 
 
-@example("newsletter")
-def no_route(type: str) -> str:
-    """The shares of a lane's routes do not add up to 100 %, and this message falls into the gap."""
-    return f"the routes of the lane {type} do not cover all of its traffic"
-
-
 @example("acme", "newsletter", 1_000_000)
 def backlog_deliveries(slug: str, type: str, deliveries: int) -> str:
     """The lane has as many deliveries waiting as it may have (429)."""

@@ -266,6 +266,7 @@ class Calling:
             key=self.identity.mac_key,
             attempt=self.identity.attempt(route, claim.id, claim.attempt, claim.called_at),
             unsubscribe=offer,
+            domain=route.domain if claim.two_paths else None,
         )
 
     async def _call(self, claim: Claimed, route: Route, body: bytes) -> Answer:

@@ -198,7 +198,10 @@ class Claiming:
                 # By the clock: on a busy machine a pause takes longer than asked for.
                 await asyncio.sleep(max(0.0, self._claimed_at + first * PACE - time.monotonic()))
             for claim in claimed[first : first + GROUP]:
-                task = asyncio.create_task(self._calling.deliver(claim, routes.get(claim.lane), self._loop))
+                route = routes.get(claim.lane)
+                task = asyncio.create_task(
+                    self._calling.deliver(claim, route and route.of(claim.path), self._loop)
+                )
                 self.calls.add(task)
                 task.add_done_callback(started.ended)
                 task.add_done_callback(self.calls.discard)

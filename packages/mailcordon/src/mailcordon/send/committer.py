@@ -5,7 +5,6 @@ A request is answered after its commit. If a batch fails, its messages are store
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,7 +31,7 @@ from mailcordon.send.accept_item import (
 from mailcordon.send.batches import TELL_EVERY, Batches
 from mailcordon.send.facts import AcceptFacts
 from mailcordon.send.ports import AcceptStore, Arrived, Backlog, NewDelivery, NewMessage, StaleRoutes, Stored
-from mailcordon.send.resolve import Entry, Lanes
+from mailcordon.send.resolve import Entry, Lanes, Resolved
 
 log: Any = structlog.get_logger()
 
@@ -183,7 +182,7 @@ class Committer:
 
     async def _resolve(self, batch: Sequence[Item]) -> list[tuple[Item, NewMessage]]:
         self._use_node(await self._store.node())
-        found: list[tuple[Item, Entry]] = []
+        found: list[tuple[Item, Resolved]] = []
         fresh = False
         refused: list[tuple[Item, int, MailcordonError]] = []
         await self._read_lanes({item.slug for item in batch})
@@ -193,17 +192,17 @@ class Committer:
                 refused.append((item, lanes.tenant, item.refusal))
                 continue
             try:
-                entry = resolve.resolve(
+                resolved = resolve.resolve(
                     lanes,
                     item.slug,
                     item.submission,
-                    int(random.random() * 100),
+                    [recipient[1] for recipient in item.recipients],
                     local=self._local,
                     links=self._links,
                 )
                 if item.submission.send_at is not None:
                     scheduling.check(item.submission.send_at, self._now_ms())
-                found.append((item, entry))
+                found.append((item, resolved))
             except Invalid as problem:
                 # The cache may be stale: the tenant or lane may exist by now. One look is enough for all that wait already:
                 # a caller that sends invalid mail must not cost the others in its batch a round trip each.
@@ -214,11 +213,11 @@ class Committer:
                     fail_items([item], problem)
                 else:
                     refused.append((item, lanes.tenant, problem))
-        await self._refresh_backlogs({entry.route.lane.id for _, entry in found})
+        await self._refresh_backlogs({resolved.entry.route.lane.id for _, resolved in found})
         later = sum(item.submission.send_at is not None for item, _ in found)
         places = iter(await self._store.places(later)) if later else iter(())
         out: list[tuple[Item, NewMessage]] = []
-        for item, entry in found:
+        for item, (entry, others) in found:
             send_at = item.submission.send_at
             try:
                 self._check_backlog(item.slug, entry)
@@ -227,7 +226,7 @@ class Committer:
                     if send_at is None
                     else ids.scheduled(send_at, next(places))
                 )
-                out.append((item, _message(item, entry.route, id)))
+                out.append((item, _message(item, entry.route, id, others)))
             except TooMuch as problem:
                 self._facts.full(entry.route.lane.id, str(problem), self._now_ms())
                 refused.append((item, entry.route.lane.tenant, problem))
@@ -331,7 +330,7 @@ def _apart(batch: list[Item]) -> list[list[Item]]:
     return [*([small] if small else []), *([item] for item in large)]
 
 
-def _message(item: Item, route: Route, id: int) -> NewMessage:
+def _message(item: Item, route: Route, id: int, others: int | None) -> NewMessage:
     return NewMessage(
         id=id,
         tenant_slug=item.slug,
@@ -353,6 +352,7 @@ def _message(item: Item, route: Route, id: int) -> NewMessage:
         send_at=item.submission.send_at,
         scheduled=None if item.submission.send_at is None else scheduling.sentence(item.submission.send_at),
         alike=subject_shape.alike(item.submission.subject, item.submission.template),
+        others=others,
     )
 
 

@@ -20,7 +20,7 @@ from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.event import Attempt
 from mailcordon.core.proof import What
 from mailcordon.messages import content as content_messages
-from mailcordon.send import mail_headers, mime, slots, texts
+from mailcordon.send import from_domain, mail_headers, mime, slots, texts
 from mailcordon.send.attachments import Attachment
 from mailcordon.send.mail_headers import Pairs
 from mailcordon.send.slots import Encoder, Frame, Kind, Line, Slot, Unsubscribe
@@ -296,8 +296,11 @@ def call(
     key: bytes,
     attempt: Attempt,
     unsubscribe: Unsubscribe | None = None,
+    domain: str | None = None,
 ) -> bytes:
     """One recipient's SendEmail body, with tenant, configuration set and tags (architecture, invariant 1).
+
+    `domain`: that of the path, which From gets; None: From is as it was accepted.
 
     `unsubscribe` fills the app's placeholders, and its headers are added if the recipient has no one-click link of the app's own;
     nothing of it if the app forbids it.
@@ -310,6 +313,8 @@ def call(
         members = (_of_recipient(content, ids.recipient_of(attempt.delivery)),)
     if unsubscribe is not None and unsubscribe.headers and first != b"[":
         members = (_with_link(bytes(members[0]), unsubscribe),)
+    if domain is not None:
+        members = from_domain.changed(members, domain)
     delivery, value = tags.attempt_values(key, attempt)
     frame = _frame(ses_tenant, configuration_set, attempt.installation, attempt.tenant_key, attempt.type)
     head = (

@@ -30,7 +30,10 @@ class Claimed(NamedTuple):
     content: bytes | None  #: None only after a bug or a restore
     facts: RowFacts
     reserve: str | None = None  #: the cell whose reserve of the day's quota it was counted in, if in any
-    path: str = "isolated"  #: of the message
+    path: str = "isolated"
+    two_paths: bool = (
+        False  #: its lane had two when it was accepted, so its From may have the domain of the other
+    )
     large: int = 0  #: bytes of its content, if it is read right before the call; then `content` is empty
     counted: tuple[
         int, ...

@@ -50,6 +50,7 @@ class NewMessage(NamedTuple):
     send_at: int | None = None  #: milliseconds since 1970; its deliveries wait until then
     scheduled: str | None = None  #: with `send_at`, its sentence
     alike: int = 0  #: what mail of one kind has in common (core/subject_shape.py)
+    others: int | None = None  #: who takes the lane's other path (core/path_choice.py); None: it has one
 
 
 class BatchName(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from mailcordon.core import ids
+from mailcordon.core.path_choice import ISOLATED
 from mailcordon.core.priority import Class
 from mailcordon.core.proof import What
 from mailcordon.core.route import Route
@@ -44,6 +45,7 @@ class Proving:
         if not asked:
             return
         routes = await self.queue.lane_routes(sorted({mail.lane for mail in asked}))
+        routes = {lane: route.of(ISOLATED) for lane, route in routes.items()}
         may = [
             (mail, route)
             for mail in asked

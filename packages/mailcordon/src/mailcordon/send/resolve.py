@@ -4,10 +4,11 @@ Routes are cached. Every accept transaction reads the control epoch first: if it
 is resolved again, so that a decision is never older than the transaction that stores it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from mailcordon.core import reserved_domains, text
+from mailcordon.core import path_choice, reserved_domains, text
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.route import Route
@@ -30,6 +31,13 @@ class Entry:
     retired: bool = False  #: takes no new mail
 
 
+class Resolved(NamedTuple):
+    """Where a message goes. `others` is None in a lane with one path (core/path_choice.py, `others` and `KEEPS_ITS_PATH`)."""
+
+    entry: Entry
+    others: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lanes:
     """One tenant's entries by message type."""
@@ -41,10 +49,17 @@ class Lanes:
 
 
 def resolve(
-    lanes: Lanes | None, slug: str, submission: Submission, spread: int, *, local: bool, links: bool = False
-) -> Entry:
-    """Returns the entry of this message. `spread` (0 to 99) chooses among paths by their share; `local` says whether the local
-    SES is used, `links` whether there is an address for our own links to unsubscribe.
+    lanes: Lanes | None,
+    slug: str,
+    submission: Submission,
+    hashes: Sequence[bytes],
+    *,
+    local: bool,
+    links: bool = False,
+) -> Resolved:
+    """Returns the entry of this message, and who of its recipients takes the lane's other path. `hashes` are the keyed hashes of
+    the recipients; `local` says whether the local SES is used, `links` whether there is an address for our own links to
+    unsubscribe.
 
     Raises Invalid for the field `tenant`, `type`, `from`, `to` or `headers.List-Unsubscribe`.
     """
@@ -59,12 +74,13 @@ def resolve(
         raise Invalid(Fault("type", problem, "unknown-type"))
     if entries[0].retired:
         raise Invalid(Fault("type", mail.lane_takes_no_mail(slug, submission.type), "lane-retired"))
-    entry = _by_share(entries, spread)
-    route = entry.route
     domain = submission.sender.address.domain
-    if domain != route.domain:
-        problem = mail.from_another_domain(slug, route.lane.type, route.domain, domain)
+    if all(domain != one.route.domain for one in entries):
+        own = " or ".join([one.route.domain for one in entries])
+        problem = mail.from_another_domain(slug, submission.type, own, domain)
         raise Invalid(Fault("from", problem, "foreign-domain"))
+    resolved = Resolved(entries[0]) if len(entries) == 1 else _of_two(entries, submission, hashes)
+    route = resolved.entry.route
     if undeliverable := reserved_domains.find(domain, local):
         raise Invalid(Fault("from", undeliverable.as_sender, "reserved-domain"))
     if CLASS_DEFAULTS[route.lane.class_].one_click:
@@ -72,7 +88,7 @@ def resolve(
             problem = content.mailing_shows_its_list(route.lane.type, visible)
             raise Invalid(Fault("to", problem, "visible-recipients"))
         _require_link(submission, route, links)
-    return entry
+    return resolved
 
 
 def _require_link(submission: Submission, route: Route, links: bool) -> None:
@@ -91,10 +107,18 @@ def _require_link(submission: Submission, route: Route, links: bool) -> None:
     raise Invalid(Fault("headers.List-Unsubscribe", problem, "one-click-missing"))
 
 
-def _by_share(entries: tuple[Entry, ...], spread: int) -> Entry:
-    floor = 0
-    for entry in entries:
-        floor += entry.share
-        if spread < floor:
-            return entry
-    raise Invalid(Fault("type", mail.no_route(entries[0].route.lane.type), "no-route"))
+def _of_two(entries: tuple[Entry, ...], submission: Submission, hashes: Sequence[bytes]) -> Resolved:
+    """A recipient takes the same path whatever the message. Two kinds of messages go as one, and keep the path they got: the From
+    of a raw one is not ours to change, and recipients who see each other get the same mail."""
+    by_path = {entry.route.path: entry for entry in entries}
+    if submission.raw is not None:
+        domain = submission.sender.address.domain
+        return Resolved(
+            next(one for one in entries if one.route.domain == domain), path_choice.KEEPS_ITS_PATH
+        )
+    share = by_path[path_choice.ISOLATED].share
+    key = entries[0].route.lane.tenant_key
+    if len(hashes) > 1 and not submission.is_mailing:
+        return Resolved(by_path[path_choice.path(key, hashes[0], share)], path_choice.KEEPS_ITS_PATH)
+    paths = [path_choice.path(key, hash, share) for hash in hashes]
+    return Resolved(by_path[paths[0]], path_choice.others(paths, paths[0]))

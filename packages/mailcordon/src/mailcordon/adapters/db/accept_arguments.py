@@ -25,7 +25,7 @@ class _Kind:
 
 
 def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) -> tuple[object, ...]:
-    """The arguments $2 to $30 of `accept`. `with_content` is False if the content has been written already."""
+    """The arguments $2 to $31 of `accept`. `with_content` is False if the content has been written already."""
     kinds: dict[tuple[object, ...], _Kind] = {}
     ids: list[int] = []
     numbers: list[int] = []
@@ -97,4 +97,5 @@ def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) 
         sorted({m.route.turn for m in common_of}),
         [m.tags for m in common_of],
         integers(alike),
+        None if all(m.others is None for m in batch) else [m.others for m in batch],
     )

@@ -322,6 +322,7 @@ class AcceptStore:
             [m.list for m, _ in later],
             [m.scheduled for m, _ in later],
             [m.alike for m in fresh],
+            [m.others for m in fresh],
         )
 
 

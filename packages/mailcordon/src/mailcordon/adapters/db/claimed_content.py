@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 from mailcordon.adapters.db import engine, queries
-from mailcordon.core import ids
+from mailcordon.core import ids, path_choice
 from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed
 
@@ -13,9 +13,9 @@ _SQL = queries.load("queue_store.sql")
 #: Bytes of content that is read right before its call: a claim may have hundreds.
 LARGE = 1024 * 1024
 _Content = tuple[
-    list[str], bytes | None, str, int
-]  #: recipients, content, path, bytes of a content that is not read yet
-_NO_CONTENT: _Content = ([], None, "isolated", 0)
+    list[str], bytes | None, str, int, int | None
+]  #: recipients, content, path, bytes of a content that is not read yet, who takes the other path
+_NO_CONTENT: _Content = ([], None, "isolated", 0, None)
 
 
 async def read(
@@ -30,7 +30,7 @@ async def read(
         rows = await connection.fetch(_SQL.claimed_content, messages, messages[0], messages[-1], apart, LARGE)
         for row in rows:
             if row["body"] is not None or row["id"] not in found:
-                found[row["id"]] = (row["recipients"], row["body"], row["path"], row["large"])
+                found[row["id"]] = (row["recipients"], row["body"], row["path"], row["large"], row["others"])
     return found
 
 
@@ -43,7 +43,7 @@ def claimed(
     apart: Mapping[int, tuple[bytes, ...]],
 ) -> Claimed:
     id: int = row["id"]
-    recipients, content, path, large = contents.get(ids.message_of(id), _NO_CONTENT)
+    recipients, content, path, large, others = contents.get(ids.message_of(id), _NO_CONTENT)
     place = ids.recipient_of(id) - 1
     return Claimed(
         lane=row["lane"],
@@ -58,7 +58,8 @@ def claimed(
         content=content,
         facts=RowFacts(*[row[fact] for fact in RowFacts._fields]),
         reserve=reserve,
-        path=path,
+        path=path if not others else path_choice.path_of(path, others, place + 1),
+        two_paths=others is not None,
         large=large,
         counted=counted.get(id, ()),
         addresses=apart.get(id, ()),

@@ -242,7 +242,13 @@ class LimitedClaim:
             [_code(over) for over in overs],
             [over.bound.limit.refuses for over in overs],
             [over.repeat for over in overs],
+            [self._domain(over, visits[over.lane].tenant) for over in overs],
         )
+
+    def _domain(self, over: Over, tenant: int) -> str | None:
+        """Of the mail that is parked: in a lane with one path, all mail has the domain."""
+        by_domain = over.hash is None and self._tenants[tenant].lanes[over.lane].by_domain
+        return over.bound.limit.domain if by_domain else None
 
     def _sentence(self, over: Over, tenant: int) -> str:
         name = self._tenants[tenant].names[over.lane]
@@ -305,7 +311,7 @@ class _Claim:
             lane: int = row["lane"]
             kind = _PLAIN
             if lane in rules:
-                kind = Kind(row["provider"], row["campaign"], row["list"], row["api_key"])
+                kind = Kind(row["provider"], row["campaign"], row["list"], row["api_key"], row["domain"])
             mails.append(Mail(lane, row["id"], kind, row["hash"], row["repeat"]))
         await self._read_uses(mails, rules)
         if any(of_lane.recipient or of_lane.repeat for of_lane in rules.values()):
@@ -440,7 +446,9 @@ class _Claim:
 
 
 def _asks(rules: LaneRules | None) -> int:
-    return 0 if rules is None else bool(rules.recipient) + 2 * rules.by_key + 4 * bool(rules.repeat)
+    if rules is None:
+        return 0
+    return bool(rules.recipient) + 2 * rules.by_key + 4 * bool(rules.repeat) + 8 * rules.by_domain
 
 
 def _about(over: Over) -> Kind:

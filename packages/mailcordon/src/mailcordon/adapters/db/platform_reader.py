@@ -42,15 +42,16 @@ async def _read(conn: PooledConnection, slugs: list[str] | None, asked: Sequence
     shared = await conn.fetch(_SQL.shared_parents)
     pools = await conn.fetch(_SQL.pools)
     pooled = await conn.fetch(_SQL.pooled, ids, SHARED_IPS)
+    paths = await conn.fetch(_SQL.shared_paths)
     elsewhere: Sequence[asyncpg.Record] = []
     if ids is not None and asked:
         statement = _SQL.elsewhere if len(asked) <= _FEW_DOMAINS else _SQL.elsewhere_of_many
         elsewhere = await conn.fetch(statement, ids, list(asked))
     if len(tenants) <= _FEW_TENANTS:
-        return _built(revision, types, tenants, domains, lanes, elsewhere, shared, pools, pooled)
+        return _built(revision, types, tenants, domains, lanes, elsewhere, shared, pools, pooled, paths)
     # Not in the loop, which accepts mail too.
     return await asyncio.to_thread(
-        _built, revision, types, tenants, domains, lanes, elsewhere, shared, pools, pooled
+        _built, revision, types, tenants, domains, lanes, elsewhere, shared, pools, pooled, paths
     )
 
 
@@ -64,6 +65,7 @@ def _built(
     shared: Sequence[asyncpg.Record],
     pools: Sequence[asyncpg.Record],
     pooled: Sequence[asyncpg.Record],
+    paths: Sequence[asyncpg.Record],
 ) -> Read:
     domains_of: dict[int, dict[str, Domain]] = {row["id"]: {} for row in tenants}
     for row in domains:
@@ -79,7 +81,11 @@ def _built(
     classes = {int(class_): class_ for class_ in Class}
     for row in lanes:
         lane = Lane(
-            type=row["type"], class_=classes[row["class"]], domain=row["domain"], retired=row["retired"]
+            type=row["type"],
+            class_=classes[row["class"]],
+            domain=row["domain"],
+            retired=row["retired"],
+            shared_path=row["shared_path"],
         )
         lanes_of[row["tenant"]][lane.type] = lane
     pools_of: dict[int, dict[Class, str]] = {row["id"]: {} for row in tenants}
@@ -108,5 +114,6 @@ def _built(
             row["name"]: IpPool(name=row["name"], managed=row["managed"], marketing=row["marketing"])
             for row in pools
         },
+        shared_paths=frozenset(row["name"] for row in paths),
     )
     return Read(platform=platform, ids={row["slug"]: row["id"] for row in tenants})

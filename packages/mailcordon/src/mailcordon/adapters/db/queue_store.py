@@ -10,6 +10,7 @@ import socket
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 
 import asyncpg
 
@@ -411,7 +412,10 @@ class QueueStore:
     async def lane_routes(self, lanes: Sequence[int]) -> dict[int, Route]:
         async with self._watch.use() as connection:
             rows = await connection.fetch(_SQL.lane_routes, lanes)
-        return {row["lane"]: route_from_row(row) for row in rows}
+        found: dict[int, Route] = {}
+        for route in map(route_from_row, rows):  # the path with the greater share comes last
+            found[route.lane.id] = replace(route, other=found.get(route.lane.id))
+        return found
 
     async def complete(
         self,

@@ -13,10 +13,10 @@ from mailcordon.control.catalogue import MessageType
 from mailcordon.control.desired import ConfigurationSet
 from mailcordon.control.platform import SHARED_IPS, Platform, Tenant
 from mailcordon.control.steps import Step, StepKind
-from mailcordon.core.errors import Unavailable
+from mailcordon.core.errors import Conflict, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.messages import identities as words
-from mailcordon.messages import mail
+from mailcordon.messages import mail, paths
 from mailcordon.messages import pools as words_of_pools
 
 _SQL = queries.load("step_store.sql")
@@ -34,6 +34,7 @@ class Applying:
     actor: str
     because: str | None
     freed: frozenset[str]  #: domains that the plan takes from a tenant
+    new: frozenset[tuple[str, str | None]]  #: lanes that the plan adds: tenant and type
 
 
 Writer = Callable[[Applying, Step], Coroutine[Any, Any, None]]
@@ -52,7 +53,8 @@ async def write(
     new = [after.tenants[step.tenant] for step in done if step.kind is StepKind.ADD_TENANT]
     named = dict(ids) | await _add_tenants(conn, new)
     freed = {step.domain or "": step.tenant for step in done if step.kind is StepKind.FREE_DOMAIN}
-    applying = Applying(conn, after, named, actor, because, frozenset(freed))
+    added = frozenset((step.tenant, step.type) for step in done if step.kind is StepKind.ADD_LANE)
+    applying = Applying(conn, after, named, actor, because, frozenset(freed), added)
     await _add_sets(applying, steps.tenants_of(done))
     later = [step for step in done if freed.get(step.domain or step.to or "", step.tenant) != step.tenant]
     await _write(applying, [step for step in done if step not in later])
@@ -176,6 +178,29 @@ async def _move_lane(applying: Applying, step: Step) -> None:
     await applying.conn.execute(_SQL.move_lane, applying.ids[step.tenant], step.type, step.to)
 
 
+async def _add_path(applying: Applying, step: Step) -> None:
+    """A lane that begins to send begins on the shared path; one that sends stays on its own. A rollout moves both."""
+    class_ = applying.after.tenants[step.tenant].lanes[step.type or ""].class_
+    set_ = desired.set_for(class_, "", dedicated=False).name
+    share = 0 if (step.tenant, step.type) in applying.new else 100
+    id = applying.ids[step.tenant]
+    await applying.conn.execute(_SQL.add_path, id, step.type, step.to, set_, share)
+    await applying.conn.execute(_SQL.share_own_path, id, step.type, share)
+
+
+async def _drop_path(applying: Applying, step: Step) -> None:
+    """Raises Conflict while mail takes the shared path, or has no outcome yet."""
+    conn, id = applying.conn, applying.ids[step.tenant]
+    row = await conn.fetchrow(_SQL.use_of_shared_path, id, step.type)
+    if row is None:
+        return
+    if row["share"]:
+        raise Conflict(paths.still_shared(step.tenant, step.type or "", row["share"]), code="path-in-use")
+    if row["waiting"]:
+        raise Conflict(paths.still_waiting(step.tenant, step.type or ""), code="path-in-use")
+    await conn.execute(_SQL.drop_path, id, step.type)
+
+
 async def _set_topology(applying: Applying, step: Step) -> None:
     tenant, id = applying.after.tenants[step.tenant], applying.ids[step.tenant]
     await applying.conn.execute(_SQL.set_topology, id, tenant.dedicated, tenant.ses_tenants)
@@ -225,6 +250,8 @@ _WRITERS: Mapping[StepKind, Writer] = {
     StepKind.MOVE_LANE: _move_lane,
     StepKind.SET_TOPOLOGY: _set_topology,
     StepKind.SET_POOL: _set_pool,
+    StepKind.ADD_PATH: _add_path,
+    StepKind.DROP_PATH: _drop_path,
     StepKind.FREE_DOMAIN: _free_domain,
     StepKind.RETIRE_LANE: _retire,
     StepKind.RETIRE_DOMAIN: _retire,

@@ -20,6 +20,7 @@ class Kind(NamedTuple):
     campaign: str | None
     list: str | None
     api_key: int | None
+    domain: str | None = None  #: of From; told apart in lanes with two paths only
 
 
 class Bound(NamedTuple):
@@ -40,9 +41,18 @@ class Scope(NamedTuple):
 
 class LaneRules:
     def __init__(
-        self, scopes: Sequence[Scope], recipient: tuple[Bound, ...], repeat: tuple[Bound, ...] = ()
+        self,
+        scopes: Sequence[Scope],
+        recipient: tuple[Bound, ...],
+        repeat: tuple[Bound, ...] = (),
+        *,
+        two_domains: bool = False,
     ) -> None:
         self.scopes = scopes
+        #: The lane has two paths, and a limit is about the domain of one.
+        self.by_domain = two_domains and any(
+            bound.limit.domain is not None for scope in scopes for bound in scope.bounds
+        )
         self.recipient = recipient  #: limits of each address
         self.repeat = repeat  #: limits of each address with each kind of mail
         self.by_key = any(bound.limit.api_key is not None for scope in scopes for bound in scope.bounds)
@@ -104,6 +114,7 @@ class LaneRules:
             and (limit.campaign is None or limit.campaign == kind.campaign)
             and (limit.list is None or limit.list == kind.list)
             and (limit.api_key is None or limit.api_key == kind.api_key)
+        and (limit.domain is None or kind.domain is None or limit.domain == kind.domain)
         )
 
 
@@ -121,7 +132,8 @@ def of_lane(
         ):
             continue
         spared = class_ is Class.URGENT and limit.spares_urgent and limit.scope in _SPARING
-        bound = Bound(limit, limit.mode is Mode.ENFORCE and not spared, is_wide(limit))
+        wide = is_wide(limit) and (limit.domain is None or len(domains) == 1)
+        bound = Bound(limit, limit.mode is Mode.ENFORCE and not spared, wide)
         if use is None:
             of_address.setdefault(limit.scope, []).append(bound)
         else:
@@ -132,6 +144,7 @@ def of_lane(
         [Scope(use, is_shared(bounds[0].limit), tuple(bounds)) for use, bounds in sorted(scopes.items())],
         _without_default(of_address.get(LimitScope.RECIPIENT, [])),
         _without_default(of_address.get(LimitScope.REPEAT, [])),
+        two_domains=len(domains) > 1,
     )
 
 

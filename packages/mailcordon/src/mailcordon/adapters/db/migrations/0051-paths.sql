@@ -134,3 +134,20 @@ begin
 end $$;
 revoke all on function move_path(int, text, int, bigint) from public;
 grant execute on function move_path(int, text, int, bigint) to {{control}};
+
+-- As before (0023), and of a lane with two paths its own: that of the shared one is the platform's.
+create or replace function proof_parts(of_lane int) returns jsonb
+language sql stable security definer set search_path = pg_catalog, mailcordon, pg_temp as $$
+    select jsonb_build_object(
+        'ses_tenant', r.ses_tenant, 'domain', r.domain, 'configuration_set', r.configuration_set, 'ip_pool', r.ip_pool,
+        'topic', s.observed ->> 'topic', 'enabled', s.observed -> 'enabled',
+        'events', (select jsonb_agg(e order by e collate "C") from jsonb_array_elements_text(s.observed -> 'events') e))
+      from route r
+      left join ses_resource s on s.kind = 'event-destination' and s.name = r.configuration_set || '/outcome'
+     where r.lane = of_lane
+       and (r.tenant = nullif(current_setting('mailcordon.tenant', true), '')::int
+            -- The reader sees nothing before it names a tenant; who may change a resource sees all.
+            or nullif(current_setting('mailcordon.tenant', true), '') is null
+               and has_table_privilege(session_user, 'mailcordon.ses_resource', 'update'))
+     order by r.path limit 1
+$$;

@@ -45,10 +45,11 @@ with d as materialized (
     insert into idempotency (tenant, key, body, message)
     select tenant, key, body, id from x where (select ok from b) order by tenant, key returning 1
 ), m as (
-    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags, alike)
+    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags, alike, other_path)
     select id, ($12::int[])[kind], ($14::int[])[kind], ($15::text[])[kind], ($16::text[])[kind], string_to_array(recipients, E'\n'),
-           ($17::text[])[kind], ($18::text[])[kind], bytes, ($19::int[])[kind], ($29::text[])[kind]::jsonb, alike
-      from unnest($9::text::bigint[], $10::text::int[], $11::text[], $22::text::int[], $30::text::int[]) u (id, kind, recipients, bytes, alike)
+           ($17::text[])[kind], ($18::text[])[kind], bytes, ($19::int[])[kind], ($29::text[])[kind]::jsonb, alike, others
+      from unnest($9::text::bigint[], $10::text::int[], $11::text[], $22::text::int[], $30::text::int[],
+                  $31::bigint[]) u (id, kind, recipients, bytes, alike, others)
      where (select ok from b)
 ), c as (
     insert into content (id, body) select * from unnest($23::text::bigint[], $24::bytea[]) where (select ok from b)
@@ -106,12 +107,13 @@ select u.o, i.message, i.body = u.body as same_body
 -- Second statement of the slow path: stores new messages, their queued deliveries, those that wait for a later time and, in the
 -- ledger, those refused at the door.
 with m as (
-    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags, send_at, accepted_at, alike)
+    insert into message (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags, send_at, accepted_at, alike,
+                         other_path)
     select id, tenant, lane, path, from_address, string_to_array(recipients, E'\n'), campaign, list, bytes, api_key, tags::jsonb,
-           send_at, case when send_at is not null then $22::bigint end, alike
+           send_at, case when send_at is not null then $22::bigint end, alike, others
       from unnest($1::bigint[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[], $10::int[],
-                  $38::text[], $39::bigint[], $49::int[])
-        u (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags, send_at, alike)
+                  $38::text[], $39::bigint[], $49::int[], $50::bigint[])
+        u (id, tenant, lane, path, from_address, recipients, campaign, list, bytes, api_key, tags, send_at, alike, others)
 ), c as (
     insert into content (id, body) select * from unnest($34::bigint[], $11::bytea[])
 ), uc as (

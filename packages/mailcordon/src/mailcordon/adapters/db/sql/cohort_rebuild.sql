@@ -40,7 +40,7 @@ with l as materialized (
       from l full join o on o.id = l.id
      where o.id is not null or l.called_at is not null and l.state in (13, 20, 28)
 ), g as materialized (
-    select d.tenant, d.lane, d.minute, m.path, m.campaign, m.list, d.provider,
+    select d.tenant, d.lane, d.minute, path_of(m.path, m.other_path, d.id) as path, m.campaign, m.list, d.provider,
            case when d.provider in (-1, 0) then domain_of(m.recipients[(d.id & 63)::int]) end as domain, d.kinds, d.reasons, d.sent,
            coalesce(d.unclear, false) as unclear, count(*)::int as n
       from d join message m on m.id = (d.id & -64) and m.id >= ($3::bigint & -64) and m.id < $4

@@ -17,8 +17,8 @@ select l.id, l.tenant, l.class, (select t.slug from tenant t where t.id = l.tena
 select meet_each($1, $2, $3, $4);
 
 -- name: look
--- What `claim` would take, without taking it. $7: 1, the lane has limits of addresses; 2, of API keys; 4, of addresses with one kind of mail.
--- The last row, without a turn, has the server's time in ms.
+-- What `claim` would take, without taking it. $7: 1, the lane has limits of addresses; 2, of API keys; 4, of addresses with one kind of mail;
+-- 8, it has two paths and limits of the domain of one. The last row, without a turn, has the server's time in ms.
 with l as (
     select * from unnest($1::int[], $2::int[], $3::bigint[], $4::int[], $5::int[], $6::smallint[], $7::int[])
                     u (lane, budget, cutoff, turn, turn_budget, class, asks)
@@ -33,6 +33,9 @@ select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attem
          or exists (select from platform_suppression p where p.hash = x.hash) as dead, null::text as suppressed,
        case when x.asks & 5 <> 0 then x.hash end as hash,
        case when x.asks & 2 <> 0 then (select m.api_key from message m where m.id = (x.id & -64)) end as api_key,
+       case when x.asks & 8 <> 0 then (
+           select r.domain from message m join route r on r.lane = m.lane and r.path = path_of(m.path, m.other_path, x.id)
+            where m.id = (x.id & -64)) end as domain,
        case when x.asks & 1 <> 0 then (select array[r.minute, r.in_minute, r.hour, r.in_hour, r.day, r.in_day, 0]::bigint[]
                                          from recipient_use r where r.lane = x.lane and r.hash = x.hash) end as used,
        null::float8 as took,
@@ -45,7 +48,7 @@ select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attem
                         where ready.lane = l.lane and ready.id >= l.cutoff and ready.state = 0 order by id limit l.budget) r) q) x
  where x.place <= x.turn_budget) x
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
        (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8, null, null;
 
 -- name: uses
@@ -113,12 +116,12 @@ select u.id, l.tenant, u.n, $3, $3 from unnest($1::int[], $2::int[]) u (id, n) j
 on conflict (send_limit) do update set mails = s.mails + excluded.mails, last_at = excluded.last_at;
 
 -- name: park
--- Of the next $3 of each lane: what is over a used-up limit waits for it, or is refused if the limit says so. $4 to $15 are the limits: a lane
+-- Of the next $3 of each lane: what is over a used-up limit waits for it, or is refused if the limit says so. $4 to $16 are the limits: a lane
 -- and what they are about. Returns how many left the lanes' heads.
 with h as materialized (
     select * from unnest($4::int[], $5::int[], $6::smallint[], $7::text[], $8::text[], $9::int[], $10::bytea[], $11::bigint[], $12::text[], $13::text[],
-                         $14::boolean[], $15::bytea[])
-                    with ordinality u (lane, send_limit, provider, campaign, list, api_key, hash, until, sentence, code, refuses, repeat, n)
+                         $14::boolean[], $15::bytea[], $16::text[])
+                    with ordinality u (lane, send_limit, provider, campaign, list, api_key, hash, until, sentence, code, refuses, repeat, domain, n)
 ), x as materialized (
     select r.lane, r.id, (select h.n from h
                            where h.lane = r.lane and (h.provider is null or h.provider = r.provider)
@@ -127,6 +130,9 @@ with h as materialized (
                              and (h.api_key is null or h.api_key = (select m.api_key from message m where m.id = (r.id & -64)))
                              and (h.repeat is null or h.hash = r.hash and h.repeat = (
                                   select substr(sha256(r.hash || int4send(m.alike)), 1, 16) from message m where m.id = (r.id & -64)))
+                             and (h.domain is null or h.domain = (
+                                 select o.domain from message m join route o on o.lane = m.lane and o.path = path_of(m.path, m.other_path, r.id)
+                                  where m.id = (r.id & -64)))
                            order by h.n limit 1) as n
       from unnest($1::int[], $2::bigint[]) u (lane, start)
      cross join lateral (select ready.lane, ready.id, ready.provider, ready.campaign, ready.list, ready.hash from ready

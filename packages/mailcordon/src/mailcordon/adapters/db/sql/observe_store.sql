@@ -21,11 +21,12 @@ select (select now_ms()) as now, (select value from epoch where name = 'control'
        x.delivery, m.tenant, m.lane, m.recipient,
        coalesce(l.attempt, r.attempt, w.attempt) as newest_attempt,
        coalesce(l.provider, r.provider, w.provider) as provider,
-       l.attempt as ledger_attempt, l.ses_id as ledger_ses_id, l.state as ledger_state, l.called_at, m.path, m.campaign, m.list, s.attempts,
+       l.attempt as ledger_attempt, l.ses_id as ledger_ses_id, l.state as ledger_state, l.called_at,
+       path_of(m.path, m.other_path, x.delivery) as path, m.campaign, m.list, s.attempts,
        s.ses_ids
   from unnest($1::text::bigint[], $2::text::int[]) as x (delivery, lane)
   left join lateral (
-      select tenant, lane, recipients[(x.delivery & 63)::int] as recipient, path, campaign, list from message
+      select tenant, lane, recipients[(x.delivery & 63)::int] as recipient, path, other_path, campaign, list from message
        where id = x.delivery & ~63::bigint and id between $3 and $4 limit 1) m on true
   left join lateral (
       select attempt, provider, ses_id, state, called_at from ledger where id = x.delivery and id between $3 and $4 limit 1) l on true

@@ -21,7 +21,8 @@ from identity where $1::int[] is null or tenant = any ($1);
 -- name: lanes
 -- Their lanes, each with the domain that its isolated route has. Those that were retired with their domain or tenant are not
 -- retired by themselves.
-select l.tenant, t.name as type, l.class, r.domain, coalesce(l.retired_with = 'lane', false) as retired
+select l.tenant, t.name as type, l.class, r.domain, coalesce(l.retired_with = 'lane', false) as retired,
+       (select p.name from route o join shared_path p on p.domain = o.domain where o.lane = l.id and o.path = 'shared') as shared_path
 from lane l join message_type t on t.id = l.type join route r on r.lane = l.id and r.path = 'isolated'
 where $1::int[] is null or l.tenant = any ($1);
 
@@ -46,6 +47,10 @@ where i.tenant <> all ($1::int[]) and i.freed_at is null;
 -- name: shared_parents
 -- Domains of the platform: a handful.
 select domain from shared_parent order by domain;
+
+-- name: shared_paths
+-- What lanes may have beside their own path.
+select name from shared_path order by name;
 
 -- name: elsewhere_of_many
 -- As `elsewhere`, for more domains than can be compared with every other one: by the domains above each. The names are keys of JSON,

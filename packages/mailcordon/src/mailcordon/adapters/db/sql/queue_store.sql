@@ -85,7 +85,7 @@ select count(*) from queue_finish($1::int[], $2::bigint[], null, 1, $3::smallint
 -- name: claimed_content
 -- Recipients and content of claimed messages. Apart from the claim, and between two ids, so that only the partitions of those
 -- days are opened. Of a content of more than $5 bytes, only its size.
-select m.id, m.recipients, m.path, case when m.bytes > $5::int then m.bytes else 0 end as large,
+select m.id, m.recipients, m.path, m.other_path as others, case when m.bytes > $5::int then m.bytes else 0 end as large,
        case when m.bytes > $5 then null
             when $4 then (select u.body from urgent_content u where u.id = m.id)
             else (select c.body from content c where c.id = m.id and c.id between $2 and $3) end as body
@@ -141,7 +141,7 @@ update turn t set next_at = now_us() from sleeping s where t.id = s.id returning
 select l.id as lane, l.turn, l.tenant, t.key as tenant_key, ty.name as type, l.class, r.ses_tenant, r.configuration_set, r.domain, r.path,
        (select h.host from unsubscribe_host h where h.tenant = l.tenant) as unsubscribe_host
   from lane l join tenant t on t.id = l.tenant join message_type ty on ty.id = l.type join route r on r.lane = l.id
- where l.id = any ($1::int[]) order by l.id, r.share;
+ where l.id = any ($1::int[]) order by l.id, r.share, r.path;
 
 -- name: account_rate
 -- SES's limits for the account and what is left of them.

@@ -104,10 +104,40 @@ update identity set mail_from = $3, mail_from_chosen = true where tenant = $1 an
 with moved as (
     update route r set identity = i.id, domain = i.domain
     from lane l join message_type t on t.id = l.type, identity i
-    where r.lane = l.id and l.tenant = $1 and t.name = $2 and i.tenant = $1 and i.domain = $3
+    where r.lane = l.id and r.path = 'isolated' and l.tenant = $1 and t.name = $2 and i.tenant = $1 and i.domain = $3
     returning r.lane, i.status
 )
 update lane l set held = true from moved m where l.id = m.lane and m.status <> 'verified';
+
+-- name: add_path
+-- A lane's share of the shared path is what its own path leaves. $4: the configuration set of its class, which all tenants share.
+insert into route (lane, tenant, path, share, ses_tenant, domain, configuration_set, ip_pool)
+select l.id, l.tenant, 'shared', 100 - $5::int, p.ses_tenant, p.domain, $4, p.ip_pool
+from lane l join message_type t on t.id = l.type, shared_path p where l.tenant = $1 and t.name = $2 and p.name = $3;
+
+-- name: share_own_path
+-- Beside `add_path`.
+update route r set share = $3::int
+from lane l join message_type t on t.id = l.type where r.lane = l.id and r.path = 'isolated' and l.tenant = $1 and t.name = $2;
+
+-- name: use_of_shared_path
+-- Its share, and whether mail of the lane waits for it or has no clear outcome. At a share of 0 only raw mail from its domain can
+-- still come.
+select r.share,
+       exists (select from (select q.id from ready q where q.lane = r.lane union all select w.id from waiting w where w.lane = r.lane) d
+                 join message m on m.id = (d.id & -64) where path_of(m.path, m.other_path, d.id) = 'shared') as waiting
+from route r join lane l on l.id = r.lane join message_type t on t.id = l.type
+where r.path = 'shared' and l.tenant = $1 and t.name = $2 for update of r;
+
+-- name: drop_path
+-- What it was is kept for the events that still come.
+with gone as (
+    delete from route r using lane l join message_type t on t.id = l.type
+     where r.lane = l.id and r.path = 'shared' and l.tenant = $1 and t.name = $2 and r.share = 0
+    returning r.lane, r.path, r.configuration_set, r.domain, r.ses_tenant
+)
+insert into route_before (lane, path, configuration_set, until, domain, ses_tenant)
+select lane, path, configuration_set, now_ms(), domain, ses_tenant from gone;
 
 -- name: set_topology
 -- Its routes follow once SES has the new sets and SES tenants (`switch_routes`).

@@ -1,0 +1,103 @@
+"""A mailing of a lane with two paths, from accept to its counts, on a real database."""
+
+from collections import Counter
+from typing import Any
+
+from mailcordon.adapters.db import arrays, engine, queries
+from mailcordon.adapters.db.path_store import PathStore
+from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.control import paths
+from mailcordon.core import address, ids, path_choice
+from mailcordon.core.delivery import State
+from mailcordon.core.priority import Class
+from mailcordon.core.reason import Reason
+from mailcordon.send.moves import Claimed, Finish
+from mailcordon_fixtures.queue_world import HASH_KEY, World, accepting, allowed
+
+TO = [f"reader{n}@example.com" for n in range(40)]
+
+
+def isolated(key: str, share: int) -> set[str]:
+    return {to for to in TO if path_choice.isolated(key, address.hash_of(HASH_KEY, address.parse(to)), share)}
+
+
+async def send(world: World, submission: Any) -> None:
+    async with accepting(world) as accept:
+        await accept.enqueue("acme", submission, api_key=1, key=None, still_allowed=allowed)
+
+
+async def claim(world: World, queue: QueueStore) -> list[Claimed]:
+    await world.connection.execute("update turn set next_at = now_us()")
+    return list((await queue.claim(tuple(Class), 100)).claimed)
+
+
+async def test_a_mailing_splits_and_is_counted_by_the_path_of_each_recipient(
+    world: World, queue: QueueStore, make_submission: Any
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await world.share(lane, 25)
+    key = await world.connection.fetchval("select key from tenant")
+    expected = isolated(key, 25)
+    assert 0 < len(expected) < 40
+    await send(world, make_submission("newsletter", to=TO, campaign="may"))
+    claimed = await claim(world, queue)
+    assert {one.to for one in claimed if one.path == "isolated"} == expected
+    assert {one.to for one in claimed if one.path == "shared"} == {*TO} - expected
+    route = (await queue.lane_routes([lane]))[lane]
+    domains = Counter(route.of(one.path).domain for one in claimed)
+    assert domains == {
+        "newsletter.acme.example": len(expected),
+        "mail.platform.example": 40 - len(expected),
+    }
+    # Half of them at the first attempt, which is counted by the statement of hot mail, half by the function of all others.
+    sent = [Finish(one, State.SENT, Reason.SENT, "x", ses_id=f"id{n}") for n, one in enumerate(claimed[:20])]
+    await queue.complete(sent, [], [])
+    await world.connection.execute("update ready set attempt = 2 where state = 1")
+    again = [
+        Finish(one._replace(attempt=2, path="none"), State.SENT, Reason.SENT, "x", ses_id="id")
+        for one in claimed[20:]
+    ]
+    await queue.complete(again, [], [])
+    counted = await world.connection.fetch(
+        "select path, campaign, sum(counts[1])::int as sent from cohort_change group by 1, 2"
+    )
+    assert {(row["path"], row["campaign"]): row["sent"] for row in counted} == {
+        ("isolated", "may"): len(expected),
+        ("shared", "may"): 40 - len(expected),
+    }
+    # What observers count events by.
+    deliveries = [one.id for one in claimed]
+    seen = await world.connection.fetch(
+        queries.load("observe_store.sql").facts,
+        arrays.integers(deliveries),
+        arrays.integers([lane] * 40),
+        ids.message_of(deliveries[0]),
+        max(deliveries),
+    )
+    assert {row["delivery"]: row["path"] for row in seen} == {one.id: one.path for one in claimed}
+
+
+async def test_a_way_back_moves_what_waits_and_no_recipient_is_on_both_paths(
+    world: World, queue: QueueStore, make_submission: Any
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await world.share(lane, 50)
+    key = await world.connection.fetchval("select key from tenant")
+    await send(world, make_submission("newsletter", to=TO))
+    await world.connection.execute("update turn set next_at = now_us()")
+    called = list((await queue.claim(tuple(Class), 10)).claimed)
+    pool = await engine.create_pool(world.database.dsn("control"), max_size=1)
+    try:
+        store = PathStore(pool)
+        await store.set_shares({lane: 0}, actor="ann", because="bounces")
+        moved = await paths.move_all_back(store, lane, "shared")
+    finally:
+        await pool.close()
+    expected = isolated(key, 50)
+    assert moved == (len(expected - {one.to for one in called}), 0)
+    rest = await claim(world, queue)
+    assert {one.path for one in rest} == {"shared"}
+    assert {one.to for one in called if one.path == "isolated"} == expected & {one.to for one in called}
+    assert sorted(one.to for one in [*called, *rest]) == sorted(TO)
+    await send(world, make_submission("newsletter", to=TO))
+    assert {one.path for one in await claim(world, queue)} == {"shared"}
