@@ -112,6 +112,25 @@ async def test_a_rollout_begins_when_the_checklist_holds_and_grows_by_what_was_c
     ]
 
 
+async def test_what_others_say_of_the_new_domain_keeps_more_mail_from_it_until_it_is_better(
+    moving: Moving,
+) -> None:
+    connection = moving.world.connection
+    await connection.execute(
+        "insert into outside_signal (source, domain, day, provider, rate, trust, imported_by)"
+        " select 'postmaster', domain, now_ms() / 86400000, 1, 0.002, 'medium', 'ann' from route"
+        " where lane = $1 and path = 'isolated'",
+        moving.lane,
+    )
+    await moving.start()
+    row = await moving.look()
+    assert (row["share"], row["state"]) == (0, "running")
+    assert "Gmail's users reported 0.2 % of the mail" in row["sentence"]
+    await connection.execute("update outside_signal set trust = 'low'")
+    await moving.later(1)
+    assert (await moving.look())["share"] == 1
+
+
 async def test_a_breach_goes_back_with_shares_epoch_and_waiting_mail(moving: Moving) -> None:
     await moving.start()
     await moving.look()

@@ -200,18 +200,7 @@ def alarm(one: Standing, senders: Sequence[Sender], *, slowed: bool) -> Alarm:
         cause=f"outside:{one.source}:{one.domain}",
         severity="high" if one.level is Level.SLOW else "medium",
         scope=Scope(kind=ScopeKind.IDENTITY, name=one.domain),
-        sentence=messages.failing_dmarc(
-            domain=one.domain,
-            bad=one.bad or 0,
-            of=one.of or 0,
-            since=one.since,
-            day=one.day,
-            reporters=one.reporters,
-        )
-        if is_dmarc
-        else messages.spam_rate(
-            domain=one.domain, rate=one.rate, day=one.day, since=one.since, slowed=slowed
-        ),
+        sentence=sentence(one, slowed=slowed),
         next=messages.failing_dmarc_next()
         if is_dmarc
         else messages.spam_rate_next(domain=one.domain, slowed=slowed, tenants=len(senders)),
@@ -222,3 +211,17 @@ def alarm(one: Standing, senders: Sequence[Sender], *, slowed: bool) -> Alarm:
         contained=slowed,
         evidence={"rate": one.rate, "day": one.day, "bad": one.bad, "of": one.of, "trust": str(one.trust)},
     )
+
+
+def sentence(one: Standing, *, slowed: bool) -> str:
+    """What is said of a domain, if it is bad."""
+    if one.source is Source.DMARC:
+        return messages.failing_dmarc(
+            domain=one.domain,
+            bad=one.bad or 0,
+            of=one.of or 0,
+            since=one.since,
+            day=one.day,
+            reporters=one.reporters,
+        )
+    return messages.spam_rate(domain=one.domain, rate=one.rate, day=one.day, since=one.since, slowed=slowed)

@@ -367,6 +367,12 @@ def suppression_apart(tenant: str) -> str:
     return f"The suppressions of {tenant} are its own."
 
 
+@example("news.acme.example")
+def nothing_said(domain: str) -> str:
+    """Neither Gmail nor a DMARC report says something bad of a domain. Often nothing was imported."""
+    return f"What was imported of others says nothing bad of {domain}."
+
+
 @example("acme")
 def nobody_alerted(tenant: str) -> str:
     """Nobody is told of a tenant's incidents."""

@@ -3,12 +3,12 @@ reader role."""
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, limit_store, queries, row_level_security
-from mailcordon.adapters.db.engine import Pool, row_count
+from mailcordon.adapters.db.engine import Pool, PooledConnection, row_count
 from mailcordon.adapters.db.lane_policy_row import policy_of
 from mailcordon.control import outside_signals
 from mailcordon.control.outside_signals import DAY_MS, Sender, Shown
@@ -18,6 +18,7 @@ from mailcordon.core.outside_signal import OutsideSignal, Source, Trust
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.guard import outside_signals as rules
+from mailcordon.guard.outside_signals import Level
 
 _SQL = queries.load("outside_signal_store.sql")
 _RELEASES = queries.load("release_store.sql")
@@ -88,6 +89,20 @@ class OutsideSignalStore:
             async with connection_pool.transaction(self._control) as conn:
                 await conn.execute(_RELEASES.lock, tenant)
                 await limit_store.replace(conn, tenant, outside_signals.OWNER, wanted.get(tenant, ()))
+
+
+async def bad_of(conn: PooledConnection, domains: Set[str]) -> Mapping[str, str]:
+    """Of these domains those of which something bad is said at present, in words."""
+    found = [_signal(row) for row in await conn.fetch(_SQL.fresh, rules.FRESH_DAYS)]
+    if not found:
+        return {}
+    today = await conn.fetchval(_SHARED.now) // DAY_MS
+    standings = rules.standings((one for one in found if one.domain in domains), today)
+    return {
+        one.domain: outside_signals.sentence(one, slowed=False)
+        for one in standings
+        if one.level in (Level.BAD, Level.SLOW)
+    }
 
 
 class OutsideSignalReader:

@@ -77,7 +77,10 @@ def strata(rows: Sequence[asyncpg.Record]) -> tuple[Stratum, ...]:
 
 
 def lane_facts(
-    row: asyncpg.Record, daily: Mapping[int, float], warm_up: Mapping[int, tuple[int, str]]
+    row: asyncpg.Record,
+    daily: Mapping[int, float],
+    warm_up: Mapping[int, tuple[int, str]],
+    outside: str | None,
 ) -> LaneFacts:
     class_ = Class(row["class"])
     old = row["old_domain"]
@@ -117,6 +120,7 @@ def lane_facts(
         tenant_scope=row["tenant_scope"],
         split_problem=_split_problem(row),
         alerted=row["alerted"],
+        outside=outside,
         daily=daily,
         warm_up=warm_up,
     )

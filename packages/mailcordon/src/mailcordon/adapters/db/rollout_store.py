@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, queries, rollout_row
+from mailcordon.adapters.db import connection_pool, outside_signal_store, queries, rollout_row
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.rollouts.changes import Candidate
 from mailcordon.control.rollouts.facts import LaneFacts
@@ -61,8 +61,14 @@ class RolloutStore:
             warm_up: dict[str, dict[int, tuple[int, str]]] = {}
             for row in await conn.fetch(_SQL.warm_ups, list(lanes)):
                 warm_up.setdefault(row["domain"], {})[row["provider"]] = (row["cap"], row["mode"])
+            said = await outside_signal_store.bad_of(conn, {row["domain"] for row in rows})
         return [
-            rollout_row.lane_facts(row, daily.get(row["lane"], {}), warm_up.get(row["domain"], {}))
+            rollout_row.lane_facts(
+                row,
+                daily.get(row["lane"], {}),
+                warm_up.get(row["domain"], {}),
+                said.get(row["domain"]),
+            )
             for row in rows
         ]
 

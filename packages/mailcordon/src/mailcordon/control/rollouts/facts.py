@@ -59,6 +59,7 @@ class LaneFacts:
     tenant_scope: str | None  #: the suppression scope of its SES tenant, as SES has it
     split_problem: str | None  #: what of the shared list is not taken apart yet; None: nothing
     alerted: bool  #: a channel that works is told of the tenant's incidents
+    outside: str | None = None  #: what others say of the new domain, if it is bad (docs/signals.md)
     daily: Mapping[int, float]  #: mails a day, by provider
     warm_up: Mapping[
         int, tuple[int, str]
@@ -197,6 +198,13 @@ def _of_lane(lane: LaneFacts, target: int, now: int) -> Iterable[Item]:
         unproved,
         words.proved(name),
         command=f"mailcordon prove {lane.tenant} --type {lane.type}",
+    )
+    yield _item(
+        Check.SIGNALS,
+        lane.new.domain,
+        lane.outside,
+        words.nothing_said(lane.new.domain),
+        command=f"mailcordon signal list --domain {lane.new.domain}",
     )
     yield from _limits(lane, name)
     yield from _warm_up(lane, name, target)

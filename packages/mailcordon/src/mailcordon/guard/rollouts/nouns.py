@@ -133,6 +133,7 @@ class Check(StrEnum):
         "suppression"  #: what the shared list has of the tenant is assigned, and nothing was copied to it
     )
     ALERTS = "alerts"  #: somebody is told of the tenant's incidents
+    SIGNALS = "signals"  #: no mailbox provider and no DMARC report says bad things of the new From domain
     WARM_UP = "warm-up"  #: the new path has room in its warm-up for the mail of the next share
 
 
