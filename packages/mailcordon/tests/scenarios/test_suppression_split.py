@@ -9,7 +9,6 @@ import pytest
 
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.systems import System
-from mailcordon_fixtures.traffic import Traffic
 
 from .conftest import Run
 
@@ -29,11 +28,10 @@ def account(system: System) -> Any:
     )
 
 
-async def test_a_person_starts_follows_decides_and_finishes(
-    system: System, mail: Traffic, run: Run, account: Any
-) -> None:
+def test_a_person_starts_follows_decides_and_finishes(run: Run, account: Any) -> None:
     slug = f"split-{secrets.token_hex(3)}"
-    await mail.onboard({slug: ("newsletter",)})
+    exit, _, err = run("tenant", "onboard", slug, "--type", f"newsletter=mail.{slug}.example")
+    assert exit == 0, err
     mine, stray = f"Kim-{slug}@example.com", f"stray-{slug}@example.com"
     for address in (mine, stray):
         account.put_suppressed_destination(EmailAddress=address, Reason="BOUNCE")

@@ -288,6 +288,26 @@ async def test_what_ses_adds_later_is_taken_apart_as_it_comes(world: World) -> N
     assert await world.suppressed() == {("acme", "kim@example.com", "hard-bounce")}
 
 
+async def test_a_list_that_a_tenant_gets_later_gets_its_entries(world: World) -> None:
+    """On the shared path a tenant has no SES tenant of its own yet."""
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    await world.owner.execute(
+        "update ses_resource set state = 'pending' where kind = 'tenant' and name = $1", key
+    )
+    await world.entered("kim@example.com", "m1")
+    await world.mailed(acme, "kim@example.com", "m1")
+    await world.start()
+    await world.run()
+    assert await world.states() == {"kim@example.com": ("assigned", "acme")}
+    assert world.listed(key) == set()
+    await world.owner.execute("update ses_resource set state = 'applied' where kind = 'tenant'")
+    assert not (await world.rows.standing(acme)).is_done
+    for _ in range(3):
+        await world.splitter.advance()
+    assert world.listed(key) == {"kim@example.com"}
+    assert (await world.rows.standing(acme)).is_done
+
+
 async def test_an_archive_that_is_imported_later_names_the_owner(world: World) -> None:
     acme, key = await world.onboard("acme", "mail.acme.example")
     await world.entered("kim@example.com", "m1")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from mailcordon.control.problem import Check
 from mailcordon.control.retention import Storage
+from mailcordon.control.suppression_split.standing import Moved
 from mailcordon.core import health
 from mailcordon.core.health import Role
 from mailcordon.core.incident import Severity
@@ -330,6 +331,7 @@ class Facts:
     plans: Sequence[WaitingPlan] = ()
     findings: Sequence[OpenFinding] = ()
     ses_findings: Sequence[SesFinding] = ()
+    half_moved: Sequence[Moved] = ()  #: tenants that came from a shared account
     full: Sequence[FullLane] = ()
     doubtful: Sequence[Doubtful] = ()
     lapsed: Sequence[LapsedDomain] = ()

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from mailcordon.control.problem import Problem
 from mailcordon.control.status_events import QUEUE_SILENT_MS, doubtful
 from mailcordon.control.status_facts import MINUTE, Beat, Facts, alive, by_queue, doors, refusals
-from mailcordon.messages import alarms, alerts, event_doors, observing, status, times
+from mailcordon.control.suppression_split.standing import half_moved
+from mailcordon.messages import alarms, alerts, event_doors, observing, status, suppression_split, times
 
 CLOCK_NEWS_MS = 10 * MINUTE  #: a correction of a clock is shown this long
 REFUSAL_NEWS_MS = 10 * MINUTE  #: and the last refusal of a door
@@ -23,6 +24,15 @@ def notices(facts: Facts) -> Iterator[Problem]:
             sentence=alerts.status_no_channel(),
             next=alerts.status_no_channel_next(),
         )
+    for moved in facts.half_moved:
+        for said in half_moved(moved):
+            yield Problem(
+                code="feels-migrated",
+                check="findings of SES",
+                sentence=said,
+                next=suppression_split.feels_migrated_next(),
+                whose=moved.tenant,
+            )
     for account in facts.accounts:
         ends = account.forecast and account.forecast.ends_at
         if account.forecast is not None and ends is not None and ends > facts.now:

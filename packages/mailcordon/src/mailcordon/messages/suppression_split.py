@@ -67,6 +67,12 @@ def alerts_shared(tenant: str, *, everybody: bool) -> str:
     )
 
 
+@example()
+def feels_migrated_next() -> str:
+    """`status`, beside a tenant that feels migrated."""
+    return "Until then it is not isolated; `mailcordon suppression split status` shows how far the split is"
+
+
 @example("listing", 42000)
 @example("reading", 97000)
 @example("comparing", 0)

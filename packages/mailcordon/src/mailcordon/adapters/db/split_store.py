@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from mailcordon.adapters.db import arrays, connection_pool, queries
-from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
 from mailcordon.control.ses_lists import Entry
 from mailcordon.control.suppression_split.nouns import (
     ACCOUNT,
@@ -84,6 +84,10 @@ class SplitStore:
         async with connection_pool.transaction(self._pool) as conn:
             await conn.execute(_SQL.vanished, run.round, messages.gone_from_account())
             await conn.execute(_SQL.release_kept, run.releases)
+
+    async def store_missing(self) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.unstored)
 
     async def tenant_listed(self, run: Run) -> None:
         async with connection_pool.transaction(self._pool) as conn:
@@ -290,19 +294,31 @@ class SplitStore:
 
     async def moved(self, tenant: int | None, after: str, limit: int) -> list[Moved]:
         async with connection_pool.acquire(self._pool) as conn:
-            run = _run(await conn.fetchrow(_SQL.newest))
-            rows = await conn.fetch(_SQL.moved, tenant, after, limit)
-        return [
-            Moved(
-                tenant=row["slug"],
-                domains=row["domains"],
-                account_scope=row["account_scope"],
-                standing=_standing(run, row),
-                channels=row["channels"],
-                shared_channels=row["shared_channels"],
-            )
-            for row in rows
-        ]
+            return await moved(conn, tenant, after, limit)
+
+
+async def moved(
+    conn: Connection | PooledConnection,
+    tenant: int | None,
+    after: str,
+    limit: int,
+    *,
+    timeout: float | None = None,
+) -> list[Moved]:
+    """Tenants that came from a shared account, by slug, and what they still share."""
+    run = _run(await conn.fetchrow(_SQL.newest, timeout=timeout))
+    rows = await conn.fetch(_SQL.moved, tenant, after, limit, timeout=timeout)
+    return [
+        Moved(
+            tenant=row["slug"],
+            domains=row["domains"],
+            account_scope=row["account_scope"],
+            standing=_standing(run, row),
+            channels=row["channels"],
+            shared_channels=row["shared_channels"],
+        )
+        for row in rows
+    ]
 
 
 async def _record(conn: PooledConnection, one: SplitEntry, found: Entry) -> None:

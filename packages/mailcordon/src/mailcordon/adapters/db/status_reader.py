@@ -22,6 +22,7 @@ from mailcordon.adapters.db import (
     health_reader,
     queries,
     quota_forecast,
+    split_store,
     storage_reader,
 )
 from mailcordon.adapters.db.driver_errors import UNREACHABLE, in_words
@@ -31,6 +32,7 @@ from mailcordon.control import difference, lapses, status_checks, status_facts
 from mailcordon.control.feedback import LossView
 from mailcordon.control.problem import Check
 from mailcordon.control.status_facts import Facts
+from mailcordon.control.suppression_split.splits import MOST_MOVED
 from mailcordon.core.drift import Drift
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
@@ -306,6 +308,10 @@ async def _incidents(connection: _Connection) -> Mapping[str, Any]:
     }
 
 
+async def _half_moved(connection: _Connection) -> Mapping[str, Any]:
+    return {"half_moved": await split_store.moved(connection, None, "", MOST_MOVED, timeout=_TIMEOUT)}
+
+
 READINGS: tuple[Reading, ...] = (
     Reading(("roles", "feedback", "clocks"), _beats, 1),
     Reading(("roles", "account"), _observing, 5),
@@ -321,6 +327,7 @@ READINGS: tuple[Reading, ...] = (
     Reading(("unknown outcomes",), _overdue, 30),
     Reading(("resources at SES",), _failing, 2),
     Reading(("findings of SES",), alarm_facts.ses_findings, 1),
+    Reading(("findings of SES",), _half_moved, None),
     Reading(("backlogs",), alarm_facts.full_lanes, 2),
     Reading(("domains",), _domains, 5),
     Reading(("partitions", "default partitions"), _storage, 300),

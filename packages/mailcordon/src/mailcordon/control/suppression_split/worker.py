@@ -82,6 +82,10 @@ class SplitWork(Protocol):
         """After a whole listing: what is not there any more."""
         ...
 
+    async def store_missing(self) -> None:
+        """Puts entries of tenants that got an SES tenant since on its list."""
+        ...
+
     async def tenant_listed(self, run: Run) -> None:
         """After a whole listing of a tenant's list: what is not there is put there again."""
         ...
@@ -261,6 +265,7 @@ class Splitter:
             return None
         if of_account:
             await self._store.account_listed(run)
+            await self._store.store_missing()
         else:
             await self._store.tenant_listed(run)
         following = await self._store.next_list(run.list)
@@ -281,6 +286,7 @@ class Splitter:
             return True
         await self._store.list_page(run, *found)
         if found[1] is None:
+            await self._store.store_missing()
             await self._store.enter(run, Phase.WATCHING, wait_seconds=self._watch, since=run.now)
         return found[1] is not None
 

@@ -113,6 +113,16 @@ update split_entry e set state = 'owned', next_at = null
    and exists (select from suppression s where s.tenant = e.tenant and s.hash = e.hash and s.removing_since is null
                                            and (s.until is null or s.until > now_ms()));
 
+-- name: unstored
+-- Entries that are not on a list of their tenant: it got an SES tenant, or one more, after they were assigned.
+update split_entry e set state = 'owned', next_at = null
+ where e.state in ('assigned', 'kept') and e.spelling like '%@%'
+   and exists (select from ses_resource r
+                where r.tenant = e.tenant and r.kind = 'tenant' and r.state = 'applied'
+                  and not exists (select from split_stored x where x.list = r.name and x.spelling = e.spelling))
+   and exists (select from suppression s where s.tenant = e.tenant and s.hash = e.hash and s.removing_since is null
+                                           and (s.until is null or s.until > now_ms()));
+
 -- name: due
 -- Entries whose turn it is, or the one that $2 names, with the tenant's lists at SES that do not have them. A suppression that was removed is not stored again.
 select e.spelling, e.hash, e.reason, e.listed_at, e.message_id, e.feedback_id, e.state, e.tenant, e.tries,
@@ -260,7 +270,14 @@ update split set next_at = null where ended_at is null;
 
 -- name: standing
 -- What remains open that may be about a tenant's mail: its own entries, and those not read yet of addresses that it mailed.
-select (select count(*) from split_entry e where e.tenant = $1 and e.state = 'owned')::int
+select (select count(*) from split_entry e
+         where e.tenant = $1
+           and (e.state = 'owned'
+                or e.state in ('assigned', 'kept') and e.spelling like '%@%'
+                   and exists (select from ses_resource r
+                                where r.tenant = e.tenant and r.kind = 'tenant' and r.state = 'applied'
+                                  and not exists (select from split_stored x where x.list = r.name and x.spelling = e.spelling))
+                   and exists (select from suppression s where s.tenant = e.tenant and s.hash = e.hash and s.removing_since is null)))::int
        + (select count(*) from split_entry e where e.state = 'listed' and e.rank < 2
              and exists (select from recipient r where r.hash = e.hash and r.tenant = $1))::int as open,
        (select count(*) from split_entry e where e.tenant = $1 and e.state = 'kept')::int as kept;
