@@ -60,7 +60,8 @@ create table split_entry (
     next_at bigint,
     check ((tenant is not null) = (state in ('owned', 'assigned', 'kept')))
 ) with (fillfactor = 80);
-create index split_entry_due on split_entry (rank, listed_at desc) where state in ('listed', 'owned', 'freeing');
+create index split_entry_to_read on split_entry (rank, listed_at desc) where state = 'listed';
+create index split_entry_to_move on split_entry (rank, listed_at desc) where state in ('owned', 'freeing');
 create index split_entry_hash on split_entry (hash);
 create index split_entry_state on split_entry (state, spelling);
 create index split_entry_tenant on split_entry (tenant, state) where tenant is not null;
@@ -79,6 +80,7 @@ alter table platform_suppression add column provenance text not null default 'pe
 
 -- Who else is suppressed for an address, and by a hit on the account's list: looked up by the address alone.
 create index suppression_by_hash on suppression (hash);
+create index suppression_of_account_list on suppression (hash) where cause in ('ses-account-list', 'ses-account-complaint');
 
 -- A tenant that is erased, and an address that is forgotten, are so here as well. The keyed hash stays, as with suppressions.
 create function split_entry_erased() returns trigger language plpgsql security definer

@@ -134,7 +134,12 @@ select e.spelling, e.hash, e.reason, e.listed_at, e.message_id, e.feedback_id, e
             else '{}' end as lists,
        e.state = 'owned' and past_us(e.tenant) as past_us
   from split_entry e
- where e.state in ('listed', 'owned', 'freeing') and coalesce(e.next_at, 0) <= now_ms() and ($2::text is null or e.spelling = $2)
+ where e.spelling = any (case when $2::text is not null then array[$2] else
+           array(select spelling from split_entry where state in ('owned', 'freeing') and coalesce(next_at, 0) <= now_ms()
+                  order by rank, listed_at desc limit $1)
+           || array(select spelling from split_entry where state = 'listed' and coalesce(next_at, 0) <= now_ms()
+                     order by rank, listed_at desc limit $1) end)
+   and e.state in ('listed', 'owned', 'freeing')
  order by e.state = 'listed', e.rank, e.listed_at desc limit $1;
 
 -- name: candidates
