@@ -173,3 +173,16 @@ async def test_a_domain_that_no_lane_sends_from_any_more_is_forgotten(warmth: Wa
     )
     await warmth.warm_ups.advance()
     assert {domain for domain, _ in await warmth.limits()} == {"new.acme.example"}
+
+
+async def test_a_lane_with_a_shared_path_warms_up_by_what_left_on_its_own(warmth: Warmth) -> None:
+    await warmth.policy()
+    await warmth.world.share(warmth.lane)
+    minute = (warmth.day - 1) * 1440
+    await warmth.cohorts.add(warmth.lane, minute=minute, path="shared", provider=Provider.GMAIL, sent=5_000)
+    await warmth.cohorts.add(warmth.lane, minute=minute, path="isolated", provider=Provider.GMAIL, sent=45)
+    assert (await warmth.look())["gmail"] == (2, 3, 100)
+    shared = await warmth.world.connection.fetchval(
+        "select count(*) from warm_up where domain = 'mail.platform.example'"
+    )
+    assert shared == 0
