@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.control import alarms, status, status_checks, status_events
+from mailcordon.control import alarms, pool_health, status, status_checks, status_events
 from mailcordon.control.alarms import KINDS, Alarms, Others, Patience
 from mailcordon.control.retention import Storage
 from mailcordon.control.status_facts import (
@@ -115,7 +115,7 @@ def loss(cause: str, **over: Any) -> OpenLoss:
 def written_codes() -> set[str]:
     """Every code that a check writes."""
     written: set[str] = set()
-    for module in (status_checks, status_events, status):
+    for module in (status_checks, status_events, status, pool_health):
         tree = ast.parse(Path(inspect.getfile(module)).read_text())
         for node in ast.walk(tree):
             if isinstance(node, ast.keyword) and node.arg == "code":

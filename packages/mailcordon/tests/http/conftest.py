@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from litestar import Litestar
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.access_key_store import AccessKeyStore
+from mailcordon.adapters.db.advice_store import AdviceStore, PriceFile
 from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.backtest_store import BacktestStore
 from mailcordon.adapters.db.breaker_reader import BreakerEditor, BreakerReader
@@ -35,6 +37,7 @@ from mailcordon.adapters.db.pacing_reader import PacingReader
 from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.policy_store import PolicyStore
+from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.rollout_reader import RolloutReader
@@ -48,6 +51,7 @@ from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.http import control, server
 from mailcordon.control import desired
 from mailcordon.control.access_keys import AccessKeys, SetName
+from mailcordon.control.advice.advisor import Advisor
 from mailcordon.control.backtests import Backtests
 from mailcordon.control.claims import Claims
 from mailcordon.control.dkim_keys import DkimKeys
@@ -56,6 +60,7 @@ from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.identity_records import IdentityRecords
+from mailcordon.control.ip_pools import IpPools
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.control.keys import Keys
@@ -199,6 +204,8 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         records=IdentityRecords(
             ControlReader(pools["control"], pools["reader"]), dkim, SUFFIXES, region="us-east-1"
         ),
+        advisor=Advisor(AdviceStore(pools["control"]), plans, PriceFile(Path("/nonexistent")).read),
+        pools=IpPools(PoolStore(pools["control"]), plans),
         isolation=Isolation(
             ControlReader(pools["control"], pools["reader"]),
             IsolationStore(pools["control"]),
@@ -297,6 +304,14 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         )
     world.freeze = await world.owner.fetchval(
         "insert into rollout_freeze (since, until, by, because) values (0, 9e12, 'ann', 'sale') returning id"
+    )
+    await world.owner.execute(
+        "insert into ip_pool (name, managed, marketing, owner, because, created_by)"
+        " values ('bulk', true, true, 'ops', 'x', 'test')"
+    )
+    await world.owner.execute(
+        "insert into ip_pool_member (pool, marketing, tenant, class, because, added_by)"
+        " select 'bulk', true, id, 2, 'x', 'test' from tenant where slug = 'zen'"
     )
     world.finding = await world.owner.fetchval(
         "insert into finding (kind, severity, resource_kind, resource, detail, row_kind, row_name) values"

@@ -19,6 +19,7 @@ SIGNAL = {
     "trust": "high",
     "provider": "gmail",
 }
+POOL = {"name": "more", "mail": "marketing", "managed": True, "owner": "ops", "because": "x"}
 TYPE = {"name": "t", "class": "urgent", "criticality": 1, "description": "d"}
 
 #: method, path, body, the scope it needs and those that it gives to a new key, whether only a platform key will do, and what
@@ -158,6 +159,15 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("POST", "/v1/rollout-freezes/{freeze}/end", {"because": "x"}, "operate", True, 403),
     ("GET", "/v1/warm-ups", None, "read", False, 200),
     ("GET", "/v1/warm-ups?tenant=acme", None, "read", False, 404),
+    ("GET", "/v1/advice", None, "read", True, 403),
+    ("GET", "/v1/tenants/acme/advice", None, "read", True, 403),
+    ("POST", "/v1/tenants/acme/advice/identity/plan", {"because": "x"}, "admin", True, 403),
+    ("GET", "/v1/pools", None, "read", True, 403),
+    ("GET", "/v1/pools/bulk", None, "read", True, 403),
+    ("POST", "/v1/pools", POOL, "admin", True, 403),
+    ("PATCH", "/v1/pools/bulk", {"owner": "ops", "because": "x"}, "admin", True, 403),
+    ("POST", "/v1/pools/bulk/members", {"tenant": "acme", "because": "x"}, "admin", True, 403),
+    ("POST", "/v1/pools/bulk/members/remove", {"tenant": "zen", "because": "x"}, "admin", True, 403),
     ("GET", "/v1/feedback", None, "read", False, 200),
     ("GET", "/v1/feedback?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/incidents", None, "read", False, 200),
@@ -322,7 +332,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         (
             m,
             re.sub(
-                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|release|rollout|held_rollout|standing_rollout|freeze)\}|(?<=policies/)dkim-off|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
+                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|release|rollout|held_rollout|standing_rollout|freeze)\}|(?<=policies/)dkim-off|(?<=pools/)bulk|(?<=advice/)identity|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
                 "{}",
                 path,
             ),

@@ -89,7 +89,9 @@ async def test_the_calls_of_a_tenant_that_a_plan_adds_name_it_before_there_is_a_
     lane = Step(kind=StepKind.ADD_LANE, tenant="neu", type="invoice", to="mail.neu.example")
     _, found = await made(world, added, lane)
     assert {call.tenant for call in found.calls} == {"neu"}
-    assert len({call.change.resource.kind for call in found.calls}) == len(Kind) - 1  # all but the account
+    assert (
+        len({call.change.resource.kind for call in found.calls}) == len(Kind) - 2
+    )  # all but the account and IP pools
 
 
 async def test_a_plan_ends_though_its_last_two_calls_are_recorded_at_the_same_time(world: World) -> None:

@@ -186,3 +186,16 @@ async def test_a_lane_with_a_shared_path_warms_up_by_what_left_on_its_own(warmth
         "select count(*) from warm_up where domain = 'mail.platform.example'"
     )
     assert shared == 0
+
+
+async def test_a_pool_is_cold_and_the_way_back_to_the_shared_addresses_is_not(warmth: Warmth) -> None:
+    """The shared addresses are warm. A way back that took no history along would hold most of the lane's mail."""
+    await warmth.mail(600, ago=1)
+    assert (await warmth.look())["gmail"] == (4, 3, None)
+    put = "update route set ip_pool = $2 where lane = $1"
+    await warmth.world.connection.execute(put, warmth.lane, "bulk")
+    await warmth.warm_ups.advance()
+    assert (await warmth.limits())["newsletter.acme.example", "gmail"][0] == 50
+    await warmth.world.connection.execute(put, warmth.lane, None)
+    await warmth.warm_ups.advance()
+    assert ("newsletter.acme.example", "gmail") not in await warmth.limits()

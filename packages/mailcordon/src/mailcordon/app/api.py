@@ -7,6 +7,7 @@ import mailcordon
 from mailcordon.adapters.db import engine, health_reader
 from mailcordon.adapters.db.access_key_store import AccessKeyStore
 from mailcordon.adapters.db.account_reader import AccountReader
+from mailcordon.adapters.db.advice_store import AdviceStore, PriceFile
 from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.backtest_store import BacktestStore
@@ -34,6 +35,7 @@ from mailcordon.adapters.db.observing_store import ObservingStore
 from mailcordon.adapters.db.outside_signal_store import OutsideSignalReader, OutsideSignalStore
 from mailcordon.adapters.db.pacing_reader import PacingReader
 from mailcordon.adapters.db.policy_store import PolicyStore
+from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.release_store import ReleaseStore
@@ -96,12 +98,14 @@ from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control import keys
 from mailcordon.control.access_keys import AccessKeyCache, AccessKeys
+from mailcordon.control.advice.advisor import Advisor
 from mailcordon.control.backtests import Backtests
 from mailcordon.control.dkim_keys import DkimKeys
 from mailcordon.control.erasure import ErasureRequests
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_records import IdentityRecords
+from mailcordon.control.ip_pools import IpPools
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.outside_signals import OutsideSignals
@@ -224,6 +228,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             incidents=IncidentReader(*read_as),
             incident_changes=IncidentEditor(pools["control"]),
             objectives=ObjectiveReader(*read_as),
+            advisor=Advisor(AdviceStore(readers["control"]), plans, PriceFile(config.home).read),
+            pools=IpPools(PoolStore(pools["control"]), plans),
             backtests=Backtests(BacktestStore(readers["control"])),
             outside=OutsideSignals(OutsideSignalStore(pools["control"])),
             signals=OutsideSignalReader(*read_as),

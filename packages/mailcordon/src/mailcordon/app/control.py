@@ -19,6 +19,7 @@ from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.machine_state_reader import MachineStateReader
 from mailcordon.adapters.db.outside_signal_store import OutsideSignalStore
 from mailcordon.adapters.db.policy_store import PolicyStore
+from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
@@ -57,6 +58,7 @@ from mailcordon.control.dkim_keys import DkimSigning
 from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.ip_pools import IpPools
 from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.pacing.releases import Releases
 from mailcordon.control.pacing.warm_ups import WarmUps
@@ -204,6 +206,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             warm_ups=WarmUps(WarmUpStore(pool)),
             outside=OutsideSignals(OutsideSignalStore(pool)),
             rollouts=wiring.rollouts(pool, local=local),
+            watch_pools=IpPools(PoolStore(pool), plans).watch,
             settings=wiring.settings(config),
             want_everything=plans.want_everything,
             follow_plans=plans.follow,

@@ -233,6 +233,12 @@ class Plans:
             facts = await self._facts(transaction, None)
         return await asyncio.to_thread(draft.pending, facts.platform, facts.have)
 
+    async def drafted(self, asked: Sequence[Step]) -> Draft:
+        """What the steps would change. Stores nothing. Raises Invalid or Conflict."""
+        async with self._store.reading() as transaction:
+            facts = await self._facts(transaction, asked)
+        return await asyncio.to_thread(self._checked, facts, asked)
+
     async def apply(self, id: int, *, actor: str, because: str | None = None) -> Plan:
         """Raises Conflict if the plan was decided already, or made before another one was applied.
 

@@ -18,6 +18,7 @@ Check = Literal[
     "findings of SES",
     "backlogs",
     "domains",
+    "IP pools",
     "partitions",
     "default partitions",
     "quarantine",

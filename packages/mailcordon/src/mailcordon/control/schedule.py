@@ -149,6 +149,7 @@ class Services:
     warm_ups: WarmUps
     outside: OutsideSignals
     rollouts: Rollouts
+    watch_pools: Callable[[], Awaitable[None]]
     settings: Settings
     want_everything: Callable[[Settings], Awaitable[None]]
     follow_plans: Callable[[], Awaitable[None]]
@@ -192,6 +193,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("warm domains up", intervals.warm_ups, services.warm_ups.advance),
         ("slow mail for what others say", intervals.outside, services.outside.advance),
         ("decide rollouts", intervals.rollouts, services.rollouts.advance),
+        ("watch IP pools", intervals.warm_ups, services.watch_pools),
         ("purge proofs", intervals.purge, services.judge.purge),
         ("settle claims to domains", intervals.claims, services.claims.advance),
         ("give SES the DKIM keys that are published", intervals.claims, services.dkim.advance),

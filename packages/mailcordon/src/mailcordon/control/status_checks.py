@@ -382,6 +382,18 @@ def _clocks(facts: Facts) -> Iterator[Problem]:
             )
 
 
+def _pools(facts: Facts) -> Iterator[Problem]:
+    for one in facts.pool_troubles:
+        yield Problem(
+            code=one.code,
+            check="IP pools",
+            sentence=one.sentence,
+            next=one.next,
+            since=one.since,
+            about=subjects.of_pool(one),
+        )
+
+
 def _duration(ms: int) -> str:
     return times.span(ms // 1000)
 
@@ -427,6 +439,7 @@ OF: Mapping[Check, Callable[[Facts], Iterator[Problem]]] = {
     "findings of SES": ses_findings,
     "backlogs": backlogs,
     "domains": _domains,
+    "IP pools": _pools,
     "partitions": _partitions,
     "default partitions": _strays,
     "quarantine": full_quarantine,

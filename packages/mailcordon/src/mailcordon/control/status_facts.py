@@ -280,6 +280,18 @@ class LateOverLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolTrouble:
+    """What is wrong with an IP pool (control/pool_health.py)."""
+
+    pool: str
+    code: str
+    provider: str | None  #: None: the whole pool
+    sentence: str
+    next: str
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLoss:
     """Feedback that is lost or late."""
 
@@ -335,6 +347,7 @@ class Facts:
     full: Sequence[FullLane] = ()
     doubtful: Sequence[Doubtful] = ()
     lapsed: Sequence[LapsedDomain] = ()
+    pool_troubles: Sequence[PoolTrouble] = ()
     unchecked: Unchecked | None = None
     recipients: RecipientDomains | None = None
     storage: Storage | None = None  #: None: it was not read

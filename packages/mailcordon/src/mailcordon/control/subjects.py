@@ -21,6 +21,7 @@ from mailcordon.control.status_facts import (
     OpenFinding,
     OpenLoss,
     OpenStop,
+    PoolTrouble,
     SesFinding,
     StoppedRelease,
     Waiting,
@@ -447,4 +448,15 @@ def of_full(one: FullLane, facts: Facts) -> About:
         lane=one.lane,
         explained_by=explanations(one, facts),
         evidence={"refused": one.refused},
+    )
+
+
+def of_pool(one: PoolTrouble) -> About:
+    """Its troubles are one incident: they have one owner, and mostly one reason."""
+    return About(
+        scope=scope(ScopeKind.CELL, f"IP pool {one.pool}"),
+        cause=f"pool:{one.pool}",
+        key=f"{one.code}:{one.provider or ''}",
+        culprit=messages.pool_culprit(pool=one.pool),
+        command=f"mailcordon pool show {one.pool}",
     )

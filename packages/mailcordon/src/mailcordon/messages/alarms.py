@@ -29,6 +29,12 @@ def lane_culprit(*, type: str, tenant: str) -> str:
     return f"the lane {type} of {tenant}"
 
 
+@example(pool="bulk")
+def pool_culprit(*, pool: str) -> str:
+    """The culprit of an incident about an IP pool."""
+    return f"the IP pool {pool}, and whose mail leaves from it"
+
+
 @example(kind="campaign", name="spring-sale", type="newsletter", tenant="acme")
 def batch_culprit(*, kind: str, name: str, type: str, tenant: str) -> str:
     """The culprit of an incident: a campaign or list whose feedback is bad."""

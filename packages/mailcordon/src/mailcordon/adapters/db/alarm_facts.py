@@ -10,6 +10,7 @@ from mailcordon.adapters.db.stop_row import known
 from mailcordon.control import status_checks, status_events, status_facts
 from mailcordon.control.status_facts import OpenStop
 from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
 
 _SQL = queries.load("alarm_facts.sql")
 _TIMEOUT = 5.0  #: seconds for one statement
@@ -63,3 +64,21 @@ async def doubtful(connection: _Connection) -> Mapping[str, Any]:
 async def full_lanes(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.full_lanes, status_events.FULL_MS, timeout=_TIMEOUT)
     return {"full": [status_facts.FullLane(**row) for row in rows]}
+
+
+async def pool_troubles(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.pool_troubles, timeout=_TIMEOUT)
+    words = {int(each): each.word for each in Provider}
+    return {
+        "pool_troubles": [
+            status_facts.PoolTrouble(
+                pool=row["pool"],
+                code=row["code"],
+                provider=words.get(row["provider"]),
+                sentence=row["sentence"],
+                next=row["next"],
+                since=row["since"],
+            )
+            for row in rows
+        ]
+    }

@@ -6,6 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.http import (
     access_keys,
+    advice,
     audit,
     backtests,
     breaker,
@@ -28,12 +29,14 @@ from mailcordon.adapters.http import (
     pacing,
     plans,
     policies,
+    pools,
     proofs,
     rollouts,
     stops,
     tenants,
 )
 from mailcordon.control.access_keys import AccessKeys
+from mailcordon.control.advice.advisor import Advisor
 from mailcordon.control.audit import AuditReads
 from mailcordon.control.backtests import Backtests
 from mailcordon.control.catalogue import TypeStore
@@ -46,6 +49,7 @@ from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.identity_records import IdentityRecords
+from mailcordon.control.ip_pools import IpPools
 from mailcordon.control.isolation import Isolation
 from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
@@ -89,6 +93,8 @@ class ControlServices:
     breaker: BreakerReads
     breaker_changes: BreakerChanges
     isolation: Isolation
+    pools: IpPools
+    advisor: Advisor
     objectives: ObjectiveReads
     pacing: PacingReads
     pacing_changes: PacingChanges
@@ -131,6 +137,8 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *incidents.routes(services.incidents, services.incident_changes, services.reads),
         *breaker.routes(services.breaker, services.breaker_changes),
         *isolation.routes(services.reads, services.isolation, services.proofs),
+        *pools.routes(services.pools, services.plans),
+        *advice.routes(services.advisor, services.plans),
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
         *access_keys.routes(services.access_keys),

@@ -39,3 +39,28 @@ grant select on ip_pool_member to {{observe}};
 alter table ses_resource drop constraint ses_resource_kind_check;
 alter table ses_resource add constraint ses_resource_kind_check check (kind in
     ('ip-pool', 'configuration-set', 'event-destination', 'identity', 'tenant', 'policy', 'association', 'account'));
+
+-- What is wrong with pools at present (control/pool_health.py): the alarms read it.
+create table ip_pool_trouble (
+    pool text not null references ip_pool,
+    code text not null,
+    provider smallint,                                      -- null: the whole pool
+    sentence text not null,
+    next text not null,
+    since bigint not null default now_ms(),
+    unique nulls not distinct (pool, code, provider)
+);
+grant select, insert, update, delete on ip_pool_trouble to {{control}};
+grant select on ip_pool_trouble to {{observe}};
+
+-- Mail that goes back from a pool to the shared addresses takes what is known of its domain along: they are warm, whoever sends.
+alter table route_moved add domain_at bigint;               -- the last change of the domain; null: none is known
+update route_moved set domain_at = at;
+create or replace function keep_route_moved() returns trigger language plpgsql security definer
+set search_path = pg_catalog, mailcordon, pg_temp as $$
+begin
+    insert into route_moved (lane, path, tenant, at, domain_at)
+    values (new.lane, new.path, new.tenant, now_ms(), case when old.domain <> new.domain then now_ms() end)
+    on conflict (lane, path) do update set at = excluded.at, domain_at = coalesce(excluded.domain_at, route_moved.domain_at);
+    return null;
+end $$;

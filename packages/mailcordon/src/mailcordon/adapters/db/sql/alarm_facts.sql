@@ -95,3 +95,7 @@ select x.lane, e.slug as tenant, t.name as type, max(x.sentence) as sentence, su
           - (select coalesce(sum(f.bytes), 0) from lane_finished f where f.lane = l.id) >= l.backlog_bytes
      or now_ms() - ms_of((select q.id from ready q where q.lane = l.id order by q.id limit 1)) >= l.backlog_age_ms)
  group by x.lane, e.slug, t.name, l.held order by min(x.since) limit 100;
+
+-- name: pool_troubles
+-- What is wrong with IP pools, as the control role has judged it within the last minutes.
+select pool, code, provider, sentence, next, since from ip_pool_trouble order by pool, code, provider limit 200;

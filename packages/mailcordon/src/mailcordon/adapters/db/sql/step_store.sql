@@ -185,6 +185,7 @@ update ip_pool_member set ended_at = now_ms(), ended_by = $3, ended_because = $4
 where tenant = $1 and class = $2 and ended_at is null;
 
 -- name: join_pool
+-- After `leave_pool`: it is in one pool at most.
 insert into ip_pool_member (tenant, class, pool, marketing, added_by, because) values ($1, $2, $3, $4, $5, $6);
 
 -- name: follow_pools

@@ -16,13 +16,15 @@ select tenant, domain, pool, provider, day, step, steps, last_day, verdict, slow
 
 -- name: days
 -- What left lane by lane, by UTC day and provider. $1: lanes, $2: the first day since 1970. Of a lane with two paths, what left on its
--- own: days are not kept by path, hours are.
+-- own: days are not kept by path, hours are. The shared addresses are warm, so there only the domain has to be known: what it sent from
+-- a pool counts too.
 select d.lane, d.day, d.provider, coalesce(d.sent, 0) as sent, coalesce(d.delayed, 0) as delays,
        coalesce(d.sender_reputation, 0) + coalesce(d.content, 0) + coalesce(d.policy, 0) as blocks
   from unnest($1::int[]) l (lane)
- cross join lateral generate_series(greatest($2::int, coalesce((select max(m.at) / 86400000 from route_moved m
-                                                              where m.lane = l.lane and m.path = 'isolated'), 0)),
-                                    now_ms() / 86400000) n (day)
+ cross join lateral (
+    select coalesce(max(case when r.ip_pool is null then m.domain_at else m.at end), 0) / 86400000 as day
+      from route_moved m join route r on r.lane = m.lane and r.path = m.path where m.lane = l.lane and m.path = 'isolated') moved
+ cross join lateral generate_series(greatest($2::int, moved.day), now_ms() / 86400000) n (day)
  cross join lateral (
        select x.lane, x.day, x.provider, x.sent, x.delayed, x.sender_reputation, x.content, x.policy
          from cohort_day x

@@ -1,0 +1,110 @@
+"""Implements `control.advice.advisor.AdviceStore`, as the control role; and reads the price file."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from mailcordon.adapters.db import connection_pool, platform_reader, queries
+from mailcordon.adapters.db.engine import Pool
+from mailcordon.control.advice import DAYS, Facts, Volume, prices
+from mailcordon.control.advice.fleet import Sender
+from mailcordon.control.advice.prices import Prices
+from mailcordon.core.priority import Class
+from mailcordon.core.provider import Provider
+from mailcordon.guard.dedicated import WINDOW_DAYS, Count, Day
+
+_SQL = queries.load("advice_store.sql")
+_SHARED = queries.load("shared.sql")
+_OTHERS_DAYS = 14  #: of the whole platform; a longer window would read more than it tells
+_DAY_MS = 86_400_000
+_PROVIDERS = {int(each): each for each in Provider}  #: numbers of a newer version are left out
+
+
+class AdviceStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def facts(self, slug: str) -> Facts | None:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            read = await platform_reader.some(conn, [slug])
+            if (tenant := read.platform.tenants.get(slug)) is None:
+                return None
+            id = read.ids[slug]
+            today: int = await conn.fetchval(_SHARED.now) // _DAY_MS
+            days = await conn.fetch(_SQL.days, id, WINDOW_DAYS)
+            others = await conn.fetch(_SQL.others, id, _OTHERS_DAYS)
+            volumes = await conn.fetch(_SQL.volumes, DAYS)
+            minimums = await conn.fetch(_SQL.minimums)
+        of_class: dict[Class, list[Day]] = defaultdict(list)
+        for row in days:
+            if row["provider"] in _PROVIDERS:
+                day = Day(row["day"], _PROVIDERS[row["provider"]], row["sent"], row["blocks"])
+                of_class[Class(row["class"])].append(day)
+        by_tenant = {row["tenant"]: Volume(sent=row["sent"], bad=row["bad"]) for row in volumes}
+        return Facts(
+            platform=read.platform,
+            tenant=tenant,
+            today=today,
+            days=of_class,
+            others={
+                _PROVIDERS[row["provider"]]: Count(row["sent"], row["blocks"])
+                for row in others
+                if row["provider"] in _PROVIDERS
+            },
+            own=by_tenant.get(id, Volume()),
+            all=Volume(
+                sent=sum(one.sent for one in by_tenant.values()),
+                bad=sum(one.bad for one in by_tenant.values()),
+            ),
+            tenants=sum(one.sent > 0 for one in by_tenant.values()),
+            minimums={row["name"]: row["minimum"] for row in minimums},
+        )
+
+    async def senders(self) -> Sequence[Sender]:
+        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
+            rows = await conn.fetch(_SQL.senders)
+            volumes = await conn.fetch(_SQL.volumes, DAYS)
+            pooled = await conn.fetch(_SQL.pooled, DAYS)
+        by_tenant = {row["tenant"]: Volume(sent=row["sent"], bad=row["bad"]) for row in volumes}
+        of_pool: dict[str, int] = defaultdict(int)
+        members: dict[str, int] = defaultdict(int)
+        for row in pooled:
+            of_pool[row["pool"]] += row["sent"]
+            members[row["pool"]] += 1
+        managed: dict[int, int] = defaultdict(int)
+        addresses: dict[int, float] = defaultdict(float)
+        for row in pooled:
+            if row["managed"]:
+                managed[row["tenant"]] += row["sent"]
+            else:
+                total = of_pool[row["pool"]]
+                part = row["sent"] / total if total else 1 / members[row["pool"]]
+                addresses[row["tenant"]] += part * row["addresses"]
+        return [
+            Sender(
+                slug=row["slug"],
+                volume=by_tenant.get(row["id"], Volume()),
+                managed_mails=managed[row["id"]],
+                ses_tenants=row["ses_tenants"],
+                sets=row["sets"],
+                domains=row["domains"],
+                addresses=addresses[row["id"]],
+            )
+            for row in rows
+        ]
+
+
+class PriceFile:
+    """The price file of the home, read again for each advice; without one, the shipped one."""
+
+    def __init__(self, home: Path) -> None:
+        self._file = home / prices.FILE
+
+    async def read(self) -> Prices:
+        """Raises Invalid, naming what is wrong in it."""
+        try:
+            text = await asyncio.to_thread(self._file.read_text)
+        except (FileNotFoundError, NotADirectoryError):
+            return prices.shipped()
+        return prices.parse(text)

@@ -1,0 +1,52 @@
+-- What advice about tenants is made from, as the control role (docs/ip-pools.md). Days are UTC days since 1970; today is not over.
+
+-- name: days
+-- A tenant's mail of the last $2 days, by class, day and provider.
+select l.class, d.day, d.provider, sum(d.sent)::bigint as sent,
+       sum(coalesce(d.sender_reputation, 0) + coalesce(d.content, 0) + coalesce(d.policy, 0))::bigint as blocks
+  from lane l
+ cross join lateral generate_series(now_ms() / 86400000 - $2::int, now_ms() / 86400000 - 1) n (day)
+ cross join lateral (select x.* from cohort_day x where x.day = n.day and x.lane = l.id) d
+ where l.tenant = $1 and l.retired_at is null and d.sent > 0
+ group by 1, 2, 3 order by 1, 2, 3;
+
+-- name: others
+-- Other tenants' mail of the last $2 days from the shared addresses, by provider.
+select x.provider, coalesce(sum(x.sent), 0)::bigint as sent,
+       sum(coalesce(x.sender_reputation, 0) + coalesce(x.content, 0) + coalesce(x.policy, 0))::bigint as blocks
+  from cohort_day x
+ where x.day >= now_ms() / 86400000 - $2::int and x.day < now_ms() / 86400000 and x.tenant <> $1
+   and not exists (select from route r where r.lane = x.lane and r.ip_pool is not null)
+ group by 1;
+
+-- name: volumes
+-- Mail of the last $1 days by tenant, and what of it went wrong.
+select x.tenant, coalesce(sum(x.sent), 0)::bigint as sent,
+       sum(coalesce(x.hard_bounced, 0) + coalesce(x.complained, 0) + coalesce(x.sender_reputation, 0) + coalesce(x.content, 0)
+           + coalesce(x.policy, 0))::bigint as bad
+  from cohort_day x
+ where x.day >= now_ms() / 86400000 - $1::int and x.day < now_ms() / 86400000
+ group by 1;
+
+-- name: minimums
+-- What each pool needs: a member is judged by the minimum of its own.
+select name, minimum from ip_pool;
+
+-- name: senders
+-- All tenants, with what they have at SES.
+select e.id, e.slug, count(distinct r.ses_tenant)::int as ses_tenants,
+       (select count(*) from configuration_set c where c.tenant = e.id)::int as sets,
+       (select count(*) from identity i where i.tenant = e.id and i.retired_at is null and i.freed_at is null)::int as domains
+  from tenant e left join route r on r.tenant = e.id
+ where e.retired_at is null and not e.observed group by e.id order by e.slug limit 20000;
+
+-- name: pooled
+-- Mail of the last $1 days from pools, by pool and tenant, with the addresses of each pool.
+select m.pool, m.tenant, p.managed, coalesce(jsonb_array_length(s.observed -> 'ips'), 0) as addresses,
+       coalesce(sum(x.sent), 0)::bigint as sent
+  from ip_pool_member m join ip_pool p on p.name = m.pool
+  left join ses_resource s on s.kind = 'ip-pool' and s.name = m.pool
+  left join lane l on l.tenant = m.tenant and l.class = m.class
+  left join cohort_day x on x.lane = l.id and x.day >= greatest(m.since / 86400000, now_ms() / 86400000 - $1::int)
+       and x.day < now_ms() / 86400000
+ where m.ended_at is null group by 1, 2, 3, 4 order by 1, 2;

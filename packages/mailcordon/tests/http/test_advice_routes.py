@@ -1,0 +1,54 @@
+"""Advice over HTTP, from the counts of a real database: what it says, and the plan that follows it."""
+
+from typing import Any
+
+
+async def send(world: Any, slug: str, class_: int, mails: int, *, days: int = 42, blocks: int = 0) -> None:
+    await world.owner.execute(
+        "insert into cohort_day (day, lane, provider, tenant, sent, sender_reputation)"
+        " select now_ms() / 86400000 - n, l.id, 1, l.tenant, $3, $4 from generate_series(1, $5::int) n,"
+        " (select l.* from lane l join tenant t on t.id = l.tenant where t.slug = $1 and l.class = $2 order by l.id limit 1) l",
+        slug,
+        class_,
+        mails,
+        blocks,
+        days,
+    )
+
+
+async def test_mail_that_others_hurt_is_advised_into_a_pool_and_the_plan_does_it(world: Any) -> None:
+    await send(world, "acme", 2, 4_000, blocks=120)
+    await send(world, "zen", 2, 50_000, blocks=2_500)
+    admin = await world.key(None, "admin", "read")
+    await world.owner.execute("update ip_pool set managed = false")
+    found = await world.ask(("GET", "/v1/tenants/acme/advice", None), admin)
+    assert found.status_code == 200, found.text
+    advice = {item["decision"]: item for item in found.json()["items"]}
+    assert [item["change"] for item in advice.values()] == [False, True, True]
+    ip = advice["ip"]
+    assert "Let the marketing mail of acme leave from a standard pool of 1 address." in ip["says"]
+    assert (ip["cost"]["monthly"], ip["cost"]["days"]) == (24.95, 45)
+    assert ip["cost"]["calls"] > 0
+    assert ip["evidence"][0] == "marketing: 4,000 mails a day over 42 days, with mail on 100% of them"
+    made = await world.ask(("POST", "/v1/tenants/acme/advice/ip/plan", {"because": "blocks"}), admin)
+    assert made.status_code == 201, made.text
+    assert [step["to"] for step in made.json()["steps"]] == ["dedicated one", "marketing bulk"]
+    assert len(made.json()["calls"]) == ip["cost"]["calls"]
+
+
+async def test_the_fleet_names_the_riskiest_first(world: Any) -> None:
+    await send(world, "acme", 2, 1_000, blocks=100, days=28)
+    await send(world, "zen", 2, 1_000, days=28)
+    found = await world.ask(("GET", "/v1/advice", None), await world.key(None, "read"))
+    assert found.status_code == 200, found.text
+    first, second, *_ = found.json()["items"]
+    assert (first["tenant"], first["risk"], first["bad_share"]) == ("acme", 2.0, 0.1)
+    assert (second["tenant"], second["risk"]) == ("zen", 0.0)
+    assert "month.ses_tenant" in found.json()["unknown"]
+
+
+async def test_an_unknown_tenant_or_decision_is_not_found(world: Any) -> None:
+    admin = await world.key(None, "admin", "read")
+    assert (await world.ask(("GET", "/v1/tenants/nobody/advice", None), admin)).status_code == 404
+    asked = ("POST", "/v1/tenants/acme/advice/weather/plan", {"because": "x"})
+    assert (await world.ask(asked, admin)).json()["code"] == "no-such-decision"
