@@ -13,6 +13,7 @@ from typing import Any
 from mailcordon.control.administration import SesError, Whole
 from seslocal.clock import Clock
 from seslocal.errors import ApiError
+from seslocal.sesv1 import send_statistics
 from seslocal.sesv2.table import IMPLEMENTED
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
@@ -165,7 +166,7 @@ class Direct:
     async def call(self, operation: str, **members: Any) -> Whole:
         self.calls[operation] = self.calls.get(operation, 0) + 1
         try:
-            return IMPLEMENTED[operation](self._account, members, _CALLER)
+            return (IMPLEMENTED | send_statistics.OPERATIONS)[operation](self._account, members, _CALLER)
         except ApiError as error:
             raise SesError(error.code, error.message) from None
 

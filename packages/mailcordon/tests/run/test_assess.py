@@ -149,6 +149,11 @@ async def test_the_reading_role_has_the_rights_that_a_reading_uses_and_no_more(
     assert local.account.access.policies["test"].used.keys() == {f"ses:{name}" for name in READS}
 
 
+def test_the_policy_of_the_reading_role_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command("iam", "assess") == 0
+    assert json.loads(capsys.readouterr().out) == iam_policies.assess()
+
+
 async def test_a_right_that_the_role_lacks_is_named(local: seslocal.Local, config: Config) -> None:
     planted = recorded.small(local.account)
     allow(local, without("ListRecommendations"))

@@ -104,6 +104,7 @@ _TELLS = {
     "GetDedicatedIpPool": "the kind of each IP pool",
     "GetDedicatedIps": "dedicated IPs and their warm-up",
     "GetEmailIdentity": "authentication and settings of identities",
+    "GetSendStatistics": "the account's own rates of the last two weeks",
     "GetTenant": "which suppression list each SES tenant uses",
     "ListConfigurationSets": "which configuration sets there are",
     "ListDedicatedIpPools": "which IP pools there are",

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from mailcordon.adapters.ses.administer import as_json
 from mailcordon.control import hints
 from mailcordon.control.administration import SesError, Whole
-from mailcordon.control.assess.forecast import METRIC_CALLS, METRIC_RATE
+from mailcordon.control.assess.forecast import METRIC_CALLS, METRIC_RATE, STATISTICS
 from mailcordon.control.assess.reading import READS
 from mailcordon.control.call_budget import Rates, Ticket, Turns
 from mailcordon.control.observed import group
@@ -98,16 +98,18 @@ class AccountReading:
             user_agent_extra=hints.OUR_AGENT,
         )
         self._client: Any = session.client("sesv2", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
+        self._v1: Any = session.client("ses", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
         self._pace = pace
         self.calls: Counter[str] = Counter()  #: that were made, by operation
 
     def close(self) -> None:
         self._client.close()
+        self._v1.close()
 
     async def call(self, operation: str, **members: Any) -> Whole:
         if operation not in READS:
             raise ValueError(operation)
-        method = getattr(self._client, xform_name(operation))
+        method = getattr(self._v1 if operation == STATISTICS else self._client, xform_name(operation))
         for attempt in range(1, _ATTEMPTS + 1):
             await self._pace.turn(operation)
             self.calls[operation] += 1

@@ -163,6 +163,9 @@ class Account:
     recommendations: Sequence[Recommendation] = ()
     #: What was sent, by day: of the account, and of each tenant, identity and set, as SES counts it.
     days: Days = field(default_factory=dict[date, Count])
+    lately: Days = field(
+        default_factory=dict[date, Count]
+    )  #: of the account, of two weeks, where VDM counts nothing
     of_tenant: Mapping[str, Days] = field(default_factory=dict[str, Days])
     of_identity: Mapping[str, Days] = field(default_factory=dict[str, Days])
     of_set: Mapping[str, Days] = field(default_factory=dict[str, Days])

@@ -106,7 +106,8 @@ def _of_account(account: Account, portraits: Sequence[Portrait]) -> Iterator[Dan
             says = messages.account_suppression_off(gone)
             yield _danger("account-suppression-off", "", Severity.NOW, says, tenants=everybody)
     since = account.on - timedelta(days=LATELY)
-    lately = sum((count for day, count in account.days.items() if day >= since), Count())
+    counted = account.days or account.lately
+    lately = sum((count for day, count in counted.items() if day >= since), Count())
     for kind, (review, _) in harm.LIMITS.items():
         least = harm.at_least(harm.bad(kind, lately), lately.sent)
         if least >= harm.AIM[kind]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 QUERIES = 10  #: of one BatchGetMetricData
 METRICS = ("SEND", "PERMANENT_BOUNCE", "COMPLAINT")
 METRIC_CALLS = "BatchGetMetricData"
+STATISTICS = "GetSendStatistics"  #: of SES v1: the account's own counts of two weeks
 METRIC_RATE = 8.0  #: calls a second
 PROVIDERS = (
     "Gmail",
@@ -61,6 +62,7 @@ def of(*, identities: int, sets: int, tenants: int, unowned: int | None = None, 
     }
     if unowned is None:
         unowned = 0 if tenants else identities + sets
+    calls[STATISTICS] = 1
     if vdm:
         series = 1 + len(PROVIDERS) + tenants + unowned
         calls[METRIC_CALLS] = math.ceil(series * len(METRICS) / QUERIES)

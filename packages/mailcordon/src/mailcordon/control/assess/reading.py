@@ -37,6 +37,7 @@ READS = (
     "GetDedicatedIpPool",
     "GetDedicatedIps",
     "GetEmailIdentity",
+    "GetSendStatistics",
     "GetTenant",
     "ListConfigurationSets",
     "ListDedicatedIpPools",
@@ -238,7 +239,17 @@ class Reading:
 
     # Counts -------------------------------------------------------------------------------------------------------------
 
+    async def _lately(self) -> dict[date, Count]:
+        found = await self._ask(forecast.STATISTICS, self._call(forecast.STATISTICS))
+        days: dict[date, Count] = {}
+        for point in (found or {}).get("SendDataPoints") or ():
+            day = _day(point["Timestamp"])
+            count = (int(point.get(name) or 0) for name in ("DeliveryAttempts", "Bounces", "Complaints"))
+            days[day] = days.get(day, Count()) + Count(*count)
+        return days
+
     async def _with_counts(self, account: Account) -> Account:
+        account = replace(account, lately=await self._lately())
         if account.state is not None and not account.state.vdm:
             self._refused[forecast.METRIC_CALLS] = _Refused(
                 Missing(operation=forecast.METRIC_CALLS, why=Why.OFF)

@@ -7,6 +7,7 @@ from typing import Any
 from mailcordon.control.assess import dangers, draft, harm, owners, schedule, tenants, verdict
 from mailcordon.control.assess.account import Account
 from mailcordon.control.assess.dangers import Danger
+from mailcordon.control.assess.forecast import METRIC_CALLS
 from mailcordon.control.assess.owners import Rules
 from mailcordon.control.assess.schedule import Schedule
 from mailcordon.control.assess.tenants import Counted, Portrait
@@ -99,7 +100,7 @@ def _unknown(account: Account, portraits: Sequence[Portrait], streams: Sequence[
         for each in account.missing
     ]
     # Where SES counts, a tenant without counts sent nothing.
-    if not account.days:
+    if not account.knows(METRIC_CALLS):
         silent = [each.slug for each in portraits if each.counted is Counted.NOTHING]
         if silent:
             said.append(messages.not_counted(tenants=silent))
