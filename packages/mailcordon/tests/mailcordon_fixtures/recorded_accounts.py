@@ -265,8 +265,8 @@ def messy(account: Account) -> Found:
     made.danger("pool-mixes-classes", "mixed")
     made.set("bare", DeliveryOptions={"SendingPoolName": "bare"})
     made.danger("pool-empty", "bare")
-    made.set("bare-too", DeliveryOptions={"SendingPoolName": "bare"})
-    made.danger("pool-shared", "bare")
+    made.set("two-extra", DeliveryOptions={"SendingPoolName": "mixed"})
+    made.danger("pool-shared", "mixed")
     made.set("quiet-news", DeliveryOptions={"SendingPoolName": "quiet"})
     made.danger("pool-too-quiet", "quiet")
     [cold] = account.dedicated_ips.lease(1, "quiet", account.clock.now())
@@ -330,12 +330,12 @@ def messy(account: Account) -> Found:
     made.tenant(
         "one",
         identities=[*own, "setless.example", "us.group.example"],
-        sets=["nobody-listens", "half", "bare-too"],
+        sets=["nobody-listens", "half"],
     )
     made.tenant(
         "two",
         identities=["deaf.example", "eu.group.example"],
-        sets=["counts-only", "switched-off", "no-suppression", "stopped", "bare"],
+        sets=["counts-only", "switched-off", "no-suppression", "stopped", "bare", "two-extra"],
     )
     made.tenant(
         "brand",

@@ -258,7 +258,7 @@ def trigger(*, told: bool | None) -> str:
 def moves_because(*, why: str, tenant: str) -> str:
     """Why a tenant moves at its place in the order."""
     return {
-        "pilot": f"{tenant} is healthy and small: it proves the way at little risk.",
+        "pilot": f"{tenant} is healthy and has least to lose: it proves the way.",
         "endangers": f"{tenant} endangers the others: nobody is safe before it has moved.",
         "critical": f"{tenant} has mail that costs money or locks people out when it is missing.",
         "rest": f"{tenant} loses least by waiting.",
@@ -407,7 +407,7 @@ def heading(part: str) -> str:
 def danger_kind(*, severity: str, code: str, number: int, guess: bool) -> str:
     """Above the dangers of one kind."""
     times = f", {number:,} times" if number > 1 else ""
-    return f"{severity}  {code}{times}{' (rests on a guess of whose it is)' if guess else ''}"
+    return f"{severity}  {code}{times}{' (rests on a guess)' if guess else ''}"
 
 
 @example(number=17)

@@ -137,7 +137,7 @@ def set_shared(*, name: str, tenants: Sequence[str], bad: Sequence[str]) -> str:
 
 
 def _bad(bad: Sequence[str]) -> str:
-    return f" {phrases.sentence(_who(bad) + ' had a week over a limit of SES')}" if bad else ""
+    return f" A week of {_who(bad)} was over a limit of SES." if bad else ""
 
 
 @example(name="mail.platform.example", tenants=["acme", "zen"], bad=["acme"])

@@ -314,11 +314,12 @@ def _of_pools(account: Account, owners: Owners, used: Usage) -> Iterator[Danger]
             yield _danger("ip-warming", each.ip, Severity.LOOK, says, tenants=users)
     for pool in account.pools:
         of, users = sorted(sets.get(pool.name, ())), used.pools.get(pool.name, ())
-        if len(users) > 1:
+        empty = pool.mode == "STANDARD" and not ips[pool.name] and account.knows("GetDedicatedIps")
+        if len(users) > 1 and not empty:
             guess = not all(_sure(owners.of_set.get(name, {})) for name in of)
             says = messages.pool_shared(name=pool.name, tenants=users)
             yield _danger("pool-shared", pool.name, Severity.SOON, says, tenants=users, guess=guess)
-        if pool.mode == "STANDARD" and of and not ips[pool.name] and account.knows("GetDedicatedIps"):
+        if of and empty:
             says = messages.pool_empty(name=pool.name, tenants=users)
             yield _danger("pool-empty", pool.name, Severity.SOON, says, tenants=users)
         guesses = [message_types.guess([("set", name)]) for name in of]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import groupby
 
+from mailcordon.control.assess.forecast import METRIC_CALLS
 from mailcordon.control.assess.report import Report
 from mailcordon.control.assess.tenants import Counted, Portrait, What
 from mailcordon.messages import assess as messages
@@ -60,19 +61,21 @@ def _tenants(report: Report) -> Iterator[str]:
     ordered = sorted(
         report.tenants, key=lambda one: (not one.endangers, -len(one.shares), -one.sent, one.slug)
     )
-    yield from (f"  {_tenant(each)}" for each in ordered[:MOST_TENANTS])
+    # Where SES counts, a tenant without counts sent nothing.
+    counted = report.account.knows(METRIC_CALLS)
+    yield from (f"  {_tenant(each, counted=counted)}" for each in ordered[:MOST_TENANTS])
     if len(ordered) > MOST_TENANTS:
         yield f"  {messages.more_tenants(number=len(ordered) - MOST_TENANTS)}"
 
 
-def _tenant(each: Portrait) -> str:
+def _tenant(each: Portrait, *, counted: bool) -> str:
     harm = each.harm if each.endangers else None
     bad = ""
     if harm is not None:
         bad = messages.worst_week(kind=harm.kind.value, rate=harm.rate, monday=harm.monday.isoformat())
     return messages.portrait(
         slug=each.slug,
-        weekly=None if each.counted is Counted.NOTHING else each.weekly,
+        weekly=each.weekly if counted or each.counted is not Counted.NOTHING else None,
         types=each.critical,
         shared=[
             messages.share(what=one.what.value, name=one.name, others=one.others)

@@ -20,6 +20,7 @@ FIRST_DAY = 200  #: mails that a new domain may begin with
 DOUBLES = 2.5  #: days
 DNS_DAYS = 7.0
 AT_ONCE = 20  #: domains whose owners can be asked in a week by one person
+LEAST_DAYS = 0.1  #: what takes less drives nothing
 _DAY = 86_400
 
 
@@ -159,7 +160,7 @@ def _drivers(
             says=messages.driver(driver=name, number=number, days=days),
         )
         for name, number, days in sorted(found, key=lambda one: (-one[2], one[0]))
-        if number and days > 0
+        if number and days >= LEAST_DAYS
     )
 
 
