@@ -218,6 +218,16 @@ def small(account: Account) -> Found:
         WORST, 30_000, 3_600, 60, tenant="old-b", identity="mail.platform.example", set="shared-transactional"
     )
     made.danger("tenant-endangers", "old-b")
+    made.mail(
+        WORST,
+        900,
+        9,
+        1,
+        tenant="cust-0",
+        identity="mail.customer0.example",
+        set="cust-0-transactional",
+        isp="Yahoo",
+    )
     # One looks migrated, with the account's list still.
     made.set("shop-receipts")
     made.identity("mail.shop.example", set="shop-receipts")

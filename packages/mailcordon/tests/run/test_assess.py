@@ -348,6 +348,7 @@ def test_the_command_reports_on_a_recording(recording: Path, capsys: pytest.Capt
     assert "You have throttled everybody because of one tenant" in text
     assert "old-b endangers the others" in text
     assert "Week 1:" in text
+    assert "Yahoo: 900 mails, 1.0 % bounced, 0.11 % complained" in text
     assert tenants.read_text().startswith("# Written by mailcordon assess")
     assert run_command(*words) != 0  # a file with somebody's changes is not overwritten
     assert "exists already" in capsys.readouterr().err

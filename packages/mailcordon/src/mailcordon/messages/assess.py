@@ -386,6 +386,7 @@ def title(*, region: str, on: str, tenants: int, events: int) -> str:
 
 @example("dangers")
 @example("whom")
+@example("providers")
 @example("order")
 @example("calendar")
 @example("drivers")
@@ -395,6 +396,7 @@ def heading(part: str) -> str:
     return {
         "dangers": "Dangers",
         "whom": "Who endangers whom",
+        "providers": "Mailbox providers, eight weeks",
         "order": "Order",
         "calendar": "Calendar",
         "drivers": "What takes the time",
@@ -458,6 +460,16 @@ def worst_week(*, kind: str, rate: float, monday: str) -> str:
     """The worst week of a tenant, in a line."""
     digits = 2 if rate < 0.01 else 1
     return f"{rate * 100:.{digits}f} % {'bounced' if kind == 'bounces' else 'complained'} in that of {monday}"
+
+
+@example(name="Yahoo", sent=12_000, bounced=120, complained=9)
+@example(name="Gmail", sent=30_000, bounced=90, complained=0)
+@example(name="UNKNOWN_ISP", sent=100, bounced=0, complained=0)
+def provider(*, name: str, sent: int, bounced: int, complained: int) -> str:
+    """What the account sent to a mailbox provider, as SES counts it."""
+    who = "all others" if name == "UNKNOWN_ISP" else name
+    complaints = "reports no complaints" if name == "Gmail" else f"{complained / sent * 100:.2f} % complained"
+    return f"{who}: {sent:,} mails, {bounced / sent * 100:.1f} % bounced, {complaints}"
 
 
 @example(number=1_980)

@@ -22,6 +22,7 @@ def lines(report: Report) -> Iterator[str]:
     if report.tenants:
         yield from ("", messages.heading("whom"), *_tenants(report))
     for part, of in (
+        ("providers", _providers(report)),
         ("order", [each.says for each in report.schedule.moves]),
         ("calendar", [each.says for each in report.schedule.calendar]),
         ("drivers", [each.says for each in report.schedule.drivers]),
@@ -54,6 +55,15 @@ def _dangers(report: Report) -> Iterator[str]:
         if len(alike) > MOST_ALIKE:
             yield f"    {messages.more_dangers(number=len(alike) - MOST_ALIKE)}"
         yield f"    -> {alike[0].do}"
+
+
+def _providers(report: Report) -> list[str]:
+    found = sorted(report.account.by_provider.items(), key=lambda one: (-one[1].sent, one[0]))
+    return [
+        messages.provider(name=name, sent=count.sent, bounced=count.bounced, complained=count.complained)
+        for name, count in found
+        if count.sent
+    ]
 
 
 def _tenants(report: Report) -> Iterator[str]:
