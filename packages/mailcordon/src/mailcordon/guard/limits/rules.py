@@ -114,7 +114,7 @@ class LaneRules:
             and (limit.campaign is None or limit.campaign == kind.campaign)
             and (limit.list is None or limit.list == kind.list)
             and (limit.api_key is None or limit.api_key == kind.api_key)
-        and (limit.domain is None or kind.domain is None or limit.domain == kind.domain)
+            and (limit.domain is None or kind.domain is None or limit.domain == kind.domain)
         )
 
 
