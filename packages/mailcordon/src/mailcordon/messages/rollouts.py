@@ -520,8 +520,8 @@ def not_standing(share: int) -> str:
 def finishes(tenant: str, types: Sequence[str], because: str) -> str:
     """A rollout is being finished: the old path is to be dropped."""
     return (
-        f"The shared path of {tenant} ({', '.join(types)}) may be dropped: {because.rstrip('.')}. "
-        "There is no way back from here."
+        f"No way back from here: {because.rstrip('.')}. Drop the shared path with a plan: "
+        f"{'; '.join(f'mailcordon path drop {tenant} {type} --because TEXT' for type in types)}"
     )
 
 
