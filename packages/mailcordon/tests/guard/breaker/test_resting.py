@@ -31,6 +31,7 @@ def test_what_is_decided_does_not_depend_on_how_many_lanes_are_awake(monkeypatch
     never = play(Breaker(most_awake=10**9))
     assert any(each.level for each in never.decisions), "there is something to compare"
     monkeypatch.setattr(engine, "QUIET_MINUTES", 5)
+    monkeypatch.setattr(engine, "FEW_AWAKE", 0)
     quiet = play(Breaker())
     assert quiet.decisions == never.decisions
     monkeypatch.setattr(engine, "QUIET_MINUTES", 60)

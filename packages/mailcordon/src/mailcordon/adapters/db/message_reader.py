@@ -203,7 +203,7 @@ def _row(row: asyncpg.Record) -> DeliveryRow:
         reason=row["reason"],
         detail=row["detail"],
         lane_held=row["held"],
-        behind=None if row["behind"] is None else Behind(*row["behind"]),
+        behind=Behind(*behind) if (behind := row.get("behind")) else None,
     )
 
 

@@ -22,6 +22,7 @@ from mailcordon.guard.counts import Delta, DomainDelta
 SILENT = frozenset({int(Provider.GMAIL)})
 
 QUIET_MINUTES = 60  #: after which a lane is packed
+FEW_AWAKE = 200  #: lanes; so many stay as they are, however quiet: packing costs more than they take
 MOST_AWAKE = 2_000  #: lanes that are not packed, beside those that something is open about
 _PACKED_A_TICK = 200  #: of the quiet ones, so that a tick stays short
 
@@ -155,7 +156,8 @@ class Breaker:
         """Packs the lanes that were used longest ago: those beyond the most, and up to `quiet` of those that are quiet. Not those
         with cases: they are in `_open`."""
         beyond = len(self._used) - self._most_awake
-        if beyond <= 0 and not quiet:
+        quiet = min(quiet, len(self._used) - FEW_AWAKE)
+        if beyond <= 0 and quiet <= 0:
             return
         for lane, used in list(self._used.items()):
             if beyond <= 0 and (quiet <= 0 or minute - used < QUIET_MINUTES):
