@@ -1,5 +1,5 @@
 """The split of the account's suppression list by processes that die at any step: no entry is lost or doubled, and none is without
-protection for a moment. `./dev crash split --kills 100` dies more often."""
+protection for a moment. `./dev crash suppression_split --kills 100` dies more often."""
 
 import asyncio
 import os
