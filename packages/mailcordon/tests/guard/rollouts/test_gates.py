@@ -163,6 +163,18 @@ def test_what_recipients_do_again_and_again_is_no_new_evidence() -> None:
     assert gates.repeats(strata) == 1
 
 
+def test_a_lane_with_mail_every_day_has_enough_some_day_although_its_recipients_are_always_the_same() -> None:
+    strata = mail(5, hours=10, per_hour=10_000, age=60)
+
+    def undelivered(repeats: float) -> Gate:
+        found = gates.judge(standing(5, hours=10), facts(strata, age=60, repeats=repeats))
+        return next(gate for gate in found if gate.measure is Measure.UNDELIVERED)
+
+    assert undelivered(1).sound > 40
+    assert undelivered(30).sound == undelivered(gates.MOST_REPEATS).sound >= (undelivered(30).pass_at or 0)
+    assert abs(undelivered(30).harm) < abs(undelivered(7).harm)
+
+
 def test_the_weights_of_all_that_is_watched_sum_to_one() -> None:
     assert sum(gates.WEIGHTS.values()) == pytest.approx(1)
     by_key = gates.weights_of(lanes=[1, 2, 3])

@@ -72,6 +72,11 @@ ALL_SHOWN_FROM = 5
 #: What a recipient does once keeps it from doing it again (it is suppressed), or it is not the recipient's doing.
 _ONCE = frozenset({Measure.UNREPORTED, Measure.SUPPRESSED, Measure.BOUNCED, Measure.COMPLAINED})
 
+#: To go on, mails of one recipient beyond so many are new evidence: a full mailbox or a host that is down lasts days, not weeks.
+#: Without it a lane with mail every day would never have enough, since its mailings grow as its evidence does. A way back goes by
+#: all of them.
+MOST_REPEATS = 7.0
+
 # Weights of what is watched. They are fixed before anything is seen, and sum to 1.
 WEIGHTS = {
     Measure.UNREPORTED: 0.15,
@@ -225,7 +230,8 @@ def _compared(measure: Measure, standing: Standing, facts: Facts, now: int, days
     late = _days(facts.strata, lambda stratum: evidence.acquitted(measure, stratum, now)).values()
     sound = evidence.log_mean(
         [
-            sum(evidence.nats(one, shown, *alternative) for one in late) / _repeats(measure, facts)
+            sum(evidence.nats(one, shown, *alternative) for one in late)
+            / min(_repeats(measure, facts), MOST_REPEATS)
             for alternative in evidence.alike(expected)
         ]
     )
