@@ -10,6 +10,7 @@ import pytest
 from mailcordon.control import document
 from mailcordon.control.document import Document, DomainSpec, LaneSpec, TenantSpec
 from mailcordon.control.platform import Domain, Lane, Platform, Tenant
+from mailcordon.control.steps import after as complete_platform
 from mailcordon.core.errors import Invalid
 from mailcordon.core.priority import Class
 
@@ -311,3 +312,27 @@ def test_completed_steps_add_the_domains_that_lanes_need():
         "add-domain",
         "add-lane",
     ]
+
+
+def test_a_lane_may_have_a_shared_path_beside_its_own():
+    def lane(**members: object) -> dict[str, Any]:
+        return with_acme(types={"invoice": {"domain": "mail.acme.example", **members}})
+
+    shared = lane(shared_path="platform")
+    SCHEMA.validate(shared)
+    new = Platform(
+        revision=1, tenants={}, types={"invoice": Class.TRANSACTIONAL}, shared_paths=frozenset({"platform"})
+    )
+    done = document.complete(parse(shared), new)
+    assert [step.kind for step in done][-2:] == ["add-lane", "add-path"]
+    made = complete_platform(new, done)
+    assert document.of_platform(made)["tenants"]["acme"]["types"] == {
+        "invoice": {"domain": "mail.acme.example", "shared_path": "platform"}
+    }
+    assert document.complete(parse(document.of_platform(made)), made) == []
+    [drop] = document.complete(parse(lane()), made)
+    assert (drop.kind, drop.was) == ("drop-path", "platform")
+    assert list(faults(lane(shared_path=7))) == ["tenants.acme.types.invoice.shared_path"]
+    with pytest.raises(Invalid, match="there is no shared path other") as refused:
+        document.complete(parse(lane(shared_path="other")), new)
+    assert refused.value.faults[0].field == "tenants.acme.types.invoice.shared_path"

@@ -281,3 +281,25 @@ def test_a_step_has_the_fields_of_its_kind_and_no_others(step: Step, field: str)
     with pytest.raises(Invalid) as refused:
         steps.parse(step)
     assert [fault.field for fault in refused.value.faults] == [field]
+
+
+def test_a_lane_gets_a_shared_path_that_exists_and_does_not_move_meanwhile() -> None:
+    platform = replace(PLATFORM, shared_paths=frozenset({"platform"}))
+    add = Step(kind=StepKind.ADD_PATH, tenant="acme", type="invoice", to="platform")
+    [done] = steps.complete(platform, [add])
+    after = steps.after(platform, [done])
+    assert after.tenants["acme"].lanes["invoice"].shared_path == "platform"
+    assert steps.complete(after, [add]) == []
+    with pytest.raises(Invalid, match="there is: platform"):
+        steps.check(platform, replace(add, to="other"))
+    move = Step(kind=StepKind.MOVE_LANE, tenant="acme", type="invoice", to="mail.acme.example")
+    with pytest.raises(Conflict, match="mailcordon path drop acme invoice"):
+        steps.check(after, move)
+    [drop] = steps.complete(after, [Step(kind=StepKind.DROP_PATH, tenant="acme", type="invoice")])
+    assert drop.was == "platform"
+    assert steps.after(after, [drop]) == platform
+    assert steps.complete(platform, [drop]) == []
+    assert [steps.says(one) for one in (done, drop)] == [
+        "let invoice of acme use the shared path platform beside its own",
+        "take the shared path platform from invoice of acme, so that all of its mail takes its own",
+    ]

@@ -240,6 +240,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         pacing_changes=ReleaseStore(pools["control"]),
         rollouts=RolloutReader(pools["control"], pools["reader"]),
         rollout_changes=rollout_changes(pools["control"]),
+        paths=PathStore(pools["control"]),
         backtests=Backtests(BacktestStore(pools["control"])),
         outside=OutsideSignals(OutsideSignalStore(pools["control"])),
         signals=OutsideSignalReader(pools["control"], pools["reader"]),

@@ -9,6 +9,13 @@ import pytest
 from mailcordon.adapters.db import engine
 
 HOLD = {"tenant": "acme", "type": "newsletter", "because": "x"}
+OF_LANE = {"tenant": "acme", "type": "newsletter"}
+SHARED_PATH = {
+    "name": "platform",
+    "domain": "mail.platform.example",
+    "ses_tenant": "platform",
+    "because": "x",
+}
 ROLLOUT = {"tenant": "acme", "types": ["newsletter"], "because": "x"}
 ADD_LANE = {"kind": "add-lane", "tenant": "acme", "type": "invoice", "to": "news.acme.example"}
 SIGNAL = {
@@ -137,6 +144,11 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/releases", None, "read", False, 200),
     ("GET", "/v1/releases?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/releases/{release}/open", {"because": "x"}, "operate", True, 403),
+    ("GET", "/v1/paths", None, "read", True, 403),
+    ("GET", "/v1/shared-paths", None, "read", True, 403),
+    ("POST", "/v1/shared-paths", SHARED_PATH, "admin", True, 403),
+    ("POST", "/v1/paths/share", {**OF_LANE, "isolated": 5, "because": "x"}, "operate", True, 403),
+    ("POST", "/v1/paths/move", {**OF_LANE, "to": "shared", "because": "x"}, "operate", True, 403),
     ("GET", "/v1/rollouts", None, "read", False, 200),
     ("GET", "/v1/rollouts?tenant=acme", None, "read", False, 404),
     ("GET", "/v1/rollouts/{rollout}", None, "read", False, 404),
@@ -214,7 +226,7 @@ async def test_each_endpoint_that_reads_admits_only_keys_that_may_use_it(world: 
 async def test_each_endpoint_that_writes_admits_only_keys_that_may_use_it(
     world: Any, endpoint: tuple[Any, ...]
 ) -> None:
-    if endpoint[1] in ("/v1/rollouts", "/v1/rollouts/preview"):
+    if endpoint[1] in ("/v1/rollouts", "/v1/rollouts/preview", "/v1/paths/share", "/v1/paths/move"):
         await has_the_shared_path_too(world, "acme")
     await admits_only_keys_that_may_use_it(world, endpoint)
 

@@ -4,11 +4,13 @@ from collections import Counter
 from typing import Any
 
 from mailcordon.adapters.db import arrays, engine, queries
+from mailcordon.adapters.db.limit_store import LimitStore
 from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.control import paths
 from mailcordon.core import address, ids, path_choice
 from mailcordon.core.delivery import State
+from mailcordon.core.limit import Limit, LimitScope, Mode, Per
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.send.moves import Claimed, Finish
@@ -101,3 +103,35 @@ async def test_a_way_back_moves_what_waits_and_no_recipient_is_on_both_paths(
     assert sorted(one.to for one in [*called, *rest]) == sorted(TO)
     await send(world, make_submission("newsletter", to=TO))
     assert {one.path for one in await claim(world, queue)} == {"shared"}
+
+
+async def test_a_limit_of_the_new_domain_holds_the_mail_of_its_path_only(
+    world: World, queue: QueueStore, make_submission: Any
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await world.share(lane, 50)
+    key = await world.connection.fetchval("select key from tenant")
+    await send(world, make_submission("newsletter", to=TO))
+    tenant = await world.connection.fetchval("select id from tenant")
+    limit = Limit(
+        id=0,
+        tenant=tenant,
+        owner="warm-up",
+        scope=LimitScope.IDENTITY,
+        domain="newsletter.acme.example",
+        per=Per.DAY,
+        cap=3,
+        mode=Mode.ENFORCE,
+        because="day 1 of its warm-up",
+    )
+    pool = await engine.create_pool(world.database.dsn("control"), max_size=1)
+    try:
+        await LimitStore(pool).replace(tenant, "warm-up", [limit])
+    finally:
+        await pool.close()
+    found: list[Claimed] = []
+    while some := await claim(world, queue):
+        found += some
+    assert Counter(one.path for one in found) == {"isolated": 3, "shared": 40 - len(isolated(key, 50))}
+    waiting = await world.connection.fetchval("select count(*) from waiting where why = 5")
+    assert waiting == len(isolated(key, 50)) - 3

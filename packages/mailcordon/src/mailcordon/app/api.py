@@ -34,6 +34,7 @@ from mailcordon.adapters.db.observe_store import ObserveStore
 from mailcordon.adapters.db.observing_store import ObservingStore
 from mailcordon.adapters.db.outside_signal_store import OutsideSignalReader, OutsideSignalStore
 from mailcordon.adapters.db.pacing_reader import PacingReader
+from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.adapters.db.proof_store import ProofStore
@@ -241,6 +242,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             pacing_changes=ReleaseStore(pools["control"]),
             rollouts=RolloutReader(*read_as),
             rollout_changes=wiring.rollout_changes(pools["control"]),
+            paths=PathStore(pools["control"]),
         )
         searching = SearchServices(
             search=MessageSearch(*read_as), hash_key=installation.hash_key, region=config.region

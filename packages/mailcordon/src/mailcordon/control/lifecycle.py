@@ -20,6 +20,7 @@ from mailcordon.core import names
 from mailcordon.core.errors import Conflict, Fault, Invalid
 from mailcordon.core.priority import Class
 from mailcordon.messages import lifecycle as words
+from mailcordon.messages import paths
 
 Verb = Literal[
     "retire-lane",
@@ -30,6 +31,8 @@ Verb = Literal[
     "set-topology",
     "retire-tenant",
     "unretire-tenant",
+    "add-path",
+    "drop-path",
 ]
 
 
@@ -97,6 +100,7 @@ class Change:
     mail: Mail = "drain"
     dedicated: bool | None = None  #: None: as it is
     ses_tenants: SesTenants | None = None
+    path: str | None = None  #: name of the shared path that a lane gets
 
 
 class FactsReader(Protocol):
@@ -165,6 +169,8 @@ def _preview(step: Step, facts: Facts, changes: Sequence[Call], local: bool) -> 
             return _move(step, facts, changes)
         case StepKind.SET_TOPOLOGY:
             return _topology(facts, changes)
+        case StepKind.ADD_PATH | StepKind.DROP_PATH:
+            return _path(step, facts, changes)
         case _:
             raise ValueError(step.kind)
 
@@ -255,6 +261,21 @@ def _move(step: Step, facts: Facts, changes: Sequence[Call]) -> Preview:
     )
 
 
+def _path(step: Step, facts: Facts, changes: Sequence[Call]) -> Preview:
+    lanes = [lane for lane in facts.active if lane.type == step.type]
+    if step.kind is StepKind.ADD_PATH:
+        does = [paths.stays_until_shared(step.type or "", step.to or "")]
+        touches = [paths.shares_with_all(step.to or "")]
+    else:
+        does, touches = [paths.no_way_back(step.type or "", step.was or "")], list[str]()
+    return Preview(
+        does=(*does, *at_ses(changes)),
+        touches=(*touches, words.others_unchanged(facts.slug, [])),
+        stays=(words.keeps_records(),),
+        lanes=tuple(lanes),
+    )
+
+
 def _topology(facts: Facts, changes: Sequence[Call]) -> Preview:
     gone = _deleted_ses_tenants(changes)
     does = [words.moves_when_made(_types(facts.active))] if facts.active else []
@@ -332,6 +353,7 @@ def step_of(change: Change, facts: Facts) -> Step:
         "domain": change.domain is not None,
         "dedicated": change.dedicated is not None,
         "ses_tenants": change.ses_tenants is not None,
+        "path": change.path is not None,
     }
     needed = _NEEDED[verb]
     faults = [Fault(name, words.missing_for(verb), "missing") for name in needed if not given[name]]
@@ -357,7 +379,7 @@ def step_of(change: Change, facts: Facts) -> Step:
         tenant=change.tenant,
         type=change.type,
         domain=None if moves else change.domain,
-        to=change.domain if moves else None,
+        to=change.domain if moves else change.path,
         mail=change.mail if verb.startswith("retire-") else None,
     )
     try:
@@ -379,4 +401,6 @@ _NEEDED: Mapping[Verb, tuple[str, ...]] = {
     "set-topology": (),
     "retire-tenant": (),
     "unretire-tenant": (),
+    "add-path": ("type", "path"),
+    "drop-path": ("type",),
 }

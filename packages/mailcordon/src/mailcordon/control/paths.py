@@ -3,12 +3,18 @@
 Who takes which is decided at accept (core/path_choice.py). Here their shares are set, and mail that still waits is moved back.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from mailcordon.core import domain as domains
+from mailcordon.core import names, text
+from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound, parse_into
 from mailcordon.core.path_choice import ISOLATED
+from mailcordon.messages import paths
 
+_SES_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  #: of a tenant or a pool (ses.md 1.1)
 #: Deliveries that one statement looks at.
 MOVE_AT_ONCE = 2000
 
@@ -24,6 +30,14 @@ class SharedPath:
     since: int  #: milliseconds since 1970
     lanes: int = 0  #: that have it
     tenants: int = 0  #: whose lanes have it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSharedPath:
+    name: str
+    domain: str
+    ses_tenant: str
+    ip_pool: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +81,14 @@ class Moved(NamedTuple):
 class PathStore(Protocol):
     async def shared_paths(self) -> Sequence[SharedPath]: ...
 
+    async def add_shared(self, new: NewSharedPath, *, actor: str, because: str) -> SharedPath:
+        """Raises Conflict if its name or its domain is in use. SES follows: our sets are associated with its SES tenant."""
+        ...
+
+    async def note_move(self, lane: int, to: str, moved: Moved, *, actor: str, because: str) -> None:
+        """Audits what was moved."""
+        ...
+
     async def lanes(self, tenant: str | None = None, *, waiting: bool = False) -> Sequence[LanePaths]:
         """Lanes that take mail or still have some: of a tenant (its slug), or all. `waiting`: counts what waits for each path."""
         ...
@@ -91,4 +113,35 @@ async def move_all_back(store: PathStore, lane: int, to: str) -> tuple[int, int]
         after, of_batch, kept_of_batch = await store.move_back(lane, to, after)
         moved += of_batch
         kept += kept_of_batch
+    return moved, kept
+
+
+def parse_shared(name: str, domain: str, ses_tenant: str, ip_pool: str | None) -> NewSharedPath:
+    """Raises Invalid with every fault."""
+    faults: list[Fault] = []
+    parse_into(faults, "name", names.slug, name)
+    parsed = parse_into(faults, "domain", domains.parse, domain)
+    for field, value in (("ses_tenant", ses_tenant), ("ip_pool", ip_pool)):
+        if value is not None and not _SES_NAME.fullmatch(value):
+            faults.append(Fault(field, paths.bad_ses_name()))
+    if faults or parsed is None:
+        raise Invalid(*faults)
+    return NewSharedPath(name=name, domain=parsed, ses_tenant=ses_tenant, ip_pool=ip_pool)
+
+
+async def lane(store: PathStore, tenant: str, type: str) -> LanePaths:
+    """Raises NotFound."""
+    found = await store.lanes(tenant) if names.is_slug(tenant) else ()
+    for one in found:
+        if one.type == type:
+            return one
+    raise NotFound(paths.no_lane(text.harmless(tenant, 64), text.harmless(type, 64)), code="no-such-lane")
+
+
+async def move(store: PathStore, of: LanePaths, to: str, *, actor: str, because: str) -> tuple[int, int]:
+    """Moves all of the lane's waiting mail to one path and audits it. Raises Conflict if the lane does not have that path."""
+    if len(of.paths) < 2:
+        raise Conflict(paths.not_two_paths(1), code="not-two-paths")
+    moved, kept = await move_all_back(store, of.lane, to)
+    await store.note_move(of.lane, to, Moved(None, moved, kept), actor=actor, because=because)
     return moved, kept

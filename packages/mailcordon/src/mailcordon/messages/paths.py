@@ -66,3 +66,76 @@ def still_waiting(slug: str, type: str) -> str:
         f"Mail of {type} of {slug} still waits on the shared path, or has no clear outcome there. Nothing was changed. "
         f"Let it leave, or move what was never sent: mailcordon path move {slug} {type} isolated"
     )
+
+
+@example("newsletter", "platform")
+def stays_until_shared(type: str, path: str) -> str:
+    """A preview: what a lane that gets the shared path does."""
+    return (
+        f"{type} gets the path {path} beside its own. Its mail goes on as before until its shares are set. The app may write "
+        "From with either domain: mail leaves with the domain of its path."
+    )
+
+
+@example("platform")
+def shares_with_all(path: str) -> str:
+    """A preview: with whom a lane shares the path that it gets."""
+    return f"On {path} it shares domain, SES tenant and addresses with every tenant there: what one does hurts all."
+
+
+@example("newsletter", "platform")
+def no_way_back(type: str, path: str) -> str:
+    """A preview: what a lane that loses the shared path loses."""
+    return f"{type} keeps its own path only. Its mail cannot go back to {path} in seconds any more."
+
+
+@example()
+def bad_ses_name() -> str:
+    """The name of a SES tenant or of an IP pool cannot be one."""
+    return "has 1 to 64 letters, digits, - and _, as at SES"
+
+
+@example("acme", "newsletter")
+def no_lane(slug: str, type: str) -> str:
+    """A lane that a request names does not exist."""
+    return f"{slug} has no lane {type}"
+
+
+@example("platform", "mail.platform.example")
+def shared_path_exists(name: str, domain: str) -> str:
+    """A shared path is to be made whose name or domain is in use (409)."""
+    return f"The name {name} or the domain {domain} is in use, by a shared path or a tenant. See: mailcordon path show"
+
+
+@example()
+def no_lanes() -> str:
+    """`path list` has no lane to show."""
+    return "No lanes."
+
+
+@example()
+def no_shared_paths() -> str:
+    """`path show` has no shared path to show."""
+    return "Tenants share no path. Name the one that they shared before: mailcordon path add-shared NAME DOMAIN SES_TENANT"
+
+
+@example()
+def addresses_of_ses() -> str:
+    """In tables: a path without an IP pool of its own."""
+    return "SES's"
+
+
+@example("platform")
+def made(name: str) -> str:
+    """After `path add-shared`."""
+    return f"{name} can be given to lanes: mailcordon path add TENANT TYPE {name}"
+
+
+@example(1200, 3, "shared")
+@example(1, 0, "isolated")
+def moved(moved: int, kept: int, to: str) -> str:
+    """After `path move`."""
+    said = f"{moved:,} waiting {'mail' if moved == 1 else 'mails'} moved to the {to} path."
+    if not kept:
+        return said
+    return f"{said} {kept:,} keep their path: raw mail, and mail whose recipients see each other, is sent as it was accepted."

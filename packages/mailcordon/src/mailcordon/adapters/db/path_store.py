@@ -8,11 +8,21 @@ import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool
-from mailcordon.control.paths import MOVE_AT_ONCE, WAITING_AT_MOST, LanePath, LanePaths, Moved, SharedPath
+from mailcordon.control import desired
+from mailcordon.control.paths import (
+    MOVE_AT_ONCE,
+    WAITING_AT_MOST,
+    LanePath,
+    LanePaths,
+    Moved,
+    NewSharedPath,
+    SharedPath,
+)
 from mailcordon.core.errors import Conflict
 from mailcordon.messages import paths
 
 _SQL = queries.load("path_store.sql")
+_PLANS = queries.load("plan_store.sql")
 _SHARED = queries.load("shared.sql")
 
 
@@ -22,6 +32,43 @@ class PathStore:
 
     async def shared_paths(self) -> Sequence[SharedPath]:
         return [SharedPath(**dict(row)) for row in await self._pool.fetch(_SQL.shared_paths)]
+
+    async def add_shared(self, new: NewSharedPath, *, actor: str, because: str) -> SharedPath:
+        want = desired.of_shared_path(new.domain, new.ses_tenant)
+        async with connection_pool.transaction(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.add_shared, new.name, new.domain, new.ses_tenant, new.ip_pool)
+            if row is None:
+                raise Conflict(paths.shared_path_exists(new.name, new.domain), code="path-exists")
+            await conn.execute(
+                _PLANS.want,
+                [want.kind.word],
+                [want.name],
+                [int(want.kind)],
+                [None],
+                [json.dumps(want.want)],
+                "urgent",
+            )
+            await conn.execute(
+                _SHARED.write_audit,
+                actor,
+                "path.add-shared",
+                None,
+                f"shared path {new.name}",
+                None,
+                json.dumps({"domain": new.domain, "ses_tenant": new.ses_tenant, "ip_pool": new.ip_pool}),
+                because,
+            )
+        return SharedPath(**dict(row))
+
+    async def note_move(self, lane: int, to: str, moved: Moved, *, actor: str, because: str) -> None:
+        async with connection_pool.transaction(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.lane_words, lane)
+            assert row is not None
+            said = json.dumps({"to": to, "moved": moved.moved, "kept": moved.kept})
+            words = f"{row['type']} of {row['slug']}"
+            await conn.execute(
+                _SHARED.write_audit, actor, "path.move", row["tenant"], words, None, said, because
+            )
 
     async def lanes(self, tenant: str | None = None, *, waiting: bool = False) -> Sequence[LanePaths]:
         rows = await self._pool.fetch(_SQL.lanes, tenant, waiting, WAITING_AT_MOST)

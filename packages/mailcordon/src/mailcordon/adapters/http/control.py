@@ -27,6 +27,7 @@ from mailcordon.adapters.http import (
     objectives,
     outside_signals,
     pacing,
+    paths,
     plans,
     policies,
     pools,
@@ -55,6 +56,7 @@ from mailcordon.control.keys import Keys
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.outside_signals import OutsideSignals, SignalReads
 from mailcordon.control.pacing.view import PacingChanges, PacingReads
+from mailcordon.control.paths import PathStore
 from mailcordon.control.plans import Plans
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
@@ -100,6 +102,7 @@ class ControlServices:
     pacing_changes: PacingChanges
     rollouts: RolloutReads
     rollout_changes: RolloutChanges
+    paths: PathStore
     backtests: Backtests
     outside: OutsideSignals
     signals: SignalReads
@@ -122,6 +125,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *objectives.routes(services.objectives),
         *pacing.routes(services.pacing, services.pacing_changes),
         *rollouts.routes(services.rollouts, services.rollout_changes),
+        *paths.routes(services.paths),
         *backtests.routes(services.reads, services.backtests),
         *outside_signals.routes(services.signals, services.outside),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),

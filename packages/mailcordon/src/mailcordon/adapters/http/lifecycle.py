@@ -28,6 +28,7 @@ class ChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     mail: Mail = "drain"  #: what becomes of the mail in the queue of what is retired
     dedicated: bool | None = None  #: configuration sets of its own; without it: as they are
     ses_tenants: SesTenants | None = None
+    path: str | None = None  #: name of the shared path that a lane gets
     because: str
 
 
@@ -84,6 +85,7 @@ def routes(lifecycle: Lifecycle, planned: Plans, erasures: ErasureRequests) -> l
             mail=data.mail,
             dedicated=data.dedicated,
             ses_tenants=data.ses_tenants,
+            path=data.path,
         )
         prepared = await lifecycle.prepare(change, actor=actor, because=because)
         said = prepared.preview

@@ -39,3 +39,13 @@ update route r set share = case r.path when 'isolated' then u.share else 100 - u
 -- name: move_path
 -- One batch of a lane's waiting mail.
 select upto, moved, kept from move_path($1, $2, $3, $4);
+
+-- name: add_shared
+-- No row if the name or the domain is in use: as a shared path, or by a tenant.
+insert into shared_path (name, domain, ses_tenant, ip_pool)
+select $1, $2, $3, $4 where not exists (select from identity i where i.domain = $2 and i.freed_at is null)
+on conflict do nothing returning name, domain, ses_tenant, ip_pool, since;
+
+-- name: lane_words
+-- What the audit calls a lane.
+select l.tenant, e.slug, t.name as type from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type where l.id = $1;
