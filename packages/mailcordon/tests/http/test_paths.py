@@ -68,6 +68,12 @@ async def test_a_lane_gets_a_shared_path_shares_and_loses_it_again(world: Any) -
     assert (await post(world, admin, *CHANGES[1])).status_code == 200
     assert await shares(world, admin) == {"isolated": 5, "shared": 95}
     assert (await post(world, admin, *CHANGES[2])).json() == {"moved": 0, "kept": 0}
+    shown = (
+        await world.ask(("GET", "/v1/tenants/acme/lanes/newsletter", None), world.tenant_keys["acme"])
+    ).json()
+    assert shown["shares_with"][-1].startswith(
+        "95 % of its recipients take the shared path: the domain mail.platform"
+    )
 
     moving = {"action": "move-lane", "type": "newsletter", "domain": "other.acme.example", "because": "x"}
     assert (await post(world, admin, "/v1/tenants/acme/changes", moving)).json()["code"] == "two-paths"

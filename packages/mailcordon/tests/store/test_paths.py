@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.control import paths
 from mailcordon.core import path_choice
@@ -148,3 +148,16 @@ async def test_what_waits_for_each_path_is_counted(world: Any, store: PathStore,
         1,
         1,
     )
+
+
+async def test_an_unverified_domain_holds_a_lane_only_once_mail_takes_its_path(
+    world: Any, store: PathStore, lane: int
+) -> None:
+    await world.connection.execute("update identity set status = 'pending'")
+    unverified = queries.load("governor_store.sql").unverified_lanes
+    tenant = await world.connection.fetchval("select id from tenant")
+    assert await world.connection.fetch(unverified, tenant) == []
+    with pytest.raises(Conflict, match="not verified newsletter.acme.example"):
+        await store.set_shares({lane: 1}, actor="ann", because="a step")
+    await world.connection.execute("update route set share = 1 where path = 'isolated'")
+    assert [row["lane"] for row in await world.connection.fetch(unverified, tenant)] == [lane]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mailcordon.core import domain as domains
 from mailcordon.core.route import Route
-from mailcordon.messages import sharing
+from mailcordon.messages import paths, sharing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +14,8 @@ class UsedRoute:
 
     route: Route
     set_kind: str  #: shared or dedicated
+    shared_domain: str | None = None  #: of the shared path that the lane has beside its own
+    shared_percent: int = 0  #: of its recipients take that
 
 
 def by_type(lanes: Sequence[UsedRoute]) -> dict[str, list[str]]:
@@ -51,6 +53,8 @@ def _of_lane(lane: UsedRoute, others: Sequence[UsedRoute]) -> list[str]:
         said.append(sharing.ip_pool_of_ses([]))
     elif same := [o.route.lane.type for o in others if o.route.ip_pool == lane.route.ip_pool]:
         said.append(sharing.ip_pool_shared(lane.route.ip_pool, sorted(same)))
+    if lane.shared_domain is not None:
+        said.append(paths.shared_beside(lane.shared_domain, lane.shared_percent))
     return said
 
 

@@ -139,3 +139,24 @@ def moved(moved: int, kept: int, to: str) -> str:
     if not kept:
         return said
     return f"{said} {kept:,} keep their path: raw mail, and mail whose recipients see each other, is sent as it was accepted."
+
+
+@example("mail.platform.example", 75)
+@example("mail.platform.example", 0)
+def shared_beside(domain: str, percent: int) -> str:
+    """What a lane shares: it has the shared path beside its own."""
+    if percent == 0:
+        return f"Has the shared path of {domain} as a way back; none of its recipients take it."
+    return (
+        f"{percent} % of its recipients take the shared path: the domain {domain}, its SES tenant and its addresses, "
+        "with every tenant there."
+    )
+
+
+@example("news.acme.example")
+def not_verified(domain: str) -> str:
+    """Mail is to take a lane's own path, and SES has not verified its domain (409)."""
+    return (
+        f"SES has not verified {domain}, so no mail can take that path. Nothing was changed. See what is missing: "
+        f"mailcordon identity check {domain}"
+    )

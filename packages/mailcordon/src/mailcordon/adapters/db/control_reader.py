@@ -76,7 +76,13 @@ class ControlReader:
             rows = await conn.fetch(_SQL.lane_facts, list(tenants))
         found: dict[int, list[UsedRoute]] = {tenant: [] for tenant in tenants}
         for row in rows:
-            found[row["tenant"]].append(UsedRoute(route=route_from_row(row), set_kind=row["set_kind"]))
+            used = UsedRoute(
+                route=route_from_row(row),
+                set_kind=row["set_kind"],
+                shared_domain=row["shared_domain"],
+                shared_percent=row["shared_percent"],
+            )
+            found[row["tenant"]].append(used)
         return found
 
     async def outflow(self, viewer: Viewer) -> Outflow:

@@ -82,6 +82,9 @@ class PathStore:
             changed = {lane: share for lane, share in sorted(shares.items()) if rows[lane]["share"] != share}
             if not changed:
                 return
+            for lane, share in changed.items():
+                if share and not rows[lane]["verified"]:
+                    raise Conflict(paths.not_verified(rows[lane]["domain"]), code="not-verified")
             await conn.execute(_SQL.set_shares, list(changed), list(changed.values()))
             for lane, share in changed.items():
                 row = rows[lane]

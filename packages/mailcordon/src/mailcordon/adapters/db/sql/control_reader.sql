@@ -53,12 +53,13 @@ order by l.id limit $5;
 -- name: lane_facts
 -- What a lane shares with others: domain, SES tenant, configuration set and IP pool.
 select l.id as lane, l.turn, l.tenant, e.key as tenant_key, t.name as type, l.class, r.path, r.domain, r.ses_tenant, r.configuration_set,
-       r.ip_pool, k.kind as set_kind
+       r.ip_pool, k.kind as set_kind, o.domain as shared_domain, coalesce(o.share, 0) as shared_percent
 from lane l
 join tenant e on e.id = l.tenant
 join message_type t on t.id = l.type
 join route r on r.lane = l.id and r.path = 'isolated'
 join configuration_set k on k.name = r.configuration_set
+left join route o on o.lane = l.id and o.path = 'shared'
 where l.tenant = any($1) and l.retired_at is null
 order by l.tenant, l.class, t.name;
 

@@ -139,10 +139,11 @@ where l.tenant = $1 and l.retired_at is null order by l.class, t.name;
 select * from hold where tenant = $1 and lifted_at is null order by id;
 
 -- name: unverified_lanes
--- Lanes on a domain that SES has not verified and without a hold for that reason.
+-- Lanes on a domain that SES has not verified and without a hold for that reason. A path that nobody takes holds no lane: all mail may take
+-- the shared one while the domain is set up.
 select l.id as lane, i.domain, i.freed_because
 from lane l join route r on r.lane = l.id join identity i on i.id = r.identity
-where l.tenant = $1 and l.retired_at is null and i.status <> 'verified' and not exists (
+where l.tenant = $1 and l.retired_at is null and i.status <> 'verified' and r.share > 0 and not exists (
     select from hold h
     where h.tenant = l.tenant and h.lifted_at is null and h.owner = 'policy' and h.lane = l.id
       and h.evidence ->> 'identity' = i.domain and (h.evidence ? 'freed') = (i.freed_at is not null)
@@ -153,11 +154,11 @@ order by l.id;
 -- Holds for an unverified domain that SES has verified since, that their lane no longer sends from, or whose reason is another now:
 -- the domain was freed, or it is the tenant's again.
 select h.id, i.domain, i.status = 'verified' as verified, i.freed_because,
-       not exists (select from route r where r.lane = h.lane and r.identity = i.id) as moved
+       not exists (select from route r where r.lane = h.lane and r.identity = i.id and r.share > 0) as moved
 from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
 where h.tenant = $1 and h.lifted_at is null and h.owner = 'policy'
   and (i.status = 'verified' or (h.evidence ? 'freed') <> (i.freed_at is not null)
-       or not exists (select from route r where r.lane = h.lane and r.identity = i.id))
+       or not exists (select from route r where r.lane = h.lane and r.identity = i.id and r.share > 0))
 order by h.id;
 
 -- name: unaligned_tenants
@@ -171,7 +172,7 @@ order by h.id;
 union
 (select l.tenant
  from identity i join route r on r.identity = i.id join lane l on l.id = r.lane
- where i.status <> 'verified' and l.retired_at is null and not exists (
+ where i.status <> 'verified' and l.retired_at is null and r.share > 0 and not exists (
      select from hold h
      where h.tenant = l.tenant and h.lifted_at is null and h.owner = 'policy' and h.lane = l.id
        and h.evidence ->> 'identity' = i.domain and (h.evidence ? 'freed') = (i.freed_at is not null)
@@ -181,7 +182,7 @@ union
  from hold h join identity i on i.tenant = h.tenant and i.domain = h.evidence ->> 'identity'
  where h.lifted_at is null and h.owner = 'policy'
    and (i.status = 'verified' or (h.evidence ? 'freed') <> (i.freed_at is not null)
-       or not exists (select from route r where r.lane = h.lane and r.identity = i.id)))
+       or not exists (select from route r where r.lane = h.lane and r.identity = i.id and r.share > 0)))
 union
 (select l.tenant
  from lane l

@@ -25,8 +25,9 @@ select l.id as lane, e.slug, t.name as type, r.path, r.share, r.domain, r.ses_te
 
 -- name: lock_paths
 -- Of lanes with both paths, the share of the isolated one.
-select r.lane, r.tenant, r.share, e.slug, t.name as type
+select r.lane, r.tenant, r.share, e.slug, t.name as type, r.domain, i.status = 'verified' as verified
   from route r join lane l on l.id = r.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
+  join identity i on i.id = r.identity
  where r.lane = any ($1::int[]) and r.path = 'isolated'
    and exists (select from route o where o.lane = r.lane and o.path = 'shared')
  order by r.lane for no key update of r;
