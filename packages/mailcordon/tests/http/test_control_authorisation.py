@@ -147,7 +147,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/paths", None, "read", True, 403),
     ("GET", "/v1/shared-paths", None, "read", True, 403),
     ("POST", "/v1/shared-paths", SHARED_PATH, "admin", True, 403),
-    ("POST", "/v1/paths/share", {**OF_LANE, "isolated": 5, "because": "x"}, "operate", True, 403),
+    ("POST", "/v1/paths/share", {**OF_LANE, "isolated": 0, "because": "x"}, "operate", True, 403),
     ("POST", "/v1/paths/move", {**OF_LANE, "to": "shared", "because": "x"}, "operate", True, 403),
     ("GET", "/v1/rollouts", None, "read", False, 200),
     ("GET", "/v1/rollouts?tenant=acme", None, "read", False, 404),

@@ -65,6 +65,9 @@ async def test_a_lane_gets_a_shared_path_shares_and_loses_it_again(world: Any) -
     await apply(world, admin, planned)
     # A lane that sends goes on as before.
     assert await shares(world, admin) == {"isolated": 100, "shared": 0}
+    unverified = await post(world, admin, *CHANGES[1])
+    assert (unverified.status_code, unverified.json()["code"]) == (409, "not-verified")
+    await world.owner.execute("update identity set status = 'verified'")
     assert (await post(world, admin, *CHANGES[1])).status_code == 200
     assert await shares(world, admin) == {"isolated": 5, "shared": 95}
     assert (await post(world, admin, *CHANGES[2])).json() == {"moved": 0, "kept": 0}
