@@ -4,6 +4,8 @@ import sys
 
 from bench import control, door, doors, events, isolation, metrics, search, send, seslocal, suppression_split
 from bench.detection import command as detect
+from bench.migration import command as migration
+from bench.migration import moves_command as moves
 from bench.week import command as week
 
 _BENCHES = {
@@ -14,6 +16,8 @@ _BENCHES = {
     "events": events.main,
     "isolation": isolation.main,
     "metrics": metrics.main,
+    "migration": migration.main,
+    "moves": moves.main,
     "search": search.main,
     "send": send.main,
     "seslocal": seslocal.main,
