@@ -85,7 +85,7 @@ async def start(
     cli: Cli,
     tenant: Tenant,
     because: Annotated[
-        str | None, typer.Option("--because", metavar="TEXT", help="Why. Needed but for a dry run.")
+        str | None, typer.Option("--because", metavar="TEXT", help="Why. Default: none, for a dry run only.")
     ] = None,
     type_: Types = None,
     shares: Shares = None,
