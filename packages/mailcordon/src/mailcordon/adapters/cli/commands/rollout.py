@@ -79,7 +79,7 @@ async def status(cli: Cli, rollout: Number) -> None:
     app,
     "start",
     examples="mailcordon rollout start acme --type newsletter --dry-run\n"
-    'mailcordon rollout start acme --type newsletter --because "off the shared domain"',
+    'mailcordon rollout start acme --type newsletter --because "its own domain"',
 )
 async def start(
     cli: Cli,
