@@ -80,7 +80,16 @@ def test_it_has_every_value_that_a_policy_has() -> None:
     for part, values in fields.FIELDS.items():
         own = set(definitions[part]["properties"]) - ({"steps"} if part == "warm_up" else set())
         assert own == set(values)
-    scopes = {
-        scope for where in ("lane_part",) for scope in definitions[where]["properties"]["caps"]["properties"]
-    }
-    assert scopes == {str(scope) for scope in fields.SCOPES} - {"tenant", "class", "key"}
+    every = {str(scope) for scope in fields.SCOPES}
+    of_class, of_lane = (
+        every - {str(each) for each in fields.BEYOND_A_CLASS},
+        every - {"tenant", "key", "class"},
+    )
+    tenant = definitions["tenant"]["anyOf"][1]
+    for part, scopes in (
+        (definitions["class_part"], of_class - {"campaign"}),
+        (definitions["lane_part"], of_lane),
+        (definitions["tier"], every - {"campaign"}),
+        (tenant, every - {"campaign"}),
+    ):
+        assert set(part["properties"]["caps"]["properties"]) == scopes
