@@ -269,6 +269,11 @@ async def test_both_directions_are_compared_until_they_agree(world: World) -> No
     await world.start()
     await world.run()
     assert world.listed(key) == {"new@example.com"}
+    # Neither is one that was removed just before it was stored.
+    await world.owner.execute("delete from split_stored")
+    await world.owner.execute("update split_entry set state = 'owned'")
+    await world.run()
+    assert world.listed(key) == {"new@example.com"}
 
 
 async def test_what_ses_adds_later_is_taken_apart_as_it_comes(world: World) -> None:
