@@ -135,3 +135,23 @@ async def test_a_limit_of_the_new_domain_holds_the_mail_of_its_path_only(
     assert Counter(one.path for one in found) == {"isolated": 3, "shared": 40 - len(isolated(key, 50))}
     waiting = await world.connection.fetchval("select count(*) from waiting where why = 5")
     assert waiting == len(isolated(key, 50)) - 3
+
+
+async def test_a_shared_path_is_in_use_while_mail_waits_for_it(
+    world: World, queue: QueueStore, make_submission: Any
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await world.share(lane, 25)
+    await send(world, make_submission("newsletter", to=TO))
+    tenant = await world.connection.fetchval("select id from tenant")
+
+    async def waiting() -> bool:
+        use = queries.load("step_store.sql").use_of_shared_path
+        return (await world.connection.fetchrow(use, tenant, "newsletter"))["waiting"]
+
+    assert await waiting()
+    claimed = await claim(world, queue)
+    assert await waiting(), "what is on the wire is there too"
+    sent = [Finish(one, State.SENT, Reason.SENT, "x", ses_id="id") for one in claimed if one.path == "shared"]
+    await queue.complete(sent, [], [])
+    assert not await waiting()

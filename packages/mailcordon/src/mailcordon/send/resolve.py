@@ -75,7 +75,7 @@ def resolve(
     if entries[0].retired:
         raise Invalid(Fault("type", mail.lane_takes_no_mail(slug, submission.type), "lane-retired"))
     domain = submission.sender.address.domain
-    if all(domain != one.route.domain for one in entries):
+    if domain != entries[0].route.domain and domain != entries[-1].route.domain:
         own = " or ".join([one.route.domain for one in entries])
         problem = mail.from_another_domain(slug, submission.type, own, domain)
         raise Invalid(Fault("from", problem, "foreign-domain"))
