@@ -21,6 +21,7 @@ from mailcordon.adapters.db.outside_signal_store import OutsideSignalStore
 from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.policy_store import PolicyStore
+from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
@@ -47,6 +48,7 @@ from mailcordon.control.erasure import Erasures
 from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
+from mailcordon.control.ip_pools import IpPools
 from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.pacing.releases import Releases
 from mailcordon.control.pacing.warm_ups import WarmUps
@@ -335,6 +337,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         warm_ups=WarmUps(WarmUpStore(world.control)),
         outside=OutsideSignals(OutsideSignalStore(world.control)),
         rollouts=Rollouts(RolloutStore(world.control), PathStore(world.control)),
+        watch_pools=IpPools(PoolStore(world.control), world.plans).watch,
         settings=SETTINGS,
         want_everything=world.plans.want_everything,
         follow_plans=world.plans.follow,
