@@ -59,7 +59,7 @@ async def show_shared_paths(cli: Cli) -> None:
 @command.remote(
     app,
     "add-shared",
-    examples='mailcordon path add-shared platform mail.platform.example old-tenant --because "how all mail left"',
+    examples='mailcordon path add-shared old mail.x.example old-tenant --because "till now"',
 )
 async def add_shared_path(
     cli: Cli,
@@ -129,9 +129,7 @@ async def set_share(
     cli.show_result(found, _table([found]))
 
 
-@command.remote(
-    app, "move", examples='mailcordon path move acme newsletter shared --because "bounces on the new path"'
-)
+@command.remote(app, "move", examples="mailcordon path move acme newsletter shared --because bounces")
 async def move_waiting(
     cli: Cli,
     tenant: Tenant,
