@@ -59,7 +59,7 @@ async def show_shared_paths(cli: Cli) -> None:
 @command.remote(
     app,
     "add-shared",
-    examples='mailcordon path add-shared old mail.x.example old-tenant --because "till now"',
+    examples="mailcordon path add-shared old mail.x.example old-tenant --because legacy",
 )
 async def add_shared_path(
     cli: Cli,
