@@ -164,6 +164,7 @@ def _make_migrated() -> Path:
 GENEROUS: dict[str, Any] = {
     "classes": {
         "urgent": {"caps": {"recipient": {"hour": None}}},
+        "transactional": {"caps": {"repeat": {"hour": None}}},
         "marketing": {"release": {"mode": "observe"}},
     },
     "tiers": {tier: {"new_sender": {"first": 1_000_000}} for tier in ("strict", "standard", "trusted")},

@@ -374,8 +374,8 @@ async def test_each_campaign_has_a_limit_of_its_own_from_its_first_mail_on_and_a
     lane = await world.lane("acme", "newsletter")
     of_each = limit(LimitScope.EACH_CAMPAIGN, 4, lane=lane)
     await limits.set(of_each, limit(LimitScope.CAMPAIGN, 6, lane=lane, campaign="b"))
-    for name in "abcdefg":
-        await mail(world, lane, 10, campaign=name)
+    for n, name in enumerate("abcdefg"):
+        await mail(world, lane, 10, age_ms=1_000 - 100 * n, campaign=name)
     await mail(world, lane, 5)
 
     async def left() -> dict[str, int]:
