@@ -164,7 +164,10 @@ def test_a_number_that_is_practically_zero_or_endless_is_refused_with_its_field(
 ) -> None:
     fields = fractions_of(described)
     limits = {field for field in fields if field.endswith("_per_second")}
-    assert fields - limits == {field for *_, field in FRACTIONS} | {"overlap_seconds"}  # which may be 0
+    assert fields - limits == {field for *_, field in FRACTIONS} | {
+        "overlap_seconds",
+        "pace",
+    }  # which may be 0
     tenant = f"t{secrets.token_hex(4)}"
     made = {"slug": tenant, "types": {"newsletter": f"news.{tenant}.example"}}
     assert client.post("/v1/tenants", json=made).status_code == 201

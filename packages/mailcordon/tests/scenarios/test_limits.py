@@ -93,7 +93,8 @@ async def test_a_loop_of_the_same_receipt_to_one_person_stops_and_other_mail_goe
 async def play_a_loop_of_receipts(mail: Traffic) -> None:
     slug = f"again-{secrets.token_hex(3)}"
     await mail.onboard({slug: ["receipt"]})
-    await mail.db.execute("select default_limits($1)", [await lane_of(mail, slug)])
+    repeat = {"scope": "repeat", "lane": await lane_of(mail, slug), "per": "hour", "cap": 20}
+    await set_limits(mail, slug, "guard", repeat)
     for n in range(30):
         await mail.put(slug, "receipt", subject=f"Kim, your receipt {n} is here")
     last = await mail.put(slug, "receipt", subject="Kim, your receipt 31 is here")

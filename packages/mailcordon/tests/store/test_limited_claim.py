@@ -337,7 +337,7 @@ async def test_a_loop_of_the_same_mail_to_one_address_stops_and_other_mail_to_it
     world: World, queue: QueueStore, limits: Limits, clearing: ClearingStore
 ) -> None:
     lane = await world.lane("acme", "receipt")
-    await limits.default(lane)
+    await limits.set(limit(LimitScope.REPEAT, 20, lane=lane))
     await mail(world, lane, 300, age_ms=60_000, hash=b"kim")
     await messages(world, 4711)
     await mail(world, lane, 25, age_ms=30_000, hash=b"kim")

@@ -194,7 +194,7 @@ async def test_a_new_lane_has_its_policy_and_limits_from_its_first_moment(world:
 async def test_another_lane_of_a_tenant_keeps_the_limits_of_the_first(world: World) -> None:
     await applied(world, CAPPED)
     await world.onboard("acme", {"invoice": "mail.acme.example"})
-    assert sorted(one.cap for one in await limits(world)) == [5, 20, 500, 500, 500, 4000]
+    assert sorted(one.cap for one in await limits(world)) == [5, 500, 500, 500, 4000]
 
 
 async def test_lanes_of_an_older_version_get_theirs_from_the_control_process(world: World) -> None:

@@ -13,6 +13,7 @@ from mailcordon.control.suppression_split.standing import half_moved
 from mailcordon.control.suppression_split.worker import Splitter
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon_fixtures import local_ses
+from seslocal import errors
 from seslocal.state.settings import Settings
 from seslocal.state.suppression import SuppressedDestination
 
@@ -385,7 +386,7 @@ class _Refuses:
 
     def put(self, entry: SuppressedDestination) -> None:
         if entry.address == self.address:
-            raise RuntimeError("refused")
+            raise errors.bad_request("refused")
 
     def deleted(self, address: str) -> None: ...
 

@@ -31,7 +31,8 @@ class PathStore:
         self._pool = pool
 
     async def shared_paths(self) -> Sequence[SharedPath]:
-        return [SharedPath(**dict(row)) for row in await self._pool.fetch(_SQL.shared_paths)]
+        async with connection_pool.acquire(self._pool) as conn:
+            return [SharedPath(**dict(row)) for row in await conn.fetch(_SQL.shared_paths)]
 
     async def add_shared(self, new: NewSharedPath, *, actor: str, because: str) -> SharedPath:
         want = desired.of_shared_path(new.domain, new.ses_tenant)
@@ -71,7 +72,8 @@ class PathStore:
             )
 
     async def lanes(self, tenant: str | None = None, *, waiting: bool = False) -> Sequence[LanePaths]:
-        rows = await self._pool.fetch(_SQL.lanes, tenant, waiting, WAITING_AT_MOST)
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.lanes, tenant, waiting, WAITING_AT_MOST)
         return [_lane(list(group)) for _, group in itertools.groupby(rows, key=lambda row: row["lane"])]
 
     async def set_shares(self, shares: Mapping[int, int], *, actor: str, because: str) -> None:
@@ -101,7 +103,8 @@ class PathStore:
             await conn.execute(_SHARED.bump_epoch, "control")
 
     async def move_back(self, lane: int, to: str, after: int = 0, most: int = MOVE_AT_ONCE) -> Moved:
-        row = await self._pool.fetchrow(_SQL.move_path, lane, to, most, after)
+        async with connection_pool.acquire(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.move_path, lane, to, most, after)
         assert row is not None
         return Moved(row["upto"], row["moved"], row["kept"])
 

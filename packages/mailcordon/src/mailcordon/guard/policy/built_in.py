@@ -25,7 +25,6 @@ SLOW_CURVE: Final = (
     *(16_000, 21_500, 28_500, 38_000, 50_000, 67_500, 90_000, 120_000),
 )
 
-_REPEATS = "the same mail to one person again and again is a loop; what is over it waits for the next hour"
 _RUNAWAY = "a person needs few codes and resets an hour; more to one address are a loop or an attack"
 
 DEFAULTS: Final = Layer(
@@ -72,7 +71,6 @@ CLASSES: Final[Mapping[Class, Layer]] = {
     Class.TRANSACTIONAL: Layer(
         "class transactional",
         {
-            "caps.repeat.hour": Reasoned(CapValue(20, Mode.ENFORCE), _REPEATS),
             "release.mode": Reasoned(Mode.OBSERVE, "transactional mail never waits for a step"),
             "objectives.delivered": Reasoned(0.985, "a receipt that is lost is asked for"),
             "objectives.delivered_seconds": Reasoned(600.0, "a receipt is looked for at once"),

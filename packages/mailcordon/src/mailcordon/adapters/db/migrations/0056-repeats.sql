@@ -132,20 +132,6 @@ begin
     return made;
 end $$;
 
--- As in 0046, and 20 mails an hour with one template or subject to one address of a transactional type.
-create or replace function default_limits(of_lanes int[]) returns void language plpgsql as $$
-begin
-    insert into limit_version (tenant, value)
-    select distinct l.tenant, 1 from lane l where l.id = any (of_lanes) and l.class in (0, 1) order by l.tenant
-    on conflict (tenant) do update set value = limit_version.value + 1;
-    insert into send_limit (tenant, owner, scope, lane, per, cap, mode, because, since)
-    select l.tenant, 'default', case l.class when 0 then 'recipient' else 'repeat' end, l.id, 'hour', case l.class when 0 then 5 else 20 end, 'enforce',
-           'This is built in, so that a loop that asks for mail to one person stops.', now_ms()
-      from lane l where l.id = any (of_lanes) and l.class in (0, 1)
-    on conflict do nothing;
-end $$;
-select default_limits(array(select id from lane where class = 1));
-
 -- Of mail that waits for a limit of its address behind more of the same than the next window lets leave: how many wait before it (counting
 -- ends at 10,000), when the limit opens next, and in which window it can leave itself. Null: in the next one.
 create function waits_behind(of_limit int, of_hash bytea, of_id bigint, opens_at bigint) returns bigint[] language sql stable as $$
