@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from bench import processes
 from bench.migration import measures, report
 from bench.migration.setups import Played, Setup, play
 from seslocal.fleets import bounds, reading
@@ -42,11 +42,7 @@ def run(
     """Plays each set-up with and without the culprits. `jobs`: processes."""
     keys = [(setup, without) for setup in Setup for without in (False, True)]
     tasks = [(scenario, setup, scale, days, without) for setup, without in keys]
-    if jobs == 1:
-        played = [_play(one) for one in tasks]
-    else:
-        with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-            played = pool.map(_play, tasks, chunksize=1)
+    played = processes.each(_play, tasks, jobs)
     return dict(zip(keys, played, strict=True))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import multiprocessing
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from dataclasses import asdict
 from statistics import median
 from typing import Final
 
+from bench import processes
 from bench.migration import defects
 from bench.migration.moves import Defect, Moved, move
 from bench.migration.population import DAY, Sender
@@ -40,10 +40,7 @@ def planted(defect: Defect, seeds: Sequence[int], *, checks: bool, jobs: int = 1
 
 
 def _played(tasks: list[tuple[int, Defect | None, bool]], jobs: int) -> list[Moved]:
-    if jobs == 1:
-        return [_one(task) for task in tasks]
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        return pool.map(_one, tasks, chunksize=4)
+    return processes.each(_one, tasks, jobs, together=4)
 
 
 def _one(task: tuple[int, Defect | None, bool]) -> Moved:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from bench import processes
 from bench.week import measures, report
 from bench.week.setups import Played, Setup, play
 from seslocal.fleets import bounds, reading
@@ -50,11 +50,7 @@ def run(
 ) -> list[measures.Figures]:
     """Plays each set-up twice and measures it. `jobs`: processes."""
     tasks = [(scenario, setup, scale, days, without) for setup in setups for without in (False, True)]
-    if jobs == 1:
-        played = [_play(one) for one in tasks]
-    else:
-        with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-            played = pool.map(_play, tasks, chunksize=1)
+    played = processes.each(_play, tasks, jobs)
     return [
         measures.figures(scenario, with_, without, scale)
         for with_, without in zip(played[::2], played[1::2], strict=True)
