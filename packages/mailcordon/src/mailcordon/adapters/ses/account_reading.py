@@ -9,29 +9,22 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
-import boto3
 from botocore import xform_name
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError
 
-from mailcordon.adapters.ses.administer import as_json
-from mailcordon.control import hints
-from mailcordon.control.administration import SesError, Whole
+from mailcordon.adapters.ses import boto_calls
+from mailcordon.control.administration import Whole
 from mailcordon.control.assess.forecast import METRIC_CALLS, METRIC_RATE, STATISTICS
 from mailcordon.control.assess.reading import READS
 from mailcordon.control.call_budget import Rates, Ticket, Turns
-from mailcordon.control.observed import group
 from mailcordon.control.work import Work
-from mailcordon.core.errors import Unavailable
-from mailcordon.messages import system
 
 _PAGE = 100
 _LONG_PAGE = 1000  #: of a suppression list
 _ATTEMPTS = 5
-_REFUSED_FOR_RATE = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException"})
-_REPEATED_STATUS = frozenset({500, 502, 503, 504})
+_ANSWER_SECONDS = 30
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -80,23 +73,10 @@ class AccountReading:
         secret_key: str | None = None,
         profile: str | None = None,
     ) -> None:
-        try:
-            session = boto3.session.Session(
-                aws_access_key_id=access_key,
-                aws_secret_access_key=secret_key,
-                region_name=region,
-                profile_name=profile,
-            )
-        except ProfileNotFound:
-            raise Unavailable(
-                system.aws_credentials_missing(profile=profile), code="no-credentials"
-            ) from None
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 1},
-            connect_timeout=5,
-            read_timeout=30,
-            user_agent_extra=hints.OUR_AGENT,
+        session = boto_calls.session(
+            region=region, access_key=access_key, secret_key=secret_key, profile=profile
         )
+        config = boto_calls.configuration(_ANSWER_SECONDS)
         self._client: Any = session.client("sesv2", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
         self._v1: Any = session.client("ses", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
         self._pace = pace
@@ -114,20 +94,13 @@ class AccountReading:
             await self._pace.turn(operation)
             self.calls[operation] += 1
             try:
-                return as_json(await asyncio.to_thread(partial(method, **members)))
-            except ClientError as error:
-                response = cast("dict[str, Any]", error.response)
-                problem = group(response, "Error")
-                code = str(problem.get("Code") or "Unknown")
-                if code in _REFUSED_FOR_RATE:
+                return boto_calls.as_json(await asyncio.to_thread(partial(method, **members)))
+            except (ClientError, BotoCoreError) as error:
+                failed = boto_calls.failure(error)
+                if failed.refused_for_rate:
                     self._pace.refused(operation)
-                elif group(response, "ResponseMetadata").get("HTTPStatusCode") not in _REPEATED_STATUS:
-                    raise SesError(code, str(problem.get("Message") or error)) from None
-                if attempt == _ATTEMPTS:
-                    raise SesError(code, str(problem.get("Message") or error)) from None
-            except BotoCoreError as error:
-                if attempt == _ATTEMPTS or not isinstance(error, ConnectionError | HTTPClientError):
-                    raise SesError(type(error).__name__, str(error)) from None
+                if attempt == _ATTEMPTS or not failed.may_be_repeated:
+                    raise failed.error from None
         raise AssertionError
 
     async def pages(self, operation: str, member: str, **members: Any) -> Sequence[Any]:

@@ -8,29 +8,25 @@ import asyncio
 import copy
 import random
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, Self, cast
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError
 
-from mailcordon.control import hints
+from mailcordon.adapters.ses import boto_calls
 from mailcordon.control.administration import SesAccount, SesError, Whole
 from mailcordon.control.call_budget import CallBudget, QueueFull, Rates
+from mailcordon.control.observed import group
 from mailcordon.control.work import Work
-from mailcordon.core.errors import Unavailable
-from mailcordon.messages import settings, system
+from mailcordon.messages import settings
 
 _PAGE = 100
 _LONG_PAGE = 1000  #: of a suppression list
 _MAX_PAGES = 10_000  #: a million items: more than an account may have of anything
 _ATTEMPTS = 4
+_ANSWER_SECONDS = 20
 _PAUSE = 0.1  #: seconds before a call is repeated; doubles
-_REFUSED_FOR_RATE = frozenset({"TooManyRequestsException", "Throttling", "ThrottlingException"})
-_REPEATED_STATUS = frozenset({500, 502, 503, 504})
-_REPEATED_ERRORS = (ConnectionError, HTTPClientError)
 _MISSING = "NotFoundException"
 #: Operation of each group of a set's options, and the member that the group is wrapped in.
 _SET_GROUPS = {
@@ -59,23 +55,10 @@ class Administer:
         profile: str | None = None,
         budget: CallBudget | None = None,
     ) -> None:
-        try:
-            session = boto3.session.Session(
-                aws_access_key_id=access_key,
-                aws_secret_access_key=secret_key,
-                region_name=region,
-                profile_name=profile,
-            )
-        except ProfileNotFound:
-            raise Unavailable(
-                system.aws_credentials_missing(profile=profile), code="no-credentials"
-            ) from None
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 1},
-            connect_timeout=5,
-            read_timeout=20,
-            user_agent_extra=hints.OUR_AGENT,
+        session = boto_calls.session(
+            region=region, access_key=access_key, secret_key=secret_key, profile=profile
         )
+        config = boto_calls.configuration(_ANSWER_SECONDS)
         self._client: Any = session.client("sesv2", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
         self.budget = budget or CallBudget(Rates(per_second=None))
         self._work, self._tenant = Work.REPAIR, cast("int | None", None)
@@ -128,7 +111,7 @@ class Administer:
             return None
         listed = await self._pages("get_dedicated_ips", "DedicatedIps", PoolName=name)
         ips = [{member: ip[member] for member in ip if member != "PoolName"} for ip in listed]
-        return {**_group(found, "DedicatedIpPool"), "Ips": ips}
+        return {**group(found, "DedicatedIpPool"), "Ips": ips}
 
     async def create_ip_pool(self, name: str, *, mode: str) -> bool:
         created = await self._create("create_dedicated_ip_pool", PoolName=name, ScalingMode=mode)
@@ -252,7 +235,7 @@ class Administer:
             ReputationEntityType="RESOURCE",
             ReputationEntityReference=tenant_arn,
         )
-        return None if found is None else _group(found, "ReputationEntity")
+        return None if found is None else group(found, "ReputationEntity")
 
     async def entities(self) -> list[Whole]:
         return await self._pages("list_reputation_entities", "ReputationEntities")
@@ -283,7 +266,7 @@ class Administer:
     async def status_cause(self, tenant_arn: str) -> str | None:
         found = await self.get_entity(tenant_arn)
         for record in ("AwsSesManagedStatus", "CustomerManagedStatus"):
-            status = _group(found, record)
+            status = group(found, record)
             if status.get("Status") == "DISABLED":
                 return status.get("Cause")
         return None
@@ -316,7 +299,7 @@ class Administer:
     async def get_suppressed(self, address: str, *, tenant: str | None) -> Whole | None:
         of: dict[str, str] = {} if tenant is None else {"TenantName": tenant}
         found = await self._read("get_suppressed_destination", EmailAddress=address, **of)
-        return None if found is None else _group(found, "SuppressedDestination")
+        return None if found is None else group(found, "SuppressedDestination")
 
     async def suppressed_page(
         self, *, tenant: str | None, token: str | None, since: datetime | None = None
@@ -338,7 +321,7 @@ class Administer:
 
     async def get_account(self) -> SesAccount:
         found = await self.get_whole_account()
-        quota = _group(found, "SendQuota")
+        quota = group(found, "SendQuota")
         return SesAccount(
             max_send_rate=float(quota.get("MaxSendRate") or 0),
             max_24h=float(quota.get("Max24HourSend") or 0),
@@ -402,48 +385,15 @@ class Administer:
             except QueueFull:
                 raise SesError("QueueFull", settings.ses_calls_waiting()) from None
             try:
-                return as_json(await asyncio.to_thread(partial(method, **members)))
-            except ClientError as error:
-                response = cast("dict[str, Any]", error.response)
-                problem = _group(response, "Error")
-                code = problem.get("Code") or "Unknown"
-                refused = code in _REFUSED_FOR_RATE
-                if refused:
+                return boto_calls.as_json(await asyncio.to_thread(partial(method, **members)))
+            except (ClientError, BotoCoreError) as error:
+                failed = boto_calls.failure(error)
+                if failed.refused_for_rate:
                     self.budget.refused()
-                status = _group(response, "ResponseMetadata").get("HTTPStatusCode")
-                if attempt == _ATTEMPTS or not (refused or status in _REPEATED_STATUS):
-                    raise SesError(code, problem.get("Message") or str(error)) from None
-            except BotoCoreError as error:
-                if attempt == _ATTEMPTS or not isinstance(error, _REPEATED_ERRORS):
-                    raise SesError(type(error).__name__, str(error)) from None
+                if attempt == _ATTEMPTS or not failed.may_be_repeated:
+                    raise failed.error from None
             await asyncio.sleep(_PAUSE * 2**attempt * random.uniform(0.5, 1))
         raise AssertionError
-
-
-def as_json(response: Mapping[str, Any]) -> dict[str, Any]:
-    """A response as JSON: everything SES returned, without what botocore adds."""
-    return {
-        name: _json_value(value)
-        for name, value in response.items()
-        if name != "ResponseMetadata" and value is not None
-    }
-
-
-def _json_value(value: Any) -> Any:
-    match value:
-        case dict():
-            return as_json(cast("dict[str, Any]", value))
-        case list():
-            return [_json_value(each) for each in cast("list[Any]", value)]
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case _:
-            return value
-
-
-def _group(of: Mapping[str, Any] | None, member: str) -> dict[str, Any]:
-    """A structure, empty if SES left it out."""
-    return (of or {}).get(member) or {}
 
 
 def _items(of: Mapping[str, Any] | None, member: str) -> list[Any]:
