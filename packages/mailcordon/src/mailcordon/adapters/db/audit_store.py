@@ -7,8 +7,9 @@ from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, queries, row_level_security
-from mailcordon.adapters.db.engine import Connection, Pool, PooledConnection
+from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db.engine import Connection, PooledConnection
+from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control import audit_chain
 from mailcordon.control.audit import AuditView, Head, Proof
 from mailcordon.control.audit_chain import (
@@ -28,19 +29,10 @@ from mailcordon.messages import api
 BATCH = 2_000  #: entries of one statement
 
 _SQL = queries.load("audit_store.sql")
-_SHARED = queries.load("shared.sql")
 
 
-class AuditReader:
+class AuditReader(ViewerReads):
     """Implements `control.audit.AuditReads`."""
-
-    def __init__(self, control: Pool, reader: Pool) -> None:
-        self._control = control
-        self._reader = reader
-
-    async def tenant_id(self, slug: str) -> int | None:
-        async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SHARED.tenant_id, slug)
 
     async def page(self, tenant: int | None, *, before: int | None, limit: int) -> list[AuditView]:
         async with connection_pool.acquire(self._control) as conn:
@@ -49,10 +41,7 @@ class AuditReader:
 
     async def proof(self, viewer: Viewer, *, after: int, limit: int) -> Proof:
         assert viewer.tenant is not None
-        of = viewer.tenant if viewer.as_tenant else None
-        async with row_level_security.read_transaction(
-            self._control, self._reader, of, snapshot=True
-        ) as conn:
+        async with self._as(viewer, snapshot=True) as conn:
             row = await conn.fetchrow(_SQL.audit_head)
             rows = await conn.fetch(_SQL.audit_proof, after, limit, viewer.tenant)
         return Proof(entries=[_entry(one) for one in rows], head=_head(row))

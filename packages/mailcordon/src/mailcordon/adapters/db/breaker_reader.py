@@ -15,6 +15,7 @@ from mailcordon.adapters.db import (
     row_level_security,
 )
 from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control import lookup, proofs
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.incident import Alarm
@@ -36,15 +37,7 @@ _SQL = queries.load("breaker_reader.sql")
 _SHARED = queries.load("shared.sql")
 
 
-class BreakerReader:
-    def __init__(self, control: Pool, reader: Pool) -> None:
-        self._control = control
-        self._reader = reader
-
-    async def tenant_id(self, slug: str) -> int | None:
-        async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SHARED.tenant_id, slug)
-
+class BreakerReader(ViewerReads):
     async def decisions(
         self,
         scope: ReadScope | None,

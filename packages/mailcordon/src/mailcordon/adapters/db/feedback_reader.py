@@ -2,13 +2,12 @@
 tenants share."""
 
 import json
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, feedback_marks, queries, row_level_security
-from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db import feedback_marks, queries
+from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control.feedback import LaneMark, LossView
 from mailcordon.control.views import Viewer
 from mailcordon.core.feedback import Mark
@@ -17,19 +16,7 @@ _SQL = queries.load("feedback_reader.sql")
 _SHARED = queries.load("shared.sql")
 
 
-class FeedbackReader:
-    def __init__(self, control: Pool, reader: Pool) -> None:
-        self._control = control
-        self._reader = reader
-
-    def _as(self, viewer: Viewer) -> AbstractAsyncContextManager[PooledConnection]:
-        tenant = viewer.tenant if viewer.as_tenant else None
-        return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=False)
-
-    async def tenant_id(self, slug: str) -> int | None:
-        async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SHARED.tenant_id, slug)
-
+class FeedbackReader(ViewerReads):
     async def losses(
         self, viewer: Viewer, *, is_open: bool | None, before: int | None, limit: int
     ) -> list[LossView]:

@@ -10,6 +10,7 @@ import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries, row_level_security
 from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
 from mailcordon.core.incident import Kind
 from mailcordon.messages import incidents as messages
@@ -30,15 +31,7 @@ _SQL = queries.load("incident_reader.sql")
 _SHARED = queries.load("shared.sql")
 
 
-class IncidentReader:
-    def __init__(self, control: Pool, reader: Pool) -> None:
-        self._control = control
-        self._reader = reader
-
-    async def tenant_id(self, slug: str) -> int | None:
-        async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SHARED.tenant_id, slug)
-
+class IncidentReader(ViewerReads):
     async def page(
         self,
         *,

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence, Set
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, limit_store, queries, row_level_security
+from mailcordon.adapters.db import connection_pool, limit_store, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection, row_count
 from mailcordon.adapters.db.lane_policy_row import policy_of
+from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control import outside_signals
 from mailcordon.control.outside_signals import DAY_MS, Sender, Shown
 from mailcordon.control.views import Viewer
@@ -105,22 +106,11 @@ async def bad_of(conn: PooledConnection, domains: Set[str]) -> Mapping[str, str]
     }
 
 
-class OutsideSignalReader:
-    def __init__(self, control: Pool, reader: Pool) -> None:
-        self._control = control
-        self._reader = reader
-
-    async def tenant_id(self, slug: str) -> int | None:
-        async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SHARED.tenant_id, slug)
-
+class OutsideSignalReader(ViewerReads):
     async def page(
         self, viewer: Viewer, *, domain: str | None, source: Source | None, before: int | None, limit: int
     ) -> Sequence[Shown]:
-        tenant = viewer.tenant if viewer.as_tenant else None
-        async with row_level_security.read_transaction(
-            self._control, self._reader, tenant, snapshot=False
-        ) as conn:
+        async with self._as(viewer) as conn:
             rows = await conn.fetch(_SQL.page, viewer.tenant, domain, source, before, limit)
         return [
             Shown(

@@ -1,35 +1,21 @@
 """Implements `control.pacing.view.PacingReads`: as the control role; to a tenant's key as the reader role."""
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, queries, release_store, row_level_security, warm_up_store
-from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db import queries, release_store, warm_up_store
+from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control.pacing.view import ReleaseView, WarmUpView
 from mailcordon.control.views import Viewer
 from mailcordon.core.limit import Mode
 from mailcordon.guard.release import Phase
 
 _SQL = queries.load("pacing_reader.sql")
-_SHARED = queries.load("shared.sql")
 MOST_WARM_UPS = 10_000
 
 
-class PacingReader:
-    def __init__(self, control: Pool, reader: Pool) -> None:
-        self._control = control
-        self._reader = reader
-
-    def _as(self, viewer: Viewer) -> AbstractAsyncContextManager[PooledConnection]:
-        tenant = viewer.tenant if viewer.as_tenant else None
-        return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=False)
-
-    async def tenant_id(self, slug: str) -> int | None:
-        async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SHARED.tenant_id, slug)
-
+class PacingReader(ViewerReads):
     async def releases(
         self,
         viewer: Viewer,

@@ -2,42 +2,28 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, queries, rollout_row, row_level_security
-from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.adapters.db import connection_pool, queries, rollout_row
+from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control.rollouts.view import FreezeView, OverrideView, RolloutView, StepView
 from mailcordon.control.views import Viewer
 from mailcordon.guard.rollouts import course
 
 _SQL = queries.load("rollout_reader.sql")
-_SHARED = queries.load("shared.sql")
 
 
-class RolloutReader:
-    def __init__(self, control: Pool, reader: Pool) -> None:
-        self._control = control
-        self._reader = reader
-
-    def _as(self, viewer: Viewer) -> AbstractAsyncContextManager[PooledConnection]:
-        tenant = viewer.tenant if viewer.as_tenant else None
-        return row_level_security.read_transaction(self._control, self._reader, tenant, snapshot=True)
-
-    async def tenant_id(self, slug: str) -> int | None:
-        async with connection_pool.acquire(self._control) as conn:
-            return await conn.fetchval(_SHARED.tenant_id, slug)
-
+class RolloutReader(ViewerReads):
     async def rollouts(
         self, viewer: Viewer, *, is_open: bool | None, before: int | None, limit: int
     ) -> Sequence[RolloutView]:
-        async with self._as(viewer) as conn:
+        async with self._as(viewer, snapshot=True) as conn:
             rows = await conn.fetch(_SQL.rollouts, viewer.tenant, is_open, before, limit, None)
         return [_view(row, [], []) for row in rows]
 
     async def rollout(self, viewer: Viewer, id: int) -> RolloutView | None:
-        async with self._as(viewer) as conn:
+        async with self._as(viewer, snapshot=True) as conn:
             row = await conn.fetchrow(_SQL.rollouts, viewer.tenant, None, None, 1, id)
             if row is None:
                 return None
