@@ -32,7 +32,9 @@ class World(ControlWorld):
         super().__init__(*parts)
         self.rows = SplitStore(self.control)
         self.splits = Splits(self.rows, calls_per_second=1.0)
-        self.splitter = Splitter(self.rows, self.administer, hash_of, retry_seconds=0, watch_seconds=0)
+        self.splitter = Splitter(
+            self.rows, self.administer, hash_of, retry_seconds=0, watch_seconds=0, watch_ended_seconds=0
+        )
 
     @property
     def entries(self) -> dict[str, SuppressedDestination]:
@@ -292,6 +294,61 @@ async def test_what_ses_adds_later_is_taken_apart_as_it_comes(world: World) -> N
     await world.hit(zen, "kim@example.com")
     await world.splitter.advance()
     assert await world.suppressed() == {("acme", "kim@example.com", "hard-bounce")}
+
+
+async def test_what_comes_after_the_end_is_reported_and_left_until_somebody_starts_again(
+    world: World,
+) -> None:
+    acme, key = await world.onboard("acme", "mail.acme.example")
+    await world.owner.execute("update identity set status = 'verified'")
+    await world.owner.execute(
+        "insert into rollout (tenant, state, began_by, because, shares, ended_at)"
+        " values ($1, 'finished', 'ann', 'moves', '{100}', 1)",
+        acme,
+    )  # what it came from is gone
+    await world.entered("old@example.com", "m1")
+    await world.mailed(acme, "old@example.com", "m1")
+    await world.start()
+    await world.run()
+    ended = await world.splits.finish(leave_unowned=False, because="done", actor="ann")
+    await world.splitter.advance()
+    assert await world.rows.refilled() is None
+
+    await world.mailed(acme, "kim@example.com", "m2")
+    await world.entered("kim@example.com", "m2", days=0)
+    await world.entered("old@example.com", "m1", days=0)  # it is back
+    await world.entered("ann@example.com", days=0)
+    await world.splitter.advance()
+    await world.splitter.advance()
+    found = await world.rows.refilled()
+    assert found is not None
+    assert (found.entries, found.ended_at) == (3, ended.run.ended_at)
+    said = (await world.splits.status()).sentences
+    assert any(line.startswith("3 entries came onto the account's suppression list") for line in said)
+    assert set(world.entries) == {"kim@example.com", "old@example.com", "ann@example.com"}, (
+        "nothing is changed"
+    )
+    assert ("acme", "kim@example.com", "hard-bounce") not in await world.suppressed()
+    assert (await world.rows.standing(acme)).open == 2, "those that acme mailed"
+    [moved] = await world.rows.moved(None, "", 10)
+    assert any("feels migrated" in line and "2 entries" in line for line in half_moved(moved))
+
+    del world.entries["ann@example.com"]
+    await world.splitter.advance()
+    assert (await world.states())["ann@example.com"] == ("gone", None)
+
+    await world.start()
+    await world.run()
+    assert await world.rows.refilled() is None
+    assert {name: state for name, (state, _) in (await world.states()).items()} == {
+        "kim@example.com": "assigned",
+        "old@example.com": "assigned",
+        "ann@example.com": "gone",
+    }
+    assert world.listed(key) == {"kim@example.com", "old@example.com"}
+    assert set(world.entries) == set()
+    [moved] = await world.rows.moved(None, "", 10)
+    assert not any("feels migrated" in line for line in half_moved(moved))
 
 
 async def test_a_list_that_a_tenant_gets_later_gets_its_entries(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from mailcordon.control.problem import Check
 from mailcordon.control.retention import Storage
-from mailcordon.control.suppression_split.standing import Moved
+from mailcordon.control.suppression_split.standing import Moved, Refilled
 from mailcordon.core import health
 from mailcordon.core.health import Role
 from mailcordon.core.incident import Severity
@@ -344,6 +344,7 @@ class Facts:
     findings: Sequence[OpenFinding] = ()
     ses_findings: Sequence[SesFinding] = ()
     half_moved: Sequence[Moved] = ()  #: tenants that came from a shared account
+    refilled: Refilled | None = None  #: the account's suppression list, since it was taken apart
     full: Sequence[FullLane] = ()
     doubtful: Sequence[Doubtful] = ()
     lapsed: Sequence[LapsedDomain] = ()

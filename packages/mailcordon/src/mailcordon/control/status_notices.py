@@ -33,6 +33,14 @@ def notices(facts: Facts) -> Iterator[Problem]:
                 next=suppression_split.feels_migrated_next(),
                 whose=moved.tenant,
             )
+    if facts.refilled is not None:
+        yield Problem(
+            code="account-list-refilled",
+            check="findings of SES",
+            sentence=facts.refilled.sentence,
+            next=suppression_split.refilled_next(),
+            since=facts.refilled.ended_at,
+        )
     for account in facts.accounts:
         ends = account.forecast and account.forecast.ends_at
         if account.forecast is not None and ends is not None and ends > facts.now:

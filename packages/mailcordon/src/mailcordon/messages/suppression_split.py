@@ -140,6 +140,27 @@ def ended(at: str, by: str) -> str:
     return f"It ended on {at}, by {by}"
 
 
+@example(1, "29 Nov 2026 11:02 UTC", "28 Nov 2026 15:23 UTC")
+@example(310, "29 Nov 2026 11:02 UTC", "28 Nov 2026 15:23 UTC")
+def refilled(number: int, newest: str, ended: str) -> str:
+    """`status` and `suppression split status`: the account's list has new entries after the split was finished."""
+    entries = "1 entry" if number == 1 else f"{number:,} entries"
+    return (
+        f"{entries} came onto the account's suppression list since it was taken apart on {ended}, the last on {newest}: SES "
+        "lists there who bounces or complains about mail that it checks against that list, or somebody writes to it. An entry "
+        "keeps such mail of every tenant from the address"
+    )
+
+
+@example()
+def refilled_next() -> str:
+    """What follows from new entries after the split was finished."""
+    return (
+        "Give them to their tenants: `mailcordon suppression split start --owner NAME --because TEXT`. "
+        "Do not finish it while mail still leaves on a shared path"
+    )
+
+
 @example()
 def none_yet() -> str:
     """`suppression split status` and others: there was no split."""

@@ -24,7 +24,7 @@ from mailcordon.control.suppression_split.nouns import (
     State,
 )
 from mailcordon.control.suppression_split.splits import Decided, EntryView, To
-from mailcordon.control.suppression_split.standing import Moved, Standing
+from mailcordon.control.suppression_split.standing import Moved, Refilled, Standing
 from mailcordon.core.priority import Class
 from mailcordon.core.suppression import Scope
 from mailcordon.messages import suppression_split as messages
@@ -58,7 +58,7 @@ class SplitStore:
     async def list_page(self, run: Run, listed: Sequence[Listed], token: str | None) -> None:
         async with connection_pool.transaction(self._pool) as conn:
             await conn.execute(_SQL.list_page, run.id, run.round, *_columns(listed))
-            await conn.execute(_SQL.page_over, run.id, str(run.phase), token, ACCOUNT)
+            await conn.execute(_SQL.page_over, run.id, str(run.phase), token, ACCOUNT, run.ended_at)
 
     async def compare_page(self, run: Run, listed: Sequence[Listed], token: str | None) -> None:
         async with connection_pool.transaction(self._pool) as conn:
@@ -78,12 +78,16 @@ class SplitStore:
                         evidence={"ses": {"list": run.list, "spelling": row["spelling"]}},
                         since=row["listed_at"],
                     )
-            await conn.execute(_SQL.page_over, run.id, str(run.phase), token, run.list)
+            await conn.execute(_SQL.page_over, run.id, str(run.phase), token, run.list, run.ended_at)
 
     async def account_listed(self, run: Run) -> None:
         async with connection_pool.transaction(self._pool) as conn:
             await conn.execute(_SQL.vanished, run.round, messages.gone_from_account())
             await conn.execute(_SQL.release_kept, run.releases)
+
+    async def left_again(self, run: Run) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.left_again, run.round)
 
     async def store_missing(self) -> None:
         async with connection_pool.acquire(self._pool) as conn:
@@ -117,6 +121,7 @@ class SplitStore:
                 int(new_round),
                 _ms(wait_seconds),
                 since,
+                run.ended_at,
             )
 
     async def open(self, before: int | None) -> int:
@@ -292,9 +297,19 @@ class SplitStore:
         assert row is not None
         return _standing(run, row)
 
+    async def refilled(self) -> Refilled | None:
+        async with connection_pool.acquire(self._pool) as conn:
+            return await refilled(conn)
+
     async def moved(self, tenant: int | None, after: str, limit: int) -> list[Moved]:
         async with connection_pool.acquire(self._pool) as conn:
             return await moved(conn, tenant, after, limit)
+
+
+async def refilled(conn: Connection | PooledConnection, *, timeout: float | None = None) -> Refilled | None:
+    """What came on the account's list since the split was finished. None: nothing, or it is not finished."""
+    row = await conn.fetchrow(_SQL.refilled, timeout=timeout)
+    return None if row is None else Refilled(row["entries"], row["newest"], row["ended_at"])
 
 
 async def moved(

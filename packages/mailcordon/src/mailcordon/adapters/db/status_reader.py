@@ -309,7 +309,10 @@ async def _incidents(connection: _Connection) -> Mapping[str, Any]:
 
 
 async def _half_moved(connection: _Connection) -> Mapping[str, Any]:
-    return {"half_moved": await split_store.moved(connection, None, "", MOST_MOVED, timeout=_TIMEOUT)}
+    return {
+        "half_moved": await split_store.moved(connection, None, "", MOST_MOVED, timeout=_TIMEOUT),
+        "refilled": await split_store.refilled(connection, timeout=_TIMEOUT),
+    }
 
 
 READINGS: tuple[Reading, ...] = (

@@ -9,7 +9,7 @@ from mailcordon.control.governor import require_because
 from mailcordon.control.suppression_split import forecast, standing
 from mailcordon.control.suppression_split.forecast import Forecast
 from mailcordon.control.suppression_split.nouns import UNDECIDED, By, Counts, Phase, Run, State
-from mailcordon.control.suppression_split.standing import Moved, Standing
+from mailcordon.control.suppression_split.standing import Moved, Refilled, Standing
 from mailcordon.core import text as texts
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
 from mailcordon.messages import suppression_split as messages
@@ -71,6 +71,7 @@ class Status:
     counts: Counts
     forecast: Forecast
     feels_migrated: Sequence[str]  #: of at most MOST_MOVED tenants
+    refilled: Refilled | None = None  #: since it was ended
 
     @property
     def sentences(self) -> list[str]:
@@ -78,6 +79,8 @@ class Status:
         run, states = self.run, self.counts.states
         if run.ended_at is not None:
             said = [messages.ended(times.minute(run.ended_at), run.ended_by or "")]
+            if self.refilled is not None:
+                said.append(self.refilled.sentence)
         else:
             ahead = self.forecast
             said = [
@@ -127,6 +130,8 @@ class SplitRows(Protocol):
         ...
 
     async def standing(self, tenant: int) -> Standing: ...
+
+    async def refilled(self) -> Refilled | None: ...
 
     async def moved(self, tenant: int | None, after: str, limit: int) -> list[Moved]: ...
 
@@ -180,6 +185,7 @@ class Splits:
                 pace=run.pace,
             ),
             feels_migrated=[said for one in moved for said in standing.half_moved(one)],
+            refilled=await self.rows.refilled(),
         )
 
     async def finish(self, *, leave_unowned: bool, because: str, actor: str) -> Status:

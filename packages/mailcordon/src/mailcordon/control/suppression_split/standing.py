@@ -1,9 +1,11 @@
 """Where the split stands for one tenant: what a move to a path of its own waits for, and what remains shared after one. Pure."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailcordon.control.suppression_split.nouns import Phase
 from mailcordon.messages import suppression_split as messages
+from mailcordon.messages import times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,18 @@ class Standing:
         if not self.is_done:
             return messages.not_split_yet(tenant, self.open)
         return messages.split_for(tenant, self.kept)
+
+
+class Refilled(NamedTuple):
+    """What came on the account's list since the split was finished, and is there still."""
+
+    entries: int
+    newest: int
+    ended_at: int  #: milliseconds since 1970, as `newest`
+
+    @property
+    def sentence(self) -> str:
+        return messages.refilled(self.entries, times.minute(self.newest), times.minute(self.ended_at))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

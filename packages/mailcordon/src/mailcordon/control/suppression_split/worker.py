@@ -35,6 +35,9 @@ BATCH = 40  #: entries that are read from the database at a time
 AT_ONCE = 4  #: calls to SES: each takes 100 to 200 ms, and the budget bounds their rate
 ROUND_SECONDS = 30.0  #: after which a round ends, so that its progress is recorded
 WATCH_SECONDS = 600.0  #: between two looks at what SES added, once all is taken apart
+WATCH_ENDED_SECONDS = (
+    3600.0  #: the same after a person ended the run: each look lists all that was added since then
+)
 RETRY_SECONDS = 60.0
 OVERLAP_MS = 3_600_000  #: a look covers more than the time since the last: SES's clock is not ours
 _BAD_TOKEN = frozenset({"InvalidNextTokenException"})  #: one that has expired (ses.md 6)
@@ -80,6 +83,10 @@ class SplitWork(Protocol):
 
     async def account_listed(self, run: Run) -> None:
         """After a whole listing: what is not there any more."""
+        ...
+
+    async def left_again(self, run: Run) -> None:
+        """After a look at what was entered since the run ended: what is not there any more."""
         ...
 
     async def store_missing(self) -> None:
@@ -153,6 +160,7 @@ class Splitter:
         *,
         retry_seconds: float = RETRY_SECONDS,
         watch_seconds: float = WATCH_SECONDS,
+        watch_ended_seconds: float = WATCH_ENDED_SECONDS,
         round_seconds: float = ROUND_SECONDS,
     ) -> None:
         """`hash_of` returns the keyed hash of an address; None for a text that is none."""
@@ -161,13 +169,14 @@ class Splitter:
         self._hash_of = hash_of
         self._retry = retry_seconds
         self._watch = watch_seconds
+        self._watch_ended = watch_ended_seconds
         self._round = round_seconds
 
     async def advance(self, over: asyncio.Event | None = None) -> int:
         """Goes on for one round. Returns how many calls it made. `over`: ends the round early."""
         await self._store.sweep()
         run = await self._store.newest()
-        if run is None or run.ended_at is not None or (run.next_at or 0) > run.now:
+        if run is None or (run.next_at or 0) > run.now:
             return 0
         round = _Round(boot_time())
         problem: str | None = None
@@ -180,7 +189,7 @@ class Splitter:
                     problem, wait = round.failed, self._retry
                     break
                 again = await self._store.newest()
-                if again is None or again.id != run.id or again.ended_at is not None:
+                if again is None or again.id != run.id or again.ended_at != run.ended_at:
                     break
                 run = again
         except SesError as error:
@@ -214,6 +223,8 @@ class Splitter:
                     return True
                 await self._store.enter(run, Phase.READING, wait_seconds=self._retry)
                 return False
+            case Phase.WATCHING if run.ended_at is not None:
+                return await self._look_after_end(run, run.ended_at, round)
             case Phase.WATCHING:
                 return await self._entries(run, round) or await self._look(run, round)
 
@@ -289,6 +300,18 @@ class Splitter:
             await self._store.store_missing()
             await self._store.enter(run, Phase.WATCHING, wait_seconds=self._watch, since=run.now)
         return found[1] is not None
+
+    async def _look_after_end(self, run: Run, ended_at: int, round: _Round) -> bool:
+        """Lists what came on the account's list since a person ended the run. It is recorded for `status`, and left there.
+        False: all of it."""
+        since = datetime.fromtimestamp(max(ended_at - OVERLAP_MS, 0) / 1000, UTC)
+        found = await self._page(run, round, since)
+        await self._store.list_page(run, *(found or ((), None)))
+        if found is None or found[1] is not None:
+            return True
+        await self._store.left_again(run)
+        await self._store.enter(run, Phase.WATCHING, new_round=True, wait_seconds=self._watch_ended)
+        return False
 
     # Entries -------------------------------------------------------------------------------------------------------------
 

@@ -177,7 +177,8 @@ async def finish(
         typer.Option("--leave-unowned", help="Leave entries that are nobody's on the platform's list."),
     ] = False,
 ) -> None:
-    """End it, once every entry is taken apart and SES's lists agree. What SES adds to the account's list later stays there."""
+    """End it, once every entry is taken apart and SES's lists agree. What comes on the account's list later stays there, and
+    `mailcordon status` says so."""
     body: Document = {"because": because, "leave_unowned": leave_unowned}
     found = await cli.api.post(path("suppression-split", "finish"), body)
     cli.show_result(found, *_status(found))

@@ -100,7 +100,8 @@ select l.id as lane, l.class, t.name as type, e.slug, r.domain, r.ses_tenant, r.
        exists (select from alert_channel a
                 where (a.tenants = '{}' or l.tenant = any (a.tenants)) and a.failing_since is null) as alerted,
        exists (select from split) as split_begun,
-       (select count(*) from (select from split_entry n where n.state = 'listed' limit 10000) n)::int as split_unread,
+       case when exists (select from split where compared_at is not null) then 0  -- what comes later is a finding of its own
+            else (select count(*) from (select from split_entry n where n.state = 'listed' limit 10000) n)::int end as split_unread,
        (select count(*) from split_entry n where n.tenant = l.tenant and n.state = 'owned')::int as split_moving
   from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type
   join route r on r.lane = l.id and r.path = 'isolated'

@@ -5,13 +5,13 @@
 select *, now_ms() as now from split order by ended_at is null desc, id desc limit 1;
 
 -- name: begin
--- A new run. Whoever is second finds the first.
-insert into split (started_by, because, owner, releases) values ($1, $2, $3, $4) on conflict do nothing returning id;
+-- A new run. Whoever is second finds the first. Its rounds go on from those of earlier runs, which entries still name.
+insert into split (started_by, because, owner, releases, round)
+select $1, $2, $3, $4, coalesce(max(round), 0) + 1 from split on conflict do nothing returning id;
 
 -- name: begin_round
 -- A run that watches lists the account's list again, and what is nobody's is decided again with what is known now.
-update split set phase = 'comparing', round = round + 1, list = '', token = null, next_at = null, owner = $2, because = $3, releases = $4,
-       compared_at = null
+update split set phase = 'comparing', round = round + 1, list = '', token = null, next_at = null, owner = $2, because = $3, releases = $4
  where id = $1 and ended_at is null and phase = 'watching' returning id;
 
 -- name: decide_again
@@ -27,8 +27,9 @@ select count(*)::int from ungoverned u
                       and x.until > now_ms());
 
 -- name: end
--- By a person, once.
-update split set ended_at = now_ms(), ended_by = $2, ended_because = $3, problem = null where id = $1 and ended_at is null returning id;
+-- By a person, once. The account's list is looked at from then on, and left as it is.
+update split set ended_at = now_ms(), ended_by = $2, ended_because = $3, problem = null, token = null
+ where id = $1 and ended_at is null and phase = 'watching' returning id;
 
 -- name: progress
 -- Calls that were made, and the pace of the last minutes.
@@ -55,14 +56,14 @@ on conflict (spelling) do update
 -- name: page_over
 -- Where the listing goes on: the same page again if a process dies before this.
 update split set token = $3
- where id = $1 and ended_at is null and (phase, list) = ($2, $4);
+ where id = $1 and (phase, list) = ($2, $4) and ended_at is not distinct from $5::bigint;
 
 -- name: enter_phase
 -- The next phase, or the next list of the same one.
 update split set phase = $3, list = $4, token = null, round = round + $5, next_at = case when $6::bigint is null then null else now_ms() + $6 end,
-       compared_at = case when $3 = 'watching' then now_ms() else compared_at end,
+       compared_at = case when $3 = 'watching' and ended_at is null then now_ms() else compared_at end,
        listed_since = coalesce($7, listed_since)
- where id = $1 and ended_at is null and phase = $2;
+ where id = $1 and phase = $2 and ended_at is not distinct from $8::bigint;
 
 -- name: vanished
 -- After a whole listing: entries that SES's list does not have any more. Whoever took one off decided that it covers nobody there; what
@@ -71,6 +72,17 @@ update split_entry
    set state = case when state = 'kept' then 'assigned' else state end, done_at = case when state = 'kept' then now_ms() else done_at end,
        problem = case when state = 'kept' then null else $2 end
  where state in ('kept', 'unowned', 'platform') and seen_round < $1;
+
+-- name: left_again
+-- After a look at what SES entered since a person ended the run: entries that it showed before and does not now.
+update split_entry set state = 'gone', done_at = now_ms() where state = 'listed' and seen_round < $1;
+
+-- name: refilled
+-- What came on the account's list since the newest run was ended, and no run took apart.
+select s.ended_at, count(*)::int as entries, max(e.listed_at) as newest
+  from (select id, ended_at from split order by ended_at is null desc, id desc limit 1) s
+  join split_entry e on e.state = 'listed'
+ where s.ended_at is not null group by s.ended_at;
 
 -- name: release_kept
 -- Entries that stayed because their tenant's mail did not pass through us, and does now.
@@ -289,10 +301,18 @@ select (select count(*) from split_entry e
 
 -- name: moved
 -- Tenants that came from a shared account, with domains of their own, and what they share nevertheless: those that have a shared path
--- as well, and those that were observed before they sent through us.
+-- as well or moved from it, and those that were observed before they sent through us. Of what came on the account's list since the lists
+-- were compared, the newest 50 are looked at: until the lists are compared that alone is missing.
+with newest as materialized (
+    select e.hash from split_entry e
+     where e.state = 'listed' and e.rank < 2
+       and (select compared_at from split order by ended_at is null desc, id desc limit 1) is not null
+     order by e.rank, e.listed_at desc limit 50
+)
 select t.slug, count(distinct r.domain)::int as domains,
        exists (select from ses_resource s where s.tenant = t.id and s.kind = 'tenant' and s.observed ->> 'suppression_scope' <> 'TENANT') as account_scope,
-       (select count(*) from split_entry e where e.tenant = t.id and e.state = 'owned')::int as open,
+       (select count(*) from split_entry e where e.tenant = t.id and e.state = 'owned')::int
+         + (select count(*) from newest e where exists (select from recipient r where r.tenant = t.id and r.hash = e.hash))::int as open,
        (select count(*) from split_entry e where e.tenant = t.id and e.state = 'kept')::int as kept,
        (select count(*) from alert_channel c where c.removed_at is null and t.id = any (c.tenants))::int as channels,
        (select count(*) from alert_channel c where c.removed_at is null and c.tenants = '{}')::int as shared_channels
@@ -303,5 +323,6 @@ select t.slug, count(distinct r.domain)::int as domains,
  where t.retired_at is null and ($1::int is null or t.id = $1) and t.slug > $2
    and (exists (select from observed_rule o where o.tenant = t.id)
         or exists (select from route o where o.tenant = t.id and o.path = 'shared')
+        or exists (select from rollout o where o.tenant = t.id)
         or exists (select from split_entry e where e.tenant = t.id))
  group by t.id, t.slug order by t.slug limit $3;
