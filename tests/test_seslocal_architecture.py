@@ -19,7 +19,7 @@ LAYERS = (
     ("state",),
     ("events", "authentication", "fleets"),
     ("mail", "dns"),
-    ("sesv2", "sqs", "sns", "faulted_calls", "authorization"),
+    ("sesv2", "sqs", "sns", "cloudwatch", "faulted_calls", "authorization"),
     ("sesv1", "page", "admission"),
     ("admin", "web"),
     ("front", "kept"),

@@ -79,6 +79,16 @@ def sns(account: Account, action: str, form: dict[str, str], caller: Caller) -> 
         raise ApiError("AuthorizationError", message, 403)
 
 
+def cloudwatch(account: Account, operation: str, caller: Caller) -> None:
+    attached = account.access.policies.get(caller.access_key)
+    if attached is None:
+        return
+    action = f"cloudwatch:{operation}"
+    if denial := _decide(account, attached, caller, action, [], {}):
+        message = _sentence(_principal(account, attached, caller), action, denial)
+        raise ApiError("AccessDeniedException", message, 403)
+
+
 def _topic_arn(account: Account, action: str, form: dict[str, str]) -> str:
     """The topic that the call acts on, empty if it names none. A form may have members that the action does not read."""
     if action in actions.OF_A_SUBSCRIPTION:

@@ -1,5 +1,5 @@
-"""Routes each request on the one port to SQS, the admin API, the web or SES, applies the faults on calls, and writes results
-and errors in the service's protocol. An unexpected exception is logged and returned as a 500."""
+"""Routes each request on the one port to SQS, CloudWatch, the admin API, the web or SES, applies the faults on calls, and writes
+results and errors in the service's protocol. An unexpected exception is logged and returned as a 500."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from seslocal import authentication, authorization, faulted_calls, sns, web
 from seslocal.admin.api import PREFIX, Admin
 from seslocal.admission import CHALLENGE, Admission
+from seslocal.cloudwatch import endpoint as cloudwatch
 from seslocal.errors import ApiError, not_implemented
 from seslocal.events import cloudtrail
 from seslocal.faulted_calls import Call
@@ -62,6 +63,8 @@ class Front:
                 return response
             if endpoint.is_for(request):
                 return self._respond_v1(request)
+            if cloudwatch.is_for(request):
+                return self._respond_cloudwatch(request)
             return self._respond_ses(request)
         except ApiError as error:
             return self._error_response(error, is_sqs)
@@ -72,6 +75,8 @@ class Front:
             )
             if endpoint.is_for(request):
                 return endpoint.error_response(self._account(), broken)
+            if cloudwatch.is_for(request):
+                return cloudwatch.error_response(self._account(), broken)
             return self._error_response(broken, is_sqs)
 
     # SES
@@ -116,6 +121,13 @@ class Front:
             account, request, lambda: authentication.caller(account, request, signature.SES, self._host)
         )
 
+    def _respond_cloudwatch(self, request: Request) -> Response:
+        account = self._account()
+        signed_for = cloudwatch.SIGNED_FOR
+        return cloudwatch.respond(
+            account, request, lambda: authentication.caller(account, request, signed_for, self._host)
+        )
+
     # SQS
 
     def _respond_sqs(self, request: Request, name: str) -> Response | Awaitable[Response]:
@@ -155,6 +167,8 @@ class Front:
             return sns.error_response(self._account().ids.uuid(), error)
         if endpoint.is_for(request):
             return endpoint.error_response(self._account(), error)
+        if cloudwatch.is_for(request):
+            return cloudwatch.error_response(self._account(), error)
         return self._error_response(error, False)
 
     def _done(self, result: Params, request_id: str) -> Response:

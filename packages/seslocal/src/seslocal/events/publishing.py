@@ -188,7 +188,8 @@ def _deliver(account: Account, configuration_set: ConfigurationSet, event: str, 
         elif stream := destination.definition.get("KinesisFirehoseDestination"):
             firehose.put(account, stream["DeliveryStreamArn"], text.encode() + b"\n")
         elif metrics := destination.definition.get("CloudWatchDestination"):
-            account.events.cloudwatch.count(event, document, metrics["DimensionConfigurations"])
+            dimensions = metrics["DimensionConfigurations"]
+            account.events.cloudwatch.count(event, document, dimensions, account.clock.now())
 
 
 def _to_subscriber(

@@ -1,5 +1,5 @@
-"""CloudWatch as an event destination: counts by metric and dimensions, which the admin API shows. There is no CloudWatch API.
-Bounded: events that would start a series beyond the limit are counted as dropped."""
+"""CloudWatch as an event destination: counts by metric and dimensions, which the admin API and CloudWatch's own show. Bounded:
+events that would start a series beyond the limit are counted as dropped."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from seslocal.errors import bad_request, limit_exceeded
+from seslocal.state.hourly_counts import Dimensions, HourlyCounts
 from seslocal.wire.params import Params
 
 _KIND: Final = "dimensions_invalid"
@@ -20,8 +21,6 @@ _VALUE: Final = re.compile(r"[A-Za-z0-9_@.-]{1,255}")
 _ALLOWED: Final = (
     "1 to 255 alphanumeric ASCII characters, '_', and '-' are allowed, and in values '@' and '.'."
 )
-
-Dimensions = tuple[tuple[str, str], ...]
 
 
 def check(dimensions: list[dict[str, str]]) -> None:
@@ -43,14 +42,16 @@ def check(dimensions: list[dict[str, str]]) -> None:
 class Metrics:
     def __init__(self) -> None:
         self._sums: dict[tuple[str, Dimensions], int] = {}
+        self.hours = HourlyCounts()
         self.dropped = 0
 
-    def count(self, event: str, document: Params, dimensions: list[dict[str, str]]) -> None:
+    def count(self, event: str, document: Params, dimensions: list[dict[str, str]], at: float) -> None:
         series = event, tuple((d["DimensionName"], _value(event, document, d)) for d in dimensions)
         if series not in self._sums and len(self._sums) >= MOST_SERIES:
             self.dropped += 1
             return
         self._sums[series] = self._sums.get(series, 0) + 1
+        self.hours.add((event, tuple(sorted(series[1]))), at)
 
     def shown(self) -> list[dict[str, Any]]:
         return [

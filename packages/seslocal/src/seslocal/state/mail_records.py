@@ -1,4 +1,4 @@
-"""Records of the accepted mails: ledger, mails under way and in the world, tracking, insights and statistics."""
+"""Records of the accepted mails: ledger, mails under way and in the world, tracking, insights, statistics and metrics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from seslocal.state.insights import Insights
 from seslocal.state.journeys import Journeys
 from seslocal.state.ledger import Ledger
 from seslocal.state.observers import MailObserver
+from seslocal.state.ses_metrics import SesMetrics
 from seslocal.state.settings import Settings
 from seslocal.state.statistics import Statistics
 from seslocal.state.tracking import Tracking
@@ -22,4 +23,5 @@ class MailRecords:
         self.tracking = Tracking(secret)
         self.insights = Insights(attributes, self.tracking, settings.ledger)
         self.statistics = Statistics()
-        self.observers: tuple[MailObserver, ...] = (self.insights, self.statistics)
+        self.ses_metrics = SesMetrics()
+        self.observers: tuple[MailObserver, ...] = (self.insights, self.statistics, self.ses_metrics)
