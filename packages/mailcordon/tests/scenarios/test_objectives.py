@@ -13,7 +13,7 @@ async def test_mail_shows_in_the_objectives_of_its_lane_and_in_a_back_test(
     mail: Traffic, run: Any, tmp_path: Path
 ) -> None:
     tenant = f"goals-{secrets.token_hex(3)}"
-    await mail.onboard({tenant: ["password-reset"]})
+    await mail.onboard({tenant: ["password-reset"]}, objectives=True)
     await mail.put(tenant, "password-reset", ["kim@example.com"])
     counted = (
         "select exists (select from delivery_time d join tenant t on t.id = d.tenant"
