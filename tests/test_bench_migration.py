@@ -104,7 +104,9 @@ def test_both_paths_are_counted_once_a_mail_and_what_left_before_the_share_is_no
     [one] = counted.strata()
     assert (one.lane, one.provider, one.batch) == (2, Provider.MICROSOFT, "june")
     minute = MINUTE + 11
-    assert one.new == Side(minute, minute, sent=1, reported=1, heard=1, delivered=1, delayed=1, late=1)
+    assert one.new == Side(
+        minute, minute, sent=1, reported=1, heard=1, delivered=1, delayed=1, timed=1, late=1
+    )
     assert one.old == Side(minute, minute, sent=1, reported=1, heard=1, undelivered=1, refused=1)
     assert counted.first_new == minute
 

@@ -84,6 +84,7 @@ class Comparison:
         match seen.what:
             case "delivery":
                 mail.count("delivered")
+                mail.count("timed")
                 if seen.at - mail.left > LATE:
                     mail.count("late")
             case "delay":

@@ -200,6 +200,7 @@ class Counted:
                 sent=sent[place],
                 reported=sent[place] - missing[place],
                 heard=sent[place] if HEARD[place // 2 % _WIDTH] else 0,
+                timed=sent[place],
                 **{measure.value: counts[measure.value][place] for measure in _COUNTED},
             )
 

@@ -14,6 +14,7 @@ from mailcordon.control.alarms import KINDS, Alarms, Others, Patience
 from mailcordon.control.retention import Storage
 from mailcordon.control.status_facts import (
     Account,
+    BackRollout,
     Beat,
     Doubtful,
     Facts,
@@ -166,6 +167,37 @@ def test_a_closed_release_joins_the_incident_of_its_list_and_one_without_feedbac
     assert (silent.cause, silent.contained, silent.explained_by) == ("lane:12/rates", False, ("feedback",))
 
 
+def went_back(**over: Any) -> BackRollout:
+    known: dict[str, Any] = {
+        "id": 5,
+        "tenant": "acme",
+        "types": ["newsletter", "digest"],
+        "lanes": [12, 13],
+        "at_fault": None,
+        "provider": None,
+        "domains": ["news.acme.example"],
+        "configuration_sets": ["mc-marketing"],
+        "sentence": "Back from 5 percent: of 310 mails, 64 were delayed.",
+        "moving": False,
+        "since": NOW - MINUTE,
+    }
+    return BackRollout(**known | over)
+
+
+def test_a_rollout_that_went_back_names_its_new_path_and_is_contained_once_its_mail_is_back() -> None:
+    [whole] = found(facts(back_rollouts=[went_back(moving=True)]))
+    assert (whole.kind, whole.cause, whole.tenant, whole.lane) == (Kind.ROLLOUT, "rollout:5", 1, None)
+    assert whole.sentence.startswith(
+        "Rollout 5 of acme (newsletter, digest) went back by itself. Back from 5"
+    )
+    assert (whole.command, whole.contained) == ("mailcordon rollout status 5", False)
+    assert "mailcordon rollout advance 5" in whole.next
+    [one] = found(facts(back_rollouts=[went_back(at_fault=13, provider="gmail")]))
+    assert (one.lane, one.scope.name, one.contained) == (13, "acme/digest", True)
+    assert one.culprit == "the own path of acme/digest (from news.acme.example), with mail to gmail"
+    assert one.explained_by == ("identity:news.acme.example", "set:mc-marketing")
+
+
 EVERYTHING = facts(
     beats=[
         beat("dispatch", 20_000),
@@ -178,6 +210,7 @@ EVERYTHING = facts(
     ],
     late=[late()],
     stopped_releases=[stopped(), stopped(id=2, closed=False, kind="lane", name="")],
+    back_rollouts=[went_back()],
     over_limits=[
         LateOverLimit(
             limit=9,

@@ -35,3 +35,13 @@ async def test_a_delivery_counts_once_in_the_class_of_its_time(world: World) -> 
     assert (row["lane"], row["tenant"]) == (world.lanes["acme", "newsletter"], world.tenants["acme"])
     assert (row["provider"], len(row["counts"])) == (provider.Provider.GMAIL, TIME_CLASSES)
     assert row["minute"] == (world.now + 1_500) // 600_000 * 10
+
+
+async def test_a_time_counts_for_the_path_that_the_delivery_took(world: World) -> None:
+    """Of a message on the shared path whose recipient takes the other one."""
+    one = await world.sent("acme", "newsletter", "kim@gmail.com")
+    await world.owner.execute(
+        "update message set path = 'shared', other_path = 1 where id = $1", one.delivery & -64
+    )
+    await world.tell(one.delivery_event(after=1_500))
+    assert await world.owner.fetchval("select array_agg(path) from delivery_time_change") == ["isolated"]

@@ -4,20 +4,29 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import alarm_facts, connection_pool, engine
+from mailcordon.adapters.db.objective_store import ObjectiveStore
 from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.rollout_store import RolloutStore
+from mailcordon.control import status_checks
+from mailcordon.control.problem import Problem
 from mailcordon.control.rollouts.changes import Changes
 from mailcordon.control.rollouts.loop import Rollouts
+from mailcordon.control.status_facts import Facts
 from mailcordon.core.errors import Conflict, Invalid, NotFound
+from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
-from mailcordon.guard.rollouts.nouns import State
+from mailcordon.guard.objectives import TIME_CLASSES
+from mailcordon.guard.policy.merge import built_in_policy
+from mailcordon.guard.rollouts import course
+from mailcordon.guard.rollouts.nouns import Decision, Measure, State, Verdict
 from mailcordon_fixtures import rollouts as made
 from mailcordon_fixtures.cohorts import Cohorts
 
@@ -34,6 +43,7 @@ class Moving:
     rollouts: Rollouts
     changes: Changes
     lane: int
+    pool: Any
 
     async def start(self, **more: Any) -> int:
         return await self.changes.start(
@@ -52,6 +62,19 @@ class Moving:
     async def row(self) -> Any:
         return await self.world.connection.fetchrow("select * from rollout order by id desc limit 1")
 
+    async def decided(self) -> Decision:
+        """What a look would decide now."""
+        one = await self.store.one((await self.row())["id"])
+        assert one is not None
+        facts, standing = await self.rollouts.facts(one)
+        return course.look(standing, facts)
+
+    async def problems(self) -> list[Problem]:
+        """Of rollouts, as the status has them."""
+        async with connection_pool.acquire(self.pool) as conn:
+            given = Facts(now=0, **await alarm_facts.back_rollouts(conn))
+        return list(status_checks.OF["rollouts"](given))
+
     async def shares(self) -> dict[str, int]:
         rows = await self.world.connection.fetch("select path, share from route where lane = $1", self.lane)
         return {row["path"]: row["share"] for row in rows}
@@ -67,6 +90,18 @@ class Moving:
         await self.world.connection.execute(
             "update rollout set since = since - $1::bigint, looked_at = 0", round(hours * HOUR)
         )
+
+    async def times(self, path: str, *counts: int, ago: int = 30) -> None:
+        """Deliveries within 1 s, 2 s, 5 s and so on."""
+        await self.world.connection.execute(
+            "insert into delivery_time_change (tenant, lane, minute, provider, path, counts)"
+            " select tenant, id, (now_ms() / 60000 - $2::int) / 10 * 10, 3, $3, $4 from lane where id = $1",
+            self.lane,
+            ago,
+            path,
+            [*counts, *[0] * (TIME_CLASSES - len(counts))],
+        )
+        await ObjectiveStore(self.pool).fold(1000, forget=True)
 
     async def mail(self, path: str, sent: int, *, ago: int = 90, **counts: int) -> None:
         minute = await self.world.connection.fetchval("select now_ms() / 60000")
@@ -84,7 +119,7 @@ async def moving(world: Any) -> AsyncIterator[Moving]:
     pool = await engine.create_pool(world.database.dsn("control"))
     store = RolloutStore(pool)
     rollouts = Rollouts(store, PathStore(pool), every_ms=0)
-    yield Moving(world, Cohorts(world.connection), store, rollouts, Changes(store, rollouts), lane)
+    yield Moving(world, Cohorts(world.connection), store, rollouts, Changes(store, rollouts), lane, pool)
     await pool.close()
 
 
@@ -156,11 +191,17 @@ async def test_a_breach_goes_back_with_shares_epoch_and_waiting_mail(moving: Mov
     assert await connection.fetchval("select value from epoch where name = 'control'") == epoch + 1
     path = "select path_of(path, other_path, id + 1) from message where id = $1"
     assert await connection.fetchval(path, message) == "shared"
+    [problem] = await moving.problems()
+    assert problem.about is not None
+    assert (problem.about.cause, problem.about.contained) == (f"rollout:{row['id']}", False)
+    assert problem.about.culprit == "the own path of acme/newsletter (from newsletter.acme.example)"
+    assert row["sentence"] in problem.sentence
     # What was being accepted meanwhile is looked for again, and then no more.
     assert await connection.fetchval("select move_after from rollout_lane") == 0
     await connection.execute("update rollout_lane set move_until = 0")
     await moving.look()
     assert await connection.fetchval("select move_after from rollout_lane") is None
+    assert [one.about.contained for one in await moving.problems() if one.about] == [True]
     # It does not begin again by itself, nor by a person before it has rested.
     assert (await moving.look())["share"] == 0
     with pytest.raises(Conflict, match="rests until"):
@@ -168,6 +209,9 @@ async def test_a_breach_goes_back_with_shares_epoch_and_waiting_mail(moving: Mov
     again = await moving.changes.advance(row["id"], ["rest"], actor="ann", because="mended")
     assert again.share == 1
     assert await moving.shares() == {"shared": 99, "isolated": 1}
+    assert await moving.problems() == []
+    await moving.changes.back(row["id"], actor="ann", because="not today")
+    assert await moving.problems() == []  # a person knows
 
 
 async def test_what_does_not_hold_keeps_the_first_share_until_a_person_overrides_it(moving: Moving) -> None:
@@ -225,6 +269,34 @@ async def test_what_breaks_under_way_goes_back_once_it_has_been_broken_for_two_m
     row = await moving.look()
     assert (row["state"], row["share"]) == ("back", 0)
     assert said in row["sentence"]
+
+
+async def test_mail_that_comes_late_on_the_new_path_alone_goes_back(moving: Moving) -> None:
+    """The lane's objective is 2 s. Times of before the share began, and of a lane in no rollout, are left out."""
+    await moving.times("isolated", 0, 0, 0, 500)
+    await moving.start()
+    usual = built_in_policy(Class.MARKETING)
+    policy = replace(usual, objectives=replace(usual.objectives, delivered_seconds=2.0))
+    await moving.world.connection.execute(
+        "insert into lane_policy (tenant, lane, version, document) select tenant, id, 0, $2::jsonb from lane where id = $1"
+        " on conflict (lane) do update set document = excluded.document",
+        moving.lane,
+        msgspec.json.encode(policy).decode(),
+    )
+    assert (await moving.look())["share"] == 1
+    await moving.times("isolated", 0, 0, 0, 500, ago=120)
+    await moving.later(1)
+    await moving.mail("shared", 20_000, ago=30, hard_bounced=160)
+    await moving.mail("isolated", 200, ago=30)
+    await moving.times("shared", 19_000, 500, 100)
+    await moving.times("isolated", 190, 4, 2)
+    late = next(gate for gate in (await moving.decided()).gates if gate.measure is Measure.LATE)
+    assert (late.verdict, late.seen.new, late.seen.new_of) == (Verdict.PASS, 2, 196)
+    assert (late.seen.old, late.seen.old_of) == (100, 19_600)
+    await moving.times("isolated", 0, 0, 120)
+    row = await moving.look()
+    assert row["state"] == "back"
+    assert "122 were delivered later than their lane's objective allows" in row["sentence"]
 
 
 async def test_two_processes_that_decide_at_once_take_one_step(moving: Moving) -> None:

@@ -42,6 +42,7 @@ KINDS: Mapping[str, tuple[Kind, Severity]] = {
     "pool-empty": (Kind.RATES, "medium"),
     "pool-below-minimum": (Kind.RATES, "low"),
     "pool-reputation": (Kind.RATES, "medium"),
+    "rollout-back": (Kind.ROLLOUT, "high"),
     "drift": (Kind.DRIFT, "high"),
     "resource-failing": (Kind.DRIFT, "high"),
     "plan-waits": (Kind.DRIFT, "low"),

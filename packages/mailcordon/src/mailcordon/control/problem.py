@@ -19,6 +19,7 @@ Check = Literal[
     "backlogs",
     "domains",
     "IP pools",
+    "rollouts",
     "partitions",
     "default partitions",
     "quarantine",

@@ -10,7 +10,17 @@ from mailcordon.core import health
 from mailcordon.core.health import OPTIONAL_ROLES, ROLES
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import MEANINGS, Reason
-from mailcordon.messages import alarms, identities, limits, pacing, providers, reasons, status, times
+from mailcordon.messages import (
+    alarms,
+    identities,
+    limits,
+    pacing,
+    providers,
+    reasons,
+    rollouts,
+    status,
+    times,
+)
 
 #: How long mail of a class may wait for its turn. A person waits for urgent mail: half of it leaves within a second, and 30 s
 #: is when they ask for another. A receipt after 10 minutes is late, not useless. A newsletter of a day's size may take hours
@@ -394,6 +404,19 @@ def _pools(facts: Facts) -> Iterator[Problem]:
         )
 
 
+def _rollouts(facts: Facts) -> Iterator[Problem]:
+    for one in facts.back_rollouts:
+        yield Problem(
+            code="rollout-back",
+            check="rollouts",
+            sentence=rollouts.went_back(one.id, one.tenant, one.types, one.sentence),
+            next=rollouts.went_back_next(one.id),
+            whose=one.tenant,
+            since=one.since,
+            about=subjects.of_rollout(one),
+        )
+
+
 def _duration(ms: int) -> str:
     return times.span(ms // 1000)
 
@@ -440,6 +463,7 @@ OF: Mapping[Check, Callable[[Facts], Iterator[Problem]]] = {
     "backlogs": backlogs,
     "domains": _domains,
     "IP pools": _pools,
+    "rollouts": _rollouts,
     "partitions": _partitions,
     "default partitions": _strays,
     "quarantine": full_quarantine,

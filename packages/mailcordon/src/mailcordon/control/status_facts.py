@@ -292,6 +292,23 @@ class PoolTrouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackRollout:
+    """A rollout that went back by itself, and that nobody has begun again or given up since."""
+
+    id: int
+    tenant: str
+    types: Sequence[str]
+    lanes: Sequence[int]  #: of the types, in the same order
+    at_fault: int | None  #: the lane whose mail the evidence is of; None: all of them
+    provider: str | None  #: whose mail it is; None: all of it
+    domains: Sequence[str]  #: of the new path
+    configuration_sets: Sequence[str]
+    sentence: str  #: why it went back
+    moving: bool  #: mail that waits is still being moved back
+    since: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLoss:
     """Feedback that is lost or late."""
 
@@ -349,6 +366,7 @@ class Facts:
     doubtful: Sequence[Doubtful] = ()
     lapsed: Sequence[LapsedDomain] = ()
     pool_troubles: Sequence[PoolTrouble] = ()
+    back_rollouts: Sequence[BackRollout] = ()
     unchecked: Unchecked | None = None
     recipients: RecipientDomains | None = None
     storage: Storage | None = None  #: None: it was not read

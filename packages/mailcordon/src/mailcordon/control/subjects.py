@@ -11,6 +11,7 @@ from typing import Literal
 from mailcordon.control.problem import About
 from mailcordon.control.status_facts import (
     Account,
+    BackRollout,
     Beat,
     Doubtful,
     Facts,
@@ -33,6 +34,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.stop import StopScope
 from mailcordon.messages import alarms as messages
+from mailcordon.messages import rollouts
 
 FEEDBACK = "feedback"
 DISPATCH = "role:dispatch"
@@ -105,6 +107,27 @@ def of_release(one: StoppedRelease, command: str) -> About:
         lane=one.lane,
         explained_by=() if one.closed else (FEEDBACK,),
         contained=one.closed,
+    )
+
+
+def of_rollout(one: BackRollout) -> About:
+    """The new path is at fault. If its domain or its set has an incident, what is said here belongs to it."""
+    at_fault = dict(zip(one.lanes, one.types, strict=True)).get(one.at_fault or 0)
+    types = one.types if at_fault is None else [at_fault]
+    whole = len(types) > 1
+    return About(
+        scope=scope(ScopeKind.TENANT, one.tenant)
+        if whole
+        else scope(ScopeKind.LANE, f"{one.tenant}/{types[0]}"),
+        cause=f"rollout:{one.id}",
+        culprit=rollouts.culprit(one.tenant, types, one.domains, one.provider),
+        command=f"mailcordon rollout status {one.id}",
+        lane=None if whole else one.lanes[one.types.index(types[0])],
+        explained_by=(
+            *(f"identity:{domain}" for domain in one.domains),
+            *(f"set:{name}" for name in one.configuration_sets),
+        ),
+        contained=not one.moving,
     )
 
 

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     BREAKER = "breaker"  #: what the breaker decided, or that it may not act on a lane
     RATES = "rates"  #: a lane's bounces or complaints
     OBJECTIVE = "objective"  #: a lane's error budget goes too fast
+    ROLLOUT = "rollout"  #: a rollout went back by itself: the new path of its lanes harms mail
     SERVICE = "service"  #: a process, a partition, a clock: Mailcordon itself
 
 

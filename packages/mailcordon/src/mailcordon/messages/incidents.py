@@ -118,6 +118,7 @@ _OWN = {
     "rates": "the rate of bounces or complaints was too high",
     "objective": "more mail than its objective allows was late, not delivered, bounced or complained about",
     "breaker": "bounces or complaints were too many, and mail was held or slowed for it",
+    "rollout": "mail took a new path that did worse, and takes the old one again",
     "service": "a part of the platform did not work",
 }
 

@@ -12,7 +12,7 @@ _HAPPENED = {
     "suppressed": "were dropped by a suppression list of SES",
     "bounced": "bounced hard",
     "delayed": "were delayed",
-    "late": "were delivered late",
+    "late": "were delivered later than their lane's objective allows",
     "complained": "led to a complaint",
     "opened": "were opened",
 }
@@ -576,6 +576,28 @@ def override_question(keys: Sequence[str]) -> str:
 def finish_question() -> str:
     """A person is about to give up the way back."""
     return "After this there is no way back to the shared path. Go on?"
+
+
+@example(12, "acme", ["newsletter"], "Back from 5 percent: of 310 mails, 64 were delayed.")
+def went_back(id: int, tenant: str, types: Sequence[str], because: str) -> str:
+    """A rollout went back by itself, and nobody has begun it again or given it up."""
+    return f"Rollout {id} of {tenant} ({', '.join(types)}) went back by itself. {because}"
+
+
+@example(12)
+def went_back_next(id: int) -> str:
+    """What to do about a rollout that went back."""
+    return f"mend what is named, then `mailcordon rollout advance {id}`; `mailcordon rollout cancel {id}` gives it up"
+
+
+@example("acme", ["newsletter"], ["news.acme.example"], "gmail")
+@example("acme", ["newsletter", "receipt", "digest", "invite"], ["news.acme.example", "acme.example"], None)
+def culprit(tenant: str, types: Sequence[str], domains: Sequence[str], provider: str | None) -> str:
+    """What is at fault if a rollout went back: the new path of its lanes."""
+    lanes = ", ".join(f"{tenant}/{type}" for type in types[:3])
+    more = f" and {len(types) - 3} more" if len(types) > 3 else ""
+    at = f", with mail to {provider}" if provider else ""
+    return f"the own path of {lanes}{more} (from {', '.join(domains[:3])}){at}"
 
 
 @example()

@@ -423,7 +423,7 @@ class _Batch:
                 _, inserted = await self._tx.record([], list(outcomes.values()))
                 pairs += [(None, outcomes.pop(id)) for id in inserted]
         self._counts = cohorts.changes(pairs, self._facts)
-        self._times = delivery_times.changes(pairs)
+        self._times = delivery_times.changes(pairs, self._facts)
 
     async def _record_sends(self, found: Sequence[Attributed]) -> None:
         """Any event of an attempt settles its outcome, unless the answer to its call did."""

@@ -255,6 +255,7 @@ class TimeCell(NamedTuple):
     lane: int
     minute: int  #: since 1970, of the delivery: the beginning of ten minutes
     provider: int
+    path: str  #: that the delivery took
 
 
 #: New deliveries of each, by class of time (guard/objectives.py).

@@ -82,6 +82,7 @@ def _side(rng: random.Random, sent: int, first: int, now: int, provider: int, de
         reported=sent - _some(rng, sent, missing),
         heard=0 if provider == GMAIL else sent,
         delivered=sent,
+        timed=sent,
         **(counts | ({"complained": 0} if provider == GMAIL else {})),
     )
 

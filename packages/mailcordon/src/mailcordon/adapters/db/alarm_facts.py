@@ -66,6 +66,28 @@ async def full_lanes(connection: _Connection) -> Mapping[str, Any]:
     return {"full": [status_facts.FullLane(**row) for row in rows]}
 
 
+async def back_rollouts(connection: _Connection) -> Mapping[str, Any]:
+    rows = await connection.fetch(_SQL.back_rollouts, timeout=_TIMEOUT)
+    return {
+        "back_rollouts": [
+            status_facts.BackRollout(
+                id=row["id"],
+                tenant=row["tenant"],
+                types=row["types"],
+                lanes=row["lanes"],
+                at_fault=row["at_fault"],
+                provider=None if row["provider"] is None else Provider(row["provider"]).word,
+                domains=row["domains"],
+                configuration_sets=row["sets"],
+                sentence=row["sentence"],
+                moving=row["moving"],
+                since=row["since"],
+            )
+            for row in rows
+        ]
+    }
+
+
 async def pool_troubles(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.pool_troubles, timeout=_TIMEOUT)
     words = {int(each): each.word for each in Provider}

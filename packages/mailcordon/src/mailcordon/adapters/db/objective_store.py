@@ -90,6 +90,7 @@ class ObjectiveStore:
             await conn.execute(_SQL.fold_times, most)
             if forget:
                 await conn.execute(_SQL.forget_times)
+                await conn.execute(_SQL.forget_path_times)
 
     async def candidates(self, since: int, least: int, most: int) -> Sequence[int]:
         async with connection_pool.acquire(self._control) as conn:

@@ -422,7 +422,7 @@ class PostgresTransaction:
             _SQL.add_counts,
             *_columns(values, 9),
             *_columns(sorted(seen.items()), 2),
-            *_columns(timed, 5),
+            *_columns(timed, 6),
         )
 
     async def unproved(self) -> dict[str, int]:

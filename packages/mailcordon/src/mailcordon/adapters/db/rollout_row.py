@@ -23,7 +23,7 @@ from mailcordon.guard.rollouts.nouns import (
 )
 from mailcordon.messages import rollouts as words
 
-_COLUMNS = tuple(name for name in Side._fields if name not in ("first", "last", "late"))
+_COLUMNS = tuple(name for name in Side._fields if name not in ("first", "last", "timed", "late"))
 
 
 def standing(row: asyncpg.Record) -> Standing:
@@ -72,6 +72,17 @@ def strata(rows: Sequence[asyncpg.Record]) -> tuple[Stratum, ...]:
         key = (row["lane"], row["provider"], row["campaign"], row["hour"])
         side = Side(first=row["first"], last=row["last"], **{name: row[name] for name in _COLUMNS})
         there = found.get(key) or Stratum(*key[:3])
+        found[key] = there._replace(new=side) if row["path"] == "isolated" else there._replace(old=side)
+    return tuple(found.values())
+
+
+def late_strata(rows: Sequence[asyncpg.Record]) -> tuple[Stratum, ...]:
+    """Both paths of the same lane, provider and day, side by side."""
+    found: dict[tuple[int, int, int], Stratum] = {}
+    for row in rows:
+        key = (row["lane"], row["provider"], row["day"])
+        side = Side(first=row["first"], last=row["last"], timed=row["timed"], late=row["late"])
+        there = found.get(key) or Stratum(*key[:2], None)
         found[key] = there._replace(new=side) if row["path"] == "isolated" else there._replace(old=side)
     return tuple(found.values())
 
@@ -143,6 +154,7 @@ def gates_document(gates: Sequence[Gate]) -> list[dict[str, Any]]:
             "verdict": gate.verdict.value,
             "sentence": gate.sentence,
             "provider": gate.provider,
+            "lane": gate.lane,
             "new": gate.seen.new,
             "new_of": round(gate.seen.new_of, 1),
             "old": gate.seen.old,

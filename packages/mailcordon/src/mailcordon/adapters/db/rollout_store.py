@@ -48,6 +48,13 @@ class RolloutStore:
         async with connection_pool.acquire(self._pool) as conn:
             return rollout_row.strata(await conn.fetch(_SQL.counted, list(lanes), since))
 
+    async def late(self, first_late: Mapping[int, int], since: int) -> tuple[Stratum, ...]:
+        if not first_late:
+            return ()
+        async with connection_pool.acquire(self._pool) as conn:
+            rows = await conn.fetch(_SQL.late, list(first_late), list(first_late.values()), since)
+        return rollout_row.late_strata(rows)
+
     async def first_mail(self, lanes: Sequence[int]) -> int | None:
         async with connection_pool.acquire(self._pool) as conn:
             return await conn.fetchval(_SQL.first_mail, list(lanes))
@@ -142,6 +149,7 @@ class RolloutStore:
         lanes: Sequence[int],
         shares: Sequence[int],
         pace: float,
+        first_late: Mapping[int, int],
         *,
         actor: str,
         because: str,
@@ -153,7 +161,8 @@ class RolloutStore:
                 raise Conflict(
                     words.in_a_rollout(slug, busy["type"], busy["rollout"]), code="lane-in-rollout"
                 )
-            reference = _reference(await conn.fetchrow(_SQL.old_rates, sorted(lanes)))
+            late = await conn.fetchrow(_SQL.old_late, list(first_late), list(first_late.values()))
+            reference = _reference(await conn.fetchrow(_SQL.old_rates, sorted(lanes)), late)
             id = await conn.fetchval(
                 _SQL.add, tenant, list(shares), pace, actor, because, json.dumps(reference)
             )
@@ -261,11 +270,14 @@ async def _record(
     )
 
 
-def _reference(row: asyncpg.Record | None) -> Mapping[str, float]:
+def _reference(row: asyncpg.Record | None, late: asyncpg.Record | None) -> Mapping[str, float]:
     if row is None or row["sent"] < LEAST_REFERENCE:
         return {}
     sent = row["sent"]
-    rates = {
+    rates: dict[str, float] = {}
+    if late is not None and late["timed"] >= LEAST_REFERENCE:
+        rates[Measure.LATE.value] = round(late["late"] / late["timed"], 6)
+    rates |= {
         measure.value: round(row[measure.value] / sent, 6)
         for measure in Measure
         if measure not in (Measure.UNREPORTED, Measure.LATE)

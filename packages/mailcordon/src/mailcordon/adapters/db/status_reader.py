@@ -334,6 +334,7 @@ READINGS: tuple[Reading, ...] = (
     Reading(("backlogs",), alarm_facts.full_lanes, 2),
     Reading(("domains",), _domains, 5),
     Reading(("IP pools",), alarm_facts.pool_troubles, 30),
+    Reading(("rollouts",), alarm_facts.back_rollouts, 2),
     Reading(("partitions", "default partitions"), _storage, 300),
     Reading(("quarantine",), _quarantine, 10),
     Reading(("quarantine",), alarm_facts.doubtful, 2),

@@ -43,6 +43,7 @@ KindName = Literal[
     "rates",
     "objective",
     "breaker",
+    "rollout",
     "service",
 ]
 _HOLDS = 100  #: of a tenant, in its report

@@ -1,14 +1,14 @@
 """What people do to rollouts: begin, go on, hold, go back, finish, and let something pass with a reason."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mailcordon.control import lookup
 from mailcordon.control.lookup import TenantNames
 from mailcordon.control.rollouts.facts import LaneFacts
-from mailcordon.control.rollouts.loop import Open, Rollouts, RolloutStore
+from mailcordon.control.rollouts.loop import Open, Rollouts, RolloutStore, late_from
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
 from mailcordon.guard.rollouts import course
 from mailcordon.guard.rollouts.nouns import SHARES, Decision, Item, Standing, State, Verdict
@@ -53,11 +53,12 @@ class ChangeStore(RolloutStore, TenantNames, Protocol):
         lanes: Sequence[int],
         shares: Sequence[int],
         pace: float,
+        first_late: Mapping[int, int],
         *,
         actor: str,
         because: str,
     ) -> int:
-        """Raises Conflict if one of the lanes is in a rollout already."""
+        """`first_late`: as in `late`. Raises Conflict if one of the lanes is in a rollout already."""
         ...
 
     async def override(
@@ -122,10 +123,9 @@ class Changes:
         chosen = _shares(shares)
         if not 0 <= pace <= 100:
             raise Invalid(Fault("pace", words.bad_pace()))
-        lanes = await self._lanes(tenant, slug, types)
-        return await self._store.start(
-            tenant, [lane.lane for lane in lanes], chosen, pace, actor=actor, because=because
-        )
+        lanes = [lane.lane for lane in await self._lanes(tenant, slug, types)]
+        first_late = late_from(await self._store.lane_facts(lanes))
+        return await self._store.start(tenant, lanes, chosen, pace, first_late, actor=actor, because=because)
 
     async def _lanes(self, tenant: int, slug: str, types: Sequence[str] | None) -> Sequence[Candidate]:
         found = await self._store.candidates(tenant, types)

@@ -13,6 +13,7 @@ from typing import Protocol
 from mailcordon.control.rollouts import facts as checks
 from mailcordon.control.rollouts.facts import LaneFacts
 from mailcordon.core.path_choice import SHARED
+from mailcordon.guard.objectives import MAY_BE_LATE, first_late
 from mailcordon.guard.rollouts import course, gates
 from mailcordon.guard.rollouts.nouns import (
     Decision,
@@ -70,6 +71,11 @@ class RolloutStore(Protocol):
 
     async def strata(self, lanes: Sequence[int], since: int) -> tuple[Stratum, ...]:
         """What was counted since a minute (since 1970)."""
+        ...
+
+    async def late(self, first_late: Mapping[int, int], since: int) -> tuple[Stratum, ...]:
+        """Deliveries since a minute, and the late ones, of each lane by day. `first_late`: by lane, the first class of time
+        (guard/objectives.py) that is late."""
         ...
 
     async def first_mail(self, lanes: Sequence[int]) -> int | None:
@@ -133,8 +139,12 @@ class Rollouts:
         standing = one.standing
         if standing.share > 0 and standing.first_mail is None:
             standing = replace(standing, first_mail=await self._store.first_mail(one.lanes))
-        strata = await self._store.strata(one.lanes, standing.since // 60_000) if standing.share > 0 else ()
         lanes = await self._store.lane_facts(one.lanes)
+        strata: tuple[Stratum, ...] = ()
+        if standing.share > 0:
+            since = standing.since // 60_000
+            strata = await self._store.strata(one.lanes, since)
+            strata += await self._store.late(late_from(lanes), since)
         target = course.next_share(standing) or 100
         facts = Facts(
             now=one.now,
@@ -159,6 +169,12 @@ class Rollouts:
         await self._store.moved(moving, after)
 
 
+def late_from(lanes: Sequence[LaneFacts]) -> Mapping[int, int]:
+    """By lane: the first class of time that is late. A lane without that objective has nobody who waits for its mail."""
+    asked = {lane.lane: lane.policy.objectives.delivered_seconds for lane in lanes}
+    return {lane: first_late(seconds) for lane, seconds in asked.items() if seconds is not None}
+
+
 def ceilings(lanes: Sequence[LaneFacts]) -> Mapping[Measure, float]:
     """The most that the lanes' objectives allow: of several lanes the strictest."""
     found: dict[Measure, float] = {}
@@ -168,6 +184,7 @@ def ceilings(lanes: Sequence[LaneFacts]) -> Mapping[Measure, float]:
             (Measure.UNDELIVERED, None if asked.delivered is None else 1 - asked.delivered),
             (Measure.BOUNCED, asked.bounces),
             (Measure.COMPLAINED, asked.complaints),
+            (Measure.LATE, None if asked.delivered_seconds is None else MAY_BE_LATE),
         ):
             if bad is not None:
                 found[measure] = min(found.get(measure, 1.0), bad)

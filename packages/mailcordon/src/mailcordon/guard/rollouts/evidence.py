@@ -73,7 +73,13 @@ def events(measure: Measure, side: Side, now: int) -> int:
 
 def mails(measure: Measure, side: Side) -> int:
     """That the events are a share of."""
-    return side.heard if measure is Measure.COMPLAINED else side.sent
+    match measure:
+        case Measure.COMPLAINED:
+            return side.heard
+        case Measure.LATE:
+            return side.timed
+        case _:
+            return side.sent
 
 
 def accused(measure: Measure, stratum: Stratum, now: int) -> Seen:
@@ -106,6 +112,8 @@ def _seen(measure: Measure, stratum: Stratum, now: int, new_share: float, old_sh
         # Counted at an age at which nothing more is to come, so no law is needed.
         new_share = 1.0 if now - new.last >= MISSING_AFTER else 0.0
         old_share = 1.0 if now - old.last >= MISSING_AFTER else 0.0
+    elif measure is Measure.LATE:
+        new_share = old_share = 1.0  # a mail's time is known when it is delivered
     new_events, old_events = events(measure, new, now), events(measure, old, now)
     # Feedback that is faster than assumed must not read as a rate above 1.
     return Seen(

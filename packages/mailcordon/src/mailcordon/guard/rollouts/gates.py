@@ -160,12 +160,18 @@ def judge(standing: Standing, facts: Facts) -> tuple[Gate, ...]:
     now = facts.now // 60_000
     days = 0.0 if standing.first_mail is None else max(0.0, (now - standing.first_mail) / _DAY)
     judge_one = _against_ceiling if standing.share >= 100 else _compared
-    found = [judge_one(measure, standing, facts, now, days) for measure in Measure]
+    measures = [measure for measure in Measure if measure is not Measure.LATE or _any_timed(facts)]
+    found = [judge_one(measure, standing, facts, now, days) for measure in measures]
     gates = sorted((gate for gate in found if gate is not None), key=lambda gate: -gate.harm)
     # The error is promised for the sum of all e-values. It may pass where none does by itself.
     total = evidence.log_mean([gate.harm for gate in gates], [1.0] * len(gates))
     breach = total >= _back_at(standing)
     return tuple(_judged(gate, standing, back=breach and place == 0) for place, gate in enumerate(gates))
+
+
+def _any_timed(facts: Facts) -> bool:
+    """Whether a lane has an objective of time, and mail that it was measured of. Else there is nothing to say of it."""
+    return any(stratum.new.timed or stratum.old.timed for stratum in facts.strata)
 
 
 def _judged(gate: Gate, standing: Standing, *, back: bool) -> Gate:

@@ -22,7 +22,7 @@ class Measure(StrEnum):
     SUPPRESSED = "suppressed"  #: SES dropped it for one of its lists
     BOUNCED = "bounced"  #: hard
     DELAYED = "delayed"  #: with a delivery delay
-    LATE = "late"  #: delivered later than the lane's time from accept to delivered allows
+    LATE = "late"  #: of what was delivered: later than the lane's objective of time from accept to delivered
     COMPLAINED = "complained"
     OPENED = "opened"  #: by people
 
@@ -42,6 +42,9 @@ class Side(NamedTuple):
     suppressed: int = 0
     bounced: int = 0
     delayed: int = 0
+    #: Deliveries whose time is counted, and those of them that were later than their lane allows. Both are counted when the
+    #: mail is delivered, so a stratum of them has nothing else.
+    timed: int = 0
     late: int = 0
     complained: int = 0
     opened: int = 0
@@ -60,7 +63,7 @@ class Stratum(NamedTuple):
     @property
     def first(self) -> int:
         """Minute of the first mail of the new path; of the old one if the new path has none."""
-        return self.new.first if self.new.sent else self.old.first
+        return self.new.first or self.old.first
 
 
 @dataclass(frozen=True, slots=True)

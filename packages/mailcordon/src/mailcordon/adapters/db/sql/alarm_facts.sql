@@ -96,6 +96,21 @@ select x.lane, e.slug as tenant, t.name as type, max(x.sentence) as sentence, su
      or now_ms() - ms_of((select q.id from ready q where q.lane = l.id order by q.id limit 1)) >= l.backlog_age_ms)
  group by x.lane, e.slug, t.name, l.held order by min(x.since) limit 100;
 
+-- name: back_rollouts
+-- Rollouts that went back by themselves and rest since; the oldest first. The gate that led back stands first in its step.
+select r.id, e.slug as tenant, x.types, x.lanes, x.domains, x.sets, s.sentence, r.since,
+       case when s.gates -> 0 ->> 'verdict' = 'back' then (s.gates -> 0 ->> 'lane')::int end as at_fault,
+       case when s.gates -> 0 ->> 'verdict' = 'back' then (s.gates -> 0 ->> 'provider')::smallint end as provider,
+       exists (select from rollout_lane m where m.rollout = r.id and m.move_after is not null) as moving
+  from rollout r join tenant e on e.id = r.tenant
+ cross join lateral (select y.sentence, y.gates, y.by from rollout_step y where y.rollout = r.id and y.what = 'back' order by y.id desc limit 1) s
+ cross join lateral (
+       select array_agg(t.name order by l.lane) as types, array_agg(l.lane order by l.lane) as lanes,
+              array_agg(distinct o.domain) as domains, array_agg(distinct o.configuration_set) as sets
+         from rollout_lane l join lane n on n.id = l.lane join message_type t on t.id = n.type
+         join route o on o.lane = l.lane and o.path = 'isolated' where l.rollout = r.id) x
+ where r.ended_at is null and r.state = 'back' and s.by = 'rollout' and x.types is not null order by r.since limit 100;
+
 -- name: pool_troubles
 -- What is wrong with IP pools, as the control role has judged it within the last minutes.
 select pool, code, provider, sentence, next, since from ip_pool_trouble order by pool, code, provider limit 200;

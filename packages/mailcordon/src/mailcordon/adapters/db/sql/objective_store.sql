@@ -5,7 +5,20 @@
 -- would each take other rows.
 with t as (
     delete from delivery_time_change where id = any (array(select c.id from delivery_time_change c order by c.id limit $1::int))
-    returning tenant, lane, minute, provider, counts
+    returning tenant, lane, minute, provider, path, counts
+), y as (
+    -- By path for rollouts, which are rare: of a lane in one.
+    select b.span, t.minute - t.minute % b.span as minute, t.lane, t.provider, t.path, t.tenant, u.place, sum(u.n)::int as n
+      from t cross join (values (10), (60), (1440)) b (span)
+     cross join lateral unnest(t.counts) with ordinality u (n, place)
+     where exists (select from rollout_lane r where r.lane = t.lane and r.open)
+     group by 1, 2, 3, 4, 5, 6, 7
+), p as (
+    insert into path_time as d (lane, span, minute, path, provider, tenant, counts)
+    select lane, span, minute, path, provider, tenant, array_agg(n order by place) from y group by 1, 2, 3, 4, 5, 6 order by 1, 2, 3, 4, 5
+    on conflict (lane, span, minute, path, provider) do update
+       set counts = array(select coalesce(u.a, 0) + coalesce(u.b, 0) from unnest(d.counts, excluded.counts) with ordinality u (a, b, place)
+                           order by u.place)
 ), x as (
     select b.span, t.minute - t.minute % b.span as minute, t.lane, t.provider, t.tenant, u.place, sum(u.n)::int as n
       from t cross join (values (10), (60), (1440)) b (span)
@@ -25,6 +38,12 @@ select count(*)::int from t;
 delete from delivery_time
  where span = 10 and minute < now_ms() / 60000 - 1440 or span = 60 and minute < now_ms() / 60000 - 20160
     or span = 1440 and minute < now_ms() / 60000 - 144000;
+
+-- name: forget_path_times
+-- Of lanes that are in no rollout any more. Tens are read for the hour in which a share began, hours for its day.
+delete from path_time p
+ where not exists (select from rollout_lane r where r.lane = p.lane and r.open)
+    or p.span = 10 and p.minute < now_ms() / 60000 - 10080 or p.span = 60 and p.minute < now_ms() / 60000 - 43200;
 
 -- name: now
 -- The database's clock, in minutes since 1970.

@@ -232,10 +232,10 @@ with counted as (
                   $7::text::smallint[], $8::text::text[], $9::text::text[])
            as x (tenant, lane, minute, path, campaign, list, provider, domain, counts)
 ), timed as (
-    insert into delivery_time_change (tenant, lane, minute, provider, counts)
-    select x.tenant, x.lane, x.minute, x.provider, x.counts::int[]
-      from unnest($12::text::int[], $13::text::int[], $14::text::int[], $15::text::smallint[], $16::text::text[])
-           as x (tenant, lane, minute, provider, counts))
+    insert into delivery_time_change (tenant, lane, minute, provider, path, counts)
+    select x.tenant, x.lane, x.minute, x.provider, x.path, x.counts::int[]
+      from unnest($12::text::int[], $13::text::int[], $14::text::int[], $15::text::smallint[], $16::text::text[], $17::text::text[])
+           as x (tenant, lane, minute, provider, path, counts))
 insert into send_seen as s (configuration_set, called_at)
 select * from unnest($10::text::text[], $11::text::bigint[])
 on conflict (configuration_set) do update set called_at = excluded.called_at where s.called_at < excluded.called_at;

@@ -76,6 +76,21 @@ select c.lane, c.path, c.campaign, c.provider, c.at / 60 as hour, min(c.at) as f
   from c left join complaint_silence q on q.provider = c.provider and q.from_minute <= c.at
  group by c.lane, c.path, c.campaign, c.provider, c.at / 60;
 
+-- name: late
+-- Deliveries of lanes since a minute ($3), and those of the class of time $2 or a later one, by path, provider and day: by ten minutes in
+-- the hour in which the share began, by hour in its day, by day since.
+select c.lane, c.path, c.provider, c.minute / 1440 as day, min(c.minute) as first, max(c.minute) as last,
+       sum(c.timed)::int as timed, sum(c.late)::int as late
+  from unnest($1::int[], $2::int[]) u (lane, place)
+ cross join (values (10, ($3::int + 9) / 10 * 10, ($3 + 59) / 60 * 60), (60, ($3 + 59) / 60 * 60, ($3 + 1439) / 1440 * 1440),
+                    (1440, ($3 + 1439) / 1440 * 1440, null)) b (span, since, until)
+ cross join lateral (
+       select u.lane, p.path, p.provider, p.minute, (select sum(n) from unnest(p.counts) n) as timed,
+              coalesce((select sum(n) from unnest(p.counts[u.place + 1:]) n), 0) as late
+         from path_time p
+        where p.lane = u.lane and p.span = b.span and p.minute >= b.since and (b.until is null or p.minute < b.until)) c
+ group by c.lane, c.path, c.provider, c.minute / 1440;
+
 -- name: daily
 -- Mails a day of these lanes to each provider, on the average of the last seven whole days.
 select d.lane, d.provider, sum(coalesce(d.sent, 0)) / 7.0::float8 as mails
@@ -207,6 +222,14 @@ select coalesce(sum(c.sent), 0)::bigint as sent, coalesce(sum(c.delivered), 0)::
        coalesce(sum(c.opened), 0)::bigint as opened
   from cohort_day c
  where c.lane = any ($1::int[]) and c.day >= now_ms() / 86400000 - 14 and c.day < now_ms() / 86400000;
+
+-- name: old_late
+-- Deliveries of these lanes in the last 14 days, and those of the class of time $2 or a later one.
+select coalesce(sum((select sum(n) from unnest(d.counts) n)), 0)::bigint as timed,
+       coalesce(sum((select sum(n) from unnest(d.counts[u.place + 1:]) n)), 0)::bigint as late
+  from unnest($1::int[], $2::int[]) u (lane, place)
+ cross join generate_series(now_ms() / 86400000 - 14, now_ms() / 86400000 - 1) y (day)
+ cross join lateral (select x.counts from delivery_time x where x.span = 1440 and x.minute = y.day * 1440 and x.lane = u.lane) d;
 
 -- name: override
 -- A person lets something pass for one share.
