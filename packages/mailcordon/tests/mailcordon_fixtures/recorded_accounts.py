@@ -11,7 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from mailcordon.control.administration import SesError, Whole
+from mailcordon.control.assess.reading import WATCHES
 from seslocal.clock import Clock
+from seslocal.cloudwatch import operations as cloudwatch
 from seslocal.errors import ApiError
 from seslocal.sesv1 import send_statistics
 from seslocal.sesv2.table import IMPLEMENTED
@@ -24,6 +26,7 @@ from seslocal.state.vdm_metrics import Series
 TODAY = date(2026, 11, 30)  #: a Monday
 WORST = date(2026, 11, 9)  #: the Monday of the planted worst weeks
 _BOTH = ("BOUNCE", "COMPLAINT")
+_OPERATIONS = IMPLEMENTED | send_statistics.OPERATIONS | cloudwatch.OPERATIONS
 _CALLER = Caller("test", "us-east-1", "127.0.0.1", "127.0.0.1", "test")
 
 Found = set[tuple[str, str]]  #: danger's code, and what it is about
@@ -166,7 +169,7 @@ class Direct:
     async def call(self, operation: str, **members: Any) -> Whole:
         self.calls[operation] = self.calls.get(operation, 0) + 1
         try:
-            return (IMPLEMENTED | send_statistics.OPERATIONS)[operation](self._account, members, _CALLER)
+            return _OPERATIONS[operation](self._account, members, _CALLER)
         except ApiError as error:
             raise SesError(error.code, error.message) from None
 
@@ -174,7 +177,8 @@ class Direct:
         found: list[Any] = []
         more: dict[str, Any] = {}
         while True:
-            page = await self.call(operation, PageSize=100, **members, **more)
+            size = {} if operation in WATCHES else {"PageSize": 100}
+            page = await self.call(operation, **size, **members, **more)
             found += page.get(member) or ()
             if not page.get("NextToken"):
                 return found

@@ -18,7 +18,7 @@ from mailcordon.config import Config
 from mailcordon.control.administration import SesError
 from mailcordon.control.assess import report as reports
 from mailcordon.control.assess.dangers import Severity
-from mailcordon.control.assess.reading import PATIENCE, READS, Lists, Reading
+from mailcordon.control.assess.reading import PATIENCE, READS, WATCHES, Lists, Reading
 from mailcordon.control.assess.report import Report
 from mailcordon.core.errors import BadConfig
 from mailcordon.run import assess, iam_policies
@@ -130,9 +130,11 @@ def allow(local: seslocal.Local, document: dict[str, Any]) -> None:
 
 def without(*operations: str) -> dict[str, Any]:
     document = iam_policies.assess()
-    [read, deny] = document["Statement"]
-    left = [action for action in read["Action"] if action.removeprefix("ses:") not in operations]
-    return {**document, "Statement": [{**read, "Action": left}, deny]}
+    kept = [
+        {**each, "Action": [one for one in each["Action"] if one.partition(":")[2] not in operations]}
+        for each in document["Statement"]
+    ]
+    return {**document, "Statement": [each for each in kept if each["Action"]]}
 
 
 async def test_the_reading_role_has_the_rights_that_a_reading_uses_and_no_more(
@@ -146,7 +148,8 @@ async def test_the_reading_role_has_the_rights_that_a_reading_uses_and_no_more(
     assert found(report) == planted
     assert report is not None
     assert report.unknown == ()
-    assert local.account.access.policies["test"].used.keys() == {f"ses:{name}" for name in READS}
+    used = {f"ses:{name}" for name in READS} | {f"cloudwatch:{name}" for name in WATCHES}
+    assert local.account.access.policies["test"].used.keys() == used
 
 
 def test_the_policy_of_the_reading_role_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,11 +190,12 @@ async def test_whatever_right_is_missing_nothing_is_derived_from_it() -> None:
     account = recorded.empty()
     planted = recorded.messy(account)
     registrable = PublicSuffixes().registrable
-    for operation in READS:
+    for operation in (*READS, *WATCHES):
         source = Denying(account, operation)
         reading = Reading(source, REGION, recorded.TODAY)
         report = reports.assess(await reading.read(await reading.lists()), registrable=registrable)
-        [said] = [each for each in report.unknown if f"ses:{operation} " in each]
+        right = "cloudwatch" if operation in WATCHES else "ses"
+        [said] = [each for each in report.unknown if f" {right}:{operation} " in each]
         assert said.startswith("Not known:")
         assert {(each.code, each.about) for each in report.dangers if not each.guess} <= planted, operation
         assert source.calls[operation] <= PATIENCE, operation
@@ -204,7 +208,7 @@ async def test_the_client_refuses_every_operation_that_does_not_read(local: sesl
     for operation in ("DeleteTenant", "PutAccountSendingAttributes", "CreateTenant"):
         with pytest.raises(ValueError, match=operation):
             await client.call(operation)
-    assert all(name.startswith(("Get", "List", "BatchGet")) for name in READS)
+    assert all(name.startswith(("Get", "List", "BatchGet")) for name in (*READS, *WATCHES))
     client.close()
 
 

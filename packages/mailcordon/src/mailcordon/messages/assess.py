@@ -105,10 +105,12 @@ _TELLS = {
     "GetDedicatedIps": "dedicated IPs and their warm-up",
     "GetEmailIdentity": "authentication and settings of identities",
     "GetSendStatistics": "the account's own rates of the last two weeks",
+    "GetMetricData": "what CloudWatch has counted, and SES's own rates of account and configuration sets",
     "GetTenant": "which suppression list each SES tenant uses",
     "ListConfigurationSets": "which configuration sets there are",
     "ListDedicatedIpPools": "which IP pools there are",
     "ListEmailIdentities": "which identities there are",
+    "ListMetrics": "which tenants, configuration sets and tags CloudWatch counts",
     "ListRecommendations": "what SES itself finds wrong",
     "ListReputationEntities": "reputation policies and findings of SES tenants",
     "ListSuppressedDestinations": "how large the account's suppression list is",
@@ -117,16 +119,21 @@ _TELLS = {
 }
 
 
+_OF_CLOUDWATCH = frozenset({"GetMetricData", "ListMetrics"})
+
+
 @example(operation="ListTenants", why="denied", said="")
+@example(operation="GetMetricData", why="denied", said="")
 @example(operation="GetTenant", why="failed", said="Internal failure")
 @example(operation="BatchGetMetricData", why="off", said="")
 @example(operation="GetAccount", why="not-recorded", said="")
 def missing(*, operation: str, why: str, said: str) -> str:
     """Something could not be read: what is therefore not known, and what would tell."""
     what = _TELLS.get(operation, operation)
+    right = "cloudwatch" if operation in _OF_CLOUDWATCH else "ses"
     match why:
         case "denied":
-            return f"Not known: {what}. The role lacks ses:{operation} (mailcordon iam assess has it)."
+            return f"Not known: {what}. The role lacks {right}:{operation} (mailcordon iam assess has it)."
         case "off":
             return (
                 f"Not known: {what}. Virtual Deliverability Manager is off; it costs extra. Events tell the same: --events FILE, "
@@ -135,7 +142,8 @@ def missing(*, operation: str, why: str, said: str) -> str:
         case "not-recorded":
             return f"Not known: {what}. The recording has no answer to {operation}."
         case _:
-            return f"Not known: {what}. SES did not answer {operation}: {said.rstrip('.')}."
+            whose = "CloudWatch" if right == "cloudwatch" else "SES"
+            return f"Not known: {what}. {whose} did not answer {operation}: {said.rstrip('.')}."
 
 
 @example(tenants=["acme", "zen"])

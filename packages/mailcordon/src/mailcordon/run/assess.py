@@ -204,6 +204,7 @@ async def run(
             wanted.region if kept is None else kept.region,
             _today() if kept is None else kept.on,
             _Progress(tell),
+            frozenset(name for name, _ in rules.tags) if rules is not None else frozenset(),
         )
         lists = await reading.lists()
         left = lists.forecast().without({} if kept is None else kept.kept)

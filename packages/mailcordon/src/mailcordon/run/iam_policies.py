@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mailcordon.config import MANAGEMENT_QUEUE, QUEUES
-from mailcordon.control.assess.reading import READS
+from mailcordon.control.assess.reading import READS, WATCHES
 from mailcordon.control.desired import UNGOVERNED
 from mailcordon.control.ungoverned import ALL_SENDS
 
@@ -183,6 +183,7 @@ def assess() -> Document:
     account is not ours yet, so no name narrows it."""
     return _document(
         _statement("ReadSes", "Allow", _ses(READS), ["*"]),
+        _statement("ReadCounts", "Allow", [f"cloudwatch:{operation}" for operation in WATCHES], ["*"]),
         _statement("NoSending", "Deny", [ALL_SENDS], ["*"]),
     )
 

@@ -1,4 +1,5 @@
-"""SES's management calls that read an account, through boto3 in a worker thread, one after the other and paced.
+"""SES's management calls that read an account, and CloudWatch's that read its counts, through boto3 in a worker thread, one after
+the other and paced.
 
 It cannot change anything: every operation but those of `control/assess/reading.py` is refused here, before it is called. The pace
 is that of the control plane (control/call_budget.py); its clock and its sleep can be passed in.
@@ -16,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mailcordon.adapters.ses import boto_calls
 from mailcordon.control.administration import Whole
-from mailcordon.control.assess.forecast import METRIC_CALLS, METRIC_RATE, STATISTICS
-from mailcordon.control.assess.reading import READS
+from mailcordon.control.assess.forecast import FAST, METRIC_RATE, STATISTICS, WATCH_LIST
+from mailcordon.control.assess.reading import READS, WATCHES
 from mailcordon.control.call_budget import Rates, Ticket, Turns
 from mailcordon.control.work import Work
 
@@ -41,7 +42,7 @@ class Pace:
         self.per_second = per_second
         self._clock, self._sleep = clock, sleep
         self._turns = Turns(Rates(per_second=per_second))
-        # SES documents more for this one (ses.md 3.5), so it does not wait for the others.
+        # SES documents more for one of these (ses.md 3.5) and CloudWatch more than that, so they do not wait for the others.
         self._metrics = Turns(Rates(per_second=None if per_second is None else METRIC_RATE))
 
     async def turn(self, operation: str) -> None:
@@ -56,7 +57,7 @@ class Pace:
         self._of(operation).refused(self._clock())
 
     def _of(self, operation: str) -> Turns:
-        return self._metrics if operation == METRIC_CALLS else self._turns
+        return self._metrics if operation in FAST else self._turns
 
 
 class AccountReading:
@@ -79,17 +80,20 @@ class AccountReading:
         config = boto_calls.configuration(_ANSWER_SECONDS)
         self._client: Any = session.client("sesv2", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
         self._v1: Any = session.client("ses", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
+        self._watch: Any = session.client("cloudwatch", endpoint_url=endpoint, config=config)  # pyright: ignore[reportUnknownMemberType]
         self._pace = pace
         self.calls: Counter[str] = Counter()  #: that were made, by operation
 
     def close(self) -> None:
         self._client.close()
         self._v1.close()
+        self._watch.close()
 
     async def call(self, operation: str, **members: Any) -> Whole:
-        if operation not in READS:
+        if operation not in (*READS, *WATCHES):
             raise ValueError(operation)
-        method = getattr(self._v1 if operation == STATISTICS else self._client, xform_name(operation))
+        client = self._v1 if operation == STATISTICS else self._client
+        method = getattr(self._watch if operation in WATCHES else client, xform_name(operation))
         for attempt in range(1, _ATTEMPTS + 1):
             await self._pace.turn(operation)
             self.calls[operation] += 1
@@ -106,8 +110,9 @@ class AccountReading:
     async def pages(self, operation: str, member: str, **members: Any) -> Sequence[Any]:
         found: list[Any] = []
         more: dict[str, Any] = {}
+        size = {} if operation == WATCH_LIST else {"PageSize": _PAGE}
         while True:
-            page = await self.call(operation, PageSize=_PAGE, **members, **more)
+            page = await self.call(operation, **size, **members, **more)
             found += page.get(member) or ()
             if not page.get("NextToken"):
                 return found

@@ -72,6 +72,8 @@ class Destination:
     events: frozenset[str]
     kind: str  #: SNS, EventBridge, Firehose, CloudWatch or Pinpoint
     target: str = ""  #: ARN
+    #: Of CloudWatch: what mail without a tag is counted as, by the tag's name.
+    defaults: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def brings_feedback(self) -> bool:
@@ -150,6 +152,34 @@ Days = Mapping[date, Count]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reputation:
+    """SES's own rates, from 0 to 1. None: not published."""
+
+    bounces: float | None = None
+    complaints: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What CloudWatch says (control/assess/cloudwatch.py). Days are those on which something was counted."""
+
+    days: Days = field(default_factory=dict[date, Count])  #: of the account
+    of_tenant: Mapping[str, Days] = field(default_factory=dict[str, Days])  #: by SES tenant
+    of_set: Mapping[str, Days] = field(default_factory=dict[str, Days])
+    of_domain: Mapping[str, Days] = field(default_factory=dict[str, Days])  #: by From domain
+    #: By name and value of a tag that names a tenant, of those sets that count by it.
+    of_tag: Mapping[tuple[str, str], Days] = field(default_factory=dict[tuple[str, str], Days])
+    rates: Mapping[str, Reputation] = field(
+        default_factory=dict[str, Reputation]
+    )  #: by set; empty: the account
+
+    @property
+    def rate(self) -> Reputation:
+        """The account's."""
+        return self.rates.get("", Reputation())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     region: str
     on: date  #: the day of the reading
@@ -170,6 +200,11 @@ class Account:
     of_identity: Mapping[str, Days] = field(default_factory=dict[str, Days])
     of_set: Mapping[str, Days] = field(default_factory=dict[str, Days])
     by_provider: Mapping[str, Count] = field(default_factory=dict[str, Count])
+    #: By kind (`TENANT_NAME`, `EMAIL_IDENTITY`, `CONFIGURATION_SET`) and name, and then by mailbox provider.
+    of_provider: Mapping[tuple[str, str], Mapping[str, Count]] = field(
+        default_factory=dict[tuple[str, str], Mapping[str, Count]]
+    )
+    watched: Watched = field(default_factory=Watched)
     missing: Sequence[Missing] = ()
 
     def knows(self, *operations: str) -> bool:

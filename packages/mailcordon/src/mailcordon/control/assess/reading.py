@@ -6,10 +6,11 @@ A right that is missing costs a few calls, is remembered, and leaves what it wou
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
 from typing import Any, Protocol, TypeVar
 
 from mailcordon.control.administration import SesError, Whole
-from mailcordon.control.assess import forecast
+from mailcordon.control.assess import cloudwatch, forecast
 from mailcordon.control.assess.account import (
     Account,
     ConfigurationSet,
@@ -22,8 +23,10 @@ from mailcordon.control.assess.account import (
     Recommendation,
     SesTenant,
     State,
+    Watched,
     Why,
 )
+from mailcordon.control.assess.cloudwatch import Metric, day_of
 from mailcordon.control.observed import group
 
 T = TypeVar("T")
@@ -48,6 +51,8 @@ READS = (
     "ListTenantResources",
     "ListTenants",
 )
+#: And of CloudWatch.
+WATCHES = (forecast.WATCH_CALLS, forecast.WATCH_LIST)
 WEEKS = 8  #: of counts that are read; VDM answers at most 60 days
 PATIENCE = 3  #: refusals of an operation that was never answered, before it is not asked any more
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"})
@@ -62,6 +67,7 @@ _KINDS = {
 }
 #: Dimension of VDM's counts (ses.md 8.3).
 _TENANT, _IDENTITY, _SET, _ISP = "TENANT_NAME", "EMAIL_IDENTITY", "CONFIGURATION_SET", "ISP"
+_Which = tuple[tuple[str, str], ...]  #: dimensions and their values
 
 
 class Source(Protocol):
@@ -91,11 +97,16 @@ class Lists:
     entities: Mapping[str, Whole]  #: by the tenant's ARN
     recommendations: Sequence[Recommendation]
     suppressed: Mapping[str, int] | None
+    metrics: Sequence[Metric] = ()  #: of CloudWatch
 
     def forecast(self) -> forecast.Forecast:
         vdm = self.state is None or self.state.vdm
         found = forecast.of(
-            identities=len(self.identities), sets=len(self.sets), tenants=len(self.tenants), vdm=vdm
+            identities=len(self.identities),
+            sets=len(self.sets),
+            tenants=len(self.tenants),
+            vdm=vdm,
+            watch_calls=len(cloudwatch.batches(self.metrics, date.min + timedelta(weeks=2 * WEEKS), WEEKS)),
         )
         return forecast.Forecast(calls={**found.calls, "GetDedicatedIpPool": len(self.pools)})
 
@@ -115,6 +126,7 @@ class Reading:
     region: str
     today: date
     say: Say = lambda operation, done, of: None
+    tags: frozenset[str] = frozenset()  #: names of tags of rules, which name tenants
     _refused: dict[str, _Refused] = field(default_factory=dict[str, _Refused])
     _answered: set[str] = field(default_factory=set[str])
 
@@ -133,6 +145,10 @@ class Reading:
             "ListRecommendations", "Recommendations", Filter={"STATUS": "OPEN"}
         )  # one filter by itself is allowed (ses.md 1.1)
         suppressed = await self._ask("ListSuppressedDestinations", self.source.suppressed)
+        metrics = await self._ask(
+            forecast.WATCH_LIST,
+            lambda: self.source.pages(forecast.WATCH_LIST, "Metrics", Namespace=cloudwatch.NAMESPACE),
+        )
         return Lists(
             state=state,
             identities=[each["IdentityName"] for each in identities],
@@ -143,6 +159,7 @@ class Reading:
             entities={each["ReputationEntityReference"]: each for each in entities},
             recommendations=[_recommendation(each) for each in advised],
             suppressed=suppressed,
+            metrics=cloudwatch.wanted(metrics, self.tags),
         )
 
     async def read(self, lists: Lists) -> Account:
@@ -166,6 +183,7 @@ class Reading:
             recommendations=lists.recommendations,
         )
         account = await self._with_counts(account)
+        account = replace(account, watched=await self._watched(account, lists.metrics))
         return replace(account, missing=[each.missing for each in self._refused.values()])
 
     # Each thing ---------------------------------------------------------------------------------------------------------
@@ -243,7 +261,7 @@ class Reading:
         found = await self._ask(forecast.STATISTICS, self._call(forecast.STATISTICS))
         days: dict[date, Count] = {}
         for point in (found or {}).get("SendDataPoints") or ():
-            day = _day(point["Timestamp"])
+            day = day_of(point["Timestamp"])
             count = (int(point.get(name) or 0) for name in ("DeliveryAttempts", "Bounces", "Complaints"))
             days[day] = days.get(day, Count()) + Count(*count)
         return days
@@ -255,31 +273,67 @@ class Reading:
                 Missing(operation=forecast.METRIC_CALLS, why=Why.OFF)
             )
             return account
-        wanted: list[tuple[str, str]] = [("", ""), *((_ISP, name) for name in forecast.PROVIDERS)]
-        wanted += [(_TENANT, each.name) for each in account.tenants]
-        wanted += [(_IDENTITY, name) for name in _not_one_tenants(account, "identities")]
-        wanted += [(_SET, name) for name in _not_one_tenants(account, "sets")]
-        queries = [(*which, metric) for which in wanted for metric in forecast.METRICS]
-        found: dict[tuple[str, str], dict[date, Count]] = {}
-        batches = [queries[at : at + forecast.QUERIES] for at in range(0, len(queries), forecast.QUERIES)]
-        for done, batch in enumerate(batches):
-            self.say(forecast.METRIC_CALLS, done, len(batches))
-            await self._counts(batch, found)
+        whose: list[tuple[str, str]] = [(_TENANT, each.name) for each in account.tenants]
+        whose += [(_IDENTITY, name) for name in _not_one_tenants(account, "identities")]
+        whose += [(_SET, name) for name in _not_one_tenants(account, "sets")]
+        providers: list[_Which] = [((_ISP, name),) for name in forecast.PROVIDERS]
+        found = await self._counts_of([(), *providers, *((each,) for each in whose)])
         of: dict[str, dict[str, dict[date, Count]]] = {_TENANT: {}, _IDENTITY: {}, _SET: {}, _ISP: {}}
-        for (kind, name), days in found.items():
-            if kind and days:
+        for which, days in found.items():
+            for kind, name in which:
                 of[kind][name] = days
+        # Most tenants mail few providers, and what sent nothing need not be asked for.
+        both = await self._counts_of(
+            [
+                (each, isp)
+                for each, isp in product(whose, [one for [one] in providers if one[1] in of[_ISP]])
+                if each[1] in of[each[0]]
+            ]
+        )
+        of_provider: dict[tuple[str, str], dict[str, Count]] = {}
+        for (each, (_, provider)), days in both.items():
+            of_provider.setdefault(each, {})[provider] = sum(days.values(), Count())
         return replace(
             account,
-            days=found.get(("", ""), {}),
+            days=found.get((), {}),
             of_tenant=of[_TENANT],
             of_identity=of[_IDENTITY],
             of_set=of[_SET],
             by_provider={name: sum(days.values(), Count()) for name, days in of[_ISP].items()},
+            of_provider=of_provider,
         )
 
+    async def _watched(self, account: Account, metrics: Sequence[Metric]) -> Watched:
+        defaults: dict[str, set[str]] = {}
+        for each in account.sets:
+            for destination in each.destinations or ():
+                for name, value in destination.defaults.items():
+                    defaults.setdefault(name, set()).add(value)
+        results: list[Whole] = []
+        for members in cloudwatch.batches(metrics, self.today, WEEKS):
+            more: Mapping[str, Any] = {}
+            while True:
+                page = await self._ask(
+                    forecast.WATCH_CALLS, self._call(forecast.WATCH_CALLS, **members, **more)
+                )
+                results += (page or {}).get("MetricDataResults") or ()
+                if not (page or {}).get("NextToken"):
+                    break
+                more = {"NextToken": (page or {})["NextToken"]}
+        return cloudwatch.watched(metrics, results, defaults)
+
+    async def _counts_of(self, wanted: Sequence[_Which]) -> dict[_Which, dict[date, Count]]:
+        """VDM's counts of each combination of dimensions that has some."""
+        queries = [(which, metric) for which in wanted for metric in forecast.METRICS]
+        found: dict[_Which, dict[date, Count]] = {}
+        batches = [queries[at : at + forecast.QUERIES] for at in range(0, len(queries), forecast.QUERIES)]
+        for done, batch in enumerate(batches):
+            self.say(forecast.METRIC_CALLS, done, len(batches))
+            await self._counts(batch, found)
+        return {which: days for which, days in found.items() if days}
+
     async def _counts(
-        self, batch: Sequence[tuple[str, str, str]], found: dict[tuple[str, str], dict[date, Count]]
+        self, batch: Sequence[tuple[_Which, str]], found: dict[_Which, dict[date, Count]]
     ) -> None:
         end = datetime.combine(self.today, time(), UTC)
         start = end - timedelta(weeks=WEEKS)
@@ -288,18 +342,18 @@ class Reading:
                 "Id": f"q{place}",
                 "Namespace": "VDM",
                 "Metric": metric,
-                **({"Dimensions": {kind: name}} if kind else {}),
+                **({"Dimensions": dict(which)} if which else {}),
                 "StartDate": int(start.timestamp()),
                 "EndDate": int(end.timestamp()),
             }
-            for place, (kind, name, metric) in enumerate(batch)
+            for place, (which, metric) in enumerate(batch)
         ]
         whole = await self._ask(forecast.METRIC_CALLS, self._call(forecast.METRIC_CALLS, Queries=queries))
         for result in (whole or {}).get("Results") or ():
-            kind, name, metric = batch[int(str(result["Id"])[1:])]
-            days = found.setdefault((kind, name), {})
+            which, metric = batch[int(str(result["Id"])[1:])]
+            days = found.setdefault(which, {})
             for at, value in zip(result.get("Timestamps") or (), result.get("Values") or (), strict=False):
-                days[_day(at)] = days.get(_day(at), Count()) + _count(metric, int(value))
+                days[day_of(at)] = days.get(day_of(at), Count()) + _count(metric, int(value))
 
     # Calls --------------------------------------------------------------------------------------------------------------
 
@@ -363,12 +417,14 @@ def _destination(whole: Whole) -> Destination:
     for member, (name, arn) in _KINDS.items():
         if member in whole:
             kind, target = name, str(group(whole, member).get(arn) or "")
+    dimensions = group(whole, "CloudWatchDestination").get("DimensionConfigurations") or ()
     return Destination(
         name=str(whole.get("Name") or ""),
         enabled=bool(whole.get("Enabled")),
         events=frozenset(whole.get("MatchingEventTypes") or ()),
         kind=kind,
         target=target,
+        defaults={str(each["DimensionName"]): str(each["DefaultDimensionValue"]) for each in dimensions},
     )
 
 
@@ -407,13 +463,6 @@ def _not_one_tenants(account: Account, resources: str) -> list[str]:
         for name in getattr(tenant, resources):
             users[name] = users.get(name, 0) + 1
     return [each.name for each in getattr(account, resources) if users.get(each.name, 0) != 1]
-
-
-def _day(at: Any) -> date:
-    """SES's time, as ISO 8601 text or seconds since 1970."""
-    if isinstance(at, str):
-        return datetime.fromisoformat(at).astimezone(UTC).date()
-    return datetime.fromtimestamp(float(at), UTC).date()
 
 
 def _count(metric: str, value: int) -> Count:
