@@ -2,7 +2,19 @@
 
 import sys
 
-from bench import control, door, doors, events, isolation, metrics, search, send, seslocal, suppression_split
+from bench import (
+    control,
+    door,
+    doors,
+    events,
+    guard_scale,
+    isolation,
+    metrics,
+    search,
+    send,
+    seslocal,
+    suppression_split,
+)
 from bench.detection import command as detect
 from bench.migration import command as migration
 from bench.migration import moves_command as moves
@@ -14,6 +26,7 @@ _BENCHES = {
     "door": door.main,
     "doors": doors.main,
     "events": events.main,
+    "guard-scale": guard_scale.main,
     "isolation": isolation.main,
     "metrics": metrics.main,
     "migration": migration.main,

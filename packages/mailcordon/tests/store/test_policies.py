@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from mailcordon.adapters.db import connection_pool, policy_rows
 from mailcordon.adapters.db.lane_policy_row import policy_of
 from mailcordon.adapters.db.limit_store import LimitStore
-from mailcordon.adapters.db.policy_store import PolicyStore
+from mailcordon.adapters.db.policy_store import PolicyStore, StoredTransaction
 from mailcordon.adapters.db.tenant_facts import PostgresFacts
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.control.policies import Policies
@@ -149,6 +150,80 @@ async def test_a_plan_that_was_computed_while_another_was_applied_is_outdated(wo
     with pytest.raises(Conflict, match="bob has applied version 1"):
         await policies(world).apply(late, actor="ann")
     assert (await policies(world).in_force())[0].version == 1
+
+
+async def more_tenants(world: World, count: int) -> list[int]:
+    """Tenants with a lane each and no policy, as after an upgrade. Returns their ids."""
+    rows = await world.owner.fetch(
+        "with t as (insert into tenant (key, slug) select 'mc-' || lpad(n::text, 10, '0'), 'more-' || n"
+        "           from generate_series(1, $1) n returning id),"
+        " u as (insert into turn (tenant, class) select id, 2 from t returning id, tenant)"
+        " insert into lane (tenant, type, class, turn, expiry_ms, grace_ms, resend)"
+        " select u.tenant, y.id, 2, u.id, 86400000, 60000, true from u join message_type y on y.name = 'newsletter'"
+        " returning tenant",
+        count,
+    )
+    return sorted(row["tenant"] for row in rows)
+
+
+async def test_a_version_for_many_tenants_goes_on_where_it_stopped_and_the_next_one_takes_over(
+    world: World,
+) -> None:
+    await more_tenants(world, 2)
+    await policies(world).keep()
+    store = PolicyStore(world.control)
+
+    async def capped() -> list[str]:
+        query = "select distinct e.slug from send_limit s join tenant e on e.id = s.tenant where s.cap = 4000"
+        return sorted(row["slug"] for row in await world.owner.fetch(query))
+
+    plan = {"classes": {"marketing": {"caps": {"lane": {"day": 4000}}}}}
+    made = await policies(world).make(plan, actor="ann")
+    assert made.id is not None
+    tenants = [row["id"] for row in await world.owner.fetch("select id from tenant order by id")]
+    async with store.changing() as transaction:
+        await transaction.apply(made.id, 1, tenants, 3, actor="ann", because=None)
+        assert await transaction.write_next(1)
+    # Whoever applied it dies here. It is in force, and whoever asks is told who does not have it yet.
+    assert await capped() == ["acme"]
+    assert (await policies(world).get(made.id)).tenants_left == 2
+    assert (await policies(world).in_force())[0].version == 1
+    # A tenant that is made meanwhile has it at once.
+    await world.onboard("zen", {"newsletter": "news.zen.example"})
+    assert await capped() == ["acme", "zen"]
+    # The next version changes one tenant; those that wait get it too.
+    await applied(world, {**plan, "tenants": {"zen": {"tier": "strict", "because": "bounced"}}})
+    assert await capped() == ["acme", "more-1", "more-2", "zen"]
+    assert [one.tenants_left for one in await policies(world).newest()] == [0, 0]
+    # So does the control role, if nobody applies another one.
+    late = await policies(world).make({}, actor="ann")
+    assert late.id is not None
+    tenants = [row["id"] for row in await world.owner.fetch("select id from tenant order by id")]
+    async with store.changing() as transaction:
+        await transaction.apply(late.id, 3, tenants, 4, actor="ann", because=None)
+    assert await capped() == ["acme", "more-1", "more-2", "zen"]
+    await policies(world).keep()
+    assert await capped() == []
+    assert (await policies(world).get(late.id)).tenants_left == 0
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_number_of_tenants(world: World) -> None:
+    made = await policies(world).make({"default_tier": "strict"}, actor="ann")
+    assert made.id is not None
+    many = await more_tenants(world, 40)
+    async with connection_pool.transaction(world.control) as conn:
+        await StoredTransaction(conn).apply(made.id, 1, many, 40, actor="ann", because=None)
+        counts: list[int] = []
+        for tenants in (many[:1], many[1:3], many[3:]):
+            said: list[str] = []
+            await conn.execute("update policy_version set unwritten = $1 where version = 1", tenants)
+            with conn.query_logger(lambda record, said=said: said.append(record.query)):
+                await policy_rows.write_next(conn, 100)
+            counts.append(len(said))
+        written = await conn.fetchval("select count(*) from lane_policy where document ->> 'tier' = 'strict'")
+    assert written == 40
+    # The first time the driver asks for types as well.
+    assert counts[1] == counts[2] <= 15, counts
 
 
 async def test_a_rejected_plan_changes_nothing_and_one_that_names_nobody_is_none(world: World) -> None:

@@ -1,18 +1,20 @@
 """Policies: documents that are planned before they are applied, what applies to each lane, and suggestions (docs/policy.md).
 
 Every document begins as a plan, which shows what it would change for which lanes and changes nothing. Applying it is one
-transaction: from its commit on each lane's policy and limits are those of the new version. A plan that was made on an older
-version is refused. Lanes that are made later get theirs in the transaction that makes them.
+transaction for up to `AT_ONCE` tenants that it changes: from its commit on their lanes' policies and limits are those of the new
+version. More tenants follow in transactions of as many each, so that nobody waits long for one of them; whoever dies on the way,
+the control role goes on where it stopped. A plan that was made on an older version is refused. Lanes that are made later get
+theirs in the transaction that makes them.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
+from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.guard.policy import check, difference, layers, suggest
 from mailcordon.guard.policy import document as documents
@@ -24,7 +26,7 @@ from mailcordon.guard.policy.suggest import Suggestion, Throughput
 from mailcordon.messages import policies as words
 
 State = Literal["proposed", "applied", "rejected", "outdated"]
-KEPT_AT_ONCE = 100  #: tenants or lanes whose limits are looked after in one transaction
+AT_ONCE = 100  #: tenants or lanes whose limits are written in one transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class PolicyPlan:
     decided_at: int | None = None
     decided_by: str | None = None
     decided_because: str | None = None
+    tenants_left: int = 0  #: of an applied one: tenants that do not have it yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,17 +81,15 @@ class PolicyTransaction(Protocol):
     async def known(self) -> Known: ...
 
     async def apply(
-        self,
-        id: int,
-        version: int,
-        lanes: Sequence[PolicyLane],
-        policies: Sequence[Explained],
-        changed: Sequence[str],
-        *,
-        actor: str,
-        because: str | None,
+        self, id: int, version: int, tenants: Sequence[int], lanes: int, *, actor: str, because: str | None
     ) -> None:
-        """Writes the policies of these lanes, whole tenants at a time, and their limits. `changed`: the lanes that change."""
+        """The plan is a version from now on, and in force. `tenants` get it by `write_next`, with those that do not have the
+        version before it yet. `lanes`: how many it changes."""
+        ...
+
+    async def write_next(self, most: int) -> bool:
+        """Writes the policies and limits of the next tenants that do not have the version in force. Returns whether more are
+        left."""
         ...
 
     async def reject(self, id: int, *, actor: str, because: str) -> None: ...
@@ -120,7 +121,8 @@ class PolicyStore(Protocol):
         ...
 
     async def keep(self, most: int) -> None:
-        """Gives lanes without a policy theirs, new API keys their limits, and once a day new lanes their cap of the day."""
+        """Gives tenants the version in force that do not have it yet, lanes without a policy theirs, new API keys their limits,
+        and once a day new lanes their cap of the day. `most`: tenants or lanes of one transaction."""
         ...
 
 
@@ -164,11 +166,15 @@ class Policies:
             read = await asyncio.to_thread(_checked, plan.document, await transaction.known())
             lanes = await transaction.lanes()
             after = InForce(version=before.version + 1, document=plan.document, read=read)
-            pairs = await asyncio.to_thread(lambda: list(_pairs(lanes, before, after)))
-            changed = [one.lane for one in difference.changed(pairs)]
-            await transaction.apply(
-                id, after.version, lanes, [one for _, one in pairs], changed, actor=actor, because=because
-            )
+            tenants, number = await asyncio.to_thread(_touched, lanes, before, after)
+            await transaction.apply(id, after.version, tenants, number, actor=actor, because=because)
+            more = await transaction.write_next(AT_ONCE)
+        while more:
+            try:
+                async with self._store.changing() as transaction:
+                    more = await transaction.write_next(AT_ONCE)
+            except Unavailable:
+                break  # the plan is applied; the control role goes on
         return await self.get(id)
 
     async def reject(self, id: int, *, actor: str, because: str) -> PolicyPlan:
@@ -196,7 +202,8 @@ class Policies:
         async with self._store.reading() as transaction:
             found = await transaction.in_force()
             lanes = await transaction.lanes(tenant)
-        return [_of(one, found) for one in lanes]
+        explaining = _explaining(found)
+        return [_of(one, explaining) for one in lanes]
 
     async def suggest(self, tenant: int | None) -> list[Suggestion]:
         """Caps from what the lanes of a tenant, or of all, have sent. Raises Invalid if these are too many for one answer."""
@@ -209,7 +216,7 @@ class Policies:
         return [suggest.suggest(one) for one in found]
 
     async def keep(self) -> None:
-        await self._store.keep(KEPT_AT_ONCE)
+        await self._store.keep(AT_ONCE)
 
     async def _compare(self, given: Mapping[str, Any]) -> tuple[InForce, list[Change]]:
         async with self._store.reading() as transaction:
@@ -252,9 +259,22 @@ def _checked(given: object, known: Known) -> PolicyDocument:
     return read
 
 
-def _of(lane: PolicyLane, found: InForce) -> Explained:
-    return layers.effective(found.read, found.version, lane.slug, lane.type, lane.class_)
+def _explaining(found: InForce) -> layers.Explaining:
+    return layers.Explaining(found.read, found.version)
 
 
-def _pairs(lanes: Sequence[PolicyLane], before: InForce, after: InForce) -> list[tuple[Explained, Explained]]:
-    return [(_of(one, before), _of(one, after)) for one in lanes]
+def _of(lane: PolicyLane, explaining: layers.Explaining) -> Explained:
+    return explaining.of(lane.slug, lane.type, lane.class_)
+
+
+def _pairs(
+    lanes: Sequence[PolicyLane], before: InForce, after: InForce
+) -> Iterator[tuple[Explained, Explained]]:
+    was, now = _explaining(before), _explaining(after)
+    return ((_of(one, was), _of(one, now)) for one in lanes)
+
+
+def _touched(lanes: Sequence[PolicyLane], before: InForce, after: InForce) -> tuple[list[int], int]:
+    """The tenants for which anything changes, and the number of lanes."""
+    changed = {one.lane for one in difference.changed(_pairs(lanes, before, after))}
+    return sorted({one.tenant for one in lanes if f"{one.slug}/{one.type}" in changed}), len(changed)

@@ -233,9 +233,15 @@ def how_to_apply(id: int) -> str:
     return f"Nothing was changed. To apply it: mailcordon policy apply {id}"
 
 
-@example(5, 14)
-def applied(version: int, lanes: int) -> str:
-    """A plan of a policy was applied."""
+@example(5, 14, 0)
+@example(5, 18_000, 8_900)
+def applied(version: int, lanes: int, tenants_left: int) -> str:
+    """A plan of a policy was applied. The control role gives it to tenants that do not have it yet."""
+    if tenants_left:
+        left = f"{phrases.count(tenants_left, 'tenant')} of them get it in the next minutes"
+        return (
+            f"Version {version} of the policy is in force. It changes {phrases.count(lanes, 'lane')}: {left}."
+        )
     return f"Version {version} of the policy is in force. It changed {phrases.count(lanes, 'lane')}."
 
 

@@ -20,7 +20,6 @@ from mailcordon.guard.policy.limits import LaneOf
 from mailcordon.guard.policy.new_sender import Record
 
 _SQL = queries.load("policy_store.sql")
-_LANES_AT_ONCE = 500
 
 
 async def in_force(conn: PooledConnection) -> InForce:
@@ -57,22 +56,28 @@ async def add(conn: PooledConnection, tenants: Sequence[int]) -> None:
     """The policies and limits of tenants that have new lanes or keys."""
     found = await in_force(conn)
     of = await lanes(conn, sorted(set(tenants)))
-    explained = [layers.effective(found.read, found.version, one.slug, one.type, one.class_) for one in of]
-    await write(conn, of, explained)
+    explaining = layers.Explaining(found.read, found.version)
+    await _write(conn, of, [explaining.of(one.slug, one.type, one.class_) for one in of])
 
 
-async def write(conn: PooledConnection, of: Sequence[PolicyLane], explained: Sequence[Explained]) -> None:
+async def write_next(conn: PooledConnection, most: int) -> bool:
+    """Gives the version in force to the next tenants that do not have it yet. Returns whether more are left."""
+    row = await conn.fetchrow(_SQL.unwritten, most)
+    if row is None:
+        return False
+    tenants: list[int] = row["tenants"]
+    await add(conn, tenants)
+    await conn.execute(_SQL.written, row["id"], len(tenants))
+    return len(tenants) == most
+
+
+async def _write(conn: PooledConnection, of: Sequence[PolicyLane], explained: Sequence[Explained]) -> None:
     """`of`: all lanes of each tenant that is named, since a tenant's limits are replaced whole."""
     new = {row["id"] for row in await conn.fetch(_SQL.maybe_new, [one.lane for one in of])}
-    for start in range(0, len(of), _LANES_AT_ONCE):
-        part, policies = of[start : start + _LANES_AT_ONCE], explained[start : start + _LANES_AT_ONCE]
-        await conn.execute(
-            _SQL.write_lanes,
-            [one.lane for one in part],
-            [one.tenant for one in part],
-            [one.policy.version for one in policies],
-            [document_of(one.policy) for one in policies],
-        )
+    documents, places = _documents(explained)
+    await conn.execute(
+        _SQL.write_lanes, [one.lane for one in of], [one.tenant for one in of], places, documents
+    )
     by_tenant: dict[int, list[LaneOf]] = {}
     for lane, one in zip(of, explained, strict=True):
         by_tenant.setdefault(lane.tenant, []).append(
@@ -94,7 +99,21 @@ async def write(conn: PooledConnection, of: Sequence[PolicyLane], explained: Seq
         for lane, one in zip(of, explained, strict=True)
         if lane.lane in new
     }
-    await write_new_senders(conn, senders)
+    if senders:
+        await write_new_senders(conn, senders)
+
+
+def _documents(explained: Sequence[Explained]) -> tuple[list[str], list[int]]:
+    """The policies as JSON, each once, and for each lane its place among them, counted from 1."""
+    documents: list[str] = []
+    known: dict[int, int] = {}
+    places: list[int] = []
+    for one in explained:
+        if id(one.policy) not in known:
+            documents.append(document_of(one.policy))
+            known[id(one.policy)] = len(documents)
+        places.append(known[id(one.policy)])
+    return documents, places
 
 
 async def write_new_senders(conn: PooledConnection, of: Mapping[int, tuple[int, NewSenderPolicy]]) -> None:

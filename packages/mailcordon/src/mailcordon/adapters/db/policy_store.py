@@ -17,7 +17,6 @@ from mailcordon.core.priority import Class
 from mailcordon.guard.policy import suggest
 from mailcordon.guard.policy.check import Known
 from mailcordon.guard.policy.difference import Change
-from mailcordon.guard.policy.effective import Explained
 from mailcordon.guard.policy.suggest import Throughput
 
 _SQL = queries.load("policy_store.sql")
@@ -45,25 +44,16 @@ class StoredTransaction:
         return Known(tenants=frozenset(row["slug"] for row in await self.conn.fetch(_SQL.slugs)), types=types)
 
     async def apply(
-        self,
-        id: int,
-        version: int,
-        lanes: Sequence[PolicyLane],
-        policies: Sequence[Explained],
-        changed: Sequence[str],
-        *,
-        actor: str,
-        because: str | None,
+        self, id: int, version: int, tenants: Sequence[int], lanes: int, *, actor: str, because: str | None
     ) -> None:
-        names = set(changed)
-        touched = {lane.tenant for lane, one in zip(lanes, policies, strict=True) if one.lane in names}
-        pairs = [pair for pair in zip(lanes, policies, strict=True) if pair[0].tenant in touched]
-        await self.conn.execute(_SQL.apply, id, version, actor, because)
+        await self.conn.execute(_SQL.apply, id, version, actor, because, list(tenants))
         await self.conn.execute(_SQL.outdate_others, id, actor)
-        await policy_rows.write(self.conn, [lane for lane, _ in pairs], [one for _, one in pairs])
-        said = json.dumps({"plan": id, "lanes": len(names)})
+        said = json.dumps({"plan": id, "lanes": lanes})
         about = f"policy version {version}"
         await self.conn.execute(_SHARED.write_audit, actor, "policy.apply", None, about, None, said, because)
+
+    async def write_next(self, most: int) -> bool:
+        return await policy_rows.write_next(self.conn, most)
 
     async def reject(self, id: int, *, actor: str, because: str) -> None:
         await self.conn.execute(_SQL.reject, id, actor, because)
@@ -143,26 +133,35 @@ class PolicyStore:
         ]
 
     async def keep(self, most: int) -> None:
+        while await self._is_unwritten():
+            async with self.changing() as transaction:
+                await transaction.write_next(most)
         for statement in (_SQL.without_row, _SQL.with_new_keys):
-            while await self._add(statement, most) == most:
+            after: int | None = 0
+            while (after := await self._add(statement, after, most)) is not None:
                 pass
         async with connection_pool.acquire(self._pool) as conn:
             today: int = await conn.fetchval(_SQL.today)
         if today != self._day:
-            after = 0
-            while (after := await self._new_day(after, most)) is not None:
+            lane: int | None = 0
+            while (lane := await self._new_day(lane, most)) is not None:
                 pass
             self._day = today
 
-    async def _add(self, statement: str, most: int) -> int:
+    async def _is_unwritten(self) -> bool:
         async with connection_pool.acquire(self._pool) as conn:
-            if not await conn.fetchval(statement, 1):
-                return 0
+            return await conn.fetchrow(_SQL.unwritten, 0) is not None
+
+    async def _add(self, statement: str, after: int, most: int) -> int | None:
+        """For the next tenants after one. Returns the last one; None: there are no more."""
+        async with connection_pool.acquire(self._pool) as conn:
+            if not await conn.fetchval(statement, after, 1):
+                return None
         async with plan_store.locked(self._pool) as conn:
-            tenants = [row["tenant"] for row in await conn.fetch(statement, most)]
+            tenants = [row["tenant"] for row in await conn.fetch(statement, after, most)]
             if tenants:
                 await policy_rows.add(conn, tenants)
-        return len(tenants)
+        return tenants[-1] if tenants else None
 
     async def _new_day(self, after: int, most: int) -> int | None:
         """Gives the next new lanes their caps of today. Returns the last one; None: there are no more."""
@@ -191,6 +190,7 @@ def _plan(row: asyncpg.Record) -> PolicyPlan:
         decided_at=row["decided_at"],
         decided_by=row["decided_by"],
         decided_because=row["decided_because"],
+        tenants_left=len(row["unwritten"] or ()),
     )
 
 

@@ -74,6 +74,7 @@ class PlanItem(msgspec.Struct):
     decided_at: Time | None
     decided_by: str | None
     decided_because: str | None
+    tenants_left: int  #: of an applied one: tenants that do not have it yet
 
 
 class PlanDetails(PlanItem):
@@ -377,6 +378,7 @@ def _fields(plan: PolicyPlan) -> dict[str, Any]:
         "decided_at": shapes.iso_ms_or_none(plan.decided_at),
         "decided_by": plan.decided_by,
         "decided_because": plan.decided_because,
+        "tenants_left": plan.tenants_left,
     }
 
 

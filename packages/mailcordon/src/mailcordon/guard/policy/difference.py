@@ -10,6 +10,7 @@ from mailcordon.guard.policy.layer import CapValue
 from mailcordon.messages import policies as words
 
 MOST_NAMED = 3  #: lanes of one change that are named
+_Changed = tuple[str, str, str, str, str, Mode | None]  #: path, was, now, origin, because, mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +33,15 @@ class Change:
 
 def changes(pairs: Iterable[tuple[Explained, Explained]]) -> list[Change]:
     """Before and after of each lane."""
-    found: dict[tuple[str, str, str, str, str, Mode | None], list[str]] = {}
+    found: dict[_Changed, list[str]] = {}
+    # Many lanes have the same values before and after, as one object each; the objects are kept, so that no id is used again.
+    known: dict[tuple[int, int], tuple[Explained, Explained, list[_Changed]]] = {}
     for before, after in pairs:
-        for path in sorted({*before.values, *after.values}):
-            was, now = before.values.get(path), after.values.get(path)
-            said, says = shown(was.value if was else None), shown(now.value if now else None)
-            if said == says:
-                continue
-            mode = now.value.mode if now is not None and isinstance(now.value, CapValue) else None
-            # A cap that goes has no origin of its own: what set it does not say it any more.
-            of = now or was
-            assert of is not None
-            found.setdefault((path, said, says, of.origin, of.because, mode), []).append(after.lane)
+        of = id(before.values), id(after.values)
+        if of not in known:
+            known[of] = before, after, _changed(before, after)
+        for one in known[of][2]:
+            found.setdefault(one, []).append(after.lane)
     return [
         Change(
             path=path,
@@ -57,6 +55,21 @@ def changes(pairs: Iterable[tuple[Explained, Explained]]) -> list[Change]:
         )
         for (path, was, now, origin, because, mode), lanes in found.items()
     ]
+
+
+def _changed(before: Explained, after: Explained) -> list[_Changed]:
+    found: list[_Changed] = []
+    for path in sorted({*before.values, *after.values}):
+        was, now = before.values.get(path), after.values.get(path)
+        said, says = shown(was.value if was else None), shown(now.value if now else None)
+        if said == says:
+            continue
+        mode = now.value.mode if now is not None and isinstance(now.value, CapValue) else None
+        # A cap that goes has no origin of its own: what set it does not say it any more.
+        of = now or was
+        assert of is not None
+        found.append((path, said, says, of.origin, of.because, mode))
+    return found
 
 
 def changed(pairs: Iterable[tuple[Explained, Explained]]) -> Sequence[Explained]:

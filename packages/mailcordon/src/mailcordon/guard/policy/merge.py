@@ -24,14 +24,18 @@ BUILT_IN: Final = 0  #: the version of what applies before anybody has written a
 
 def explain(lane: str, layers: Iterable[Layer], *, version: int, tier: Valued[str]) -> Explained:
     """The effective policy of a lane such as `acme/newsletter`. `layers` go from the widest to the narrowest."""
-    said: Valued[object] = Valued(tier.value, tier.origin, tier.because)
     values: dict[str, Valued[object]] = {}
     for layer in layers:
         for path, one in layer.values.items():
             values[path] = Valued(one.value, layer.origin, one.because)
     kept = {path: one for path, one in sorted(values.items()) if not _lifts(one.value)}
     policy = of_values({path: one.value for path, one in kept.items()}, version=version, tier=tier.value)
-    return Explained(lane=lane, policy=policy, values={"tier": said, **kept})
+    return Explained(lane=lane, policy=policy, values={"tier": said(tier), **kept})
+
+
+def said(tier: Valued[str]) -> Valued[object]:
+    """A tier as one of the values."""
+    return Valued(tier.value, tier.origin, tier.because)
 
 
 def built_in_policy(class_: Class) -> LanePolicy:

@@ -232,7 +232,7 @@ async def decide(cli: Cli, made: Document, because: str | None, *, yes: bool, dr
     command.confirm(cli.err, words.apply_question(id), yes=yes)
     done = await cli.api.post(path("policy", "plans", str(id), "apply"), {"because": because})
     lanes = max((_int(one, "number") for one in children(done, "changes")), default=0)
-    cli.show_result(done, words.applied(_int(done, "version"), lanes))
+    cli.show_result(done, words.applied(_int(done, "version"), lanes, _int(done, "tenants_left")))
 
 
 def yaml_text(found: Document) -> str:

@@ -5,11 +5,12 @@
 select replace_limits($1, $2, $3::jsonb, $4);
 
 -- name: replace_many
--- For many tenants or lanes at once, in this order. What has no limit and gets none is left alone.
-select sum(replace_limits(u.tenant, u.owner, u.wanted, u.lane))
-  from unnest($1::int[], $2::text[], $3::jsonb[], $4::int[]) with ordinality u (tenant, owner, wanted, lane, place)
+-- For many tenants or lanes at once. What has no limit and gets none is left alone.
+select replace_limits_of(array_agg(u.tenant), array_agg(u.owner), array_agg(u.lane), array_agg(u.wanted))
+  from unnest($1::int[], $2::text[], $3::jsonb[], $4::int[]) u (tenant, owner, wanted, lane)
  where u.wanted <> '[]' or exists (select from send_limit s where s.tenant = u.tenant and s.owner = u.owner
-                                      and (u.lane is null or s.lane = u.lane));
+                                      and (u.lane is null or s.lane = u.lane))
+having count(*) > 0;
 
 -- name: limits
 -- Of a tenant, in the order in which they were first written.

@@ -4,6 +4,14 @@
 -- The version that is in force. No row: what is built in.
 select version, document from policy_version where version is not null order by version desc limit 1;
 
+-- name: unwritten
+-- The next $1 tenants that do not have the version in force yet. No row: all have it.
+select id, unwritten[:$1::int] as tenants from policy_version where unwritten is not null;
+
+-- name: written
+-- These tenants ($2: how many, the first ones) have it now.
+update policy_version set unwritten = nullif(unwritten[$2::int + 1:], '{}') where id = $1;
+
 -- name: version
 -- One version, whole.
 select * from policy_version where version = $1;
@@ -23,13 +31,18 @@ select id from policy_version where id = $1 for no key update;
 
 -- name: plans
 -- The newest first, without their documents and changes, which may be megabytes.
-select id, version, base, state, '{}'::jsonb as document, '[]'::jsonb as changes, made_at, made_by, because, decided_at, decided_by, decided_because
+select id, version, base, state, '{}'::jsonb as document, '[]'::jsonb as changes, made_at, made_by, because, decided_at, decided_by, decided_because, unwritten
   from policy_version
  where ($1::text is null or state = $1) and ($2::int is null or id < $2) order by id desc limit $3;
 
 -- name: apply
--- Returns its version.
-update policy_version set state = 'applied', version = $2, decided_at = now_ms(), decided_by = $3, decided_because = $4
+-- These tenants ($5) get it, and those that do not have the version before yet.
+with b as materialized (select p.id, p.unwritten from policy_version p where p.unwritten is not null),
+     e as (update policy_version set unwritten = null where id in (select b.id from b))
+update policy_version
+   set state = 'applied', version = $2, decided_at = now_ms(), decided_by = $3, decided_because = $4,
+       unwritten = (select array_agg(distinct u.tenant order by u.tenant)
+                      from (select unnest($5::int[]) union all select unnest(b.unwritten) from b) u (tenant))
  where id = $1;
 
 -- name: reject
@@ -55,16 +68,20 @@ select name, class from message_type order by name;
 select slug from tenant;
 
 -- name: write_lanes
--- What applies to these lanes from now on. Rows that stay as they are are not written.
-insert into lane_policy as p (lane, tenant, version, document)
-select * from unnest($1::int[], $2::int[], $3::int[], $4::jsonb[])
-on conflict (lane) do update set version = excluded.version, document = excluded.document
- where p.document - 'version' <> excluded.document - 'version';
+-- What applies to these lanes from now on: of the documents ($4) each has one ($3), which many lanes share. Rows that stay as they are
+-- are not written.
+insert into lane_policy (lane, tenant, version, document)
+select u.lane, u.tenant, (d.document ->> 'version')::int, d.document
+  from unnest($1::int[], $2::int[], $3::int[]) u (lane, tenant, place)
+  join unnest($4::jsonb[]) with ordinality d (document, place) on d.place = u.place
+ where not exists (select from lane_policy o where o.lane = u.lane and o.document - 'version' = d.document - 'version')
+on conflict (lane) do update set version = excluded.version, document = excluded.document;
 
 -- name: without_row
--- Tenants of lanes that have no policy yet: of an installation that was upgraded.
-select distinct l.tenant from lane l where l.retired_at is null and not exists (select from lane_policy p where p.lane = l.id)
- order by l.tenant limit $1;
+-- Tenants of lanes that have no policy yet, after $1: of an installation that was upgraded.
+select distinct l.tenant from lane l
+ where l.tenant > $1 and l.retired_at is null and not exists (select from lane_policy p where p.lane = l.id)
+ order by l.tenant limit $2;
 
 -- name: sending_keys
 -- Keys that can hand in mail of these tenants.
@@ -73,13 +90,13 @@ select id, tenant from api_key
  order by id;
 
 -- name: with_new_keys
--- Tenants with a cap for each key, a key that has no limit of it, and a lane that takes mail: the caps are the lanes'.
+-- Tenants after $1 with a cap for each key, a key that has no limit of it, and a lane that takes mail: the caps are the lanes'.
 select distinct s.tenant from send_limit s join api_key k on k.tenant = s.tenant
- where s.owner = 'policy' and s.scope = 'key' and k.revoked_at is null and 'send' = any (k.scopes)
+ where s.tenant > $1 and s.owner = 'policy' and s.scope = 'key' and k.revoked_at is null and 'send' = any (k.scopes)
    and (k.expires_at is null or k.expires_at > now())
    and not exists (select from send_limit o where o.tenant = s.tenant and o.owner = 'policy' and o.scope = 'key' and o.api_key = k.id)
    and exists (select from lane l where l.tenant = s.tenant and l.retired_at is null)
- order by s.tenant limit $1;
+ order by s.tenant limit $2;
 
 -- name: today
 -- The UTC day of the database's clock, since 1970.
