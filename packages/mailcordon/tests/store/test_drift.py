@@ -15,6 +15,7 @@ from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.finding_store import FindingStore
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.hint_store import HintStore
+from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.provision_store import ProvisionStore
 from mailcordon.adapters.db.tenant_store import TenantStore
@@ -26,6 +27,7 @@ from mailcordon.control import desired, hints
 from mailcordon.control.beside import Beside
 from mailcordon.control.findings import Finding, Findings
 from mailcordon.control.governor import Governor
+from mailcordon.control.paths import NewSharedPath
 from mailcordon.control.plans import Plans
 from mailcordon.control.reconcile import Pace, Reconciler
 from mailcordon.control.signals import Signals
@@ -55,6 +57,7 @@ class World:
         queue: SqsQueue,
     ) -> None:
         self.local, self.owner = local, owner
+        self.control = control
         self.governor = Governor(GovernorStore(governor))
         self.store = ProvisionStore(control)
         self.plans = Plans(PlanStore(control), self.governor, TOPICS)
@@ -569,6 +572,29 @@ async def test_what_somebody_else_made_goes_only_by_a_plan_that_a_person_applies
     assert ended.ended_because is not None
     plan = await world.plans.get(found.plan)
     assert (plan.state, [call.state for call in plan.calls]) == ("applied", ["done"])
+
+
+async def test_what_a_shared_path_uses_is_meant_and_what_its_tenant_uses_beside_is_found(
+    world: World,
+) -> None:
+    await world.call("create_tenant", TenantName="old-app")
+    await world.call("create_email_identity", EmailIdentity="mail.platform.example")
+    new = NewSharedPath(name="platform", domain="mail.platform.example", ses_tenant="old-app", ip_pool=None)
+    await PathStore(world.control).add_shared(new, actor="Kim", because="how all mail left")
+    await world.settle()
+    assert "configuration-set/mc-urgent" in await associations(world, "old-app")
+    await world.scan()
+    await world.events()
+    assert await world.open() == []
+    await world.call(
+        "create_tenant_resource_association",
+        TenantName="old-app",
+        ResourceArn="{arn}identity/news.acme.example",
+    )
+    await world.scan()
+    [found] = await world.open()
+    assert found.kind is Drift.SHARED_ASSOCIATION
+    assert found.sentence == "old-app can send as news.acme.example, which belongs to acme."
 
 
 async def test_an_extra_destination_goes_by_its_plan(world: World) -> None:

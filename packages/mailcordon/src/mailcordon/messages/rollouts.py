@@ -345,7 +345,10 @@ def suppression_shared(ses_tenant: str, scope: str | None) -> str:
 @example()
 def split_never_begun() -> str:
     """The account's suppression list was never taken apart."""
-    return "The account's suppression list was not taken apart yet. Begin: mailcordon suppression split start"
+    return (
+        "The account's suppression list was not taken apart yet. "
+        "Begin: `mailcordon suppression split start --owner NAME --because TEXT`."
+    )
 
 
 @example(1_200)
@@ -415,13 +418,19 @@ def too_many_lanes(lanes: int, most: int) -> str:
 @example("acme", "newsletter")
 def one_path_only(tenant: str, type: str) -> str:
     """A lane is to be moved that has one path."""
-    return f"{tenant}/{type} has one path only, so there is nothing to move. See: mailcordon path show {tenant} {type}"
+    return (
+        f"{tenant}/{type} has one path only, so there is nothing to move. "
+        f"Give it the shared one first: `mailcordon path add {tenant} {type} NAME --because TEXT`"
+    )
 
 
 @example("acme", "newsletter", 100)
 def moved_already(tenant: str, type: str, share: int) -> str:
     """A lane is to be moved whose mail takes its own path already."""
-    return f"{share} percent of {tenant}/{type} take its own path already. A rollout begins with all mail on the shared path."
+    return (
+        f"{share} percent of {tenant}/{type} take its own path already. A rollout begins with all mail on the shared path: "
+        f"`mailcordon path share {tenant} {type} 0 --because TEXT`"
+    )
 
 
 @example("acme", "newsletter", 12)

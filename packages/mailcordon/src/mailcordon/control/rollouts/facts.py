@@ -269,5 +269,5 @@ def _of_tenant(lane: LaneFacts) -> Iterable[Item]:
         lane.tenant,
         None if lane.alerted else words.nobody_alerted(lane.tenant),
         words.somebody_alerted(lane.tenant),
-        command="mailcordon alert add",
+        command="mailcordon alert channel add",
     )

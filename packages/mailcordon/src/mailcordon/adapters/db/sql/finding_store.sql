@@ -71,9 +71,11 @@ update plan set state = 'outdated', ended_at = now()
 where id = (select id from plan where id = $1 and state = 'proposed' for update skip locked);
 
 -- name: strangers
--- Those of these names that are not ours.
+-- Those of these names that are not ours. The domain and the SES tenant of a shared path were not made by us, and are used. What its
+-- tenant may send with is found in its association.
 select n.name from unnest($2::text[]) n (name)
 where not exists (select from ses_resource r where r.kind = $1 and r.name = n.name)
+  and not exists (select from shared_path p where n.name = case $1 when 'identity' then p.domain when 'tenant' then p.ses_tenant end)
 order by n.name;
 
 -- name: keep_beside
