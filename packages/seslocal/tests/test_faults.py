@@ -139,6 +139,16 @@ def test_doubled_events_arrive_twice_with_the_same_content(world: World) -> None
     assert len({e["MessageId"] for e in envelopes}) == 4
 
 
+def test_untagged_events_have_the_tags_of_ses_alone(world: World) -> None:
+    world.ready()
+    world.fault("untagged_events", events=["Send"])
+    world.send("kim@example.com", EmailTags=[{"Name": "stream", "Value": "news"}])
+    tags = {event["eventType"]: event["mail"]["tags"] for event in world.events(2)}
+    assert tags["Delivery"]["stream"] == ["news"]
+    assert "stream" not in tags["Send"]
+    assert tags["Send"].items() < tags["Delivery"].items()
+
+
 def test_reordered_events_arrive_last_first(world: World) -> None:
     world.ready()
     world.fault("reorder_events", seconds=0.3)

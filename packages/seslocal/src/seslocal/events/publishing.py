@@ -1,6 +1,6 @@
-"""Publishes events: applies the faults that drop, double, delay or reorder them, then delivers to the event destinations of the
-mail's configuration set: SNS topics, the event bus, Firehose streams and CloudWatch. A topic NAME that was not created through
-SNS feeds the queue NAME, which is created on first use; one created through SNS has its subscriptions."""
+"""Publishes events: applies the faults that drop, double, delay or reorder them or take their tags, then delivers to the event
+destinations of the mail's configuration set: SNS topics, the event bus, Firehose streams and CloudWatch. A topic NAME that was not
+created through SNS feeds the queue NAME, which is created on first use; one created through SNS has its subscriptions."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ def publish(
     faults = {fault.kind: fault for fault in account.faults.on_event(event, tenant, configuration_set.name)}
     if "drop_events" in faults:
         return
+    if "untagged_events" in faults:
+        document = _without_tags(document)
     times = 2 if "double_events" in faults else 1
 
     def deliver() -> None:
@@ -68,6 +70,13 @@ def publish(
         account.clock.call_later(faults["delay_events"].seconds, deliver)
     else:
         deliver()
+
+
+def _without_tags(document: Document) -> Document:
+    """With the tags that SES sets itself, as if the mail had been sent without any. Shared parts are not changed."""
+    mail = document["mail"]
+    tags = {name: value for name, value in mail["tags"].items() if name.startswith("ses:")}
+    return {**document, "mail": {**mail, "tags": tags}}
 
 
 def publish_to_bus(account: Account, kind: str, resource: str, detail: Document) -> None:

@@ -23,7 +23,7 @@ _RESPONSES: Final = (
 )
 _ON_DELIVERY: Final = ("drop_events", "reorder_events", "delay_events")
 ON_CALLS: Final = (*_RESPONSES, "slow")
-ON_EVENTS: Final = (*_ON_DELIVERY, "double_events")
+ON_EVENTS: Final = (*_ON_DELIVERY, "double_events", "untagged_events")
 ON_MANAGEMENT_EVENTS: Final = ("drop_management_events", "delay_management_events")
 #: faults that are a state of the account while they are active
 STATES: Final = ("quota_gone", "tenant_paused", "account_under_review", "clock_skew")
@@ -105,11 +105,10 @@ class Faults:
             if (not fault.events or event in fault.events) and _matches(fault, tenant, configuration_set)
         ]
         delivery = self._first_of(candidates, _ON_DELIVERY)
-        return (
-            delivery
-            if delivery and delivery[0].kind == "drop_events"
-            else delivery + self._first_of(candidates, ("double_events",))
-        )
+        if delivery and delivery[0].kind == "drop_events":
+            return delivery
+        doubled = self._first_of(candidates, ("double_events",))
+        return delivery + doubled + self._first_of(candidates, ("untagged_events",))
 
     def on_management_event(self, operation: str) -> list[Fault]:
         """Returns the fault that applies to the event about a call of this operation, if any."""
