@@ -1,36 +1,80 @@
-"""The loop of rollouts in a process that kills itself with SIGKILL before or after its Nth commit.
+"""What the loop of rollouts and people do to rollouts, each in a process that kills itself with SIGKILL before or after its Nth
+commit.
 
-Run as `python -m mailcordon_fixtures.dying_rollouts DSN KIND N`, KIND `commit` or `committed`. N 0: it does not die. It ends
-after three rounds.
+Run as `python -m mailcordon_fixtures.dying_rollouts DSN`. A line of its input is `{"kind", "number", "action"}` in JSON; kind is
+`commit` (before it) or `committed` (after it), number 0 does not die. It forks, since starting an interpreter for each costs more
+than all else, and writes a line: the exit code of the child, -9 if it killed itself, REFUSED for a Conflict. Waiting mail is
+moved two deliveries at a time, so that a way back has many commits.
 """
 
 import asyncio
+import json
+import os
 import sys
+from typing import Any
 
 from asyncpg import transaction
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.rollout_store import RolloutStore
+from mailcordon.control.rollouts.changes import Changes
 from mailcordon.control.rollouts.loop import Rollouts
+from mailcordon.core.errors import Conflict
 from mailcordon_fixtures.dying_control import Fuse
 
-ROUNDS = 3
+REFUSED = 3
+AT_ONCE = 2
+BECAUSE: dict[str, Any] = {"actor": "ann", "because": "a test"}
 
 
-def main(dsn: str, kind: str, number: int) -> None:
+class SmallBatches(PathStore):
+    async def move_back(self, lane: int, to: str, after: int = 0, most: int = AT_ONCE) -> Any:
+        return await super().move_back(lane, to, after, most)
+
+
+def _die(kind: str, number: int) -> None:
     fuse = Fuse(kind, number)
-    transaction.Transaction.__aexit__ = fuse.around("commit", "committed", transaction.Transaction.__aexit__)
-    asyncio.run(_advance(dsn))
+    # Each of these is one statement that commits by itself.
+    for owner, name in ((SmallBatches, "move_back"), (RolloutStore, "moved"), (RolloutStore, "seen")):
+        setattr(owner, name, fuse.around("commit", "committed", getattr(owner, name)))
+    commit = transaction.Transaction.__aexit__
+    dying = fuse.around("commit", "committed", commit)
+
+    async def end(self: transaction.Transaction, extype: object, ex: object, tb: object) -> None:
+        await (commit if extype else dying)(self, extype, ex, tb)
+
+    transaction.Transaction.__aexit__ = end
 
 
-async def _advance(dsn: str) -> None:
+async def _act(dsn: str, what: str, given: list[Any]) -> int:
     pool = await engine.create_pool(dsn)
-    rollouts = Rollouts(RolloutStore(pool), PathStore(pool), every_ms=0)
-    for _ in range(ROUNDS):
-        await rollouts.advance()
-    await pool.close()
+    store = RolloutStore(pool)
+    rollouts = Rollouts(store, SmallBatches(pool), every_ms=0)
+    changes = Changes(store, rollouts)
+    try:
+        if what == "look":
+            await rollouts.advance()
+        elif what == "start":
+            await changes.start(*given, **BECAUSE)
+        else:
+            await getattr(changes, what)(*given, **BECAUSE)
+    except Conflict:
+        return REFUSED
+    return 0
+
+
+def main(dsn: str) -> None:
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _die(asked["kind"], asked["number"])
+            what, *given = asked["action"]
+            os._exit(asyncio.run(_act(dsn, what, given)))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1])

@@ -1,11 +1,8 @@
 """Rollouts on a real database: what is counted of both paths, decisions in one transaction, and mail that follows a way back."""
 
 import asyncio
-import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -380,48 +377,3 @@ async def test_a_dry_run_changes_nothing_and_says_what_is_missing(moving: Moving
     assert (lane.new.domain, lane.old.domain) == ("newsletter.acme.example", "mail.platform.example")
     assert preview.decision.blocked_by == ("proved:acme/newsletter",)
     assert await moving.row() is None
-
-
-async def killed(moving: Moving, kind: str, number: int) -> bool:
-    """Runs the loop in a process that dies at a commit. Whether it died."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "mailcordon_fixtures.dying_rollouts",
-        moving.world.database.dsn("control"),
-        kind,
-        str(number),
-        cwd=Path(__file__).parent.parent,
-    )
-    code = await process.wait()
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
-
-
-@pytest.mark.parametrize("kind", ["commit", "committed"])
-async def test_a_step_is_taken_whole_or_not_at_all_whenever_the_process_is_killed(
-    moving: Moving, kind: str
-) -> None:
-    """The step from 0 to 1 percent, then the way back."""
-    await moving.start()
-    assert await killed(moving, kind, 1)
-    done = kind == "committed"
-    assert ((await moving.row())["share"], (await moving.shares())["isolated"]) == (int(done), int(done))
-    assert len(await moving.steps()) == 1 + done
-    assert (await moving.look())["share"] == 1
-    assert await moving.steps() == [("start", 0, 0, "ann"), ("pass", 0, 1, "rollout")]
-
-    await moving.later(1)
-    await moving.mail("shared", 20_000, ago=30, hard_bounced=160)
-    await moving.mail("isolated", 200, ago=30, send_events=0, delivered=0)
-    assert await killed(moving, kind, 1)
-    row = await moving.row()
-    assert (row["state"], row["share"]) == (("back", 0) if done else ("running", 1))
-    assert (await moving.shares())["isolated"] == row["share"]
-    # Waiting mail is to be moved as soon as the shares are back, and only then.
-    left = await moving.world.connection.fetchval("select move_after from rollout_lane")
-    assert (left == 0) is done
-    assert not await killed(moving, kind, 0)
-    assert (await moving.row())["state"] == "back"
-    assert [step[0] for step in await moving.steps()] == ["start", "pass", "back"]
-    assert await moving.shares() == {"shared": 100, "isolated": 0}

@@ -1,6 +1,6 @@
 """Publishes events: applies the faults that drop, double, delay or reorder them or take their tags, then delivers to the event
-destinations of the mail's configuration set: SNS topics, the event bus, Firehose streams and CloudWatch. A topic NAME that was not
-created through SNS feeds the queue NAME, which is created on first use; one created through SNS has its subscriptions."""
+destinations of the mail's configuration set: SNS topics, the event bus, Firehose streams and CloudWatch. A topic NAME that was
+not created through SNS feeds the queue NAME, which is created on first use; one created through SNS has its subscriptions."""
 
 from __future__ import annotations
 
