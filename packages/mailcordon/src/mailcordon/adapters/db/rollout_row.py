@@ -120,6 +120,8 @@ def lane_facts(
         checked_at=row["checked_at"],
         check_complete=bool(row["complete"]),
         check=None if row["result"] is None else json.loads(row["result"]),
+        ses_status=row["ses_status"],
+        mail_from_status=row["ses_mail_from_status"],
         outcome_enabled=row["outcome_enabled"],
         engagement_enabled=row["engagement_enabled"],
         destination_problem=row["destination_problem"],

@@ -7,9 +7,10 @@ import asyncpg
 
 from mailcordon.adapters.db import connection_pool, outside_signal_store, queries, rollout_row
 from mailcordon.adapters.db.engine import Pool, PooledConnection
+from mailcordon.control.identity_checks import LEASE_MS
 from mailcordon.control.rollouts.changes import Candidate
 from mailcordon.control.rollouts.facts import LaneFacts
-from mailcordon.control.rollouts.loop import SETTLED_MS, Moving, Open
+from mailcordon.control.rollouts.loop import CHECK_EVERY_MS, SETTLED_MS, Moving, Open
 from mailcordon.core.errors import Conflict
 from mailcordon.guard.rollouts.nouns import Decision, Item, Measure, Standing, State, Stratum, Verdict
 from mailcordon.messages import paths
@@ -78,6 +79,10 @@ class RolloutStore:
             )
             for row in rows
         ]
+
+    async def check_soon(self, lanes: Sequence[int]) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.check_soon, list(lanes), CHECK_EVERY_MS, LEASE_MS)
 
     async def seen(self, one: Open, decision: Decision, checklist: Sequence[Item]) -> None:
         async with connection_pool.acquire(self._pool) as conn:

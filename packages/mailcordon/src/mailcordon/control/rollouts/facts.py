@@ -48,6 +48,10 @@ class LaneFacts:
     check: (
         Mapping[str, Any] | None
     )  #: the stored result of the domain's last check (control/identity_checks.py)
+    ses_status: str | None = (
+        None  #: of the domain, as SES said it last; the check may be hours old. None: as the check saw it
+    )
+    mail_from_status: str | None = None
     outcome_enabled: bool | None  #: the set's destinations, as SES has them; None: missing, or not read yet
     engagement_enabled: bool | None
     destination_problem: str | None
@@ -106,11 +110,12 @@ def _of_domain(lane: LaneFacts, now: int) -> Iterable[Item]:
             yield Item(check=name, of=domain, holds=None, said=words.not_checked(domain), command=command)
         return
     ses = check["ses"]
+    status = lane.ses_status or ses["status"]
+    mail_from_status = lane.mail_from_status or ses["mail_from_status"]
     yield _item(
         Check.IDENTITY,
         domain,
-        _error(check, "dkim")
-        or (None if ses["status"] == "SUCCESS" else words.ses_status(domain, ses["status"])),
+        _error(check, "dkim") or (None if status == "SUCCESS" else words.ses_status(domain, status)),
         words.signs(domain),
         since=lane.lapsed_at,
         command=command,
@@ -119,11 +124,7 @@ def _of_domain(lane: LaneFacts, now: int) -> Iterable[Item]:
         Check.MAIL_FROM,
         domain,
         _error(check, "mail-from")
-        or (
-            None
-            if ses["mail_from_status"] == "SUCCESS"
-            else words.mail_from_falls_back(domain, ses["mail_from_status"])
-        ),
+        or (None if mail_from_status == "SUCCESS" else words.mail_from_falls_back(domain, mail_from_status)),
         words.mail_from_works(domain, ses["mail_from"]),
         command=command,
     )

@@ -32,6 +32,8 @@ _LOG = logging.getLogger(__name__)
 MOST = 50  #: rollouts of one round; those that were looked at longest ago
 EVERY_MS = 5_000  #: between two looks at a rollout
 BATCHES = 20  #: of a lane's waiting mail, in one round
+#: Between two checks of a domain that a rollout is moving mail to. Others are checked once a day (docs/identities.md).
+CHECK_EVERY_MS = 600_000
 #: What was being accepted when the shares changed is stored by then (docs/send-path.md).
 SETTLED_MS = 15_000
 BY = "rollout"  #: the actor of what it does by itself
@@ -84,6 +86,10 @@ class RolloutStore(Protocol):
 
     async def lane_facts(self, lanes: Sequence[int]) -> Sequence[LaneFacts]: ...
 
+    async def check_soon(self, lanes: Sequence[int]) -> None:
+        """The domains of their own paths are checked now, unless they were in the last CHECK_EVERY_MS."""
+        ...
+
     async def seen(self, one: Open, decision: Decision, checklist: Sequence[Item]) -> None:
         """For people, unless the rollout changed meanwhile."""
         ...
@@ -124,6 +130,8 @@ class Rollouts:
         await self._store.finish_dropped(MOST)
 
     async def look(self, one: Open) -> Decision:
+        if one.standing.share > 0:
+            await self._store.check_soon(one.lanes)
         facts, standing = await self.facts(one)
         decision = course.look(standing, facts)
         await self._store.seen(replace(one, standing=standing), decision, facts.checklist)

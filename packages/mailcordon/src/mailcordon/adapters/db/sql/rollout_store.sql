@@ -98,6 +98,12 @@ select d.lane, d.provider, sum(coalesce(d.sent, 0)) / 7.0::float8 as mails
  where d.lane = any ($1::int[]) and d.day >= now_ms() / 86400000 - 7 and d.day < now_ms() / 86400000
  group by d.lane, d.provider having sum(coalesce(d.sent, 0)) > 0;
 
+-- name: check_soon
+-- Domains of their own paths whose last check is older than $2 ms are due now. One that is due within $3 ms is being checked.
+update identity_state s set next_check_at = now_ms()
+ where s.identity in (select r.identity from route r where r.lane = any ($1::int[]) and r.path = 'isolated')
+   and s.checked_at <= now_ms() - $2::bigint and s.next_check_at > now_ms() + $3::bigint;
+
 -- name: first_mail
 -- The minute of the first mail that left on the lanes' own path.
 select min(s.first_minute) from slice s where s.lane = any ($1::int[]) and s.path = 'isolated';
@@ -108,6 +114,7 @@ select min(s.first_minute) from slice s where s.lane = any ($1::int[]) and s.pat
 select l.id as lane, l.class, t.name as type, e.slug, r.domain, r.ses_tenant, r.configuration_set, r.ip_pool, r.share,
        o.domain as old_domain, o.ses_tenant as old_ses_tenant, o.configuration_set as old_configuration_set, o.ip_pool as old_ip_pool,
        i.status as identity_status, s.lapsed_at, c.at as checked_at, c.complete, c.result::text as result,
+       v.observed ->> 'status' as ses_status, v.observed ->> 'mail_from_status' as ses_mail_from_status,
        x.outcome_enabled, x.engagement_enabled, x.problem as destination_problem,
        p.ended_at as proof_at, p.proved, p.because as proof_because, p.parts ->> 'configuration_set' as proof_set,
        (select y.document::text from lane_policy y where y.lane = l.id) as document,
@@ -123,6 +130,7 @@ select l.id as lane, l.class, t.name as type, e.slug, r.domain, r.ses_tenant, r.
   left join route o on o.lane = l.id and o.path = 'shared'
   left join identity i on i.id = r.identity
   left join identity_state s on s.identity = r.identity
+  left join ses_resource v on v.kind = 'identity' and v.name = r.domain
   left join lateral (select * from identity_check k where k.identity = r.identity order by k.id desc limit 1) c on true
   left join lateral (select * from proof z where z.lane = l.id and z.counts order by z.id desc limit 1) p on true
  cross join lateral (
