@@ -243,6 +243,12 @@ async def test_what_does_not_hold_keeps_the_first_share_until_a_person_overrides
             "update identity_check set result = jsonb_set(result, '{ses,mail_from_status}', '\"FAILED\"')",
             "falls back to its own",
         ),
+        (  # SES said so after the last check
+            "insert into ses_resource (kind, name, phase, desired, observed, state)"
+            " select 'identity', domain, 2, '{}', '{\"mail_from_status\": \"FAILED\"}', 'applied' from route"
+            " where path = 'isolated'",
+            "falls back to its own",
+        ),
         (
             'update identity_check set result = jsonb_set(result, \'{faults}\', \'[{"what": "dkim", "severity": "error",'
             ' "unsure": false, "says": "The DKIM key of selector s2 is missing."}]\')',
@@ -294,6 +300,24 @@ async def test_mail_that_comes_late_on_the_new_path_alone_goes_back(moving: Movi
     row = await moving.look()
     assert row["state"] == "back"
     assert "122 were delivered later than their lane's objective allows" in row["sentence"]
+
+
+async def test_domains_that_mail_moves_to_are_checked_again_after_ten_minutes(moving: Moving) -> None:
+    async def due_in(minutes: int) -> int:
+        """Minutes until the next check after a look, if it was due in so many before."""
+        await moving.world.connection.execute(
+            "update identity_state set checked_at = now_ms() - 600001, next_check_at = now_ms() + $1::bigint * 60000",
+            minutes,
+        )
+        await moving.look()
+        state = "select round((next_check_at - now_ms()) / 60000.0)::int from identity_state"
+        return await moving.world.connection.fetchval(state)
+
+    await moving.start()
+    assert await due_in(600) == 600  # no mail is on its path yet
+    assert (await moving.row())["share"] == 1
+    assert await due_in(600) == 0
+    assert await due_in(4) == 4  # a check is under way
 
 
 async def test_two_processes_that_decide_at_once_take_one_step(moving: Moving) -> None:
