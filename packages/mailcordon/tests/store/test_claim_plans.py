@@ -55,8 +55,13 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
     "uses": (_LIMITED.uses, "int[], int[]", ("{1}", "{2}")),
     "take": (
         _LIMITED.take,
-        "tid[], bigint, int, int[], int[], int[], bytea[], int[]",
-        ('{"(0,1)"}', 1, 1, "{1}", "{1}", "{1}", "{x}", "{1}"),
+        "tid[], bigint, int",
+        ('{"(0,1)"}', 1, 1),
+    ),
+    "return_limited_turns": (
+        _LIMITED.return_turns,
+        "tid[], int[], bigint[], int[], real[], bigint[], bigint" + ", text" * 13,
+        ('{"(0,1)"}', "{0}", "{null}", "{1}", "{1}", "{1}", 1, *["{1}"] * 11, "{x}", "{1}"),
     ),
     "bring_back": (_LIMITED.bring_back, "int[], bigint", ("{1}", 1)),
     "park_limited": (

@@ -496,6 +496,27 @@ async def test_a_claim_that_another_overtook_across_the_end_of_a_window_counts_n
     assert await world.connection.fetchval("select in_minute from limit_use") == 1
 
 
+async def test_a_lane_is_looked_at_before_it_is_taken_from_only_while_it_is_near_a_limit(
+    world: World, queue: QueueStore, limits: Limits
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(limit(LimitScope.LANE, 50, lane=lane))
+    await mail(world, lane, 200)
+    near = queue._limited._near  # pyright: ignore[reportPrivateUsage]
+    for n in (20, 20, 10):
+        assert near == {}
+        assert len(await claimed(queue, 20)) == n
+    assert set(near) == {lane}, "the third claim was one too many, and was made again with a look"
+    await forget_window(world)
+    for still in (True, False):
+        await after_the_belief(queue)
+        await due(world)
+        assert len(await claimed(queue, 5)) == 5
+        assert (lane in near) is still
+        near.update(dict.fromkeys(near, 0.0))  # as if a second had passed
+    assert await world.connection.fetchval("select in_hour from limit_use") == 10
+
+
 async def test_a_change_is_obeyed_by_the_next_claim(world: World, queue: QueueStore, limits: Limits) -> None:
     lane = await world.lane("acme", "newsletter")
     await limits.set(limit(LimitScope.LANE, 1, lane=lane))

@@ -8,7 +8,8 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.guard.limits import rules, sentences
 from mailcordon.guard.limits.admission import Mail, judge
-from mailcordon.guard.limits.rules import Kind, LaneRules
+from mailcordon.guard.limits.counts import Counts, leaves_room
+from mailcordon.guard.limits.rules import NEVER, Caps, Kind, LaneRules
 from mailcordon.guard.limits.sentences import LaneName
 from mailcordon.guard.limits.windows import AHEAD, LENGTH_MS, LONGEST_WAIT_MS, Use
 
@@ -256,6 +257,67 @@ def test_however_mail_is_mixed_no_cap_is_exceeded_and_the_first_refusal_is_right
             scopes = of_lane.of(mail.kind)
             assert any(found.counts.get(scope.use, 0) >= caps[scope.use] for scope in scopes)
         assert bool(left) == bool(found.over)
+
+
+def test_what_is_taken_without_a_look_counts_where_it_does_after_judging() -> None:
+    chance = random.Random(12)
+    for class_ in Class:
+        of_lane = lane(
+            (limit(LimitScope.TENANT, 10**6), 1),
+            (limit(LimitScope.LANE, 10**6, Per.DAY, lane=7), 2),
+            (limit(LimitScope.CAMPAIGN, 10**6, lane=7, campaign="a"), 3),
+            (limit(LimitScope.LIST, 10**6, lane=7, list="vip"), 4),
+            (limit(LimitScope.PROVIDER, 10**6, lane=7, provider=Provider.GMAIL), 5),
+            (limit(LimitScope.RECIPIENT, 10**6, lane=7), None),
+            class_=class_,
+        )
+        assert of_lane.by_row
+        asked = [
+            Mail(
+                7,
+                n,
+                Kind(chance.choice((0, 1)), chance.choice(("a", None)), chance.choice(("vip", None)), None),
+                chance.choice((b"kim", b"lee", b"simulator")),
+            )
+            for n in range(60)
+        ]
+        judged = judge(asked, {7: of_lane}, {}, {}, {b"simulator"}, NOW)
+        looked, taken = Counts(), Counts()
+        looked.add_judged(judged, {mail.id for mail in asked})
+        for mail in asked:
+            hash = None if mail.hash == b"simulator" else mail.hash
+            taken.add(of_lane, 7, mail.id, (mail.kind.provider, mail.kind.campaign, mail.kind.list), hash)
+        assert (taken.uses, taken.shared, taken.addresses) == (looked.uses, looked.shared, looked.addresses)
+        assert taken.uses == judged.counts
+        for mail in asked:
+            assert taken.counted[mail.id] == looked.counted[mail.id]
+            assert taken.apart.get(mail.id, ()) == looked.apart[mail.id]
+        never = NEVER if class_ is Class.URGENT else 10**6
+        assert taken.caps[1] == Caps(hour=never), "urgent mail counts for its tenant and is not held"
+        assert (taken.caps[2], taken.of_address) == (Caps(day=10**6), {7: Caps(hour=10**6)})
+
+
+def test_what_has_to_be_asked_before_it_is_taken() -> None:
+    """Limits that need more than the queue's row, and limits in shadow mode once they are reached."""
+    assert not lane((limit(LimitScope.KEY, api_key=3), 1)).by_row
+    assert not lane((limit(LimitScope.REPEAT, lane=7), None)).by_row
+    shadow = lane(
+        (limit(LimitScope.LANE, 4, lane=7, mode=Mode.SHADOW), 1), (limit(LimitScope.LANE, lane=7, id=2), 1)
+    )
+    assert shadow.caps == {1: Caps(hour=4)}
+    assert lane((limit(LimitScope.LANE, 4, lane=7, mode=Mode.OBSERVE), 1)).caps == {1: Caps()}
+
+
+def test_room_is_left_below_each_cap_and_while_no_window_with_a_cap_lies_ahead() -> None:
+    use = Use()
+    use.add(6, NOW)
+    assert leaves_room(use, Caps(hour=10), 4, NOW)
+    assert not leaves_room(use, Caps(hour=10), 5, NOW)
+    assert not leaves_room(use, Caps(hour=10, ever=9), 4, NOW)
+    ahead = Use()
+    ahead.add(6, NOW + LENGTH_MS[Per.MINUTE])
+    assert leaves_room(ahead, Caps(hour=10), 4, NOW), "the minute has no cap"
+    assert not leaves_room(ahead, Caps(minute=100), 1, NOW)
 
 
 def test_a_sentence_says_which_limit_why_and_until_when() -> None:

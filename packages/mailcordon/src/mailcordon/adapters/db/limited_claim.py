@@ -1,4 +1,5 @@
-"""The part of a claim that obeys limits (docs/limits.md): looks at the heads of the lanes, judges, and takes what is admitted.
+"""The part of a claim that obeys limits (docs/limits.md). Far from limits, mail is taken as if there were none, and counted when
+the claim ends; near them a claim looks at the heads of the lanes, judges, and takes what is admitted.
 
 One instance belongs to one dispatcher's claims. It keeps the limits of each tenant until their version or the control epoch
 changes.
@@ -6,27 +7,26 @@ changes.
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import asyncpg
 
-from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db import arrays, engine, queries
 from mailcordon.adapters.db.limit_row import limit_from_row
-from mailcordon.core.limit import EACH, MOST_EACH, OF_AN_ADDRESS, SIMULATOR_DOMAIN, Mode
+from mailcordon.core.limit import EACH, MOST_EACH, OF_AN_ADDRESS, SIMULATOR_DOMAIN
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.guard.limits import rules as limit_rules
 from mailcordon.guard.limits import sentences
 from mailcordon.guard.limits.admission import Judged, Mail, Over, judge
-from mailcordon.guard.limits.rules import Kind, LaneRules, Scope
+from mailcordon.guard.limits.counts import Counts, leaves_room
+from mailcordon.guard.limits.rules import NO_CAPS, Kind, LaneRules
 from mailcordon.guard.limits.sentences import LaneName
 from mailcordon.guard.limits.windows import Use
 from mailcordon.send.rotation import Plan, Visit
 
 _SQL = queries.load("limited_claim.sql")
-_RESULTS = queries.load("result_store.sql")
 _LOOKS = 4  #: of one claim
 _PARK_WINDOW = 500  #: deliveries of a lane that a claim looks at for mail over a used-up limit
 _CLOSED_SECONDS = (
@@ -35,24 +35,26 @@ _CLOSED_SECONDS = (
 _FULL_SECONDS = 60.0  #: in which a lane that has limits for the most campaigns asks for no more
 _MOST_TENANTS = 5_000  #: whose limits are kept
 _MOST_EXEMPT = 10_000
-_MOST_KNOWN = 100_000
+_MOST_NEAR = 100_000
+_NEAR_SECONDS = 1.0  #: in which a lane that was near a limit is not taken to be far from it
+_FAR = 4  #: claims like this one that a limit must have room for
 _PLAIN = Kind(None, None, None, None)
 
+TakeAll = Callable[[Sequence[Visit]], Awaitable[tuple[list[asyncpg.Record], float]]]
 Refuse = Callable[[engine.Connection, Sequence[Visit], int], Awaitable[None]]
 
 
 class Taken(NamedTuple):
     rows: list[asyncpg.Record]
     took_ms: float  #: by the server's clock
-    counted: Mapping[int, tuple[int, ...]]  #: by id, the rows that it counts in
-    apart: Mapping[int, tuple[bytes, ...]]  #: by id, the rows of addresses
+    counts: Counts | None  #: None: no limit is about any of it
     closed: Mapping[
         int, int | None
     ]  #: by lane over a limit, when it opens in ms since 1970; None: when the limit grows
 
 
 class Overtaken(Exception):
-    """Another dispatcher counted meanwhile where this one thought there was room. The claim is rolled back, and made again."""
+    """More was taken than a limit has room for, without a look at it. The claim is rolled back, and made again with a look."""
 
 
 class Unmet(Exception):
@@ -81,9 +83,8 @@ class LimitedClaim:
         self._asked: dict[int, set[Kind]] = {}
         #: By lane that has limits for the most campaigns: when it asks again.
         self._full_until: dict[int, float] = {}
-        #: What was counted when this dispatcher last saw it. Where that leaves room for a whole claim, it is not read again:
-        #: taking returns what is counted then.
-        self._known: dict[int, Use] = {}
+        #: Lanes that were near a limit, and when that was last seen: a claim of one looks at what is counted.
+        self._near: dict[int, float] = {}
 
     async def meet(self, connection: engine.Connection, unmet: Unmet) -> None:
         """Makes the limits; the next claim reads them."""
@@ -114,10 +115,6 @@ class LimitedClaim:
             for lane, one in found:
                 self._asked.setdefault(lane, set()).add(one)
             raise Unmet(list(found))
-
-    def forget(self) -> None:
-        """After Overtaken."""
-        self._known.clear()
 
     async def read(self, connection: engine.Connection, versions: Mapping[int, int], epoch: int) -> bool:
         """Reads what has changed. `versions`: of the tenants with limits. Returns whether any lane of theirs has a limit."""
@@ -158,12 +155,11 @@ class LimitedClaim:
         now: int,
         worker: int,
         unclear: set[int],
+        take_all: TakeAll,
         refuse_suppressed: Refuse,
     ) -> Taken:
-        """As `claim` for lanes without limits. `unclear` gets the turns whose lanes have mail behind what was looked at."""
-        if len(self._known) > _MOST_KNOWN:
-            self._known.clear()
-        claim = _Claim(connection, now, worker, self._known)
+        """As `claim` for lanes without limits, which is `take_all`. `unclear` gets the turns whose lanes have mail behind what
+        was looked at. `return_turns` counts what was taken."""
         closed: dict[int, int | None] = {}
         rules: dict[int, LaneRules] = {}
         left: list[Visit] = []
@@ -180,22 +176,30 @@ class LimitedClaim:
             found = tenant and tenant.lanes.get(visit.lane)
             if found:
                 rules[visit.lane] = found
+        if not left:
+            return Taken([], 0.0, None, closed)
+        if all(of_lane.by_row and lane not in self._near for lane, of_lane in rules.items()):
+            rows, took_ms = await take_all(left)
+            return Taken(rows, took_ms, self._count(rows, rules), closed)
+        claim = _Claim(connection, now, worker)
         budgets = dict(plan.budgets)
+        over: set[int] = set()
         for look in range(_LOOKS):
             if not left:
                 break
             rows, suppressed = await claim.look(left, budgets, rules)
             self._look_for_unmet(rows, rules)
             judged = await claim.judge(rows, rules, self._exempt)
+            over |= {one.lane for one in judged.over}
             again = {row["turn"] for row in suppressed}
             of_lane = {visit.lane: visit for visit in left}
-            shut = [over for over in judged.over if over.bound.wide and not over.bound.limit.refuses]
-            for over in shut:
-                closed[over.lane] = over.opens_at
-                self._closed[over.lane] = (over.opens_at, believed + _CLOSED_SECONDS)
-                again.add(of_lane[over.lane].turn)
-            parks = [over for over in judged.over if over.lane not in closed]
-            again |= {of_lane[over.lane].turn for over in parks}
+            shut = [one for one in judged.over if one.bound.wide and not one.bound.limit.refuses]
+            for one in shut:
+                closed[one.lane] = one.opens_at
+                self._closed[one.lane] = (one.opens_at, believed + _CLOSED_SECONDS)
+                again.add(of_lane[one.lane].turn)
+            parks = [one for one in judged.over if one.lane not in closed]
+            again |= {of_lane[one.lane].turn for one in parks}
             taken = await claim.take(rows, judged)
             if not again:
                 break
@@ -216,7 +220,62 @@ class LimitedClaim:
                 if visit.turn in again and visit.lane not in closed
             ]
             left = [visit for visit in left if visit.budget > 0 and budgets[visit.turn] > 0]
-        return Taken(claim.taken, claim.took_ms, claim.counted, claim.apart, closed)
+        self._note_near(claim, rules, over, believed)
+        return Taken(claim.taken, claim.took_ms, claim.counts, closed)
+
+    def _count(self, rows: Sequence[asyncpg.Record], rules: Mapping[int, LaneRules]) -> Counts | None:
+        if not rules:
+            return None
+        self._look_for_unmet(rows, rules)
+        counts = Counts()
+        for row in rows:
+            of_lane = rules.get(row["lane"])
+            if of_lane is not None:
+                hash = row["hash"]
+                about = (row["provider"], row["campaign"], row["list"])
+                counts.add(of_lane, row["lane"], row["id"], about, None if hash in self._exempt else hash)
+        return counts
+
+    def _note_near(self, claim: "_Claim", rules: Mapping[int, LaneRules], over: Set[int], at: float) -> None:
+        """After a claim that looked. A lane is far again when one that comes later finds room for much more than was taken."""
+        if len(self._near) > _MOST_NEAR:
+            self._near.clear()
+        self._near.update(dict.fromkeys(over, at))
+        for lane, of_lane in rules.items():
+            if self._near.get(lane, at) + _NEAR_SECONDS < at and claim.is_far(lane, of_lane):
+                del self._near[lane]
+
+    async def return_turns(
+        self, connection: engine.Connection, returned: Sequence[object], counts: Counts
+    ) -> None:
+        """Counts what was taken, beside the queue's `return_turns`, whose arguments are `returned`. Raises Overtaken."""
+        uses = sorted(counts.uses, key=lambda use: (use not in counts.shared, use))
+        caps = [counts.caps.get(use, NO_CAPS) for use in uses]
+        lanes = list(counts.of_address)
+        of_address = [counts.of_address[lane] for lane in lanes]
+        addresses = sorted(counts.addresses)
+        found = await connection.fetch(
+            _SQL.return_turns,
+            *returned,
+            arrays.integers(uses),
+            arrays.integers([counts.uses[use] for use in uses]),
+            arrays.integers([one.minute for one in caps]),
+            arrays.integers([one.hour for one in caps]),
+            arrays.integers([one.day for one in caps]),
+            arrays.integers([one.ever for one in caps]),
+            arrays.integers(lanes),
+            arrays.integers([one.minute for one in of_address]),
+            arrays.integers([one.hour for one in of_address]),
+            arrays.integers([one.day for one in of_address]),
+            arrays.integers([lane for lane, _ in addresses]),
+            arrays.digests([hash for _, hash in addresses]),
+            arrays.integers([counts.addresses[address] for address in addresses]),
+        )
+        if found:
+            near = {row["lane"] for row in found if row["lane"] is not None}
+            near |= counts.lanes_of({row["use"] for row in found})
+            self._near.update(dict.fromkeys(near, time.monotonic()))
+            raise Overtaken
 
     async def _park(
         self, connection: engine.Connection, overs: Sequence[Over], visits: Mapping[int, Visit]
@@ -259,18 +318,15 @@ class LimitedClaim:
 class _Claim:
     """What one claim has seen and taken."""
 
-    def __init__(self, connection: engine.Connection, now: int, worker: int, known: dict[int, Use]) -> None:
+    def __init__(self, connection: engine.Connection, now: int, worker: int) -> None:
         self._connection = connection
-        self._known = known
-        self._assumed: dict[int, Scope] = {}  #: rows that were not read
         self._now = now
         self._worker = worker
         self._uses: dict[int, Use] = {}
         self._addresses: dict[tuple[int, bytes], Use] = {}
         self.taken: list[asyncpg.Record] = []
         self.took_ms = 0.0
-        self.counted: dict[int, tuple[int, ...]] = {}
-        self.apart: dict[int, tuple[bytes, ...]] = {}
+        self.counts = Counts()
 
     async def look(
         self,
@@ -319,37 +375,29 @@ class _Claim:
         return judge(mails, rules, self._uses, self._addresses, exempt, self._now)
 
     async def _read_uses(self, mails: Sequence[Mail], rules: Mapping[int, LaneRules]) -> None:
-        """Reads what is counted where this dispatcher does not know that there is room. If it reads a row that several turns
-        share, it reads them all: they are locked in one order."""
-        kinds = Counter((mail.lane, mail.kind) for mail in mails if mail.lane in rules)
-        wanted: dict[int, int] = {}
-        scopes: dict[int, Scope] = {}
-        for (lane, kind), n in kinds.items():
-            for scope in rules[lane].of(kind):
-                if scope.use not in self._uses:
-                    scopes[scope.use] = scope
-                    wanted[scope.use] = wanted.get(scope.use, 0) + n
-        tight = {use for use, n in wanted.items() if not self._has_room(scopes[use], n)}
-        if any(scopes[use].shared for use in tight):
-            tight |= {use for use, scope in scopes.items() if scope.shared}
-        for use in wanted.keys() - tight:
-            self._uses[use] = replace(self._known[use])
-            self._assumed[use] = scopes[use]
-        if not tight:
+        """Reads what is counted, once. Rows that several turns share are locked."""
+        scopes = {
+            scope.use: scope
+            for lane, kind in {(mail.lane, mail.kind) for mail in mails if mail.lane in rules}
+            for scope in rules[lane].of(kind)
+            if scope.use not in self._uses
+        }
+        if not scopes:
             return
-        shared = sorted(use for use in tight if scopes[use].shared)
-        own = sorted(use for use in tight if not scopes[use].shared)
+        shared = sorted(use for use in scopes if scopes[use].shared)
+        own = sorted(use for use in scopes if not scopes[use].shared)
         for row in await self._connection.fetch(_SQL.uses, shared, own):
             self._uses[row["id"]] = Use(*list(row.values())[1:])
-        if ahead := [use for use in tight if use in self._uses and self._uses[use].is_far_ahead(self._now)]:
+        if ahead := [use for use in scopes if use in self._uses and self._uses[use].is_far_ahead(self._now)]:
             await self._connection.execute(_SQL.bring_back, ahead, self._now)
 
-    def _has_room(self, scope: Scope, n: int) -> bool:
-        known = self._known.get(scope.use)
-        return known is not None and all(
-            known.room(bound.limit.cap, bound.limit.per, self._now) >= n
-            for bound in scope.bounds
-            if bound.holds or bound.limit.mode is Mode.SHADOW
+    def is_far(self, lane: int, rules: LaneRules) -> bool:
+        """Whether what the lane's mail counts in leaves room for a few more claims, as far as this claim has seen it."""
+        n = _FAR * sum(1 for row in self.taken if row["lane"] == lane)
+        return all(
+            leaves_room(self._uses[use], caps, n, self._now)
+            for use, caps in rules.caps.items()
+            if use in self._uses
         )
 
     async def _exempt(
@@ -383,66 +431,21 @@ class _Claim:
     async def take(self, rows: Sequence[asyncpg.Record], judged: Judged) -> list[asyncpg.Record]:
         if not judged.admitted:
             return []
-        admitted = {mail.id: mail for mail in judged.admitted}
+        admitted = {mail.id for mail in judged.admitted}
         wanted = [row for row in rows if row["id"] in admitted]
-        uses = sorted(judged.counts, key=lambda use: (use not in judged.shared, use))
-        addresses = sorted(judged.addresses)
         found = await self._connection.fetch(
-            _SQL.take,
-            [row["row"] for row in wanted],
-            self._now,
-            self._worker,
-            uses,
-            [judged.counts[use] for use in uses],
-            [lane for lane, _ in addresses],
-            [hash for _, hash in addresses],
-            [judged.addresses[address] for address in addresses],
+            _SQL.take, [row["row"] for row in wanted], self._now, self._worker
         )
-        ids: set[int] = set()
-        for row in found:
-            if row["use"] is None:
-                ids.add(row["id"])
-            else:
-                self._check(row["use"], Use(*list(row.values())[2:]))
         if judged.shadow:
             await self._connection.execute(
                 _SQL.shadow, list(judged.shadow), list(judged.shadow.values()), self._now
             )
-        if len(ids) < len(wanted):
-            gone = [mail for id, mail in admitted.items() if id not in ids]
-            await self._uncount(gone, judged)
+        # Without mail that was cancelled since the look.
+        ids = {row["id"] for row in found}
+        self.counts.add_judged(judged, ids)
         taken = [row for row in wanted if row["id"] in ids]
-        for row in taken:
-            self.counted[row["id"]] = judged.counted.get(row["id"], ())
-            self.apart[row["id"]] = judged.apart.get(row["id"], ())
         self.taken += taken
         return taken
-
-    def _check(self, id: int, use: Use) -> None:
-        """`use`: as it is counted with this claim. Raises Overtaken."""
-        self._known[id] = use
-        assumed = self._assumed.get(id)
-        if assumed is not None:
-            for bound in assumed.bounds:
-                per = bound.limit.per
-                if bound.holds and (
-                    use.waits(per, self._now) or use.counted(per, self._now) > bound.limit.cap
-                ):
-                    raise Overtaken
-
-    async def _uncount(self, gone: Sequence[Mail], judged: Judged) -> None:
-        """Mail that was cancelled since the look."""
-        uses = Counter(use for mail in gone for use in judged.counted.get(mail.id, ()))
-        await self._connection.execute(_RESULTS.uncount, list(uses), list(uses.values()), self._now)
-        to = Counter((mail.lane, key) for mail in gone for key in judged.apart.get(mail.id, ()))
-        if to:
-            await self._connection.execute(
-                _RESULTS.uncount_addresses,
-                [lane for lane, _ in to],
-                [hash for _, hash in to],
-                list(to.values()),
-                self._now,
-            )
 
 
 def _asks(rules: LaneRules | None) -> int:

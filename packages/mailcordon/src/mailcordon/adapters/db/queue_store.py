@@ -205,7 +205,7 @@ class QueueStore:
             try:
                 return await self._claim(classes, slots, bounds, narrow)
             except Overtaken:
-                self._limited.forget()
+                pass
             except Unmet as unmet:
                 async with self._claims.transaction() as connection:
                     await self._limited.meet(connection, unmet)
@@ -253,11 +253,9 @@ class QueueStore:
         for turn in idle:
             self._idle[turn] = None
         reserve = None if bounds.reserve_left is None else bounds.cell
+        counted, apart = (taken.counts.counted, taken.counts.apart) if taken.counts else ({}, {})
         return Batch(
-            [
-                claimed_content.claimed(row, now, contents, reserve, taken.counted, taken.apart)
-                for row in claimed
-            ],
+            [claimed_content.claimed(row, now, contents, reserve, counted, apart) for row in claimed],
             rows[0]["epoch"],
         )
 
@@ -299,13 +297,16 @@ class QueueStore:
     ) -> Taken:
         """The intent to send, committed with the claim. `rows`: of `take_turns`."""
         now: int = rows[0]["us"] // 1000
+
+        async def take_all(visits: Sequence[Visit]) -> tuple[list[asyncpg.Record], float]:
+            return await self._take_unlimited(connection, plan, visits, now, unclear)
+
         limited = {row["tenant"]: row["limits"] for row in rows if row["limits"] is not None}
         if limited and await self._limited.read(connection, limited, rows[0]["epoch"]):
             return await self._limited.take(
-                connection, plan, visits, now, self.worker, unclear, _refuse_suppressed
+                connection, plan, visits, now, self.worker, unclear, take_all, _refuse_suppressed
             )
-        claimed, took_ms = await self._take_unlimited(connection, plan, visits, now, unclear)
-        return Taken(claimed, took_ms, {}, {}, {})
+        return Taken(*await take_all(visits), None, {})
 
     async def _take_unlimited(
         self,
@@ -366,14 +367,13 @@ class QueueStore:
         places: Mapping[int, object],
         us: int,
     ) -> list[int]:
-        """Returns the turns that became idle."""
+        """Returns the turns that became idle. Raises Overtaken."""
         n: dict[int, int] = defaultdict(int)
         for row in taken.rows:
             n[row["lane"]] += 1
         left = {v.lane: v.bucket.spent(n[v.lane]) for v in visits if v.bucket is not None}
         back = rotation.returned(plan._replace(visits=visits), left, n, unclear, us, taken.closed)
-        await connection.execute(
-            _SQL.return_turns,
+        arguments = (
             [places[one.turn] for one in back],
             [one.place for one in back],
             [one.at for one in back],
@@ -382,6 +382,10 @@ class QueueStore:
             [bucket.at for bucket in left.values()],
             us,
         )
+        if taken.counts is not None and taken.counts.counted:
+            await self._limited.return_turns(connection, arguments, taken.counts)
+        else:
+            await connection.execute(_SQL.return_turns, *arguments)
         return [one.turn for one in back if one.place is None and one.at is None]
 
     async def recheck(self, every: float = 0.0) -> int:

@@ -9,6 +9,9 @@ from mailcordon.core.provider import Provider
 
 _POLICY = "policy"
 _MOST_KEPT = 10_000  #: kinds of mail of a lane whose limits are remembered
+NEVER = (
+    1 << 62
+)  #: a cap that is never reached; the statement that counts has the same number (limited_claim.sql)
 #: Limits of these scopes count urgent mail and may spare it.
 _SPARING = frozenset((LimitScope.TENANT, LimitScope.KEY, LimitScope.IDENTITY))
 
@@ -29,6 +32,18 @@ class Bound(NamedTuple):
     limit: Limit
     holds: bool  #: mail over it does not leave now
     wide: bool  #: it is about all mail of the lane: the lane waits, and its mail stays where it is
+
+
+class Caps(NamedTuple):
+    """The least cap of each window of several limits; NEVER where there is none."""
+
+    minute: int = NEVER
+    hour: int = NEVER
+    day: int = NEVER
+    ever: int = NEVER
+
+
+NO_CAPS = Caps()
 
 
 class Scope(NamedTuple):
@@ -61,6 +76,10 @@ class LaneRules:
         self.campaigns = _with_all_windows(limits, LimitScope.EACH_CAMPAIGN)  #: that have limits of their own
         self._providers = _with_all_windows(limits, LimitScope.EACH_PROVIDER)
         self._of_kind: dict[Kind, tuple[Scope, ...]] = {}
+        self.caps = {scope.use: least_caps(scope.bounds) for scope in scopes}
+        self.of_address = least_caps(recipient)
+        #: What is counted follows from the queue's row alone.
+        self.by_row = not (self.by_key or self.by_domain or repeat)
 
     def apart(self, hash: bytes | None, repeat: bytes | None) -> list[tuple[bytes, tuple[Bound, ...]]]:
         """What is counted for each address, by the key that it is counted under."""
@@ -146,6 +165,16 @@ def of_lane(
         _without_default(of_address.get(LimitScope.REPEAT, [])),
         two_domains=len(domains) > 1,
     )
+
+
+def least_caps(bounds: Iterable[Bound]) -> Caps:
+    """Beyond them some limit has to be asked: it holds mail, or says what it would hold."""
+    caps = NO_CAPS._asdict()
+    for bound in bounds:
+        if bound.holds or bound.limit.mode is Mode.SHADOW:
+            per = bound.limit.per.value
+            caps[per] = min(caps[per], bound.limit.cap)
+    return Caps(**caps)
 
 
 def is_wide(limit: Limit) -> bool:

@@ -1,4 +1,5 @@
--- Claims of lanes with limits (docs/limits.md): look, judge in memory, then take what is admitted and count it in the same transaction.
+-- Claims of lanes with limits (docs/limits.md). Far from them: take as without limits, count at the end, and begin again if that was too much.
+-- Near them: look, judge in memory, then take what is admitted and count it. Each in one transaction.
 
 -- name: limits_of
 -- Of these tenants, with the row that counts each.
@@ -61,15 +62,26 @@ select * from s union all
 select id, minute, in_minute, hour, in_hour, day, in_day, ever from limit_use where id = any ($2::int[]);
 
 -- name: take
--- Records the intent to send, as `claim`, and counts it. A window in the future counts on, up to 60 minutes, 24 hours and 7 days; one that
--- is farther ahead is brought to now (guard/limits/windows.py). Rows of addresses come after the others, as in `uncount`
--- of result_store.sql, and those that several turns share before all. Returns the mails, and what is counted now.
+-- Records the intent to send, as `claim`. It is counted when the claim ends.
+update ready q set state = 1, attempt = q.attempt + 1, worker = $3, called_at = $2
+  from unnest($1::tid[]) m (row) where q.ctid = m.row and q.state = 0
+returning q.id;
+
+-- name: return_turns
+-- As `return_turns` of queue_store.sql ($1 to $7), and counts what was taken: rows that count ($8, those that several turns share first, both
+-- in the order of their ids) by $9, then rows of addresses ($18 to $20), as in `uncount` of result_store.sql. A window in the future counts
+-- on, up to 60 minutes, 24 hours and 7 days; one that is farther ahead is brought to now (guard/limits/windows.py). $10 to $13: the least
+-- cap of a minute, an hour, a day and for ever, or 2^62 if there is none; $14 to $17: the same of each address of a lane. Returns what is
+-- over a cap, or has one in a window that has not begun: rows that count, and lanes with such an address.
 with w as (
-    select ($2::bigint / 60000)::int as minute, ($2 / 3600000)::int as hour, ($2 / 86400000)::int as day
-), i as (
-    update ready q set state = 1, attempt = q.attempt + 1, worker = $3, called_at = $2
-      from unnest($1::tid[]) m (row) where q.ctid = m.row and q.state = 0
-    returning q.id
+    select ($7::bigint / 60000000)::int as minute, ($7 / 3600000000)::int as hour, ($7 / 86400000000)::int as day, 1::bigint << 62 as never
+), b as (
+    update lane l set tokens = u.tokens, tokens_at = u.at from unnest($4::int[], $5::real[], $6::bigint[]) u (lane, tokens, at)
+     where l.id = u.lane
+), t as (
+    update turn t set next_at = coalesce($7::bigint + u.place, u.at)
+      from unnest($1::tid[], $2::int[], $3::bigint[]) u (row, place, at)
+     where t.ctid = u.row
 ), c as (
     update limit_use x
        set minute = case when x.minute > w.minute and x.minute <= w.minute + 60 then x.minute else w.minute end,
@@ -79,11 +91,15 @@ with w as (
            day = case when x.day > w.day and x.day <= w.day + 7 then x.day else w.day end,
            in_day = case when x.day >= w.day then x.in_day else 0 end + u.n,
            ever = x.ever + u.n
-      from unnest($4::int[], $5::int[]) u (use, n) cross join w where x.id = u.use
-    returning x.*
+      from unnest($8::text::int[], $9::text::int[], $10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[])
+             u (use, n, per_minute, per_hour, per_day, in_all)
+     cross join w where x.id = u.use
+    returning x.id, x.in_minute > u.per_minute or x.minute > w.minute and u.per_minute < w.never
+                 or x.in_hour > u.per_hour or x.hour > w.hour and u.per_hour < w.never
+                 or x.in_day > u.per_day or x.day > w.day and u.per_day < w.never or x.ever > u.in_all as over
 ), a as (
     insert into recipient_use as x (lane, hash, minute, in_minute, hour, in_hour, day, in_day)
-    select u.lane, u.hash, w.minute, u.n, w.hour, u.n, w.day, u.n from unnest($6::int[], $7::bytea[], $8::int[]) u (lane, hash, n) cross join w
+    select u.lane, u.hash, w.minute, u.n, w.hour, u.n, w.day, u.n from unnest($18::text::int[], $19::text::bytea[], $20::text::int[]) u (lane, hash, n) cross join w
      where (select count(*) from c) >= 0 order by u.lane, u.hash
     on conflict (lane, hash) do update
     set minute = case when x.minute > excluded.minute and x.minute <= excluded.minute + 60 then x.minute else excluded.minute end,
@@ -92,11 +108,15 @@ with w as (
         in_hour = case when x.hour >= excluded.hour then x.in_hour else 0 end + excluded.in_hour,
         day = case when x.day > excluded.day and x.day <= excluded.day + 7 then x.day else excluded.day end,
         in_day = case when x.day >= excluded.day then x.in_day else 0 end + excluded.in_day
+    returning x.lane, x.minute, x.in_minute, x.hour, x.in_hour, x.day, x.in_day
 )
-select i.id, null::int as use, null::int as minute, null::bigint as in_minute, null::int as hour, null::bigint as in_hour, null::int as day,
-       null::bigint as in_day, null::bigint as ever from i
+select c.id as use, null::int as lane from c where c.over
 union all
-select null, c.id, c.minute, c.in_minute, c.hour, c.in_hour, c.day, c.in_day, c.ever from c;
+select distinct null::int, a.lane
+  from a join unnest($14::text::int[], $15::text::bigint[], $16::text::bigint[], $17::text::bigint[]) u (lane, per_minute, per_hour, per_day) on u.lane = a.lane cross join w
+ where a.in_minute > u.per_minute or a.minute > w.minute and u.per_minute < w.never
+    or a.in_hour > u.per_hour or a.hour > w.hour and u.per_hour < w.never
+    or a.in_day > u.per_day or a.day > w.day and u.per_day < w.never;
 
 -- name: bring_back
 -- Windows of rows that are too far ahead of the clock to count on. Where such a row is used up, nothing would count there, and

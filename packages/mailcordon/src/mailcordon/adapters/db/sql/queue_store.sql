@@ -58,13 +58,13 @@ with l as (
 ), i as (
     update ready q set state = 1, attempt = q.attempt + 1, worker = $8, called_at = $7
       from m where not m.suppressed and q.ctid = m.row and q.state = 0
-    returning m.turn, q.lane, q.id, q.tenant, q.attempt, q.provider, q.campaign, q.list, null::text as suppressed
+    returning m.turn, q.lane, q.id, q.tenant, q.attempt, q.provider, q.campaign, q.list, q.hash, null::text as suppressed
 )
 select *, null::float8 as took from i
 union all
-select m.turn, m.lane, m.id, null, 0::smallint, null, null, null, null, null from m where m.suppressed
+select m.turn, m.lane, m.id, null, 0::smallint, null, null, null, null, null, null from m where m.suppressed
 union all
-select null, null, null, null, null, null, null, null, null, (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8;
+select null, null, null, null, null, null, null, null, null, null, (extract(epoch from clock_timestamp() - statement_timestamp()) * 1000)::float8;
 
 -- name: suppressed_ahead
 -- The suppressed mail among the next $3 of each lane, with what the sentence of its refusal says. It was queued before its address
