@@ -7,7 +7,7 @@ generator are not counted. A figure is given only if every mail is in SES's ledg
 expected state in the database before counting stops.
 
 With `--against PATH` the governed path of this checkout is measured beside that of another one, in the same run and with this
-checkout's local SES and load for both. With `--limits` one system is measured with limits on its mail and without.
+checkout's local SES and load for both. With `--limits` one system is measured with limits and the breaker, and without.
 """
 
 import argparse
@@ -20,14 +20,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import checkout, command, compare, cpu, load, mail, report, send_limits, system
+from bench import checkout, command, compare, cpu, limits_report, load, mail, report, send_limits, system
 from bench.system import Failed, System
 
 SENT, DELIVERED = 20, 23  # states in the ledger and in what came back
 _EVENTS = 2  #: a mail: Send and Delivery
+_LIMITS_MESSAGES = 1200  #: a phase with `--limits`: short, so that there are many
+_LIMITS_SECONDS = 400.0  #: after which `--limits` begins no more blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,9 @@ class Options:
     bare: int  #: a bare phase
     concurrency: int  #: connections of the load generator
     seconds: float  #: the longest that a phase may hand in mail
-    rounds: int  #: at least; a comparison adds rounds until it is precise
+    rounds: (
+        int  #: at least; a comparison adds rounds until it is precise. 0 with `limits`: as many as are needed
+    )
     against: Path | None  #: another checkout
     limits: bool  #: with limits beside without
     json: bool
@@ -45,7 +50,7 @@ class Options:
 def parse(argv: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="./dev bench send", description=__doc__)
     add = parser.add_argument
-    add("--messages", type=_count, default=6000, help="mails in each governed phase (default %(default)s)")
+    add("--messages", type=_count, help="mails in each governed phase (default 6000; 1200 with --limits)")
     add("--bare", type=_count, help="mails in each bare phase (default: a quarter of --messages)")
     add(
         "--concurrency",
@@ -59,24 +64,29 @@ def parse(argv: list[str]) -> Options:
         default=20.0,
         help="the longest that a phase hands in mail (default %(default)g)",
     )
-    add("--rounds", type=_count, default=3, help="times that all is measured in turn (default %(default)s)")
+    add(
+        "--rounds",
+        type=_count,
+        help="times that all is measured in turn (default 3; with --limits as needed)",
+    )
     add(
         "--against",
         type=Path,
         metavar="PATH",
         help="another checkout to compare this one with; it is set up by its ./dev",
     )
-    add("--limits", action="store_true", help="compare mail under limits with mail without, on one system")
+    add("--limits", action="store_true", help="compare limits and the breaker with neither, on one system")
     add("--json", action="store_true", help="end with one line of JSON")
     given = parser.parse_args(argv)
     if given.limits and given.against is not None:
         parser.error("--limits and --against are two comparisons")
+    messages = given.messages or (_LIMITS_MESSAGES if given.limits else 6000)
     return Options(
-        messages=given.messages,
-        bare=given.bare or max(1, given.messages // 4),
+        messages=messages,
+        bare=given.bare or max(1, messages // 4),
         concurrency=given.concurrency,
         seconds=given.seconds,
-        rounds=given.rounds,
+        rounds=given.rounds or (0 if given.limits else 3),
         against=given.against,
         limits=given.limits,
         json=given.json,
@@ -96,9 +106,11 @@ def main(argv: list[str]) -> int:
 
 async def _measured(options: Options) -> tuple[str, str]:
     """The report for people, and its line for machines."""
-    if options.against is not None or options.limits:
-        other = None if options.against is None else checkout.at(options.against)
-        comparison = await _compare_limits(options) if other is None else await _compare(options, other)
+    if options.limits:
+        limited = await _compare_limits(options)
+        return limits_report.table(limited), limits_report.json_line(limited)
+    if options.against is not None:
+        comparison = await _compare(options, checkout.at(options.against))
         return compare.table(comparison), compare.json_line(comparison)
     result = await _bench(options)
     return report.table(result), report.json_line(result)
@@ -153,24 +165,46 @@ async def _compare(options: Options, other: checkout.Checkout) -> compare.Compar
                 return result
 
 
-async def _compare_limits(options: Options) -> compare.Comparison:
-    async with system.running(_say, checkout.this()) as under_test:
+async def _compare_limits(options: Options) -> limits_report.Result:
+    async with (
+        system.running(_say, checkout.this()) as under_test,
+        send_limits.guard(under_test) as guard,
+    ):
         await _warm_up(under_test, options)
-        pairs: list[compare.Pair] = []
-        limits = 0
+        blocks: list[limits_report.Block] = []
+        others: list[float] = []
+        began = time.monotonic()
         while True:
-            number = len(pairs) + 1
-            _say(f"round {number}")
-            sides: dict[bool, dict[str, float]] = {}
-            for on in (True, False) if number % 2 else (False, True):
-                limits = max(limits, await send_limits.set_limits(under_test, on=on))
-                quiet, events = await _both(under_test, options, f"r{number}{'on' if on else 'off'}")
-                sides[on] = {"without events": quiet.each, "with its 2 events": events.each}
-            pairs.append(compare.Pair(here=sides[True], there=sides[False]))
-            notes = [under_test.engine, f"{options.messages} mails a phase, {options.concurrency} callers"]
-            result = send_limits.comparison(pairs, limits, notes)
-            if number >= options.rounds and (result.precise or number >= compare.MOST_ROUNDS):
+            number = len(blocks) + 1
+            _say(f"block {number}")
+            sides: dict[bool, list[report.Phase]] = {True: [], False: []}
+            first = number % 2 == 1
+            was: bool | None = None
+            for place, on in enumerate((first, not first, not first, first)):
+                run = f"b{number}p{place}"
+                if on is not was:
+                    await guard.turn(on=on)
+                    await _governed(under_test, options, f"{run}w", 2 * options.concurrency, events=True)
+                was = on
+                sides[on].append(await _governed(under_test, options, run, options.messages, events=True))
+            others.append(sum(phase.others for side in sides.values() for phase in side) / 4)
+            blocks.append(limits_report.Block(on=_mean(sides[True]), off=_mean(sides[False])))
+            result = limits_report.Result(
+                blocks=blocks,
+                limits=guard.limits,
+                others=sum(others) / len(others),
+                notes=[under_test.engine, f"{options.messages} mails a phase, {options.concurrency} callers"],
+            )
+            spent = time.monotonic() - began
+            if number >= options.rounds and (options.rounds or result.precise or spent > _LIMITS_SECONDS):
                 return result
+
+
+def _mean(phases: Sequence[report.Phase]) -> dict[str, float]:
+    """CPU microseconds a mail, by part."""
+    parts = {part for phase in phases for part in phase.cpu}
+    messages = sum(phase.messages for phase in phases)
+    return {part: sum(phase.cpu.get(part, 0.0) for phase in phases) / messages * 1e6 for part in parts}
 
 
 async def _warm_up(under_test: System, options: Options) -> None:
