@@ -64,7 +64,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         rollout_freeze_list rollout_freeze_add rollout_freeze_end
         advise
         pool_list pool_show pool_create pool_owner pool_add pool_remove
-        path_list path_show path_add-shared path_add path_drop path_share path_move
+        path_list path_show path_add-shared path_remove path_add path_drop path_share path_move
         incident_list incident_show incident_note incident_ack incident_close incident_reported incident_report incident_times
         tenant_onboard tenant_list tenant_show tenant_topology tenant_retire tenant_unretire tenant_erase tenant_erasure
         lane_list lane_show lane_limit lane_move lane_retire lane_unretire

@@ -147,6 +147,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/paths", None, "read", True, 403),
     ("GET", "/v1/shared-paths", None, "read", True, 403),
     ("POST", "/v1/shared-paths", SHARED_PATH, "admin", True, 403),
+    ("DELETE", "/v1/shared-paths/platform?because=x&dry_run=true", None, "admin", True, 403),
     ("POST", "/v1/paths/share", {**OF_LANE, "isolated": 0, "because": "x"}, "operate", True, 403),
     ("POST", "/v1/paths/move", {**OF_LANE, "to": "shared", "because": "x"}, "operate", True, 403),
     ("GET", "/v1/rollouts", None, "read", False, 200),
@@ -228,6 +229,10 @@ async def test_each_endpoint_that_writes_admits_only_keys_that_may_use_it(
 ) -> None:
     if endpoint[1] in ("/v1/rollouts", "/v1/rollouts/preview", "/v1/paths/share", "/v1/paths/move"):
         await has_the_shared_path_too(world, "acme")
+    if endpoint[1].startswith("/v1/shared-paths/"):
+        await world.owner.execute(
+            "insert into shared_path (name, domain, ses_tenant) values ('platform', 'x.example', 'x')"
+        )
     await admits_only_keys_that_may_use_it(world, endpoint)
 
 
@@ -344,7 +349,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         (
             m,
             re.sub(
-                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|release|rollout|held_rollout|standing_rollout|freeze)\}|(?<=policies/)dkim-off|(?<=pools/)bulk|(?<=advice/)identity|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
+                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|release|rollout|held_rollout|standing_rollout|freeze)\}|(?<=policies/)dkim-off|(?<=pools/)bulk|(?<=shared-paths/)platform|(?<=advice/)identity|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=/)[a-z]+(\.\{\})?\.example",
                 "{}",
                 path,
             ),

@@ -88,6 +88,28 @@ async def test_a_lane_gets_a_shared_path_shares_and_loses_it_again(world: Any) -
     await apply(world, admin, await post(world, admin, "/v1/tenants/acme/changes", drop))
     assert await shares(world, admin) == {"isolated": 100}
 
+    async def remove(query: str) -> Any:
+        return await world.ask(("DELETE", f"/v1/shared-paths/platform?because=over{query}", None), admin)
+
+    tried = await remove("&dry_run=true")
+    assert (tried.status_code, tried.json()["done"], tried.json()["path"]["lanes"]) == (200, False, 0)
+    assert len((await world.ask(("GET", "/v1/shared-paths", None), admin)).json()["items"]) == 1
+    await apply(
+        world, admin, await post(world, admin, "/v1/tenants/acme/changes", {**unknown, "path": "platform"})
+    )
+    kept = await remove("")
+    assert (kept.status_code, kept.json()["code"], "acme newsletter" in kept.text) == (
+        409,
+        "path-in-use",
+        True,
+    )
+    await apply(world, admin, await post(world, admin, "/v1/tenants/acme/changes", drop))
+    assert (await remove("")).json()["done"] is True
+    assert (await world.ask(("GET", "/v1/shared-paths", None), admin)).json()["items"] == []
+    assert (await remove("")).status_code == 404
+    assert await world.owner.fetchval("select wanted from ses_resource where name = 'old-tenant'") is False
+    assert await world.owner.fetchval("select count(*) from audit where action = 'path.remove'") == 1
+
 
 async def apply(world: Any, key: str, planned: Any) -> None:
     done = await post(world, key, f"/v1/plans/{planned.json()['plan']['id']}/apply", {"because": "x"})

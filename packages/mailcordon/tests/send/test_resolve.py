@@ -11,7 +11,7 @@ from mailcordon.core.lane import Lane
 from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
 from mailcordon.send import raw_mail, submission
-from mailcordon.send.resolve import Entry, Lanes, resolve
+from mailcordon.send.resolve import Entry, Lanes, fixed_path, resolve
 
 HASHES = [hashlib.blake2b(b"%d" % n, digest_size=16).digest() for n in range(60)]
 ENTRY = Entry(
@@ -181,7 +181,8 @@ def test_a_raw_message_takes_the_path_of_its_from_and_stays():
         mime = f"From: hello@{domain}\r\nTo: kim@example.com\r\nSubject: x\r\n\r\nx\r\n".encode()
         raw = raw_mail.check(mime, type="receipt", recipients=["kim@example.com"])
         entry, others = resolve(two_paths(50), "acme", raw, HASHES[:1], local=True)
-        assert (entry.route.path, others) == (path, path_choice.KEEPS_ITS_PATH)
+        assert (entry.route.path, others) == (path, path_choice.KEEPS_ITS_PATH | path_choice.OF_ITS_FROM)
+        assert "its From decides" in (fixed_path(path, others) or "")
 
 
 def test_a_from_of_neither_path_is_refused_with_both_domains():

@@ -182,14 +182,19 @@ async def test_claim_and_accept_know_a_suppression_as_suppressed_for_does(
     await c.execute(
         "insert into platform_suppression values ($1, 'k', 'manual', 1, 'x')", bytes([len(kinds)]) * 16
     )
-    hashes = [bytes([n]) * 16 for n in range(len(kinds) + 2)]
+    for n, class_ in ((1, 0), (2, 2)):
+        await c.execute(
+            "insert into platform_suppression values ($1, 'k', 'complaint', 1, 'x', 'unowned', 'kim', $2)",
+            bytes([len(kinds) + n]) * 16, class_,
+        )  # fmt: skip
+    hashes = [bytes([n]) * 16 for n in range(len(kinds) + 4)]
     said = [
         await pinned.fetchval(
             "select suppressed_for($1, $2, 0::smallint, $3, now_ms())", tenant, hash, queue.lane
         )
         for hash in hashes
     ]
-    assert said == [True, True, False, True, False, False, True, True, False]
+    assert said == [True, True, False, True, False, False, True, True, True, False, False]
     checked = await after_check(pinned, tenant, hashes, queue.lane)
     assert [n + 1 in checked for n in range(len(hashes))] == said
 

@@ -468,3 +468,25 @@ async def test_a_suppression_is_worded_the_same_at_the_door_and_before_the_call(
     late, refused = await world.connection.fetch("select detail from ledger order by id")
     assert late == refused
     assert "kim@example.com" in late["detail"]
+
+
+async def test_what_of_the_platforms_list_is_for_a_class_covers_no_other_mail(
+    world, accept, queue, make_submission
+):
+    urgent, _ = await world.lane("acme", "password-reset"), await world.lane("acme", "newsletter")
+    both = make_submission(), make_submission("newsletter", to=["kim@example.com"])
+    for one in both:
+        await put(accept, one)
+    await world.connection.execute(
+        "insert into platform_suppression (hash, address, cause, since, by, class)"
+        " select hash, 'kim@example.com', 'complaint', 1, 'split', 2 from ready limit 1"
+    )
+    for one in both:
+        await put(accept, one)
+    claimed = (await queue.claim(ALL, 10)).claimed
+    assert [one.lane for one in claimed] == [urgent] * 2
+    refused = await world.connection.fetch("select detail from ledger where state = 10")
+    assert len(refused) == 2
+    assert {row["detail"].partition(":")[0] for row in refused} == {
+        "No tenant may send marketing mail to kim@example.com"
+    }

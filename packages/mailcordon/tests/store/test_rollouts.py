@@ -236,6 +236,12 @@ async def test_what_does_not_hold_keeps_the_first_share_until_a_person_overrides
         ),
         ("update identity set status = 'failed'", "is not verified at SES"),
         (
+            "insert into stop (scope, name, cause, because, urgent, since, last_seen, probe_at)"
+            " select 'identity', domain, 'mail-from', 'SES wants its MAIL FROM', false, 1, 1, 1"
+            " from route where path = 'isolated'",
+            "takes no mail over the new path of acme/newsletter: SES wants its MAIL FROM",
+        ),
+        (
             "update ses_resource set observed = '{}' where kind = 'tenant'",
             "other tenants' bounces would suppress",
         ),

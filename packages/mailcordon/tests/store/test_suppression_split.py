@@ -223,6 +223,33 @@ async def test_the_owner_decides_on_what_is_nobodys(world: World) -> None:
     assert all("@example.com" in row["personal"] for row in audited[1:])
 
 
+async def test_a_complaint_that_is_nobodys_covers_marketing_mail_until_a_bounce_is_there_too(
+    world: World,
+) -> None:
+    acme, _ = await world.onboard("acme", "mail.acme.example")
+    await world.entered("kim@example.com", "m1", "COMPLAINT")
+
+    async def classes() -> list[int]:
+        found = await world.owner.fetch(
+            "select c.class from unnest('{0,1,2}'::smallint[]) c (class)"
+            " where suppressed_for($1, $2, c.class, 0, now_ms()) order by 1",
+            acme, hash_of("kim@example.com"),
+        )  # fmt: skip
+        return [row["class"] for row in found]
+
+    await world.start()
+    await world.run()
+    assert await classes() == [2]
+    await world.entered("Kim@example.com", "m2", days=0)
+    for _ in range(3):
+        await world.splitter.advance()
+    assert await classes() == [0, 1, 2]
+    await world.splits.assign(["Kim@example.com"], To.NOBODY, None, because="x", actor="kim")
+    assert await classes() == [2]
+    await world.splits.assign(["kim@example.com"], To.PLATFORM, None, because="x", actor="kim")
+    assert await classes() == [2]
+
+
 async def test_an_entry_stays_on_the_accounts_list_while_its_tenants_mail_does_not_pass_through_us(
     world: World,
 ) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from mailcordon.adapters.db import arrays, engine, queries
+from mailcordon.adapters.db.clearing_store import ClearingStore
 from mailcordon.adapters.db.limit_store import LimitStore
 from mailcordon.adapters.db.path_store import PathStore
 from mailcordon.adapters.db.queue_store import QueueStore
@@ -13,7 +14,10 @@ from mailcordon.core.delivery import State
 from mailcordon.core.limit import Limit, LimitScope, Mode, Per
 from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
+from mailcordon.send import refusals
 from mailcordon.send.moves import Claimed, Finish
+from mailcordon.send.refusals import Answer, Sender
+from mailcordon_fixtures.calls import Caller
 from mailcordon_fixtures.queue_world import HASH_KEY, World, accepting, allowed
 
 TO = [f"reader{n}@example.com" for n in range(40)]
@@ -155,3 +159,88 @@ async def test_a_shared_path_is_in_use_while_mail_waits_for_it(
     sent = [Finish(one, State.SENT, Reason.SENT, "x", ses_id="id") for one in claimed if one.path == "shared"]
     await queue.complete(sent, [], [])
     assert not await waiting()
+
+
+async def refuse_own_path(caller: Caller, world: World, submission: Any) -> int:
+    """A lane with half of its recipients on its own path, whose domain SES refuses. Each of twelve got a mail, and all of it was
+    claimed. Returns how many take the own path."""
+    lane = await caller.lane()
+    await world.share(lane, 50)
+    for to in TO[:12]:
+        await send(world, submission(to=[to]))
+    own = (await caller.queue.lane_routes([lane]))[lane].of("isolated")
+    answer = Answer(400, code="MailFromDomainNotVerifiedException", text="not verified")
+    caller.calling.stops.refused(refusals.decide(answer, 1, Sender(own.domain, own.configuration_set)), own)
+    await caller.calling.stops.once(caller.queue.worker)
+    await deliver_all(caller, world)
+    return len(isolated(await world.connection.fetchval("select key from tenant"), 50) & {*TO[:12]})
+
+
+async def deliver_all(caller: Caller, world: World) -> Counter[str]:
+    """Claims and delivers what is ready. Returns how many were claimed, by path."""
+    found: Counter[str] = Counter()
+    while claimed := await claim(world, caller.queue):
+        for one in claimed:
+            caller.loop.slots.take(one.tenant)
+            route = (await caller.queue.lane_routes([one.lane]))[one.lane]
+            await caller.deliver(one, route=route.of(one.path))
+        found.update(one.path for one in claimed)
+    return found
+
+
+async def test_a_stop_of_one_path_keeps_its_mail_and_leaves_the_other_going(
+    caller: Caller, world: World, make_submission: Any, clearing: ClearingStore
+) -> None:
+    own = await refuse_own_path(caller, world, make_submission)
+    assert 0 < own < 12
+    assert await world.count("ledger", "state = 20") == 12 - own, "the other path goes on"
+    assert not await world.connection.fetchval("select stopped from lane")
+    kept = await world.connection.fetch("select why, code, attempt, called_at, reason from waiting")
+    assert {(row["why"], row["code"], row["attempt"], row["called_at"]) for row in kept} == {
+        (6, "stopped", 0, None)
+    }
+    assert len(kept) == own
+    assert "password-reset.acme.example" in kept[0]["reason"]
+    assert await clearing.give_back() == 0, "the stop is open"
+
+    # Its test goes over the path that it stops, and ends it.
+    await world.connection.execute("update stop set probe_at = 0")
+    caller.ses.body = b""
+    await caller.calling.stops.once(caller.queue.worker)
+    await caller.calling.stops.probed()
+    assert b"password-reset.acme.example" in caller.ses.body
+    assert await world.count("stop", "ended_at is not null") == 1
+    await world.connection.execute("update stop set ended_at = ended_at - 60000")
+    assert await clearing.give_back() == own
+    assert await deliver_all(caller, world) == {"isolated": own}
+    assert await world.count("ledger", "state = 20 and attempt = 1") == 12
+
+
+async def test_a_way_back_frees_what_waits_for_a_stop_of_the_path_that_it_leaves(
+    caller: Caller, world: World, make_submission: Any
+) -> None:
+    own = await refuse_own_path(caller, world, make_submission)
+    pool = await engine.create_pool(world.database.dsn("control"), max_size=1)
+    try:
+        assert await paths.move_all_back(PathStore(pool), await caller.lane(), "shared") == (own, 0)
+    finally:
+        await pool.close()
+    assert await world.count("waiting") == 0
+    assert await deliver_all(caller, world) == {"shared": own}
+    assert await world.count("ledger", "state = 20") == 12
+
+
+async def test_a_lane_is_stopped_once_both_of_its_paths_are(caller: Caller, world: World) -> None:
+    lane = await caller.lane()
+    await world.share(lane, 50)
+    routes = (await caller.queue.lane_routes([lane]))[lane]
+    seen: list[bool] = []
+    for path in ("isolated", "shared"):
+        route = routes.of(path)
+        answer = Answer(400, code="MailFromDomainNotVerifiedException", text="not verified")
+        caller.calling.stops.refused(
+            refusals.decide(answer, 1, Sender(route.domain, route.configuration_set)), route
+        )
+        await caller.calling.stops.once(caller.queue.worker)
+        seen.append(await world.connection.fetchval("select stopped from lane"))
+    assert seen == [False, True]

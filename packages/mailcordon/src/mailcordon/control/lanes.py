@@ -9,6 +9,7 @@ from mailcordon.core import health
 from mailcordon.core.health import Outflow
 from mailcordon.core.priority import Class
 from mailcordon.core.stop import Stop
+from mailcordon.messages import paths
 
 COUNT_IN_A_LIST = 100_000  #: deliveries; a list stops counting a backlog there
 COUNT_OF_ONE = 100_000_000
@@ -80,8 +81,12 @@ async def overview(reads: Reads, viewer: Viewer, slug: str, type: str) -> LaneOv
 
 def _stops(stops: Sequence[Stop], outflow: Outflow, class_: Class) -> tuple[LaneStop, ...]:
     """The stops on the lane, and what halts its class if no stop says the same."""
-    said = [LaneStop(str(stop.cause), stop.sentence, stop.id) for stop in stops]
+    said = [LaneStop(str(stop.cause), _sentence(stop), stop.id) for stop in stops]
     halt = health.halt(outflow, class_)
     if halt is not None and halt.reason not in {stop.cause for stop in stops}:
         said.append(LaneStop(halt.reason, halt.sentence, None))
     return tuple(said)
+
+
+def _sentence(stop: Stop) -> str:
+    return stop.sentence if stop.path is None else paths.one_path_stopped(stop.path, stop.sentence)

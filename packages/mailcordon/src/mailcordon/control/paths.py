@@ -85,6 +85,12 @@ class PathStore(Protocol):
         """Raises Conflict if its name or its domain is in use. SES follows: our sets are associated with its SES tenant."""
         ...
 
+    async def remove_shared(self, name: str, *, actor: str, because: str, dry_run: bool) -> SharedPath:
+        """Forgets a shared path that no lane has any more, and audits it. At SES nothing changes. `dry_run`: only asks.
+
+        Raises NotFound, or Conflict while a lane has it."""
+        ...
+
     async def note_move(self, lane: int, to: str, moved: Moved, *, actor: str, because: str) -> None:
         """Audits what was moved."""
         ...

@@ -55,8 +55,9 @@ def lane(
             entries += _of_hold(one)
     route = found.lane.route
     named = {str(row.id), route.configuration_set, route.domain, route.ses_tenant}
+    open_stops = {one.stop for one in found.stops}  # of its other path too
     for one in stops:
-        if one.stop.scope in ("cell", "worker") or one.stop.name in named:
+        if one.stop.scope in ("cell", "worker") or one.stop.name in named or one.stop.id in open_stops:
             entries += _of_stop(one)
     for one in losses:
         if row.type in one.types and one.configuration_set in (None, route.configuration_set):

@@ -44,6 +44,7 @@ class Why(IntEnum):
     HELD = 3  #: by a hold on its campaign, list or mailbox provider
     SCHEDULED = 4  #: its time has not come
     LIMITED = 5  #: a limit of its campaign, list, mailbox provider, key or address is used up
+    STOPPED = 6  #: by a stop of its path; the lane's other path sends
 
 
 def fold(queue: State | None, ledger: State | None, outcome: State | None) -> State:

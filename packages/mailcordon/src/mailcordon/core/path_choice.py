@@ -12,6 +12,7 @@ ISOLATED = "isolated"
 
 #: In `message.other_path`: no delivery of the message changes its path, since its From cannot be changed.
 KEEPS_ITS_PATH = 1 << 62
+OF_ITS_FROM = 1 << 61  #: beside it: since the message is raw. Without: since its recipients see each other
 
 
 def isolated(tenant_key: str, recipient_hash: bytes, share: int) -> bool:
@@ -40,6 +41,11 @@ def others(paths: Sequence[str], path: str) -> int:
         if each != path:
             mask |= 1 << place
     return mask
+
+
+def is_fixed(others: int | None) -> bool:
+    """Whether no delivery of the message changes its path, while its lane has two."""
+    return others is not None and others & KEEPS_ITS_PATH != 0
 
 
 def path_of(path: str, others: int | None, number: int) -> str:

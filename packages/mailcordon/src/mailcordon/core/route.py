@@ -18,6 +18,7 @@ class Route:
         None  #: of the tenant's own, for links to unsubscribe; None: the shared one
     )
     other: "Route | None" = None  #: of a lane with two paths, the other one; it names none itself
+    of_two: bool = False  #: whether its lane has two paths
 
     def of(self, path: str) -> "Route":
         """The lane's route of this path. A path that was retired meanwhile has no mail that was called; it takes what is left."""

@@ -89,6 +89,9 @@ class Stop:
     ended_at: int | None = None
     ended_by: str | None = None
     ended_because: str | None = None
+    path: str | None = (
+        None  #: where it was read for one lane with two paths: the one that it stops, if only that
+    )
 
     @property
     def key(self) -> tuple[StopScope, str, Reason]:

@@ -74,12 +74,15 @@ class Suppression:
     by: str = "ses"
     removing_since: int | None = None  #: its removal was requested; it ends when SES's own entry is gone
     removal_waits: str | None = None  #: why a requested removal is not done yet
+    only: Class | None = None  #: of the platform's list: the class whose mail alone it covers
 
     @property
     def mail(self) -> str | None:
         """The class or message type that it is limited to, in words."""
         if self.scope is Scope.CLASS:
             return Class(self.target).word
+        if self.only is not None:
+            return self.only.word
         return self.type if self.scope is Scope.LANE else None
 
     @property
@@ -97,7 +100,7 @@ class Suppression:
             case Scope.LANE:
                 return self.target == lane
             case _:
-                return True
+                return self.only is None or self.only is class_
 
     def sentence(self, tenant: str) -> str:
         """The reason of a refused delivery, and what `why` and the lists show. `tenant` is the slug."""

@@ -41,6 +41,39 @@ def no_shared_path(name: str, known: Sequence[str]) -> str:
     return f"there is no shared path {name}; there is: {', '.join(known)}"
 
 
+@example("platform", ["acme newsletter"], 1)
+@example("platform", ["acme newsletter", "zen newsletter"], 40)
+def shared_path_in_use(name: str, lanes: Sequence[str], number: int) -> str:
+    """A shared path is to be removed that lanes have (409)."""
+    more = number - len(lanes)
+    listed = ", ".join(lanes) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"{number} {'lane has' if number == 1 else 'lanes have'} the shared path {name}: {listed}. Nothing was changed. "
+        "Take it from them first: mailcordon path drop TENANT TYPE"
+    )
+
+
+@example("platform", "mail.platform.example", "old-tenant")
+def removes_shared(name: str, domain: str, ses_tenant: str) -> str:
+    """What `path remove` does, before it is asked for and after it is done."""
+    return (
+        f"No lane has the shared path {name}. Mailcordon forgets it: no lane can get it back, and {domain} may be a tenant's. "
+        f"At SES the domain, the tenant {ses_tenant} and what is associated with it stay as they are"
+    )
+
+
+@example("platform")
+def remove_question(name: str) -> str:
+    """`path remove`, before it acts."""
+    return f"Remove the shared path {name}?"
+
+
+@example("platform")
+def removed_shared(name: str) -> str:
+    """`path remove`, done."""
+    return f"The shared path {name} is removed"
+
+
 @example("acme", "newsletter", "platform")
 def has_two_paths(slug: str, type: str, path: str) -> str:
     """A lane with two paths is to move to another domain or to get another shared path."""
@@ -149,8 +182,35 @@ def shared_beside(domain: str, percent: int) -> str:
         return f"Has the shared path of {domain} as a way back; none of its recipients take it."
     return (
         f"{percent} % of its recipients take the shared path: the domain {domain}, its SES tenant and its addresses, "
-        "with every tenant there."
+        "with every tenant there. Raw MIME does not follow that share: it takes the path of its From, and keeps it."
     )
+
+
+@example("shared", raw=True)
+@example("isolated", raw=False)
+def keeps_path(path: str, *, raw: bool) -> str:
+    """The accept's answer and `why`: a message of a lane with two paths that keeps the one it has."""
+    since = (
+        "raw MIME is sent as it was handed in, so its From decides"
+        if raw
+        else "its recipients see each other, so it is one mail, on the path of the first"
+    )
+    return f"It takes {_PATHS[path]} and keeps it, whatever the shares: {since}"
+
+
+@example("shared")
+def takes_path(path: str) -> str:
+    """`why` about mail of a lane with two paths."""
+    return f"It takes {_PATHS[path]}"
+
+
+@example("isolated", "SES refuses mail from news.acme.example since 28 Nov 2026 15:23 UTC")
+def one_path_stopped(path: str, stop: str) -> str:
+    """`lane show`: a stop that one of the lane's two paths has."""
+    return f"Only mail on {_PATHS[path]} waits, the other path goes on: {stop}"
+
+
+_PATHS = {"isolated": "the lane's own path", "shared": "the path that tenants share"}
 
 
 @example("news.acme.example")

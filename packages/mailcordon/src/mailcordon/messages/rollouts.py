@@ -270,6 +270,18 @@ def destinations_work(configuration_set: str) -> str:
     return f"Configuration set {configuration_set} has both event destinations, switched on."
 
 
+@example("acme/newsletter", "SES has not verified news.acme.example")
+def path_is_stopped(lane: str, because: str) -> str:
+    """SES refuses the new path of a lane, and not the old one."""
+    return f"SES takes no mail over the new path of {lane}: {because}. See: mailcordon stops list"
+
+
+@example("acme/newsletter")
+def path_is_taken(lane: str) -> str:
+    """No stop names the new path of a lane."""
+    return f"Nothing stops the new path of {lane}."
+
+
 @example("acme/newsletter")
 def never_proved(lane: str) -> str:
     """The attribution of a lane was never proved."""

@@ -69,12 +69,16 @@ def explain(known: Known) -> Explanation:
 
 def _sentence(known: Known, standing: Sequence[Suppression]) -> str:
     if standing:
-        widest = min(standing, key=lambda one: (one.scope is not Scope.PLATFORM, one.scope, one.since))
+        widest = min(standing, key=_by_width)
         return replace(widest, address=known.address).sentence(known.tenant)
     listed = [one for one in known.at_ses if one.found and one.list]
     if listed:
         return messages.only_ses_lists(known.tenant, known.address, listed[0].reason or "")
     return messages.may_be_mailed(known.tenant, known.address)
+
+
+def _by_width(one: Suppression) -> tuple[bool, Scope, int]:
+    return one.scope is not Scope.PLATFORM or one.only is not None, one.scope, one.since
 
 
 def _dropped(known: Known, standing: Sequence[Suppression]) -> str:

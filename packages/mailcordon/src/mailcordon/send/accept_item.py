@@ -31,6 +31,7 @@ class Accepted(NamedTuple):
     type: str
     deliveries: tuple[AcceptedDelivery, ...]
     removed: tuple[str, ...] = ()  #: names of headers that were taken out of a whole MIME message
+    path: str | None = None  #: why it keeps its path, if its lane has two and it does
 
 
 @dataclass(frozen=True, slots=True)

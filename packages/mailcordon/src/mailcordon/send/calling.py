@@ -17,7 +17,7 @@ from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
-from mailcordon.core.stop import StopScope
+from mailcordon.core.stop import Stop, StopScope
 from mailcordon.messages import providers, reasons
 from mailcordon.messages import unsubscribe as unsubscribe_messages
 from mailcordon.send import compose, decide, refusals, slots
@@ -199,6 +199,7 @@ class Calling:
                 has_content=claim.content is not None and bool(claim.to),
                 row=claim.facts,
                 unlearnt=self._unlearnt(claim, route) if may_start else None,
+                path_stop=self._path_stop(claim, route),
             )
         )
         if decision.state is State.SENDING:
@@ -234,14 +235,23 @@ class Calling:
         return decide.Unlearnt(sentence, claim.called_at + LOOK_UP_WAIT_MS)
 
     def _may_start(self, claim: Claimed, route: Route) -> bool:
+        return self._lane_may_start(claim) and not self.stops.stops_route(route)
+
+    def _lane_may_start(self, claim: Claimed) -> bool:
         return (
             self.holds.fresh
             and not self.holds.holds_lane(claim.lane)
             and not self.stops.stopped
-            and not self.stops.stops_route(route)
             and not self.window.stopped
             and not self.stopping
         )
+
+    def _path_stop(self, claim: Claimed, route: Route) -> Stop | None:
+        """The stop of this mail's path, if its lane has another path. Back at the head of its lane it would be claimed again at
+        once."""
+        if not route.of_two or not self._lane_may_start(claim):
+            return None
+        return self.stops.of_path(route)
 
     def _request(self, claim: Claimed, route: Route) -> bytes | None:
         """None if it needs a link to unsubscribe that cannot be made."""

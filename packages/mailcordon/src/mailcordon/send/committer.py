@@ -374,4 +374,5 @@ def _accepted(item: Item, message: NewMessage, stored: Stored) -> Accepted:
         type=lane.type,
         deliveries=tuple(deliveries),
         removed=item.submission.removed,
+        path=None if message.others is None else resolve.fixed_path(message.route.path, message.others),
     )

@@ -10,6 +10,7 @@ from mailcordon.core.delivery import State, Why
 from mailcordon.core.hold import Hold
 from mailcordon.core.reason import Reason
 from mailcordon.core.reserved_domains import Undeliverable
+from mailcordon.core.stop import Stop
 from mailcordon.messages import reasons
 
 
@@ -22,7 +23,7 @@ class Decision(NamedTuple):
     sentence: str = ""
     why: Why | None = None
     until: int | None = None  #: milliseconds since 1970, if a deferred delivery waits for a time
-    hold: int | None = None  #: that it waits for
+    hold: int | None = None  #: that it waits for: a hold, or with `why` STOPPED a stop
 
 
 class Kept(NamedTuple):
@@ -85,10 +86,14 @@ class CallFacts(NamedTuple):
     has_content: bool
     row: RowFacts
     unlearnt: Unlearnt | None = None
+    path_stop: Stop | None = None  #: nothing but this keeps it, and its lane has another path that goes on
 
 
 def before_call(facts: CallFacts) -> Decision:
     """Whether SES may be called for it now. In the order of cause: what stops the lane, then what stops this mail."""
+    if facts.path_stop is not None:
+        stop = facts.path_stop
+        return Decision(State.HELD, Reason.STOPPED, stop.record, Why.STOPPED, hold=stop.id)
     if not facts.may_start:
         return _READY
     if facts.hold is not None:

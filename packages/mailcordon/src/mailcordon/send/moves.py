@@ -60,7 +60,7 @@ class Defer(NamedTuple):
     code: Reason
     reason: str  #: the sentence
     until: int | None = None  #: milliseconds since 1970; None: until an event ends it
-    hold: int | None = None
+    hold: int | None = None  #: that it waits for; the stop, if it waits for one
     note: str | None = None  #: code of the entry in the delivery's timeline
     configuration_set: str | None = None  #: of the call, if its outcome is unknown
 
@@ -87,13 +87,13 @@ class Place(IntFlag):
 
 class Move(Enum):
     CLAIM = "claim"  #: the intent to call SES is recorded
-    PARK = "park"  #: a narrow hold defers it before it is called
+    PARK = "park"  #: a narrow hold, or a stop of its path, defers it before it is called
     REFUSE = "refuse"  #: its address was suppressed after it was accepted
     RECORD = "record"  #: the answer of its call, or a refusal right before it, ends it
-    DEFER = "defer"  #: it is tried again later, or a narrow hold defers it
+    DEFER = "defer"  #: it is tried again later, or a narrow hold or a stop of its path defers it
     REQUEUE = "requeue"  #: SES certainly does not have it: back to the head of its lane
     LOSE = "lose"  #: no clear answer, or its dispatcher died
-    RELEASE = "release"  #: its retry is due, or the hold that deferred it is gone
+    RELEASE = "release"  #: its retry is due, or the hold or stop that deferred it is gone
     PROVE = "prove"  #: the Send event of its attempt arrived
     RESEND = "resend"  #: absence is proved, and its class is sent again
     GIVE_UP = "give up"  #: absence is proved, and its class is not sent again

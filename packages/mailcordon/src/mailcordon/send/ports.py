@@ -201,7 +201,7 @@ class ClearingStore(Protocol):
         ...
 
     async def give_back(self) -> int:
-        """Makes ready what ended holds had deferred, as far as the ramp of each has come. Returns how many."""
+        """Makes ready what ended holds and stops had deferred, as far as the ramp of each has come. Returns how many."""
         ...
 
     async def open_limits(self) -> int:

@@ -5,14 +5,14 @@ is resolved again, so that a decision is never older than the transaction that s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mailcordon.core import path_choice, reserved_domains, text
 from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.core.route import Route
-from mailcordon.messages import content, mail
+from mailcordon.messages import content, mail, paths
 from mailcordon.send import mail_headers
 from mailcordon.send.submission import Submission
 
@@ -29,6 +29,11 @@ class Entry:
     backlog_bytes: int
     backlog_age_ms: int
     retired: bool = False  #: takes no new mail
+    #: Where each message of a lane with one path goes; made once, since it is asked for each.
+    alone: "Resolved" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alone", Resolved(self))
 
 
 class Resolved(NamedTuple):
@@ -72,15 +77,20 @@ def resolve(
         in_use = sorted(type for type, one in lanes.entries.items() if not one[0].retired)
         problem = mail.no_lane_for_type(slug, text.harmless(submission.type, 64), in_use)
         raise Invalid(Fault("type", problem, "unknown-type"))
-    if entries[0].retired:
+    entry = entries[0]
+    if entry.retired:
         raise Invalid(Fault("type", mail.lane_takes_no_mail(slug, submission.type), "lane-retired"))
+    route = entry.route
     domain = submission.sender.address.domain
-    if domain != entries[0].route.domain and domain != entries[-1].route.domain:
+    if domain != route.domain and domain != entries[-1].route.domain:
         own = " or ".join([one.route.domain for one in entries])
         problem = mail.from_another_domain(slug, submission.type, own, domain)
         raise Invalid(Fault("from", problem, "foreign-domain"))
-    resolved = Resolved(entries[0]) if len(entries) == 1 else _of_two(entries, submission, hashes)
-    route = resolved.entry.route
+    if len(entries) == 1:
+        resolved = entry.alone
+    else:
+        resolved = _of_two(entries, submission, hashes)
+        route = resolved.entry.route
     if undeliverable := reserved_domains.find(domain, local):
         raise Invalid(Fault("from", undeliverable.as_sender, "reserved-domain"))
     if CLASS_DEFAULTS[route.lane.class_].one_click:
@@ -114,11 +124,19 @@ def _of_two(entries: tuple[Entry, ...], submission: Submission, hashes: Sequence
     if submission.raw is not None:
         domain = submission.sender.address.domain
         return Resolved(
-            next(one for one in entries if one.route.domain == domain), path_choice.KEEPS_ITS_PATH
+            next(one for one in entries if one.route.domain == domain),
+            path_choice.KEEPS_ITS_PATH | path_choice.OF_ITS_FROM,
         )
     share = by_path[path_choice.ISOLATED].share
     key = entries[0].route.lane.tenant_key
     if len(hashes) > 1 and not submission.is_mailing:
         return Resolved(by_path[path_choice.path(key, hashes[0], share)], path_choice.KEEPS_ITS_PATH)
-    paths = [path_choice.path(key, hash, share) for hash in hashes]
-    return Resolved(by_path[paths[0]], path_choice.others(paths, paths[0]))
+    taken = [path_choice.path(key, hash, share) for hash in hashes]
+    return Resolved(by_path[taken[0]], path_choice.others(taken, taken[0]))
+
+
+def fixed_path(path: str, others: int | None) -> str | None:
+    """Why a message on `path` keeps it, in words. None: it may change, or its lane had one."""
+    if others is None or not path_choice.is_fixed(others):
+        return None
+    return paths.keeps_path(path, raw=others & path_choice.OF_ITS_FROM != 0)

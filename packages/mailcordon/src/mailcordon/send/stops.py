@@ -100,6 +100,12 @@ class Stops:
             or (StopScope.LANE, str(route.lane.id)) in names
         )
 
+    def of_path(self, route: Route) -> Stop | None:
+        """The stop of a part of this route that the lane's other path need not have. None: none, or it is not written yet."""
+        if not self._names:
+            return None
+        return next((one for one in self._known.values() if _names_part(one, route)), None)
+
     def _stops_claiming(self, scope: StopScope, name: str, cause: Reason) -> bool:
         # The window of this dispatcher decides what an outage stops (send/window.py).
         return cause is not Reason.OUTAGE and (
@@ -298,7 +304,10 @@ class Stops:
 
     async def _route_for(self, found: Stop) -> Route | None:
         lane = await self._governor.probe_lane(found)
-        return None if lane is None else (await self._store.lane_routes([lane])).get(lane)
+        route = None if lane is None else (await self._store.lane_routes([lane])).get(lane)
+        if route is not None and route.other is not None and _names_part(found, route.other):
+            return route if _names_part(found, route) else route.other
+        return route
 
     async def _end(self, found: Stop, because: str) -> None:
         await self._governor.end([found.id], actor=ACTOR, because=because)
@@ -323,3 +332,16 @@ class Stops:
         finally:
             for task in self._probing.values():
                 task.cancel()
+
+
+def _names_part(one: Stop, route: Route) -> bool:
+    """Whether the stop names a part of this route. A stop of a lane is about all of its paths."""
+    match one.scope:
+        case StopScope.SET:
+            return one.name == route.configuration_set
+        case StopScope.IDENTITY:
+            return one.name == route.domain
+        case StopScope.TENANT:
+            return one.name == route.ses_tenant
+        case _:
+            return False

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from mailcordon.core import health, ids
+from mailcordon.core import health, ids, path_choice
 from mailcordon.core.bounce_reason import BounceReason, Follow
 from mailcordon.core.delivery import State, fold
 from mailcordon.core.event import Kind
@@ -15,7 +15,7 @@ from mailcordon.core.provider import Provider
 from mailcordon.core.reason import Reason
 from mailcordon.core.suppression import Suppression
 from mailcordon.messages import limits, observing, reasons, times
-from mailcordon.send import scheduling
+from mailcordon.send import resolve, scheduling
 
 
 class Behind(NamedTuple):
@@ -79,6 +79,16 @@ class MessageRow:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])  #: the app's own
     send_at: int | None = None  #: what time it is scheduled for, in milliseconds since 1970
     scheduled_at: int | None = None  #: when scheduled mail was accepted
+    path: str = path_choice.ISOLATED
+    other_path: int | None = None  #: who takes the other one (core/path_choice.py)
+
+    def path_of(self, delivery: int) -> str:
+        return path_choice.path_of(self.path, self.other_path, ids.recipient_of(delivery))
+
+    @property
+    def fixed_path(self) -> str | None:
+        """Why it keeps its path, if its lane had two and it does."""
+        return resolve.fixed_path(self.path, self.other_path)
 
     @property
     def accepted_at(self) -> int:
@@ -103,6 +113,7 @@ class PastStop:
     sentence: str  #: why the delivery waits, while it is open
     record: str  #: what the timeline says of it
     since: int
+    path: str | None = None  #: of a lane with two: the one that it stops; None: all
     ended_at: int | None = None
     ended_because: str | None = None
     reason: Reason = Reason.STOPPED  #: or NO_DISPATCHER
@@ -259,6 +270,7 @@ def _what_kept_it(
             reasons.stop_ended(past.ended_because or ""),
         )
         for past in records.stops
+        if past.path in (None, records.message.path_of(id))
     ]
     spans = (
         span
@@ -344,7 +356,8 @@ def _closed(records: MessageRecords, queue: DeliveryRow, since: int) -> _Status 
         held = next((past.hold.sentence for past in records.holds if _holds_lane(past)), None)
         return _Status(State.HELD, since, Reason.HELD, held or reasons.held_lane())
     for past in records.stops:
-        if past.ended_at is None and past.reason is Reason.STOPPED:
+        on_its_path = past.path in (None, records.message.path_of(queue.id))
+        if on_its_path and past.ended_at is None and past.reason is Reason.STOPPED:
             return _Status(State.HELD, since, Reason.STOPPED, past.sentence)
     return None
 

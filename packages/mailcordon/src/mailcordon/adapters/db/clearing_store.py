@@ -29,6 +29,7 @@ class ClearingStore:
         self._isolating = Isolating(_SQL.expired_page)
         self._limits = LimitClearing()
         self._ramp_ms = ramp_ms
+        self._given_back: dict[int, int] = {}  #: by ended stop, mails of its path
         #: By tenant: the holds that were looked for, and by lane the first id that was not looked at yet.
         self._parked: dict[int, tuple[frozenset[int], dict[int, int]]] = {}
 
@@ -97,6 +98,28 @@ class ClearingStore:
         return parked
 
     async def give_back(self) -> int:
+        return await self._give_back_held() + await self._give_back_stopped()
+
+    async def _give_back_stopped(self) -> int:
+        moved = 0
+        with suppress(SessionEnded):
+            async with self._connection.use() as connection:
+                if not await connection.fetch(_SQL.ended_stops):
+                    self._given_back.clear()
+                    return 0
+            async with self._connection.locked(_LOCK) as connection:
+                if connection is None:
+                    return 0
+                for row in await connection.fetch(_SQL.ended_stops):
+                    before = self._given_back.get(row["id"], 0)
+                    may = limits.released(max(0, row["now"] - row["ended_at"]), self._ramp_ms) - before
+                    if may > 0:
+                        n = await connection.fetchval(_SQL.give_back_stopped, row["id"], min(may, _MOST)) or 0
+                        self._given_back[row["id"]] = before + n
+                        moved += n
+        return moved
+
+    async def _give_back_held(self) -> int:
         moved = 0
         with suppress(SessionEnded):
             # Usually no hold gives mail back, and one query without a lock is enough.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 import asyncpg
 
@@ -111,7 +112,7 @@ class ControlReader:
             rows = await conn.fetch(_SQL.stops_on, list(lanes))
         found: dict[int, list[Stop]] = {}
         for row in known(rows):
-            found.setdefault(row["covered_lane"], []).append(_seen(viewer, row))
+            found.setdefault(row["covered_lane"], []).append(replace(_seen(viewer, row), path=row["path"]))
         return found
 
     async def stops(

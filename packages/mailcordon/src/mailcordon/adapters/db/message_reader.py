@@ -128,6 +128,8 @@ class _Around:
                 campaign=message["campaign"],
                 list=message["list"],
                 observed=message["path"] == "observed",
+                path=message["path"],
+                other_path=message["other_path"],
                 tags=own_tags.decode(message["tags"]),
                 send_at=message["send_at"],
                 scheduled_at=message["accepted_at"],
@@ -215,6 +217,7 @@ def _past_stop(row: asyncpg.Record, *, as_tenant: bool) -> PastStop:
         sentence=stop.sentence,
         record=stop.record,
         since=row["kept_from"],
+        path=row["path"],
         ended_at=row["kept_until"],
         ended_because=stop.ended_because
         if row["kept_until"] == stop.ended_at

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries
-from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control import desired
 from mailcordon.control.paths import (
     MOVE_AT_ONCE,
@@ -18,7 +18,8 @@ from mailcordon.control.paths import (
     NewSharedPath,
     SharedPath,
 )
-from mailcordon.core.errors import Conflict
+from mailcordon.core import text
+from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.messages import paths
 
 _SQL = queries.load("path_store.sql")
@@ -40,15 +41,7 @@ class PathStore:
             row = await conn.fetchrow(_SQL.add_shared, new.name, new.domain, new.ses_tenant, new.ip_pool)
             if row is None:
                 raise Conflict(paths.shared_path_exists(new.name, new.domain), code="path-exists")
-            await conn.execute(
-                _PLANS.want,
-                [want.kind.word],
-                [want.name],
-                [int(want.kind)],
-                [None],
-                [json.dumps(want.want)],
-                "urgent",
-            )
+            await self._want(conn, want)
             await conn.execute(
                 _SHARED.write_audit,
                 actor,
@@ -60,6 +53,45 @@ class PathStore:
                 because,
             )
         return SharedPath(**dict(row))
+
+    async def remove_shared(self, name: str, *, actor: str, because: str, dry_run: bool) -> SharedPath:
+        async with connection_pool.transaction(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.lock_shared, name)
+            if row is None:
+                known = [one["name"] for one in await conn.fetch(_SQL.shared_paths)]
+                raise NotFound(paths.no_shared_path(text.harmless(name, 64), known), code="no-such-path")
+            found = SharedPath(**dict(row))
+            if having := await conn.fetch(_SQL.lanes_of_shared, found.domain):
+                problem = paths.shared_path_in_use(name, [one["lane"] for one in having], having[0]["number"])
+                raise Conflict(problem, code="path-in-use")
+            if dry_run:
+                return found
+            await conn.execute(_SQL.remove_shared, name)
+            kind = desired.Kind.ASSOCIATION
+            if others := await conn.fetch(_SQL.others_of_ses_tenant, found.ses_tenant):
+                want = desired.of_shared_path(others[0]["domain"], found.ses_tenant)
+                await self._want(conn, want)
+            else:
+                # Nothing is called for it: what the SES tenant has beside stays (control/plan.py, keeps_others).
+                await conn.execute(_PLANS.unwant, [kind.word], [found.ses_tenant], "urgent")
+            said = json.dumps(
+                {"domain": found.domain, "ses_tenant": found.ses_tenant, "ip_pool": found.ip_pool}
+            )
+            await conn.execute(
+                _SHARED.write_audit, actor, "path.remove", None, f"shared path {name}", said, None, because
+            )
+        return found
+
+    async def _want(self, conn: PooledConnection, want: desired.Resource) -> None:
+        await conn.execute(
+            _PLANS.want,
+            [want.kind.word],
+            [want.name],
+            [int(want.kind)],
+            [None],
+            [json.dumps(want.want)],
+            "urgent",
+        )
 
     async def note_move(self, lane: int, to: str, moved: Moved, *, actor: str, because: str) -> None:
         async with connection_pool.transaction(self._pool) as conn:

@@ -418,7 +418,10 @@ class QueueStore:
             rows = await connection.fetch(_SQL.lane_routes, lanes)
         found: dict[int, Route] = {}
         for route in map(route_from_row, rows):  # the path with the greater share comes last
-            found[route.lane.id] = replace(route, other=found.get(route.lane.id))
+            other = found.get(route.lane.id)
+            if other is not None:
+                route = replace(route, other=replace(other, of_two=True), of_two=True)
+            found[route.lane.id] = route
         return found
 
     async def complete(

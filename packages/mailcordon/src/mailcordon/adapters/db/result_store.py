@@ -163,4 +163,4 @@ async def _defer(connection: engine.Connection, deferred: Sequence[Defer]) -> Se
             [p.claim.attempt for p in noted],
             [p.reason for p in noted],
         )
-    return [p.claim for p in ordered if p.why is Why.HELD] if made == len(ordered) else ()
+    return [p.claim for p in ordered if p.why in (Why.HELD, Why.STOPPED)] if made == len(ordered) else ()

@@ -131,6 +131,7 @@ def lane_facts(
         proof_set=row["proof_set"],
         policy=policy_of(row["document"], class_),
         tenant_scope=row["tenant_scope"],
+        stopped=row["stopped"],
         split_problem=_split_problem(row),
         alerted=row["alerted"],
         outside=outside,

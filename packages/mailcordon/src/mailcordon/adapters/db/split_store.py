@@ -166,6 +166,7 @@ class SplitStore:
             await conn.execute(_SQL.disown, one.spelling)
             since = one.listed_at if found.listed_at is None else found.listed_at
             await conn.execute(_SQL.cover_everybody, one.hash, one.spelling, found.reason, since, run.owner)
+            await conn.execute(_SQL.uncover_everybody, one.hash)
 
     async def gone(self, one: SplitEntry) -> None:
         async with connection_pool.transaction(self._pool) as conn:

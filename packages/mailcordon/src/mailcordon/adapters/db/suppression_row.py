@@ -28,7 +28,13 @@ def suppression_from_row(row: asyncpg.Record) -> Suppression:
         by=row["by"],
         removing_since=row["removing_since"],
         removal_waits=row["removal_waits"],
+        only=_only(row),
     )
+
+
+def _only(row: asyncpg.Record) -> Class | None:
+    only = row.get("only")
+    return None if only is None else Class(only)
 
 
 class Recipient(NamedTuple):
@@ -66,5 +72,6 @@ async def why_suppressed(connection: engine.Connection, recipients: Sequence[Rec
             since=row["since"],
             until=row["until"],
             by=row["by"],
+            only=_only(row),
         )
     return [found[place] for place in sorted(found)]

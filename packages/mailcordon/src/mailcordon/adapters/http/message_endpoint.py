@@ -194,6 +194,7 @@ class MessageEndpoint:
                 for one in view.deliveries(records)
             ],
             headers_removed=list(repeated.removed),
+            path=records.message.fixed_path,
         )
 
     # GET, DELETE ------------------------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ class MessageAccepted(msgspec.Struct, omit_defaults=True):
     type: str
     deliveries: list[DeliveryAccepted]
     headers_removed: list[str] = []  #: names of headers that `raw` had and that are not the app's to set
+    path: str | None = None  #: in a lane with two paths, why the message keeps its own (docs/paths.md)
 
 
 class MomentView(msgspec.Struct):
@@ -393,6 +394,7 @@ def message_accepted(accepted: Accepted) -> MessageAccepted:
             for one in accepted.deliveries
         ],
         headers_removed=list(accepted.removed),
+        path=accepted.path,
     )
 
 

@@ -4,9 +4,9 @@ platform's."""
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import get, post
+from litestar import delete, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
@@ -14,6 +14,7 @@ from mailcordon.adapters.http.shapes import AnyTenant, Time
 from mailcordon.control import paths
 from mailcordon.control.paths import LanePaths, PathStore, SharedPath
 from mailcordon.core.principal import ADMIN, OPERATE, READ
+from mailcordon.messages import paths as messages
 
 PathWord = Literal["shared", "isolated"]
 
@@ -30,6 +31,12 @@ class SharedPathItem(msgspec.Struct):
 
 class SharedPathPage(msgspec.Struct):
     items: list[SharedPathItem]
+
+
+class RemovedSharedPath(msgspec.Struct):
+    path: SharedPathItem  #: as it was
+    done: bool  #: false: a dry run
+    detail: str  #: what that means
 
 
 class NewSharedPath(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +101,26 @@ def routes(store: PathStore) -> list[HTTPRouteHandler]:
         asked = paths.parse_shared(data.name, data.domain, data.ses_tenant, data.ip_pool)
         return _shared(await store.add_shared(asked, actor=actor, because=shapes.reason(data.because)))
 
+    @delete(
+        "/v1/shared-paths/{name:str}",
+        status_code=200,
+        summary="Remove a path that tenants shared",
+        tags=["control"],
+    )
+    async def remove_shared_path(
+        request: AnyRequest,
+        name: FromPath[str],
+        because: Annotated[str, QueryParameter(description="The reason. It is audited.")],
+        dry_run: Annotated[
+            bool, QueryParameter(description="Only say what it would do, or why it is refused.")
+        ] = False,
+    ) -> RemovedSharedPath:
+        actor = platform_principal(request, ADMIN).actor
+        reason = shapes.reason(because)
+        gone = await store.remove_shared(name, actor=actor, because=reason, dry_run=dry_run)
+        detail = messages.removes_shared(gone.name, gone.domain, gone.ses_tenant)
+        return RemovedSharedPath(_shared(gone), not dry_run, detail)
+
     @get("/v1/paths", summary="List lanes with their paths and shares", tags=["control"])
     async def list_paths(request: AnyRequest, tenant: AnyTenant = None) -> LanePathsPage:
         platform_principal(request, READ)
@@ -117,7 +144,7 @@ def routes(store: PathStore) -> list[HTTPRouteHandler]:
         moved, kept = await paths.move(store, lane, data.to, actor=actor, because=because)
         return MovedItem(moved, kept)
 
-    return [list_shared_paths, add_shared_path, list_paths, set_share, move_waiting]
+    return [list_shared_paths, add_shared_path, remove_shared_path, list_paths, set_share, move_waiting]
 
 
 def _shared(one: SharedPath) -> SharedPathItem:

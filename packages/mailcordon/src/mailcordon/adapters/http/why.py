@@ -27,8 +27,8 @@ from mailcordon.core import address, ids, names
 from mailcordon.core import text as texts
 from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.principal import READ, Principal
+from mailcordon.messages import paths, times
 from mailcordon.messages import search as messages
-from mailcordon.messages import times
 from mailcordon.observe.incidents.view import IncidentReads
 from mailcordon.send import view
 from mailcordon.send.search import Query
@@ -116,6 +116,8 @@ def _of_message(of: str, records: view.MessageRecords) -> Story:
         sentence = messages.message_is(ids.message_id(records.message.id), dict(states))
     else:
         sentence = _delivery_is(found[0])
+    if said := _path_of(records.message, found):
+        sentence = f"{sentence}. {said}"
     entries = [
         Entry(one.at, one.what, f"{delivery.to}: {one.detail}" if several else one.detail)
         for delivery in found
@@ -123,6 +125,14 @@ def _of_message(of: str, records: view.MessageRecords) -> Story:
     ]
     entries.sort(key=lambda entry: entry.at)
     return Story("message" if of.startswith("msg_") else "delivery", of, sentence, entries)
+
+
+def _path_of(message: view.MessageRow, found: Sequence[view.DeliveryView]) -> str | None:
+    """Which path it takes, if its lane had two."""
+    if message.other_path is None:
+        return None
+    taken = {message.path_of(one.id) for one in found}
+    return message.fixed_path or (paths.takes_path(taken.pop()) if len(taken) == 1 else None)
 
 
 def _delivery_is(one: view.DeliveryView) -> str:

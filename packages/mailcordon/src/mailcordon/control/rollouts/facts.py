@@ -63,6 +63,7 @@ class LaneFacts:
     tenant_scope: str | None  #: the suppression scope of its SES tenant, as SES has it
     split_problem: str | None  #: what of the shared list is not taken apart yet; None: nothing
     alerted: bool  #: a channel that works is told of the tenant's incidents
+    stopped: str | None = None  #: why SES takes no mail over the new path, while it does over the old one
     outside: str | None = None  #: what others say of the new domain, if it is bad (docs/signals.md)
     daily: Mapping[int, float]  #: mails a day, by provider
     warm_up: Mapping[
@@ -177,6 +178,13 @@ def _of_lane(lane: LaneFacts, target: int, now: int) -> Iterable[Item]:
         for word, enabled in (("outcome", lane.outcome_enabled), ("engagement", lane.engagement_enabled))
         if enabled is not True
     ]
+    yield _item(
+        Check.TAKEN,
+        name,
+        None if lane.stopped is None else words.path_is_stopped(name, lane.stopped),
+        words.path_is_taken(name),
+        command="mailcordon stops list",
+    )
     problem = lane.destination_problem
     yield _item(
         Check.DESTINATIONS,

@@ -7,7 +7,16 @@ for some minutes: one answer of a name server that is missing is no reason to mo
 from mailcordon.guard.rollouts.nouns import Check, Item
 
 #: Mail of the new path is harmed while one of these is broken. The others only keep the share from growing.
-BREAKS = frozenset({Check.IDENTITY, Check.ALIGNED, Check.MAIL_FROM, Check.DESTINATIONS, Check.SUPPRESSION})
+BREAKS = frozenset(
+    {
+        Check.IDENTITY,
+        Check.ALIGNED,
+        Check.MAIL_FROM,
+        Check.TAKEN,
+        Check.DESTINATIONS,
+        Check.SUPPRESSION,
+    }
+)
 #: So long it must be broken. The identity checks wait for a second look themselves (docs/identities.md).
 BROKEN_MS = 120_000
 

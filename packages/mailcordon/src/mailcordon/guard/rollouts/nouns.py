@@ -129,6 +129,7 @@ class Check(StrEnum):
     IDENTITY = "identity"  #: the From domain is verified at SES, and its DKIM keys are found in DNS
     ALIGNED = "aligned"  #: DMARC passes by DKIM
     MAIL_FROM = "mail-from"  #: the custom MAIL FROM works, so that SES does not fall back to its own
+    TAKEN = "taken"  #: SES takes mail over the new path: no stop names it that the old one does not have
     DESTINATIONS = "destinations"  #: the configuration set has both event destinations, switched on
     PROVED = "proved"  #: attribution was shown end to end and is fresh
     LIMITS = "limits"  #: limits and breaker watch the lane: shadow up to 5 %, enforced beyond

@@ -10,6 +10,7 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, OfTenant, Tenant, Yes
 from mailcordon.adapters.cli.commands import change
 from mailcordon.adapters.cli.document import Document, children
+from mailcordon.adapters.cli.text import plain
 from mailcordon.messages import paths as messages
 
 app = typer.Typer(
@@ -77,6 +78,27 @@ async def add_shared_path(
     associated with that tenant."""
     body = {"name": name, "domain": domain, "ses_tenant": ses_tenant, "ip_pool": ip_pool, "because": because}
     cli.show_result(await cli.api.post(path("shared-paths"), body), messages.made(name))
+
+
+@command.remote(app, "remove", examples="mailcordon path remove old --because 'all have moved'")
+async def remove_shared_path(
+    cli: Cli,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The shared path.")],
+    because: Because,
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+) -> None:
+    """Forget a path that no lane shares any more. At SES nothing changes."""
+    of = path("shared-paths", name)
+    shown = await cli.api.call("DELETE", of, query={"because": because, "dry_run": "true"})
+    if not cli.json:
+        cli.note(plain(shown.get("detail")))
+    if dry_run:
+        cli.show_result(shown)
+        return
+    command.confirm(cli.err, messages.remove_question(name), yes=yes)
+    gone = await cli.api.call("DELETE", of, query={"because": because})
+    cli.show_result(gone, messages.removed_shared(name))
 
 
 @command.remote(

@@ -38,7 +38,8 @@ with d as materialized (
                             where exists (select from suppression s where s.tenant = d.tenant and s.hash = d.hash
                                            and (s.scope = 0 or s.scope = 1 and s.target = ($13::int[])[d.kind] or s.scope = 2 and s.target = d.lane)
                                            and (s.until is null or s.until > now_ms()))
-                               or exists (select from platform_suppression p where p.hash = d.hash))
+                               or exists (select from platform_suppression p where p.hash = d.hash
+                                           and (p.class is null or p.class = ($13::int[])[d.kind])))
            and not exists (select from x where exists (select from idempotency i where i.tenant = x.tenant and i.key = x.key)) as ok
       from epoch e where e.name = 'control'
 ), k as (
@@ -92,7 +93,7 @@ select pg_current_xact_id()::text as xid,
               where exists (select from suppression s where s.tenant = u.tenant and s.hash = u.hash
                              and (s.scope = 0 or s.scope = 1 and s.target = u.class or s.scope = 2 and s.target = u.lane)
                              and (s.until is null or s.until > now_ms()))
-                 or exists (select from platform_suppression p where p.hash = u.hash)) as suppressed,
+                 or exists (select from platform_suppression p where p.hash = u.hash and (p.class is null or p.class = u.class))) as suppressed,
        array(select l.id from unnest($9::int[]) u (lane) join lane l on l.id = u.lane
               where l.held or l.stopped or (select every_lane_stopped())) as held;
 

@@ -60,6 +60,20 @@ with r as materialized (
 )
 update hold h set moved = h.moved + r.n from r where h.id = $1 returning r.n;
 
+-- name: ended_stops
+-- Stops of a path that have ended and under which mail still waits.
+with recursive stops as (
+    (select w.stop from waiting w where w.stop is not null order by w.stop limit 1)
+    union all
+    select (select w.stop from waiting w where w.stop > s.stop order by w.stop limit 1) from stops s where s.stop is not null
+)
+select s.stop as id, coalesce(o.ended_at, 0) as ended_at, now_ms() as now
+  from stops s left join stop o on o.id = s.stop where s.stop is not null and (o.id is null or o.ended_at is not null) order by s.stop;
+
+-- name: give_back_stopped
+-- Makes the next mails of an ended stop ready, and wakes their turns.
+select queue_ready(array_agg(w.lane), array_agg(w.id)) from (select lane, id from waiting where stop = $1 limit $2) w having count(*) > 0;
+
 -- name: correct_clocks
 -- Stamps from the future, which only a clock that was set back leaves: turns and retries are due now, rates fill from now on. $1: as
 -- far ahead, in ms, as a retry can be. Heartbeats correct themselves. What was seen of Send events is forgotten: lowered to now, it would

@@ -89,7 +89,8 @@ where h.id = any($1) order by h.id;
 
 -- name: stops_on
 -- The open stops of each of these lanes.
-select l.lane as covered_lane, s.* from unnest($1::int[]) l (lane) cross join lateral stops_on(l.lane, null) s order by l.lane, s.id;
+select l.lane as covered_lane, s.*, path_under(s, l.lane) as path
+  from unnest($1::int[]) l (lane) cross join lateral stops_on(l.lane, null) s order by l.lane, s.id;
 
 -- name: stops
 -- A page of stops, newest first; $2 chooses open or ended ones. Of a tenant: those that cover its lanes now.

@@ -187,6 +187,6 @@ union
 (select l.tenant
  from lane l
  where l.retired_at is null and l.stopped is distinct from (
-     l.id in (select s.lane from stops_of(array(select id from lane where retired_at is null)) s)
+     l.id in (select lanes_stopped(array(select id from lane where retired_at is null)))
  ))
 limit 100;

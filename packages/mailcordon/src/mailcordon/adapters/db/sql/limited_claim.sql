@@ -31,7 +31,7 @@ select x.turn, x.lane, x.id, x.row, x.tenant, (x.attempt + 1)::smallint as attem
        exists (select from suppression s where s.tenant = x.tenant and s.hash = x.hash
                 and (s.scope = 0 or s.scope = 1 and s.target = x.class or s.scope = 2 and s.target = x.lane)
                 and (s.until is null or s.until > $8))
-         or exists (select from platform_suppression p where p.hash = x.hash) as dead, null::text as suppressed,
+         or exists (select from platform_suppression p where p.hash = x.hash and (p.class is null or p.class = x.class)) as dead, null::text as suppressed,
        case when x.asks & 5 <> 0 then x.hash end as hash,
        case when x.asks & 2 <> 0 then (select m.api_key from message m where m.id = (x.id & -64)) end as api_key,
        case when x.asks & 8 <> 0 then (

@@ -13,7 +13,7 @@ select 'ready' as source, r.id, case r.state when 1 then 2 else 1 end::smallint 
        r.called_at, null::bigint as at, null::text as reason, null::text as detail, l.held, r.campaign, r.list, null::bigint[] as behind
   from ready r join lane l on l.id = r.lane where r.lane = $2 and r.id > $1 and r.id <= $1 + 50
 union all
-select 'waiting', w.id, case w.why when 2 then 5 when 3 then 4 else 3 end::smallint, w.attempt, w.provider, null, w.called_at, w.since,
+select 'waiting', w.id, case w.why when 2 then 5 when 3 then 4 when 6 then 4 else 3 end::smallint, w.attempt, w.provider, null, w.called_at, w.since,
        w.code, w.reason, l.held, w.campaign, w.list, case when w.code = 'recipient-limit' then waits_behind(w.send_limit, w.hash, w.id, w.until) end
   from waiting w join lane l on l.id = w.lane where w.lane = $2 and w.id > $1 and w.id <= $1 + 50
 union all
@@ -52,9 +52,10 @@ select u.lane as of_lane, newest.*
 select u.lane as of_lane, newest.*
   from unnest($1::int[], $2::bigint[]) u (lane, since)
  cross join lateral (
-    select s.*, s.since as kept_from, s.ended_at as kept_until from stops_on(u.lane, u.since) s where s.scope <> 'worker'
+    select s.*, s.since as kept_from, s.ended_at as kept_until, path_under(s, u.lane) as path from stops_on(u.lane, u.since) s
+     where s.scope <> 'worker'
     union all
-    select s.*, lower(t.kept), upper(t.kept)
+    select s.*, lower(t.kept), upper(t.kept), null
       from stop s cross join lateral unnest(no_way_out(u.since) * int8multirange(stop_time(s))) t (kept)
      where s.scope = 'worker' and (s.ended_at is null or s.ended_at > u.since)
      order by kept_until desc nulls first, id desc limit 100
@@ -89,7 +90,7 @@ select 'ready' as source, r.id, case r.state when 1 then 2 else 1 end::smallint 
        r.called_at, null::bigint as at, null::text as reason, null::text as detail, l.held
   from d cross join lateral (select * from ready r where r.lane = d.lane and r.id = d.id limit 1) r join lane l on l.id = r.lane
 union all
-select 'waiting', w.id, case w.why when 2 then 5 when 3 then 4 else 3 end::smallint, w.attempt, w.provider, null, w.called_at, w.since,
+select 'waiting', w.id, case w.why when 2 then 5 when 3 then 4 when 6 then 4 else 3 end::smallint, w.attempt, w.provider, null, w.called_at, w.since,
        w.code, w.reason, l.held
   from d cross join lateral (select * from waiting w where w.lane = d.lane and w.id = d.id limit 1) w join lane l on l.id = w.lane
 union all

@@ -50,3 +50,21 @@ on conflict do nothing returning name, domain, ses_tenant, ip_pool, since;
 -- name: lane_words
 -- What the audit calls a lane.
 select l.tenant, e.slug, t.name as type from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type where l.id = $1;
+
+-- name: lock_shared
+-- It is not removed while a lane gets it, and no lane gets it while it is removed.
+select p.name, p.domain, p.ses_tenant, p.ip_pool, p.since from shared_path p where p.name = $1 for update;
+
+-- name: lanes_of_shared
+-- Lanes that have it, the first ten, and how many there are.
+select e.slug || ' ' || t.name as lane, count(*) over ()::int as number
+  from route r join lane l on l.id = r.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
+ where r.path = 'shared' and r.domain = $1 order by 1 limit 10;
+
+-- name: remove_shared
+-- The domain is free for others again.
+delete from shared_path where name = $1;
+
+-- name: others_of_ses_tenant
+-- Shared paths that leave through the same SES tenant.
+select domain from shared_path where ses_tenant = $1 order by name;

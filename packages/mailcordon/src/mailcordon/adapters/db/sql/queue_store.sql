@@ -47,7 +47,7 @@ with l as (
            exists (select from suppression s where s.tenant = x.tenant and s.hash = x.hash
                     and (s.scope = 0 or s.scope = 1 and s.target = x.class or s.scope = 2 and s.target = x.lane)
                     and (s.until is null or s.until > $7))
-             or exists (select from platform_suppression p where p.hash = x.hash) as suppressed
+             or exists (select from platform_suppression p where p.hash = x.hash and (p.class is null or p.class = x.class)) as suppressed
       from (select l.lane, l.class, l.turn, l.turn_budget, q.id, q.row, q.tenant, q.hash,
                    row_number() over (partition by l.turn order by q.n, l.lane) as place
               from l cross join lateral (

@@ -122,6 +122,7 @@ select l.id as lane, l.class, t.name as type, e.slug, r.domain, r.ses_tenant, r.
        exists (select from alert_channel a
                 where (a.tenants = '{}' or l.tenant = any (a.tenants)) and a.failing_since is null) as alerted,
        exists (select from split) as split_begun,
+       own_path_stopped(l.id) as stopped,
        case when exists (select from split where compared_at is not null) then 0  -- what comes later is a finding of its own
             else (select count(*) from (select from split_entry n where n.state = 'listed' limit 10000) n)::int end as split_unread,
        (select count(*) from split_entry n where n.tenant = l.tenant and n.state = 'owned')::int as split_moving

@@ -87,12 +87,12 @@ select pg_advisory_unlock($1, $2);
 -- name: why_suppressed
 -- The widest suppression of each recipient, or the platform list, as the reason for the refusal.
 select u.o, coalesce(s.cause, p.cause) as cause, coalesce(s.scope, 3) as scope, coalesce(s.since, p.since) as since,
-       coalesce(s.by, p.by) as by, s.until
+       coalesce(s.by, p.by) as by, s.until, case when s.scope is null then p.class end as only
   from unnest($1::int[], $2::bytea[], $3::int[], $4::int[]) with ordinality u (tenant, hash, class, lane, o)
   left join lateral (select * from suppression s where s.tenant = u.tenant and s.hash = u.hash
                         and (s.scope = 0 or s.scope = 1 and s.target = u.class or s.scope = 2 and s.target = u.lane)
                         and (s.until is null or s.until > now_ms()) order by s.scope limit 1) s on true
-  left join platform_suppression p on p.hash = u.hash;
+  left join platform_suppression p on p.hash = u.hash and (p.class is null or p.class = u.class);
 
 -- name: lane_by_type
 -- A lane by its type's name, retired ones included.

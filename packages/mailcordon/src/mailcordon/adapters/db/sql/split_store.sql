@@ -195,16 +195,23 @@ update split_entry set state = 'owned', tenant = $2, "by" = $3, evidence = evide
 update split_entry set state = 'unowned', decided_at = coalesce(decided_at, now_ms()), problem = null, tries = 0 where spelling = $1 and state = 'listed';
 
 -- name: cover_everybody
--- As the account's list did. What a person put there stays as it is.
-insert into platform_suppression (hash, address, cause, since, by, provenance, owner)
-values ($1, $2, case when $3 = 'COMPLAINT' then 'complaint' else 'hard-bounce' end, $4, 'split', 'unowned', $5)
-on conflict (hash) do nothing;
+-- As SES drops mail for it: for a complaint that of marketing sets only. What a person put there stays as it is. Of several entries of an
+-- address, one for a bounce covers all mail.
+insert into platform_suppression as p (hash, address, cause, since, by, provenance, owner, class)
+values ($1, $2, case when $3 = 'COMPLAINT' then 'complaint' else 'hard-bounce' end, $4, 'split', 'unowned', $5, case when $3 = 'COMPLAINT' then 2 end)
+on conflict (hash) do update set cause = excluded.cause, class = excluded.class, since = excluded.since
+ where p.provenance = 'unowned' and p.class is not null and excluded.class is null;
 
 -- name: uncover_everybody
--- Once no entry of the address is on the platform's list any more.
-delete from platform_suppression p
- where p.hash = $1 and p.provenance = 'unowned'
-   and not exists (select from split_entry e where e.hash = $1 and e.state in ('unowned', 'platform'));
+-- Once no entry of the address is on the platform's list any more. If complaints alone are left, it covers marketing mail only.
+with left_there as materialized (
+    select count(*) as entries, count(*) filter (where e.reason <> 'COMPLAINT') as bounces
+      from split_entry e where e.hash = $1 and e.state in ('unowned', 'platform')
+), gone as (
+    delete from platform_suppression p using left_there l where p.hash = $1 and p.provenance = 'unowned' and l.entries = 0
+)
+update platform_suppression p set cause = 'complaint', class = 2
+  from left_there l where p.hash = $1 and p.provenance = 'unowned' and l.entries > 0 and l.bounces = 0;
 
 -- name: read_again
 -- SES entered it anew since it was read, so it may be another tenant's now. What follows from the old one stays.

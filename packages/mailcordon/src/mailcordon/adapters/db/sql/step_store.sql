@@ -113,7 +113,7 @@ update lane l set held = true from moved m where l.id = m.lane and m.status <> '
 -- A lane's share of the shared path is what its own path leaves. $4: the configuration set of its class, which all tenants share.
 insert into route (lane, tenant, path, share, ses_tenant, domain, configuration_set, ip_pool)
 select l.id, l.tenant, 'shared', 100 - $5::int, p.ses_tenant, p.domain, $4, p.ip_pool
-from lane l join message_type t on t.id = l.type, shared_path p where l.tenant = $1 and t.name = $2 and p.name = $3;
+from lane l join message_type t on t.id = l.type, shared_path p where l.tenant = $1 and t.name = $2 and p.name = $3 for share of p;
 
 -- name: share_own_path
 -- Beside `add_path`.

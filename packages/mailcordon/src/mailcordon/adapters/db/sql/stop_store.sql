@@ -44,9 +44,9 @@ select lanes_under($1, $2) as lane;
 select id from lane where id = any($1) order by id for no key update;
 
 -- name: derive_stopped
--- `stopped` depends only on the set of open stops. The release time starts the ramp if mail has gathered, as after a hold.
+-- `stopped` depends only on the set of open stops: a lane is stopped once all of its paths are. The release time starts the ramp if mail has gathered, as after a hold.
 with covered as (
-    select distinct lane from stops_of($1::int[])
+    select lanes_stopped($1::int[]) as lane
 )
 update lane l
 set stopped = d.stopped,

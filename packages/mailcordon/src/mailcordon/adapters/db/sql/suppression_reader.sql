@@ -25,7 +25,7 @@ select s.tenant, s.address, s.scope, s.target, y.name as type, s.cause, s.eviden
 -- name: platform_suppression_of
 -- Only control may read the platform's list.
 select 0 as tenant, p.address, 3::smallint as scope, 0 as target, null::text as type, p.cause, '{}'::text as evidence, p.since,
-       null::bigint as until, p.by, null::bigint as removing_since, null::text as removal_waits, p.hash
+       null::bigint as until, p.by, null::bigint as removing_since, null::text as removal_waits, p.hash, p.class as only
   from platform_suppression p where p.hash = $1;
 
 -- name: entries_of

@@ -11,7 +11,7 @@ select l.id as lane, l.tenant, e.slug, y.name as type, y.description, l.class,
                 where s.tenant = l.tenant and s.hash = $2
                   and (s.scope = 0 or s.scope = 1 and s.target = l.class or s.scope = 2 and s.target = l.id and s.cause <> 'unsubscribe')
                   and (s.until is null or s.until > now_ms()))
-         or exists (select from platform_suppression p where p.hash = $2) as stopped
+         or exists (select from platform_suppression p where p.hash = $2 and (p.class is null or p.class = l.class)) as stopped
   from lane o
   join lane l on l.tenant = o.tenant
   join tenant e on e.id = l.tenant
