@@ -5,7 +5,7 @@ import pytest
 from guard.rollouts import made
 from guard.rollouts.made import GMAIL, MICROSOFT, Defect, facts, mail, standing
 from mailcordon.guard.rollouts import gates
-from mailcordon.guard.rollouts.nouns import Gate, Measure, Verdict
+from mailcordon.guard.rollouts.nouns import Gate, Measure, Side, Stratum, Verdict
 
 
 def judged(
@@ -142,6 +142,21 @@ def test_at_a_hundred_percent_a_provider_that_always_had_more_is_not_taken_for_a
     for seed in range(3):
         strata = mail(100, hours=8, defect=small_hosts, seed=seed)
         assert breach(gates.judge(at, facts(strata, reference=past))) is None
+
+
+def test_at_a_hundred_percent_feedback_that_comes_at_once_is_not_taken_for_a_high_rate() -> None:
+    """Nothing is left to compare with whose feedback came as fast."""
+    minute = made.DAY0 + 720
+    at = standing(100, hours=1)
+
+    def after(delayed: int) -> Gate | None:
+        sent = Side(first=minute, last=minute, sent=900, reported=900, heard=900, delayed=delayed)
+        return breach(gates.judge(at, facts((Stratum(1, made.MICROSOFT, None, new=sent),))))
+
+    assert after(delayed=20) is None  # less than the margin allows, in the first minute
+    found = after(delayed=300)
+    assert found is not None
+    assert found.measure is Measure.DELAYED
 
 
 def test_margins_are_wider_while_providers_learn_the_path_and_the_sentence_says_so() -> None:

@@ -106,6 +106,12 @@ def acquitted(measure: Measure, stratum: Stratum, now: int) -> Seen:
     )
 
 
+def against_all(measure: Measure, stratum: Stratum, now: int) -> Seen:
+    """Set against all mail, however young. Where no other path has the same feedback, feedback that comes faster than the law
+    says would read as a high rate: seven mails that are deferred in their first minute are not seven of seven."""
+    return _seen(measure, stratum, now, 1.0, 1.0)
+
+
 def _seen(measure: Measure, stratum: Stratum, now: int, new_share: float, old_share: float) -> Seen:
     new, old = stratum.new, stratum.old
     if measure is Measure.UNREPORTED:

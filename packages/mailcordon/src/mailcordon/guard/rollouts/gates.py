@@ -268,7 +268,7 @@ def _against_ceiling(
         return None  # opens differ from campaign to campaign by more than a broken path would change
     allowed = margin(measure, days)
     ceiling = max(facts.ceilings.get(measure, 0.0), allowed.of(reference(measure, facts)))
-    seen = _days(facts.strata, lambda stratum: evidence.accused(measure, stratum, now))
+    seen = _days(facts.strata, lambda stratum: evidence.against_all(measure, stratum, now))
     alternatives = tuple((min(1.0, times * ceiling), ceiling) for times in evidence.WORSE)
 
     def log(one: evidence.Seen, alternative: tuple[float, float]) -> float:
