@@ -85,6 +85,17 @@ async def _fill(owner: asyncpg.Connection, tenants: int) -> None:
         "insert into slice (tenant, lane, path, first_minute)"
         " select tenant, id, 'shared', 0 from lane order by id"
     )
+    await owner.execute(
+        "insert into identity (tenant, domain, status) select id, 'mail.' || slug || '.example', 'verified' from tenant"
+    )
+    await owner.execute(
+        "insert into configuration_set (name, kind) values ('mc-bench', 'shared') on conflict do nothing"
+    )
+    await owner.execute(
+        "insert into route (lane, tenant, path, ses_tenant, identity, domain, configuration_set)"
+        " select l.id, l.tenant, 'shared', 'bench', i.id, i.domain, 'mc-bench'"
+        " from lane l join identity i on i.tenant = l.tenant"
+    )
     await owner.execute("vacuum analyze")
 
 

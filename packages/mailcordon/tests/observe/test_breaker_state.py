@@ -84,3 +84,39 @@ def test_what_is_looked_at_now_and_then_does_not_wait_for_a_clock_that_stepped_b
     assert not is_due(1_000, 500, 600)
     assert is_due(1_100, 500, 600)
     assert is_due(400, 500, 600)
+
+
+def test_of_many_lanes_that_wait_to_be_read_the_worst_come_first():
+    state = remembered(watched(1))
+    state.to_load = dict.fromkeys(range(2, 1_000), 0)
+    counts = {1: 50, 700: 3, 800: 40, 900: 0}
+    deltas = [(2, Delta(NOW, lane, None, None, 3, sent=500, hard_bounces=n)) for lane, n in counts.items()]
+    state.note_unknown(Changes(now=NOW * MINUTE_MS, fold=2, continues=True, deltas=deltas))
+    assert state.next_to_load(4) == [800, 700, 2, 3]
+    state.note_unknown(Changes(now=NOW * MINUTE_MS, fold=3, continues=True, deltas=2 * [deltas[1]] * 20))
+    assert state.next_to_load(2) == [700, 800]
+
+
+def test_each_lane_has_its_turn_and_one_that_was_never_judged_comes_first():
+    lanes = range(1, 6)
+    state = remembered(*(watched(lane) for lane in lanes))
+    assert state.next_to_arm(2, 60_000, 60_000) == [1, 2]
+    state.lanes[6], state.loaded[6], state.unarmed[6] = watched(6, arming=None), 1, None
+    assert state.next_to_arm(2, 61_000, 60_000) == [6, 3]
+    del state.lanes[4], state.loaded[4]
+    assert state.next_to_arm(2, 62_000, 60_000) == [5]
+    assert state.next_to_arm(2, 119_000, 60_000) == []
+    assert state.next_to_arm(9, 120_000, 60_000) == [1, 2, 3, 5, 6]
+    assert [state.next_to_refresh(4, 120_000 + at, 60_000) for at in (0, 1, 2)] == [[1, 2, 3, 5], [6], []]
+
+
+def test_when_mail_of_a_minute_was_seen_is_remembered_for_a_while():
+    state = remembered(watched(1))
+    for minute, second in ((NOW, 5), (NOW, 9), (NOW + 1, 3)):
+        mail = Delta(minute, 1, "spring", None, 3, sent=1)
+        at = minute * MINUTE_MS + 1_000 * second
+        state.note_first(Changes(now=at, fold=2, continues=True, deltas=[(2, mail)]))
+    assert state.onset(1, "campaign=spring", NOW) == NOW * MINUTE_MS + 3_000
+    assert state.onset(1, "", NOW + 1) == (NOW + 1) * MINUTE_MS + 1_000
+    state.note_first(Changes(now=(NOW + 30) * MINUTE_MS, fold=3, continues=True))
+    assert (state.first, state.onset(1, "", NOW)) == ({}, NOW * MINUTE_MS)

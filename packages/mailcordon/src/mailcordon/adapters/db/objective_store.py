@@ -87,14 +87,14 @@ class ObjectiveStore:
 
     async def fold(self, most: int, *, forget: bool) -> None:
         async with connection_pool.transaction(self._control) as conn:
-            await conn.execute(_SQL.fold_times, most)
+            await conn.execute(_SQL.fold_times, most, _SLOW)
             if forget:
                 await conn.execute(_SQL.forget_times)
                 await conn.execute(_SQL.forget_path_times)
 
     async def candidates(self, since: int, least: int, most: int) -> Sequence[int]:
         async with connection_pool.acquire(self._control) as conn:
-            return [row["lane"] for row in await conn.fetch(_SQL.candidates, since, least, most, _SLOW)]
+            return [row["lane"] for row in await conn.fetch(_SQL.candidates, since, least, most)]
 
     async def lanes(self, ids: Sequence[int]) -> Sequence[LaneFacts]:
         async with connection_pool.transaction(self._control, snapshot=True) as conn:

@@ -7,7 +7,7 @@ next one builds the evidence from the counters, reads the decisions, and makes t
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from mailcordon.core.errors import NotFound
 from mailcordon.core.limit import Mode
@@ -27,6 +27,7 @@ from mailcordon.observe.breaker.records import (
     Changes,
     Judged,
     Kept,
+    Key,
     Lifted,
     Watched,
     Write,
@@ -43,6 +44,7 @@ _LOG = logging.getLogger(__name__)
 
 ROUND_SECONDS = 1.0  #: between two rounds
 LOAD_AT_ONCE = 100  #: lanes whose history is read in a round
+ARM_AT_ONCE = 100  #: lanes of which it is judged in a round what may be done to them
 REFRESH_AT_ONCE = 200  #: lanes whose policy is read again in a round
 RECENT = 4 * 1440  #: minutes; after a start, events as old as this are judged anew
 POOL_LEAST = 10  #: lanes of a pool of which the members are slowed: fewer are no snowshoe, and each is judged by itself
@@ -109,7 +111,7 @@ class BreakerLoop:
         state = State(engine=self._make(), volume=VolumeWatch(self._store), fold=begin.fold)
         state.open = {one.key: one for one in begin.open}
         state.standings = {key_of(one): one for one in begin.standings}
-        state.to_load = dict.fromkeys(begin.lanes)
+        state.to_load = dict.fromkeys(begin.lanes, 0)
         state.limits.update(dict.fromkeys(begin.limited))
         state.engine.remember_delays(begin.delays)
         return state
@@ -121,9 +123,7 @@ class BreakerLoop:
             return
         now, minute = changes.now, changes.now // MINUTE_MS
         state.fold = changes.fold
-        for lane in dict.fromkeys(delta.lane for _, delta in changes.deltas):
-            if lane not in state.loaded:
-                state.to_load.setdefault(lane)
+        state.note_unknown(changes)
         decisions = await self._load(state, minute)
         state.note_first(changes)
         deltas = state.new_deltas(changes)
@@ -131,7 +131,7 @@ class BreakerLoop:
         if deltas:
             decisions += state.engine.observe(minute, deltas, domains)
             state.count_probes(deltas)
-            state.volume.mailed.update((one.lane, None) for one in deltas if one.sent > 0)
+            state.volume.note(deltas)
         if minute != state.ticked:
             decisions += state.engine.tick(minute)
             state.ticked = minute
@@ -161,7 +161,7 @@ class BreakerLoop:
     async def _load(self, state: State, minute: int) -> list[Decision]:
         """Lanes that are not known yet, with their history. Their newest events are judged at once: they may have come while
         nobody was there."""
-        chosen = list(state.to_load)[:LOAD_AT_ONCE]
+        chosen = state.next_to_load(LOAD_AT_ONCE)
         if not chosen:
             return []
         loaded = await self._store.load(chosen, room=state.room)
@@ -170,6 +170,7 @@ class BreakerLoop:
             state.loaded[lane] = loaded.fold
         for one in loaded.lanes:
             state.lanes[one.facts.lane] = one
+            state.unarmed[one.facts.lane] = None
             state.engine.lane(one.facts)
         known = {one.facts.lane for one in loaded.lanes}
         state.engine.restore([one for one in state.standings.values() if one.lane in known])
@@ -178,16 +179,12 @@ class BreakerLoop:
         state.note_domains(loaded.domains)
         state.count_probes([*history, *newest])
         state.gone_lanes |= set(chosen) - known
-        state.volume.mailed.update(dict.fromkeys(known))
+        state.volume.note((), known)
         return state.engine.observe(minute, newest) if newest else []
 
     async def _refresh_facts(self, state: State, now: int) -> None:
         """A few lanes in a round, so that a round stays short."""
-        if not state.to_refresh and is_due(now, state.facts_at, self._intervals.facts):
-            state.facts_at = now
-            state.to_refresh = dict.fromkeys(state.loaded)
-        chosen = [lane for lane in list(state.to_refresh)[:REFRESH_AT_ONCE] if lane in state.loaded]
-        state.to_refresh = dict.fromkeys(list(state.to_refresh)[REFRESH_AT_ONCE:])
+        chosen = state.next_to_refresh(REFRESH_AT_ONCE, now, self._intervals.facts)
         if not chosen:
             return
         found = {one.facts.lane: one for one in await self._store.facts(chosen, room=state.room)}
@@ -196,7 +193,7 @@ class BreakerLoop:
             if before is None:
                 if one is not None:
                     del state.loaded[lane]  # it was retired, or only observed, and is not any more
-                    state.to_load[lane] = None
+                    state.to_load.setdefault(lane, 0)
                 continue
             if one is None:
                 state.engine.forget(lane)
@@ -212,18 +209,10 @@ class BreakerLoop:
 
     async def _judge_arming(self, state: State, now: int, *, urgent: Iterable[int]) -> None:
         """What the breaker may do to lanes: those with a decision at once, the others from time to time."""
-        every = self._intervals.arming
-        due = {
-            lane
-            for lane, one in state.lanes.items()
-            if is_due(now, state.armed_at.get(lane, 0), every) or one.arming is None
-        }
-        due = set(sorted(due, key=lambda lane: state.armed_at.get(lane, 0))[:LOAD_AT_ONCE])
-        due |= {lane for lane in urgent if lane in state.lanes}
+        due = {*state.next_to_arm(ARM_AT_ONCE, now, self._intervals.arming), *urgent} & state.lanes.keys()
         if not due:
             return
         for found in await self._store.arming(due, now):
-            state.armed_at[found.lane] = now
             await self._set_arming(state, found, now)
 
     async def _set_arming(self, state: State, found: Judged, now: int) -> None:
@@ -372,10 +361,13 @@ class BreakerLoop:
             return 0
         return sum(lane.ready + lane.waiting for lane in covered.lanes)
 
-    def _note_standings(self, state: State, write: Writing, lanes: Iterable[int]) -> None:
+    def _note_standings(self, state: State, write: Writing, lanes: Collection[int]) -> None:
+        of_lane: dict[int, list[Key]] = {}
+        for key in state.standings if lanes else ():
+            of_lane.setdefault(key[0], []).append(key)
         for lane in lanes:
             now = {key_of(one): one for one in state.engine.standing(lane)}
-            for key in [key for key in state.standings if key[0] == lane and key not in now]:
+            for key in [key for key in of_lane.get(lane, ()) if key not in now]:
                 write.gone.append(key)
                 del state.standings[key]
             for key, one in now.items():

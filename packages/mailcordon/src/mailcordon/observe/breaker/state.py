@@ -1,5 +1,8 @@
 """What the process that runs the breaker remembers between rounds, and what a round writes."""
 
+import heapq
+import itertools
+from collections import deque
 from collections.abc import Sequence
 
 from mailcordon.core.limit import Limit, Mode
@@ -8,6 +11,7 @@ from mailcordon.guard.breaker.nouns import Decision, Level, Phase, Standing
 from mailcordon.guard.breaker.pools import NEW_MINUTES
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
+from mailcordon.observe.breaker.intervals import is_due
 from mailcordon.observe.breaker.records import (
     ACTOR,
     MINUTE_MS,
@@ -24,7 +28,8 @@ from mailcordon.observe.breaker.records import (
 )
 from mailcordon.observe.breaker.volume import VolumeWatch
 
-_REMEMBERED = 60  #: minutes
+_FIRST = 20  #: minutes, for which it is remembered when mail of a minute was seen
+_ASIDE = 60  #: minutes between two looks for what is not needed any more
 _RESTS = 1440  #: minutes without any change of its counts, after which a lane is put aside
 _DOMAINS = 7 * 1440  #: minutes; hard bounces of older mail are rare
 _FOLD_MS = 2_000  #: from a call until its count is read
@@ -39,28 +44,33 @@ class State:
         self.fold = fold
         self.lanes: dict[int, Watched] = {}
         self.loaded: dict[int, int] = {}  #: lanes that were read, with the fold up to which
-        self.to_load: dict[int, None] = {}
+        self.to_load: dict[
+            int, int
+        ] = {}  #: lanes that are to be read, with how much bad was counted meanwhile
         self.gone_lanes: set[int] = set()
         self.open: dict[Key, Kept] = {}
         self.standings: dict[Key, Standing] = {}
         self.limits: dict[int, tuple[Limit, ...] | None] = {}  #: by tenant; None: of whoever led before
         self.probe_out: dict[Key, int] = {}
         self.ends: dict[int | None, str] = {}  #: why decisions ended whose holds are still there
-        self.first: dict[tuple[int, str | None, str | None, int], int] = {}  #: when mail of a minute was seen
+        #: by minute, when its first mail of a lane, campaign and list was seen
+        self.first: dict[int, dict[tuple[int, str | None, str | None], int]] = {}
         self.domains: dict[
             tuple[int, int], dict[int, int]
         ] = {}  #: hard bounces by minute and lane, then domain
-        self.armed_at: dict[int, int] = {}
+        self.to_arm = deque[int]()  #: what may be done to them is judged next
+        self.unarmed: dict[int, None] = {}  #: before these: it never was
         self.changed: dict[
             int, int
         ] = {}  #: the minute in which the counts of a lane last changed, or were read
-        self.to_refresh: dict[int, None] = {}
+        self.to_refresh = deque[int]()
         self.rearmed: set[int] = set()
         self.done_at: dict[Key, int] = {}
         self.room: dict[Signal, float] | None = None
         self.ticked = 0
         self.standings_at = 0
         self.facts_at = 0
+        self.arming_at = 0
         self.account_at = 0
         self.volume_at = 0
         self.followed_at = 0
@@ -68,6 +78,37 @@ class State:
         self.purged_at = 0
         self.delays_at = 0
         self.dirty = True  #: the holds of whoever led before may not be what they must be
+
+    def note_unknown(self, changes: Changes) -> None:
+        """Lanes with counts that were not read yet. The worst are read first: after a start thousands wait."""
+        for _, one in changes.deltas:
+            if one.lane not in self.loaded:
+                bad = one.hard_bounces + one.complaints + one.blocks + one.delays
+                self.to_load[one.lane] = self.to_load.get(one.lane, 0) + bad
+
+    def next_to_load(self, most: int) -> list[int]:
+        if len(self.to_load) <= most:
+            return list(self.to_load)
+        return heapq.nlargest(most, self.to_load, key=self.to_load.__getitem__)
+
+    def next_to_arm(self, most: int, now: int, every: int) -> list[int]:
+        """A few lanes, however many there are: those that were never judged, then each in its turn."""
+        if not self.to_arm and is_due(now, self.arming_at, every):
+            self.arming_at = now
+            self.to_arm.extend(self.lanes)
+        chosen = [lane for lane in itertools.islice(self.unarmed, most) if lane in self.lanes]
+        self.unarmed = dict.fromkeys(itertools.islice(self.unarmed, most, None))
+        return [*chosen, *self._next(self.to_arm, most - len(chosen))]
+
+    def next_to_refresh(self, most: int, now: int, every: int) -> list[int]:
+        if not self.to_refresh and is_due(now, self.facts_at, every):
+            self.facts_at = now
+            self.to_refresh.extend(self.loaded)
+        return self._next(self.to_refresh, most)
+
+    def _next(self, queue: deque[int], most: int) -> list[int]:
+        taken = (queue.popleft() for _ in range(min(most, len(queue))))
+        return [lane for lane in taken if lane in self.loaded]
 
     def open_about(self, lane: int, part: str) -> list[Kept]:
         """The breaker has one case about a lane or a part of it, whatever the signal."""
@@ -92,19 +133,18 @@ class State:
         minute = changes.now // MINUTE_MS
         for _, delta in changes.deltas:
             if delta.sent > 0 and minute - delta.minute <= 1:
-                self.first.setdefault((delta.lane, delta.campaign, delta.list, delta.minute), changes.now)
-        if self.first and next(iter(self.first))[3] < minute - _REMEMBERED:
-            self.first = {key: at for key, at in self.first.items() if key[3] >= minute - _REMEMBERED}
+                of = self.first.setdefault(delta.minute, {})
+                of.setdefault((delta.lane, delta.campaign, delta.list), changes.now)
+        for old in [one for one in self.first if one < minute - _FIRST]:
+            del self.first[old]
 
     def onset(self, lane: int, part: str, minute: int) -> int:
         """When trouble began that began in a minute, in milliseconds since 1970."""
         target = target_of(0, lane, part)
         seen = [
             at
-            for (of, campaign, list_, began), at in self.first.items()
-            if (of, began) == (lane, minute)
-            and target.campaign in (None, campaign)
-            and target.list in (None, list_)
+            for (of, campaign, list_), at in self.first.get(minute, {}).items()
+            if of == lane and target.campaign in (None, campaign) and target.list in (None, list_)
         ]
         return max(minute * MINUTE_MS, min(seen) - _FOLD_MS) if seen else minute * MINUTE_MS
 
@@ -127,7 +167,7 @@ class State:
     def put_aside(self, minute: int) -> None:
         """Lanes that rest, with nothing open: their counts are read again with the next change. New lanes stay, since pools need
         them, and so do lanes that are armed: what they lack is an incident."""
-        if minute % _REMEMBERED:
+        if minute % _ASIDE:
             return
         busy = {key[0] for key in self.open} | {key[0] for key in self.standings}
         for lane, one in list(self.lanes.items()):
@@ -143,12 +183,12 @@ class State:
             ):
                 continue
             self.engine.forget(lane)
-            for known in (self.lanes, self.loaded, self.armed_at, self.changed):
+            for known in (self.lanes, self.loaded, self.changed):
                 known.pop(lane, None)
 
     def forget_old(self, minute: int) -> None:
         """What no change is compared with any more."""
-        if minute % _REMEMBERED:
+        if minute % _ASIDE:
             return
         for key in [key for key in self.domains if key[0] < minute - _DOMAINS]:
             del self.domains[key]

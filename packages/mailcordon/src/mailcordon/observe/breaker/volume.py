@@ -5,11 +5,13 @@ newest two days, and not learned further while a lane runs away.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mailcordon.guard import volume
 from mailcordon.guard.breaker.nouns import Level
+from mailcordon.guard.counts import Delta
 from mailcordon.guard.volume import Normal, Verdict
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker.intervals import is_due
@@ -19,7 +21,7 @@ from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Sent, Watched
 SIGNAL = "volume"
 HOUR_MS = 60 * MINUTE_MS
 LEARNED_FROM = 13 * 24  #: hours; the counters have 14 days of them
-LEARN_AT_ONCE = 10  #: lanes in a look
+LEARN_AT_ONCE = 40  #: lanes in a look
 LOOK_AT_ONCE = 500  #: lanes in a look
 _AGAIN = 6  #: hours after which what is usual is learned anew
 _DAY = 24
@@ -35,17 +37,26 @@ class VolumeWatch:
     def __init__(self, store: BreakerStore) -> None:
         self._store = store
         self._normals: dict[int, tuple[int, Normal]] = {}  #: with the hour in which it was learned
-        self.mailed: dict[int, None] = {}  #: lanes that have sent since the last look
+        self._mailed: dict[int, int] = {}  #: lanes that have sent since they were looked at, with how much
+
+    def note(self, deltas: Iterable[Delta], lanes: Iterable[int] = ()) -> None:
+        """What was sent. `lanes`: to be looked at in any case."""
+        for lane in lanes:
+            self._mailed.setdefault(lane, 0)
+        for one in deltas:
+            if one.sent > 0:
+                self._mailed[one.lane] = self._mailed.get(one.lane, 0) + one.sent
 
     async def look(self, now: int, lanes: Mapping[int, Watched], open_: Sequence[Kept]) -> Found:
-        """`open_`: the decisions about volume that last."""
+        """`open_`: the decisions about volume that last. Of many lanes those that have sent the most are looked at first, since a
+        runaway is one of them."""
         hour = now // HOUR_MS
         before = {one.lane: one for one in open_}
-        chosen = [*before, *(lane for lane in self.mailed if lane in lanes and lane not in before)][
-            :LOOK_AT_ONCE
-        ]
-        for lane in [lane for lane in self.mailed if lane in chosen or lane not in lanes]:
-            del self.mailed[lane]
+        others = [lane for lane in self._mailed if lane in lanes and lane not in before]
+        mailed = self._mailed
+        chosen = [*before, *heapq.nlargest(LOOK_AT_ONCE, others, key=mailed.__getitem__)]
+        looked_at = set(chosen)
+        self._mailed = {lane: n for lane, n in mailed.items() if lane in lanes and lane not in looked_at}
         for lane in [lane for lane, (at, _) in self._normals.items() if is_due(hour, at, _AGAIN)]:
             if lane not in before:
                 del self._normals[lane]
@@ -53,9 +64,9 @@ class VolumeWatch:
             return Found(new=(), over=())
         # Older hours are read only of lanes whose usual volume is not known.
         sent = await self._store.sent(chosen, hour - volume.LOOK_BACK + 1, least=volume.FLOOR)
-        unknown = [lane for lane in sent if lane not in self._normals]
+        unknown = [lane for lane in chosen if lane in sent and lane not in self._normals]
         for lane in unknown[LEARN_AT_ONCE:]:
-            self.mailed[lane] = None
+            self._mailed[lane] = mailed.get(lane, 0)
         learned = await self._store.sent(
             unknown[:LEARN_AT_ONCE], hour - volume.LOOK_BACK - LEARNED_FROM, least=0
         )

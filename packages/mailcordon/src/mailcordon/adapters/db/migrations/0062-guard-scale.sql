@@ -101,6 +101,12 @@ create or replace function replace_limits(of_tenant int, of_owner text, wanted j
     select replace_limits_of(array[of_tenant], array[of_owner], array[of_lane], array[wanted])
 $$;
 
+-- What of a bucket took long (more than 15 s, class 6 of `counts`), so that lanes that may miss an objective are found without reading all.
+-- Rows of before are counted as far back as alarms look.
+alter table delivery_time add column slow int not null default 0;
+update delivery_time set slow = (select coalesce(sum(n), 0) from unnest(counts[6:]) n) where span = 1440 and minute > now_ms() / 60000 - 7200;
+create index delivery_time_slow on delivery_time (minute) where span = 1440 and slow > 0;
+
 -- Rights ------------------------------------------------------------------------------------------------------------------------
 
 revoke all on function replace_limits_of(int[], text[], int[], jsonb[]) from public;

@@ -2,7 +2,7 @@
 
 -- name: fold_times
 -- Adds up times of delivery that observers appended. Each change is deleted where it is added. One process at a time reads alarms; two
--- would each take other rows.
+-- would each take other rows. $2: the first class of times, counted from 1, that is slow.
 with t as (
     delete from delivery_time_change where id = any (array(select c.id from delivery_time_change c order by c.id limit $1::int))
     returning tenant, lane, minute, provider, path, counts
@@ -25,11 +25,13 @@ with t as (
      cross join lateral unnest(t.counts) with ordinality u (n, place)
      group by 1, 2, 3, 4, 5, 6
 ), s as (
-    insert into delivery_time as d (span, minute, lane, provider, tenant, counts)
-    select span, minute, lane, provider, tenant, array_agg(n order by place) from x group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4
+    insert into delivery_time as d (span, minute, lane, provider, tenant, counts, slow)
+    select span, minute, lane, provider, tenant, array_agg(n order by place), coalesce(sum(n) filter (where place >= $2::int), 0)
+      from x group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4
     on conflict (span, minute, lane, provider) do update
        set counts = array(select coalesce(u.a, 0) + coalesce(u.b, 0) from unnest(d.counts, excluded.counts) with ordinality u (a, b, place)
-                           order by u.place)
+                           order by u.place),
+           slow = d.slow + excluded.slow
 )
 select count(*)::int from t;
 
@@ -50,8 +52,8 @@ delete from path_time p
 select now_ms() / 60000;
 
 -- name: candidates
--- Lanes that may spend their budgets too fast: with bad mail since a day ($1: its first minute), with slow deliveries (of the class of
--- time $4 or a later one), or with mail that ended unsent. The worst first.
+-- Lanes that may spend their budgets too fast: with bad mail since a day ($1: its first minute), with slow deliveries, or with mail
+-- that ended unsent. The worst first.
 select x.lane, sum(x.bad)::int as bad
   from (select c.lane, coalesce(sum(c.hard_bounced), 0) + coalesce(sum(c.soft_bounced), 0) + coalesce(sum(c.complained), 0)
                        + coalesce(sum(c.rejected), 0) as bad
@@ -59,8 +61,7 @@ select x.lane, sum(x.bad)::int as bad
          where c.span = 1440 and c.minute >= $1 and (c.hard_bounced > 0 or c.soft_bounced > 0 or c.complained > 0 or c.rejected > 0)
          group by 1
         union all
-        select d.lane, sum((select coalesce(sum(n), 0) from unnest(d.counts[$4::int:]) n))
-          from delivery_time d where d.span = 1440 and d.minute >= $1 group by 1
+        select d.lane, sum(d.slow) from delivery_time d where d.span = 1440 and d.minute >= $1 and d.slow > 0 group by 1
         union all
         select f.lane, f.ended - coalesce((select o.expired + o.given_up + o.no_outcome from lane_count o
                                             where o.lane = f.lane and o.at <= $1 * 60000::bigint order by o.at desc limit 1), 0)
