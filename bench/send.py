@@ -29,7 +29,7 @@ from bench.system import Failed, System
 
 SENT, DELIVERED = 20, 23  # states in the ledger and in what came back
 _EVENTS = 2  #: a mail: Send and Delivery
-_LIMITS_MESSAGES = 1200  #: a phase with `--limits`: short, so that there are many
+_LIMITS_MESSAGES = 2400  #: a phase with `--limits`: short, so that there are many
 _LIMITS_SECONDS = 400.0  #: after which `--limits` begins no more blocks
 
 
@@ -50,7 +50,7 @@ class Options:
 def parse(argv: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="./dev bench send", description=__doc__)
     add = parser.add_argument
-    add("--messages", type=_count, help="mails in each governed phase (default 6000; 1200 with --limits)")
+    add("--messages", type=_count, help="mails in each governed phase (default 6000; 2400 with --limits)")
     add("--bare", type=_count, help="mails in each bare phase (default: a quarter of --messages)")
     add(
         "--concurrency",
