@@ -383,6 +383,51 @@ def messy(account: Account) -> Found:
     return made.planted
 
 
+def watched(account: Account) -> Found:
+    """Without VDM and without SES tenants: everybody shares a domain and a set, and CloudWatch counts by the tag `customer`."""
+    made = Planter(account)
+    account.clock.set(at=datetime(TODAY.year, TODAY.month, TODAY.day, 12, tzinfo=UTC).timestamp())
+    made.set("main", ReputationOptions={"ReputationMetricsEnabled": True})
+    dimensions = [
+        {"DimensionName": name, "DimensionValueSource": "MESSAGE_TAG", "DefaultDimensionValue": "none"}
+        for name in ("customer", "ses:configuration-set")
+    ]
+    for name, chosen in (("by-customer", dimensions), ("by-set", dimensions[1:])):
+        made.call(
+            "CreateConfigurationSetEventDestination",
+            ConfigurationSetName="main",
+            EventDestinationName=name,
+            EventDestination={
+                "Enabled": True,
+                "MatchingEventTypes": ["SEND", "BOUNCE", "COMPLAINT"],
+                "CloudWatchDestination": {"DimensionConfigurations": chosen},
+            },
+        )
+    made.identity("mail.platform.example", set="main")
+    of_set = ("ses:configuration-set", "main")
+    for customer, sent, bounced, complained in (
+        ("acme", 20_000, 2_400, 60),
+        ("zen", 4_000, 8, 1),
+        ("none", 1_000, 900, 0),
+    ):
+        at = datetime(WORST.year, WORST.month, WORST.day, 12, tzinfo=UTC).timestamp()
+        counts = (("Send", sent), ("Bounce", bounced), ("Complaint", complained))
+        for metric, number in ((metric, number) for metric, number in counts if number):
+            account.mail.ses_metrics.counts.add((metric, ()), at, number)
+            hours = account.events.cloudwatch.hours
+            hours.add((metric, (("customer", customer), of_set)), at, number)
+            hours.add((metric, (of_set,)), at, number)
+    for metric, number in (("Send", 10_000), ("Bounce", 600), ("Complaint", 15)):
+        account.mail.ses_metrics.of_sets.add((metric, (of_set,)), account.clock.now() - 7_200, number)
+    made.danger("set-bounces", "main")
+    made.danger("set-complaints", "main")
+    made.danger("tenant-endangers", "acme")
+    made.danger("set-shared", "main")
+    made.danger("identity-shared", "mail.platform.example")
+    made.danger("suppression-shared")
+    return made.planted
+
+
 def large(account: Account, tenants: int = 2_000) -> Found:
     """Two thousand SES tenants, each with an identity and two sets of its own, and a few faults among them."""
     made = Planter(account)

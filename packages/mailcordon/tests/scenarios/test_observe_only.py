@@ -149,6 +149,7 @@ def test_it_names_the_worst_tenant_of_a_recorded_stream_and_what_no_rule_names_a
     """One test, since each part begins where the one before it ends."""
     a_recorded_stream_of_a_shared_set_up_names_the_worst_tenant(shared, run)
     attached_to_the_live_stream_it_counts_what_no_rule_names(shared)
+    an_assessment_reads_what_it_has_counted(shared.system)
     it_sends_nothing_and_is_well_without_a_dispatcher(shared)
 
 
@@ -218,6 +219,21 @@ def attached_to_the_live_stream_it_counts_what_no_rule_names(shared: Shared) -> 
         "of nobody else, and of nothing of ours"
     )
     assert "stop it where it is sent" in incident["next"].lower()
+
+
+def an_assessment_reads_what_it_has_counted(system: System) -> None:
+    done = system.cli("assess", "--observed", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    tenants = {each["tenant"]: each for each in found["tenants"]}
+    assert {"shop", *(f"tenant-{customer}" for customer in BOUNCES)} <= tenants.keys()
+    worst = tenants["tenant-4"]
+    assert (worst["counted"], worst["known_by"]) == ("observed", "rule")
+    assert worst["figures"]["observed"] == {"sent": MAILS, "bounced": BOUNCES["4"], "complained": 0}
+    assert (worst["providers_counted"], worst["providers"].keys()) == ("observed", {"gmail"})
+    assert worst["endangers"]
+    assert [each["about"] for each in found["dangers"] if each["code"] == "tenant-endangers"] == ["tenant-4"]
+    assert any("whose 1 observed mail" in each for each in found["unknown"]), found["unknown"]
 
 
 def it_sends_nothing_and_is_well_without_a_dispatcher(shared: Shared) -> None:

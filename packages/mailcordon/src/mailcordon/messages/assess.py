@@ -161,6 +161,27 @@ def unattributed(*, mails: int, share: float) -> str:
     return f"Not known: whose {mails:,} mails are ({share * 100:.1f} % of the events). Name their tenants: --rules FILE."
 
 
+@example(mails=1_200)
+@example(mails=1)
+def unmapped(*, mails: int) -> str:
+    """A running Mailcordon saw mail that no rule maps."""
+    what = "1 observed mail is" if mails == 1 else f"{mails:,} observed mails are"
+    return f"Not known: whose {what}. Map it: mailcordon observe unmapped says what a rule could go by."
+
+
+@example(tenants=["acme", "zen"], others=False)
+@example(tenants=["acme"], others=True)
+def providers_not_known(*, tenants: Sequence[str], others: bool) -> str:
+    """Nothing says which mailbox providers these tenants mail. `others`: it is known of other tenants."""
+    what = f"Not known: which mailbox providers {_who(tenants)} {'mails' if len(tenants) == 1 else 'mail'}"
+    if others:
+        return f"{what}: only sources that do not tell providers apart have counted their mail."
+    return (
+        f"{what}: Virtual Deliverability Manager is off or not readable, and the other sources do not tell providers apart. "
+        "A Mailcordon that observes does: --observed."
+    )
+
+
 @example(tenants=12)
 def guessed(*, tenants: int) -> str:
     """Tenants that only names of domains or tags speak of."""
@@ -379,108 +400,3 @@ def file_written(*, file: str) -> str:
 def file_exists(*, file: str) -> str:
     """The tenants file exists, perhaps with somebody's edits."""
     return f"{file} exists already, perhaps with your changes. Name another file with --tenants-file, or move it away."
-
-
-# The page -----------------------------------------------------------------------------------------------------------------
-
-
-@example(region="eu-west-1", on="2026-11-30", tenants=12, events=0)
-@example(region="eu-west-1", on="2026-11-30", tenants=12, events=4_000)
-def title(*, region: str, on: str, tenants: int, events: int) -> str:
-    """The first line of the report."""
-    more = f", {events:,} events" if events else ""
-    return f"SES account in {region} on {on}: {phrases.count(tenants, 'tenant')}{more}"
-
-
-@example("dangers")
-@example("whom")
-@example("providers")
-@example("order")
-@example("calendar")
-@example("drivers")
-@example("unknown")
-def heading(part: str) -> str:
-    """Above a part of the report."""
-    return {
-        "dangers": "Dangers",
-        "whom": "Who endangers whom",
-        "providers": "Mailbox providers, eight weeks",
-        "order": "Order",
-        "calendar": "Calendar",
-        "drivers": "What takes the time",
-        "unknown": "Not known",
-    }[part]
-
-
-@example(severity="now", code="set-shared", number=3, guess=False)
-@example(severity="look", code="ip-idle", number=1, guess=True)
-def danger_kind(*, severity: str, code: str, number: int, guess: bool) -> str:
-    """Above the dangers of one kind."""
-    times = f", {number:,} times" if number > 1 else ""
-    return f"{severity}  {code}{times}{' (rests on a guess)' if guess else ''}"
-
-
-@example(number=17)
-def more_dangers(*, number: int) -> str:
-    """Below the dangers of one kind that are shown."""
-    return f"and {number:,} more like it: --json has all"
-
-
-@example(number=0)
-def no_dangers(*, number: int) -> str:
-    """No danger was found."""
-    return "None found." if not number else f"{number:,} found."
-
-
-@example(
-    slug="acme", weekly=12_000, types=["invoice"], shared=["set main with 11 others"], bad="9.1 % bounced"
-)
-@example(slug="zen", weekly=None, types=[], shared=[], bad="")
-def portrait(*, slug: str, weekly: int | None, types: Sequence[str], shared: Sequence[str], bad: str) -> str:
-    """A line of a tenant: how much it sends, what is critical, what it shares, and its worst week."""
-    parts = ["mail not counted" if weekly is None else f"{weekly:,} mails a week"]
-    if types:
-        parts.append(f"revenue-critical: {phrases.listed(list(types))}")
-    parts.append(f"shares {phrases.listed(list(shared))}" if shared else "shares the account only")
-    if bad:
-        parts.append(f"worst week: {bad}")
-    return f"{slug}: {'; '.join(parts)}"
-
-
-@example(what="set", name="main", others=11)
-@example(what="suppression", name="", others=1)
-def share(*, what: str, name: str, others: int) -> str:
-    """One thing that a tenant shares."""
-    words = {
-        "identity": f"domain {name}",
-        "organisation": f"organisational domain {name}",
-        "set": f"set {name}",
-        "pool": f"pool {name}",
-        "suppression": "the suppression list",
-        "account": "the account",
-    }
-    return f"{words[what]} with {phrases.count(others, 'other')}"
-
-
-@example(kind="bounces", rate=0.091, monday="2026-11-02")
-@example(kind="complaints", rate=0.0021, monday="2026-11-02")
-def worst_week(*, kind: str, rate: float, monday: str) -> str:
-    """The worst week of a tenant, in a line."""
-    digits = 2 if rate < 0.01 else 1
-    return f"{rate * 100:.{digits}f} % {'bounced' if kind == 'bounces' else 'complained'} in that of {monday}"
-
-
-@example(name="Yahoo", sent=12_000, bounced=120, complained=9)
-@example(name="Gmail", sent=30_000, bounced=90, complained=0)
-@example(name="UNKNOWN_ISP", sent=100, bounced=0, complained=0)
-def provider(*, name: str, sent: int, bounced: int, complained: int) -> str:
-    """What the account sent to a mailbox provider, as SES counts it."""
-    who = "all others" if name == "UNKNOWN_ISP" else name
-    complaints = "reports no complaints" if name == "Gmail" else f"{complained / sent * 100:.2f} % complained"
-    return f"{who}: {sent:,} mails, {bounced / sent * 100:.1f} % bounced, {complaints}"
-
-
-@example(number=1_980)
-def more_tenants(*, number: int) -> str:
-    """Below the tenants that are shown."""
-    return f"and {phrases.count(number, 'more tenant')}: --json has all"

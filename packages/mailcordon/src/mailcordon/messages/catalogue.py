@@ -23,7 +23,7 @@ SUBJECTS = (
     *("plans", "policies", "document", "lifecycle", "drift", "audit", "proofs", "feedback", "isolation"),
     *("alerts", "notices", "webhooks"),
     *("ungoverned", "outside_signals"),
-    *("assess", "dangers"),
+    *("assess", "assess_page", "dangers"),
     "metrics",
     "rate_alarms",
     "pacing",

@@ -77,6 +77,24 @@ def account_rate(*, kind: str, rate: float, days: int, review: float) -> str:
     )
 
 
+@example(kind="bounces", rate=0.034, review=0.05)
+def account_reputation(*, kind: str, rate: float, review: float) -> str:
+    """SES's own rate of the account, as it tells CloudWatch, is above what SES asks for (ses.md 8.1)."""
+    return (
+        f"SES's own rate of {kind} for the account is {_percent(rate)} (CloudWatch). It reviews an account at "
+        f"{_percent(review)}, whoever caused it."
+    )
+
+
+@example(name="main", kind="complaints", rate=0.0021, review=0.001, tenants=["acme", "zen"])
+def set_rate(*, name: str, kind: str, rate: float, review: float, tenants: Sequence[str]) -> str:
+    """SES's own rate of a set, as it tells CloudWatch, is above the limit at which it reviews an account."""
+    return (
+        f"SES's own rate of {kind} for configuration set {name} is {_percent(rate)} (CloudWatch). It reviews an account at "
+        f"{_percent(review)}.{_of(tenants)}"
+    )
+
+
 @example(tenants=["acme", "zen"], entries=1_200)
 @example(tenants=["acme"], entries=None)
 def suppression_shared(*, tenants: Sequence[str], entries: int | None) -> str:
@@ -378,6 +396,8 @@ REMEDIES: Mapping[str, str] = {  #: by the danger's code
     "set-suppression-off": _NO_OVERRIDE,
     "set-breaks-isolation": _NO_OVERRIDE,
     "set-stopped": "Find out who stopped it and why. Delete it if nobody misses it.",
+    "set-bounces": "Find who sends through the set in the table of tenants, and stop mailing that list.",
+    "set-complaints": "Find who sends through the set in the table of tenants, and stop mailing that list.",
     "set-shared": "Give each tenant sets of its own: the tenants file of this report has them.",
     "identity-shared": "Give each tenant a domain of its own: the tenants file of this report has a place for each.",
     "organisation-shared": "Let those who send most, or worst, send from a domain that is not yours.",

@@ -6,12 +6,11 @@ that every local SES takes.
 """
 
 import asyncio
-import csv
 import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -21,7 +20,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mailcordon import config as configs
+from mailcordon.adapters.cli.command import Key, Url
 from mailcordon.config import Config
+from mailcordon.control.assess.observed import Observed
 from mailcordon.control.assess.owners import Rules
 from mailcordon.control.assess.reading import Reading, Source
 from mailcordon.control.assess.report import Report
@@ -29,7 +30,7 @@ from mailcordon.control.assess.traffic import Seen
 from mailcordon.core.errors import BadConfig
 from mailcordon.host.home import RUN_FILE
 from mailcordon.messages import assess as messages
-from mailcordon.run import home_lock
+from mailcordon.run import assess_sources, home_lock
 
 if TYPE_CHECKING:  # boto3 takes 0.2 s to load, and every command imports this module
     from mailcordon.adapters.ses.account_reading import Pace
@@ -37,12 +38,12 @@ if TYPE_CHECKING:  # boto3 takes 0.2 s to load, and every command imports this m
 LONG = 1_800.0  #: seconds of reading that must be kept in a file
 PER_SECOND = 1.0  #: management calls, as SES allows (ses.md 3.5)
 _PROGRESS = 25  #: calls between two lines of progress
-_COLUMNS = ("by", "name", "value", "tenant", "type", "type_tag")
 
 EXAMPLES = """
 mailcordon assess                   # the local SES of `mailcordon up`
 mailcordon assess --aws --profile read-mail --forecast
 mailcordon assess --aws --keep account.jsonl --events events.jsonl.gz
+mailcordon assess --aws --observed
 mailcordon assess --recording account.jsonl --tenants-file tenants.yaml
 """
 
@@ -82,6 +83,13 @@ def assess(
             help="Whose mail is what: the file of `mailcordon observe import`. Default: none.",
         ),
     ] = None,
+    observed: Annotated[
+        bool,
+        typer.Option(
+            "--observed",
+            help="Read also what a running Mailcordon has counted (docs/observe-only.md). Default: not read.",
+        ),
+    ] = False,
     keep: Annotated[
         Path | None,
         typer.Option(
@@ -117,6 +125,8 @@ def assess(
             help="Write the tenants for `mailcordon plan -f` there. Default: not written.",
         ),
     ] = None,
+    url: Url = None,
+    key: Key = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of text for people.")
     ] = False,
@@ -139,9 +149,10 @@ def assess(
         recording=recording,
         forecast=forecast,
     )
-    ruled = read_rules(rules) if rules is not None else Rules()
-    seen = [each for name in events or () for each in read_events(name)]
-    report = asyncio.run(run(config, wanted, rules=ruled, events=seen, throttled=throttled))
+    ruled = assess_sources.read_rules(rules) if rules is not None else Rules()
+    seen = [each for name in events or () for each in assess_sources.read_events(name)]
+    found = asyncio.run(_observed(url, key)) if observed else None
+    report = asyncio.run(run(config, wanted, rules=ruled, events=seen, seen_by=found, throttled=throttled))
     if report is None:
         return
     if tenants_file is not None:
@@ -175,6 +186,7 @@ async def run(
     *,
     rules: Rules | None = None,
     events: Sequence[Seen] = (),
+    seen_by: Observed | None = None,
     throttled: bool | None = None,
     say: Callable[[str], None] | None = None,
     pace: "Pace | None" = None,
@@ -224,8 +236,27 @@ async def run(
         if seconds > LONG and wanted.keep is None:
             raise BadConfig(messages.keep_it(seconds=seconds))
         account = await reading.read(lists)
-    registrable = functools.cache(PublicSuffixes().registrable)
-    return reports.assess(account, registrable=registrable, rules=rules, events=events, throttled=throttled)
+    return reports.assess(
+        account,
+        registrable=functools.cache(PublicSuffixes().registrable),
+        rules=rules,
+        events=events,
+        seen_by=seen_by,
+        throttled=throttled,
+    )
+
+
+async def _observed(url: str | None, key: str | None) -> Observed:
+    """Of the server that flags, environment or cli.json name, as for every other command."""
+    from mailcordon.adapters.cli import client, connection
+
+    home = connection.home(os.environ)
+    found = connection.find(url=url, key=key, environment=os.environ, home=home)
+    api = client.Client(found.url, found.key)
+    try:
+        return await assess_sources.read_observed(api, _today())
+    finally:
+        await api.close()
 
 
 def _note(line: str) -> None:
@@ -271,65 +302,3 @@ class _Progress:
     def __call__(self, operation: str, done: int, of: int) -> None:
         if done and done % _PROGRESS == 0:
             self._tell(messages.progress(operation=operation, done=done, of=of))
-
-
-# Files --------------------------------------------------------------------------------------------------------------------
-
-
-def read_events(name: str) -> Iterator[Seen]:
-    """What the events of a file say. Raises BadConfig: the file cannot be read, or has no event of SES."""
-    from mailcordon.adapters.cli import event_files
-    from mailcordon.adapters.ses import seen_events
-
-    none = True
-    try:
-        with event_files.open_file(name) as file:
-            for document in event_files.documents(file):
-                for seen in seen_events.seen(document):
-                    none = False
-                    yield seen
-    except (OSError, EOFError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise BadConfig(messages.file_not_readable(file=name, why=why)) from None
-    if none:
-        raise BadConfig(messages.no_events(file=name))
-
-
-def read_rules(file: Path) -> Rules:
-    """The CSV file of `mailcordon observe import`. Raises BadConfig."""
-    from mailcordon.control import observing
-    from mailcordon.core.errors import Invalid
-    from mailcordon.core.observing import By
-
-    rules: list[observing.NewRule] = []
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            for number, row in enumerate(csv.DictReader(text), 2):
-                given = {name: (row.get(name) or "").strip() or None for name in _COLUMNS}
-                try:
-                    rule = observing.NewRule(
-                        by=By(given["by"] or ""),
-                        name=given["name"],
-                        value=given["value"] or "",
-                        tenant=given["tenant"] or "",
-                        type=given["type"],
-                        type_tag=given["type_tag"],
-                    )
-                    rules += observing.check([rule])
-                except (ValueError, Invalid) as error:
-                    why = str(error).rstrip(".")
-                    raise BadConfig(messages.bad_rules(line=number, why=why)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise BadConfig(messages.file_not_readable(file=str(file), why=why)) from None
-    return Rules(
-        tags={(each.name or "", each.value): each.tenant for each in rules if each.by is By.TAG},
-        sets={each.value: each.tenant for each in rules if each.by is By.SET},
-        senders={each.value: each.tenant for each in rules if each.by in (By.FROM, By.IDENTITY)},
-        types={
-            (each.by.value, each.value if each.name is None else f"{each.name}={each.value}"): each.type
-            for each in rules
-            if each.type is not None
-        },
-        type_tags=frozenset(each.type_tag for each in rules if each.type_tag is not None),
-    )

@@ -17,7 +17,7 @@ from mailcordon.control.assess.account import Account, ConfigurationSet, Destina
 from mailcordon.control.assess.owners import By, Rules
 from mailcordon.control.assess.report import Report
 from mailcordon.control.assess.tenants import Counted, What
-from mailcordon.run import assess
+from mailcordon.run import assess_sources
 from mailcordon_fixtures import recorded_accounts as recorded
 
 DOMAIN = "mail.platform.example"
@@ -150,7 +150,7 @@ def test_rules_of_a_person_are_sure(registrable: Registrable, tmp_path: Path) ->
         "by,name,value,tenant,type,type_tag\ntag,customer,acme,acme-corp,receipt,\ntag,customer,zen,zen,newsletter,\n"
         "tag,customer,bolt,bolt,password-reset,\n"
     )
-    found = assessed(week(), registrable, assess.read_rules(file))
+    found = assessed(week(), registrable, assess_sources.read_rules(file))
     assert {each.slug: [lane.type for lane in each.lanes] for each in found.tenants} == {
         "acme-corp": ["receipt"],
         "bolt": ["password-reset"],
@@ -188,7 +188,7 @@ def test_envelopes_and_files_are_read_as_they_come(tmp_path: Path) -> None:
     file.write_bytes(
         gzip.compress("".join(json.dumps(each) for each in (bare, sns, {"x": 1}, bridge)).encode())
     )
-    assert [each.mail for each in assess.read_events(str(file))] == ["m1", "m2", "m3"]
+    assert [each.mail for each in assess_sources.read_events(str(file))] == ["m1", "m2", "m3"]
 
 
 def test_no_subject_and_no_address_of_a_recipient_is_kept() -> None:

@@ -182,7 +182,7 @@ def test_rates_over_a_limit_of_ses_are_urgent_and_old_ones_are_forgotten(registr
 
 async def test_every_danger_that_there_is_is_planted_somewhere() -> None:
     planted = {code for _, _, codes in ACCOUNTS for code in codes}
-    for made_by in (recorded.small, recorded.messy):
+    for made_by in (recorded.small, recorded.messy, recorded.watched):
         planted |= {code for code, _ in made_by(recorded.empty())}
     assert planted | {"mixed-stream"} == set(REMEDIES)  # a mixed stream shows in events only: test_events.py
 

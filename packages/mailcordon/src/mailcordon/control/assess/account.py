@@ -149,6 +149,13 @@ class Count:
 
 
 Days = Mapping[date, Count]
+#: Dimensions of VDM's counts (ses.md 8.3).
+TENANT_NAME, EMAIL_IDENTITY, CONFIGURATION_SET, ISP = (
+    "TENANT_NAME",
+    "EMAIL_IDENTITY",
+    "CONFIGURATION_SET",
+    "ISP",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +207,7 @@ class Account:
     of_identity: Mapping[str, Days] = field(default_factory=dict[str, Days])
     of_set: Mapping[str, Days] = field(default_factory=dict[str, Days])
     by_provider: Mapping[str, Count] = field(default_factory=dict[str, Count])
-    #: By kind (`TENANT_NAME`, `EMAIL_IDENTITY`, `CONFIGURATION_SET`) and name, and then by mailbox provider.
+    #: By one of the dimensions above and its value, and then by mailbox provider.
     of_provider: Mapping[tuple[str, str], Mapping[str, Count]] = field(
         default_factory=dict[tuple[str, str], Mapping[str, Count]]
     )

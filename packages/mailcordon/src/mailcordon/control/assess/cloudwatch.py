@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from mailcordon.control.assess.account import Count, Days, Reputation, Watched
+from mailcordon.control.assess.account import Account, Count, Days, Reputation, Watched
 from mailcordon.control.assess.forecast import SERIES_OF_A_CALL
-from mailcordon.control.assess.owners import TENANT_TAGS
+from mailcordon.control.assess.harm import added
+from mailcordon.control.assess.owners import TENANT_TAGS, By, Owners, Rules, slug
 
 NAMESPACE = "AWS/SES"
 SET, DOMAIN, TENANT, TENANT_ID = "ses:configuration-set", "ses:from-domain", "TenantName", "TenantId"
@@ -147,8 +148,8 @@ def _by(series: Mapping[Dimensions, _Series], name: str, nobody: Collection[str]
             families[value][tuple(each for each, _ in dimensions)].append(numbers)
     found: dict[str, Days] = {}
     for value, of in families.items():
-        added = [_days(each) for each in of.values()]
-        found[value] = max(added, key=lambda days: sum(count.sent for count in days.values()))
+        each_way = [_days(each) for each in of.values()]
+        found[value] = max(each_way, key=lambda days: sum(count.sent for count in days.values()))
     return found
 
 
@@ -168,3 +169,54 @@ def day_of(at: Any) -> date:
     if isinstance(at, str):
         return datetime.fromisoformat(at).astimezone(UTC).date()
     return datetime.fromtimestamp(float(at), UTC).date()
+
+
+# Tags that name tenants ---------------------------------------------------------------------------------------------------
+
+
+def tagged(account: Account, rules: Rules) -> dict[str, Days]:
+    """Counts by slug, of tags that a rule or their own name says to be a tenant's."""
+    found: dict[str, dict[str, Days]] = defaultdict(dict)  # by slug and the tag's name
+    for (name, value), days in account.watched.of_tag.items():
+        own = _tenant(name, value, rules)
+        if own is not None:
+            before = found[own].get(name, {})
+            found[own][name] = added((before, days))
+    # Two tags may name the same mail.
+    return {
+        own: max(of.values(), key=lambda days: sum(count.sent for count in days.values()))
+        for own, of in found.items()
+    }
+
+
+def add_to(found: Owners, account: Account, rules: Rules) -> None:
+    """A tenant whose tag only one configuration set counts uses that set, and the identity whose default only it is."""
+    sets_of: dict[str, list[str]] = defaultdict(list)
+    for each in account.sets:
+        for name in {name for one in each.destinations or () for name in one.defaults}:
+            sets_of[name].append(each.name)
+    identities: dict[str, list[str]] = defaultdict(list)
+    for each in account.identities:
+        identities[each.configuration_set or ""].append(each.name)
+    for name, value in account.watched.of_tag:
+        own = _tenant(name, value, rules)
+        if own is None or len(sets_of[name]) != 1:
+            continue
+        [set_name] = sets_of[name]
+        by = By.RULE if (name, value) in rules.tags else By.TAG
+        _use(found.of_set[set_name], own, by)
+        if len(identities[set_name]) == 1:
+            _use(found.of_identity[identities[set_name][0]], own, by)
+
+
+def _use(owned: dict[str, By], own: str, by: By) -> None:
+    """Mail that says whose it is is better than a guess by names."""
+    for guessed in [
+        each for each, how in owned.items() if how in (By.SIBLING, By.ORGANISATION) and each != own
+    ]:
+        del owned[guessed]
+    owned.setdefault(own, by)
+
+
+def _tenant(name: str, value: str, rules: Rules) -> str | None:
+    return rules.tags.get((name, value)) or (slug(value) if name.lower() in TENANT_TAGS else None)

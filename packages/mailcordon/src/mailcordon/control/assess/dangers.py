@@ -106,7 +106,7 @@ def _of_account(account: Account, portraits: Sequence[Portrait]) -> Iterator[Dan
             says = messages.account_suppression_off(gone)
             yield _danger("account-suppression-off", "", Severity.NOW, says, tenants=everybody)
     since = account.on - timedelta(days=LATELY)
-    counted = account.days or account.lately
+    counted = account.days or account.watched.days or account.lately
     lately = sum((count for day, count in counted.items() if day >= since), Count())
     for kind, (review, _) in harm.LIMITS.items():
         least = harm.at_least(harm.bad(kind, lately), lately.sent)
@@ -115,6 +115,12 @@ def _of_account(account: Account, portraits: Sequence[Portrait]) -> Iterator[Dan
             says = messages.account_rate(
                 kind=kind.value, rate=harm.rate(kind, lately), days=LATELY, review=review
             )
+            yield _danger(f"account-{kind.value}", "", severity, says, tenants=everybody)
+            continue
+        own = getattr(account.watched.rate, kind.value)
+        if own is not None and own >= harm.AIM[kind]:
+            severity = Severity.NOW if own >= review else Severity.SOON
+            says = messages.account_reputation(kind=kind.value, rate=own, review=review)
             yield _danger(f"account-{kind.value}", "", severity, says, tenants=everybody)
     if not account.tenants and account.knows("ListTenants") and len(everybody) > 1:
         says = messages.suppression_shared(tenants=everybody, entries=_entries(account))
@@ -148,12 +154,27 @@ def _of_sets(account: Account, owners: Owners, used: Usage, bad: set[str]) -> It
         if not each.sending:
             says = messages.set_stopped(name=each.name, tenants=users)
             yield _danger("set-stopped", each.name, Severity.SOON, says, tenants=users)
+        for kind, (review, _) in harm.LIMITS.items():
+            rate = getattr(account.watched.rates.get(each.name), kind.value, None)
+            if rate is not None and _is_over(account, each.name, rate, review):
+                says = messages.set_rate(
+                    name=each.name, kind=kind.value, rate=rate, review=review, tenants=users
+                )
+                yield _danger(f"set-{kind.value}", each.name, Severity.SOON, says, tenants=users)
         if len(users) > 1:
             worst = sorted(bad.intersection(users))
             severity = Severity.NOW if worst else Severity.SOON
             says = messages.set_shared(name=each.name, tenants=users, bad=worst)
             guess = not _sure(owners.of_set.get(each.name, {}))
             yield _danger("set-shared", each.name, severity, says, tenants=users, guess=guess)
+
+
+def _is_over(account: Account, name: str, rate: float, review: float) -> bool:
+    """Whether SES's own rate of a set is over the limit of a review, and not by a handful of mails if their number is known."""
+    days = account.of_set.get(name) or account.watched.of_set.get(name) or {}
+    since = account.on - timedelta(days=LATELY)
+    sent = sum(count.sent for day, count in days.items() if day >= since)
+    return rate >= review and (not sent or harm.at_least(round(rate * sent), sent) >= review)
 
 
 # Identities ---------------------------------------------------------------------------------------------------------------

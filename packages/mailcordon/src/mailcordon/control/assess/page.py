@@ -1,15 +1,17 @@
 """The report as text for people: what is worst first, and of many alike the first few. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
+from mailcordon.control.assess.account import Count
 from mailcordon.control.assess.forecast import METRIC_CALLS
 from mailcordon.control.assess.report import Report
 from mailcordon.control.assess.tenants import Counted, Portrait, What
-from mailcordon.messages import assess as messages
+from mailcordon.messages import assess_page as messages
 
 MOST_ALIKE = 3  #: dangers of one kind
 MOST_TENANTS = 20
+MOST_PROVIDERS = 5  #: of a tenant
 
 
 def lines(report: Report) -> Iterator[str]:
@@ -22,7 +24,10 @@ def lines(report: Report) -> Iterator[str]:
     if report.tenants:
         yield from ("", messages.heading("whom"), *_tenants(report))
     for part, of in (
-        ("providers", _providers(report)),
+        ("reputation", _reputation(report)),
+        ("providers", _lines(report.account.by_provider)),
+        ("tenant-providers", _tenant_providers(report)),
+        ("differ", _differing(report)),
         ("order", [each.says for each in report.schedule.moves]),
         ("calendar", [each.says for each in report.schedule.calendar]),
         ("drivers", [each.says for each in report.schedule.drivers]),
@@ -57,12 +62,40 @@ def _dangers(report: Report) -> Iterator[str]:
         yield f"    -> {alike[0].do}"
 
 
-def _providers(report: Report) -> list[str]:
-    found = sorted(report.account.by_provider.items(), key=lambda one: (-one[1].sent, one[0]))
+def _lines(of: Mapping[str, Count]) -> list[str]:
+    found = sorted(of.items(), key=lambda one: (-one[1].sent, one[0]))
     return [
         messages.provider(name=name, sent=count.sent, bounced=count.bounced, complained=count.complained)
         for name, count in found
         if count.sent
+    ]
+
+
+def _reputation(report: Report) -> list[str]:
+    return [
+        messages.reputation(name=name, bounces=of.bounces, complaints=of.complaints)
+        for name, of in sorted(report.account.watched.rates.items())
+    ]
+
+
+def _tenant_providers(report: Report) -> list[str]:
+    """Those that endanger others first, then those with most mail."""
+    known = [each for each in report.tenants if any(count.sent for count in each.providers.values())]
+    return [
+        messages.tenant_providers(
+            slug=each.slug,
+            source=each.providers_by.value,
+            providers=_lines(each.providers)[:MOST_PROVIDERS],
+        )
+        for each in sorted(known, key=lambda one: (not one.endangers, -one.sent, one.slug))
+    ]
+
+
+def _differing(report: Report) -> list[str]:
+    return [
+        messages.figures_differ(slug=each.slug, figures=[(name.value, sent) for name, sent in each.differing])
+        for each in report.tenants
+        if each.differing
     ]
 
 
@@ -86,6 +119,7 @@ def _tenant(each: Portrait, *, counted: bool) -> str:
     return messages.portrait(
         slug=each.slug,
         weekly=each.weekly if counted or each.counted is not Counted.NOTHING else None,
+        source=each.counted.value,
         types=each.critical,
         shared=[
             messages.share(what=one.what.value, name=one.name, others=one.others)

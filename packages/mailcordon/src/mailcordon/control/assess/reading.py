@@ -12,6 +12,10 @@ from typing import Any, Protocol, TypeVar
 from mailcordon.control.administration import SesError, Whole
 from mailcordon.control.assess import cloudwatch, forecast
 from mailcordon.control.assess.account import (
+    CONFIGURATION_SET,
+    EMAIL_IDENTITY,
+    ISP,
+    TENANT_NAME,
     Account,
     ConfigurationSet,
     Count,
@@ -65,8 +69,6 @@ _KINDS = {
     "CloudWatchDestination": ("CloudWatch", ""),
     "PinpointDestination": ("Pinpoint", "ApplicationArn"),
 }
-#: Dimension of VDM's counts (ses.md 8.3).
-_TENANT, _IDENTITY, _SET, _ISP = "TENANT_NAME", "EMAIL_IDENTITY", "CONFIGURATION_SET", "ISP"
 _Which = tuple[tuple[str, str], ...]  #: dimensions and their values
 
 
@@ -273,12 +275,17 @@ class Reading:
                 Missing(operation=forecast.METRIC_CALLS, why=Why.OFF)
             )
             return account
-        whose: list[tuple[str, str]] = [(_TENANT, each.name) for each in account.tenants]
-        whose += [(_IDENTITY, name) for name in _not_one_tenants(account, "identities")]
-        whose += [(_SET, name) for name in _not_one_tenants(account, "sets")]
-        providers: list[_Which] = [((_ISP, name),) for name in forecast.PROVIDERS]
+        whose: list[tuple[str, str]] = [(TENANT_NAME, each.name) for each in account.tenants]
+        whose += [(EMAIL_IDENTITY, name) for name in _not_one_tenants(account, "identities")]
+        whose += [(CONFIGURATION_SET, name) for name in _not_one_tenants(account, "sets")]
+        providers: list[_Which] = [((ISP, name),) for name in forecast.PROVIDERS]
         found = await self._counts_of([(), *providers, *((each,) for each in whose)])
-        of: dict[str, dict[str, dict[date, Count]]] = {_TENANT: {}, _IDENTITY: {}, _SET: {}, _ISP: {}}
+        of: dict[str, dict[str, dict[date, Count]]] = {
+            TENANT_NAME: {},
+            EMAIL_IDENTITY: {},
+            CONFIGURATION_SET: {},
+            ISP: {},
+        }
         for which, days in found.items():
             for kind, name in which:
                 of[kind][name] = days
@@ -286,7 +293,7 @@ class Reading:
         both = await self._counts_of(
             [
                 (each, isp)
-                for each, isp in product(whose, [one for [one] in providers if one[1] in of[_ISP]])
+                for each, isp in product(whose, [one for [one] in providers if one[1] in of[ISP]])
                 if each[1] in of[each[0]]
             ]
         )
@@ -296,10 +303,10 @@ class Reading:
         return replace(
             account,
             days=found.get((), {}),
-            of_tenant=of[_TENANT],
-            of_identity=of[_IDENTITY],
-            of_set=of[_SET],
-            by_provider={name: sum(days.values(), Count()) for name, days in of[_ISP].items()},
+            of_tenant=of[TENANT_NAME],
+            of_identity=of[EMAIL_IDENTITY],
+            of_set=of[CONFIGURATION_SET],
+            by_provider={name: sum(days.values(), Count()) for name, days in of[ISP].items()},
             of_provider=of_provider,
         )
 

@@ -7,12 +7,23 @@ from datetime import date
 from enum import StrEnum
 
 from mailcordon.control.assess import harm, message_types
-from mailcordon.control.assess.account import Account, ConfigurationSet, Count, Days, Identity
+from mailcordon.control.assess.account import (
+    CONFIGURATION_SET,
+    EMAIL_IDENTITY,
+    TENANT_NAME,
+    Account,
+    ConfigurationSet,
+    Count,
+    Days,
+    Identity,
+)
 from mailcordon.control.assess.harm import Harm
 from mailcordon.control.assess.message_types import Guess
+from mailcordon.control.assess.observed import Observed
 from mailcordon.control.assess.owners import By, Owners
 from mailcordon.control.assess.traffic import Stream
 
+DIFFERENCE = 0.2  #: of the mails of two sources, above which it is said
 MOST_NAMED = 20  #: of those that something is shared with; the rest is counted
 
 
@@ -30,9 +41,13 @@ class What(StrEnum):
 class Counted(StrEnum):
     """Where the counts of a tenant's mail come from."""
 
-    SES_TENANT = "ses-tenant"
+    SES_TENANT = "ses-tenant"  #: VDM, of its SES tenant
+    CLOUDWATCH = "cloudwatch"  #: of its SES tenant
+    OBSERVED = "observed"  #: a running Mailcordon
     EVENTS = "events"
-    OWN = "own"  #: its identities or sets, which nobody else uses
+    CLOUDWATCH_TAG = "cloudwatch-tag"  #: of a tag that names it, where sets count by it
+    OWN = "own"  #: VDM, of its identities or sets that nobody else uses
+    CLOUDWATCH_OWN = "cloudwatch-own"  #: CloudWatch, of these
     NOTHING = "nothing"
 
 
@@ -69,6 +84,12 @@ class Portrait:
     counted: Counted
     days: Days = field(default_factory=dict[date, Count])
     harm: Harm | None = None  #: of its worst week; None: nothing came back, or nothing is counted
+    #: What each source says, the one of `days` first.
+    figures: tuple[tuple[Counted, Count], ...] = ()
+    #: Mails of the weeks that two sources have, if their numbers differ much: by the source of `days`, and by another.
+    differing: tuple[tuple[Counted, int], ...] = ()
+    providers: Mapping[str, Count] = field(default_factory=dict[str, Count])  #: empty: not known
+    providers_by: Counted = Counted.NOTHING
 
     @property
     def sent(self) -> int:
@@ -77,8 +98,7 @@ class Portrait:
     @property
     def weekly(self) -> int:
         """Recipients of an average week with mail."""
-        found = [week.count.sent for week in harm.weeks(self.days) if week.count.sent]
-        return round(sum(found) / len(found)) if found else 0
+        return _weekly(self.days) or 0
 
     @property
     def endangers(self) -> bool:
@@ -123,35 +143,44 @@ def portraits(
     streams: Sequence[Stream],
     used: Usage,
     registrable: Callable[[str], str | None],
+    observed: Observed | None = None,
+    tagged: Mapping[str, Days] | None = None,
 ) -> list[Portrait]:
-    """By slug."""
+    """By slug. `tagged`: CloudWatch's counts by tags that name tenants."""
+    observed, tagged = observed or Observed(), tagged or {}
     slugs = owners.tenants
     of_stream: dict[str, list[Stream]] = defaultdict(list)
     for stream in streams:
         if stream.tenant is not None:
             of_stream[stream.tenant].append(stream)
-    slugs = sorted({*slugs, *of_stream})
+    slugs = sorted({*slugs, *of_stream, *observed.tenants, *tagged})
     identities = _by_owner(owners.of_identity)
     sets = _by_owner(owners.of_set)
     isolated = {each.name for each in account.tenants if each.scope == "TENANT"}
     sharing = tuple(slug for slug in slugs if owners.ses_tenant.get(slug) not in isolated)
     known = {each.name: each for each in account.identities}
     known_sets = {each.name: each for each in account.sets}
-    alone = [
-        _exclusive(account.of_identity, used.identities),
-        _exclusive(account.of_set, used.sets),
-    ]
-    counts = {slug: _days(slug, account, owners, of_stream[slug], alone) for slug in slugs}
+    sources = sources_of(account, owners, used, slugs, of_stream, observed, tagged)
     surest = owners.surest()
-    everybody = account.days or harm.added(days for days, _ in counts.values())
+    nothing: tuple[Counted, Days] = (Counted.NOTHING, {})
+    counts = {slug: next(iter(sources[slug]), nothing) for slug in slugs}
+    everybody = account.days or account.watched.days or harm.added(days for _, days in counts.values())
     found: list[Portrait] = []
     for slug in slugs:
         own, own_sets = identities.get(slug, []), sets.get(slug, [])
-        days, counted = counts[slug]
+        counted, days = counts[slug]
+        providers_by, providers = _providers(slug, account, owners, used, observed)
         found.append(
             Portrait(
                 slug=slug,
-                by=_first([surest.get(slug), *(stream.by for stream in of_stream[slug])]),
+                by=_first(
+                    [
+                        surest.get(slug),
+                        *(stream.by for stream in of_stream[slug]),
+                        By.RULE if slug in observed.tenants else None,
+                        By.TAG if slug in tagged else None,
+                    ]
+                ),
                 ses_tenant=owners.ses_tenant.get(slug),
                 identities=tuple(own),
                 sets=tuple(own_sets),
@@ -160,11 +189,16 @@ def portraits(
                     [known_sets[name] for name in own_sets if name in known_sets],
                     of_stream[slug],
                     known_sets,
+                    observed.types(slug),
                 ),
                 shares=_shares(slug, own, own_sets, known_sets, used, slugs, sharing, registrable),
                 counted=counted,
                 days=days,
                 harm=harm.worst(slug, days, everybody),
+                figures=tuple((name, sum(of.values(), Count())) for name, of in sources[slug]),
+                differing=_differing(sources[slug]),
+                providers=providers,
+                providers_by=providers_by,
             )
         )
     return found
@@ -187,23 +221,70 @@ def _by_owner(of: Mapping[str, Mapping[str, By]]) -> dict[str, list[str]]:
     return found
 
 
-def _days(
-    slug: str,
+#: What a tenant's counts are of, the first that there is first: SES's own count of its SES tenant, what somebody saw of its mail,
+#: then what only this tenant's identities or sets sent.
+_Sources = list[tuple[Counted, Days]]
+
+
+def sources_of(
     account: Account,
     owners: Owners,
-    streams: Sequence[Stream],
-    own: Sequence[dict[str, list[Days]]],
-) -> tuple[Days, Counted]:
-    """SES's own count of its SES tenant, else what events show, else what only this tenant's identities or sets sent."""
-    tenant = owners.ses_tenant.get(slug)
-    if tenant is not None and (days := account.of_tenant.get(tenant)):
-        return days, Counted.SES_TENANT
-    if streams:
-        return harm.added(stream.days for stream in streams), Counted.EVENTS
-    for counts in own:
-        if slug in counts:
-            return harm.added(counts[slug]), Counted.OWN
-    return {}, Counted.NOTHING
+    used: Usage,
+    slugs: Sequence[str],
+    streams: Mapping[str, Sequence[Stream]],
+    observed: Observed,
+    tagged: Mapping[str, Days],
+) -> dict[str, _Sources]:
+    """Every source that has counted mail of a tenant, by slug."""
+    watched = account.watched
+    domains = {name: watched.of_domain[name] for name in used.identities if name in watched.of_domain}
+    alone = [_exclusive(account.of_identity, used.identities), _exclusive(account.of_set, used.sets)]
+    watched_alone = [_exclusive(watched.of_set, used.sets), _exclusive(domains, used.identities)]
+    found: dict[str, _Sources] = {}
+    for slug in slugs:
+        tenant = owners.ses_tenant.get(slug, "")
+        of: _Sources = [
+            (Counted.SES_TENANT, account.of_tenant.get(tenant, {})),
+            (Counted.CLOUDWATCH, watched.of_tenant.get(tenant, {})),
+            (Counted.OBSERVED, observed.days(slug)),
+            (Counted.EVENTS, harm.added(stream.days for stream in streams.get(slug, ()))),
+            (Counted.CLOUDWATCH_TAG, tagged.get(slug, {})),
+            (Counted.OWN, harm.added(next((each[slug] for each in alone if slug in each), ()))),
+            (
+                Counted.CLOUDWATCH_OWN,
+                harm.added(next((each[slug] for each in watched_alone if slug in each), ())),
+            ),
+        ]
+        found[slug] = [(name, days) for name, days in of if days]
+    return found
+
+
+def _differing(sources: _Sources) -> tuple[tuple[Counted, int], ...]:
+    weeks = [(name, {week.monday: week.count.sent for week in harm.weeks(days)}) for name, days in sources]
+    for name, of in weeks[1:]:
+        both = weeks[0][1].keys() & of.keys()
+        one, other = (sum(each[monday] for monday in both) for each in (weeks[0][1], of))
+        if abs(one - other) > DIFFERENCE * max(one, other):
+            return (weeks[0][0], one), (name, other)
+    return ()
+
+
+def _providers(
+    slug: str, account: Account, owners: Owners, used: Usage, observed: Observed
+) -> tuple[Counted, Mapping[str, Count]]:
+    """What the tenant sent to each mailbox provider, and who counted it."""
+    if found := account.of_provider.get((TENANT_NAME, owners.ses_tenant.get(slug, ""))):
+        return Counted.SES_TENANT, found
+    if found := observed.by_provider.get(slug):
+        return Counted.OBSERVED, found
+    for kind, users in ((EMAIL_IDENTITY, used.identities), (CONFIGURATION_SET, used.sets)):
+        added: dict[str, Count] = {}
+        for name in (name for name, owned in users.items() if owned == (slug,)):
+            for provider, count in account.of_provider.get((kind, name), {}).items():
+                added[provider] = added.get(provider, Count()) + count
+        if added:
+            return Counted.OWN, added
+    return Counted.NOTHING, {}
 
 
 def _lanes(
@@ -211,22 +292,33 @@ def _lanes(
     sets: Sequence[ConfigurationSet],
     streams: Sequence[Stream],
     known: Mapping[str, ConfigurationSet],
+    observed: Mapping[str, Days],
 ) -> tuple[Lane, ...]:
     """One for each type: of what was seen, else of what names say. The first domain of a type counts."""
     found: dict[str, Lane] = {}
     for stream in streams:
-        weekly = [week.count.sent for week in harm.weeks(stream.days) if week.count.sent]
         lane = Lane(
             guess=stream.guess,
             domain=stream.domain,
             configuration_set=stream.configuration_set,
             pool=_pool(stream.configuration_set, known),
-            weekly=round(sum(weekly) / len(weekly)) if weekly else None,
+            weekly=_weekly(stream.days),
         )
         found.setdefault(lane.type, lane)
+    domains = [each.domain for each in identities]
+    for type, days in observed.items() if domains else ():
+        guess = Guess(type=type, by=type, where="rule")
+        set_name = identities[0].configuration_set or (sets[0].name if sets else None)
+        lane = Lane(
+            guess=guess,
+            domain=_near(guess, domains),
+            configuration_set=set_name,
+            pool=_pool(set_name, known),
+            weekly=_weekly(days),
+        )
+        found.setdefault(type, lane)
     if found or not identities:
         return tuple(found[type] for type in sorted(found))
-    domains = [each.domain for each in identities]
     for each in sets:
         domain = next((one.domain for one in identities if one.configuration_set == each.name), None)
         guess = message_types.guess([("set", each.name), ("from", _host(domain or ""))])
@@ -249,6 +341,11 @@ def _lanes(
             guess=guess, domain=first.domain, configuration_set=set_name, pool=_pool(set_name, known)
         )
     return tuple(found[type] for type in sorted(found))
+
+
+def _weekly(days: Days) -> int | None:
+    found = [week.count.sent for week in harm.weeks(days) if week.count.sent]
+    return round(sum(found) / len(found)) if found else None
 
 
 def _near(guess: Guess, domains: Sequence[str]) -> str:
