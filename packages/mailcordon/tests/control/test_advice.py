@@ -155,6 +155,21 @@ def test_a_price_that_is_not_known_is_said_and_not_taken_for_nothing() -> None:
     assert (found["IP"].cost.monthly, found["IP"].cost.unknown) == (None, ("month.standard_ip",))
 
 
+def test_a_price_that_nobody_looked_up_is_named_where_it_is_used() -> None:
+    doubted = replace(PRICES, unchecked=frozenset(["month.standard_ip", "thousand_mails.vdm"]))
+    in_pool = replace(
+        FACTS, platform=replace(FACTS.platform, pools={"bulk": BULK}), days={Class.MARKETING: HURT}
+    )
+    found = of(in_pool, doubted)
+    assert found["IP"].cost.unchecked == ("month.standard_ip",)
+    assert found["identity"].cost.unchecked == ()
+    one = Sender(
+        slug="one", volume=Volume(sent=1), managed_mails=0, ses_tenants=1, sets=0, domains=1, addresses=1.0
+    )
+    assert fleet.weigh([one], doubted).unchecked == ("month.standard_ip",)
+    assert fleet.weigh([replace(one, addresses=0.0)], doubted).unchecked == ()
+
+
 def test_the_fleet_is_ordered_by_the_harm_that_each_does() -> None:
     def sender(slug: str, sent: int, bad: int, **more: float) -> Sender:
         given = {"managed_mails": 0, "ses_tenants": 1, "sets": 0, "domains": 1, "addresses": 0.0, **more}
@@ -177,7 +192,13 @@ def test_the_shipped_prices_are_dated_and_say_what_they_do_not_know() -> None:
     found = prices.shipped()
     assert found.currency == "USD"
     assert found.get("month.standard_ip") == 24.95
-    assert found.get("month.ses_tenant") is None
+    assert found.get("month.ses_tenant") == 0.005
+    assert found.get("month.identity") is None
+    assert found.not_looked_up(found.of) == (
+        "month.managed_pools",
+        "thousand_mails.managed_ips",
+        "thousand_mails.vdm",
+    )
     assert found.mails("mail", 10_000) == 1.0
 
 
@@ -192,6 +213,8 @@ def test_the_shipped_prices_are_dated_and_say_what_they_do_not_know() -> None:
         ),
         ('dated = 2026-11-01\ncurrency = "USD"\n[year]\nx = 1', {"year"}),
         ("dated = ", {"prices.toml"}),
+        ('dated = 2026-11-01\ncurrency = "USD"\nunchecked = ["month.standard_ip"]', {"unchecked"}),
+        ('dated = 2026-11-01\ncurrency = "USD"\nunchecked = "all"', {"unchecked"}),
     ],
 )
 def test_a_wrong_price_file_is_refused_by_member(text: str, fields: set[str]) -> None:

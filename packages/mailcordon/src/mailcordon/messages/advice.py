@@ -289,15 +289,20 @@ def buys(what: str) -> str:
     return f"buys: {what}"
 
 
-@example(24.95, "USD", [], 6, 45)
-@example(None, "USD", ["month.ses_tenant"], 1, 0)
-@example(0.0, "USD", [], 0, 0)
-def costs(monthly: float | None, currency: str, unknown: list[str], calls: int, days: int) -> str:
+@example(24.95, "USD", [], [], 6, 45)
+@example(15.0, "USD", [], ["month.managed_pools"], 6, 45)
+@example(None, "USD", ["month.identity"], [], 1, 0)
+@example(0.0, "USD", [], [], 0, 0)
+def costs(
+    monthly: float | None, currency: str, unknown: list[str], unchecked: list[str], calls: int, days: int
+) -> str:
     """What following an advice costs."""
     if monthly is None:
         money = f"an amount that the price file lacks ({', '.join(unknown)})"
     else:
         money = f"{monthly:+,.2f} {currency} a month" if monthly else "nothing a month"
+    if monthly is not None and unchecked:
+        money += f" (by prices that were not looked up: {', '.join(unchecked)})"
     said = [money, phrases.count(calls, "call") + " to SES"]
     if days:
         said.append(f"{phrases.count(days, 'day')} until it is warm")
@@ -329,6 +334,12 @@ def to_follow(slug: str, decision: str, command: str | None) -> str:
 def priced(dated: str, currency: str) -> str:
     """Where the prices come from."""
     return f"Prices of {dated}, in {currency}. Yours: a file prices.toml in the server's home; docs/ip-pools.md says what it has."
+
+
+@example(["thousand_mails.managed_ips"])
+def not_looked_up(names: list[str]) -> str:
+    """Prices of the fleet's lines that were written from memory."""
+    return f"Not looked up, and so perhaps wrong: {', '.join(names)}. Check them in AWS's price list."
 
 
 @example(["month.ses_tenant"])

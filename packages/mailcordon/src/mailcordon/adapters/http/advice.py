@@ -27,6 +27,7 @@ class CostItem(msgspec.Struct):
     monthly: float | None  #: more than now; null: a price is not known
     currency: str
     unknown: list[str]  #: prices that the file does not have
+    unchecked: list[str]  #: prices in it that nobody looked up
     calls: int  #: to SES
     days: int  #: until it has its effect
 
@@ -68,6 +69,7 @@ class FleetList(msgspec.Struct):
     prices_of: str
     currency: str
     unknown: list[str]  #: prices that the file does not have: left out of all lines
+    unchecked: list[str]  #: prices in some line that nobody looked up
     items: list[FleetItem]  #: the riskiest first
 
 
@@ -110,6 +112,7 @@ def routes(advisor: Advisor, planned: Plans) -> list[HTTPRouteHandler]:
             prices_of=prices.dated.isoformat(),
             currency=prices.currency,
             unknown=list(found.unknown),
+            unchecked=list(found.unchecked),
             items=[
                 FleetItem(
                     tenant=line.slug,
@@ -137,6 +140,7 @@ def _item(one: Advice, currency: str) -> AdviceItem:
             monthly=one.cost.monthly,
             currency=currency,
             unknown=list(one.cost.unknown),
+            unchecked=list(one.cost.unchecked),
             calls=one.cost.calls,
             days=one.cost.days,
         ),

@@ -42,6 +42,7 @@ class Cost:
 
     monthly: float | None  #: more than now, in the currency of the price file; None: a price is not known
     unknown: tuple[str, ...] = ()  #: prices that the file does not have
+    unchecked: tuple[str, ...] = ()  #: prices in it that nobody looked up
     calls: int = 0  #: to SES; `Advisor` counts them
     days: int = 0  #: until it has its effect
 

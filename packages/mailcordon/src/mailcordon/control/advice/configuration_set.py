@@ -32,6 +32,7 @@ def advise(facts: Facts, prices: Prices, *, needs_pool: bool) -> Advice:
         cost=Cost(
             monthly=0.0 if not change else None if price is None else price * sets,
             unknown=("month.configuration_set",) if change and price is None else (),
+            unchecked=prices.not_looked_up(["month.configuration_set"] if change else []),
         ),
         evidence=tuple(evidence),
         mistake=messages.set_mistake(),

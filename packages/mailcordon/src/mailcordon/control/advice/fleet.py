@@ -36,6 +36,7 @@ class Line:
 class Fleet:
     lines: tuple[Line, ...]  #: the riskiest first
     unknown: tuple[str, ...]  #: prices that the file does not have: left out of all lines
+    unchecked: tuple[str, ...] = ()  #: prices in some line that nobody looked up
 
 
 def weigh(senders: Sequence[Sender], prices: Prices) -> Fleet:
@@ -43,12 +44,15 @@ def weigh(senders: Sequence[Sender], prices: Prices) -> Fleet:
     bad = sum(one.volume.bad for one in senders)
     pays_fee = [one for one in senders if one.managed_mails]
     unknown: set[str] = set()
-    lines = [_line(one, prices, mails, bad, len(pays_fee), unknown) for one in senders]
+    used: set[str] = set()
+    lines = [_line(one, prices, mails, bad, len(pays_fee), unknown, used) for one in senders]
     lines.sort(key=lambda line: (-line.risk * line.mails, line.slug))
-    return Fleet(lines=tuple(lines), unknown=tuple(sorted(unknown)))
+    return Fleet(lines=tuple(lines), unknown=tuple(sorted(unknown)), unchecked=prices.not_looked_up(used))
 
 
-def _line(one: Sender, prices: Prices, mails: int, bad: int, pay_fee: int, unknown: set[str]) -> Line:
+def _line(
+    one: Sender, prices: Prices, mails: int, bad: int, pay_fee: int, unknown: set[str], used: set[str]
+) -> Line:
     month = 30 / DAYS
     amounts: Mapping[str, float] = {
         "thousand_mails.mail": one.volume.sent * month / 1_000,
@@ -65,6 +69,8 @@ def _line(one: Sender, prices: Prices, mails: int, bad: int, pay_fee: int, unkno
         price = prices.get(name)
         if price is None and amount:
             unknown.add(name)
+        if amount:
+            used.add(name)
         monthly += (price or 0.0) * amount
     sent = one.volume.sent
     share_of_bad = one.volume.bad / bad if bad else 0.0

@@ -34,6 +34,7 @@ def advise(facts: Facts, prices: Prices) -> Advice:
     cost = Cost(
         monthly=0.0 if not new else None if price is None else price * len(new),
         unknown=("month.identity",) if new and price is None else (),
+        unchecked=prices.not_looked_up(["month.identity"] if new else []),
         days=WARM_UP_DAYS if steps or below else 0,
     )
     if below:

@@ -103,7 +103,7 @@ def evidence(one: Judged) -> list[str]:
 
 def cost(facts: Facts, prices: Prices, moves: Sequence[Judged]) -> Cost:
     """More than now. A managed pool costs the account a fee once, whoever is in it."""
-    monthly, unknown, days = 0.0, list[str](), 0
+    monthly, unknown, used, days = 0.0, list[str](), set[str](), 0
     managed = any(pool.managed for pool in facts.platform.pools.values())
     for one in moves:
         back = one.decision.choice is Choice.SHARED
@@ -126,8 +126,14 @@ def cost(facts: Facts, prices: Prices, moves: Sequence[Judged]) -> Cost:
             if price is None:
                 unknown.append(name)
             else:
+                used.add(name)
                 monthly += sign * price * amounts[name]
-    return Cost(monthly=None if unknown else round(monthly, 2), unknown=tuple(unknown), days=days)
+    return Cost(
+        monthly=None if unknown else round(monthly, 2),
+        unknown=tuple(unknown),
+        unchecked=prices.not_looked_up(used),
+        days=days,
+    )
 
 
 def _says(facts: Facts, one: Judged) -> str:

@@ -1,7 +1,7 @@
 """What sending costs: a dated file that the operator edits (prices.toml). Pure, but for `shipped`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -24,10 +24,15 @@ class Prices:
     dated: date
     currency: str
     of: Mapping[str, float] = field(default_factory=dict[str, float])  #: such as `month.standard_ip`
+    unchecked: frozenset[str] = frozenset()  #: of these, those that nobody looked up
 
     def get(self, name: str) -> float | None:
         """None: not known."""
         return self.of.get(name)
+
+    def not_looked_up(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Of these, by name."""
+        return tuple(sorted(self.unchecked.intersection(names)))
 
     def mails(self, name: str, mails: float) -> float | None:
         """What so many mails cost at a price for a thousand."""
@@ -47,7 +52,7 @@ def parse(text: str) -> Prices:
     except tomllib.TOMLDecodeError as error:
         raise Invalid(Fault(FILE, messages.prices_unreadable(str(error)))) from None
     faults: list[Fault] = []
-    dated, currency = data.pop("dated", None), data.pop("currency", None)
+    dated, currency, unchecked = (data.pop(name, None) for name in ("dated", "currency", "unchecked"))
     if not isinstance(dated, date):
         faults.append(Fault("dated", messages.prices_need_date()))
     if not isinstance(currency, str) or not currency:
@@ -66,8 +71,11 @@ def parse(text: str) -> Prices:
                 faults.append(Fault(where, messages.price_wrong()))
             else:
                 found[where] = float(value)
+    marked = cast("list[object]", unchecked) if isinstance(unchecked, list) else []
+    if unchecked is not None and (not marked or any(name not in found for name in marked)):
+        faults.append(Fault("unchecked", messages.price_unknown(sorted(found))))
     if faults:
         raise Invalid(*faults)
     assert isinstance(dated, date)
     assert isinstance(currency, str)
-    return Prices(dated=dated, currency=currency, of=found)
+    return Prices(dated=dated, currency=currency, of=found, unchecked=frozenset(map(str, marked)))

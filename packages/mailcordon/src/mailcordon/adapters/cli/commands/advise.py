@@ -82,6 +82,7 @@ def advice_view(found: Document) -> list[RenderableType]:
                 None if monthly is None else float(monthly),
                 plain(cost.get("currency")),
                 list(strings(cost, "unknown")),
+                list(strings(cost, "unchecked")),
                 int(cost.get("calls") or 0),
                 int(cost.get("days") or 0),
             ),
@@ -116,4 +117,6 @@ def fleet_view(found: Document) -> list[RenderableType]:
     views: list[RenderableType] = [show.table(columns, rows, drop=("a thousand",))]
     if unknown := strings(found, "unknown"):
         views.append(messages.left_out(list(unknown)))
+    if unchecked := strings(found, "unchecked"):
+        views.append(messages.not_looked_up(list(unchecked)))
     return [*views, messages.priced(plain(found.get("prices_of")), currency)]
