@@ -88,9 +88,9 @@ SUFFIXES = PublicSuffixes()  # parsed once
 CopyOf = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 
 
-def rollout_changes(control: engine.Pool) -> RolloutChanges:
+def rollout_changes(control: engine.Pool, plans: Plans) -> RolloutChanges:
     store = RolloutStore(control)
-    return RolloutChanges(store, Rollouts(store, PathStore(control)))
+    return RolloutChanges(store, Rollouts(store, PathStore(control)), plans)
 
 
 class ControlWorld:
@@ -239,7 +239,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         pacing=PacingReader(pools["control"], pools["reader"]),
         pacing_changes=ReleaseStore(pools["control"]),
         rollouts=RolloutReader(pools["control"], pools["reader"]),
-        rollout_changes=rollout_changes(pools["control"]),
+        rollout_changes=rollout_changes(pools["control"], plans),
         paths=PathStore(pools["control"]),
         backtests=Backtests(BacktestStore(pools["control"])),
         outside=OutsideSignals(OutsideSignalStore(pools["control"])),

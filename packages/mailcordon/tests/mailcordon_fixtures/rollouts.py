@@ -53,7 +53,7 @@ async def let_the_checklist_hold(connection: Any, lane: int, type: str = "newsle
     await connection.execute(
         "insert into proof (tenant, lane, asked_at, asked_by, limit_ms, ended_at, proved, counts, because, parts)"
         " select tenant, lane, now_ms(), 'test', 60000, now_ms(), true, true, 'proved',"
-        " jsonb_build_object('configuration_set', configuration_set) from route where lane = $1 and path = 'isolated'",
+        " proof_parts(lane) from route where lane = $1 and path = 'isolated'",
         lane,
     )
     if not await connection.fetchval("select exists (select from alert_channel)"):

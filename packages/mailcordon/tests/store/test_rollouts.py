@@ -9,14 +9,19 @@ import msgspec
 import pytest
 
 from mailcordon.adapters.db import alarm_facts, connection_pool, engine
+from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.objective_store import ObjectiveStore
 from mailcordon.adapters.db.path_store import PathStore
+from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.rollout_store import RolloutStore
-from mailcordon.control import status_checks
+from mailcordon.control import paths, status_checks, steps
+from mailcordon.control.governor import Governor
+from mailcordon.control.plans import Plans
 from mailcordon.control.problem import Problem
 from mailcordon.control.rollouts.changes import Changes
 from mailcordon.control.rollouts.loop import Rollouts
 from mailcordon.control.status_facts import Facts
+from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.errors import Conflict, Invalid, NotFound
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
@@ -26,6 +31,8 @@ from mailcordon.guard.rollouts import course
 from mailcordon.guard.rollouts.nouns import Decision, Measure, State, Verdict
 from mailcordon_fixtures import rollouts as made
 from mailcordon_fixtures.cohorts import Cohorts
+
+from .test_control_onboarding import SETTINGS
 
 HOUR = 3_600_000
 
@@ -39,6 +46,7 @@ class Moving:
     store: RolloutStore
     rollouts: Rollouts
     changes: Changes
+    plans: Plans
     lane: int
     pool: Any
 
@@ -116,8 +124,12 @@ async def moving(world: Any) -> AsyncIterator[Moving]:
     pool = await engine.create_pool(world.database.dsn("control"))
     store = RolloutStore(pool)
     rollouts = Rollouts(store, PathStore(pool), every_ms=0)
-    yield Moving(world, Cohorts(world.connection), store, rollouts, Changes(store, rollouts), lane, pool)
+    governors = await engine.create_pool(world.database.dsn("governor"))
+    plans = Plans(PlanStore(pool), Governor(GovernorStore(governors)), SETTINGS)
+    changes = Changes(store, rollouts, plans)
+    yield Moving(world, Cohorts(world.connection), store, rollouts, changes, plans, lane, pool)
     await pool.close()
+    await governors.close()
 
 
 async def test_a_rollout_begins_when_the_checklist_holds_and_grows_by_what_was_counted(
@@ -373,16 +385,67 @@ async def test_hold_back_and_finish_are_a_persons(moving: Moving) -> None:
     assert await moving.shares() == {"shared": 100, "isolated": 0}
     await moving.changes.advance(id, ["rest", enforced], actor="ann", because="again")
     await moving.changes.advance(id, every, actor="ann", because="again")
+    drop = [Step(kind=StepKind.DROP_PATH, tenant="acme", type="newsletter")]
+    with pytest.raises(Conflict, match=f"mailcordon rollout finish {id}"):
+        await moving.plans.make(drop, actor="ann", because="now")
     await moving.changes.finish(id, actor="ann", because="a month without a breach")
-    with pytest.raises(Conflict, match="no way back"):
-        await moving.changes.back(id, actor="ann", because="too late")
+    first = (await moving.row())["plan"]
+    # Until the plan is applied there is a way back, and the plan cannot be applied after it.
+    await moving.changes.back(id, actor="ann", because="not yet")
+    with pytest.raises(Conflict, match=f"rollout {id} moves acme/newsletter"):
+        await moving.plans.apply(first, actor="ann")
+    await moving.changes.advance(id, ["rest", enforced], actor="ann", because="again")
+    await moving.changes.advance(id, every, actor="ann", because="again")
+    for _ in range(2):  # a second one, if the first plan was made on what is no longer there
+        await moving.changes.finish(id, actor="ann", because="a month without a breach")
     await moving.look()
-    assert (await moving.row())["state"] == "finishing"
-    await moving.world.connection.execute(
-        "delete from route where lane = $1 and path = 'shared'", moving.lane
-    )
+    row = await moving.row()
+    assert (row["state"], row["plan"] > first) == ("finishing", True)
+    await moving.plans.apply(row["plan"], actor="ann")
     await moving.look()
     assert (await moving.row())["state"] == State.FINISHED
+    with pytest.raises(Conflict, match="no way back"):
+        await moving.changes.back(id, actor="ann", because="too late")
+
+
+async def test_nobody_else_changes_what_a_rollout_moves_or_compares(moving: Moving) -> None:
+    await moving.start()
+    await moving.look()
+    id = (await moving.row())["id"]
+    store = PathStore(moving.pool)
+    with pytest.raises(Conflict, match=f"Rollout {id} sets the shares of acme/newsletter"):
+        await store.set_shares({moving.lane: 30}, actor="ann", because="faster")
+    lane = await paths.lane(store, "acme", "newsletter")
+    for to in ("isolated", "shared"):
+        with pytest.raises(Conflict, match=f"mailcordon rollout cancel {id}"):
+            await paths.move(store, lane, to, actor="ann", because="faster")
+    for step in (
+        steps.set_topology("acme", dedicated=True, ses_tenants="one"),
+        Step(kind=StepKind.DROP_PATH, tenant="acme", type="newsletter"),
+        Step(kind=StepKind.MOVE_LANE, tenant="acme", type="newsletter", to="other.acme.example"),
+    ):
+        with pytest.raises(Conflict):
+            await moving.plans.make([step], actor="ann", because="tidy")
+    assert await moving.shares() == {"shared": 99, "isolated": 1}
+    # Whoever leaves may leave.
+    plan = await moving.plans.make(
+        [Step(kind=StepKind.RETIRE_LANE, tenant="acme", type="newsletter")], actor="ann", because="gone"
+    )
+    assert plan.id is not None
+    await moving.plans.apply(plan.id, actor="ann")
+    row = await moving.look()
+    assert (row["state"], row["sentence"]) == ("cancelled", "Given up: its lanes were retired.")
+
+
+@pytest.mark.parametrize("part", ["domain", "ses_tenant", "ip_pool"])
+async def test_a_proof_counts_for_the_whole_route(moving: Moving, part: str) -> None:
+    await moving.world.connection.execute(
+        "update proof set parts = parts || jsonb_build_object($1::text, 'x')", part
+    )
+    await moving.start()
+    row = await moving.look()
+    assert (row["share"], row["verdict"]) == (0, "wait")
+    assert "That events of acme/newsletter come back to it is not shown now: proved" in row["sentence"]
 
 
 async def test_no_share_grows_in_a_freeze(moving: Moving) -> None:

@@ -241,7 +241,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             pacing=PacingReader(*read_as),
             pacing_changes=ReleaseStore(pools["control"]),
             rollouts=RolloutReader(*read_as),
-            rollout_changes=wiring.rollout_changes(pools["control"]),
+            rollout_changes=wiring.rollout_changes(pools["control"], plans),
             paths=PathStore(pools["control"]),
         )
         searching = SearchServices(

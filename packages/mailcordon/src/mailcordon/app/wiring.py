@@ -197,5 +197,5 @@ def rollouts(control: Pool, *, local: bool) -> Rollouts:
     return Rollouts(RolloutStore(control), PathStore(control), every_ms=1_000 if local else EVERY_MS)
 
 
-def rollout_changes(control: Pool) -> RolloutChanges:
-    return RolloutChanges(RolloutStore(control), rollouts(control, local=False))
+def rollout_changes(control: Pool, plans: Plans) -> RolloutChanges:
+    return RolloutChanges(RolloutStore(control), rollouts(control, local=False), plans)

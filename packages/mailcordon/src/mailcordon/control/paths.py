@@ -12,7 +12,7 @@ from mailcordon.core import domain as domains
 from mailcordon.core import names, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound, parse_into
 from mailcordon.core.path_choice import ISOLATED
-from mailcordon.messages import paths
+from mailcordon.messages import paths, rollouts
 
 _SES_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  #: of a tenant or a pool (ses.md 1.1)
 #: Deliveries that one statement looks at.
@@ -63,6 +63,7 @@ class LanePaths:
     tenant: str  #: slug
     type: str
     paths: tuple[LanePath, ...]
+    rollout: int | None = None  #: number of the one that sets its shares
 
     @property
     def share(self) -> int:
@@ -102,7 +103,7 @@ class PathStore(Protocol):
     async def set_shares(self, shares: Mapping[int, int], *, actor: str, because: str) -> None:
         """By lane, the percent of its recipients on the isolated path, all in one transaction. New mail follows at once.
 
-        Raises Conflict if a lane does not have both paths; nothing is changed then."""
+        Raises Conflict if a lane does not have both paths, or a rollout sets its shares; nothing is changed then."""
         ...
 
     async def move_back(self, lane: int, to: str, after: int = 0, most: int = MOVE_AT_ONCE) -> Moved:
@@ -145,9 +146,12 @@ async def lane(store: PathStore, tenant: str, type: str) -> LanePaths:
 
 
 async def move(store: PathStore, of: LanePaths, to: str, *, actor: str, because: str) -> tuple[int, int]:
-    """Moves all of the lane's waiting mail to one path and audits it. Raises Conflict if the lane does not have that path."""
+    """Moves all of the lane's waiting mail to one path and audits it. Raises Conflict if the lane does not have that path, or if
+    a rollout lets other mail take the other one."""
     if len(of.paths) < 2:
         raise Conflict(paths.not_two_paths(1), code="not-two-paths")
+    if of.rollout is not None and of.share != (100 if to == ISOLATED else 0):
+        raise Conflict(rollouts.shares_under_way(of.tenant, of.type, of.rollout), code="lane-in-rollout")
     moved, kept = await move_all_back(store, of.lane, to)
     await store.note_move(of.lane, to, Moved(None, moved, kept), actor=actor, because=because)
     return moved, kept

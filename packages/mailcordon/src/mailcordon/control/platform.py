@@ -44,6 +44,8 @@ class Lane:
     domain: str
     retired: bool = False
     shared_path: str | None = None  #: name of the shared path that it has beside its own
+    #: Number of the rollout that moves its mail (docs/migration.md); None: there is none, or its old path may be dropped.
+    rollout: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

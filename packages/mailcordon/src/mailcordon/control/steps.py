@@ -16,7 +16,7 @@ from mailcordon.core import domain as domains
 from mailcordon.core import names, text
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_field, parse_into
 from mailcordon.core.priority import Class
-from mailcordon.messages import api, lifecycle, paths, plans, pools
+from mailcordon.messages import api, lifecycle, paths, plans, pools, rollouts
 from mailcordon.messages import mail as mail_messages
 
 Mail = Literal["drain", "cancel"]  #: what becomes of the mail of a lane that is retired
@@ -429,16 +429,23 @@ class _Working:
         return _with_lane(tenant, replace(lane, shared_path=step.to))
 
     def drop_path(self, tenant: Tenant, step: Step) -> Tenant:
-        return _with_lane(tenant, replace(_lane_of(tenant, step.type), shared_path=None))
+        lane = _lane_of(tenant, step.type)
+        if lane.rollout is not None:
+            raise Conflict(
+                rollouts.drops_under_way(tenant.slug, lane.type, lane.rollout), code="lane-in-rollout"
+            )
+        return _with_lane(tenant, replace(lane, shared_path=None))
 
     def set_topology(self, tenant: Tenant, step: Step) -> Tenant:
         dedicated, ses_tenants = parse_topology(step.to or "")
+        _refuse_under_way(tenant, tenant.active_lanes)
         if not dedicated and (pooled := sorted({*tenant.pools.values()} - {SHARED_IPS})):
             raise Conflict(pools.in_pools(tenant.slug, pooled), code="in-ip-pool")
         return replace(tenant, dedicated=dedicated, ses_tenants=ses_tenants)
 
     def set_pool(self, tenant: Tenant, step: Step) -> Tenant:
         class_, name = parse_pool(step.to or "")
+        _refuse_under_way(tenant, [lane for lane in tenant.active_lanes if lane.class_ == class_])
         if name != SHARED_IPS:
             pool = self._pools.get(name)
             if pool is None:
@@ -492,6 +499,15 @@ class _Working:
         if found is None:
             raise Invalid(Fault("type", api.unknown_type(sorted(self._types)), "unknown-type"))
         return found
+
+
+def _refuse_under_way(tenant: Tenant, lanes: Iterable[Lane]) -> None:
+    """What a rollout compares may not change while it does."""
+    for lane in lanes:
+        if lane.rollout is not None:
+            raise Conflict(
+                rollouts.changes_under_way(tenant.slug, lane.type, lane.rollout), code="lane-in-rollout"
+            )
 
 
 def _parsed(given: str | None, field: str = "domain") -> str:

@@ -288,16 +288,10 @@ def never_proved(lane: str) -> str:
     return f"It was never shown that events of {lane} come back to it."
 
 
-@example("acme/newsletter", "no bounce came within 60 s")
-def proof_failed(lane: str, because: str) -> str:
-    """The last proof of a lane failed."""
-    return f"The last proof of {lane} failed: {because.rstrip('.')}."
-
-
-@example("acme/newsletter", _AT)
-def proof_is_old(lane: str, at: int) -> str:
-    """The last proof of a lane is too old, or went through another configuration set."""
-    return f"The last proof of {lane} is of {times.minute(at)}: older than 7 days, or over another configuration set."
+@example("acme/newsletter", "proved 28 Nov 2026 15:23 UTC, and since then the IP pool was none and is bulk")
+def not_proved(lane: str, because: str) -> str:
+    """The last proof of a lane does not count: it failed, is too old, or went over another route."""
+    return f"That events of {lane} come back to it is not shown now: {because.rstrip('.')}."
 
 
 @example("acme/newsletter")
@@ -523,11 +517,11 @@ def back_by_hand(share: int, because: str) -> str:
 
 
 @example("back")
-@example("finishing")
+@example("finished")
 def nothing_to_take_back(state: str) -> str:
     """A rollout cannot go back."""
-    if state in ("finishing", "finished"):
-        return "The old path is gone or being dropped, so there is no way back."
+    if state == "finished":
+        return "The old path is gone, so there is no way back."
     return f"Nothing to take back: the rollout is {state}."
 
 
@@ -537,12 +531,21 @@ def not_standing(share: int) -> str:
     return f"{share} percent take the new path. The old one can be dropped at 100 percent only."
 
 
-@example("acme", ["newsletter"], "four weeks without a breach")
-def finishes(tenant: str, types: Sequence[str], because: str) -> str:
-    """A rollout is being finished: the old path is to be dropped."""
+@example("four weeks without a breach")
+def finishes(because: str) -> str:
+    """A rollout is being finished: a plan that drops the old path is made."""
+    return f"The old path is to be dropped by a plan: {because.rstrip('.')}."
+
+
+@example(31)
+@example(None)
+def finishing(plan: int | None) -> str:
+    """A rollout is being finished. `plan`: None if it could not be made."""
+    if plan is None:
+        return "The old path is to be dropped, and the plan for it is not there yet. Make it: mailcordon rollout finish"
     return (
-        f"No way back from here: {because.rstrip('.')}. Drop the shared path with a plan: "
-        f"{'; '.join(f'mailcordon path drop {tenant} {type} --because TEXT' for type in types)}"
+        f"Plan {plan} drops the old path; until it is applied there is a way back. "
+        f"See it: mailcordon plans show {plan}; apply it: mailcordon apply {plan}"
     )
 
 
@@ -596,7 +599,42 @@ def override_question(keys: Sequence[str]) -> str:
 @example()
 def finish_question() -> str:
     """A person is about to give up the way back."""
-    return "After this there is no way back to the shared path. Go on?"
+    return "This makes the plan that drops the shared path. Once it is applied there is no way back. Go on?"
+
+
+@example("acme", "newsletter", 12)
+def shares_under_way(tenant: str, type: str, id: int) -> str:
+    """Somebody sets the shares of a lane, or moves its waiting mail, while a rollout does."""
+    return (
+        f"Rollout {id} sets the shares of {tenant}/{type}. Nothing was changed. Let it go on, keep it or take it back with "
+        f"`mailcordon rollout advance|hold|back {id}`; to set shares by hand, take it back, then give it up: "
+        f"mailcordon rollout cancel {id}"
+    )
+
+
+@example("acme", "newsletter", 12)
+def drops_under_way(tenant: str, type: str, id: int) -> str:
+    """A plan drops the old path of a lane that a rollout moves."""
+    return (
+        f"rollout {id} moves {tenant}/{type} and may need its shared path for a way back. At 100 percent: "
+        f"mailcordon rollout finish {id}; to give it up: mailcordon rollout cancel {id}"
+    )
+
+
+@example("acme", "newsletter", 12)
+def changes_under_way(tenant: str, type: str, id: int) -> str:
+    """A plan changes the configuration set, SES tenant or IP pool of a lane that a rollout moves."""
+    return (
+        f"rollout {id} compares the path of {tenant}/{type} with the old one, so its configuration set, SES tenant and "
+        f"IP pool stay as they are until it ends. To change them first: mailcordon rollout back {id}, then "
+        f"mailcordon rollout cancel {id}"
+    )
+
+
+@example()
+def lanes_retired() -> str:
+    """All lanes of a rollout were retired."""
+    return "Given up: its lanes were retired."
 
 
 @example(12, "acme", ["newsletter"], "Back from 5 percent: of 310 mails, 64 were delayed.")

@@ -20,7 +20,7 @@ from mailcordon.control.paths import (
 )
 from mailcordon.core import text
 from mailcordon.core.errors import Conflict, NotFound
-from mailcordon.messages import paths
+from mailcordon.messages import paths, rollouts
 
 _SQL = queries.load("path_store.sql")
 _PLANS = queries.load("plan_store.sql")
@@ -116,6 +116,9 @@ class PathStore:
             changed = {lane: share for lane, share in sorted(shares.items()) if rows[lane]["share"] != share}
             if not changed:
                 return
+            if busy := await conn.fetchrow(_SQL.in_rollout, list(changed)):
+                sentence = rollouts.shares_under_way(busy["slug"], busy["type"], busy["rollout"])
+                raise Conflict(sentence, code="lane-in-rollout")
             for lane, share in changed.items():
                 if share and not rows[lane]["verified"]:
                     raise Conflict(paths.not_verified(rows[lane]["domain"]), code="not-verified")
@@ -147,6 +150,7 @@ def _lane(rows: list[asyncpg.Record]) -> LanePaths:
         lane=first["lane"],
         tenant=first["slug"],
         type=first["type"],
+        rollout=first["rollout"],
         paths=tuple(
             LanePath(
                 path=row["path"],

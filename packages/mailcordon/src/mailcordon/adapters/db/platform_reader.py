@@ -86,6 +86,7 @@ def _built(
             domain=row["domain"],
             retired=row["retired"],
             shared_path=row["shared_path"],
+            rollout=row["rollout"],
         )
         lanes_of[row["tenant"]][lane.type] = lane
     pools_of: dict[int, dict[Class, str]] = {row["id"]: {} for row in tenants}

@@ -10,6 +10,8 @@ from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control.rollouts.view import FreezeView, OverrideView, RolloutView, StepView
 from mailcordon.control.views import Viewer
 from mailcordon.guard.rollouts import course
+from mailcordon.guard.rollouts.nouns import State
+from mailcordon.messages import rollouts as words
 
 _SQL = queries.load("rollout_reader.sql")
 
@@ -48,8 +50,9 @@ def _view(
         because=row["because"],
         looked_at=row["looked_at"] or None,
         verdict=row["verdict"],
-        sentence=row["sentence"],
+        sentence=words.finishing(row["plan"]) if standing.state is State.FINISHING else row["sentence"],
         moving=row["moving"],
+        plan=row["plan"] if standing.state is State.FINISHING else None,
         ended_at=row["ended_at"],
         rests_until=course.rests_until(standing),
         gates=json.loads(row["gates"]),

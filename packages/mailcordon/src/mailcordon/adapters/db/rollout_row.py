@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from mailcordon.adapters.db.lane_policy_row import policy_of
+from mailcordon.control.proofs import Last
 from mailcordon.control.rollouts.facts import LaneFacts, Way
 from mailcordon.control.rollouts.loop import Open
 from mailcordon.core.priority import Class
@@ -119,16 +120,22 @@ def lane_facts(
         lapsed_at=row["lapsed_at"],
         checked_at=row["checked_at"],
         check_complete=bool(row["complete"]),
-        check=None if row["result"] is None else json.loads(row["result"]),
+        check=_json(row["result"]),
         ses_status=row["ses_status"],
         mail_from_status=row["ses_mail_from_status"],
         outcome_enabled=row["outcome_enabled"],
         engagement_enabled=row["engagement_enabled"],
         destination_problem=row["destination_problem"],
-        proof_at=row["proof_at"],
-        proved=row["proved"],
-        proof_because=row["proof_because"],
-        proof_set=row["proof_set"],
+        proof=None
+        if row["proof"] is None
+        else Last(
+            id=row["proof"],
+            ended_at=row["proof_at"],
+            proved=row["proved"],
+            because=row["proof_because"],
+            parts=_json(row["proof_parts"]),
+        ),
+        parts=_json(row["parts"]),
         policy=policy_of(row["document"], class_),
         tenant_scope=row["tenant_scope"],
         stopped=row["stopped"],
@@ -138,6 +145,10 @@ def lane_facts(
         daily=daily,
         warm_up=warm_up,
     )
+
+
+def _json(text: str | None) -> Mapping[str, Any] | None:
+    return None if text is None else json.loads(text)
 
 
 def _split_problem(row: asyncpg.Record) -> str | None:

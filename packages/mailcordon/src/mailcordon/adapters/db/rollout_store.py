@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import asyncpg
 
@@ -10,7 +11,7 @@ from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.identity_checks import LEASE_MS
 from mailcordon.control.rollouts.changes import Candidate
 from mailcordon.control.rollouts.facts import LaneFacts
-from mailcordon.control.rollouts.loop import CHECK_EVERY_MS, SETTLED_MS, Moving, Open
+from mailcordon.control.rollouts.loop import BY, CHECK_EVERY_MS, SETTLED_MS, Moving, Open
 from mailcordon.core.errors import Conflict
 from mailcordon.guard.rollouts.nouns import Decision, Item, Measure, Standing, State, Stratum, Verdict
 from mailcordon.messages import paths
@@ -124,22 +125,29 @@ class RolloutStore:
         async with connection_pool.acquire(self._pool) as conn:
             await conn.execute(_SQL.moved, moving.rollout, moving.lane, after)
 
+    async def leave_retired(self, most: int) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.leave_retired)
+            empty = [row["id"] for row in await conn.fetch(_SQL.without_lanes, most)]
+        for id in empty:
+            await self._end(id, State.CANCELLED, words.lanes_retired(), what="cancel")
+
     async def finish_dropped(self, most: int) -> None:
         async with connection_pool.acquire(self._pool) as conn:
             rows = await conn.fetch(_SQL.finishing, most)
             done = [row["id"] for row in rows if not await conn.fetchval(_SQL.two_paths_left, row["id"])]
         for id in done:
-            one = await self.one(id)
-            if one is not None and one.standing.state is State.FINISHING:
-                decision = Decision(verdict=Verdict.WAIT, share=one.standing.share, sentence=words.dropped())
-                after = Standing(
-                    state=State.FINISHED,
-                    share=one.standing.share,
-                    since=one.now,
-                    backs=one.standing.backs,
-                    shares=one.standing.shares,
-                )
-                await self.carry_out(one, decision, after, what="finished", by="rollout")
+            await self._end(id, State.FINISHED, words.dropped(), what="finished")
+
+    async def _end(self, id: int, state: State, sentence: str, *, what: str) -> None:
+        one = await self.one(id)
+        if one is not None and one.standing.state not in (State.FINISHED, State.CANCELLED):
+            decision = Decision(verdict=Verdict.WAIT, share=one.standing.share, sentence=sentence)
+            await self.carry_out(one, decision, replace(one.standing, state=state), what=what, by=BY)
+
+    async def keep_plan(self, id: int, plan: int) -> None:
+        async with connection_pool.acquire(self._pool) as conn:
+            await conn.execute(_SQL.keep_plan, id, plan)
 
     # What people do ------------------------------------------------------------------------------------------------------
 
@@ -238,7 +246,9 @@ async def _set_shares(conn: PooledConnection, one: Open, share: int) -> None:
     there = {row["lane"] for row in await conn.fetch(_PATHS.lock_paths, sorted(one.lanes))}
     if missing := [lane for lane in one.lanes if lane not in there]:
         raise Conflict(paths.not_two_paths(len(missing)), code="not-two-paths")
-    await conn.execute(_PATHS.set_shares, sorted(one.lanes), [share] * len(one.lanes))
+    done = await conn.execute(_PATHS.set_shares, sorted(one.lanes), [share] * len(one.lanes))
+    if done != f"UPDATE {2 * len(one.lanes)}":
+        raise Conflict(paths.not_two_paths(1), code="not-two-paths")  # a plan that dropped one was first
     await conn.execute(_SHARED.bump_epoch, "control")
 
 

@@ -83,6 +83,7 @@ class RolloutItem(msgspec.Struct):
     sentence: str | None
     moving: bool  #: mail that waits is being moved back
     rests_until: Time | None
+    plan: int | None  #: that drops the old path, while the rollout is being finished
     ended_at: Time | None
     gates: list[RolloutGate]
     checklist: list[RolloutCheck]
@@ -180,6 +181,7 @@ def rollout_item(view: RolloutView) -> RolloutItem:
         sentence=view.sentence,
         moving=view.moving,
         rests_until=shapes.iso_ms_or_none(view.rests_until),
+        plan=view.plan,
         ended_at=shapes.iso_ms_or_none(view.ended_at),
         gates=[
             msgspec.convert(
@@ -346,7 +348,7 @@ def routes(reads: RolloutReads, changes: Changes) -> list[HTTPRouteHandler]:
     @post(
         "/v1/rollouts/{number:int}/finish",
         status_code=200,
-        summary="Give up the way back, so that the old path may be dropped",
+        summary="Make the plan that drops the old path",
         tags=["control"],
     )
     async def finish_rollout(

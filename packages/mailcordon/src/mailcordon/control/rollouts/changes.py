@@ -7,10 +7,13 @@ from typing import Protocol
 
 from mailcordon.control import lookup
 from mailcordon.control.lookup import TenantNames
+from mailcordon.control.plans import Plan
 from mailcordon.control.rollouts.facts import LaneFacts
 from mailcordon.control.rollouts.loop import Open, Rollouts, RolloutStore, late_from
+from mailcordon.control.steps import Step, StepKind
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
 from mailcordon.guard.rollouts import course
+from mailcordon.guard.rollouts.course import WATCHED
 from mailcordon.guard.rollouts.nouns import SHARES, Decision, Item, Standing, State, Verdict
 from mailcordon.messages import rollouts as words
 
@@ -65,6 +68,10 @@ class ChangeStore(RolloutStore, TenantNames, Protocol):
         self, one: Open, keys: Sequence[str], share: int, *, actor: str, because: str
     ) -> None: ...
 
+    async def keep_plan(self, id: int, plan: int) -> None:
+        """The plan that drops the old path, of a rollout that is being finished."""
+        ...
+
     async def freeze(
         self, tenant: int | None, since: int, until: int, *, actor: str, because: str
     ) -> int: ...
@@ -72,10 +79,15 @@ class ChangeStore(RolloutStore, TenantNames, Protocol):
     async def unfreeze(self, id: int, *, actor: str, because: str) -> bool: ...
 
 
+class PlanMaker(Protocol):
+    async def make(self, asked: Sequence[Step] | None, *, actor: str, because: str | None = None) -> Plan: ...
+
+
 class Changes:
-    def __init__(self, store: ChangeStore, rollouts: Rollouts) -> None:
+    def __init__(self, store: ChangeStore, rollouts: Rollouts, plans: PlanMaker) -> None:
         self._store = store
         self._rollouts = rollouts
+        self._plans = plans
 
     async def preview(self, slug: str, types: Sequence[str] | None, shares: Sequence[int] | None) -> Preview:
         """A dry run: nothing is changed. Raises NotFound, Invalid and Conflict as `start` does."""
@@ -191,9 +203,9 @@ class Changes:
         await self._carry_out(one, decision, replace(one.standing, state=State.HELD), what="hold", by=actor)
 
     async def back(self, id: int, *, actor: str, because: str) -> None:
-        """All mail takes the old path again, at once. Raises NotFound, or Conflict once the old path is being dropped."""
+        """All mail takes the old path again, at once. Raises NotFound, or Conflict once the old path is gone."""
         one = await self._get(id)
-        if one.standing.state not in (State.RUNNING, State.HELD, State.STANDING):
+        if one.standing.state not in WATCHED:
             raise Conflict(words.nothing_to_take_back(one.standing.state.value), code="rollout-not-back")
         decision = Decision(
             verdict=Verdict.BACK, share=0, sentence=words.back_by_hand(one.standing.share, because)
@@ -202,16 +214,19 @@ class Changes:
         await self._carry_out(one, decision, after, what="back", by=actor)
 
     async def finish(self, id: int, *, actor: str, because: str) -> None:
-        """The old path may be dropped: there is no way back after that. Raises NotFound, or Conflict below 100 percent."""
+        """Makes the plan that drops the old path. Until it is applied the old path stands, and there is a way back; the rollout
+        ends with it. Repeated, it makes the plan again, on what is there now. Raises NotFound, or Conflict below 100 percent."""
         one = await self._get(id)
-        if one.standing.state is not State.STANDING:
+        if one.standing.state not in (State.STANDING, State.FINISHING):
             raise Conflict(words.not_standing(one.standing.share), code="rollout-not-standing")
-        decision = Decision(
-            verdict=Verdict.WAIT, share=100, sentence=words.finishes(one.slug, one.types, because)
-        )
-        await self._carry_out(
-            one, decision, replace(one.standing, state=State.FINISHING), what="finish", by=actor
-        )
+        if one.standing.state is State.STANDING:
+            decision = Decision(verdict=Verdict.WAIT, share=100, sentence=words.finishes(because))
+            after = replace(one.standing, state=State.FINISHING)
+            await self._carry_out(one, decision, after, what="finish", by=actor)
+        drops = [Step(kind=StepKind.DROP_PATH, tenant=one.slug, type=type) for type in one.types]
+        plan = await self._plans.make(drops, actor=actor, because=because) if drops else None
+        if plan is not None and plan.id is not None:
+            await self._store.keep_plan(id, plan.id)
 
     async def cancel(self, id: int, *, actor: str, because: str) -> None:
         """A rollout that is back, or has not begun, is given up. Raises NotFound and Conflict."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mailcordon.control.proofs import Last, fresh
 from mailcordon.core.limit import Mode
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
@@ -12,8 +13,6 @@ from mailcordon.guard.rollouts.checklist import ENFORCED_FROM
 from mailcordon.guard.rollouts.nouns import Check, Item
 from mailcordon.messages import rollouts as words
 
-#: A proof of attribution counts for so long (control/proofs.py).
-PROOF_MS = 7 * 86_400_000
 #: A check of a domain says nothing of it any more. They are due once a day.
 CHECK_MS = 2 * 86_400_000
 #: The budget of a warm-up may be exceeded by so much: what is over it waits for a while and leaves.
@@ -55,10 +54,8 @@ class LaneFacts:
     outcome_enabled: bool | None  #: the set's destinations, as SES has them; None: missing, or not read yet
     engagement_enabled: bool | None
     destination_problem: str | None
-    proof_at: int | None
-    proved: bool | None
-    proof_because: str | None
-    proof_set: str | None  #: the configuration set that it went through
+    proof: Last | None
+    parts: Mapping[str, Any] | None  #: of the new route, which a proof is about (control/proofs.py)
     policy: LanePolicy
     tenant_scope: str | None  #: the suppression scope of its SES tenant, as SES has it
     split_problem: str | None  #: what of the shared list is not taken apart yet; None: nothing
@@ -193,14 +190,11 @@ def _of_lane(lane: LaneFacts, target: int, now: int) -> Iterable[Item]:
         words.destinations_work(configuration_set),
         command="mailcordon drift",
     )
-    if lane.proof_at is None:
+    shown = fresh(lane.proof, lane.parts, now)
+    if lane.proof is None:
         unproved = words.never_proved(name)
-    elif not lane.proved:
-        unproved = words.proof_failed(name, lane.proof_because or "")
-    elif now - lane.proof_at > PROOF_MS or lane.proof_set != configuration_set:
-        unproved = words.proof_is_old(name, lane.proof_at)
     else:
-        unproved = None
+        unproved = None if shown.is_fresh else words.not_proved(name, shown.because)
     yield _item(
         Check.PROVED,
         name,

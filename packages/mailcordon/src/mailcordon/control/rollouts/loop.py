@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mailcordon.control.rollouts import facts as checks
 from mailcordon.control.rollouts.facts import LaneFacts
+from mailcordon.core.errors import Conflict
 from mailcordon.core.path_choice import SHARED
 from mailcordon.guard.objectives import MAY_BE_LATE, first_late
 from mailcordon.guard.rollouts import course, gates
@@ -104,6 +105,10 @@ class RolloutStore(Protocol):
         """None: all of it is where it belongs."""
         ...
 
+    async def leave_retired(self, most: int) -> None:
+        """Lanes that were retired leave their rollout. One without lanes is given up."""
+        ...
+
     async def finish_dropped(self, most: int) -> None:
         """Rollouts whose lanes have one path left are finished."""
         ...
@@ -122,12 +127,17 @@ class Rollouts:
         self._every_ms = every_ms
 
     async def advance(self) -> None:
-        """One round. Without open rollouts it is three queries of small tables."""
+        """One round. Without open rollouts it is a handful of queries of small tables."""
+        await self._store.finish_dropped(MOST)
+        await self._store.leave_retired(MOST)
         for one in await self._store.due(MOST, self._every_ms):
-            await self.look(one)
+            try:
+                await self.look(one)
+            except Conflict as problem:
+                # A plan was applied meanwhile. The next round finds the rollout as it is.
+                _LOG.warning("rollout %s of %s: %s", one.id, one.slug, problem)
         for moving in await self._store.moving(MOST):
             await self._move(moving)
-        await self._store.finish_dropped(MOST)
 
     async def look(self, one: Open) -> Decision:
         if one.standing.share > 0:

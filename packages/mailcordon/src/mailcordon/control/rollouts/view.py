@@ -53,6 +53,7 @@ class RolloutView:
     verdict: str | None  #: of the last look
     sentence: str | None
     moving: bool  #: mail that waits is being moved back
+    plan: int | None  #: that drops the old path, while the rollout is being finished
     ended_at: int | None
     rests_until: int | None
     gates: Sequence[Mapping[str, Any]]

@@ -31,6 +31,9 @@ MAILS = ((1, 50), (5, 200), (25, 500), (50, 1000))
 REST_HOURS = 24.0
 MOST_REST_HOURS = 7 * 24.0
 
+#: A rollout that is being finished is watched too: the old path stands until the plan is applied.
+WATCHED = (State.RUNNING, State.HELD, State.STANDING, State.FINISHING)
+
 HOUR_MS = 3_600_000
 
 
@@ -59,7 +62,7 @@ def rests_until(standing: Standing) -> int | None:
 
 def look(standing: Standing, facts: Facts) -> Decision:
     """What to do now. The same standing and facts give the same decision, before a kill and after it."""
-    if standing.state not in (State.RUNNING, State.HELD, State.STANDING):
+    if standing.state not in WATCHED:
         return Decision(
             verdict=Verdict.WAIT, share=standing.share, sentence=words.nothing_to_decide(standing.state.value)
         )

@@ -201,7 +201,7 @@ class State(StrEnum):
     HELD = "held"  #: a person keeps the share as it is; a breach still goes back
     BACK = "back"  #: all new mail takes the old path again
     STANDING = "standing"  #: all mail takes the new path, and the old one stands for a way back
-    FINISHING = "finishing"  #: the plan that drops the old path was made
+    FINISHING = "finishing"  #: as standing, and the plan that drops the old path was made
     FINISHED = "finished"  #: the old path is gone
     CANCELLED = "cancelled"  #: the rollout was given up, all mail is on the old path
 

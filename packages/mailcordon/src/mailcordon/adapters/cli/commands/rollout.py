@@ -151,7 +151,7 @@ async def back(cli: Cli, rollout: Number, because: Because) -> None:
     app, "finish", examples='mailcordon rollout finish 12 --because "four weeks without a breach"'
 )
 async def finish(cli: Cli, rollout: Number, because: Because, yes: Yes = False) -> None:
-    """Give up the way back at 100 percent, so that the old path may be dropped."""
+    """Make the plan that drops the old path, at 100 percent. Once it is applied there is no way back."""
     command.confirm(cli.err, words.finish_question(), yes=yes)
     await _change(cli, rollout, "finish", {"because": because})
 
@@ -281,6 +281,7 @@ def rollout_view(item: Document) -> list[RenderableType]:
                 ("shares", ", ".join(strings(item, "shares"))),
                 ("ways back", item.get("backs")),
                 ("rests until", when(item.get("rests_until"))),
+                ("plan", item.get("plan")),
                 ("because", item.get("because")),
             ]
         ),

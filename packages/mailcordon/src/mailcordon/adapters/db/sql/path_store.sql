@@ -13,6 +13,7 @@ select p.name, p.domain, p.ses_tenant, p.ip_pool, p.since,
 -- Lanes with their paths, the isolated one first. $2: also how many deliveries wait for each, up to $3 of a lane.
 select l.id as lane, e.slug, t.name as type, r.path, r.share, r.domain, r.ses_tenant, r.configuration_set, r.ip_pool,
        (select p.name from shared_path p where r.path = 'shared' and p.domain = r.domain) as shared_path,
+       (select m.rollout from rollout_lane m where m.lane = l.id and m.open) as rollout,
        case when $2 then (
            select count(*) from (
                (select q.id from ready q where q.lane = l.id limit $3) union all
@@ -36,6 +37,11 @@ select r.lane, r.tenant, r.share, e.slug, t.name as type, r.domain, i.status = '
 -- Of both paths of each lane.
 update route r set share = case r.path when 'isolated' then u.share else 100 - u.share end
   from unnest($1::int[], $2::smallint[]) u (lane, share) where r.lane = u.lane;
+
+-- name: in_rollout
+-- The first of these lanes that a rollout moves.
+select l.rollout, e.slug, t.name as type from rollout_lane l join lane x on x.id = l.lane join tenant e on e.id = x.tenant
+  join message_type t on t.id = x.type where l.lane = any ($1::int[]) and l.open order by l.lane limit 1;
 
 -- name: move_path
 -- One batch of a lane's waiting mail.

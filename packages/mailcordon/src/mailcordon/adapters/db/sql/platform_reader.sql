@@ -22,7 +22,9 @@ from identity where $1::int[] is null or tenant = any ($1);
 -- Their lanes, each with the domain that its isolated route has. Those that were retired with their domain or tenant are not
 -- retired by themselves.
 select l.tenant, t.name as type, l.class, r.domain, coalesce(l.retired_with = 'lane', false) as retired,
-       (select p.name from route o join shared_path p on p.domain = o.domain where o.lane = l.id and o.path = 'shared') as shared_path
+       (select p.name from route o join shared_path p on p.domain = o.domain where o.lane = l.id and o.path = 'shared') as shared_path,
+       (select m.rollout from rollout_lane m join rollout x on x.id = m.rollout
+         where m.lane = l.id and m.open and x.state <> 'finishing') as rollout
 from lane l join message_type t on t.id = l.type join route r on r.lane = l.id and r.path = 'isolated'
 where $1::int[] is null or l.tenant = any ($1);
 

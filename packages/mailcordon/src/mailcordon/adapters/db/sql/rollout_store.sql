@@ -3,20 +3,20 @@
 -- name: due
 -- Rollouts that are under way, those that were looked at longest ago first. $2: not before so many ms after the last look.
 select r.*, e.slug, now_ms() as now,
-       array(select l.lane from rollout_lane l where l.rollout = r.id order by l.lane) as lanes,
+       array(select l.lane from rollout_lane l where l.rollout = r.id and (l.open or r.ended_at is not null) order by l.lane) as lanes,
        array(select t.name from rollout_lane l join lane x on x.id = l.lane join message_type t on t.id = x.type
-              where l.rollout = r.id order by l.lane) as types
+              where l.rollout = r.id and (l.open or r.ended_at is not null) order by l.lane) as types
   from rollout r join tenant e on e.id = r.tenant
- where r.ended_at is null and r.state in ('running', 'held', 'standing')
+ where r.ended_at is null and r.state in ('running', 'held', 'standing', 'finishing')
    and (r.looked_at <= now_ms() - $2::bigint or r.looked_at > now_ms())
  order by r.looked_at, r.id limit $1;
 
 -- name: one
 -- A rollout, as in `due`, whatever its state.
 select r.*, e.slug, now_ms() as now,
-       array(select l.lane from rollout_lane l where l.rollout = r.id order by l.lane) as lanes,
+       array(select l.lane from rollout_lane l where l.rollout = r.id and (l.open or r.ended_at is not null) order by l.lane) as lanes,
        array(select t.name from rollout_lane l join lane x on x.id = l.lane join message_type t on t.id = x.type
-              where l.rollout = r.id order by l.lane) as types
+              where l.rollout = r.id and (l.open or r.ended_at is not null) order by l.lane) as types
   from rollout r join tenant e on e.id = r.tenant where r.id = $1;
 
 -- name: slug
@@ -116,7 +116,8 @@ select l.id as lane, l.class, t.name as type, e.slug, r.domain, r.ses_tenant, r.
        i.status as identity_status, s.lapsed_at, c.at as checked_at, c.complete, c.result::text as result,
        v.observed ->> 'status' as ses_status, v.observed ->> 'mail_from_status' as ses_mail_from_status,
        x.outcome_enabled, x.engagement_enabled, x.problem as destination_problem,
-       p.ended_at as proof_at, p.proved, p.because as proof_because, p.parts ->> 'configuration_set' as proof_set,
+       p.id as proof, p.ended_at as proof_at, p.proved, p.because as proof_because, p.parts::text as proof_parts,
+       proof_parts(l.id)::text as parts,
        (select y.document::text from lane_policy y where y.lane = l.id) as document,
        (select w.observed ->> 'suppression_scope' from ses_resource w where w.kind = 'tenant' and w.name = r.ses_tenant) as tenant_scope,
        exists (select from alert_channel a
@@ -170,9 +171,23 @@ update rollout
        ended_at = case when $2 in ('finished', 'cancelled') then now_ms() end
  where id = $1;
 
+-- name: keep_plan
+-- Whose application drops the old path.
+update rollout set plan = $2 where id = $1 and state = 'finishing';
+
 -- name: close_lanes
 -- Its lanes may be in another rollout.
 update rollout_lane set open = false where rollout = $1;
+
+-- name: leave_retired
+-- Lanes that were retired leave their rollout.
+update rollout_lane l set open = false from lane x where x.id = l.lane and l.open and (x.retiring_at is not null or x.retired_at is not null)
+returning l.rollout;
+
+-- name: without_lanes
+-- Rollouts that have no lane left.
+select r.id from rollout r where r.ended_at is null and not exists (select from rollout_lane l where l.rollout = r.id and l.open)
+ order by r.id limit $1;
 
 -- name: step
 -- What was decided.
@@ -255,7 +270,7 @@ delete from rollout_freeze where id = $1 returning tenant, because;
 
 -- name: two_paths_left
 -- Whether a lane of the rollout still has both paths.
-select exists (select from rollout_lane l join route o on o.lane = l.lane and o.path = 'shared' where l.rollout = $1);
+select exists (select from rollout_lane l join route o on o.lane = l.lane and o.path = 'shared' where l.rollout = $1 and l.open);
 
 -- name: finishing
 -- Rollouts whose old path is being dropped.

@@ -1,4 +1,4 @@
--- What rollouts need beyond 0052: how late mail of each path is (docs/migration.md).
+-- What rollouts need beyond 0052: how late mail of each path is, and the plan that drops the old one (docs/migration.md).
 
 -- Of the delivery. Observers of before know one path.
 alter table delivery_time_change add column path text not null default 'isolated';
@@ -15,3 +15,6 @@ create table path_time (
     primary key (lane, span, minute, path, provider)
 ) with (fillfactor = 80);
 grant select, insert, update, delete on path_time to {{control}};
+
+-- That drops the old path, of a rollout that is being finished.
+alter table rollout add column plan int;
