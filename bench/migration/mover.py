@@ -157,12 +157,14 @@ class Mover:
         if first is not None and rollout.standing.first_mail is None:
             rollout.standing = replace(rollout.standing, first_mail=first)
         strata = rollout.comparison.strata()
+        mailings = gates.mailings(strata)
         facts = Facts(
             now=self._ms(at),
             strata=strata if rollout.standing.share else (),
             reference=self._shares_before(rollout),
             checklist=self._checklist(rollout, at),
-            repeats=gates.repeats(strata),
+            repeats=gates.repeats(mailings, apart=True),
+            mailings=mailings,
         )
         decision = course.look(rollout.standing, facts)
         self.last[rollout.name] = decision

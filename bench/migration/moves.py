@@ -88,6 +88,7 @@ def move(sender: Sender, defect: Defect | None = None, *, checks: bool = True, e
             for mails in today:
                 counted.add(mails)
         strata = counted.strata(minute)
+        mailings = gates.mailings(strata)
         if standing.first_mail is None and counted.new_mails:
             standing = replace(standing, first_mail=START + counted.first_new)
         facts = Facts(
@@ -95,7 +96,8 @@ def move(sender: Sender, defect: Defect | None = None, *, checks: bool = True, e
             strata=strata,
             reference=reference,
             checklist=_checklist(defect if checks else None, standing),
-            repeats=gates.repeats(strata),
+            repeats=gates.repeats(mailings),
+            mailings=mailings,
         )
         decision = course.look(standing, facts)
         found.looks += 1

@@ -16,14 +16,24 @@ from typing import Any
 from asyncpg import transaction
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.path_store import PathStore
+from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.rollout_store import RolloutStore
+from mailcordon.control.desired import Settings
+from mailcordon.control.governor import Governor
+from mailcordon.control.plans import Plans
 from mailcordon.control.rollouts.changes import Changes
 from mailcordon.control.rollouts.loop import Rollouts
 from mailcordon.core.errors import Conflict
 from mailcordon_fixtures.dying_control import Fuse
 
 REFUSED = 3
+SETTINGS = Settings(
+    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    local=True,
+)
 AT_ONCE = 2
 BECAUSE: dict[str, Any] = {"actor": "ann", "because": "a test"}
 
@@ -51,7 +61,8 @@ async def _act(dsn: str, what: str, given: list[Any]) -> int:
     pool = await engine.create_pool(dsn)
     store = RolloutStore(pool)
     rollouts = Rollouts(store, SmallBatches(pool), every_ms=0)
-    changes = Changes(store, rollouts)
+    plans = Plans(PlanStore(pool), Governor(GovernorStore(pool)), SETTINGS)
+    changes = Changes(store, rollouts, plans)
     try:
         if what == "look":
             await rollouts.advance()

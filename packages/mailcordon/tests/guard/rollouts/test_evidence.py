@@ -7,7 +7,7 @@ import pytest
 from guard.rollouts.made import DAY0
 from mailcordon.guard.rollouts import evidence
 from mailcordon.guard.rollouts.evidence import Seen
-from mailcordon.guard.rollouts.nouns import Margin, Measure, Side, Stratum
+from mailcordon.guard.rollouts.nouns import Margin, Measure, Side
 
 
 def mean_of_evidence(
@@ -68,37 +68,36 @@ def test_a_path_without_mail_says_nothing() -> None:
         assert evidence.nats(seen, Margin(1.0, 0.005), 0.05, 0.008) == 0
 
 
-def stratum(sent_ago: int, complained: int) -> Stratum:
-    first = DAY0 - sent_ago
-    side = Side(first=first, last=first + 59, sent=1000, reported=1000, heard=1000, complained=complained)
-    return Stratum(1, 2, None, new=side, old=side)
+def sent(ago: int) -> list[Side]:
+    first = DAY0 - ago
+    return [Side(first=first, last=first + 59, sent=1000, reported=1000, heard=1000)]
 
 
 def test_late_feedback_never_favours_the_new_path() -> None:
     for measure in (Measure.COMPLAINED, Measure.BOUNCED, Measure.DELAYED):
         for ago in (60, 120, 600, 3000):
-            accused = evidence.accused(measure, stratum(ago, 0), DAY0)
-            acquitted = evidence.acquitted(measure, stratum(ago, 0), DAY0)
+            accused = evidence.accused(measure, sent(ago), sent(ago), DAY0)
+            acquitted = evidence.acquitted(measure, sent(ago), sent(ago), DAY0)
             # Accused: what has not come counts as if it could have come. Acquitted: less is credited to it than to the old path.
             assert accused.new_of >= accused.old_of
             assert acquitted.new_of <= acquitted.old_of
             assert acquitted.new_of <= accused.new_of
     # A complaint that has not come within the first hour acquits nobody.
-    assert evidence.acquitted(Measure.COMPLAINED, stratum(60, 0), DAY0).new_of < 10
+    assert evidence.acquitted(Measure.COMPLAINED, sent(60), sent(60), DAY0).new_of < 10
 
 
 def test_mail_is_missing_only_after_ten_minutes() -> None:
     side = Side(first=DAY0 - 5, last=DAY0 - 5, sent=50, reported=0)
-    young = evidence.accused(Measure.UNREPORTED, Stratum(1, 1, None, new=side, old=side), DAY0)
+    young = evidence.accused(Measure.UNREPORTED, [side], [side], DAY0)
     assert (young.new, young.new_of) == (0, 0)
-    old = evidence.accused(Measure.UNREPORTED, Stratum(1, 1, None, new=side, old=side), DAY0 + 5)
+    old = evidence.accused(Measure.UNREPORTED, [side], [side], DAY0 + 5)
     assert (old.new, old.new_of) == (50, 50)
 
 
 def test_counts_that_fell_below_zero_are_none() -> None:
     side = Side(first=DAY0 - 90, last=DAY0 - 31, sent=50, reported=52, bounced=-1)
     for measure in (Measure.BOUNCED, Measure.UNREPORTED):
-        assert evidence.events(measure, side, DAY0) == 0
+        assert evidence.accused(measure, [side], [side], DAY0).new == 0
 
 
 def test_a_change_after_healthy_days_is_seen_as_if_they_had_not_been() -> None:
@@ -112,9 +111,10 @@ def test_a_change_after_healthy_days_is_seen_as_if_they_had_not_been() -> None:
 def test_late_feedback_never_favours_the_answer_that_is_looked_for(measure: Measure, age: int) -> None:
     """Both paths sent the same and got the same: the accuser sees the new path at its best, the acquitter at its worst."""
     side = Side(first=1_000, last=1_059, sent=1_000, reported=1_000, heard=1_000, **{measure.value: 40})
-    stratum = Stratum(1, 1, "june", new=side, old=side)
     now = 1_059 + age
-    accused, acquitted = (judged(measure, stratum, now) for judged in (evidence.accused, evidence.acquitted))
+    accused, acquitted = (
+        judged(measure, [side], [side], now) for judged in (evidence.accused, evidence.acquitted)
+    )
     worse = -1 if measure is Measure.OPENED else 1
     assert worse * (accused.new / accused.new_of - accused.old / accused.old_of) <= 1e-12
     assert worse * (acquitted.new / acquitted.new_of - acquitted.old / acquitted.old_of) >= -1e-12

@@ -174,8 +174,24 @@ def test_what_recipients_do_again_and_again_is_no_new_evidence() -> None:
     harm = [next(gate.harm for gate in found if gate.measure is Measure.OPENED) for found in (once, often)]
     assert abs(harm[1]) < abs(harm[0])
     campaigns = tuple(stratum._replace(batch=name) for name in "abc" for stratum in strata[:3])
-    assert gates.repeats(campaigns) == 3
-    assert gates.repeats(strata) == 1
+    assert gates.repeats(gates.mailings(campaigns)) == 3
+    assert gates.repeats(gates.mailings(strata)) == 1
+
+
+def test_who_has_mail_of_several_lanes_is_counted_in_each_and_a_lane_is_judged_by_its_own() -> None:
+    strata = mail(5, defect=lambda measure, _: 0.17 if measure is Measure.OPENED else None, hours=4)
+    lanes = tuple(stratum._replace(lane=lane) for lane in (1, 2, 3) for stratum in strata)
+    assert gates.mailings(lanes) == {1: 1, 2: 1, 3: 1}
+    assert gates.repeats(gates.mailings(lanes)) == 3
+    assert gates.repeats(gates.mailings(lanes), apart=True) == 1
+
+    def opened(judged: tuple[Stratum, ...], lanes: int) -> Gate:
+        mailings = gates.mailings(judged)
+        given = facts(judged, repeats=gates.repeats(mailings), mailings=mailings)
+        return next(g for g in gates.judge(standing(5, lanes=lanes), given) if g.measure is Measure.OPENED)
+
+    # The same recipients in three lanes are no more evidence than in one.
+    assert opened(lanes, 3).doubt <= opened(strata, 1).doubt + 0.01
 
 
 def test_a_lane_with_mail_every_day_has_enough_some_day_although_its_recipients_are_always_the_same() -> None:

@@ -62,6 +62,7 @@ def open_rollout(
         broken={
             item["key"]: item["since"] for item in json.loads(row["checklist"]) if item["since"] is not None
         },
+        looked_at=row["looked_at"],
         now=row["now"],
     )
 

@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
-from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
+from mailcordon.adapters.http.shapes import After, AnyTenant, IsOpen, Limit, Time
 from mailcordon.control import lookup
 from mailcordon.control.pacing.view import PacingChanges, PacingReads, ReleaseView, WarmUpView
 from mailcordon.control.views import Viewer
@@ -142,10 +142,7 @@ def routes(reads: PacingReads, changes: PacingChanges) -> list[HTTPRouteHandler]
         name: Annotated[
             str | None, QueryParameter(description="Of a campaign or list; empty: of mail without either.")
         ] = None,
-        is_open: Annotated[
-            bool | None,
-            QueryParameter(name="open", description="Only those that last, or only those that are over."),
-        ] = None,
+        is_open: IsOpen = None,
         after: After = None,
         limit: Limit = 100,
     ) -> ReleasePage:

@@ -1,15 +1,15 @@
 """Rollouts over HTTP: where each stands, why, what blocks it, and what people decide."""
 
-from typing import Annotated
+from typing import Protocol
 
 import msgspec
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
-from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
+from mailcordon.adapters.http.shapes import After, AnyTenant, IsOpen, Limit, Time
 from mailcordon.control import lookup
 from mailcordon.control.rollouts.changes import Changes, Preview
 from mailcordon.control.rollouts.facts import LaneFacts, Way
@@ -19,6 +19,10 @@ from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import OPERATE
 from mailcordon.core.provider import Provider
 from mailcordon.messages import rollouts as words
+
+
+class Change(Protocol):
+    async def __call__(self, id: int, /, *, actor: str, because: str) -> None: ...
 
 
 class RolloutGate(msgspec.Struct):
@@ -267,10 +271,7 @@ def routes(reads: RolloutReads, changes: Changes) -> list[HTTPRouteHandler]:
     async def list_rollouts(
         request: AnyRequest,
         tenant: AnyTenant = None,
-        is_open: Annotated[
-            bool | None,
-            QueryParameter(name="open", description="Only those that last, or only those that are over."),
-        ] = None,
+        is_open: IsOpen = None,
         after: After = None,
         limit: Limit = 100,
     ) -> RolloutPage:
@@ -317,61 +318,18 @@ def routes(reads: RolloutReads, changes: Changes) -> list[HTTPRouteHandler]:
         await changes.advance(shapes.id32(number), data.overrides, actor=principal.actor, because=because)
         return await one(Viewer(None), number)
 
-    @post(
-        "/v1/rollouts/{number:int}/hold",
-        status_code=200,
-        summary="Keep a rollout at its share",
-        tags=["control"],
-    )
-    async def hold_rollout(
-        request: AnyRequest, number: FromPath[int], data: JSONBody[RolloutReason]
-    ) -> RolloutItem:
-        principal = platform_principal(request, OPERATE)
-        because = shapes.reason(data.because)
-        await changes.hold(shapes.id32(number), actor=principal.actor, because=because)
-        return await one(Viewer(None), number)
+    def verb(name: str, summary: str, change: Change) -> HTTPRouteHandler:
+        """What a person does to a rollout for a reason, and nothing else to say."""
 
-    @post(
-        "/v1/rollouts/{number:int}/back",
-        status_code=200,
-        summary="Take all mail back to the old path",
-        tags=["control"],
-    )
-    async def take_back(
-        request: AnyRequest, number: FromPath[int], data: JSONBody[RolloutReason]
-    ) -> RolloutItem:
-        principal = platform_principal(request, OPERATE)
-        because = shapes.reason(data.because)
-        await changes.back(shapes.id32(number), actor=principal.actor, because=because)
-        return await one(Viewer(None), number)
+        @post(f"/v1/rollouts/{{number:int}}/{name}", status_code=200, summary=summary, tags=["control"])
+        async def change_rollout(
+            request: AnyRequest, number: FromPath[int], data: JSONBody[RolloutReason]
+        ) -> RolloutItem:
+            actor = platform_principal(request, OPERATE).actor
+            await change(shapes.id32(number), actor=actor, because=shapes.reason(data.because))
+            return await one(Viewer(None), number)
 
-    @post(
-        "/v1/rollouts/{number:int}/finish",
-        status_code=200,
-        summary="Make the plan that drops the old path",
-        tags=["control"],
-    )
-    async def finish_rollout(
-        request: AnyRequest, number: FromPath[int], data: JSONBody[RolloutReason]
-    ) -> RolloutItem:
-        principal = platform_principal(request, OPERATE)
-        because = shapes.reason(data.because)
-        await changes.finish(shapes.id32(number), actor=principal.actor, because=because)
-        return await one(Viewer(None), number)
-
-    @post(
-        "/v1/rollouts/{number:int}/cancel",
-        status_code=200,
-        summary="Give up a rollout that moves nothing",
-        tags=["control"],
-    )
-    async def cancel_rollout(
-        request: AnyRequest, number: FromPath[int], data: JSONBody[RolloutReason]
-    ) -> RolloutItem:
-        principal = platform_principal(request, OPERATE)
-        because = shapes.reason(data.because)
-        await changes.cancel(shapes.id32(number), actor=principal.actor, because=because)
-        return await one(Viewer(None), number)
+        return change_rollout
 
     @get("/v1/rollout-freezes", summary="List freezes that are not over", tags=["control"])
     async def list_freezes(request: AnyRequest) -> FreezeList:
@@ -403,10 +361,10 @@ def routes(reads: RolloutReads, changes: Changes) -> list[HTTPRouteHandler]:
         preview_rollout,
         start_rollout,
         advance_rollout,
-        hold_rollout,
-        take_back,
-        finish_rollout,
-        cancel_rollout,
+        verb("hold", "Keep a rollout at its share", changes.hold),
+        verb("back", "Take all mail back to the old path", changes.back),
+        verb("finish", "Make the plan that drops the old path", changes.finish),
+        verb("cancel", "Give up a rollout that moves nothing", changes.cancel),
         list_freezes,
         start_freeze,
         end_freeze,

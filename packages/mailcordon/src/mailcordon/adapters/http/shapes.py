@@ -22,6 +22,12 @@ Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="How many items
 After = Annotated[
     int | None, QueryParameter(ge=0, le=HIGHEST_ID, description="`next` of the page before this one.")
 ]
+IsOpen = Annotated[
+    bool | None,
+    QueryParameter(
+        name="open", description="Only those that last, or only those that are over. Default: both."
+    ),
+]
 AnyTenant = Annotated[str | None, QueryParameter(description="The tenant's slug. Without it: every tenant.")]
 OneTenant = Annotated[
     str | None, QueryParameter(description="The tenant's slug. Required with a platform key.")

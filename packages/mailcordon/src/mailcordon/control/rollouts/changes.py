@@ -107,6 +107,7 @@ class Changes:
             overrides=(),
             freezes=(),
             broken={},
+            looked_at=0,
             now=now,
         )
         facts, standing = await self._rollouts.facts(one)

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mailcordon.guard.delays import DEFAULTS, Delay, Exponential, Lognormal, Signal
-from mailcordon.guard.rollouts.nouns import Margin, Measure, Side, Stratum
+from mailcordon.guard.rollouts.nouns import Margin, Measure, Side
 
 #: When the events of a measure come. A Send event comes within seconds; one that is not there after ten minutes is missing.
 _PROMPT = DEFAULTS[Signal.BLOCKS]
@@ -42,10 +42,15 @@ LAWS: dict[Measure, Delay] = {
 _PLACES = {
     measure: Side._fields.index(measure.value) for measure in Measure if measure is not Measure.UNREPORTED
 }
+#: That the events are a share of.
+_MAILS = {
+    measure: Side._fields.index("heard" if measure is Measure.COMPLAINED else "sent") for measure in _PLACES
+}
 #: Minutes. A mail whose Send event is missing is not counted before.
 MISSING_AFTER = 10
 #: Acquittal assumes that feedback of the new path takes so many times as long as the law says.
 SLOW = 2.0
+_AT_ONCE = 0.0
 
 #: Rates of the alternatives. Worse: so many times what the margin allows. Opened: so many times the least that it allows.
 WORSE = (1.5, 3.0, 6.0, 15.0, 50.0)
@@ -63,71 +68,55 @@ class Seen(NamedTuple):
     old_of: float
 
 
-def events(measure: Measure, side: Side, now: int) -> int:
-    """`now`: minutes since 1970. A count below 0 (an outcome moved to another minute, and the feed is not there yet) is 0."""
-    if measure is Measure.UNREPORTED:
-        return max(0, side.sent - side.reported) if now - side.last >= MISSING_AFTER else 0
-    count: int = side[_PLACES[measure]]
-    return max(0, count)
-
-
-def mails(measure: Measure, side: Side) -> int:
-    """That the events are a share of."""
-    match measure:
-        case Measure.COMPLAINED:
-            return side.heard
-        case Measure.LATE:
-            return side.timed
-        case _:
-            return side.sent
-
-
-def accused(measure: Measure, stratum: Stratum, now: int) -> Seen:
-    """With exposures for showing that the new path is worse."""
-    new, old = stratum.new, stratum.old
+def accused(measure: Measure, new: Iterable[Side], old: Iterable[Side], now: int) -> Seen:
+    """Both paths of strata that are added up, with exposures for showing that the new one is worse. `now`: minutes since 1970."""
     if measure is Measure.OPENED:
-        return _seen(
-            measure, stratum, now, _as_it_comes(measure, new, now, 1.0), _early(measure, now - old.first)
-        )
-    return _seen(
-        measure, stratum, now, _early(measure, now - new.first), _as_it_comes(measure, old, now, 1.0)
-    )
+        return Seen(*_one_path(measure, new, now, 1.0), *_one_path(measure, old, now, None))
+    return Seen(*_one_path(measure, new, now, None), *_one_path(measure, old, now, 1.0))
 
 
-def acquitted(measure: Measure, stratum: Stratum, now: int) -> Seen:
+def acquitted(measure: Measure, new: Iterable[Side], old: Iterable[Side], now: int) -> Seen:
     """With exposures for showing that the new path is not worse."""
-    new, old = stratum.new, stratum.old
     if measure is Measure.OPENED:
-        return _seen(
-            measure, stratum, now, _early(measure, now - new.first), _as_it_comes(measure, old, now, SLOW)
-        )
-    return _seen(
-        measure, stratum, now, _as_it_comes(measure, new, now, SLOW), _early(measure, now - old.first)
-    )
+        return Seen(*_one_path(measure, new, now, None), *_one_path(measure, old, now, SLOW))
+    return Seen(*_one_path(measure, new, now, SLOW), *_one_path(measure, old, now, None))
 
 
-def against_all(measure: Measure, stratum: Stratum, now: int) -> Seen:
+def against_all(measure: Measure, new: Iterable[Side], old: Iterable[Side], now: int) -> Seen:
     """Set against all mail, however young. Where no other path has the same feedback, feedback that comes faster than the law
     says would read as a high rate: seven mails that are deferred in their first minute are not seven of seven."""
-    return _seen(measure, stratum, now, 1.0, 1.0)
+    return Seen(*_one_path(measure, new, now, _AT_ONCE), *_one_path(measure, old, now, _AT_ONCE))
 
 
-def _seen(measure: Measure, stratum: Stratum, now: int, new_share: float, old_share: float) -> Seen:
-    new, old = stratum.new, stratum.old
+def _one_path(measure: Measure, sides: Iterable[Side], now: int, slow: float | None) -> tuple[int, float]:
+    """Events, and the mails that can have had theirs. `slow`: feedback takes so many times as long as usual; None: all mail is as
+    old as the oldest of it; _AT_ONCE: all of it has come. A count below 0 (an outcome moved to another minute, and the feed is not there yet) is 0, and
+    feedback that is faster than assumed does not read as a rate above 1."""
     if measure is Measure.UNREPORTED:
         # Counted at an age at which nothing more is to come, so no law is needed.
-        new_share = 1.0 if now - new.last >= MISSING_AFTER else 0.0
-        old_share = 1.0 if now - old.last >= MISSING_AFTER else 0.0
-    elif measure is Measure.LATE:
-        new_share = old_share = 1.0  # a mail's time is known when it is delivered
-    new_events, old_events = events(measure, new, now), events(measure, old, now)
-    # Feedback that is faster than assumed must not read as a rate above 1.
-    return Seen(
-        new_events,
-        max(mails(measure, new) * new_share, float(new_events)),
-        old_events,
-        max(mails(measure, old) * old_share, float(old_events)),
-    )
+        found = [side for side in sides if now - side.last >= MISSING_AFTER]
+        return sum(max(0, side.sent - side.reported) for side in found), float(
+            sum(side.sent for side in found)
+        )
+    if measure is Measure.LATE:
+        # A mail's time is known when it is delivered.
+        return sum(max(0, side.late) for side in sides), float(
+            sum(max(side.timed, side.late) for side in sides)
+        )
+    place, mails_place = _PLACES[measure], _MAILS[measure]
+    events, exposure = 0, 0.0
+    for side in sides:
+        count, mails = side[place], float(side[mails_place])
+        if count < 0:
+            count = 0
+        if mails and slow != _AT_ONCE:
+            if slow is None:
+                mails *= _early(measure, now - side[0])
+            else:
+                mails *= _mean(measure, now - side[1], now - side[0], slow)
+        events += count
+        exposure += mails if mails > count else count
+    return events, exposure
 
 
 def added(seen: Iterable[Seen]) -> Seen:
@@ -143,10 +132,6 @@ def added(seen: Iterable[Seen]) -> Seen:
 def _early(measure: Measure, age: int) -> float:
     """As if all mail were as old as the oldest of it."""
     return LAWS[measure].seen(60.0 * (age + 1))
-
-
-def _as_it_comes(measure: Measure, side: Side, now: int, slow: float) -> float:
-    return _mean(measure, now - side.last, now - side.first, slow)
 
 
 @functools.lru_cache(maxsize=16384)

@@ -22,6 +22,7 @@ from mailcordon.guard.rollouts.nouns import (
     Margin,
     Measure,
     Rates,
+    Side,
     Standing,
     Stratum,
     Verdict,
@@ -119,6 +120,10 @@ class _Part(NamedTuple):
     batch: str | None
 
 
+#: The sides of both paths, new and old.
+_Parts = Mapping[_Part, tuple[Sequence[Side], Sequence[Side]]]
+
+
 def widening(measure: Measure, days: float) -> float:
     """How many times the margin is allowed on a path whose first mail is so many days old: providers have to learn it."""
     if measure in _NEVER_WIDENED:
@@ -161,7 +166,8 @@ def judge(standing: Standing, facts: Facts) -> tuple[Gate, ...]:
     days = 0.0 if standing.first_mail is None else max(0.0, (now - standing.first_mail) / _DAY)
     judge_one = _against_ceiling if standing.share >= 100 else _compared
     measures = [measure for measure in Measure if measure is not Measure.LATE or _any_timed(facts)]
-    found = [judge_one(measure, standing, facts, now, days) for measure in measures]
+    parts = _parts(facts.strata)
+    found = [judge_one(measure, standing, facts, parts, now, days) for measure in measures]
     gates = sorted((gate for gate in found if gate is not None), key=lambda gate: -gate.harm)
     # The error is promised for the sum of all e-values. It may pass where none does by itself.
     total = evidence.log_mean([gate.harm for gate in gates], [1.0] * len(gates))
@@ -204,17 +210,23 @@ def _sentence(gate: Gate, verdict: Verdict, standing: Standing) -> str:
 
 def mature_mails(facts: Facts) -> float:
     """Mails of the new path whose bounces can have come, if they take twice their time."""
-    now = facts.now // 60_000
-    return sum(evidence.acquitted(Measure.BOUNCED, stratum, now).new_of for stratum in facts.strata)
+    new = [stratum.new for stratum in facts.strata]
+    return evidence.acquitted(Measure.BOUNCED, new, (), facts.now // 60_000).new_of
 
 
-def repeats(strata: Sequence[Stratum]) -> float:
-    """Mails that one recipient had at most: of each campaign one, and on each day one of a lane's mail without a campaign. Of who
-    mails more often than that, more evidence is counted than there is."""
-    mailings: dict[int, set[str | int]] = {}
+def mailings(strata: Sequence[Stratum]) -> Mapping[int, int]:
+    """Mails that one recipient had of each lane at most: of each campaign one, and on each day one of a lane's mail without a
+    campaign. Of who mails more often than that, more evidence is counted than there is."""
+    found: dict[int, set[str | int]] = {}
     for stratum in strata:
-        mailings.setdefault(stratum.lane, set()).add(stratum.batch or stratum.first // _DAY)
-    return float(max((len(each) for each in mailings.values()), default=1))
+        found.setdefault(stratum.lane, set()).add(stratum.batch or stratum.first // _DAY)
+    return {lane: len(each) for lane, each in found.items()}
+
+
+def repeats(of_lanes: Mapping[int, int], *, apart: bool = False) -> float:
+    """Mails that one recipient had at most, of all lanes together. `apart`: the lanes are of different tenants, each of which
+    chooses its own recipients, so that nobody counts in two."""
+    return float(max(1, max(of_lanes.values(), default=1) if apart else sum(of_lanes.values())))
 
 
 def _back_at(standing: Standing) -> float:
@@ -222,10 +234,12 @@ def _back_at(standing: Standing) -> float:
     return math.log(len(standing.shares) / FALSE_BACK)
 
 
-def _compared(measure: Measure, standing: Standing, facts: Facts, now: int, days: float) -> Gate:
+def _compared(
+    measure: Measure, standing: Standing, facts: Facts, parts: _Parts, now: int, days: float
+) -> Gate:
     allowed = margin(measure, days)
     expected = reference(measure, facts)
-    seen = _days(facts.strata, lambda stratum: evidence.accused(measure, stratum, now))
+    seen = {part: evidence.accused(measure, *sides, now) for part, sides in parts.items()}
     alternatives = evidence.worse(measure, allowed, expected)
 
     def log(one: evidence.Seen, alternative: tuple[float, float]) -> float:
@@ -233,7 +247,8 @@ def _compared(measure: Measure, standing: Standing, facts: Facts, now: int, days
 
     harm, key, doubt = _harm(measure, standing, facts, seen, alternatives, log)
     shown = margin_to_go_on(measure, days, standing.share)
-    late = _days(facts.strata, lambda stratum: evidence.acquitted(measure, stratum, now)).values()
+    must = must_show(measure, standing.share)
+    late = [evidence.acquitted(measure, *sides, now) for sides in parts.values()] if must else []
     sound = evidence.log_mean(
         [
             sum(evidence.nats(one, shown, *alternative) for one in late)
@@ -252,14 +267,14 @@ def _compared(measure: Measure, standing: Standing, facts: Facts, now: int, days
         doubt=doubt,
         back_at=_back_at(standing),
         sound=sound,
-        pass_at=math.log(1 / FALSE_PASS) if must_show(measure, standing.share) else None,
+        pass_at=math.log(1 / FALSE_PASS) if must else None,
         provider=key.provider,
         lane=key.lane,
     )  # fmt: skip
 
 
 def _against_ceiling(
-    measure: Measure, standing: Standing, facts: Facts, now: int, days: float
+    measure: Measure, standing: Standing, facts: Facts, parts: _Parts, now: int, days: float
 ) -> Gate | None:
     """Where all mail takes the new path, nothing is left to compare it with: it must stay below what the objectives allow, or
     below what the margin allows beside the old path's own past, whichever is more. That past is of all mail together: a provider
@@ -268,7 +283,7 @@ def _against_ceiling(
         return None  # opens differ from campaign to campaign by more than a broken path would change
     allowed = margin(measure, days)
     ceiling = max(facts.ceilings.get(measure, 0.0), allowed.of(reference(measure, facts)))
-    seen = _days(facts.strata, lambda stratum: evidence.against_all(measure, stratum, now))
+    seen = {part: evidence.against_all(measure, *sides, now) for part, sides in parts.items()}
     alternatives = tuple((min(1.0, times * ceiling), ceiling) for times in evidence.WORSE)
 
     def log(one: evidence.Seen, alternative: tuple[float, float]) -> float:
@@ -292,13 +307,17 @@ def _against_ceiling(
     )
 
 
-def _days(strata: Sequence[Stratum], seen: Callable[[Stratum], evidence.Seen]) -> dict[_Part, evidence.Seen]:
+def _parts(strata: Sequence[Stratum]) -> _Parts:
     """Hours of a day are added up: the split is the same in all of them."""
-    parts: dict[_Part, list[evidence.Seen]] = {}
+    parts: dict[_Part, tuple[list[Side], list[Side]]] = {}
     for stratum in strata:
         part = _Part(stratum.first // _DAY, stratum.lane, stratum.provider, stratum.batch)
-        parts.setdefault(part, []).append(seen(stratum))
-    return {part: evidence.added(each) for part, each in parts.items()}
+        new, old = parts.setdefault(part, ([], []))
+        if stratum.new.first:
+            new.append(stratum.new)
+        if stratum.old.first:
+            old.append(stratum.old)
+    return parts
 
 
 def _harm(
@@ -311,20 +330,21 @@ def _harm(
 ) -> tuple[float, _Key, float]:
     """Nats of harm with the weight of the measure, where it is clearest, and the same without any weight."""
     begun = standing.since // _DAY_MS
-    repeats = _repeats(measure, facts)
     sums: dict[_Key, list[dict[int, float]]] = {}
+    repeats: dict[_Key, float] = {}
     for part, one in seen.items():
         if one.new_of <= 0:
             continue
         day = max(1, part.day - begun + 1)
         keys = _keys(part, standing)
         for number, alternative in enumerate(alternatives):
-            nats = log(one, alternative) / repeats
+            nats = log(one, alternative)
             for key in keys:
                 if key not in sums:
                     sums[key] = [{} for _ in alternatives]
+                    repeats[key] = _repeats(measure, facts, key.lane)
                 days = sums[key][number]
-                days[day] = days.get(day, 0.0) + nats
+                days[day] = days.get(day, 0.0) + nats / repeats[key]
     if not sums:
         return -math.inf, _EVERYTHING, -math.inf
     logs = {
@@ -361,10 +381,13 @@ def weights_of(lanes: Sequence[int]) -> tuple[float, ...]:
     return tuple(_weight(key, len(lanes)) for key in keys)
 
 
-def _repeats(measure: Measure, facts: Facts) -> float:
+def _repeats(measure: Measure, facts: Facts, lane: int | None = None) -> float:
     """A product of k dependent e-values, to the power of 1/k, has a mean of at most 1 (Hoelder's inequality). A recipient with a
-    full mailbox delays each of its mails, and one who opens mail opens all of it, always on the same path."""
-    return 1.0 if measure in _ONCE else max(1.0, facts.repeats)
+    full mailbox delays each of its mails, and one who opens mail opens all of it, of every lane, always on the same path.
+    `lane`: of its mail alone."""
+    if measure in _ONCE:
+        return 1.0
+    return max(1.0, facts.repeats if lane is None else facts.mailings.get(lane, facts.repeats))
 
 
 def _rates(seen: Mapping[_Part, evidence.Seen], key: _Key) -> Rates:

@@ -192,8 +192,10 @@ class Facts:
     checklist: tuple[Item, ...] = ()
     overrides: tuple[Override, ...] = ()
     freezes: tuple[Freeze, ...] = ()
-    #: Mails that one recipient had at most, of the mail above. What the same recipient does again is no new evidence.
+    #: Mails that one recipient had at most, of the mail above, and of that of each lane. What the same recipient does again is no
+    #: new evidence.
     repeats: float = 1.0
+    mailings: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 class State(StrEnum):
