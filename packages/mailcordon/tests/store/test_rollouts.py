@@ -408,6 +408,29 @@ async def test_hold_back_and_finish_are_a_persons(moving: Moving) -> None:
         await moving.changes.back(id, actor="ann", because="too late")
 
 
+async def test_a_way_back_that_meets_a_plan_that_drops_the_path_changes_nothing(moving: Moving) -> None:
+    """The shared path is deleted, and the deletion is not committed yet."""
+    id = await moving.start()
+    await moving.world.connection.execute(
+        "update rollout set state = 'finishing', share = 100;"
+        " update route set share = case path when 'isolated' then 100 else 0 end"
+    )
+    connection = moving.world.connection
+    drop = connection.transaction()
+    await drop.start()
+    await connection.execute("delete from route where lane = $1 and path = 'shared'", moving.lane)
+    back = asyncio.create_task(moving.changes.back(id, actor="ann", because="customers complain"))
+    waits = "select exists (select from pg_locks where not granted)"
+    async with connection_pool.acquire(moving.pool) as other:
+        while not await other.fetchval(waits):
+            await asyncio.sleep(0.01)
+    await drop.commit()
+    with pytest.raises(Conflict):
+        await back
+    assert await moving.shares() == {"isolated": 100}
+    assert (await moving.look())["state"] == State.FINISHED
+
+
 async def test_nobody_else_changes_what_a_rollout_moves_or_compares(moving: Moving) -> None:
     await moving.start()
     await moving.look()
