@@ -90,8 +90,8 @@ def against_all(measure: Measure, new: Iterable[Side], old: Iterable[Side], now:
 
 def _one_path(measure: Measure, sides: Iterable[Side], now: int, slow: float | None) -> tuple[int, float]:
     """Events, and the mails that can have had theirs. `slow`: feedback takes so many times as long as usual; None: all mail is as
-    old as the oldest of it; _AT_ONCE: all of it has come. A count below 0 (an outcome moved to another minute, and the feed is not there yet) is 0, and
-    feedback that is faster than assumed does not read as a rate above 1."""
+    old as the oldest of it; _AT_ONCE: all of it has come. A count below 0 (an outcome moved to another minute, and the feed is
+    not there yet) is 0, and feedback that is faster than assumed does not read as a rate above 1."""
     if measure is Measure.UNREPORTED:
         # Counted at an age at which nothing more is to come, so no law is needed.
         found = [side for side in sides if now - side.last >= MISSING_AFTER]
