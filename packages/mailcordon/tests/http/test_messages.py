@@ -495,6 +495,19 @@ async def test_the_same_key_and_body_are_the_same_message(api: Api) -> None:
     assert await api.world.count("message") == 1
 
 
+async def test_raw_mail_of_a_lane_with_two_paths_says_that_it_keeps_the_path_of_its_from(api: Api) -> None:
+    lane = await api.world.lane("acme", "receipt")
+    await api.world.share(lane, 100)
+    mime = b"From: hello@mail.platform.example\r\nTo: kim@example.com\r\nSubject: x\r\n\r\nx\r\n"
+    body = {"type": "receipt", "raw": base64.b64encode(mime).decode()}
+    for _ in range(2):  # the second is a replay
+        said = (await api.accepted(body, idempotency_key="raw-7"))["path"]
+        assert said.startswith(
+            "It takes the path that tenants share and keeps it, whatever the shares: raw MIME"
+        )
+    assert "path" not in await api.accepted(GOOD)
+
+
 async def test_a_replay_shows_the_current_state_of_the_message(api: Api) -> None:
     first = await api.accepted(GOOD, idempotency_key="order-7")
     await api.ask("DELETE", f"/v1/messages/{first['id']}")

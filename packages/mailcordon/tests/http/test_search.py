@@ -236,6 +236,32 @@ async def test_why_of_a_message_is_one_sentence_and_its_timeline(api: Api) -> No
         assert {"accepted", "held", "released"} <= set(story)
 
 
+async def test_why_says_which_path_mail_takes_and_that_one_of_two_is_stopped(api: Api, world: World) -> None:
+    lane = await api.owner.fetchval(
+        "select min(l.id) from lane l join tenant t on t.id = l.tenant where l.class = 2"
+    )
+    await world.share(lane, 100)
+    await api.owner.execute("update message set other_path = 0 where lane = $1", lane)
+    [item, other] = (await api.found("acme"))["items"]
+    assert (await told(api, item["id"]))[0].endswith(". It takes the lane's own path")
+    await api.owner.execute("update message set other_path = 3::bigint << 61 where lane = $1", lane)
+    assert (await told(api, other["id"]))[0].endswith(
+        "raw MIME is sent as it was handed in, so its From decides"
+    )
+    await api.owner.execute(
+        "insert into stop (scope, name, cause, because, urgent, since, last_seen, probe_at)"
+        " values ('identity', 'mail.platform.example', 'identity', 'not found', true, now_ms(), now_ms(), now_ms())"
+    )
+    sentence, story = await told(api, "lane acme/newsletter")
+    assert sentence.startswith(
+        "acme/newsletter is open: Only mail on the path that tenants share waits, the other path goes on: Stopped"
+    )
+    assert story == ["stopped"]
+    assert (await told(api, item["id"]))[0].endswith("so its From decides"), "it is on the other path"
+    await api.owner.execute("update message set path = 'shared' where lane = $1", lane)
+    assert "in state held" in (await told(api, item["id"]))[0]
+
+
 async def test_why_of_a_hold_and_of_its_lane_tells_who_placed_and_lifted_it(api: Api) -> None:
     number = await hold(api)
     sentence, story = await told(api, f"hold {number}")

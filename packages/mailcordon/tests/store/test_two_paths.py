@@ -244,3 +244,5 @@ async def test_a_lane_is_stopped_once_both_of_its_paths_are(caller: Caller, worl
         await caller.calling.stops.once(caller.queue.worker)
         seen.append(await world.connection.fetchval("select stopped from lane"))
     assert seen == [False, True]
+    whose = await world.connection.fetch("select tenant is null as shared from stop order by id")
+    assert [row["shared"] for row in whose] == [False, True], "the shared domain is no tenant's own"

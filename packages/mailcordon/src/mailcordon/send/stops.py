@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from mailcordon.core import stop
+from mailcordon.core import path_choice, stop
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.log_limit import LogLimit
 from mailcordon.core.reason import Reason
@@ -182,12 +182,14 @@ class Stops:
 
     def _new(self, verdict: Verdict, route: Route) -> NewStop:
         scope, cause = verdict.scope, verdict.reason
+        # The domain and the SES tenant of a shared path are no tenant's own.
+        whose = None if route.path == path_choice.SHARED else route.lane.tenant
         name, tenant = {
             StopScope.CELL: (self._cell, None),
             StopScope.WORKER: (self._worker, None),
             StopScope.SET: (route.configuration_set, None),
-            StopScope.IDENTITY: (route.domain, route.lane.tenant),
-            StopScope.TENANT: (route.ses_tenant, route.lane.tenant),
+            StopScope.IDENTITY: (route.domain, whose),
+            StopScope.TENANT: (route.ses_tenant, whose),
             StopScope.LANE: (str(route.lane.id), route.lane.tenant),
         }[scope or StopScope.LANE]
         quoted = cause not in (Reason.SES_UNREACHABLE, Reason.OUTAGE)  # there the sentence has the words

@@ -49,6 +49,12 @@ grant execute on function lanes_stopped(int[]) to {{governor}};
 grant execute on function path_under(stop, int) to {{control}}, {{governor}}, {{send}}, {{observe}}, {{reader}};
 grant execute on function own_path_stopped(int) to {{control}};
 
+-- As before (0006), and what tenants share besides sets: the domain and the SES tenant of a shared path are nobody's own.
+alter policy own_tenant on stop
+    using (tenant = nullif(current_setting('mailcordon.tenant', true), '')::int
+           or scope in ('cell', 'worker')
+           or scope in ('set', 'identity', 'tenant') and exists (select from route r where stop_names(stop.scope, stop.name, r)));
+
 -- As before (0051). For a stop of its path (6) as for a hold (3): it was not called, and `holds` has the stop.
 create or replace function queue_defer(lanes int[], ids bigint[], attempts smallint[], called_ats bigint[], whys smallint[], untils bigint[],
                             holds bigint[], reasons text[], codes text[], configuration_sets text[] default null,
