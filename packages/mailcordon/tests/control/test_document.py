@@ -1,6 +1,7 @@
 """The document of tenants: what it takes, what it refuses and where it says so."""
 
 import json
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from mailcordon.control import document
 from mailcordon.control.document import Document, DomainSpec, LaneSpec, TenantSpec
-from mailcordon.control.platform import Domain, Lane, Platform, Tenant
+from mailcordon.control.platform import SHARED_IPS, Domain, IpPool, Lane, Platform, Tenant
 from mailcordon.control.steps import after as complete_platform
 from mailcordon.core.errors import Invalid
 from mailcordon.core.priority import Class
@@ -23,6 +24,7 @@ FULL: dict[str, Any] = {
         "acme": {
             "dedicated": True,
             "ses_tenants": "per-class",
+            "pools": {"transactional": "receipts", "marketing": "ses-shared-pool"},
             "retired": False,
             "domains": {
                 "mail.acme.example": {"mail_from": "bounce.mail.acme.example"},
@@ -65,6 +67,7 @@ def test_every_member_is_read():
         },
         dedicated=True,
         ses_tenants="per-class",
+        pools={Class.TRANSACTIONAL: "receipts", Class.MARKETING: SHARED_IPS},
     )
     assert read.tenants["zen"] == TenantSpec()
 
@@ -87,6 +90,9 @@ WRONG: dict[str, tuple[object, str]] = {
     "a word for a flag": (with_acme(dedicated="yes"), "tenants.acme.dedicated"),
     "a number for a flag": (with_acme(retired=0), "tenants.acme.retired"),
     "unknown ses_tenants": (with_acme(ses_tenants="two"), "tenants.acme.ses_tenants"),
+    "pools as a list": (with_acme(pools=["bulk"]), "tenants.acme.pools"),
+    "a pool of no class": (with_acme(pools={"bulk": "bulk"}), "tenants.acme.pools.bulk"),
+    "a pool that is no text": (with_acme(pools={"marketing": True}), "tenants.acme.pools.marketing"),
     "a bad type": (with_acme(types={"News letter": "a.example"}), 'tenants.acme.types["News letter"]'),
     "no domain": (with_acme(types={"invoice": "acme"}), "tenants.acme.types.invoice"),
     "a list for a lane": (with_acme(types={"invoice": ["a.example"]}), "tenants.acme.types.invoice"),
@@ -137,12 +143,17 @@ def test_too_many_tenants_are_refused_before_they_are_read(monkeypatch: pytest.M
 PLATFORM = Platform(
     revision=7,
     types={"invoice": Class.TRANSACTIONAL, "newsletter": Class.MARKETING},
+    pools={
+        "receipts": IpPool(name="receipts", managed=False, marketing=False),
+        "bulk": IpPool(name="bulk", managed=True, marketing=True),
+    },
     tenants={
         "acme": Tenant(
             slug="acme",
             key="mc-a",
             dedicated=True,
             ses_tenants="per-class",
+            pools={Class.TRANSACTIONAL: "receipts", Class.MARKETING: SHARED_IPS},
             domains={
                 "mail.acme.example": Domain(name="mail.acme.example", mail_from="b.mail.acme.example"),
                 "news.acme.example": Domain(name="news.acme.example"),
@@ -170,6 +181,7 @@ def test_what_is_exported_is_a_document_and_says_everything():
         "old.acme.example": DomainSpec(retired=True),
     }
     assert (read.dedicated, read.ses_tenants) == (True, "per-class")
+    assert read.pools == {Class.TRANSACTIONAL: "receipts"}, "that it was in one once is no wish"
     assert parse(data).tenants["zen"].retired
 
 
@@ -336,3 +348,36 @@ def test_a_lane_may_have_a_shared_path_beside_its_own():
     with pytest.raises(Invalid, match="there is no shared path other") as refused:
         document.complete(parse(lane(shared_path="other")), new)
     assert refused.value.faults[0].field == "tenants.acme.types.invoice.shared_path"
+
+
+def test_pools_go_through_a_file_and_come_back_on_another_platform():
+    data = document.of_platform(PLATFORM, ["acme"])
+    del data["tenants"]["acme"]["types"]["newsletter"]  # a retired lane is not made anew
+    empty = replace(PLATFORM, tenants={})
+    made = complete_platform(empty, document.complete(parse(data), empty))
+    assert made.tenants["acme"].pools == {Class.TRANSACTIONAL: "receipts"}
+    assert document.complete(parse(document.of_platform(made)), made) == []
+    without = replace(empty, pools={})
+    with pytest.raises(Invalid) as refused:
+        document.complete(parse(data), without)
+    assert [fault.field for fault in refused.value.faults] == ["tenants.acme.pools.transactional"]
+
+
+def test_each_difference_of_pools_is_a_step_at_its_class():
+    where = "tenants.acme.pools"
+    kept = {name: value for name, value in AS_IS.items() if name != "pools"}
+    assert steps(kept) == [], "without the member a tenant keeps its pools"
+    assert steps({**kept, "pools": {}}) == [("set-pool acme transactional ses-shared-pool", where)]
+    assert steps({**kept, "pools": {"transactional": SHARED_IPS}}) == [
+        ("set-pool acme transactional ses-shared-pool", f"{where}.transactional")
+    ]
+    assert steps({**AS_IS, "pools": {**AS_IS["pools"], "marketing": "bulk"}}) == [
+        ("set-pool acme marketing bulk", f"{where}.marketing")
+    ]
+    # Out of its pool first: the shared sets are in none.
+    out, changed = document.complete(parse(with_acme(**{**kept, "pools": {}, "dedicated": False})), PLATFORM)
+    assert (out.kind, changed.kind) == ("set-pool", "set-topology")
+    other = {**AS_IS, "pools": {"transactional": "bulk"}}
+    with pytest.raises(Invalid) as refused:
+        document.complete(parse(with_acme(**other)), PLATFORM)
+    assert [fault.field for fault in refused.value.faults] == [f"{where}.transactional"]

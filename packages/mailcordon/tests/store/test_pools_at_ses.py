@@ -124,3 +124,57 @@ async def test_the_database_refuses_other_mail_in_a_pool(world: World) -> None:
         await world.owner.execute(put, True)
     with pytest.raises(asyncpg.ForeignKeyViolationError):
         await world.owner.execute(put, False)
+
+
+async def test_a_route_follows_its_set_into_a_pool_only_if_every_condition_holds(world: World) -> None:
+    key = await world.onboard()
+    await make_pool(world)
+    await make_pool(world, "receipts", marketing=False)
+    await apply(world, OWN_SETS, JOIN)
+    await follow(world)
+    own = f"{key}-marketing"
+    put, at = "update ses_resource set", f"where kind = 'configuration-set' and name = '{own}'"
+    member = "update ip_pool_member set"
+
+    async def followed() -> str | None:
+        """What the newsletter's route says after a look, if it said nothing before."""
+        await world.owner.execute("update route set ip_pool = null")
+        await world.plans.follow()
+        return (await routes(world))["newsletter"]
+
+    async def epoch() -> int:
+        return await world.owner.fetchval("select value from epoch where name = 'control'")
+
+    assert await followed() == "bulk"
+    for break_it, mend_it in (
+        (f"{put} state = 'pending' {at}", f"{put} state = 'applied' {at}"),
+        (
+            f"""{put} desired = desired || '{{"sending_pool": "other"}}' {at}""",
+            f"""{put} desired = desired || '{{"sending_pool": "bulk"}}' {at}""",
+        ),
+        (
+            f"{put} observed = observed - 'sending_pool' {at}",
+            f"""{put} observed = observed || '{{"sending_pool": "bulk"}}' {at}""",
+        ),
+        (
+            f"{member} pool = 'receipts', class = 1, marketing = false",
+            f"{member} pool = 'bulk', class = 2, marketing = true",
+        ),
+        (
+            f"update route set configuration_set = '{key}-urgent' where configuration_set = '{own}'",
+            f"update route r set configuration_set = '{own}' from lane l where l.id = r.lane and l.class = 2",
+        ),
+    ):
+        await world.owner.execute(break_it)
+        assert await followed() is None, break_it
+        await world.owner.execute(mend_it)
+        assert await followed() == "bulk", mend_it
+
+    before = await epoch()
+    await world.plans.follow()
+    assert await epoch() == before, "what says so already is not written again"
+    await world.owner.execute(f"""{put} desired = desired || '{{"sending_pool": "{SHARED_IPS}"}}',
+        observed = observed || '{{"sending_pool": "{SHARED_IPS}"}}' {at}""")
+    await world.plans.follow()
+    assert (await routes(world))["newsletter"] is None, "the shared addresses are no pool"
+    assert await epoch() == before + 1

@@ -1,8 +1,8 @@
 """The document of tenants: what a file, `GET /v1/document` and a plan's request have in them (tenants.schema.json).
 
-A tenant in the document is described whole: its lanes, its domains, whose configuration sets it uses. What the document does not
-name is left alone, unless the plan is asked to retire it (`prune`). Pure: the reader of the file gives plain values and knows the
-line of each member by the path that faults name.
+A tenant in the document is described whole: its lanes, its domains, whose configuration sets it uses, from which IP pools it
+sends. What the document does not name is left alone, unless the plan is asked to retire it (`prune`). Pure: the reader of the
+file gives plain values and knows the line of each member by the path that faults name.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +12,14 @@ from typing import Any, Final, cast, get_args
 
 from mailcordon.control import claimable
 from mailcordon.control.authentication.alignment import Suffixes
-from mailcordon.control.platform import Domain, Lane, Platform, SesTenants, Tenant
-from mailcordon.control.steps import Step, StepKind, add_tenant, is_mail_from, set_topology
+from mailcordon.control.platform import SHARED_IPS, Domain, Lane, Platform, SesTenants, Tenant
+from mailcordon.control.steps import Step, StepKind, add_tenant, is_mail_from, set_pool, set_topology
 from mailcordon.control.steps import complete as complete_steps
 from mailcordon.core import domain as domains
 from mailcordon.core import names
 from mailcordon.core.document_path import path
 from mailcordon.core.errors import Conflict, Fault, Invalid, parse_into
+from mailcordon.core.priority import Class
 from mailcordon.messages import api, plans
 from mailcordon.messages import document as document_messages
 
@@ -27,7 +28,8 @@ MOST_TENANTS: Final = 20_000  #: of one document; SES allows 10,000 tenants befo
 MOST_FAULTS: Final = 100  #: listed; a document can be wrong everywhere
 Rules = Callable[[str], claimable.Refusal | None]  #: whether a domain can be claimed at all
 _SES_TENANTS: Final = get_args(SesTenants)
-_OF_TENANT: Final = ("types", "domains", "dedicated", "ses_tenants", "retired")
+_OF_TENANT: Final = ("types", "domains", "dedicated", "ses_tenants", "pools", "retired")
+_CLASSES: Final = {each.word: each for each in Class}
 _OF_LANE: Final = ("domain", "retired", "shared_path")
 _OF_DOMAIN: Final = ("mail_from", "retired")
 
@@ -53,6 +55,7 @@ class TenantSpec:
     domains: Mapping[str, DomainSpec] = field(default_factory=dict[str, DomainSpec])
     dedicated: bool | None = None
     ses_tenants: SesTenants | None = None
+    pools: Mapping[Class, str] | None = None  #: all of them: mail of a class that is not in it is in no pool
     retired: bool = False
 
 
@@ -84,6 +87,9 @@ def _plain_tenant(tenant: Tenant) -> dict[str, Any]:
         plain["dedicated"] = True
     if tenant.ses_tenants != "one":
         plain["ses_tenants"] = tenant.ses_tenants
+    pools = {class_.word: pool for class_, pool in sorted(tenant.pools.items()) if pool != SHARED_IPS}
+    if pools:
+        plain["pools"] = pools
     if tenant.retired:
         plain["retired"] = True
     told = {name: _plain_domain(each) for name, each in sorted(tenant.domains.items())}
@@ -167,6 +173,7 @@ def _steps_of_tenant(slug: str, spec: TenantSpec, tenant: Tenant | None) -> Iter
     else:
         if tenant.retired:
             yield Placed(Step(kind=StepKind.UNRETIRE_TENANT, tenant=slug), where)
+        yield from _steps_out_of_pools(spec, tenant, path(where, "pools"))  # before its own sets go
         dedicated = tenant.dedicated if spec.dedicated is None else spec.dedicated
         ses_tenants = spec.ses_tenants or tenant.ses_tenants
         if (dedicated, ses_tenants) != (tenant.dedicated, tenant.ses_tenants):
@@ -175,6 +182,7 @@ def _steps_of_tenant(slug: str, spec: TenantSpec, tenant: Tenant | None) -> Iter
             yield Placed(changed, path(where, member))
     yield from _steps_of_domains(spec, tenant, path(where, "domains"))
     yield from _steps_of_lanes(spec, tenant, path(where, "types"))
+    yield from _steps_into_pools(spec, tenant, path(where, "pools"))
     for name, domain in spec.domains.items():  # at the end, when no lane uses it any more
         if domain.retired and (has := tenant.domains.get(name)) is not None and not has.retired:
             step = Step(kind=StepKind.RETIRE_DOMAIN, tenant=slug, domain=name)
@@ -216,6 +224,19 @@ def _steps_of_lanes(spec: TenantSpec, tenant: Tenant, where: str) -> Iterator[Pl
             step = Step(kind=StepKind.MOVE_LANE, tenant=tenant.slug, type=type, to=lane.domain)
             yield Placed(step, own)
         yield from _steps_of_path(lane, has.shared_path, tenant.slug, type, own)
+
+
+def _steps_out_of_pools(spec: TenantSpec, tenant: Tenant, where: str) -> Iterator[Placed]:
+    for class_, pool in sorted(tenant.pools.items()):
+        if spec.pools is not None and spec.pools.get(class_, SHARED_IPS) == SHARED_IPS != pool:
+            own = path(where, class_.word) if class_ in spec.pools else where
+            yield Placed(set_pool(tenant.slug, class_, None), own)
+
+
+def _steps_into_pools(spec: TenantSpec, tenant: Tenant, where: str) -> Iterator[Placed]:
+    for class_, pool in sorted((spec.pools or {}).items()):
+        if pool not in (SHARED_IPS, tenant.pools.get(class_)):
+            yield Placed(set_pool(tenant.slug, class_, pool), path(where, class_.word))
 
 
 def _steps_of_path(lane: LaneSpec, has: str | None, slug: str, type: str, where: str) -> Iterator[Placed]:
@@ -293,8 +314,22 @@ def _tenant(value: object, where: str, faults: list[Fault], rules: Rules) -> Ten
         domains=told,
         dedicated=_flag(members, "dedicated", where, faults),
         ses_tenants=cast("SesTenants | None", ses_tenants),
+        pools=_pools(members.get("pools"), path(where, "pools"), faults),
         retired=bool(_flag(members, "retired", where, faults)),
     )
+
+
+def _pools(value: object, where: str, faults: list[Fault]) -> dict[Class, str] | None:
+    members = None if value is None else _members(value, where, list(_CLASSES), faults)
+    if members is None:
+        return None
+    found: dict[Class, str] = {}
+    for word, pool in members.items():
+        if not isinstance(pool, str):
+            faults.append(Fault(path(where, word), document_messages.not_text()))
+        elif word in _CLASSES:
+            found[_CLASSES[word]] = pool
+    return found
 
 
 def _lane(value: object, where: str, faults: list[Fault], rules: Rules) -> LaneSpec | None:
