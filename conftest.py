@@ -38,6 +38,7 @@ LONGEST = (
 
 def pytest_configure() -> None:
     """A shell starts what runs in its background with SIGINT ignored, and every process that a test starts would inherit that."""
+    gc.disable()  # until all tests are collected: nothing of them is garbage
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -63,6 +64,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -150,7 +150,7 @@ async def _api(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Mapping[str, str]]]:
     async with contextlib.AsyncExitStack() as stack:
         pools = {
-            login: await stack.enter_async_context(await engine.create_pool(dsns[login], reset=False))
+            login: await stack.enter_async_context(await engine.create_pool(dsns[login]))
             for login in ("control", "reader")
         }
         key_store = KeyStore(pools["control"])

@@ -84,7 +84,7 @@ SETTINGS = desired.Settings(
 )
 
 
-SUFFIXES = PublicSuffixes()  # parsed once
+SUFFIXES = PublicSuffixes()
 CopyOf = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 
 

@@ -36,7 +36,7 @@ async def test_the_history_of_an_address_takes_a_few_statements_and_says_what_ea
     )
     for statement in (held, placed):
         await world.connection.execute(statement)
-    pool = await engine.create_pool(world.database.dsn("reader"), max_size=1, reset=False)
+    pool = await engine.create_pool(world.database.dsn("reader"), max_size=1)
     reader, made = MessageReader(pool, pool), list[str]()
     try:
         await reader.address(

@@ -144,7 +144,6 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                     config.login_url(login),
                     max_size=config.reads.at_once,
                     statement_seconds=config.read_seconds,
-                    reset=False,
                 )
             )
             for login in ("control", "reader")

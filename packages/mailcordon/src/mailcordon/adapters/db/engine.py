@@ -73,10 +73,9 @@ async def create_pool(
     max_size: int = 8,
     answer_seconds: float = ANSWER_PATIENCE,
     statement_seconds: float = STATEMENT_SECONDS,
-    reset: bool = True,
 ) -> Pool:
-    """A pool for cold paths. Session settings and locks are reset when a connection is returned, unless its users change none:
-    that saves each of them a round trip.
+    """A pool for cold paths. Its users leave the session of a connection as it was: what they set ends with their transaction,
+    and who takes a lock of the session gives it back. A reset would be one more round trip for each user.
 
     `statement_seconds`: the server ends a statement that takes longer.
 
@@ -86,7 +85,7 @@ async def create_pool(
         dsn,
         min_size=0,
         max_size=max_size,
-        reset=None if reset else _as_it_is,
+        reset=_as_it_is,
         timeout=min(CONNECT_PATIENCE, answer_seconds),
         command_timeout=answer_seconds,
         server_settings=_SETTINGS

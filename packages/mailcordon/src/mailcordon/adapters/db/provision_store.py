@@ -196,7 +196,17 @@ class ProvisionStore:
             async def holds() -> bool:
                 return bool(await conn.fetchval(_SQL.holds_reconciler_lock))
 
-            yield holds if await conn.fetchval(_SQL.try_reconciler_lock) else None
+            if not await conn.fetchval(_SQL.try_reconciler_lock):
+                yield None
+                return
+            try:
+                yield holds
+            finally:
+                try:
+                    await conn.fetchval(_SQL.release_reconciler_lock)
+                except BaseException:  # also a cancellation: the lock must not outlive its holder in the pool
+                    conn.terminate()
+                    raise
 
 
 def _row(row: asyncpg.Record) -> Row:

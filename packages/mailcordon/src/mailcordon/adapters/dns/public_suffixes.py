@@ -2,14 +2,19 @@
 public suffix as `co.uk` is. A name below no listed suffix counts its last label as one, as the list's own rules say.
 """
 
+import functools
+
 from publicsuffixlist import PublicSuffixList
+
+#: Reading the list takes some 50 ms and 5 MB: one serves a process.
+_read = functools.cache(PublicSuffixList)
 
 
 class PublicSuffixes:
-    """Reading the list takes some 50 ms and 5 MB: one object serves a process."""
+    """The list as this version of the package has it."""
 
     def __init__(self) -> None:
-        self._list = PublicSuffixList()
+        self._list = _read()
 
     def registrable(self, domain: str) -> str | None:
         """The public suffix of `domain` and one label more. None: `domain` is a public suffix itself. `domain` is in the form

@@ -200,6 +200,10 @@ select kind, act, hold from drift_policy;
 -- The process that holds this lock reconciles. It ends with the connection.
 select pg_try_advisory_lock(20554, 0);
 
+-- name: release_reconciler_lock
+-- The connection goes back to its pool.
+select pg_advisory_unlock(20554, 0);
+
 -- name: holds_reconciler_lock
 -- Asked of the connection that took it: a pool may have replaced it.
 select exists (select from pg_locks where locktype = 'advisory' and classid = 20554 and objid = 0 and objsubid = 2
