@@ -103,8 +103,15 @@ async def test_a_lane_gets_a_shared_path_shares_and_loses_it_again(world: Any) -
         "path-in-use",
         True,
     )
-    await apply(world, admin, await post(world, admin, "/v1/tenants/acme/changes", drop))
+    await world.owner.execute(
+        "update lane set retiring_at = now(), retired_at = now(), retire_mail = 'drain', retired_with = 'lane'"
+        " where id in (select lane from route where path = 'shared')"
+    )
+    await world.owner.execute("update route set share = 50 where domain <> 'news.zen.example'")
     assert (await remove("")).json()["done"] is True
+    left = await world.owner.fetch("select path, share from route where domain = 'news.acme.example'")
+    assert [(row["path"], row["share"]) for row in left] == [("isolated", 100)]
+    assert await world.owner.fetchval("select count(*) from route_before where path = 'shared'") > 0
     assert (await world.ask(("GET", "/v1/shared-paths", None), admin)).json()["items"] == []
     assert (await remove("")).status_code == 404
     assert await world.owner.fetchval("select wanted from ses_resource where name = 'old-tenant'") is False

@@ -66,6 +66,7 @@ class PathStore:
                 raise Conflict(problem, code="path-in-use")
             if dry_run:
                 return found
+            await conn.execute(_SQL.drop_of_retired, found.domain)
             await conn.execute(_SQL.remove_shared, name)
             kind = desired.Kind.ASSOCIATION
             if others := await conn.fetch(_SQL.others_of_ses_tenant, found.ses_tenant):

@@ -65,7 +65,18 @@ select p.name, p.domain, p.ses_tenant, p.ip_pool, p.since from shared_path p whe
 -- Lanes that have it, the first ten, and how many there are.
 select e.slug || ' ' || t.name as lane, count(*) over ()::int as number
   from route r join lane l on l.id = r.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
- where r.path = 'shared' and r.domain = $1 order by 1 limit 10;
+ where r.path = 'shared' and r.domain = $1 and l.retired_at is null order by 1 limit 10;
+
+-- name: drop_of_retired
+-- A retired lane has no mail and takes no plan that would drop it. If it comes back, it sends on its own path.
+with gone as (
+    delete from route r using lane l where r.lane = l.id and r.path = 'shared' and r.domain = $1 and l.retired_at is not null
+    returning r.lane, r.path, r.configuration_set, r.domain, r.ses_tenant
+), own as (
+    update route r set share = 100 from gone g where r.lane = g.lane and r.path = 'isolated'
+)
+insert into route_before (lane, path, configuration_set, until, domain, ses_tenant)
+select lane, path, configuration_set, now_ms(), domain, ses_tenant from gone;
 
 -- name: remove_shared
 -- The domain is free for others again.
