@@ -18,6 +18,7 @@ from bench import (
 from bench.detection import command as detect
 from bench.migration import command as migration
 from bench.migration import moves_command as moves
+from bench.rehearsal import command as rehearsal
 from bench.week import command as week
 
 _BENCHES = {
@@ -31,6 +32,7 @@ _BENCHES = {
     "metrics": metrics.main,
     "migration": migration.main,
     "moves": moves.main,
+    "rehearsal": rehearsal.main,
     "search": search.main,
     "send": send.main,
     "seslocal": seslocal.main,

@@ -19,6 +19,7 @@ from mailcordon.core.limit import Mode
 from mailcordon.core.priority import CLASS_DEFAULTS
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import Decision, Level, Slice
+from mailcordon.guard.counts import Delta
 from mailcordon.guard.policy import layers
 from mailcordon.guard.policy.document import PolicyDocument
 from seslocal.fleets.operator import Seen, Waiting
@@ -45,9 +46,13 @@ class Decided:
 
 
 class Guard:
-    """An operator (seslocal.fleets.operator). `start`: seconds since 1970 at which the week begins."""
+    """An operator (seslocal.fleets.operator). `start`: seconds since 1970 at which the week begins. `counted`: where the
+    changes of counts are kept, in the order in which they became known; None: nowhere."""
 
-    def __init__(self, senders: list[Sender], start: float, policy: PolicyDocument) -> None:
+    def __init__(
+        self, senders: list[Sender], start: float, policy: PolicyDocument, counted: list[Delta] | None = None
+    ) -> None:
+        self._counted = counted
         self._start = int(start // MINUTE)
         self._lanes = Lanes(senders, self._start)
         self._feedback = Feedback(self._lanes, self._start)
@@ -112,6 +117,8 @@ class Guard:
         self._now = now
         minute = self._start + now
         deltas, domains = self._feedback.take()
+        if self._counted is not None:
+            self._counted += deltas
         decisions = [*self._breaker.observe(minute, deltas, domains), *self._breaker.tick(minute)]
         for decision in decisions:
             lane = self._lanes.by_id(decision.lane)

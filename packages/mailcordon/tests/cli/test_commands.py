@@ -62,7 +62,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         campaign_list campaign_show campaign_open warmup_show
         rollout_list rollout_status rollout_start rollout_advance rollout_hold rollout_back rollout_finish rollout_cancel
         rollout_freeze_list rollout_freeze_add rollout_freeze_end
-        advise
+        advise rehearse
         pool_list pool_show pool_create pool_owner pool_add pool_remove
         path_list path_show path_add-shared path_remove path_add path_drop path_share path_move
         incident_list incident_show incident_note incident_ack incident_close incident_reported incident_report incident_times

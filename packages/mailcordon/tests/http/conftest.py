@@ -39,6 +39,7 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.adapters.db.proof_store import ProofStore
+from mailcordon.adapters.db.rehearsal_store import RehearsalStore
 from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.rollout_reader import RolloutReader
 from mailcordon.adapters.db.rollout_store import RolloutStore
@@ -69,6 +70,7 @@ from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.plans import Plans
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
+from mailcordon.control.rehearsals import Rehearsals
 from mailcordon.control.rollouts.changes import Changes as RolloutChanges
 from mailcordon.control.rollouts.loop import Rollouts
 from mailcordon.control.steps import Step, StepKind
@@ -242,6 +244,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         rollout_changes=rollout_changes(pools["control"], plans),
         paths=PathStore(pools["control"]),
         backtests=Backtests(BacktestStore(pools["control"])),
+        rehearsals=Rehearsals(RehearsalStore(pools["control"])),
         outside=OutsideSignals(OutsideSignalStore(pools["control"])),
         signals=OutsideSignalReader(pools["control"], pools["reader"]),
     )

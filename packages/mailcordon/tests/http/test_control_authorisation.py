@@ -134,6 +134,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/holds", None, "read", False, 200),
     ("GET", "/v1/holds?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/holds/lift", HOLD, "operate", True, 403),
+    ("POST", "/v1/rehearsals", {"document": {"version": 1}}, "read", True, 403),
     ("POST", "/v1/policy/backtest", {"document": {"version": 1}}, "read", True, 403),
     ("GET", "/v1/objectives", None, "read", False, 200),
     ("GET", "/v1/objectives?tenant=acme", None, "read", False, 404),

@@ -39,6 +39,7 @@ from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
+from mailcordon.adapters.db.rehearsal_store import RehearsalStore
 from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.rollout_reader import RolloutReader
 from mailcordon.adapters.db.split_store import SplitStore
@@ -113,6 +114,7 @@ from mailcordon.control.outside_signals import OutsideSignals
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
 from mailcordon.control.providers import Providers
+from mailcordon.control.rehearsals import Rehearsals
 from mailcordon.control.suppression_split.splits import Splits
 from mailcordon.control.templates import Templates
 from mailcordon.control.tenant_facts import FactKeeper
@@ -231,6 +233,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             advisor=Advisor(AdviceStore(readers["control"]), plans, PriceFile(config.home).read),
             pools=IpPools(PoolStore(pools["control"]), plans),
             backtests=Backtests(BacktestStore(readers["control"])),
+            rehearsals=Rehearsals(RehearsalStore(readers["control"])),
             outside=OutsideSignals(OutsideSignalStore(pools["control"])),
             signals=OutsideSignalReader(*read_as),
             breaker=BreakerReader(*read_as),

@@ -1,14 +1,10 @@
 """Back-tests: what a document of a policy would have done to the mail of the last weeks (docs/policy.md). Nothing is stored."""
 
 import asyncio
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Awaitable, Callable, Mapping
-from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from mailcordon.control import own_process
 from mailcordon.core.errors import Fault, Invalid, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.guard import backtest_job
@@ -65,50 +61,14 @@ def _checked(document: Mapping[str, Any], known: Known) -> documents.PolicyDocum
 
 async def in_a_process(record: Record) -> Answer:
     """Raises Unavailable if it takes too long or dies. It ends with its caller, and when that is cancelled."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(sender, record), daemon=True, name="mailcordon back-test")
-
-    given_up = threading.Event()
-
-    def work() -> Answer | None:
-        try:
-            process.start()  # pickles the record, which may be large
-            sender.close()
-            if given_up.is_set():  # while it started, when there was nothing to kill yet
-                process.kill()
-            return receiver.recv()
-        except EOFError:
-            return None
-        finally:
-            receiver.close()
-
-    try:
-        answer = await asyncio.wait_for(asyncio.to_thread(work), MOST_SECONDS)
-    except TimeoutError:
-        raise Unavailable(messages.took_too_long(), code="too-slow") from None
-    finally:
-        given_up.set()
-        if process.pid is not None:
-            process.kill()
-    if answer is None:
-        raise Unavailable(messages.died(), code="died")
-    return answer
-
-
-def _work(sender: Connection, record: Record) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: it ends with its caller
-    threading.Thread(target=_end_with_caller, daemon=True).start()
-    os.nice(10)  # mail comes first
-    sender.send(backtest_job.run(record))
-    sender.close()
-
-
-def _end_with_caller() -> None:
-    caller = multiprocessing.parent_process()
-    assert caller is not None
-    wait([caller.sentinel])
-    os._exit(1)
+    return await own_process.run(
+        backtest_job.run,
+        record,
+        name="mailcordon back-test",
+        most_seconds=MOST_SECONDS,
+        too_slow=messages.took_too_long(),
+        died=messages.died(),
+    )
 
 
 def too_much(rows: int) -> Invalid:

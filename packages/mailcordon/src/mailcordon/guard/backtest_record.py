@@ -45,12 +45,12 @@ class Arrivals:
             while later and later[0][0] < begins:
                 yield heapq.heappop(later)[3]
             is_domain = isinstance(one, DomainDelta)
-            for change in (Change((one.minute + 1) * MINUTE, one),) if is_domain else self._changes(one):
+            for change in (Change((one.minute + 1) * MINUTE, one),) if is_domain else self.changes(one):
                 heapq.heappush(later, (change.at, is_domain, next(numbers), change))
         while later:
             yield heapq.heappop(later)[3]
 
-    def _changes(self, cohort: Delta) -> Iterator[Change]:
+    def changes(self, cohort: Delta) -> Iterator[Change]:
         start = cohort.minute * MINUTE
         none = cohort._replace(sent=0, delivered=0, hard_bounces=0, complaints=0, blocks=0, delays=0, opens=0)
         if cohort.sent:

@@ -31,7 +31,7 @@ SUBJECTS = (
     "pools",
     "advice",
     "objectives",
-    "backtests",
+    *("backtests", "rehearsals"),
     *("breaker", "arming"),
     "paths",
     "machine_metrics",

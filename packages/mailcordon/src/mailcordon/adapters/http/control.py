@@ -32,6 +32,7 @@ from mailcordon.adapters.http import (
     policies,
     pools,
     proofs,
+    rehearsals,
     rollouts,
     stops,
     tenants,
@@ -60,6 +61,7 @@ from mailcordon.control.paths import PathStore
 from mailcordon.control.plans import Plans
 from mailcordon.control.policies import Policies
 from mailcordon.control.proofs import Proofs
+from mailcordon.control.rehearsals import Rehearsals
 from mailcordon.control.rollouts.changes import Changes as RolloutChanges
 from mailcordon.control.rollouts.view import RolloutReads
 from mailcordon.control.tenant_facts import FactKeeper
@@ -104,6 +106,7 @@ class ControlServices:
     rollout_changes: RolloutChanges
     paths: PathStore
     backtests: Backtests
+    rehearsals: Rehearsals
     outside: OutsideSignals
     signals: SignalReads
     checks: IdentityChecks
@@ -127,6 +130,7 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *rollouts.routes(services.rollouts, services.rollout_changes),
         *paths.routes(services.paths),
         *backtests.routes(services.reads, services.backtests),
+        *rehearsals.routes(services.rehearsals),
         *outside_signals.routes(services.signals, services.outside),
         *holds.routes(services.reads, Cordons(services.reads, services.governor)),
         *stops.routes(services.reads),

@@ -53,6 +53,11 @@ class LostLane:
     checks: Sequence[Check]
 
 
+def severity_of(level: Level) -> Severity:
+    """Of the alarm about a decision of this level."""
+    return _SEVERITIES[level]
+
+
 def alarms(decisions: Sequence[OpenDecision], lost: Sequence[LostLane]) -> list[Alarm]:
     return [*(_decided(one) for one in decisions), *(_lost(one) for one in lost)]
 
@@ -67,7 +72,7 @@ def _decided(one: OpenDecision) -> Alarm:
         key=f"breaker:{kept.id}",
         kind=Kind.BREAKER,
         cause=_cause(kept),
-        severity=_SEVERITIES[kept.level],
+        severity=severity_of(kept.level),
         scope=Scope(
             kind=ScopeKind.LANE if first is None else _SCOPES[first.dimension],
             name=one.name if first is None else first.value,
