@@ -84,8 +84,21 @@ def test_a_healthy_path_passes_once_it_has_mail_enough() -> None:
 
 def test_too_little_mail_passes_nothing_that_must_be_shown() -> None:
     few = mail(5, hours=1, per_hour=100)
-    waiting = {gate.measure for gate in gates.judge(standing(5), facts(few)) if gate.verdict is Verdict.WAIT}
-    assert waiting >= {Measure.UNDELIVERED, Measure.BOUNCED}
+    waiting = {
+        gate.measure: gate for gate in gates.judge(standing(5), facts(few)) if gate.verdict is Verdict.WAIT
+    }
+    assert waiting.keys() >= {Measure.UNDELIVERED, Measure.BOUNCED}
+
+
+def test_a_gate_without_a_doubt_says_how_much_mail_there_is_and_not_how_little_of_one_provider() -> None:
+    age = 3 * 1440  # all feedback has come
+    for seed in range(5):
+        strata = mail(5, hours=10, seed=seed, age=age)
+        mails = sum(stratum.new.sent for stratum in strata)
+        found = gates.judge(standing(5), facts(strata, age=age))
+        gate = next(gate for gate in found if gate.measure is Measure.BOUNCED)
+        assert gate.doubt < gates.DOUBT
+        assert f"New path: of {mails:,} mails" in gate.sentence
 
 
 def test_at_one_percent_it_must_be_shown_that_events_come_and_nothing_else() -> None:

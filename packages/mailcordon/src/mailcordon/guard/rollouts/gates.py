@@ -245,7 +245,7 @@ def _compared(
     def log(one: evidence.Seen, alternative: tuple[float, float]) -> float:
         return evidence.nats(one, allowed, *alternative)
 
-    harm, key, doubt = _harm(measure, standing, facts, seen, alternatives, log)
+    harm, at, doubt = _harm(measure, standing, facts, seen, alternatives, log)
     shown = margin_to_go_on(measure, days, standing.share)
     must = must_show(measure, standing.share)
     late = [evidence.acquitted(measure, *sides, now) for sides in parts.values()] if must else []
@@ -262,14 +262,14 @@ def _compared(
         margin=allowed,
         widened=widening(measure, days),
         pass_margin=shown,
-        seen=_rates(seen, key),
+        seen=_rates(seen, at),
         harm=harm,
         doubt=doubt,
         back_at=_back_at(standing),
         sound=sound,
         pass_at=math.log(1 / FALSE_PASS) if must else None,
-        provider=key.provider,
-        lane=key.lane,
+        provider=at.provider,
+        lane=at.lane,
     )  # fmt: skip
 
 
@@ -289,21 +289,21 @@ def _against_ceiling(
     def log(one: evidence.Seen, alternative: tuple[float, float]) -> float:
         return evidence.above(one.new, one.new_of, ceiling, alternative[0])
 
-    harm, key, doubt = _harm(measure, standing, facts, seen, alternatives, log)
+    harm, at, doubt = _harm(measure, standing, facts, seen, alternatives, log)
     return Gate(
         measure=measure,
         verdict=Verdict.WAIT,
         margin=Margin(0.0, ceiling),
         widened=widening(measure, days),
         pass_margin=Margin(0.0, ceiling),
-        seen=_rates(seen, key),
+        seen=_rates(seen, at),
         harm=harm,
         doubt=doubt,
         back_at=_back_at(standing),
         sound=0.0,
         pass_at=None,
-        provider=key.provider,
-        lane=key.lane,
+        provider=at.provider,
+        lane=at.lane,
     )
 
 
@@ -356,7 +356,9 @@ def _harm(
     }
     clearest = max(weighted, key=lambda key: (weighted[key], key == _EVERYTHING))
     total = evidence.log_mean(list(weighted.values()), [1.0] * len(weighted))
-    return total, clearest, logs[clearest]
+    doubt = logs[clearest]
+    # Without a doubt nothing is said of a provider or a lane, so what is shown is all mail.
+    return total, clearest if doubt >= DOUBT else _EVERYTHING, doubt
 
 
 def _keys(part: _Part, standing: Standing) -> list[_Key]:
