@@ -353,6 +353,7 @@ def test_the_command_reports_on_a_recording(recording: Path, capsys: pytest.Capt
     assert "old-b endangers the others" in text
     assert "Week 1:" in text
     assert "Yahoo: 900 mails, 1.0 % bounced, 0.11 % complained" in text
+    assert "cust-0 (VDM): all others: 16,000 mails" in text
     assert tenants.read_text().startswith("# Written by mailcordon assess")
     assert run_command(*words) != 0  # a file with somebody's changes is not overwritten
     assert "exists already" in capsys.readouterr().err
@@ -360,6 +361,12 @@ def test_the_command_reports_on_a_recording(recording: Path, capsys: pytest.Capt
     document = json.loads(capsys.readouterr().out)
     assert document["verdict"]["answer"] == "migrate-now"
     assert document["verdict"]["throttled_everybody"] is None
+    tenants_of = {each["tenant"]: each for each in document["tenants"]}
+    yahoo = {"sent": 900, "bounced": 9, "complained": 1}
+    assert (tenants_of["cust-0"]["providers"]["Yahoo"], tenants_of["cust-1"]["providers"].keys()) == (
+        yahoo,
+        {"UNKNOWN_ISP"},
+    )
     severities = {each["severity"] for each in document["dangers"]}
     assert severities <= {each.value for each in Severity}
 
