@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
-
 from seslocal import Clock, Settings
 from seslocal.state import account as account_module
 from seslocal.state.account import Account
@@ -36,9 +34,9 @@ def crowded(source: str) -> list[str]:
     return [found.name for found in classes if len(fields(found)) > MOST_FIELDS]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.stem)
-def test_no_class_has_more_than_24_fields(module: Path) -> None:
-    assert crowded(module.read_text()) == []
+def test_no_class_has_more_than_24_fields() -> None:
+    assert len(MODULES) > 20
+    assert [(module.stem, name) for module in MODULES for name in crowded(module.read_text())] == []
 
 
 def test_a_class_with_too_many_fields_is_found() -> None:

@@ -58,14 +58,11 @@ def test_each_rule_names_its_source() -> None:
     assert len({phrase.name for phrase in RULES}) == len(RULES)
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"), [*codes.PRECISE.items(), *codes.WRONG_ADDRESS.items(), *codes.GENERAL.items()]
-)
-def test_a_status_without_words_has_its_reason(code: tuple[int, int], reason: BounceReason) -> None:
-    dotted = "5.{}.{}".format(*code)
-    assert (
-        find("General", dotted, None).reason is find("General", None, f"smtp; 550 {dotted}").reason is reason
-    )
+def test_a_status_without_words_has_its_reason() -> None:
+    for code, reason in [*codes.PRECISE.items(), *codes.WRONG_ADDRESS.items(), *codes.GENERAL.items()]:
+        dotted = "5.{}.{}".format(*code)
+        assert find("General", dotted, None).reason is reason, dotted
+        assert find("General", None, f"smtp; 550 {dotted}").reason is reason, dotted
 
 
 @pytest.mark.parametrize(("subject", "reason"), codes.SUBJECTS.items())

@@ -57,24 +57,27 @@ SAY_LESS = {
     ("telekom", "refuse", "reputation"): R.UNDETERMINED,  # "A problem occurred"
 }
 CASES = [
-    pytest.param(system, case, id=" ".join([system, *filter(None, case)]))
+    (system, case)
     for system in (*providers.SYSTEMS, "unreachable")
     for case in replies.cases(system)
     if case[0] != "accept" and case[1]
 ]
 
 
-@pytest.mark.parametrize(("system", "case"), CASES)
-def test_a_reply_is_read_as_what_it_means(system: str, case: replies.Case) -> None:
-    outcome, cause, _ = case
-    allowed = set(MEANS[cause])
-    if (other := SAY_LESS.get((system, outcome, cause))) is not None:
-        allowed.add(other)
-    for reply in replies.all_of(system, case, _mail(system), at=1_790_000_000.0):
-        text = f"smtp; {reply.spoken()}"
-        found = find("General", reply.status or f"{reply.code // 100}.0.0", text)
-        assert found.reason in allowed, (text, found)
-        assert found.passing == (reply.code < 500), text
+def test_a_reply_is_read_as_what_it_means() -> None:
+    assert len(CASES) > 200
+    wrong: list[object] = []
+    for system, case in CASES:
+        outcome, cause, _ = case
+        allowed = set(MEANS[cause])
+        if (other := SAY_LESS.get((system, outcome, cause))) is not None:
+            allowed.add(other)
+        for reply in replies.all_of(system, case, _mail(system), at=1_790_000_000.0):
+            text = f"smtp; {reply.spoken()}"
+            found = find("General", reply.status or f"{reply.code // 100}.0.0", text)
+            if found.reason not in allowed or found.passing != (reply.code < 500):
+                wrong.append((system, case, text, found))
+    assert wrong == []
 
 
 def test_no_exception_is_left_over() -> None:

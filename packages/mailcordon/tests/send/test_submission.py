@@ -134,11 +134,13 @@ STEERING = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", STEERING)
-@pytest.mark.parametrize("spell", [str, str.lower, str.upper, str.title, str.swapcase])
-def test_no_spelling_of_a_header_lets_a_caller_control_ses(name, spell):
-    (fault,) = faults(headers={spell(name): "x"})
-    assert fault.code == "reserved-header"
+def test_no_spelling_of_a_header_lets_a_caller_control_ses():
+    spellings = {
+        spell(name) for name in STEERING for spell in (str, str.lower, str.upper, str.title, str.swapcase)
+    }
+    found = {spelled: [fault.code for fault in faults(headers={spelled: "x"})] for spelled in spellings}
+    assert len(found) > 70
+    assert {spelled: codes for spelled, codes in found.items() if codes != ["reserved-header"]} == {}
 
 
 def test_all_faults_are_named_at_once():
