@@ -11,13 +11,14 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 
 from bench import command
-from bench.guard_scale_parts import breaker, objectives, policy
+from bench.guard_scale_parts import alarms, breaker, objectives, policy
 from bench.guard_scale_parts.world import Figures, World, opened
 
 _PARTS: Mapping[str, Callable[[World, int], Awaitable[Figures]]] = {
     "policy": policy.measure,
     "breaker": breaker.measure,
     "objectives": objectives.measure,
+    "alarms": alarms.measure,
 }
 
 

@@ -12,7 +12,7 @@ from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.lane_policy_row import policy_of
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider, parse_provider
-from mailcordon.guard.objectives import DAY, TIME_CLASSES, WINDOWS, Cell, Goal, time_class
+from mailcordon.guard.objectives import DAY, TIME_CLASSES, WINDOWS, Cell, Goal
 from mailcordon.guard.policy.effective import ObjectivePolicy
 from mailcordon.observe.breaker.alarms import cause_of
 from mailcordon.observe.breaker.records import slices_of
@@ -25,7 +25,6 @@ _HOUR = 60
 _HOURS = 3 * 24  #: as far back as windows of hours go
 _LONGEST_DAYS = 90
 _AT_ONCE = 5  #: lanes
-_SLOW = time_class(15) + 2  #: counted from 1, as PostgreSQL does: above 15 s, which is fast for any mail
 
 
 @dataclass(slots=True)
@@ -87,7 +86,7 @@ class ObjectiveStore:
 
     async def fold(self, most: int, *, forget: bool) -> None:
         async with connection_pool.transaction(self._control) as conn:
-            await conn.execute(_SQL.fold_times, most, _SLOW)
+            await conn.execute(_SQL.fold_times, most)
             if forget:
                 await conn.execute(_SQL.forget_times)
                 await conn.execute(_SQL.forget_path_times)

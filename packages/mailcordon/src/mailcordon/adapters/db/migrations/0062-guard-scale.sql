@@ -107,7 +107,24 @@ alter table delivery_time add column slow int not null default 0;
 update delivery_time set slow = (select coalesce(sum(n), 0) from unnest(counts[6:]) n) where span = 1440 and minute > now_ms() / 60000 - 7200;
 create index delivery_time_slow on delivery_time (minute) where span = 1440 and slow > 0;
 
+-- The sum of two arrays of times by class (guard/objectives.py, TIME_CLASSES). Written out, since arrays of one row each would be taken
+-- apart and put together again for each change.
+create function add_times(a int[], b int[]) returns int[] language sql immutable parallel safe as $$
+    select array[
+        coalesce(a[1], 0) + coalesce(b[1], 0), coalesce(a[2], 0) + coalesce(b[2], 0), coalesce(a[3], 0) + coalesce(b[3], 0),
+        coalesce(a[4], 0) + coalesce(b[4], 0), coalesce(a[5], 0) + coalesce(b[5], 0), coalesce(a[6], 0) + coalesce(b[6], 0),
+        coalesce(a[7], 0) + coalesce(b[7], 0), coalesce(a[8], 0) + coalesce(b[8], 0), coalesce(a[9], 0) + coalesce(b[9], 0),
+        coalesce(a[10], 0) + coalesce(b[10], 0), coalesce(a[11], 0) + coalesce(b[11], 0),
+        coalesce(a[12], 0) + coalesce(b[12], 0), coalesce(a[13], 0) + coalesce(b[13], 0),
+        coalesce(a[14], 0) + coalesce(b[14], 0), coalesce(a[15], 0) + coalesce(b[15], 0),
+        coalesce(a[16], 0) + coalesce(b[16], 0), coalesce(a[17], 0) + coalesce(b[17], 0),
+        coalesce(a[18], 0) + coalesce(b[18], 0), coalesce(a[19], 0) + coalesce(b[19], 0),
+        coalesce(a[20], 0) + coalesce(b[20], 0), coalesce(a[21], 0) + coalesce(b[21], 0),
+        coalesce(a[22], 0) + coalesce(b[22], 0)]
+$$;
+
 -- Rights ------------------------------------------------------------------------------------------------------------------------
 
-revoke all on function replace_limits_of(int[], text[], int[], jsonb[]) from public;
+revoke all on function replace_limits_of(int[], text[], int[], jsonb[]), add_times(int[], int[]) from public;
+grant execute on function add_times(int[], int[]) to {{control}};
 grant execute on function replace_limits_of(int[], text[], int[], jsonb[]) to {{control}}, {{governor}};

@@ -2,7 +2,7 @@
 
 -- name: fold_times
 -- Adds up times of delivery that observers appended. Each change is deleted where it is added. One process at a time reads alarms; two
--- would each take other rows. $2: the first class of times, counted from 1, that is slow.
+-- would each take other rows. Classes are written out (guard/objectives.py, TIME_BOUNDS); from the sixth on, above 15 s, they are slow.
 with t as (
     delete from delivery_time_change where id = any (array(select c.id from delivery_time_change c order by c.id limit $1::int))
     returning tenant, lane, minute, provider, path, counts
@@ -20,18 +20,22 @@ with t as (
        set counts = array(select coalesce(u.a, 0) + coalesce(u.b, 0) from unnest(d.counts, excluded.counts) with ordinality u (a, b, place)
                            order by u.place)
 ), x as (
-    select b.span, t.minute - t.minute % b.span as minute, t.lane, t.provider, t.tenant, u.place, sum(u.n)::int as n
+    select b.span, t.minute - t.minute % b.span as minute, t.lane, t.provider, t.tenant,
+           array[
+                 sum(t.counts[1]), sum(t.counts[2]), sum(t.counts[3]), sum(t.counts[4]), sum(t.counts[5]), sum(t.counts[6]),
+                 sum(t.counts[7]), sum(t.counts[8]), sum(t.counts[9]), sum(t.counts[10]), sum(t.counts[11]), sum(t.counts[12]),
+                 sum(t.counts[13]), sum(t.counts[14]), sum(t.counts[15]), sum(t.counts[16]), sum(t.counts[17]),
+                 sum(t.counts[18]), sum(t.counts[19]), sum(t.counts[20]), sum(t.counts[21]), sum(t.counts[22])]::int[] as counts
       from t cross join (values (10), (60), (1440)) b (span)
-     cross join lateral unnest(t.counts) with ordinality u (n, place)
-     group by 1, 2, 3, 4, 5, 6
+     group by 1, 2, 3, 4, 5
 ), s as (
     insert into delivery_time as d (span, minute, lane, provider, tenant, counts, slow)
-    select span, minute, lane, provider, tenant, array_agg(n order by place), coalesce(sum(n) filter (where place >= $2::int), 0)
-      from x group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4
+    select span, minute, lane, provider, tenant, counts,
+           counts[6] + counts[7] + counts[8] + counts[9] + counts[10] + counts[11] + counts[12] + counts[13] + counts[14] +
+           counts[15] + counts[16] + counts[17] + counts[18] + counts[19] + counts[20] + counts[21] + counts[22]
+      from x order by 1, 2, 3, 4
     on conflict (span, minute, lane, provider) do update
-       set counts = array(select coalesce(u.a, 0) + coalesce(u.b, 0) from unnest(d.counts, excluded.counts) with ordinality u (a, b, place)
-                           order by u.place),
-           slow = d.slow + excluded.slow
+       set counts = add_times(d.counts, excluded.counts), slow = d.slow + excluded.slow
 )
 select count(*)::int from t;
 
