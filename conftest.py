@@ -11,8 +11,12 @@ import os
 import shutil
 import signal
 import tempfile
+import time
+from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
+import pluggy
 import pytest
 
 SUITE_BUDGET = 900  #: seconds of all tests together: 7.5 minutes for two workers
@@ -34,6 +38,17 @@ LONGEST = (
     "run/",
     "tests/test_bench",
 )
+#: Kinds of tests, by the first of these that is in a test's path; all others are pure.
+KINDS = {
+    "/scenarios/": "whole systems",
+    "/run/": "whole systems",
+    "/store/": "database",
+    "/http/": "database",
+    "/observe/": "database",
+    "/smtp/": "database",
+    "packages/seslocal/": "local SES",
+}
+_reported = time.process_time()  #: this process's CPU when it made its last report
 
 
 def pytest_configure() -> None:
@@ -65,19 +80,40 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     gc.enable()
+    global _reported
+    _reported = time.process_time()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pluggy.Result[pytest.TestReport]]:
+    """Adds the CPU seconds of this process since its last report. Workers send it along."""
+    global _reported
+    outcome = yield
+    now = time.process_time()
+    vars(outcome.get_result())["cpu"] = now - _reported
+    _reported = now
+
+
+def kind_of(nodeid: str) -> str:
+    path = nodeid.partition("::")[0]
+    return next((kind for part, kind in KINDS.items() if part in path), "pure")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     total = 0.0
     called: dict[str, float] = {}
+    cpu: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 total += report.duration
+                cpu[kind_of(report.nodeid)] += vars(report).get("cpu", 0)
                 if report.when == "call":
                     called[report.nodeid] = report.duration
     terminalreporter.section("time budget")
     terminalreporter.line(f"{total:.0f} s of {SUITE_BUDGET} s, all workers together")
+    kinds = ", ".join(f"{kind} {seconds:.0f} s" for kind, seconds in cpu.most_common())
+    terminalreporter.line(f"CPU of the test processes, without those that they start: {kinds}")
     if total > SUITE_BUDGET:
         terminalreporter.line("OVER BUDGET: make tests cheaper or move long runs to ./dev crash", red=True)
     for test, seconds in sorted(called.items(), key=lambda one: -one[1]):
