@@ -105,6 +105,16 @@ def lane_without_mail(tenant: str, type: str, known: list[str]) -> str:
     others=12_906,
     others_nothing=12_906,
 )
+@example(
+    tenant="acme",
+    type="newsletter",
+    wanted=10_000,
+    out=500,
+    nothing=1_666,
+    stopped=None,
+    others=0,
+    others_nothing=12_906,
+)
 def of_list(
     *,
     tenant: str,
@@ -118,9 +128,10 @@ def of_list(
 ) -> str:
     """The first line of a rehearsed list. `stopped`: minutes from its first mail until it is held; None: nothing holds it."""
     first = f"{tenant}/{type} mails a bought list of {_mails(wanted)}. "
-    did = (
-        "Nothing would stop it" if stopped is None else f"It would be stopped{_after(stopped) or ' at once'}"
-    )
+    if stopped is not None:
+        did = f"It would be stopped{_after(stopped) or ' at once'}"
+    else:
+        did = "Nothing would stop it" if out >= wanted else "Neither the breaker nor a release would stop it"
     return (
         f"{first}{did}: {_mails(out)} of it would leave, {nothing:,} if nothing watched. Others would lose"
         f" {_mails(others)} in the inbox,"
