@@ -16,6 +16,7 @@ from mailcordon.adapters.ses.account_reading import AccountReading, Pace
 from mailcordon.adapters.ses.recorded_account import RecordedAccount
 from mailcordon.config import Config
 from mailcordon.control.administration import SesError
+from mailcordon.control.assess import page
 from mailcordon.control.assess import report as reports
 from mailcordon.control.assess.dangers import Severity
 from mailcordon.control.assess.reading import PATIENCE, READS, WATCHES, Lists, Reading
@@ -150,6 +151,16 @@ async def test_the_reading_role_has_the_rights_that_a_reading_uses_and_no_more(
     assert report.unknown == ()
     used = {f"ses:{name}" for name in READS} | {f"cloudwatch:{name}" for name in WATCHES}
     assert local.account.access.policies["test"].used.keys() == used
+
+
+async def test_counts_of_cloudwatch_come_over_the_wire(local: seslocal.Local, config: Config) -> None:
+    planted = recorded.watched(local.account)
+    report = await assess.run(config, Wanted(region=REGION, endpoint=local.url), say=_silent)
+    assert found(report) == planted
+    assert report is not None
+    text = "\n".join(page.lines(report))
+    assert "acme: 20,000 mails a week (CloudWatch, by tag)" in text
+    assert "set main: 6.0 % bounced and 0.15 % complained" in text
 
 
 def test_the_policy_of_the_reading_role_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
