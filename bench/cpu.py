@@ -41,18 +41,30 @@ class Tree:
     def __init__(self, root: int, named: Mapping[str, int]) -> None:
         self._root = root
         self._names = {pid: name for name, pid in named.items()}
+        self._beside: set[int] = set()
         self.backends: dict[int, str] = {}
         self.uncounted: set[int] = set()
+
+    def add(self, name: str, pid: int) -> None:
+        """A process that is not below `root` and counts as well, until `remove`."""
+        self._names[pid] = name
+        self._beside.add(pid)
+
+    def remove(self, pid: int) -> None:
+        self._beside.discard(pid)
+        self._names.pop(pid, None)
 
     def sample(self) -> Sample:
         children: dict[int, list[Process]] = {}
         for process in processes():
             children.setdefault(process.parent, []).append(process)
-        root = read(self._root)
-        if root is None:
-            raise RuntimeError(f"process {self._root}, which was to be measured, is gone")
         seconds: dict[str, float] = {}
-        pending = [(root, "up")]
+        pending: list[tuple[Process, str]] = []
+        for pid in (self._root, *self._beside):
+            process = read(pid)
+            if process is None:
+                raise RuntimeError(f"process {pid}, which was to be measured, is gone")
+            pending.append((process, "up"))
         while pending:
             process, inherited = pending.pop()
             if process.pid in self.uncounted:

@@ -8,7 +8,10 @@ to one address of an urgent lane. All are enforced and none is used up, so each 
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -19,6 +22,8 @@ from bench.system import System
 _BREAKER_LOCK = (
     20558  #: first key of the advisory lock of the process that runs the breaker (breaker_store.py)
 )
+_ATTEMPTS = 10  #: to hand the lock to our process: control's loop may be faster
+_PATIENCE = 5.0  #: seconds that our process may take to get it
 _CAP = 50_000_000
 _OWNERS = ("policy", "new-sender", "warm-up", "default")
 _WARMED = (-1, 0, 1, 2, 3, 4)  #: mailbox providers; the bench's domains are not known to belong to any
@@ -81,56 +86,82 @@ def _limit(scope: str, per: str, **about: Any) -> dict[str, Any]:
 
 
 class Guard:
-    """Switches limits and the breaker on and off. `breaker`: a session of the bench that can hold the breaker's lock."""
+    """Switches limits and the breaker on and off. `lock`: a session of the bench; it has the breaker's lock while it is off."""
 
-    def __init__(self, under_test: System, breaker: asyncpg.Connection) -> None:
+    def __init__(self, under_test: System, lock: asyncpg.Connection) -> None:
         self._under_test = under_test
-        self._breaker = breaker
-        self._has_lock = False
+        self._lock = lock
+        self._process: asyncio.subprocess.Process | None = None
         self.limits = 0  #: at most, while they were on
 
     async def turn(self, *, on: bool) -> None:
         self.limits = max(self.limits, await set_limits(self._under_test, on=on))
-        if on and self._has_lock:
-            await self._breaker.fetchval("select pg_advisory_unlock($1, 0)", _BREAKER_LOCK)
-            self._has_lock = False
-            now = await self._breaker.fetchval("select now_ms()")
-            await system.until(
-                self._last_round, lambda last: last is not None and last > now, "the breaker has to go on"
-            )
-            await self._under_test.name_backends()
-        elif not on and not self._has_lock:
-            waits = asyncio.ensure_future(
-                self._breaker.fetchval("select pg_advisory_lock($1, 0)", _BREAKER_LOCK)
-            )
-            # Its loop tries to get the lock back each second, and we are asked first.
-            await system.until(
-                self._end_session, lambda _: waits.done(), "the breaker has to stop", pause=0.2
-            )
-            await waits
-            self._has_lock = True
+        await (self._begin() if on else self.end())
 
-    async def _end_session(self) -> None:
+    async def end(self) -> None:
+        """The breaker rests afterwards, in every process."""
+        waits = self._wait()
+        if self._process is not None:
+            self._under_test.tree.remove(self._process.pid)
+            await self.kill()
+        await self._take_lock(waits)
+
+    async def _take_lock(self, waits: asyncio.Future[object] | None = None) -> None:
+        """Control's loop tries to get it each second, and we are asked first."""
+        asked = waits or self._wait()
+        await system.until(self._end_others, lambda _: asked.done(), "the breaker has to stop", pause=0.2)
+        await asked
+
+    async def kill(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            await process.wait()
+
+    async def _begin(self) -> None:
+        """It begins with what was counted, which is not measured."""
+        if self._process is not None:
+            return
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.breaker_process", str(self._under_test.home),
+            stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent,
+        )  # fmt: skip
+        assert process.stdout is not None
+        if await process.stdout.readline() != b"ready\n":
+            raise system.Failed("the breaker's process did not start")
+        leads = asyncio.ensure_future(process.stdout.readline())
+        for _ in range(_ATTEMPTS):
+            await self._lock.fetchval("select pg_advisory_unlock_all()")
+            await asyncio.wait([leads], timeout=_PATIENCE)
+            if leads.done():
+                break
+            await self._take_lock()
+        if not leads.done() or leads.result() != b"leads\n":
+            raise system.Failed("the breaker's process did not get its lock")
+        self._under_test.tree.add("breaker", process.pid)
+        await self._under_test.name_backends()
+
+    def _wait(self) -> asyncio.Future[object]:
+        return asyncio.ensure_future(self._lock.fetchval("select pg_advisory_lock($1, 0)", _BREAKER_LOCK))
+
+    async def _end_others(self) -> None:
         await self._under_test.session.fetch(
             "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and classid = $1 and objsubid = 2"
             " and granted and pid <> $2",
             _BREAKER_LOCK,
-            self._breaker.get_server_pid(),
-        )
-
-    async def _last_round(self) -> int | None:
-        return await self._under_test.session.fetchval(
-            "select max((facts ->> 'last_breaker_round')::bigint) from role_health where role = 'control'"
+            self._lock.get_server_pid(),
         )
 
 
 @contextlib.asynccontextmanager
 async def guard(under_test: System) -> AsyncGenerator[Guard]:
-    breaker = await asyncpg.connect(
-        under_test.logins["control"], server_settings={"search_path": "mailcordon"}
-    )
-    under_test.tree.uncounted.add(breaker.get_server_pid())
+    """The breaker that control would run rests until the end."""
+    lock = await asyncpg.connect(under_test.logins["control"])
+    under_test.tree.uncounted.add(lock.get_server_pid())
+    made = Guard(under_test, lock)
     try:
-        yield Guard(under_test, breaker)
+        await made.end()
+        yield made
     finally:
-        await breaker.close()
+        await made.kill()
+        await lock.close()

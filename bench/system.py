@@ -105,6 +105,7 @@ class System:
     """A running system with tenants and lanes, and a database session of the bench whose CPU is not counted."""
 
     ses: Ses
+    home: Path
     url: str
     key: str
     streams: list[Stream]
@@ -205,6 +206,7 @@ async def beside(
         tree.uncounted.add(await session.fetchval("select pg_backend_pid()"))
         system = System(
             ses=ses,
+            home=home,
             url=cli["url"],
             key=cli["key"],
             streams=streams,
