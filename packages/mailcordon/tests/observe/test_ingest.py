@@ -189,6 +189,7 @@ async def test_mail_without_our_tags_is_an_ungoverned_send_and_suppresses_nobody
 )
 async def test_what_ses_says_must_agree_with_our_rows(world: World, over: dict[str, Any], named: str) -> None:
     sent = await world.sent("acme", "newsletter", "kim@example.com")
+    await world.owner.execute("update message set path = 'isolated'")
     mail = sent.mail()
     mail |= over | {"tags": mail["tags"] | over.get("tags", {})}
     await world.tell(sent.bounce(mail=mail))
@@ -210,6 +211,20 @@ async def test_names_of_the_lane_are_accepted(world: World) -> None:
     }
     await world.tell(sent.bounce(mail=mail))
     assert await world.whys() == []
+
+
+async def test_a_bounce_of_the_shared_path_names_the_ses_tenant_that_tenants_share(world: World) -> None:
+    """SES names its tenant in bounces and complaints only (ses.md 4)."""
+    for path in ("isolated", "shared"):
+        sent = await world.sent("acme", "newsletter", f"{path}@example.com")
+        await world.owner.execute(
+            "update message set path = $2 where id = $1", ids.message_of(sent.delivery), path
+        )
+        mail = sent.mail()
+        mail["tags"]["ses:tenant-name"] = ["platform"]
+        await world.tell(sent.bounce(mail=mail))
+    assert await world.whys() == ["disagreement"]
+    assert [row[1] for row in await suppressed(world)] == ["shared@example.com"]
 
 
 async def test_after_forwarding_the_address_that_we_sent_to_is_suppressed(world: World) -> None:

@@ -8,7 +8,7 @@ backup is detected, and mail that did not pass through us is an ungoverned send.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mailcordon.core import address, ids, provider, tags, text
+from mailcordon.core import address, ids, path_choice, provider, tags, text
 from mailcordon.core.event import Attempt, Event
 from mailcordon.core.installation import Installation
 from mailcordon.core.lane import Lane
@@ -66,7 +66,7 @@ def check(
     lane = directory.lanes.get((attempt.tenant_key, attempt.type))
     if lane is None:
         return Quarantine("disagreement", reasons.unknown_lane(attempt.tenant_key, attempt.type))
-    contradiction = _wrong_names(event, lane, directory.sets)
+    contradiction = _wrong_names(event, lane, directory.sets, shared=facts.path == path_choice.SHARED)
     if contradiction is not None:
         return Quarantine("disagreement", contradiction, lane.tenant)
     if facts.tenant is None:
@@ -125,9 +125,10 @@ def _without_rows(event: Event, attempt: Attempt, lane: Lane, past: bool) -> Att
     return Attributed(event, attempt, lane, recipient, int(of), False, False)
 
 
-def _wrong_names(event: Event, lane: Lane, sets: Mapping[str, SetRef]) -> str | None:
-    """Returns how SES's own tags contradict the lane, or None. Routes change, so any set that may carry the lane is right."""
-    if event.ses_tenant is not None and not _is_tenants(event.ses_tenant, lane.tenant_key):
+def _wrong_names(event: Event, lane: Lane, sets: Mapping[str, SetRef], *, shared: bool = False) -> str | None:
+    """Returns how SES's own tags contradict the lane, or None. Routes change, so any set that may carry the lane is right.
+    `shared`: by our rows it left on the path that tenants share, whose SES tenant is none of theirs (docs/paths.md)."""
+    if event.ses_tenant is not None and not shared and not _is_tenants(event.ses_tenant, lane.tenant_key):
         return reasons.another_ses_tenant(lane.tenant_key, text.harmless(event.ses_tenant, 100))
     if event.configuration_set is None:
         return None
