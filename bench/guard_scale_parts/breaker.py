@@ -58,7 +58,7 @@ async def measure(world: World, tenants: int) -> Figures:
                 step = int(1 / share) if share else 0
                 changed = lanes[number % step :: step] if step else []
                 await mail(world, changed, sent=1, delivered=1)
-                await mail(world, changed[::_BOUNCES], hard_bounced=1)
+                await mail(world, changed[number::_BOUNCES], hard_bounced=1)
                 began = world.spent()
                 await _round(loop)
                 spent += world.spent() - began
