@@ -647,8 +647,24 @@ async def test_no_window_has_more_than_its_cap_and_none_less_while_mail_waits(
                 await storm.clearing.open_limits()
     for n in range(3):
         await storm.record(n)
-    while await storm.claim():
-        pass
+    for _ in range(3):  # a minute may end between the last claim and the look
+        while await storm.claim():
+            pass
+        # Nothing more may leave now: some limit of the tenant is used up to the last mail.
+        use = await world.connection.fetchrow(
+            "select in_minute, in_hour, in_day, minute >= now_ms() / 60000 as this_minute, hour >= now_ms() / 3600000 as this_hour"
+            " , minute > now_ms() / 60000 or hour > now_ms() / 3600000 as not_begun from limit_use where scope = 'tenant'"
+        )
+        full = (
+            use["not_begun"],
+            use["in_minute"] == 20 and use["this_minute"],
+            use["in_hour"] == 55 and use["this_hour"],
+            use["in_day"] == 120,
+        )
+        if any(full):
+            break
+    else:
+        pytest.fail(f"mail waits and no limit is used up: {dict(use)}")
     calls = await storm.calls()
     for per, length in LENGTH_MS.items():
         times = Counter(row["called_at"] // length for row in calls)
@@ -656,18 +672,6 @@ async def test_no_window_has_more_than_its_cap_and_none_less_while_mail_waits(
     assert (
         max(Counter((row["called_at"] // 60_000) for row in calls if row["lane"] == lanes[0]).values()) <= 9
     )
-    # Nothing more may leave now: some limit of the tenant is used up to the last mail.
-    use = await world.connection.fetchrow(
-        "select in_minute, in_hour, in_day, minute >= now_ms() / 60000 as this_minute, hour >= now_ms() / 3600000 as this_hour"
-        " , minute > now_ms() / 60000 or hour > now_ms() / 3600000 as not_begun from limit_use where scope = 'tenant'"
-    )
-    full = (
-        use["not_begun"],
-        use["in_minute"] == 20 and use["this_minute"],
-        use["in_hour"] == 55 and use["this_hour"],
-        use["in_day"] == 120,
-    )
-    assert any(full), dict(use)
     assert len(calls) == use["in_day"], "all that was given back, and nothing else"
     assert storm.given_back > 0
     for queue in storm.queues:
