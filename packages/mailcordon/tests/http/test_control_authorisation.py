@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
+from mailcordon_fixtures.cohorts import Cohorts
 
 HOLD = {"tenant": "acme", "type": "newsletter", "because": "x"}
 OF_LANE = {"tenant": "acme", "type": "newsletter"}
@@ -31,6 +32,7 @@ TYPE = {"name": "t", "class": "urgent", "criticality": 1, "description": "d"}
 
 #: method, path, body, the scope it needs and those that it gives to a new key, whether only a platform key will do, and what
 #: the foreign tenant's key gets.
+REHEARSED = {"bought_list": {"tenant": "acme", "type": "newsletter", "mails": 10}}
 ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     (
         "POST",
@@ -134,7 +136,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/holds", None, "read", False, 200),
     ("GET", "/v1/holds?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/holds/lift", HOLD, "operate", True, 403),
-    ("POST", "/v1/rehearsals", {"document": {"version": 1}}, "read", True, 403),
+    ("POST", "/v1/rehearsals", {"document": REHEARSED}, "read", True, 403),
     ("POST", "/v1/policy/backtest", {"document": {"version": 1}}, "read", True, 403),
     ("GET", "/v1/objectives", None, "read", False, 200),
     ("GET", "/v1/objectives?tenant=acme", None, "read", False, 404),
@@ -230,6 +232,11 @@ async def test_each_endpoint_that_writes_admits_only_keys_that_may_use_it(
 ) -> None:
     if endpoint[1] in ("/v1/rollouts", "/v1/rollouts/preview", "/v1/paths/share", "/v1/paths/move"):
         await has_the_shared_path_too(world, "acme")
+    if endpoint[1] == "/v1/rehearsals":
+        lane = await world.owner.fetchval(
+            "select l.id from lane l join tenant t on t.id = l.tenant where t.slug = 'acme'"
+        )
+        await Cohorts(world.owner).add(lane, sent=1)
     if endpoint[1].startswith("/v1/shared-paths/"):
         await world.owner.execute(
             "insert into shared_path (name, domain, ses_tenant) values ('platform', 'x.example', 'x')"
