@@ -35,28 +35,32 @@ class Rollout:
         self._mail = mail
         self._url = f"/v1/rollouts/{id}"
 
-    async def call(self, method: str, path: str, body: object = None) -> Any:
+    async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         while True:
             with contextlib.suppress(*NOBODY_ANSWERS, FileNotFoundError, KeyError):
                 status, said = await self._mail.call(method, path, body)
                 if status < 500:
-                    return said
+                    return status, said
             await asyncio.sleep(0.05)
 
     async def now(self) -> Any:
-        return await self.call("GET", self._url)
+        status, said = await self.call("GET", self._url)
+        assert status == 200, said
+        return said
 
     async def step(self) -> str:
-        """One step ahead with all that would keep it let pass, or back if it stands or mail is on half of it. Which."""
+        """One step ahead with all that would keep it let pass, or back if it stands or mail is on half of it. Which, and how
+        it was answered: a request that is repeated after a kill may be refused."""
         now = await self.now()
         if now["share"] >= 50:
-            await self.call("POST", f"{self._url}/back", {"because": "a test"})
-            return "back"
+            status, _ = await self.call("POST", f"{self._url}/back", {"because": "a test"})
+            return f"back {status}"
         keys = [one["key"] for one in now["checklist"]]
         gates = [f"gate:{measure}" for measure in Measure]
         overrides = ["rest", "time", "mails", *keys, *gates]
-        await self.call("POST", f"{self._url}/advance", {"because": "a test", "overrides": overrides})
-        return "advance"
+        body = {"because": "a test", "overrides": overrides}
+        status, _ = await self.call("POST", f"{self._url}/advance", body)
+        return f"advance {status}"
 
 
 @pytest.mark.crash
@@ -69,6 +73,12 @@ async def test_no_recipient_gets_a_message_over_both_paths_whatever_is_killed(ma
     asked = {"tenant": slug, "types": [TYPE], "shares": [25, 50, 100], "because": "off the shared domain"}
     rollout = Rollout(mail, (await moving.done(mail, "POST", "/v1/rollouts", asked))["id"])
     done: list[str] = []
+
+    async def some_take_the_new_path() -> bool:
+        done.append(await rollout.step())
+        return (await rollout.now())["share"] > 0
+
+    await mail.until(some_take_the_new_path, "some recipients take the new path")
     for kill in range(KILLS):
         victim = VICTIMS[kill % len(VICTIMS)]
         step = asyncio.create_task(rollout.step())

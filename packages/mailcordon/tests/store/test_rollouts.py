@@ -378,7 +378,10 @@ async def test_hold_back_and_finish_are_a_persons(moving: Moving) -> None:
         await moving.changes.finish(id, actor="ann", because="done")
     every = ["time", "mails", *(f"gate:{m}" for m in ("unreported", "undelivered", "bounced", "delayed"))]
     every.append(enforced)
-    await moving.changes.advance(id, every, actor="ann", because="monday")
+    with pytest.raises(Conflict, match="It is at 50 percent, and 100 comes next, not 50"):
+        await moving.changes.advance(id, every, to=50, actor="ann", because="the same request again")
+    assert await moving.shares() == {"shared": 50, "isolated": 50}
+    await moving.changes.advance(id, every, to=100, actor="ann", because="monday")
     assert (await moving.row())["state"] == "standing"
     assert await moving.shares() == {"shared": 0, "isolated": 100}
     await moving.changes.back(id, actor="ann", because="customers complain")

@@ -484,6 +484,12 @@ def blocked(sentence: str, keys: Sequence[str]) -> str:
     return f"{sentence} To go on all the same: {' '.join(f'--override {key}' for key in keys)}"
 
 
+@example(5, 25, 5)
+def other_share(is_at: int, next: int, asked: int) -> str:
+    """A person asks for a share that does not come next, or a request is repeated that was carried out."""
+    return f"It is at {is_at} percent, and {next} comes next, not {asked}. Nothing was changed."
+
+
 @example(
     "Stays at 1 percent, 5 comes next. No mail of the new path is old enough to be judged; 50 are needed."
 )

@@ -144,6 +144,7 @@ class RolloutReason(msgspec.Struct, forbid_unknown_fields=True):
 class RolloutAdvance(msgspec.Struct, forbid_unknown_fields=True):
     because: str
     overrides: list[str] = []  #: keys of what does not keep it, for the next share
+    to: int | None = None  #: percent; refused if another share comes next, so that a request may be repeated
 
 
 class FreezeItem(msgspec.Struct):
@@ -315,7 +316,9 @@ def routes(reads: RolloutReads, changes: Changes) -> list[HTTPRouteHandler]:
     ) -> RolloutItem:
         principal = platform_principal(request, OPERATE)
         because = shapes.reason(data.because)
-        await changes.advance(shapes.id32(number), data.overrides, actor=principal.actor, because=because)
+        await changes.advance(
+            shapes.id32(number), data.overrides, to=data.to, actor=principal.actor, because=because
+        )
         return await one(Viewer(None), number)
 
     def verb(name: str, summary: str, change: Change) -> HTTPRouteHandler:

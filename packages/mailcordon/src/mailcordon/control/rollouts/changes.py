@@ -159,9 +159,12 @@ class Changes:
                 raise Conflict(words.moved_already(slug, lane.type, lane.share), code="moved-already")
         return found
 
-    async def advance(self, id: int, overrides: Sequence[str], *, actor: str, because: str) -> Decision:
+    async def advance(
+        self, id: int, overrides: Sequence[str], *, to: int | None = None, actor: str, because: str
+    ) -> Decision:
         """Lets a rollout go on: from a hold, from a way back, or to the next share now. What stands in the way is named, and goes
-        on only if each of it is overridden. Raises NotFound, or Conflict with what stands in the way."""
+        on only if each of it is overridden. `to`: the share that is meant, in percent, so that a call that is repeated does not
+        take the one after it. Raises NotFound, or Conflict with what stands in the way or the share that would come instead."""
         one = await self._get(id)
         standing = one.standing
         if standing.state not in (State.RUNNING, State.HELD, State.BACK):
@@ -182,6 +185,8 @@ class Changes:
                 await self._carry_out(one, wait, released, what="advance", by=actor)
                 return wait
             raise Conflict(words.blocked(decision.sentence, decision.blocked_by), code="rollout-blocked")
+        if to is not None and decision.share != to:
+            raise Conflict(words.other_share(one.standing.share, decision.share, to), code="other-share")
         if given:
             await self._store.override(
                 one, [each.key for each in given], decision.share, actor=actor, because=because

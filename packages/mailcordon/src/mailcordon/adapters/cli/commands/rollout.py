@@ -126,12 +126,20 @@ async def advance(
             help="What need not hold for the next share. Repeatable. Default: none.",
         ),
     ] = None,
+    to: Annotated[
+        int | None,
+        typer.Option(
+            "--to",
+            metavar="PERCENT",
+            help="Refuse if another share comes next, so that it may be repeated. Default: none.",
+        ),
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Let a rollout go on: after a hold, after a way back, or to the next share now."""
     if override:
         command.confirm(cli.err, words.override_question(override), yes=yes)
-    body: dict[str, object] = {"because": because, "overrides": override or []}
+    body: dict[str, object] = {"because": because, "overrides": override or [], "to": to}
     await _change(cli, rollout, "advance", body)
 
 
