@@ -38,10 +38,10 @@ class Over(NamedTuple):
 class Judged(NamedTuple):
     admitted: Sequence[Mail]
     counted: Mapping[int, tuple[int, ...]]  #: by id of an admitted mail: the rows that it counts in
-    counts: Mapping[int, int]  #: by row, how many
     shared: Set[int]  #: those of these rows in which mail of several turns counts
-    addresses: Mapping[tuple[int, bytes], int]  #: by lane and address (or address and kind of mail), how many
-    apart: Mapping[int, tuple[bytes, ...]]  #: by id of an admitted mail: those of these that it counts in
+    apart: Mapping[
+        int, tuple[bytes, ...]
+    ]  #: by id of an admitted mail: addresses (or address and kind) that it counts in
     over: Sequence[Over]
     shadow: Mapping[int, int]  #: by limit in shadow mode: how many of the admitted it would have held
 
@@ -60,9 +60,7 @@ def judge(
         kinds.setdefault((mail.lane, mail.kind), []).append(mail)
     admitted: list[Mail] = []
     counted: dict[int, tuple[int, ...]] = {}
-    counts: dict[int, int] = {}
     shared: set[int] = set()
-    to: dict[tuple[int, bytes], int] = {}
     apart: dict[int, tuple[bytes, ...]] = {}
     over: dict[tuple[object, ...], Over] = {}
     shadow: dict[int, int] = {}
@@ -89,7 +87,6 @@ def judge(
                 use = addresses[lane, key]
                 count_shadow(bounds, use, 1, now, shadow)
                 use.add(1, now)
-                to[lane, key] = to.get((lane, key), 0) + 1
             if counters:
                 apart[mail.id] = tuple(key for key, _ in counters)
         if not taken:
@@ -102,10 +99,9 @@ def judge(
             use = uses.setdefault(scope.use, Use())
             count_shadow(scope.bounds, use, len(taken), now, shadow)
             use.add(len(taken), now)
-            counts[scope.use] = counts.get(scope.use, 0) + len(taken)
             if scope.shared:
                 shared.add(scope.use)
-    return Judged(admitted, counted, counts, shared, to, apart, list(over.values()), shadow)
+    return Judged(admitted, counted, shared, apart, list(over.values()), shadow)
 
 
 def _first_full(
