@@ -45,13 +45,8 @@ class Shares(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def system(
-    short_home: Callable[[], contextlib.AbstractContextManager[Path]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[systems.System]:
-    file = tmp_path_factory.mktemp("world") / "world.json"
-    file.write_text(json.dumps(WORLD))
-    with short_home() as home, systems.running(home, "--world", str(file)) as running:
+def system(short_home: Callable[[], contextlib.AbstractContextManager[Path]]) -> Iterator[systems.System]:
+    with short_home() as home, systems.in_world(home, WORLD) as running:
         yield running
 
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -209,6 +210,16 @@ def running(home: Path, *options: str, **settings: str) -> Iterator[System]:
         _prepare(home)
     with up(home, *options, **settings) as system:
         yield system
+
+
+@contextlib.contextmanager
+def in_world(home: Path, world: Mapping[str, Any]) -> Iterator[System]:
+    """As `running`, whose local SES has this world of recipients: as a person starts it who wants one."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "world.json"
+        file.write_text(json.dumps(world))
+        with running(home, "--world", str(file)) as system:
+            yield system
 
 
 @contextlib.contextmanager

@@ -30,14 +30,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def system(
-    short_home: Callable[[], contextlib.AbstractContextManager[Path]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[systems.System]:
+def system(short_home: Callable[[], contextlib.AbstractContextManager[Path]]) -> Iterator[systems.System]:
     """One of its own: its bounces open incidents, and count for the whole account."""
-    file = tmp_path_factory.mktemp("world") / "world.json"
-    file.write_text(json.dumps(SETTINGS))
-    with short_home() as home, systems.running(home, "--world", str(file)) as running:
+    with short_home() as home, systems.in_world(home, SETTINGS) as running:
         yield running
 
 

@@ -6,7 +6,6 @@ records of every mail have to say what the ground truth says, no more and no les
 
 import asyncio
 import contextlib
-import json
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -132,14 +131,9 @@ def lists() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def system(
-    short_home: Callable[[], contextlib.AbstractContextManager[Path]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[systems.System]:
-    """One of its own: days pass in it, and a bought list opens incidents. It is started as a person does who wants a world."""
-    file = tmp_path_factory.mktemp("world") / "world.json"
-    file.write_text(json.dumps(SETTINGS))
-    with short_home() as home, systems.running(home, "--world", str(file)) as running:
+def system(short_home: Callable[[], contextlib.AbstractContextManager[Path]]) -> Iterator[systems.System]:
+    """One of its own: days pass in it, and a bought list opens incidents."""
+    with short_home() as home, systems.in_world(home, SETTINGS) as running:
         yield running
 
 
