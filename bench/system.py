@@ -327,11 +327,12 @@ def local_ses(home: Path) -> Iterator[Ses]:
         yield Ses(json.loads(ready.read_text())["url"], started.pid)
 
 
-def _without_smtp(checkout: Checkout) -> dict[str, str]:
-    """A role that most benches do not use would be counted. An older checkout has none, and refuses the setting."""
-    asked = "from mailcordon import config; print('MAILCORDON_SMTP' in config.KNOWN)"
+def _without_optional_roles(checkout: Checkout) -> dict[str, str]:
+    """A role that most benches do not use would be counted. An older checkout may have none, and refuses the setting."""
+    asked = "from mailcordon import config; print(*config.KNOWN)"
     done = subprocess.run([checkout.python, "-c", asked], capture_output=True, text=True, check=False)
-    return {"MAILCORDON_SMTP": "off"} if done.stdout.strip() == "True" else {}
+    known = done.stdout.split()
+    return {name: "off" for name in ("MAILCORDON_SMTP", "MAILCORDON_DASHBOARD") if name in known}
 
 
 @contextlib.contextmanager
@@ -339,7 +340,7 @@ def _up(
     checkout: Checkout, home: Path, ses_url: str, more: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     settings = environment(
-        MAILCORDON_HOME=str(home), MAILCORDON_SES_ENDPOINT=ses_url, **_without_smtp(checkout)
+        MAILCORDON_HOME=str(home), MAILCORDON_SES_ENDPOINT=ses_url, **_without_optional_roles(checkout)
     )
     settings |= more
     command = [*checkout.mailcordon, "up", "--port", "0"]

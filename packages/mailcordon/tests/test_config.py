@@ -173,6 +173,7 @@ def test_up_counts_the_metrics_ports_of_its_roles_on_from_the_one_that_is_set(tm
         "observe": "9102",
         "control": "9103",
         "smtp": "9104",
+        "dashboard": "9105",
     }
     assert set(ports(MAILCORDON_METRICS_PORT="0").values()) == {"0"}
     assert set(ports().values()) == {None}

@@ -226,8 +226,14 @@ def in_world(home: Path, world: Mapping[str, Any]) -> Iterator[System]:
 def up(home: Path, *options: str, **settings: str) -> Iterator[System]:
     """Starts a system and stops it after, on free ports. Fails with what it said when it does not come up.
 
-    Without the role `smtp`, whose start costs as much as another test, unless MAILCORDON_SMTP says `on`."""
-    settings = {"MAILCORDON_SMTP": "off", "MAILCORDON_SMTP_PORT": "0", **settings}
+    Without the roles `smtp` and `dashboard`, whose starts cost as much as another test, unless settings say `on`."""
+    off = {
+        "MAILCORDON_SMTP": "off",
+        "MAILCORDON_SMTP_PORT": "0",
+        "MAILCORDON_DASHBOARD": "off",
+        "MAILCORDON_DASHBOARD_PORT": "0",
+    }
+    settings = {**off, **settings}
     home.mkdir(parents=True, exist_ok=True)
     (home / "run.json").unlink(missing_ok=True)
     with (home / "up.txt").open("ab") as said:

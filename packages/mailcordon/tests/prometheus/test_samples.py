@@ -70,6 +70,7 @@ def of_each_role() -> dict[Role, list[Sample]]:
         "observe": observe_facts.document([observed]),
         "control": ControlFacts().document(),
         "smtp": {**AcceptFacts().document(), **DoorFacts().document()},
+        "dashboard": {**DoorFacts().document(), "pages": {"200": 1}, "live_viewers": 0},
     }
     return {role: list(of_role(role, facts[role])) for role in OF_ROLE}
 

@@ -218,7 +218,7 @@ def test_the_one_after_a_killed_up_starts_has_new_keys_if_asked_and_drains_in_it
     before = life.known or known(life.up())
     life.stack.close()
     command = [sys.executable, "-m", "mailcordon", "up", "--new-key", "--port", "0", "--ses-port", "0"]
-    settings = {"MAILCORDON_SMTP": "off", "MAILCORDON_DRAIN_SECONDS": "1"}
+    settings = {"MAILCORDON_SMTP": "off", "MAILCORDON_DASHBOARD": "off", "MAILCORDON_DRAIN_SECONDS": "1"}
     (life.home / "run.json").unlink(missing_ok=True)
     process = subprocess.Popen(
         command,

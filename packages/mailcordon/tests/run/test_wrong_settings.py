@@ -156,6 +156,10 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_METRICS_PORT": PORTS,
     "MAILCORDON_METRICS_TOKEN": ("hunter2", "two words, hunter2"),
     "MAILCORDON_SMTP": ("yes", "ON"),
+    "MAILCORDON_DASHBOARD": ("yes", "ON"),
+    "MAILCORDON_DASHBOARD_PORT": PORTS,
+    "MAILCORDON_DASHBOARD_FD": NUMBERS,
+    "MAILCORDON_DASHBOARD_URL": ("dashboard.example", "ftp://dashboard.example"),
     "MAILCORDON_SMTP_PORT": PORTS,
     "MAILCORDON_SMTPS_PORT": PORTS,
     "MAILCORDON_SMTP_FD": NUMBERS,
@@ -406,6 +410,7 @@ def test_a_world_that_seslocal_refuses_is_a_sentence_before_a_database_is_needed
         "MAILCORDON_API_PORT": "0",
         "MAILCORDON_SES_PORT": "0",
         "MAILCORDON_SMTP": "off",
+        "MAILCORDON_DASHBOARD": "off",
     }
     ended = start(f"up --world {file}", settings)
     fails(ended, "up", 1, str(file), "dubious", "lists[0].quality")

@@ -16,6 +16,7 @@ LOGINS: dict[Role, str] = {
     "observe": "observe",
     "control": "control",
     "smtp": "send",
+    "dashboard": "control",
 }
 
 

@@ -1,4 +1,4 @@
-"""The HTTP server of the `api` role, on the socket that `up` passes on, else on one of its own."""
+"""The HTTP server of the roles `api` and `dashboard`."""
 
 import asyncio
 import contextlib
@@ -27,9 +27,15 @@ class _Server(uvicorn.Server):
 
 
 async def serve(
-    application: Any, protocol: Callable[..., asyncio.Protocol], config: Config, stop: asyncio.Event
+    application: Any,
+    protocol: Callable[..., asyncio.Protocol],
+    config: Config,
+    stop: asyncio.Event,
+    listener: socket.socket,
 ) -> None:
-    """Serves an ASGI application on connections of `protocol`. At `stop`, open requests get `config.drain_seconds` to finish."""
+    """Serves an ASGI application on connections of `protocol`, accepted from `listener`.
+
+    At `stop`, open requests get `config.drain_seconds` to finish."""
     server = _Server(
         uvicorn.Config(
             application,
@@ -44,7 +50,7 @@ async def serve(
             backlog=1024,
         )
     )
-    serving = asyncio.create_task(server.serve(sockets=[open_listener(config)]))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -67,7 +73,9 @@ def possible(limits: Limits) -> Limits:
     return dataclasses.replace(limits, connections=max(1, soft - _OTHER_FILES))
 
 
-def open_listener(config: Config) -> socket.socket:
-    """Raises PortTaken, or BadConfig for a MAILCORDON_API_FD that is not a listening socket."""
+def api_listener(config: Config) -> socket.socket:
+    """The socket that `up` passes on, else a new one.
+
+    Raises PortTaken, or BadConfig for a MAILCORDON_API_FD that is not a listening socket."""
     wanted = listening.api(config.api_host, config.api_port)
     return listeners.open_listener(config.api_fd, "MAILCORDON_API_FD", wanted)

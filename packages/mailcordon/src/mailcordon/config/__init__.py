@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mailcordon.config import dashboard as dashboard_settings
 from mailcordon.config import door
 from mailcordon.config import metrics as metrics_settings
 from mailcordon.config import smtp as smtp_settings
+from mailcordon.config.dashboard import DashboardSettings
 from mailcordon.config.metrics import MetricsEndpoint
 from mailcordon.config.setting_reader import SettingReader
 from mailcordon.config.smtp import SmtpSettings
@@ -29,13 +31,15 @@ from mailcordon.host.home import AUDIT_CHECKPOINTS_FILE, DATABASE_FILE, SECRET_K
 from mailcordon.messages import settings
 from mailcordon.send.pending import Pending
 
-#: The database logins that each role process needs and gets. `api` serves the routes of every plane, so it has all of them.
+#: The database logins that each role process needs and gets. `api` serves the routes of every plane, and `dashboard`
+#: calls them for its pages, so they have all of them.
 PROCESS_LOGINS: Mapping[str, tuple[str, ...]] = {
     "api": ("send", "control", "governor", "observe", "reader"),
     "dispatch": ("send", "governor"),
     "observe": ("observe", "governor"),
     "control": ("control", "governor"),
     "smtp": ("send",),
+    "dashboard": ("send", "control", "governor", "observe", "reader"),
 }
 LOGINS = ("control", "governor", "send", "observe", "reader")
 #: Queues of events about mail. Each has a topic, and its setting is required on AWS.
@@ -121,6 +125,11 @@ KNOWN = frozenset(
         "MAILCORDON_SMTPS_FD",
         "MAILCORDON_SMTP_TLS_CERTIFICATE",
         "MAILCORDON_SMTP_TLS_KEY",
+        "MAILCORDON_DASHBOARD",
+        "MAILCORDON_DASHBOARD_HOST",
+        "MAILCORDON_DASHBOARD_PORT",
+        "MAILCORDON_DASHBOARD_FD",
+        "MAILCORDON_DASHBOARD_URL",
         "MAILCORDON_TRUSTED_PROXIES",
         "MAILCORDON_TLS_CERTIFICATE",
         "MAILCORDON_TLS_KEY",
@@ -327,6 +336,8 @@ class Config:
     metrics: MetricsEndpoint | None = field(default_factory=MetricsEndpoint)
     #: Where submission by SMTP listens; None: it is switched off.
     smtp: SmtpSettings | None = field(default_factory=SmtpSettings)
+    #: Where the dashboard is served; None: it is switched off.
+    dashboard: DashboardSettings | None = field(default_factory=DashboardSettings)
     #: Format of the log: `text` for people, `json` for machines (every line is a JSON object).
     log: str = "text"
 
@@ -429,6 +440,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         public_url=reader.url("MAILCORDON_PUBLIC_URL"),
         metrics=metrics_settings.endpoint(reader),
         smtp=smtp_settings.read(reader),
+        dashboard=dashboard_settings.read(reader),
         log=reader.choice("MAILCORDON_LOG", ("text", "json"), "text"),
         **_feedback(
             reader, local=local, region=region, endpoint=ses_endpoint, observe_only=bool(observe_only)

@@ -8,7 +8,14 @@ from mailcordon.messages import settings
 
 _TOKEN_IN_WORDS = "16 to 256 of A-Z, a-z, 0-9 and -._~+/="  # noqa: S105 (words, not a token)
 #: Of each role, when no port is set: after the API's 8025.
-USUAL_PORTS = {"api": 8026, "dispatch": 8027, "observe": 8028, "control": 8029, "smtp": 8030}
+USUAL_PORTS = {
+    "api": 8026,
+    "dispatch": 8027,
+    "observe": 8028,
+    "control": 8029,
+    "smtp": 8030,
+    "dashboard": 8031,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.messages import reasons, times
 
-Role = Literal["api", "dispatch", "observe", "control", "smtp"]
+Role = Literal["api", "dispatch", "observe", "control", "smtp", "dashboard"]
 ROLES: tuple[Role, ...] = get_args(Role)
 #: Roles that an installation may do without: one that never reported is no problem.
-OPTIONAL_ROLES: frozenset[Role] = frozenset({"smtp"})
+OPTIONAL_ROLES: frozenset[Role] = frozenset({"smtp", "dashboard"})
 
 BEAT_EVERY = 2.0  #: seconds between two reports of a process
 #: Four reports missed: a garbage collection or a slow commit is no silence. Milliseconds.

@@ -44,6 +44,10 @@ def smtps(host: str, port: int | None) -> Wanted:
     return Wanted(host, port, 8465, "MAILCORDON_SMTP_HOST", "MAILCORDON_SMTPS_PORT")
 
 
+def dashboard(host: str, port: int | None) -> Wanted:
+    return Wanted(host, port, 8020, "MAILCORDON_DASHBOARD_HOST", "MAILCORDON_DASHBOARD_PORT")
+
+
 def local_ses(port: int | None) -> Wanted:
     return Wanted("127.0.0.1", port, 8005, "MAILCORDON_SES_ENDPOINT", "MAILCORDON_SES_PORT")
 

@@ -42,6 +42,7 @@ SUBJECTS = (
     "ses_door",
     "unsubscribe",
     "smtp",
+    "dashboard",
     "observing",
     *("cli", "drill", "drill_incident"),
     *("system", "settings", "database", "aws"),

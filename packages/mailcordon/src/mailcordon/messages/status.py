@@ -39,6 +39,7 @@ _WITHOUT = {
     "observe": "bounces and complaints are not read",
     "control": "SES is not kept as it should be, and partitions are not made ahead",
     "smtp": "no mail is accepted by SMTP",
+    "dashboard": "no page is shown",
 }
 
 

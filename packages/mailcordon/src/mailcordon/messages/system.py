@@ -242,6 +242,7 @@ def queue_not_created(*, url: str, queue: str, why: str) -> str:
     home="/srv/mailcordon",
     ses="http://127.0.0.1:8005",
     smtp="127.0.0.1:8587",
+    dashboard="http://127.0.0.1:8020",
     region="us-east-1",
     observe_only=False,
 )
@@ -250,18 +251,28 @@ def queue_not_created(*, url: str, queue: str, why: str) -> str:
     api="http://127.0.0.1:8025",
     home="/srv/mailcordon",
     smtp=None,
+    dashboard=None,
     ses=None,
     region="eu-west-1",
     observe_only=True,
 )
 def welcome(
-    *, cli: str, api: str, home: str, ses: str | None, smtp: str | None, region: str, observe_only: bool
+    *,
+    cli: str,
+    api: str,
+    home: str,
+    ses: str | None,
+    smtp: str | None,
+    dashboard: str | None,
+    region: str,
+    observe_only: bool,
 ) -> str:
     """`up` is ready."""
     where = f"{ses}   (mail sent: {ses}/_seslocal/sent)" if ses else f"Amazon SES in {region}"
     lines = [
         "",
         "Mailcordon is up.",
+        *([f"  dashboard    {dashboard}"] if dashboard else []),
         f"  API          {api}   (OpenAPI: {api}/openapi.json)",
         *([f"  SMTP         {smtp}   (user: the tenant, password: a key; docs/smtp.md)"] if smtp else []),
         f"  {'local SES ' if ses else 'SES       '}   {where}",

@@ -34,7 +34,9 @@ def role_environment(environ: Mapping[str, str], role: str, config: Config) -> d
         **{configs.login_setting(login): config.login_url(login) for login in configs.PROCESS_LOGINS[role]},
     }
     base = plain_environment(environ)
-    if role not in ("api", "smtp") and (not config.local or config.profiles):  # these call nothing of AWS
+    if role not in ("api", "smtp", "dashboard") and (
+        not config.local or config.profiles
+    ):  # these call nothing of AWS
         base |= {name: value for name, value in environ.items() if name.startswith("AWS_")}
     return base | settings | {name: value for name, value in found.items() if value}
 

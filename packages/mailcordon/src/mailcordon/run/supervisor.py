@@ -46,6 +46,7 @@ class Addresses:
     ses: str | None  #: URL of the local SES; None on AWS
     smtp: str | None  #: host and port of submission by SMTP; None: it is switched off
     observe_only: bool  #: it sends nothing
+    dashboard: str | None = None  #: URL of the dashboard; None: it is switched off
 
 
 class System:
@@ -58,6 +59,7 @@ class System:
         self._roles: list[Child] = []
         self._listener: socket.socket | None = None
         self._smtp: dict[str, socket.socket] = {}  #: by the setting that passes it on
+        self._dashboard: socket.socket | None = None
         self.addresses: Addresses | None = None
 
     async def start(self) -> Addresses:
@@ -73,6 +75,9 @@ class System:
         )
         if config.smtp is not None:
             await self._listen_for_smtp(config.smtp, patience)
+        if config.dashboard is not None:
+            wanted = listening.dashboard(config.dashboard.host, config.dashboard.port)
+            self._dashboard = await listening.listen_patiently(wanted, patience, self._say)
         # All ports before anything is started. The local SES keeps its own after a restart: the roles know its address.
         port = 0
         if config.local and config.ses_endpoint is None:
@@ -97,6 +102,8 @@ class System:
         for role in configs.PROCESS_LOGINS:
             if (role == "dispatch" and observe_only) or (role == "smtp" and not self._smtp):
                 continue
+            if role == "dashboard" and self._dashboard is None:
+                continue
             await self._start_role(role, config)
         url = url_of(self._listener)
         await self._wait_ready(url)
@@ -105,8 +112,10 @@ class System:
             ses=config.ses_endpoint if config.local else None,
             smtp=None if not self._smtp else _place_of(self._smtp["MAILCORDON_SMTP_FD"]),
             observe_only=observe_only,
+            dashboard=self._dashboard_url(config),
         )
-        home_lock.write(config.home / CLI_FILE, {"url": url, **asdict(made), "ses_url": self.addresses.ses})
+        found = {"ses_url": self.addresses.ses, "dashboard": self.addresses.dashboard}
+        home_lock.write(config.home / CLI_FILE, {"url": url, **asdict(made), **found})
         await self._write_run_file()
         return self.addresses
 
@@ -121,6 +130,8 @@ class System:
         if self._listener is not None:
             self._listener.close()
         self._close_smtp()
+        if self._dashboard is not None:
+            self._dashboard.close()
 
     async def wait_refused(self) -> str:
         """Returns the sentence of the first part that must not run; does not return while all may."""
@@ -228,6 +239,10 @@ class System:
             assert self._listener is not None
             descriptors.append(self._listener.fileno())
             environment["MAILCORDON_API_FD"] = str(self._listener.fileno())
+        if role == "dashboard":
+            assert self._dashboard is not None
+            descriptors.append(self._dashboard.fileno())
+            environment["MAILCORDON_DASHBOARD_FD"] = str(self._dashboard.fileno())
         if role == "smtp":
             descriptors += [listener.fileno() for listener in self._smtp.values()]
             environment |= {name: str(listener.fileno()) for name, listener in self._smtp.items()}
@@ -243,6 +258,12 @@ class System:
         )
         self._roles.append(child)
         await child.start()
+
+    def _dashboard_url(self, config: Config) -> str | None:
+        if self._dashboard is None or config.dashboard is None:
+            return None
+        scheme = "http" if config.tls_certificate is None else "https"
+        return config.dashboard.url or f"{scheme}://{_place_of(self._dashboard)}"
 
     async def _listen_for_smtp(self, smtp: SmtpSettings, patience: float) -> None:
         wanted = {"MAILCORDON_SMTP_FD": listening.smtp(smtp.host, smtp.port)}
@@ -289,6 +310,7 @@ class System:
                 "url": self.addresses.api,
                 "ses_url": self.addresses.ses,
                 "smtp": self.addresses.smtp,
+                "dashboard": self.addresses.dashboard,
                 "home": str(self._config.home),
                 "database": "embedded"
                 if self._postgres

@@ -61,6 +61,7 @@ def _welcome(addresses: Addresses, config: Config) -> str:
         home=str(config.home),
         ses=addresses.ses,
         smtp=addresses.smtp,
+        dashboard=addresses.dashboard,
         region=config.region,
         observe_only=addresses.observe_only,
     )

@@ -1,7 +1,10 @@
-"""Puts the principal of each request's bearer key into `request.state`, and checks what it may do."""
+"""Puts the principal of each request into `request.state`, and checks what it may do.
+
+It is the bearer key's, or for a call within this process the one that the caller names (in_process.py).
+"""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from litestar import Request
 
@@ -12,12 +15,19 @@ from mailcordon.messages import keys
 
 AnyRequest = Request[Any, Any, Any]
 
+#: In the scope of a call within this process: who makes it. A server makes its scopes itself, so no request from outside has it.
+PRINCIPAL = "mailcordon.principal"
+
 
 def before_request(cache: KeyCache) -> Callable[[AnyRequest], Awaitable[None]]:
     """A Litestar hook that looks up the key and sets `request.state.principal`. Handlers with opt `open=True` need no key."""
 
     async def authenticate(request: AnyRequest) -> None:
         if not request.route_handler.opt.get("open"):
+            named = cast("dict[str, Any]", request.scope).get(PRINCIPAL)
+            if named is not None:
+                request.state.principal = named
+                return
             principal = await cache.authenticate(request.headers.get("authorization"))
             principal.require_network(request.client.host if request.client else "")
             request.state.principal = principal

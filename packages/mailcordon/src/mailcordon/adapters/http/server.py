@@ -65,7 +65,7 @@ def build(
     rest = read_turns.in_turn(
         cast(
             App,
-            _rest(keys, [*messages.routes(endpoint), *handlers], health, version, doors=events is not None),
+            _rest(keys, every_route(endpoint, handlers), health, version, doors=events is not None),
         ),
         keys,
         endpoint.reads,
@@ -98,6 +98,11 @@ def build(
             await rest(scope, receive, send)
 
     return app
+
+
+def every_route(endpoint: MessageEndpoint, handlers: Sequence[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """`handlers`, with those of messages. What takes mail is not among them: that is `endpoint` itself."""
+    return [*messages.routes(endpoint), *handlers]
 
 
 def _rest(

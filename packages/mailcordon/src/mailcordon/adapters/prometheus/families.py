@@ -44,6 +44,12 @@ _API = (
     *_counters("event_door_events", labels=("door",)),
     *_counters("event_door_refusals", labels=("reason",)),
 )
+_DASHBOARD = (
+    *_counters("door_refusals", labels=("limit",)),
+    *_gauges("door_connections", "door_body_bytes"),
+    *_counters("dashboard_pages", labels=("status",)),
+    *_gauges("dashboard_live_viewers"),
+)
 _DISPATCH = (
     *_counters("claimed_deliveries", "sent_deliveries", "set_aside", "clock_corrections"),
     *_gauges("calls_in_flight", "results_rejected", "dispatch_stopped"),
@@ -107,4 +113,5 @@ OF_ROLE: dict[Role, tuple[Family, ...]] = {
     "observe": (*EVERY_ROLE, *_OBSERVE),
     "control": (*EVERY_ROLE, *_CONTROL, *STATE),
     "smtp": (*EVERY_ROLE, *_DOOR),
+    "dashboard": (*EVERY_ROLE, *_DASHBOARD),
 }

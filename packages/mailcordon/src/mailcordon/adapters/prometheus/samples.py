@@ -22,7 +22,14 @@ Document = Mapping[str, Any]
 
 
 def of_role(role: Role, facts: Document, histograms: Iterable[Sample] = ()) -> Iterator[Sample]:
-    of = {"api": _api, "dispatch": _dispatch, "observe": _observe, "control": _control, "smtp": _door}
+    of = {
+        "api": _api,
+        "dispatch": _dispatch,
+        "observe": _observe,
+        "control": _control,
+        "smtp": _door,
+        "dashboard": _dashboard,
+    }
     yield from of[role](facts)
     yield from histograms
 
@@ -32,11 +39,22 @@ def _door(facts: Document) -> Iterator[Sample]:
     yield Sample("accepted_deliveries_total", (), facts["accepted"])
     yield from at("last_accepted_timestamp_seconds", facts["last_accepted"])
     yield from seconds("clock_skew_seconds", facts["skew_ms"])
+    yield from _connections(facts)
+
+
+def _connections(facts: Document) -> Iterator[Sample]:
     door: Document = facts["door"]
     for limit, count in sorted(door["refused"].items()):
         yield Sample("door_refusals_total", (limit,), count)
     yield Sample("door_connections", (), door["connections"])
     yield Sample("door_body_bytes", (), door["body_bytes"])
+
+
+def _dashboard(facts: Document) -> Iterator[Sample]:
+    yield from _connections(facts)
+    for status, count in sorted(facts["pages"].items()):
+        yield Sample("dashboard_pages_total", (status,), count)
+    yield Sample("dashboard_live_viewers", (), facts["live_viewers"])
 
 
 def _api(facts: Document) -> Iterator[Sample]:

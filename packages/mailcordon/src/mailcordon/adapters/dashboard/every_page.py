@@ -1,0 +1,18 @@
+"""Every page of the dashboard."""
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
+
+from mailcordon.adapters.dashboard.pages import now
+from mailcordon.adapters.dashboard.sign_in import keys
+from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
+
+
+def routes(site: Site, sessions: keys.KeySessions) -> list[HTTPRouteHandler]:
+    @get("/")
+    async def first(request: PageRequest) -> Redirect:
+        tenant = visitor_of(request).principal.tenant_slug
+        return Redirect("/now" if tenant is None else f"/tenants/{tenant}", status_code=303)
+
+    return [first, *keys.routes(site, sessions), *now.routes(site)]

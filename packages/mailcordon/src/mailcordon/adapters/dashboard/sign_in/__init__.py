@@ -1,0 +1,1 @@
+"""How somebody becomes a visitor: sign-in, sessions, sign-out."""

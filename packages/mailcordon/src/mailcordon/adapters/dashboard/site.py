@@ -1,0 +1,123 @@
+"""What every page has: who looks, the API for them, the template around it, and the headers."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from litestar import Request, Response
+from litestar.response import Redirect
+
+from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
+from mailcordon.adapters.dashboard.rest import Calls, Problem, Rest
+from mailcordon.adapters.dashboard.visitor import Visitor
+from mailcordon.messages import dashboard as messages
+
+PageRequest = Request[Any, Any, Any]
+
+HTML = "text/html"
+#: Scripts and styles are files of ours only; nothing is loaded from elsewhere, and no other site may frame a page.
+SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex, nofollow",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+CSRF = "csrf"  #: the field of a form that carries the session's token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    calls: Calls
+    templates: Templates
+    static: StaticFiles
+    installation: str  #: its name, shown in the bar
+    is_local: bool  #: mail goes to the local SES: said on every page
+    url: str | None = None  #: under which people reach it
+    is_secure: bool = False  #: people reach it over TLS
+
+    def rest(self, request: PageRequest) -> Rest:
+        """The API with the rights of who looks."""
+        return Rest(self.calls, visitor_of(request).principal)
+
+    def page(
+        self,
+        request: PageRequest,
+        template: str,
+        *,
+        title: str,
+        section: str = "",
+        status_code: int = 200,
+        **data: Any,
+    ) -> Response[str]:
+        """The whole page. `section` marks the entry of the navigation that it belongs to."""
+        visitor = cast("Visitor | None", getattr(request.state, "visitor", None))
+        text = self.templates.render(
+            template,
+            {
+                "title": title,
+                "section": section,
+                "visitor": None if visitor is None else shown(visitor),
+                "csrf": "" if visitor is None else visitor.csrf,
+                "installation": self.installation,
+                "is_local": self.is_local,
+                "here": here(request),
+                "did": messages.done(request.query_params.get("did", "")),
+                **data,
+            },
+        )
+        return Response(text, media_type=HTML, status_code=status_code)
+
+    def done(self, path: str, code: str) -> Redirect:
+        """After an action: to the page at `path`, which says what was done (`messages.dashboard.done` has the codes)."""
+        base, _, fragment = path.partition("#")
+        joined = f"{base}{'&' if '?' in base else '?'}did={code}"
+        return Redirect(f"{joined}#{fragment}" if fragment else joined, status_code=303)
+
+    def problem(self, request: PageRequest, problem: Problem) -> Response[str]:
+        """A page that says what was refused, and why."""
+        return self.page(
+            request,
+            "problem.html",
+            title=messages.problem_title(problem.status),
+            status_code=problem.status,
+            sentence=problem.sentence,
+            fields=[{"field": one.field, "problem": one.problem} for one in problem.fields],
+            code=problem.code,
+            retryable=problem.retryable,
+        )
+
+
+def shown(visitor: Visitor) -> dict[str, Any]:
+    """What templates may know of who looks."""
+    return {
+        "name": visitor.name,
+        "role": visitor.role,
+        "tenant": visitor.principal.tenant_slug,
+        "may_operate": visitor.may_operate,
+        "may_administer": visitor.may_administer,
+    }
+
+
+def visitor_of(request: PageRequest) -> Visitor:
+    """Raises Problem if nobody is signed in: no page is shown by mistake."""
+    visitor = getattr(request.state, "visitor", None)
+    if not isinstance(visitor, Visitor):
+        raise Problem(401, messages.sign_in_first(), "unauthorised")
+    return visitor
+
+
+async def form(request: PageRequest) -> dict[str, str]:
+    """The fields of a posted form. Of a field that comes twice, the last one counts."""
+    found = await request.form()
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def here(request: PageRequest) -> str:
+    """The path of this page with its query, as a link."""
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path

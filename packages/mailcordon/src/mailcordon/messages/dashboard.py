@@ -1,0 +1,91 @@
+"""What the dashboard's own pages say. What the API answers has its sentences elsewhere."""
+
+from mailcordon.messages.catalogue import example
+
+_DONE = {
+    "held": "The mail is held.",
+    "lifted": "The hold is lifted.",
+    "throttled": "The rate is set.",
+    "noted": "The note is written.",
+    "acknowledged": "The incident is acknowledged.",
+    "closed": "The incident is closed.",
+    "accepted": "It is accepted as normal.",
+    "opened": "The release goes on.",
+    "cancelled": "The mail is cancelled.",
+    "applied": "The plan is applied.",
+    "rejected": "The plan is rejected.",
+    "started": "It has started.",
+    "saved": "The change is saved.",
+    "removed": "It is removed.",
+    "signed-out": "You are signed out.",
+}
+
+
+@example()
+def no_such_page() -> str:
+    """A URL that names no page, or names something that does not exist for this person."""
+    return "There is no such page, or nothing of that name that you may see."
+
+
+@example()
+def unexpected() -> str:
+    """A fault of ours. The dashboard's log has it."""
+    return "Something went wrong here. The log of the role dashboard says what; trying again may help."
+
+
+@example()
+def sign_in_first() -> str:
+    """The session has ended, or there was none."""
+    return "Nobody is signed in here. Sign in and try again."
+
+
+@example()
+def other_site() -> str:
+    """Another site made the browser send a form to us."""
+    return "This form was sent by another site, so nothing was done. Open the page here and try again."
+
+
+@example()
+def stale_form() -> str:
+    """The form's token is not this session's."""
+    return "This form belongs to another session, so nothing was done. Reload the page and try again."
+
+
+@example(404)
+@example(503)
+def problem_title(status: int) -> str:
+    """The heading of a page that says what was refused."""
+    return {
+        401: "Sign in first",
+        403: "Not allowed",
+        404: "Not found",
+        409: "That contradicts what is there",
+        422: "That cannot be done",
+        429: "Too many requests",
+        500: "Something went wrong",
+        503: "Not available now",
+    }.get(status, "That was refused")
+
+
+@example("held")
+def done(code: str) -> str:
+    """After an action: what was done. Nothing for an unknown code: a URL cannot make a page say other things."""
+    return _DONE.get(code, "")
+
+
+@example("http://127.0.0.1:8020")
+def listening(url: str) -> str:
+    """The log of the role dashboard names its address."""
+    return f"dashboard on {url}"
+
+
+@example()
+def switched_off() -> str:
+    """`mailcordon run dashboard` while MAILCORDON_DASHBOARD says off: it does not start."""
+    return "MAILCORDON_DASHBOARD is off, so there is nothing for this role to do."
+
+
+@example()
+def key_not_taken() -> str:
+    """The sign-in page: the key that was pasted is no API key that may read."""
+    return "This is no valid API key, or it may not read. `mailcordon env` prints the key of a local system."
