@@ -172,6 +172,7 @@ WRONG: dict[str, tuple[str, ...]] = {
 NOT_IN_THE_TABLE = {
     "MAILCORDON_API_HOST",
     "MAILCORDON_SMTP_HOST",
+    "MAILCORDON_DASHBOARD_HOST",
     "MAILCORDON_URL",
     "MAILCORDON_KEY",
     "MAILCORDON_SHARED",
@@ -378,7 +379,7 @@ def test_an_inherited_descriptor_that_does_not_listen_is_a_sentence(tmp_path: Pa
         number = {"closed": 987, "file": file.fileno(), "not listening": idle.fileno()}[what]
         found = config.read({"MAILCORDON_HOME": str(tmp_path), "MAILCORDON_API_FD": str(number)})
         with pytest.raises(BadConfig, match=f"MAILCORDON_API_FD is {number}"):
-            server.open_listener(found)
+            server.api_listener(found)
 
 
 async def test_a_local_ses_that_is_away_is_a_sentence():

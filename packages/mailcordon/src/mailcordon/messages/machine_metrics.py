@@ -12,6 +12,8 @@ _HELP: Mapping[str, str] = {
     "clock_skew_seconds": "The database's clock minus this host's, at the last commit",
     "door_refusals_total": "Connections and requests that were refused, by limit",
     "door_connections": "Open connections of clients",
+    "dashboard_pages_total": "Answers, by HTTP status",
+    "dashboard_live_viewers": "Pages that receive live figures now",
     "door_body_bytes": "Bytes of bodies in memory or announced",
     "event_door_events_total": "Events that came over HTTP and were stored",
     "event_door_refusals_total": "Requests at the doors for events that were refused",
