@@ -57,9 +57,14 @@ def build(site: Site, visitors: Visitors, handlers: Sequence[HTTPRouteHandler]) 
         return Response(b"ok\n", media_type="text/plain")
 
     def handle(request: PageRequest, error: Exception) -> Response[Any]:
-        return site.problem(request, _as_problem(error))
+        return protected(
+            site.problem(request, _as_problem(error))
+        )  # of a path without a route, `protect` does not see it
 
     async def protect(response: Response[Any]) -> Response[Any]:
+        return protected(response)
+
+    def protected(response: Response[Any]) -> Response[Any]:
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("cache-control", "no-store")

@@ -118,6 +118,6 @@ async def form(request: PageRequest) -> dict[str, str]:
 
 
 def here(request: PageRequest) -> str:
-    """The path of this page with its query, as a link."""
-    query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    """The path of this page with its query, as a link: encoded as it came."""
+    path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
