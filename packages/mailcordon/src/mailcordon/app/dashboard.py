@@ -45,10 +45,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         rest = await stack.enter_async_context(rests.opened(config, installation, stop))
         facts = rest.taking.facts
         routes = server.application(rest.taking.keys, server.every_route(rest.endpoint, rest.handlers))
-        limits = dataclasses.replace(config.reads, at_once_each=_CALLS_AT_ONCE)
+        reads = dataclasses.replace(config.reads, at_once_each=_CALLS_AT_ONCE)
         static = StaticFiles()
         site = Site(
-            calls=InProcess(routes, Reads(limits, facts.refuse)),
+            calls=InProcess(routes, Reads(reads, facts.refuse)),
             templates=Templates(static),
             static=static,
             installation=config.installation,
@@ -64,9 +64,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             )
         )
         await stack.enter_async_context(heartbeat.beating("dashboard", config.login_url("control"), served))
-        door = shared_door.Door(
-            http_server.possible(config.limits), facts, TrustedProxies(config.trusted_proxies)
-        )
+        # Live figures keep a request open for each viewer, and a whole office may have one address.
+        viewers = max(config.limits.requests_per_address, config.limits.connections_per_address)
+        limits = dataclasses.replace(http_server.possible(config.limits), requests_per_address=viewers)
+        door = shared_door.Door(limits, facts, TrustedProxies(config.trusted_proxies))
         connections = message_protocol.protocol(rest.endpoint, door)
         if (context := listeners.tls_context(config.tls_certificate, config.tls_key)) is not None:
             connections = tls_gate.behind_tls(connections, door, context)
