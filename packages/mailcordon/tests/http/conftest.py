@@ -50,6 +50,7 @@ from mailcordon.adapters.dns.public_suffixes import PublicSuffixes
 from mailcordon.adapters.dns.reply import Server
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.http import control, server
+from mailcordon.app import people
 from mailcordon.control import desired
 from mailcordon.control.access_keys import AccessKeys, SetName
 from mailcordon.control.advice.advisor import Advisor
@@ -87,6 +88,11 @@ SETTINGS = desired.Settings(
 
 
 SUFFIXES = PublicSuffixes()
+#: Links of people: prefix, table, and what is special of it.
+PEOPLE = (
+    ("kkkkkkkk", "sign_in_link", "person, role", "'kim', 'admin'"),
+    ("vvvvvvvv", "view_link", "tenant, name", "id, 'lee'"),
+)
 CopyOf = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 
 
@@ -174,6 +180,9 @@ class ControlWorld:
             "rollout_freeze",
             "access_key",
             "ses_door_set",
+            "sign_in_link",
+            "person_session",
+            "view_link",
             "audit",
             "api_key",
         )
@@ -195,6 +204,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         types=store,
         keys=keys,
         access_keys=AccessKeys(AccessKeyStore(pools["control"], [make_secret_key()])),
+        people=people.services(pools["control"], "https://mail.platform.example"),
         audit=AuditReader(pools["control"], pools["reader"]),
         governor=governor,
         plans=plans,
@@ -277,6 +287,16 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         "insert into access_key (id, api_key, secret, made_by)"
         " select 'MCAKAAAAAAAAAAAAAAAA', id, 'sealed', 'test' from api_key where prefix = $1",
         world.spare,
+    )
+    for prefix, table, columns, values in PEOPLE:
+        await world.owner.execute(
+            f"insert into {table} (prefix, hash, made_by, expires_at, {columns})"
+            f" select $1, sha256($1::text::bytea), 'test', now() + interval '1 day', {values} from tenant where slug = 'acme'",
+            prefix,
+        )
+    await world.owner.execute(
+        "insert into person_session (prefix, hash, person, role, way, subject, idle, expires_at)"
+        " values ('ssssssss', sha256('s'), 'kim', 'admin', 'link', 'tttttttt', interval '1 day', now() + interval '1 day')"
     )
     # A retired tenant, whose personal data was asked to be erased.
     await world.owner.execute(

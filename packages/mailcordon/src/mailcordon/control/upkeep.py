@@ -58,6 +58,10 @@ class Purged(Enum):
     REMOVALS = "removals"  #: of suppressions, that evidence is compared with
     ENTRIES = "entries"  #: of SES's lists, as they were read
     DELETED_ENTRIES = "deleted-entries"  #: of SES's lists
+    SESSIONS = "sessions"  #: of people, that ended
+    SIGN_IN_LINKS = "sign-in-links"  #: that were used, or ended
+    VIEW_LINKS = "view-links"  #: that ended
+    PENDING_SIGN_INS = "pending-sign-ins"  #: whose browsers did not come back
 
 
 class UpkeepStore(Protocol):
@@ -222,7 +226,7 @@ class Upkeep:
                 return self._keep.day_counts_days
             case Purged.BOUNCE_DOMAINS:
                 return self._keep.minute_counts_days
-            case Purged.FEED:
+            case Purged.FEED | Purged.PENDING_SIGN_INS:
                 return 1
             case _:
                 return self._keep.records_days

@@ -43,6 +43,7 @@ SUBJECTS = (
     "unsubscribe",
     "smtp",
     "dashboard",
+    "sign_in",
     "observing",
     *("cli", "drill", "drill_incident"),
     *("system", "settings", "database", "aws"),

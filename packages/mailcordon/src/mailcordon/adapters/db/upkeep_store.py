@@ -37,6 +37,10 @@ _PURGES = {
     Purged.REMOVALS: _SQL.purge_removals,
     Purged.ENTRIES: _SQL.purge_entries,
     Purged.DELETED_ENTRIES: _SQL.purge_deleted_entries,
+    Purged.SESSIONS: _SQL.purge_sessions,
+    Purged.SIGN_IN_LINKS: _SQL.purge_sign_in_links,
+    Purged.VIEW_LINKS: _SQL.purge_view_links,
+    Purged.PENDING_SIGN_INS: _SQL.purge_pending_sign_ins,
 }
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = (

@@ -28,6 +28,7 @@ from mailcordon.adapters.http import (
     outside_signals,
     pacing,
     paths,
+    people,
     plans,
     policies,
     pools,
@@ -81,6 +82,7 @@ class ControlServices:
     types: TypeStore
     keys: Keys
     access_keys: AccessKeys
+    people: people.PeopleServices
     audit: AuditReads
     governor: Governor
     plans: Plans
@@ -150,5 +152,6 @@ def routes(services: ControlServices) -> list[HTTPRouteHandler]:
         *catalogue.routes(services.reads, services.types),
         *keys.routes(services.reads, services.keys),
         *access_keys.routes(services.access_keys),
+        *people.routes(services.people),
         *audit.routes(services.audit),
     ]

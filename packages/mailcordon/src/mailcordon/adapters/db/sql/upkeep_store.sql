@@ -297,3 +297,27 @@ delete from lane_count x
           from lane_count c cross join (select now_ms() as now) n) c
  where x.lane = c.lane and x.at = c.at
    and exists (select from lane_count d where d.lane = c.lane and d.at > c.at and d.at / c.width = c.at / c.width);
+
+-- name: purge_sessions
+-- Sessions of people that ended, by whatever cause: nothing lasts longer than its end. The audit trail keeps who was here.
+delete from person_session where id = any(array(
+    select id from person_session where expires_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) order by expires_at limit $2
+));
+
+-- name: purge_sign_in_links
+-- One-time links whose end is over, used or not.
+delete from sign_in_link where id = any(array(
+    select id from sign_in_link where expires_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) order by expires_at limit $2
+));
+
+-- name: purge_view_links
+-- Links of tenants whose end is over.
+delete from view_link where id = any(array(
+    select id from view_link where expires_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) order by expires_at limit $2
+));
+
+-- name: purge_pending_sign_ins
+-- Browsers that went to the OpenID provider and did not come back.
+delete from pending_sign_in where state = any(array(
+    select state from pending_sign_in where expires_at < to_timestamp((now_ms() - $1::bigint) / 1000.0) order by expires_at limit $2
+));
