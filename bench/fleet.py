@@ -5,7 +5,7 @@ query about now reads them. The sums by lane and of the fleet are computed by wh
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -48,11 +48,20 @@ class _Lane:
     complaints: float
 
 
-async def write(connection: asyncpg.Connection, *, lanes: int, days: int, now: int) -> Fleet:
-    """`now`: minutes since 1970. The connection is the owner's, and the database is migrated and empty."""
+async def write(
+    connection: asyncpg.Connection,
+    *,
+    lanes: int,
+    days: int,
+    now: int,
+    tenants: int | None = None,
+    types: Sequence[str] = (),
+) -> Fleet:
+    """`now`: minutes since 1970. The connection is the owner's, and the database is migrated and has no tenant. `tenants`: a
+    quarter of the lanes, unless given; `types`: six, unless named."""
     chance = random.Random(7)
     await connection.execute("set statement_timeout = 0")
-    made = await _lanes(connection, lanes, chance)
+    made = await _lanes(connection, lanes, tenants or max(1, lanes // 4), types, chance)
     await _partitions(connection, now)
     today = now // DAY
     # A week of days and a day of hours, which repeat.
@@ -91,12 +100,17 @@ async def _template(connection: asyncpg.Connection, name: str, rows: Iterator["R
     await connection.execute(f"analyze {name}")
 
 
-async def _lanes(connection: asyncpg.Connection, count: int, chance: random.Random) -> list[_Lane]:
+async def _lanes(
+    connection: asyncpg.Connection, count: int, tenants: int, names: Sequence[str], chance: random.Random
+) -> list[_Lane]:
     types = [
         tuple(row)
-        for row in await connection.fetch("select id, class from message_type order by id limit $1", _TYPES)
+        for row in await connection.fetch(
+            "select id, class from message_type where name = any ($1) or $1 = '{}' order by id limit $2",
+            list(names),
+            _TYPES,
+        )
     ]
-    tenants = max(1, count // 4)
     await connection.execute(
         "insert into tenant (key, slug) select 'mc-' || lpad(n::text, 10, '0'), 'tenant-' || n from generate_series(1, $1) n",
         tenants,

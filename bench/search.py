@@ -140,6 +140,7 @@ async def _filled(owner: Any, home: Path, options: argparse.Namespace) -> tuple[
         await owner.execute(f"vacuum (analyze) {table_}")
     seconds = time.monotonic() - began
     facts = asdict(filled) | {"lanes": [[one.tenant, one.slug, one.id, one.type] for one in lanes]}
+    del facts["hash_key"]  # the usual one
     mark.write_text(json.dumps({"filled": facts, "seconds": seconds}))
     return filled, seconds
 

@@ -64,6 +64,7 @@ class Filled:
     first_ms: int
     last_ms: int
     lanes: Sequence[Lane]  #: three a tenant, the largest tenant first
+    hash_key: bytes = HASH_KEY
 
     def ms_of(self, n: int) -> int:
         return self.first_ms + n * (self.last_ms - self.first_ms) // self.messages
@@ -206,7 +207,7 @@ class _Rows:
         campaign = campaign_of(lane, n, (ms - filled.first_ms) // DAY_MS) or "\\N"
         list_ = list_of(lane, n) or "\\N"
         sender = f"hello@{lane.type}.{lane.slug}.example"
-        hash = "\\\\x" + address.hash_of_text(HASH_KEY, to).hex()
+        hash = "\\\\x" + address.hash_of_text(filled.hash_key, to).hex()
         of, id1 = f"{lane.tenant}\t{lane.id}", id + 1
         lines["message"].append(f"{id}\t{of}\tshared\t{sender}\t{{{to}}}\t{campaign}\t{list_}\t2048\t1\n")
         lines["recipient"].append(f"{lane.tenant}\t{hash}\t{id1}\n")

@@ -81,6 +81,10 @@ class System:
         return self._file("cli.json")["ses_url"]
 
     @property
+    def dashboard_url(self) -> str:
+        return self._file("run.json")["dashboard"]
+
+    @property
     def processes(self) -> dict[str, int]:
         """Process ids by name: api, dispatch, observe, control, seslocal, postgres. None for one that is down."""
         return self._file("run.json")["processes"]
@@ -213,12 +217,12 @@ def running(home: Path, *options: str, **settings: str) -> Iterator[System]:
 
 
 @contextlib.contextmanager
-def in_world(home: Path, world: Mapping[str, Any]) -> Iterator[System]:
+def in_world(home: Path, world: Mapping[str, Any], **settings: str) -> Iterator[System]:
     """As `running`, whose local SES has this world of recipients: as a person starts it who wants one."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "world.json"
         file.write_text(json.dumps(world))
-        with running(home, "--world", str(file)) as system:
+        with running(home, "--world", str(file), **settings) as system:
             yield system
 
 

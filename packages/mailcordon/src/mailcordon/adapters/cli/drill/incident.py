@@ -74,9 +74,10 @@ class Incident:
 
     async def run(self, listener: Callable[[Result], None]) -> bool:
         """Returns whether all steps passed. The listener gets each result at once."""
-        return await in_turn(self._steps(), listener)
+        return await in_turn(self.steps(), listener)
 
-    def _steps(self) -> list[Step]:
+    def steps(self) -> list[Step]:
+        """After the first two, everybody has sent good mail; after the third, the bought list is held."""
         return [
             (messages.step_onboard(), self._onboard),
             (messages.step_healthy(), self._healthy),

@@ -1,0 +1,1 @@
+"""How long the dashboard's pages take on a large installation."""
