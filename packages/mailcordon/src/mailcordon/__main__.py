@@ -24,7 +24,7 @@ def main() -> None:
 def command_line() -> "typer.Typer":
     """The whole tree of commands."""
     from mailcordon.adapters.cli import app
-    from mailcordon.app import command
+    from mailcordon.app import command, mcp
     from mailcordon.run import assess, commands, iam
 
     return app.build(
@@ -38,6 +38,7 @@ def command_line() -> "typer.Typer":
         rebuild_metrics=commands.rebuild_metrics,
         run=command.run,
         secrets=commands.secrets,
+        mcp=mcp.app,
     )
 
 

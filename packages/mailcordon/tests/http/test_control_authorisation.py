@@ -141,7 +141,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/tenants/acme/isolation", None, "read", False, 404),
     ("GET", "/v1/tenants/acme/proofs", None, "read", False, 404),
     ("GET", "/v1/proofs/{proof}", None, "read", False, 404),
-    ("POST", "/v1/holds/preview", {"tenant": "acme", "action": "cordon"}, "operate", True, 403),
+    ("POST", "/v1/holds/preview", {"tenant": "acme", "action": "cordon"}, "read", True, 403),
     ("POST", "/v1/holds", HOLD, "operate", True, 403),
     ("GET", "/v1/holds", None, "read", False, 200),
     ("GET", "/v1/holds?tenant=acme", None, "read", False, 404),

@@ -45,7 +45,7 @@ SUBJECTS = (
     "dashboard",
     "sign_in",
     "observing",
-    *("cli", "drill", "drill_incident"),
+    *("cli", "mcp", "drill", "drill_incident"),
     *("system", "settings", "database", "aws"),
 )
 

@@ -156,6 +156,7 @@ ORDER = (
     *("alert", "webhook"),
     *("suppression", "quarantine", "events", "observe", "mailbox"),
     *("key", "ses-door", "audit"),
+    *("mcp",),
     *("assess", "doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )
 
@@ -283,6 +284,7 @@ def build(
     rebuild_metrics: Command,
     run: Command,
     secrets: typer.Typer | None = None,
+    mcp: typer.Typer | None = None,
 ) -> typer.Typer:
     """The whole command line. These are registered as they are: their own signatures give their options. `assess`: the
     command and examples; `iam`: name, command and examples."""
@@ -313,6 +315,8 @@ def build(
     _add_local(app, "assess", *assess)
     if secrets is not None:
         app.add_typer(secrets, name="secrets", short_help=str(secrets.info.help).rstrip("."))
+    if mcp is not None:
+        app.add_typer(mcp, name="mcp", short_help=str(mcp.info.help).rstrip("."))
     policies = typer.Typer(no_args_is_help=True, help="Policies for AWS: print one that fits the settings.")
     for name, act, examples in iam:
         _add_local(policies, name, act, examples)

@@ -15,7 +15,7 @@ from mailcordon.control import lookup
 from mailcordon.control.cordon import Cordons, Selection
 from mailcordon.control.preview import Action, LaneCounts
 from mailcordon.control.views import HoldView, Reads
-from mailcordon.core.principal import OPERATE
+from mailcordon.core.principal import OPERATE, READ
 
 Owner = Literal["person", "breaker", "policy", "rollout", "ses"]
 _LEAST_SECONDS = 0.001  #: of a hold; it ends at a millisecond
@@ -161,7 +161,7 @@ def routes(reads: Reads, cordons: Cordons) -> list[HTTPRouteHandler]:
         tags=["control"],
     )
     async def preview(request: AnyRequest, data: JSONBody[PreviewBody]) -> PreviewResult:
-        principal = platform_principal(request, OPERATE)
+        principal = platform_principal(request, READ)
         expected = await cordons.preview(data.action, data.selection(), principal, owner=data.owner)
         return PreviewResult(
             action=data.action,
