@@ -59,25 +59,28 @@ class Hold(Action):
     """Propose to hold (cordon) mail of a tenant, or the named part of it. Held mail is kept until its own expiry."""
 
     tenant: Slug
-    type: Annotated[
-        str | None, Meta(max_length=64, description="Only this message type. Not with class.")
-    ] = None
+    type: (
+        Annotated[str, Meta(max_length=64, description="Only this message type. Not with class.")] | None
+    ) = None
     class_: Literal["urgent", "transactional", "marketing"] | None = msgspec.field(name="class", default=None)
-    provider: Annotated[
-        str | None, Meta(max_length=32, description="Only mail to this mailbox provider.")
-    ] = None
-    campaign: Annotated[str | None, Meta(max_length=256, description="Only mail of this campaign.")] = None
-    list_: Annotated[str | None, Meta(max_length=256, description="Only mail to this list or import.")] = (
+    provider: (
+        Annotated[str, Meta(max_length=32, description="Only mail to this mailbox provider.")] | None
+    ) = None
+    campaign: Annotated[str, Meta(max_length=256, description="Only mail of this campaign.")] | None = None
+    list_: Annotated[str, Meta(max_length=256, description="Only mail to this list or import.")] | None = (
         msgspec.field(name="list", default=None)
     )
-    until_minutes: Annotated[
-        int | None,
-        Meta(
-            ge=1,
-            le=43_200,
-            description="Lift it after so many minutes. Default: it stays until it is lifted.",
-        ),
-    ] = None
+    until_minutes: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=43_200,
+                description="Lift it after so many minutes. Default: it stays until it is lifted.",
+            ),
+        ]
+        | None
+    ) = None
 
     def _target(self) -> Document:
         given = {

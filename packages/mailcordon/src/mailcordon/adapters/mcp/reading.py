@@ -92,9 +92,10 @@ class Incidents(Read):
 
     tenant: OfTenant = None
     open: Open = True
-    kind: Annotated[
-        str | None, Meta(max_length=32, description="Only this kind, as in rates or feedback-lost.")
-    ] = None
+    kind: (
+        Annotated[str, Meta(max_length=32, description="Only this kind, as in rates or feedback-lost.")]
+        | None
+    ) = None
     severity: Literal["critical", "high", "medium", "low"] | None = None
     limit: Limit = 20
 
@@ -131,10 +132,10 @@ class Metrics(Read):
     minutes: Minutes = 60
     tenant: OfTenant = None
     type: OfType = None
-    provider: Annotated[
-        str | None, Meta(max_length=32, description="Only this mailbox provider, as in gmail.")
-    ] = None
-    campaign: Annotated[str | None, Meta(max_length=256, description="Only this campaign.")] = None
+    provider: (
+        Annotated[str, Meta(max_length=32, description="Only this mailbox provider, as in gmail.")] | None
+    ) = None
+    campaign: Annotated[str, Meta(max_length=256, description="Only this campaign.")] | None = None
     limit: Limit = 20
 
     async def ask(self, api: Reader) -> Document:
@@ -214,12 +215,16 @@ class Limits(Read):
     """How much mail may leave in a minute, an hour or a day, what is used of it, and what waits for it."""
 
     tenant: OfTenant = None
-    type: Annotated[
-        str | None,
-        Meta(
-            max_length=64, description="Only limits about this lane of the tenant, which must be named too."
-        ),
-    ] = None
+    type: (
+        Annotated[
+            str,
+            Meta(
+                max_length=64,
+                description="Only limits about this lane of the tenant, which must be named too.",
+            ),
+        ]
+        | None
+    ) = None
     limit: Limit = 20
 
     async def ask(self, api: Reader) -> Document:
@@ -251,23 +256,27 @@ class Messages(Read):
     """Search deliveries, newest first, by recipient, id, the Message-ID header, campaign, list, type, state, reason and time."""
 
     tenant: OfTenant = None
-    to: Annotated[str | None, Meta(max_length=320, description="The recipient's address.")] = None
-    id: Annotated[str | None, Meta(max_length=64, description="Of a message or a delivery.")] = None
-    message_id: Annotated[
-        str | None, Meta(max_length=256, description="The Message-ID header that the recipient sees.")
-    ] = None
-    campaign: Annotated[str | None, Meta(max_length=256)] = None
-    list: Annotated[str | None, Meta(max_length=256)] = None
+    to: Annotated[str, Meta(max_length=320, description="The recipient's address.")] | None = None
+    id: Annotated[str, Meta(max_length=64, description="Of a message or a delivery.")] | None = None
+    message_id: (
+        Annotated[str, Meta(max_length=256, description="The Message-ID header that the recipient sees.")]
+        | None
+    ) = None
+    campaign: Annotated[str, Meta(max_length=256)] | None = None
+    list: Annotated[str, Meta(max_length=256)] | None = None
     type: OfType = None
-    state: Annotated[
-        str | None, Meta(max_length=32, description="The state now, as in bounced, held or delivered.")
-    ] = None
-    reason: Annotated[str | None, Meta(max_length=64, description="The code of its reason.")] = None
-    since: Annotated[
-        str | None,
-        Meta(max_length=40, description="Accepted at this time or later, as in 2026-11-28T15:00Z."),
-    ] = None
-    until: Annotated[str | None, Meta(max_length=40, description="Accepted before this time.")] = None
+    state: (
+        Annotated[str, Meta(max_length=32, description="The state now, as in bounced, held or delivered.")]
+        | None
+    ) = None
+    reason: Annotated[str, Meta(max_length=64, description="The code of its reason.")] | None = None
+    since: (
+        Annotated[
+            str, Meta(max_length=40, description="Accepted at this time or later, as in 2026-11-28T15:00Z.")
+        ]
+        | None
+    ) = None
+    until: Annotated[str, Meta(max_length=40, description="Accepted before this time.")] | None = None
     limit: Limit = 20
 
     async def ask(self, api: Reader) -> Document:
