@@ -132,9 +132,9 @@ def confirm_action(
     url: command.Url = None,
     key: command.Key = None,
 ) -> None:
-    """Confirm what an assistant proposed, at this terminal, with your own key.
+    """Confirm what an assistant proposed.
 
-    Shows what each action does now, as the server computes it, and asks for a code that stands nowhere else. Exit code 1 if an
+    At this terminal, with your own key. Shows what each action does now, as the server computes it, and asks for a code that stands nowhere else. Exit code 1 if an
     action was refused or something else was typed.
     """
     from mailcordon.adapters.mcp import terminal
