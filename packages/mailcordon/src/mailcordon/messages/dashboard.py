@@ -67,6 +67,12 @@ def problem_title(status: int) -> str:
     }.get(status, "That was refused")
 
 
+@example("operator")
+def role_needed(role: str) -> str:
+    """The page of an action that this person's role does not include."""
+    return f"This needs the role {role}. Ask an admin of this installation, or somebody who has that role."
+
+
 @example("held")
 def done(code: str) -> str:
     """After an action: what was done. Nothing for an unknown code: a URL cannot make a page say other things."""

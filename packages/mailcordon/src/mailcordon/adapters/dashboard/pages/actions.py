@@ -1,0 +1,159 @@
+"""The page of an action: what it will do, the reason for the audit trail, one button, and the command that does the same.
+
+Each action has a URL of its own. GET shows the API's preview for the choices in the query; POST acts. Without JavaScript it works
+the same.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
+
+from mailcordon.adapters.dashboard.rest import Problem, Rest
+from mailcordon.adapters.dashboard.site import CSRF, PageRequest, Site, form, visitor_of
+from mailcordon.core.principal import ADMIN, OPERATE
+from mailcordon.messages import dashboard as messages
+
+BECAUSE = "because"
+MAX_REASON = 500  #: characters, as the API takes them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A choice that the person makes before the preview."""
+
+    name: str
+    label: str
+    value: str = ""
+    kind: str = "text"  #: of the input; or `select`, `textarea`, `checkbox`
+    options: Sequence[tuple[str, str]] = ()  #: of a select: value and words
+    required: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the page says before anything is done."""
+
+    title: str
+    back: str  #: the page that it was reached from
+    says: Sequence[str] = ()  #: what it will do, whom it touches and whom not: the API's sentences
+    warnings: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    fields: Sequence[Field] = ()
+    is_ready: bool = True  #: False: choices are missing, so there is no preview and no button yet
+    button: str = "Do it"
+    is_dangerous: bool = False
+    needs_reason: bool = True
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a form or a query says, and the parts of the path."""
+
+    path: Mapping[str, Any]
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __getitem__(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.path[name])
+
+    def get(self, name: str, default: str = "") -> str:
+        return self.fields.get(name, default).strip()
+
+    def maybe(self, name: str) -> str | None:
+        """None for what is empty or missing."""
+        return self.get(name) or None
+
+    @property
+    def because(self) -> str:
+        return self.get(BECAUSE)
+
+
+Ask = Callable[[Rest, Given], Awaitable[Asked]]
+#: Acts, and returns the path of the page to go to.
+Perform = Callable[[Rest, Given], Awaitable[str]]
+
+
+def routes(
+    site: Site,
+    path: str,
+    *,
+    section: str,
+    ask: Ask,
+    perform: Perform,
+    done: str = "saved",
+    needs: str = OPERATE,
+) -> list[HTTPRouteHandler]:
+    """`done` is a code of messages.dashboard.done. Without the scope `needs` the page is refused, as the API refuses the act."""
+
+    def show(request: PageRequest, asked: Asked, given: Given, wrong: Problem | None = None) -> Response[str]:
+        return site.page(
+            request,
+            "actions/page.html",
+            title=asked.title,
+            section=section,
+            status_code=200 if wrong is None else wrong.status,
+            asked=asdict(asked),
+            chosen={one.name: given.get(one.name) for one in asked.fields},
+            because=given.because,
+            reason_limit=MAX_REASON,
+            action=request.url.path,
+            wrong="" if wrong is None else wrong.sentence,
+            faults=[]
+            if wrong is None
+            else [{"field": one.field, "problem": one.problem} for one in wrong.fields],
+        )
+
+    @get(path)
+    async def preview(request: PageRequest) -> Response[str]:
+        _require(request, needs)
+        given = Given(request.path_params, dict(request.query_params))
+        return show(request, await ask(site.rest(request), given), given)
+
+    @post(path, status_code=303)
+    async def act(request: PageRequest) -> Response[str] | Redirect:
+        _require(request, needs)
+        fields = {name: value for name, value in (await form(request)).items() if name != CSRF}
+        given, rest = Given(request.path_params, fields), site.rest(request)
+        try:
+            target = await perform(rest, given)
+        except Problem as problem:
+            if problem.status in (401, 404):
+                raise
+            return show(request, await ask(rest, given), given, problem)
+        return site.done(target, done)
+
+    return [preview, act]
+
+
+def _require(request: PageRequest, scope: str) -> None:
+    visitor = visitor_of(request)
+    if scope == ADMIN and not visitor.may_administer:
+        raise Problem(403, messages.role_needed("admin"), "role")
+    if scope == OPERATE and not visitor.may_operate:
+        raise Problem(403, messages.role_needed("operator"), "role")
+
+
+def link(path: str, **query: str | int | None) -> str:
+    """A URL with its query."""
+    given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def shell(text: str) -> str:
+    """A word of a command line, quoted if it needs to be."""
+    if text and all(one.isalnum() or one in "-_.@:/+=%," for one in text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
