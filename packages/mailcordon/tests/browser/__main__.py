@@ -44,6 +44,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--each", type=int, default=2, help="most pages of each kind (default %(default)s)")
     parser.add_argument("--into", type=Path, help="where pictures go (default .mailcordon/screenshots/STATE)")
     parser.add_argument(
+        "--quick", action="store_true", help="one wide and one narrow picture, without axe-core"
+    )
+    parser.add_argument(
         "--stay", action="store_true", help="after that, print the address and go on until Ctrl-C"
     )
     options = parser.parse_args(argv)
@@ -69,10 +72,10 @@ async def _look(options: argparse.Namespace, program: str) -> int:
 
             if options.pages:
                 for path in options.pages:
-                    wrong += await _page(context, path, into)
+                    wrong += await _page(context, path, into, quick=options.quick)
             else:
                 async for path in links.pages(fetch, each=options.each):
-                    wrong += await _page(context, path, into)
+                    wrong += await _page(context, path, into, quick=options.quick)
         print(f"pictures are in {into}")
         if options.stay:
             print(f"it goes on at {url} until Ctrl-C; sign in with the key {key}", flush=True)
@@ -82,13 +85,14 @@ async def _look(options: argparse.Namespace, program: str) -> int:
         return 1 if wrong else 0
 
 
-async def _page(context: BrowserContext, path: str, into: Path) -> list[str]:
+async def _page(context: BrowserContext, path: str, into: Path, *, quick: bool) -> list[str]:
     began = time.monotonic()
     page = await context.new_page()
     try:
         watch = await looking.prepared(page)
         answer = await page.goto(path)
-        found = await looking.look(page, watch, path, into=into)
+        variants = looking.QUICK if quick else looking.VARIANTS
+        found = await looking.look(page, watch, path, into=into, variants=variants, axe=not quick)
         status = answer.status if answer is not None else "no answer"
         print(f"{path}: {status}, {len(found)} wrong ({time.monotonic() - began:.1f} s)", flush=True)
         return found

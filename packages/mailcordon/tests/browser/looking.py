@@ -15,6 +15,7 @@ from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 WIDE, NARROW = 1440, 390
 HEIGHT = {WIDE: 900, NARROW: 844}
 VARIANTS: tuple[tuple[int, str], ...] = ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark"))
+QUICK: tuple[tuple[int, str], ...] = ((WIDE, "light"), (NARROW, "light"))
 #: Impacts of axe-core that fail a page.
 _BAD = ("serious", "critical")
 _MOST_SHOWN = 3  #: elements of one violation
