@@ -77,6 +77,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         suppression_split_start suppression_split_status suppression_split_show suppression_split_assign
         suppression_split_finish
         key_create key_list key_change key_rotate key_revoke
+        sign-in session_list session_end view-link_create view-link_list view-link_revoke
         ses-door_key ses-door_keys ses-door_revoke ses-door_map ses-door_unmap ses-door_list
         quarantine_list quarantine_show quarantine_replay
         events_replay

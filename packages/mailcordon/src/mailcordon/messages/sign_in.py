@@ -143,3 +143,52 @@ def too_many_attempts(seconds: int) -> str:
 def form_refused() -> str:
     """A form was not sent from its own page: its token is missing or of another session, or another site sent it (403)."""
     return "This form did not come from its own page, or your session changed since. Reload the page and try again."
+
+
+# What the command line says -----------------------------------------------------------------------------------------------------
+
+
+@example("kim@example.com", "operator")
+def link_made(person: str, role: str) -> str:
+    """`sign-in` has made a link."""
+    return f"With this link {person} signs in as {role}, once, in the next 10 minutes:"
+
+
+@example()
+def how_to_revoke_link() -> str:
+    """`sign-in` says how to undo it."""
+    return "Whoever opens it first is in. To end a session: `mailcordon session list`, then `mailcordon session end PREFIX`."
+
+
+@example("k7pq2m9d", None)
+@example(None, "kim@example.com")
+def end_question(prefix: str | None, person: str | None) -> str:
+    """`session end` asks."""
+    if prefix is not None:
+        return f"End the session {prefix}?"
+    return f"End all sessions of {person}, and revoke their unused links to sign in?"
+
+
+@example(1, "kim@example.com")
+@example(0, "kim@example.com")
+def sessions_ended(number: int, person: str) -> str:
+    """`session end` is done."""
+    return f"Ended {phrases.count(number, 'session')} of {person}."
+
+
+@example("acme", "in 7 days")
+def view_link_made(tenant: str, ends: str) -> str:
+    """`view-link create` has made a link."""
+    return f"Whoever has this link can read what concerns {tenant}, until it ends ({ends}). It is shown once:"
+
+
+@example("acme", "k7pq2m9d")
+def how_to_revoke_view_link(tenant: str, prefix: str) -> str:
+    """`view-link create` says how to undo it."""
+    return f"To end it before: `mailcordon view-link revoke {tenant} {prefix}`."
+
+
+@example("acme", "k7pq2m9d")
+def revoke_question(tenant: str, prefix: str) -> str:
+    """`view-link revoke` asks."""
+    return f"Revoke the view link {prefix} of {tenant}? Its pages are refused from then on."

@@ -47,6 +47,7 @@ from mailcordon.adapters.cli.commands import (
     objective,
     observe,
     paths,
+    people,
     plan,
     plans,
     policy,
@@ -116,6 +117,8 @@ GROUPS = {
     "alert": alert.app,
     "webhook": webhook.app,
     "key": key.app,
+    "session": people.sessions,
+    "view-link": people.view_links,
     "ses-door": ses_door.app,
 }
 tenant.app.add_typer(contact.app)
@@ -140,6 +143,7 @@ SINGLE_COMMANDS = (
     cordon.app,
     metrics.app,
     provider.app,
+    people.sign_in_app,
 )
 
 #: The order of the help: what one needs first comes first.
@@ -156,6 +160,7 @@ ORDER = (
     *("alert", "webhook"),
     *("suppression", "quarantine", "events", "observe", "mailbox"),
     *("key", "ses-door", "audit"),
+    *("sign-in", "session", "view-link"),
     *("mcp",),
     *("assess", "doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
 )

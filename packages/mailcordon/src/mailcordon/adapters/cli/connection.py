@@ -30,6 +30,9 @@ class Connection:
     send_key: str | None = None  #: of cli.json: can only send, and may be shown
     ses_url: str | None  #: of the local SES; None if the system sends through another SES, or it is not known
     home: Path
+    dashboard_url: str | None = (
+        None  #: of cli.json, without a slash at its end; None: switched off, or not known
+    )
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -75,6 +78,7 @@ def find(
         send_key=send_key,
         ses_url=_text(ses_url),
         home=home,
+        dashboard_url=(_text(own.get("dashboard")) or "").rstrip("/") or None,
     )
 
 

@@ -12,7 +12,7 @@ from mailcordon.control.people.sessions import KEY_NAME, MOST_OPEN, Lifetimes, P
 from mailcordon.control.people.tokens import Minted
 from mailcordon.core import names
 
-_SQL = queries.load("people.sql")
+_SQL = queries.load("session_store.sql")
 _SHARED = queries.load("shared.sql")
 _MOST_PENDING = 10_000  #: browsers on their way to the OpenID provider: some megabytes at most
 

@@ -13,7 +13,7 @@ from mailcordon.control.people.tokens import Minted
 from mailcordon.core.errors import Conflict
 from mailcordon.messages import sign_in
 
-_SQL = queries.load("people.sql")
+_SQL = queries.load("sign_in_link_store.sql")
 _SHARED = queries.load("shared.sql")
 
 

@@ -14,7 +14,7 @@ from mailcordon.core import names
 from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.messages import api, sign_in
 
-_SQL = queries.load("people.sql")
+_SQL = queries.load("view_link_store.sql")
 _SHARED = queries.load("shared.sql")
 
 

@@ -24,7 +24,9 @@ AnyPerson = Annotated[str | None, QueryParameter(description="The name of a pers
 
 
 class NewSignInLink(msgspec.Struct, forbid_unknown_fields=True):
-    person: str  #: the name of who signs in: the actor of what they do
+    person: str | None = (
+        None  #: who signs in: the actor of what they do; null: the holder of the key that makes the link
+    )
     role: str = "viewer"  #: viewer, operator or admin
 
 
@@ -122,7 +124,7 @@ def _sign_in_links(people: PeopleServices) -> list[HTTPRouteHandler]:
     )
     async def create_sign_in_link(request: AnyRequest, data: JSONBody[NewSignInLink]) -> MintedSignInLink:
         principal = platform_principal(request, ADMIN)
-        made, token = await links.create(principal, person=data.person, role=data.role)
+        made, token = await links.create(principal, person=data.person or principal.holder, role=data.role)
         path = f"/sign-in/link/{token}"
         return MintedSignInLink(**msgspec.structs.asdict(_link(made)), path=path, url=people.url(path))
 
