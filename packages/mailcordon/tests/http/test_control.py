@@ -305,6 +305,43 @@ async def test_every_list_is_bounded_and_its_pages_join_without_gap_or_overlap(a
             assert 400 <= answer.status_code < 500, path
 
 
+async def test_tenants_are_found_by_the_beginning_of_their_slug_their_worst_lane_and_their_tier(
+    api: Api,
+) -> None:
+    await api.ask(
+        "POST", "/v1/tenants", {"slug": "acme-two", "types": {"invoice": "two.acme.example"}}, status=201
+    )
+    await api.ask(
+        "POST", "/v1/holds", {"tenant": "acme", "type": "newsletter", "because": "list"}, status=201
+    )
+
+    async def found(query: str) -> list[str]:
+        return [one["slug"] for one in (await api.ask("GET", f"/v1/tenants?{query}"))["items"]]
+
+    everyone = await found("")
+    assert await found("prefix=acme") == ["acme", "acme-two"]
+    assert await found("prefix=cme") == await found("prefix=%25") == await found("prefix=%00") == []
+    held = {"acme", "acme-two"}  # SES has not verified their domains
+    assert held <= set(await found("state=held")) < set(everyone)
+    assert await found("state=held&prefix=acme-") == ["acme-two"]
+    assert not held & set(await found("state=stopped"))
+    assert await found("tier=standard") == everyone
+    assert await found("tier=none") == await found("tier=%00") == []
+    [acme, _] = (await api.ask("GET", "/v1/tenants?prefix=acme"))["items"]
+    by_policy, by_person = acme["reasons"]
+    assert by_policy.startswith("Held by policy")
+    assert ": list [hold " in by_person
+    assert (acme["state"], acme["tier"], acme["waiting"]) == ("held", "standard", 0)
+    assert acme["number_of_lanes"] == len((await api.ask("GET", "/v1/tenants/acme"))["lanes"])
+
+
+async def test_a_tenants_key_finds_no_other_tenant_by_any_filter(world: Any) -> None:
+    key = world.tenant_keys["acme"]
+    for query in ("", "?prefix=", "?state=open", "?state=stopped", "?tier=standard"):
+        answer = (await world.ask(("GET", f"/v1/tenants{query}", None), key)).json()
+        assert {one["slug"] for one in answer["items"]} <= {"acme"}, query
+
+
 async def test_a_key_is_created_shown_once_listed_by_prefix_and_revoked(api: Api) -> None:
     body = {"tenant": "acme", "name": "ci", "scopes": ["send"], "expires_at": "2099-01-01T00:00:00Z"}
     made = await api.ask("POST", "/v1/keys", body, status=201)

@@ -185,6 +185,15 @@ async def test_every_question_counts_the_same_mail(fleet: Fleet, minutes: int, a
     assert said(of_class, "tenant", "sent") == [("acme", 100)]
 
 
+async def test_some_tenants_of_all_are_counted_alone(fleet: Fleet) -> None:
+    for slug, sent in (("acme", 60), ("otto", 40), ("zen", 20)):
+        await fleet.mail(await fleet.lane(slug, "newsletter"), sent, hard_bounced=sent // 10)
+    for minutes in (60, DAY, 30 * DAY):
+        page = await fleet.read(None, by="tenant", minutes=minutes, tenants=["zen", "acme", "nobody"])
+        assert said(page, "tenant", "sent", "hard_bounced") == [("acme", 60, 6), ("zen", 20, 2)], minutes
+    assert said(await fleet.read(None, by="tenant", tenants=["nobody"]), "tenant", "sent") == []
+
+
 async def test_one_complaint_of_21_mails_of_which_20_went_to_gmail_is_not_4_76_percent(fleet: Fleet) -> None:
     lane = await fleet.lane("acme", "newsletter")
     await fleet.mail(lane, 20, ago=5 * DAY, provider=Provider.GMAIL)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailcordon.control import lookup, sharing
-from mailcordon.control.views import HoldView, LaneView, Reads, Viewer
+from mailcordon.control.views import HoldView, LaneView, Reads, TenantFilter, TenantRow, Viewer
 from mailcordon.core import health
 from mailcordon.core.health import Outflow
 from mailcordon.core.priority import Class
@@ -69,6 +69,29 @@ async def overviews(
         for row in rows
         for lane in [row.route.lane]
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantOverview:
+    """A tenant in a list, with what keeps or slows its mail, as sentences."""
+
+    tenant: TenantRow
+    reasons: tuple[str, ...]
+
+
+async def tenants(
+    reads: Reads, viewer: Viewer, wanted: TenantFilter, *, after: int, limit: int
+) -> list[TenantOverview]:
+    """In the order of their ids, from the one behind `after`."""
+    rows = await reads.tenants(viewer, wanted, after=after, limit=limit, count_to=COUNT_IN_A_LIST)
+    holds = await reads.open_holds(viewer, [row.id for row in rows])
+    stops = await reads.stops_on(viewer, [lane for row in rows for lane in row.stopped_lanes])
+    found: list[TenantOverview] = []
+    for row in rows:
+        said = [one.hold.sentence for one in holds if one.tenant == row.slug]
+        said += [_sentence(stop) for lane in row.stopped_lanes for stop in stops.get(lane, ())]
+        found.append(TenantOverview(tenant=row, reasons=tuple(dict.fromkeys(said))))
+    return found
 
 
 async def overview(reads: Reads, viewer: Viewer, slug: str, type: str) -> LaneOverview:

@@ -38,6 +38,26 @@ class TenantView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantRow(TenantView):
+    """A tenant as a list shows it."""
+
+    tier: str  #: of its policy
+    state: str | None  #: of its worst lane; None: it has none
+    lanes: int
+    stopped_lanes: Sequence[int]
+    waiting: int  #: deliveries; counting of each lane stops somewhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantFilter:
+    """Which tenants a list shows. None: whatever theirs is."""
+
+    prefix: str | None = None  #: of the slug
+    state: str | None = None  #: of the worst lane
+    tier: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HoldView:
     hold: Hold
     tenant: str
@@ -114,7 +134,9 @@ class Reads(Protocol):
 
     async def tenant(self, viewer: Viewer, slug: str) -> TenantView | None: ...
 
-    async def tenants(self, viewer: Viewer, *, after: int, limit: int) -> list[TenantView]: ...
+    async def tenants(
+        self, viewer: Viewer, wanted: TenantFilter, *, after: int, limit: int, count_to: int
+    ) -> list[TenantRow]: ...
 
     async def lanes(
         self, viewer: Viewer, *, type: str | None, state: str | None, after: int, limit: int, count_to: int

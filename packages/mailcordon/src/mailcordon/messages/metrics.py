@@ -276,3 +276,9 @@ def window_too_long(*, by: str, most: int) -> str:
 def name_a_tenant(*, most: int) -> str:
     """Campaigns and lists of all tenants are asked for, in a long window (422)."""
     return f"name a tenant: campaigns and lists of all tenants can be read for at most {most} days"
+
+
+@example(most=100)
+def bad_tenants(*, most: int) -> str:
+    """The parameter `tenants` is no list of slugs, is too long, or comes with a tenant that is named otherwise (422)."""
+    return f"give at most {most} slugs with commas between them, with a platform key and without `tenant`"

@@ -48,6 +48,7 @@ class MetricQuery:
 
     by: By
     window: Window
+    tenants: Sequence[str] | None = None  #: slugs; None: all of the scope
     type: str | None = None
     class_: Class | None = None
     provider: Provider | None = None

@@ -17,7 +17,16 @@ from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.control.catalogue import MessageType
 from mailcordon.control.keys import Key
 from mailcordon.control.sharing import UsedRoute
-from mailcordon.control.views import HoldView, IdentityView, LaneView, StepView, TenantView, Viewer
+from mailcordon.control.views import (
+    HoldView,
+    IdentityView,
+    LaneView,
+    StepView,
+    TenantFilter,
+    TenantRow,
+    TenantView,
+    Viewer,
+)
 from mailcordon.control.views import StopView as StopView
 from mailcordon.core import ids
 from mailcordon.core.health import Outflow
@@ -60,10 +69,13 @@ class ControlReader:
             row = await conn.fetchrow(_SQL.tenant, slug)
         return None if row is None else TenantView(**dict(row))
 
-    async def tenants(self, viewer: Viewer, *, after: int, limit: int) -> list[TenantView]:
+    async def tenants(
+        self, viewer: Viewer, wanted: TenantFilter, *, after: int, limit: int, count_to: int
+    ) -> list[TenantRow]:
+        asked = (wanted.prefix, wanted.state, wanted.tier)
         async with self._as(viewer) as conn:
-            rows = await conn.fetch(_SQL.tenants, viewer.tenant, after, limit)
-        return [TenantView(**dict(row)) for row in rows]
+            rows = await conn.fetch(_SQL.tenants, viewer.tenant, after, limit, *asked, count_to)
+        return [TenantRow(**dict(row)) for row in rows]
 
     async def lanes(
         self, viewer: Viewer, *, type: str | None, state: str | None, after: int, limit: int, count_to: int

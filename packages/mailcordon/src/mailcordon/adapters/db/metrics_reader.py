@@ -177,6 +177,11 @@ class _Read:
         if scope.tenant is not None:
             found = await connection.fetch(_SQL.lanes_of, scope.tenant, query.type, query.class_)
             lanes = [row["id"] for row in found]
+        elif query.tenants is not None:
+            rows = await connection.fetch(
+                _SQL.lanes_of_tenants, list(query.tenants), query.type, query.class_
+            )
+            lanes = [row["id"] for row in rows]
         type = None
         if scope.tenant is None and query.type is not None:
             type = await connection.fetchval(_SQL.type_id, query.type)

@@ -17,6 +17,7 @@ from mailcordon.adapters.http import read_scope, shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.shapes import AnyTenant, Limit, Time
 from mailcordon.control import lookup
+from mailcordon.core import names
 from mailcordon.core import text as texts
 from mailcordon.core.bounce_reason import Group
 from mailcordon.core.errors import Fault, Invalid, NotFound, parse_field
@@ -36,6 +37,8 @@ MOST_MINUTES = 3 * 366 * DAY  #: the counts by day are kept for three years
 _MOST_DAYS = {"minute": 1, "hour": 31}
 #: Campaigns and lists: of one tenant as long as counts by hour are kept, of all as long as the answer comes at once.
 _MOST_DAYS_OF_PARTS, _MOST_DAYS_OF_ALL = 90, 8
+
+_MOST_TENANTS = 100
 
 ClassWord = Literal["urgent", "transactional", "marketing"]
 Standing = Literal["above", "below", "like", "unknown"]
@@ -156,6 +159,12 @@ def routes(reader: view.MetricsReader) -> list[HTTPRouteHandler]:
     async def get_metrics(
         request: AnyRequest,
         tenant: AnyTenant = None,
+        tenants: Annotated[
+            str | None,
+            QueryParameter(
+                description="Slugs with commas between them, at most 100: only these tenants. For platform keys."
+            ),
+        ] = None,
         type: FromQuery[str | None] = None,
         class_: Annotated[str | None, QueryParameter(name="class")] = None,
         provider: FromQuery[str | None] = None,
@@ -173,6 +182,7 @@ def routes(reader: view.MetricsReader) -> list[HTTPRouteHandler]:
         query = view.MetricQuery(
             by=by,
             window=_window(minutes, since, until, now),
+            tenants=_tenants(tenants, scope),
             type=type,
             class_=None if class_ is None else parse_field("class", parse_class, class_),
             provider=None if provider is None else parse_field("provider", parse_provider, provider),
@@ -283,6 +293,16 @@ def _check_length(query: view.MetricQuery, scope: view.MetricScope, now: int) ->
         if begins > _MOST_DAYS_OF_PARTS * DAY + 1:
             by = query.by if query.by in ("campaign", "list") else "campaign" if query.campaign else "list"
             raise Invalid(Fault("by", messages.window_too_long(by=by, most=_MOST_DAYS_OF_PARTS)))
+
+
+def _tenants(text: str | None, scope: view.MetricScope) -> list[str] | None:
+    """Raises Invalid, also beside another choice of tenants. A slug of no tenant has no lines."""
+    if text is None:
+        return None
+    slugs = text.split(",")
+    if scope.tenant is not None or len(slugs) > _MOST_TENANTS or not all(map(names.is_slug, slugs)):
+        raise Invalid(Fault("tenants", messages.bad_tenants(most=_MOST_TENANTS)))
+    return slugs
 
 
 def _text(field: str, text: str | None) -> str | None:

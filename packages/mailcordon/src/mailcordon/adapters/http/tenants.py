@@ -1,23 +1,24 @@
 """Tenants over HTTP: onboarding them, and the state of their resources at SES."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.identities import IdentityItem, identity_item
-from mailcordon.adapters.http.lanes import LaneItem, lane_item
+from mailcordon.adapters.http.lanes import LaneItem, StateWord, lane_item
 from mailcordon.adapters.http.shapes import After, Limit, Time
 from mailcordon.control import lanes, lookup, sharing
 from mailcordon.control.findings import Finding, Findings
+from mailcordon.control.lanes import TenantOverview
 from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.platform import SesTenants
 from mailcordon.control.tenants import Tenants
-from mailcordon.control.views import Reads, StepView, TenantView, Viewer
+from mailcordon.control.views import Reads, StepView, TenantFilter, TenantView, Viewer
 from mailcordon.core.principal import ADMIN
 from mailcordon.messages import api
 from mailcordon.messages import drift as words
@@ -72,8 +73,16 @@ class TenantItem(msgspec.Struct):
     observed: bool  #: known from its mail alone: nothing of it is at SES, and it cannot send
 
 
+class ListedTenant(TenantItem):
+    tier: str  #: of its policy
+    state: StateWord | None  #: of its worst lane; null: it has none
+    number_of_lanes: int
+    waiting: int  #: deliveries; counting stops at 100,000 a lane
+    reasons: list[str]  #: what keeps or slows its mail
+
+
 class TenantPage(msgspec.Struct):
-    items: list[TenantItem]
+    items: list[ListedTenant]
     next: str | None
 
 
@@ -100,12 +109,28 @@ def routes(
             details.api_key = ApiKey(made.key_prefix, made.key_text)
         return Response(details, status_code=201 if made.is_new else 200)
 
-    @get("/v1/tenants", summary="List tenants", tags=["control"])
-    async def list_tenants(request: AnyRequest, after: After = None, limit: Limit = 100) -> TenantPage:
+    @get("/v1/tenants", summary="List tenants, with their state and its reasons", tags=["control"])
+    async def list_tenants(
+        request: AnyRequest,
+        prefix: Annotated[
+            str | None, QueryParameter(description="Only tenants whose slug begins with this.")
+        ] = None,
+        in_state: Annotated[
+            StateWord | None,
+            QueryParameter(name="state", description="Only tenants whose worst lane is in this state."),
+        ] = None,
+        tier: Annotated[str | None, QueryParameter(description="Only tenants of this tier.")] = None,
+        after: After = None,
+        limit: Limit = 100,
+    ) -> TenantPage:
         viewer = await lookup.viewer(reads, principal_of(request), None)
-        found = await reads.tenants(viewer, after=shapes.id32(after), limit=limit)
-        items = [TenantItem(**_fields(view)) for view in found]
-        return TenantPage(items, shapes.next_of([view.id for view in found], limit))
+        if any(text is not None and "\x00" in text for text in (prefix, tier)):
+            return TenantPage([], None)  # no name has it
+        wanted = TenantFilter(prefix=prefix, state=in_state, tier=tier)
+        found = await lanes.tenants(reads, viewer, wanted, after=shapes.id32(after), limit=limit)
+        return TenantPage(
+            [_listed(one) for one in found], shapes.next_of([one.tenant.id for one in found], limit)
+        )
 
     @get(
         "/v1/tenants/{slug:str}",
@@ -143,6 +168,18 @@ def routes(
         )
 
     return [onboard, list_tenants, get_tenant]
+
+
+def _listed(found: TenantOverview) -> ListedTenant:
+    row = found.tenant
+    return ListedTenant(
+        **_fields(row),
+        tier=row.tier,
+        state=row.state,  # pyright: ignore[reportArgumentType]
+        number_of_lanes=row.lanes,
+        waiting=row.waiting,
+        reasons=list(found.reasons),
+    )
 
 
 def _fields(view: TenantView) -> dict[str, Any]:

@@ -165,24 +165,48 @@ def _sections(tenant: Document) -> Iterable[RenderableType]:
 @command.remote(
     app,
     "list",
-    examples="mailcordon tenant list\nmailcordon tenant list --json | jq -r '.items[].slug'",
+    examples="mailcordon tenant list\nmailcordon tenant list --state held\n"
+    "mailcordon tenant list --json | jq -r '.items[].slug'",
     watchable=True,
 )
-async def list_tenants(cli: Cli, limit: Limit = 100) -> None:
-    """List the tenants."""
-    found = await cli.api.items(path("tenants"), limit=limit)
+async def list_tenants(
+    cli: Cli,
+    prefix: Annotated[
+        str | None,
+        typer.Option("--prefix", metavar="TEXT", help="Only slugs that begin with this. Default: all."),
+    ] = None,
+    state: Annotated[
+        Literal["open", "throttled", "stopped", "held"] | None,
+        typer.Option("--state", help="Only tenants whose worst lane is in this state. Default: all."),
+    ] = None,
+    tier: Annotated[
+        str | None, typer.Option("--tier", metavar="NAME", help="Only tenants of this tier. Default: all.")
+    ] = None,
+    limit: Limit = 100,
+) -> None:
+    """List the tenants, with the state of their lanes."""
+    found = await cli.api.items(
+        path("tenants"), {"prefix": prefix, "state": state, "tier": tier}, limit=limit
+    )
     rows: list[tuple[object, ...]] = [
         (
             item.get("slug"),
             None if item.get("observed") else item.get("key"),
             _life(item),
+            item.get("state"),
+            item.get("number_of_lanes"),
+            item.get("waiting"),
             when(item.get("created_at")),
         )
         for item in found["items"]
     ]
     cli.show_result(
         found,
-        show.table(("tenant", "ses tenant", "state", "since"), rows, drop=("since",)),
+        show.table(
+            ("tenant", "ses tenant", "state", "mail", "lanes", "waiting", "since"),
+            rows,
+            drop=("since", "lanes"),
+        ),
         *show.more(found),
     )
 

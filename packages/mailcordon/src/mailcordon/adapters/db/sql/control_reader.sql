@@ -16,9 +16,33 @@ select id, slug, key, dedicated, ses_tenants, created_at, coalesce(retiring_at, 
 from tenant where slug = $1;
 
 -- name: tenants
--- A page of tenants, retired ones included.
-select id, slug, key, dedicated, ses_tenants, created_at, coalesce(retiring_at, retired_at) as retiring_at, retired_at, observed
-from tenant where ($1::int is null or id = $1) and id > $2 order by id limit $3;
+-- A page of tenants, retired ones included: whose slug begins with $4, whose worst lane is in the state $5, of the tier $6. Counting
+-- of what waits stops at $7 a lane.
+select p.*, (select coalesce(sum((select count(*) from (select from ready r where r.lane = l.id and r.id >= c.oldest limit $7) r)
+                                 + (select count(*) from (select from waiting w where w.lane = l.id and w.id >= c.oldest limit $7) w)), 0)
+               from lane l cross join lateral (select first_id_at(now_ms() - l.expiry_ms) as oldest) c
+              where l.tenant = p.id and l.retired_at is null)::bigint as waiting
+  from (select e.id, e.slug, e.key, e.dedicated, e.ses_tenants, e.created_at, coalesce(e.retiring_at, e.retired_at) as retiring_at,
+               e.retired_at, e.observed, t.tier, s.lanes, s.stopped_lanes,
+               case s.worst when 3 then 'held' when 2 then 'stopped' when 1 then 'throttled' when 0 then 'open' end as state
+          from tenant e
+         cross join lateral (
+             select coalesce((select o.document ->> 'tier' from lane_policy o where o.tenant = e.id limit 1), 'standard') as tier
+         ) t
+         cross join lateral (
+             select count(*)::int as lanes, max(x.state) as worst, coalesce(array_agg(x.id) filter (where x.state = 2), '{}') as stopped_lanes
+               from (select l.id, case when l.held then 3
+                                       when l.stopped or (select every_lane_stopped()) then 2
+                                       when exists (select from hold h where h.tenant = l.tenant and h.lifted_at is null
+                                                    and hold_covers(h, l.tenant, l.class, l.id)) then 1
+                                       else 0 end as state
+                       from lane l where l.tenant = e.id and l.retired_at is null) x
+         ) s
+         where ($1::int is null or e.id = $1) and e.id > $2 and ($4::text is null or starts_with(e.slug, $4))
+           and ($5::text is null or s.worst = array_position(array['open', 'throttled', 'stopped', 'held'], $5) - 1)
+           and ($6::text is null or t.tier = $6)
+         order by e.id limit $3) p
+ order by p.id;
 
 -- name: lanes
 -- Counting stops at $6: a list must not cost a scan of every backlog.

@@ -214,6 +214,12 @@ select l.id from lane l join message_type y on y.id = l.type
  where l.tenant = $1 and ($2::text is null or y.name = $2) and ($3::smallint is null or l.class = $3)
  order by l.id;
 
+-- name: lanes_of_tenants
+-- The lanes of the tenants with these slugs, retired ones included.
+select l.id from tenant e join lane l on l.tenant = e.id join message_type y on y.id = l.type
+ where e.slug = any ($1::text[]) and ($2::text is null or y.name = $2) and ($3::smallint is null or l.class = $3)
+ order by l.id;
+
 -- name: page_of_lanes
 -- The lanes of the next $4 lanes, tenants or domains ($1) after a key ($2), of a type ($3) and class ($5): whose counts a page is of.
 -- Those that sent nothing are among them, so a page may have fewer lines.
