@@ -200,6 +200,7 @@ async def test_metrics_add_up_by_lane_by_provider_and_by_minute(world: World, ap
         ("since=1999-11-28T15:00Z", 422),
         ("by=minute&minutes=1500", 422),
         ("by=campaign&minutes=144000", 422),
+        ("tenants=acme", 422),
     ],
 )
 async def test_a_wrong_query_is_named(api: Api, query: str, status: int) -> None:
@@ -214,6 +215,12 @@ async def test_a_wrong_query_is_named(api: Api, query: str, status: int) -> None
 async def test_a_wrong_ranking_is_named(api: Api, query: str) -> None:
     answer = await api.ask("GET", f"/v1/top?{query}")
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+async def test_some_tenants_are_named_by_slugs_and_a_platform_key_only(api: Api) -> None:
+    assert (await api.ask("GET", "/v1/metrics?by=tenant&tenants=acme,nobody")).status_code == 200
+    for wrong in ("", ",", "acme,%00", "acme,%25", ",".join(["acme"] * 101)):
+        assert (await api.ask("GET", f"/v1/metrics?tenants={wrong}")).status_code == 422, wrong
 
 
 async def test_all_tenants_campaigns_are_read_for_a_week_at_most(api: Api) -> None:

@@ -184,7 +184,7 @@ async def list_tenants(
     ] = None,
     limit: Limit = 100,
 ) -> None:
-    """List the tenants, with the state of their lanes."""
+    """List the tenants."""
     found = await cli.api.items(
         path("tenants"), {"prefix": prefix, "state": state, "tier": tier}, limit=limit
     )
