@@ -366,6 +366,54 @@ async def test_a_key_for_some_types_sends_and_cancels_no_other_and_reads_them_al
     assert (await api.ask("GET", f"/v1/messages/{reset['id']}", "news")).status_code == 200
 
 
+async def test_a_preview_of_a_cancel_names_what_would_go_and_changes_nothing(api: Api) -> None:
+    sent = await api.accepted({**NEWS, "to": ["kim@example.com", LEE]})
+    path = f"/v1/messages/{sent['id']}"
+    said = (await api.ask("DELETE", path, params={"dry_run": "true"})).json()
+    assert said["cancelled"] == [one["id"] for one in sent["deliveries"]]
+    assert (said["dry_run"], said["left"]) == (True, 0)
+    assert "would never leave" in said["detail"]
+    assert await api.world.count("ready") == 2
+    done = (await api.ask("DELETE", path, params={"because": "wrong list"})).json()
+    assert (done["cancelled"], done["dry_run"]) == (said["cancelled"], False)
+    shown = (await api.ask("GET", path)).json()["deliveries"][0]
+    assert shown["state"] == "cancelled" and shown["detail"].endswith(": wrong list")
+    assert (await api.ask("DELETE", path, params={"dry_run": "true"})).json()["cancelled"] == []
+
+
+async def test_what_operates_for_all_tenants_cancels_too_and_what_only_reads_does_not(api: Api) -> None:
+    await api.key("operator", None, "read", "operate")
+    await api.key("viewer", None, "read")
+    path = f"/v1/messages/{(await api.accepted(GOOD))['id']}"
+    assert problem(await api.ask("DELETE", path, "viewer")) == (403, "scope-missing", [])
+    assert (await api.ask("DELETE", path, "operator", params={"because": "wrong"})).json()["left"] == 0
+
+
+async def test_what_ses_reported_is_listed_as_it_is_stored_for_the_platform_only(api: Api) -> None:
+    await api.key("viewer", None, "read")
+    sent = await api.accepted(GOOD)
+    row = await api.world.connection.fetchrow("select id, tenant, lane from ready")
+    assert row is not None
+    for n, detail in enumerate(({"text": "250 ok <script>"}, {"text": "x" * 20_000})):
+        await api.world.connection.execute(
+            "insert into event (delivery, key, tenant, lane, kind, attempt, at, ses_id, detail)"
+            " values ($1, $2, $3, $4, 3, 1, $5, 's', $6)",
+            row["id"], bytes([n]), row["tenant"], row["lane"], 1_800_000_000_000 + n, json.dumps(detail),
+        )  # fmt: skip
+    path = f"/v1/messages/{sent['id']}/events"
+    for who in ("acme", "zen", "reader"):
+        assert problem(await api.ask("GET", path, who))[:2] == (403, "platform-only")
+    assert problem(await api.ask("GET", path, "sender"))[0] == 403
+    found = (await api.ask("GET", path, "viewer")).json()
+    first, second = found["items"]
+    assert (first["delivery"], first["what"]) == (sent["deliveries"][0]["id"], "delivery")
+    assert first["detail"] == {"text": "250 ok <script>"}
+    assert second["detail"] is None and second["size"] > 20_000
+    assert found["more"] is False
+    shorter = (await api.ask("GET", path, "viewer", params={"limit": 1})).json()
+    assert (len(shorter["items"]), shorter["more"]) == (1, True)
+
+
 async def test_a_tenants_key_cannot_name_another_tenant(api: Api) -> None:
     for slug in ("zen", "nobody", ""):
         assert problem(await api.post({**GOOD, "tenant": slug})) == (403, "foreign-tenant", [])
@@ -596,13 +644,15 @@ async def test_cancelling_drops_what_has_not_left_and_counts_the_rest(api: Api) 
     await queue.begin_work()
     (claim,) = (await queue.claim([Class.URGENT], 1)).claimed
     answer = (await api.ask("DELETE", f"/v1/messages/{sent['id']}")).json()
-    assert answer == {"id": sent["id"], "cancelled": [sent["deliveries"][1]["id"]], "left": 1}
+    detail = f"1 delivery of {sent['id']} will never leave. 1 delivery of it has left, or ended already: nothing recalls that."
+    gone = [sent["deliveries"][1]["id"]]
+    assert answer == {"id": sent["id"], "cancelled": gone, "left": 1, "dry_run": False, "detail": detail}
     assert claim.to == "kim@example.com"
     seen = (await api.ask("GET", f"/v1/messages/{sent['id']}")).json()
     assert [d["state"] for d in seen["deliveries"]] == ["sending", "cancelled"]
     assert "acme" in seen["deliveries"][1]["detail"]
     again = (await api.ask("DELETE", f"/v1/messages/{sent['id']}")).json()
-    assert again == {"id": sent["id"], "cancelled": [], "left": 2}
+    assert (again["cancelled"], again["left"]) == ([], 2)
     await queue.close()
 
 

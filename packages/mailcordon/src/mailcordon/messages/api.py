@@ -449,3 +449,35 @@ def not_a_cursor() -> str:
 def erased() -> str:
     """In the audit trail, in place of an address or a reason that was erased with the other personal data of its tenant."""
     return "[erased]"
+
+
+# Cancelling one message -------------------------------------------------------------------------------------------------
+
+
+def _deliveries(number: int) -> str:
+    return f"{number} {'delivery' if number == 1 else 'deliveries'}"
+
+
+def _stays(left: int) -> str:
+    if not left:
+        return "Nothing of it has left."
+    verb = "has" if left == 1 else "have"
+    return f"{_deliveries(left)} of it {verb} left, or ended already: nothing recalls that."
+
+
+@example("msg_0r4tq2v6k7m8n", 2, 1)
+@example("msg_0r4tq2v6k7m8n", 0, 1)
+def would_cancel(message: str, gone: int, left: int) -> str:
+    """The preview of cancelling one message: what would never leave, and what cannot be recalled."""
+    what = (
+        f"{_deliveries(gone)} of {message} would never leave"
+        if gone
+        else f"Nothing of {message} waits any more"
+    )
+    return f"{what}. {_stays(left)}"
+
+
+@example("msg_0r4tq2v6k7m8n", 2, 1)
+def cancelled(message: str, gone: int, left: int) -> str:
+    """One message was cancelled."""
+    return f"{_deliveries(gone)} of {message} will never leave. {_stays(left)}"

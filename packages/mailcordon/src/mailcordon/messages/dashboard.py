@@ -73,6 +73,12 @@ def role_needed(role: str) -> str:
     return f"This needs the role {role}. Ask an admin of this installation, or somebody who has that role."
 
 
+@example("invoice", "acme")
+def cancel_title(type: str, tenant: str) -> str:
+    """The heading of the page that cancels one message."""
+    return f"Cancel {type} of {tenant}"
+
+
 @example("held")
 def done(code: str) -> str:
     """After an action: what was done. Nothing for an unknown code: a URL cannot make a page say other things."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mailcordon.core import health, ids, path_choice
 from mailcordon.core.bounce_reason import BounceReason, Follow
@@ -160,6 +160,23 @@ class DeliveryView:
     timeline: tuple[TimelineEntry, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """What SES reported of a delivery, as it is stored."""
+
+    delivery: int
+    kind: str
+    attempt: int
+    at: int  #: milliseconds since 1970
+    received_at: int
+    ses_id: str
+    size: int  #: of `detail`, in bytes of JSON
+    detail: Mapping[str, Any] | None  #: None: larger than EVENT_LIMIT
+
+
+EVENT_LIMIT = 16_384  #: bytes
+
+
 class Canceller(Protocol):
     async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
         """Removes what has not left from the queue. Returns the ids of these deliveries."""
@@ -171,7 +188,23 @@ class MessageReader(Protocol):
 
     async def records(self, message: int, tenant: int | None) -> MessageRecords | None: ...
     async def tenant_id(self, slug: str) -> int | None: ...
+
+    async def events(self, message: int, limit: int) -> Sequence[StoredEvent]:
+        """For platform keys. Oldest first by delivery; those of the same delivery by SES's time."""
+        ...
+
     async def address(self, tenant: int, hash: bytes, limit: int, *, as_tenant: bool) -> AddressRecords: ...
+
+
+def cancellable(records: MessageRecords) -> Sequence[int]:
+    """Deliveries that have not left, as `cancel_message` finds them: no worker has claimed them, and SES was not called with an
+    unknown outcome."""
+    return sorted(
+        row.id
+        for row in records.rows
+        if (row.source == "ready" and row.state is not State.SENDING)
+        or (row.source == "waiting" and row.state is not State.UNKNOWN)
+    )
 
 
 def delivery(records: MessageRecords, id: int) -> DeliveryView:

@@ -4,6 +4,7 @@ Implements `send.view.MessageReader`. A tenant's key reads as the reader role, w
 about one message is read in one snapshot, so a delivery is never seen twice or missed while it moves.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from mailcordon.send.view import (
     MessageRow,
     PastHold,
     PastStop,
+    StoredEvent,
     TimelineEntry,
     event_word,
 )
@@ -62,6 +64,23 @@ class MessageReader:
         for one in history:
             timelines.setdefault(one["delivery"], []).append(_timeline_entry(one))
         return around.records(row, rows, timelines)
+
+    async def events(self, message: int, limit: int) -> Sequence[StoredEvent]:
+        async with self._snapshot(None) as connection:
+            rows = await connection.fetch(_SQL.events, message, view.EVENT_LIMIT, limit)
+        return [
+            StoredEvent(
+                delivery=row["delivery"],
+                kind=event_word(row["kind"]),
+                attempt=row["attempt"],
+                at=row["at"],
+                received_at=row["received_at"],
+                ses_id=row["ses_id"],
+                size=row["size"],
+                detail=None if row["detail"] is None else json.loads(row["detail"]),
+            )
+            for row in rows
+        ]
 
     async def tenant_id(self, slug: str) -> int | None:
         async with self._snapshot(None) as connection:

@@ -152,6 +152,26 @@ class MessageCancelResult(msgspec.Struct):
     id: str
     cancelled: list[str]
     left: int
+    dry_run: bool  #: nothing was cancelled: `cancelled` is what would be
+    detail: str
+
+
+class EventItem(msgspec.Struct):
+    """What SES reported of a delivery, as it is stored."""
+
+    delivery: str
+    what: str
+    attempt: int
+    at: Time  #: as SES says
+    received_at: Time
+    ses_id: str
+    size: int  #: of the detail, in bytes
+    detail: dict[str, Any] | None  #: null: larger than 16 KiB, so it is not shown
+
+
+class EventList(msgspec.Struct):
+    items: list[EventItem]  #: by delivery, oldest first
+    more: bool  #: there are more than `limit`
 
 
 class AddressDelivery(msgspec.Struct):
@@ -430,6 +450,19 @@ def message_view(records: view.MessageRecords, region: str) -> MessageView:
             )
             for one in view.deliveries(records)
         ],
+    )
+
+
+def event(found: view.StoredEvent) -> EventItem:
+    return EventItem(
+        delivery=ids.delivery_id(found.delivery),
+        what=found.kind,
+        attempt=found.attempt,
+        at=shapes.iso_ms(found.at),
+        received_at=shapes.iso_ms(found.received_at),
+        ses_id=found.ses_id,
+        size=found.size,
+        detail=None if found.detail is None else dict(found.detail),
     )
 
 

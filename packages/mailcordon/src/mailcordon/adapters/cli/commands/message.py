@@ -1,12 +1,13 @@
 """`mailcordon message`: show a message, or cancel it."""
 
+import json
 from typing import Annotated
 
 import typer
 
-from mailcordon.adapters.cli import command
+from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Cli, OfTenant
+from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
 from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import children
 from mailcordon.adapters.cli.text import counted
@@ -31,12 +32,55 @@ async def show_message(cli: Cli, message: MessageId, tenant: OfTenant = None) ->
     cli.show_result(found, why.explanation(found, children(found, "deliveries"), None, {}, cli.now))
 
 
-@command.remote(app, "cancel", examples="mailcordon message cancel msg_0r4tq2v6k7m8n")
-async def cancel_message(cli: Cli, message: MessageId, tenant: OfTenant = None) -> None:
+@command.remote(
+    app,
+    "events",
+    examples="""
+mailcordon message events msg_0r4tq2v6k7m8n
+mailcordon message events msg_0r4tq2v6k7m8n --json
+""",
+)
+async def list_events(cli: Cli, message: MessageId, limit: Limit = 200) -> None:
+    """Show what SES reported of a message, as it is stored; `--json` shows each event whole."""
+    found = await cli.api.get(path("messages", message, "events"), {"limit": min(limit, 1000)})
+    rows = [
+        (one["delivery"], one["at"], one["what"], _in_one_line(one["detail"]))
+        for one in children(found, "items")
+    ]
+    table = show.table(("delivery", "at", "event", "detail"), rows, prose=("detail",))
+    cli.show_result(found, table, *show.more({"next": found.get("more") or None}))
+
+
+@command.remote(
+    app,
+    "cancel",
+    examples="""
+mailcordon message cancel msg_0r4tq2v6k7m8n --dry-run
+mailcordon message cancel msg_0r4tq2v6k7m8n --because "wrong invoice"
+""",
+)
+async def cancel_message(
+    cli: Cli,
+    message: MessageId,
+    tenant: OfTenant = None,
+    because: Annotated[
+        str | None,
+        typer.Option("--because", metavar="TEXT", help="Why, kept with each delivery. Default: no reason."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be cancelled.")] = False,
+) -> None:
     """Cancel the queued deliveries of one message. A call to SES that has begun is not recalled."""
-    found = await cli.api.call("DELETE", path("messages", message), query={"tenant": tenant})
+    query = {"tenant": tenant, "because": because, "dry_run": "true" if dry_run else None}
+    found = await cli.api.call("DELETE", path("messages", message), query=query)
+    if dry_run:
+        cli.show_result(found, str(found.get("detail")))
+        return
     gone, left = len(found.get("cancelled") or []), int(found.get("left") or 0)
     cli.show_result(
         found,
         messages.message_cancelled(message=message, deliveries=counted(gone, "delivery"), left=left),
     )
+
+
+def _in_one_line(detail: object) -> str:
+    return "too large to show" if detail is None else json.dumps(detail, ensure_ascii=False)

@@ -32,6 +32,13 @@ select e.delivery, e.at, 'event:' || e.kind, coalesce(e.detail ->> 'text', e.det
   from event e where e.delivery > $1 and e.delivery <= $1 + 50
 order by 1, 2 limit 2000;
 
+-- name: events
+-- What SES reported of a message's deliveries, as it is stored. What is larger than $2 is left out.
+select e.delivery, e.kind, e.attempt, e.at, (extract(epoch from e.received_at) * 1000)::bigint as received_at, e.ses_id,
+       octet_length(e.detail::text) as size, case when octet_length(e.detail::text) <= $2 then e.detail end as detail
+  from event e where e.delivery > $1 and e.delivery <= $1 + 50
+ order by e.delivery, e.at, e.kind limit $3;
+
 -- name: holds_since
 -- Holds that stopped mail of each lane after a time, lifted ones too: what a delivery's timeline says of them is read from them.
 -- The newest, which are the open ones too.
