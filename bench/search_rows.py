@@ -119,8 +119,8 @@ async def add_lanes(connection: Any, tenants: int) -> list[Lane]:
     return [Lane(*row) for row in rows]
 
 
-async def fill(connection: Any, filled: Filled, say: Callable[[str], None]) -> None:
-    """As the owner, who writes into every table."""
+async def fill(connection: Any, filled: Filled, say: Callable[[str], None], *, queued: int = _QUEUED) -> None:
+    """As the owner, who writes into every table. The newest `queued` messages have not left."""
     days = (datetime.now(UTC) - timedelta(days=n) for n in range(filled.days + 1))
     for day in days:
         await connection.execute(
@@ -130,7 +130,7 @@ async def fill(connection: Any, filled: Filled, say: Callable[[str], None]) -> N
     await connection.execute("set synchronous_commit = off")
     weights = list(accumulate(1 / (1 + n // 3) ** 0.9 for n in range(len(filled.lanes))))
     for start in range(0, filled.messages, _CHUNK):
-        rows = _Rows()
+        rows = _Rows(queued)
         # Made in a thread, so that PostgreSQL takes one chunk while the next is made.
         await asyncio.to_thread(rows.add, filled, weights, range(start, min(start + _CHUNK, filled.messages)))
         for table, columns in COLUMNS.items():
@@ -193,7 +193,8 @@ COLUMNS = {
 class _Rows:
     """Lines of COPY's text form."""
 
-    def __init__(self) -> None:
+    def __init__(self, queued: int) -> None:
+        self._queued = queued
         self.lines: dict[str, list[str]] = {table: [] for table in COLUMNS}
 
     def add(self, filled: Filled, weights: Sequence[float], numbers: range) -> None:
@@ -211,7 +212,7 @@ class _Rows:
         of, id1 = f"{lane.tenant}\t{lane.id}", id + 1
         lines["message"].append(f"{id}\t{of}\tshared\t{sender}\t{{{to}}}\t{campaign}\t{list_}\t2048\t1\n")
         lines["recipient"].append(f"{lane.tenant}\t{hash}\t{id1}\n")
-        if n >= filled.messages - _QUEUED:
+        if n >= filled.messages - self._queued:
             lines["ready"].append(f"{lane.id}\t{id1}\t{lane.tenant}\t{hash}\t{campaign}\t{list_}\n")
             return
         place = (n * 7_368_787) % 1_000_000

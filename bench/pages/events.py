@@ -59,7 +59,13 @@ class Amounts:
 async def write(
     owner: asyncpg.Connection, amounts: Amounts, *, now_ms: int, words: Sequence[str] = PLAIN
 ) -> None:
-    """As the owner. There are lanes already."""
+    """As the owner, in one transaction. There are lanes already."""
+    async with owner.transaction():
+        await _write(owner, amounts, now_ms, words)
+    await owner.execute("analyze")
+
+
+async def _write(owner: asyncpg.Connection, amounts: Amounts, now_ms: int, words: Sequence[str]) -> None:
     await owner.execute(
         "create temporary table word as select n, said from unnest($1::text[]) with ordinality x (said, n)",
         list(words),
@@ -71,7 +77,7 @@ async def write(
     # The n-th of the lanes that something happens to, far from each other, so that every page has some.
     await owner.execute(
         "create temporary table place as select l.id as lane, l.tenant, t.slug, y.name as type, l.class,"
-        " row_number() over (order by (l.id * 7919) % 100003, l.id) - 1 as place, count(*) over () as all"
+        " row_number() over (order by (l.id * 7919) % 100003, l.id) - 1 as place"
         " from lane l join tenant t on t.id = l.tenant join message_type y on y.id = l.type"
     )
     await owner.execute("create index on place (place)")
@@ -81,14 +87,16 @@ async def write(
         ("incidents", amounts.incidents),
         ("holds", amounts.holds),
         ("stops", amounts.stops),
-        ("decisions", amounts.decisions),
     ):
         await run[name](now_ms, count, amounts.open_)
+    lanes = await owner.fetchval("select count(*) from place")
+    await run["decisions"](
+        now_ms, amounts.decisions, min(amounts.open_, lanes)
+    )  # one of a lane and signal is open
     await run["alarms"](now_ms)
     await run["entries"]()
     await run["suppressions"](now_ms, amounts.suppressions)
-    for begin in range(0, amounts.audit, 10_000):  # each commit appends to the chain
-        await run["audit"](begin, min(begin + 10_000, amounts.audit), amounts.audit)
+    await run["audit"](0, amounts.audit, amounts.audit)
     await run["plans"](amounts.plans, amounts.open_)
     await run["changes"]()
     await run["findings"](amounts.findings, amounts.open_)
@@ -99,7 +107,10 @@ async def write(
     await run["ungoverned_hours"](now_ms)
     await run["keys"](10 * amounts.others)
     await run["identities"]()
-    await owner.execute("analyze")
+    if words is not PLAIN:
+        for name in ("campaigns", "events", "outcomes", "reasons", "contents"):
+            await run[f"mail_{name}"]()
+        await run["waiting_campaigns"]()
 
 
 def _statements() -> dict[str, str]:

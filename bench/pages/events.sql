@@ -17,7 +17,7 @@ select (array['rates', 'breaker', 'objective', 'stuck', 'ses-finding', 'drift'])
   from (select n, n >= $3::bigint as done,
                $1::bigint - case when n >= $3::bigint then 10000000 + n * 3600000 else 60000 * (n + 3) end as at
           from generate_series(0, $2::bigint - 1) n) x
-  join place p on p.place = x.n % p.all
+  join place p on p.place = x.n % (select count(*) from place)
  order by at;
 
 -- name: alarms(now)
@@ -41,7 +41,7 @@ select p.tenant, p.lane, case when n % 4 = 0 then pg_temp.say(n) end, case when 
   from (select n, n >= $3::bigint as done,
                $1::bigint - case when n >= $3::bigint then 10000000 + n * 600000 else 60000 * (n + 2) end as at
           from generate_series(0, $2::bigint - 1) n) x
-  join place p on p.place = x.n % p.all
+  join place p on p.place = x.n % (select count(*) from place)
  order by at;
 
 -- name: stops(now, rows, twice the open ones)
@@ -53,7 +53,7 @@ select 'lane', p.lane::text, p.tenant, p.lane, (array['access-denied', 'set-up']
   from (select n, n >= $3::bigint / 2 as done,
                $1::bigint - case when n >= $3::bigint / 2 then 10000000 + n * 7200000 else 60000 * (n + 1) end as at
           from generate_series(0, $2::bigint - 1) n) x
-  join place p on p.place = (x.n + 3) % p.all
+  join place p on p.place = (x.n + 3) % (select count(*) from place)
  order by at;
 
 -- name: decisions(now, rows, of these open)
@@ -66,7 +66,7 @@ select p.tenant, p.lane, case when n % 3 = 0 then 'list:' || pg_temp.say(n) else
   from (select n, n >= $3::bigint as done,
                $1::bigint - case when n >= $3::bigint then 10000000 + n * 900000 else 60000 * (n + 2) end as at
           from generate_series(0, $2::bigint - 1) n) x
-  join place p on p.place = x.n % p.all
+  join place p on p.place = x.n % (select count(*) from place)
  order by at;
 
 -- name: suppressions(now, rows)
@@ -74,14 +74,14 @@ insert into suppression (tenant, hash, scope, target, address, cause, evidence, 
 select p.tenant, sha256(('person' || n || p.slug)::bytea), 0, 0, 'person' || n || '@example.com',
        (array['hard-bounce', 'complaint', 'unsubscribe', 'manual'])[1 + n % 4], jsonb_build_object('because', pg_temp.say(n)),
        $1::bigint - n * 20000, case when n % 4 = 3 then pg_temp.say(n + 1) else 'observe' end
-  from generate_series(0, $2::bigint - 1) n join place p on p.place = n * n % p.all;
+  from generate_series(0, $2::bigint - 1) n join place p on p.place = n * n % (select count(*) from place);
 
 -- name: audit(from, to, rows in all)
 insert into audit (at, actor, action, tenant, object, before, after, because)
 select now() - make_interval(secs => ($3::bigint - n) * 60), pg_temp.say(n), (array['hold.place', 'hold.lift', 'key.create', 'lane.rate'])[1 + n % 4],
        case when n % 9 > 0 then p.tenant end, 'lane ' || p.slug || '/' || p.type || ' ' || pg_temp.say(n + 1),
        jsonb_build_object('rate', null), jsonb_build_object('rate', n % 50, 'said', pg_temp.say(n + 2)), pg_temp.say(n + 3)
-  from generate_series($1::bigint, $2::bigint - 1) n join place p on p.place = n % p.all
+  from generate_series($1::bigint, $2::bigint - 1) n join place p on p.place = n % (select count(*) from place)
  order by n;
 
 -- name: plans(rows, of these open)
@@ -89,7 +89,7 @@ insert into plan (revision, source, tenant, state, made_at, made_by, because, de
 select n, 'person', p.tenant, case when done then 'applied' else 'proposed' end, now() - make_interval(hours => n::int), pg_temp.say(n), pg_temp.say(n + 1),
        case when done then now() - make_interval(hours => n::int) end, case when done then pg_temp.say(n) end,
        case when done then pg_temp.say(n + 2) end, case when done then now() - make_interval(hours => n::int) end
-  from (select n, n < $1::bigint - $2::bigint as done from generate_series(0, $1::bigint - 1) n) x join place p on p.place = x.n % p.all
+  from (select n, n < $1::bigint - $2::bigint as done from generate_series(0, $1::bigint - 1) n) x join place p on p.place = x.n % (select count(*) from place)
  order by x.n desc;
 
 -- name: changes
@@ -104,14 +104,14 @@ insert into finding (kind, severity, resource_kind, resource, member, tenant, de
 select 'unknown-difference', (array['critical', 'high', 'medium', 'low'])[1 + n % 4], 'configuration-set', 'mc-' || p.slug || '-' || n,
        'reputation', p.tenant, jsonb_build_object('resource', 'mc-' || p.slug, 'member', 'reputation', 'was', 'true', 'has', pg_temp.say(n)), now() - make_interval(hours => n::int), now(),
        case when n >= $2::bigint then now() - make_interval(mins => n::int) end, case when n >= $2::bigint then 'repaired' end
-  from generate_series(0, $1::bigint - 1) n join place p on p.place = n % p.all;
+  from generate_series(0, $1::bigint - 1) n join place p on p.place = n % (select count(*) from place);
 
 -- name: ses_findings(now, rows)
 insert into ses_finding (arn, name, tenant, type, impact, description, since, first_seen, ended_at)
 select 'arn:aws:ses:us-east-1:000000000000:tenant/' || n, p.slug, p.tenant, (array['BOUNCE', 'COMPLAINT', 'FEEDBACK_3P'])[1 + n % 3],
        (array['LOW', 'HIGH'])[1 + n % 2], pg_temp.say(n), $1::bigint - n * 3600000, $1::bigint - n * 3600000,
        case when n > 5 then $1::bigint - n * 1000000 end
-  from generate_series(0, $2::bigint - 1) n join place p on p.place = n % p.all;
+  from generate_series(0, $2::bigint - 1) n join place p on p.place = n % (select count(*) from place);
 
 -- name: ungoverned(now, rows)
 insert into ungoverned (identity, caller, first_at, last_at, since, seen_at, mails, recipients, bounces, complaints, facts)
@@ -145,7 +145,7 @@ insert into rollout (tenant, state, share, since, shares, began_at, began_by, be
 select p.tenant, (array['running', 'held', 'back', 'finished'])[1 + n % 4], (array[5, 20, 0, 100])[1 + n % 4], $1::bigint - n * 60000,
        '{1,5,20,50,100}', $1::bigint - (n + 1) * 3600000, pg_temp.say(n), pg_temp.say(n + 1), $1::bigint, 'wait', pg_temp.say(n + 2),
        case when n % 4 = 3 then $1::bigint - n * 60000 end
-  from generate_series(0, $2::bigint / 4) n join place p on p.place = n % p.all;
+  from generate_series(0, $2::bigint / 4) n join place p on p.place = n % (select count(*) from place);
 
 -- name: rollout_steps(the highest rollout)
 insert into rollout_step (rollout, tenant, what, from_share, to_share, by, sentence)
@@ -156,21 +156,44 @@ select r.id, r.tenant, (array['start', 'pass', 'back'])[k], k, k + 1, pg_temp.sa
 insert into outside_signal (source, domain, day, provider, reporter, report, rate, bad, of_mails, trust, tenant, imported_by)
 select case when n % 2 = 0 then 'postmaster' else 'dmarc' end, 'mail.' || p.slug || '.example', ($1::bigint / 86400000)::int - (n % 30)::int, 1,
        pg_temp.say(n), n::text, 0.01, 10, 1000, 'medium', p.tenant, pg_temp.say(n + 1)
-  from generate_series(0, $2::bigint - 1) n join place p on p.place = n % p.all;
+  from generate_series(0, $2::bigint - 1) n join place p on p.place = n % (select count(*) from place);
 
 -- name: webhooks(now, rows)
 insert into webhook_endpoint (name, tenant, form, target, events, made_at, made_by, failing_since, problem)
 select 'hook-' || n, p.tenant, 'standard', 'hooks.' || p.slug || '.example', '{message.bounced}', $1::bigint - n * 1000, pg_temp.say(n),
        case when n % 5 = 0 then $1::bigint - 60000 end, case when n % 5 = 0 then pg_temp.say(n + 1) end
-  from generate_series(0, $2::bigint - 1) n join place p on p.place = n % p.all;
+  from generate_series(0, $2::bigint - 1) n join place p on p.place = n % (select count(*) from place);
 
 -- name: keys(rows)
 insert into api_key (tenant, prefix, hash, name, holder, scopes, created_by)
 select p.tenant, 'bench' || n, sha256(('bench' || n)::bytea), pg_temp.say(n), pg_temp.say(n + 1), '{send,read}', pg_temp.say(n + 2)
-  from generate_series(0, $1::bigint - 1) n join place p on p.place = n % p.all;
+  from generate_series(0, $1::bigint - 1) n join place p on p.place = n % (select count(*) from place);
 
 -- name: identities
 update identity set checked_at = now(), records =
     jsonb_build_array(jsonb_build_object('type', 'CNAME', 'name', 'abc._domainkey.' || domain, 'value', 'abc.dkim.amazonses.com'),
                       jsonb_build_object('type', 'MX', 'name', 'bounce.' || domain, 'value', '10 feedback-smtp.us-east-1.amazonses.com'),
                       jsonb_build_object('type', 'TXT', 'name', '_dmarc.' || domain, 'value', 'v=DMARC1; p=none'));
+
+-- name: mail_campaigns
+update message set campaign = pg_temp.say(id / 64), list = pg_temp.say(id / 64 + 1);
+
+-- name: waiting_campaigns
+update ready set campaign = pg_temp.say(id / 64), list = pg_temp.say(id / 64 + 1);
+
+-- name: mail_events
+update event set detail = detail || jsonb_build_object('text', pg_temp.say(delivery / 64), 'reason', pg_temp.say(delivery / 64 + 1));
+
+-- name: mail_outcomes
+update outcome set detail = pg_temp.say(id / 64), reason = pg_temp.say(id / 64 + 1);
+
+-- name: mail_reasons
+update ledger set detail = pg_temp.say(id / 64);
+
+-- name: mail_contents
+insert into content (id, body)
+select id, convert_to(jsonb_build_object('FromEmailAddress', from_address, 'Content', jsonb_build_object('Simple', jsonb_build_object(
+           'Subject', jsonb_build_object('Data', pg_temp.say(id / 64), 'Charset', 'UTF-8'),
+           'Body', jsonb_build_object('Text', jsonb_build_object('Data', pg_temp.say(id / 64 + 1), 'Charset', 'UTF-8'),
+                                      'Html', jsonb_build_object('Data', pg_temp.say(id / 64 + 2), 'Charset', 'UTF-8')))))::text, 'UTF8')
+  from message;

@@ -183,7 +183,7 @@ def shaken_system() -> Iterator[systems.System]:
         yield running
 
 
-SHARED_SYSTEMS = ("system", "shaken_system")
+SHARED_SYSTEMS = ("system", "shaken_system", "incident_system")
 #: Seconds after its last test until a system ends that no test of this worker needs at present. A start costs as much CPU as a
 #: minute of idling.
 IDLE_SECONDS = 30.0

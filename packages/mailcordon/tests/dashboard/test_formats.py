@@ -74,3 +74,11 @@ def test_text_from_outside_is_escaped_and_its_unseen_characters_are_shown():
 
 def test_a_segment_of_a_path_cannot_leave_it():
     assert formats.segment("a/../b?c#d&e") == "a%2F..%2Fb%3Fc%23d%26e"
+
+
+def test_a_long_word_from_outside_may_break_and_combining_marks_stay_with_their_letter() -> None:
+    shown = str(formats.visible("W" * 70 + " short-" + "x" * 24))
+    assert shown == f"<bdi>{'W' * 24}<wbr>{'W' * 24}<wbr>{'W' * 22} short-{'x' * 24}</bdi>"
+    marked = "e\u0301" * 40
+    assert "<wbr>\u0301" not in str(formats.visible(marked))
+    assert "<wbr>" in str(formats.visible(marked))

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from minijinja import safe
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_LONGEST_WORD = 24  #: characters of a word that stay on one line
 #: Characters that change the direction of the text around them or are not seen: shown by their number.
 _INVISIBLE = frozenset(
     map(chr, (*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
@@ -95,14 +96,21 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def visible(value: object) -> str:
-    """Text from outside (names, subjects, diagnostics): escaped, apart from the direction of the text around it, and with a mark
-    for each character that cannot be seen."""
+    """Text from outside (names, subjects, diagnostics): escaped, apart from the direction of the text around it, with a mark for
+    each character that cannot be seen, and with places to break a word that would widen the page."""
     text = "" if value is None else str(value)
     parts: list[str] = []
+    run = 0  #: characters since the last place where a line may end
     for character in text:
         if character in "\n\t":
             parts.append(character)
-        elif character in _INVISIBLE or unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn"):
+            run = 0
+            continue
+        run = 0 if character in " -" else run + 1
+        if run > _LONGEST_WORD and not unicodedata.category(character).startswith("M"):
+            parts.append("<wbr>")
+            run = 1
+        if character in _INVISIBLE or unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn"):
             parts.append(
                 f'<span class="unseen" title="a character that cannot be seen">U+{ord(character):04X}</span>'
             )
