@@ -79,6 +79,33 @@ def cancel_title(type: str, tenant: str) -> str:
     return f"Cancel {type} of {tenant}"
 
 
+@example("kim@example.com")
+def suppress_title(address: str) -> str:
+    """The heading of the page that suppresses an address."""
+    return f"Suppress {address}" if address else "Suppress an address"
+
+
+@example("acme", "kim@example.com", "marketing mail")
+def will_suppress(tenant: str, address: str, covered: str) -> str:
+    """The preview of suppressing an address."""
+    return f"{tenant} will not send {covered} to {address}. Other tenants are left alone."
+
+
+@example("kim@example.com")
+def allow_title(address: str) -> str:
+    """The heading of the page that ends a suppression."""
+    return f"Allow mail to {address} again"
+
+
+@example("acme", "kim@example.com", "all mail")
+def will_allow(tenant: str, address: str, covered: str) -> str:
+    """The preview of ending a suppression."""
+    return (
+        f"The suppression that keeps {tenant} from sending {covered} to {address} ends, here and on SES's list of the tenant. "
+        "Wider suppressions stay."
+    )
+
+
 @example("held")
 def done(code: str) -> str:
     """After an action: what was done. Nothing for an unknown code: a URL cannot make a page say other things."""

@@ -4,7 +4,7 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
-from mailcordon.adapters.dashboard.pages import messages, now
+from mailcordon.adapters.dashboard.pages import addresses, messages, now
 from mailcordon.adapters.dashboard.sign_in import keys
 from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
 
@@ -15,4 +15,10 @@ def routes(site: Site, sessions: keys.KeySessions) -> list[HTTPRouteHandler]:
         tenant = visitor_of(request).principal.tenant_slug
         return Redirect("/now" if tenant is None else f"/tenants/{tenant}", status_code=303)
 
-    return [first, *keys.routes(site, sessions), *now.routes(site), *messages.routes(site)]
+    return [
+        first,
+        *keys.routes(site, sessions),
+        *now.routes(site),
+        *messages.routes(site),
+        *addresses.routes(site),
+    ]

@@ -1,6 +1,7 @@
 """How values look on a page: times, durations, numbers, names from outside. Each returns safe markup or plain text."""
 
 import math
+import re
 import unicodedata
 from datetime import UTC, datetime
 from html import escape
@@ -10,6 +11,7 @@ from minijinja import safe
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _LONGEST_WORD = 24  #: characters of a word that stay on one line
+_CODE = re.compile(r"`([^`<>]{1,400})`")
 #: Characters that change the direction of the text around them or are not seen: shown by their number.
 _INVISIBLE = frozenset(
     map(chr, (*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
@@ -117,6 +119,11 @@ def visible(value: object) -> str:
         else:
             parts.append(escape(character))
     return safe(f"<bdi>{''.join(parts)}</bdi>")
+
+
+def said(value: object) -> str:
+    """A sentence of ours with names from outside: as `visible`, with what stands in backticks as code."""
+    return safe(_CODE.sub(r"<code>\1</code>", visible(value)))
 
 
 def segment(value: object) -> str:

@@ -69,6 +69,7 @@ class Templates:
         environment.add_filter("short", formats.short)
         environment.add_filter("percent", formats.percent)
         environment.add_filter("visible", formats.visible)
+        environment.add_filter("said", formats.said)
         environment.add_filter("segment", formats.segment)
         environment.add_filter("ago", _ago)
         environment.add_global("static", _static(static))
