@@ -51,6 +51,7 @@ from mailcordon.adapters.dns.reply import Server
 from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.http import control, server
 from mailcordon.app import people
+from mailcordon.config.dashboard import DashboardSettings
 from mailcordon.control import desired
 from mailcordon.control.access_keys import AccessKeys, SetName
 from mailcordon.control.advice.advisor import Advisor
@@ -204,7 +205,7 @@ async def opened(database: Any) -> AsyncIterator[tuple[ControlWorld, control.Con
         types=store,
         keys=keys,
         access_keys=AccessKeys(AccessKeyStore(pools["control"], [make_secret_key()])),
-        people=people.services(pools["control"], "https://mail.platform.example"),
+        people=people.services(pools["control"], DashboardSettings(url="https://mail.platform.example")),
         audit=AuditReader(pools["control"], pools["reader"]),
         governor=governor,
         plans=plans,

@@ -206,7 +206,7 @@ async def opened(config: Config, installation: Installation, stop: asyncio.Event
             types=control_store,
             keys=keys.Keys(taking.key_store),
             access_keys=AccessKeys(access_key_store),
-            people=people.services(pools["control"], config.dashboard.url if config.dashboard else None),
+            people=people.services(pools["control"], config.dashboard),
             audit=AuditReader(*read_as),
             governor=governor,
             plans=plans,

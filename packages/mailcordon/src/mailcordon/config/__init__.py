@@ -14,6 +14,7 @@ from pathlib import Path
 from mailcordon.config import dashboard as dashboard_settings
 from mailcordon.config import door
 from mailcordon.config import metrics as metrics_settings
+from mailcordon.config import oidc as oidc_settings
 from mailcordon.config import smtp as smtp_settings
 from mailcordon.config.dashboard import DashboardSettings
 from mailcordon.config.metrics import MetricsEndpoint
@@ -172,6 +173,7 @@ KNOWN = frozenset(
         "MAILCORDON_ALERT_API_URL",
         "MAILCORDON_UNSUBSCRIBE_URL",
         "MAILCORDON_PUBLIC_URL",
+        *oidc_settings.NAMES,
         "MAILCORDON_URL",
         "MAILCORDON_KEY",
         "MAILCORDON_TEST_DATABASE_URL",

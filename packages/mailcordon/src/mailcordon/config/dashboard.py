@@ -1,8 +1,11 @@
 """The settings of the dashboard (docs/dashboard.md)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mailcordon.config import oidc
 from mailcordon.config.setting_reader import SettingReader
+from mailcordon.control.people.oidc_settings import OidcSettings
+from mailcordon.control.people.sessions import Lifetimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +19,10 @@ class DashboardSettings:
     #: URL under which people reach the dashboard, without a slash at its end. With https://, cookies are sent over TLS only.
     #: None: the address that it listens on.
     url: str | None = None
+    #: How long somebody stays signed in; each limit has its own reason (control/people/sessions.py).
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    #: None: no OpenID provider; people sign in by links that `mailcordon sign-in` prints.
+    oidc: OidcSettings | None = None
 
     @property
     def is_secure(self) -> bool:
@@ -31,5 +38,7 @@ def read(reader: SettingReader) -> DashboardSettings | None:
         port=reader.port("MAILCORDON_DASHBOARD_PORT"),
         fd=reader.number("MAILCORDON_DASHBOARD_FD", 0, 0, 1_000_000) or None,
         url=None if url is None else url.rstrip("/"),
+        lifetimes=oidc.lifetimes(reader),
+        oidc=oidc.provider(reader, url),
     )
     return found if switch == "on" else None

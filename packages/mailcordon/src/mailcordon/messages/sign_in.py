@@ -192,3 +192,39 @@ def how_to_revoke_view_link(tenant: str, prefix: str) -> str:
 def revoke_question(tenant: str, prefix: str) -> str:
     """`view-link revoke` asks."""
     return f"Revoke the view link {prefix} of {tenant}? Its pages are refused from then on."
+
+
+# What is wrong with settings ----------------------------------------------------------------------------------------------------
+
+
+@example("MAILCORDON_OIDC_ISSUER", "MAILCORDON_DASHBOARD_URL")
+def oidc_needs(name: str, other: str) -> str:
+    """A setting of the OpenID provider is there without one that it needs."""
+    return f"{name} is set without {other}: signing in by OpenID Connect needs both."
+
+
+@example()
+def oidc_scopes_without_openid() -> str:
+    """The scopes that the OpenID provider is asked for make no OpenID request."""
+    return "MAILCORDON_OIDC_SCOPES must have openid among its scopes."
+
+
+@example()
+def oidc_gives_nobody_a_role() -> str:
+    """There is an OpenID provider, and no value of a claim gives a role: nobody could sign in."""
+    return (
+        "MAILCORDON_OIDC_ISSUER is set, and nobody would get a role: name groups in MAILCORDON_OIDC_VIEWERS, "
+        "MAILCORDON_OIDC_OPERATORS or MAILCORDON_OIDC_ADMINS."
+    )
+
+
+@example("a URL that begins with https:// and has no query (http:// for this machine only)")
+def bad_issuer(takes: str) -> str:
+    """The OpenID provider's URL would be asked without TLS, or is no issuer."""
+    return f"MAILCORDON_OIDC_ISSUER is not valid: it takes {takes}."
+
+
+@example("MAILCORDON_OIDC_ADMINS", "values of the claim, separated by commas")
+def bad_groups(name: str, takes: str) -> str:
+    """Groups of a role are too long, or have characters that cannot be printed."""
+    return f"{name} is not valid: it takes {takes}."
