@@ -60,12 +60,12 @@ def main(argv: list[str]) -> int:
 
 
 async def _look(options: argparse.Namespace, program: str) -> int:
-    async with _dashboard(options) as (state, url, key):
+    async with _dashboard(options) as (state, url, at):
         into = options.into or looking.artefacts() / state
         wrong: list[str] = []
         async with chromium.running(program) as browser:
             context = await browser.new_context(base_url=url)
-            await signing_in.sign_in(context, key)
+            await signing_in.sign_in(context, url, signing_in.control_of(at))
 
             async def fetch(path: str) -> str:
                 return await (await context.request.get(path)).text()
@@ -78,7 +78,10 @@ async def _look(options: argparse.Namespace, program: str) -> int:
                     wrong += await _page(context, path, into, quick=options.quick)
         print(f"pictures are in {into}")
         if options.stay:
-            print(f"it goes on at {url} until Ctrl-C; sign in with the key {key}", flush=True)
+            print(
+                f"it goes on at {url} until Ctrl-C; MAILCORDON_HOME={at} mailcordon sign-in lets you in",
+                flush=True,
+            )
             await asyncio.Event().wait()
         for one in wrong:
             print(f"WRONG {one}", file=sys.stderr)
@@ -101,11 +104,11 @@ async def _page(context: BrowserContext, path: str, into: Path, *, quick: bool) 
 
 
 @contextlib.asynccontextmanager
-async def _dashboard(options: argparse.Namespace) -> AsyncIterator[tuple[str, str, str]]:
-    """The name of the state that is looked at, the dashboard's URL, and a key."""
+async def _dashboard(options: argparse.Namespace) -> AsyncIterator[tuple[str, str, Path]]:
+    """The name of the state that is looked at, the dashboard's URL, and the home."""
     if options.running is not None:
         running = json.loads((options.running / "run.json").read_text())
-        yield "running", running["dashboard"], json.loads((options.running / "cli.json").read_text())["key"]
+        yield "running", running["dashboard"], options.running
         return
     state = "empty" if options.empty else "incident" if options.incident else "tenants"
     async with contextlib.AsyncExitStack() as stack:
@@ -117,7 +120,7 @@ async def _dashboard(options: argparse.Namespace) -> AsyncIterator[tuple[str, st
                 await rows.migrated(home)
                 await rows.filled(home, serving.size_of(options.tenants), print)
             served = await stack.enter_async_context(serving.dashboard(home))
-            yield f"{options.tenants}-tenants", served.url, served.key
+            yield f"{options.tenants}-tenants", served.url, home
             return
         fresh = not (home / "database.json").exists()
         system = await asyncio.to_thread(stack.enter_context, worlds.system(home))  # it runs loops of its own
@@ -125,7 +128,7 @@ async def _dashboard(options: argparse.Namespace) -> AsyncIterator[tuple[str, st
             await worlds.incident_in_progress(system, print)
         elif fresh and not options.empty:
             await worlds.tenants_that_send(system, print)
-        yield state, system.dashboard_url, system.key
+        yield state, system.dashboard_url, system.home
 
 
 if __name__ == "__main__":

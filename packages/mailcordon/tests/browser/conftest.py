@@ -55,10 +55,13 @@ async def empty(
 
 
 @contextlib.asynccontextmanager
-async def signed_in(browser: Browser, url: str, key: str, **options: bool) -> AsyncIterator[BrowserContext]:
+async def signed_in(
+    browser: Browser, url: str, control: str, **options: bool
+) -> AsyncIterator[BrowserContext]:
+    """`control`: URL of the control login."""
     context = await browser.new_context(base_url=url, **options)  # pyright: ignore[reportArgumentType]
     try:
-        await signing_in.sign_in(context, key)
+        await signing_in.sign_in(context, url, control)
         yield context
     finally:
         await context.close()

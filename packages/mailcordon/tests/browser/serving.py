@@ -12,15 +12,13 @@ import asyncpg
 from mailcordon import config as configs
 from mailcordon.adapters.db import engine, secrets
 from mailcordon.adapters.db.installation import load_or_create_installation
-from mailcordon.adapters.db.key_store import KeyStore
 from mailcordon.app import dashboard as role
-from mailcordon.control import keys
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
     url: str
-    key: str  #: of the platform, with all rights
+    control: str  #: URL of the control login, by which a test signs in
 
 
 async def install(owner_dsn: str) -> tuple[str, bytes]:
@@ -37,10 +35,6 @@ async def install(owner_dsn: str) -> tuple[str, bytes]:
 @contextlib.asynccontextmanager
 async def dashboard(logins: dict[str, str], secret: str, home: Path) -> AsyncIterator[Served]:
     """`logins`: addresses of the database by login."""
-    async with await engine.create_pool(logins["control"], max_size=1) as pool:
-        made = await keys.Keys(KeyStore(pool)).create(
-            tenant=None, name="looks", scopes=["read", "operate", "admin"], actor="tests"
-        )
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = {
@@ -54,7 +48,7 @@ async def dashboard(logins: dict[str, str], secret: str, home: Path) -> AsyncIte
     stop = asyncio.Event()
     running = asyncio.create_task(role.run(configs.read(settings, "dashboard"), stop))
     try:
-        yield Served(url, made[1])
+        yield Served(url, logins["control"])
     finally:
         stop.set()
         await running

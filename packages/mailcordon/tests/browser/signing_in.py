@@ -1,12 +1,25 @@
-"""Signs a browser in, as somebody who has a key of the installation does."""
+"""Signs a browser in to a dashboard whose database can be reached. `control`: URL of the control login."""
+
+import json
+from pathlib import Path
 
 from playwright.async_api import BrowserContext
 
-from mailcordon.adapters.dashboard.sign_in.keys import COOKIE
+from mailcordon.control.people.roles import Role
+from mailcordon_fixtures import signing_in
 
 
-async def sign_in(context: BrowserContext, key: str) -> None:
-    """By the form of the page, which leaves a session's cookie in the context."""
-    answer = await context.request.post("/sign-in", form={"key": key, "next": "/now"}, max_redirects=0)
-    assert answer.status == 303, f"the key was not taken: {answer.status} {(await answer.text())[:300]}"
-    assert COOKIE in {one.get("name") for one in await context.cookies()}, "the sign-in left no cookie"
+def control_of(home: Path) -> str:
+    return json.loads((home / "database.json").read_text())["control"]
+
+
+async def sign_in(context: BrowserContext, url: str, control: str, *, role: Role = Role.ADMIN) -> None:
+    """Leaves a session's cookie in the context. `url`: the dashboard's."""
+    token = await signing_in.token(control, role=role)
+    await context.add_cookies([{"name": signing_in.COOKIE, "value": token, "url": url}])
+
+
+async def look_as_tenant(context: BrowserContext, url: str, control: str, tenant: str) -> None:
+    """As somebody who has followed a view link of the tenant."""
+    token = await signing_in.view_token(control, tenant)
+    await context.add_cookies([{"name": signing_in.VIEW_COOKIE, "value": token, "url": url}])

@@ -14,7 +14,10 @@ from litestar.types import Message, Receive, Scope, Send
 
 from mailcordon.adapters.dashboard import application, every_page
 from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
-from mailcordon.adapters.dashboard.sign_in.keys import KeySessions
+from mailcordon.adapters.dashboard.sign_in.cookies import Cookies
+from mailcordon.adapters.dashboard.sign_in.pages import SignIn
+from mailcordon.adapters.dashboard.sign_in.provider import Provider
+from mailcordon.adapters.dashboard.sign_in.visitors import SignedIn
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
 from mailcordon.adapters.http.in_process import InProcess
@@ -54,10 +57,18 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             installation=config.installation,
             is_local=config.local,
             url=settings.url,
-            is_secure=settings.is_secure,
+            is_secure=settings.is_secure or config.tls_certificate is not None,
         )
-        sessions = KeySessions(rest.taking.keys.authenticate)
-        counted = _Counted(application.build(site, sessions, every_page.routes(site, sessions)))
+        people, cookies = rest.controlled.people, Cookies(site.is_secure)
+        provider = None
+        if settings.oidc is not None:
+            provider = Provider(settings.oidc, f"{settings.url}/sign-in/oidc/callback")
+            await stack.enter_async_context(provider)
+        sign_in = SignIn(
+            sessions=people.sessions, view_links=people.view_links, cookies=cookies, provider=provider
+        )
+        visitors = SignedIn(people.sessions, people.view_links, cookies)
+        counted = _Counted(application.build(site, visitors, every_page.routes(site, sign_in)))
         served = await stack.enter_async_context(
             machine_metrics.served(
                 config, "dashboard", lambda: {**facts.document(), **counted.document(), "live_viewers": 0}

@@ -272,7 +272,7 @@ def welcome(
     lines = [
         "",
         "Mailcordon is up.",
-        *([f"  dashboard    {dashboard}"] if dashboard else []),
+        *([f"  dashboard    {dashboard}   (sign in: {cli} sign-in)"] if dashboard else []),
         f"  API          {api}   (OpenAPI: {api}/openapi.json)",
         *([f"  SMTP         {smtp}   (user: the tenant, password: a key; docs/smtp.md)"] if smtp else []),
         f"  {'local SES ' if ses else 'SES       '}   {where}",

@@ -5,11 +5,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from mailcordon.adapters.dashboard.pages import addresses, messages, now
-from mailcordon.adapters.dashboard.sign_in import keys
+from mailcordon.adapters.dashboard.sign_in import pages as sign_in_pages
+from mailcordon.adapters.dashboard.sign_in.pages import SignIn
 from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
 
 
-def routes(site: Site, sessions: keys.KeySessions) -> list[HTTPRouteHandler]:
+def routes(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
     @get("/")
     async def first(request: PageRequest) -> Redirect:
         tenant = visitor_of(request).principal.tenant_slug
@@ -17,7 +18,7 @@ def routes(site: Site, sessions: keys.KeySessions) -> list[HTTPRouteHandler]:
 
     return [
         first,
-        *keys.routes(site, sessions),
+        *sign_in_pages.routes(site, sign_in),
         *now.routes(site),
         *messages.routes(site),
         *addresses.routes(site),
