@@ -43,6 +43,7 @@ SUBJECTS = (
     "unsubscribe",
     "smtp",
     "dashboard",
+    "lane_pages",
     "sign_in",
     "observing",
     *("cli", "mcp", "drill", "drill_incident"),

@@ -4,7 +4,16 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
-from mailcordon.adapters.dashboard.pages import addresses, messages, now
+from mailcordon.adapters.dashboard.pages import (
+    addresses,
+    go,
+    lanes,
+    messages,
+    now,
+    tenant,
+    tenant_details,
+    tenants,
+)
 from mailcordon.adapters.dashboard.sign_in import pages as sign_in_pages
 from mailcordon.adapters.dashboard.sign_in.pages import SignIn
 from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
@@ -13,8 +22,8 @@ from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
 def routes(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
     @get("/")
     async def first(request: PageRequest) -> Redirect:
-        tenant = visitor_of(request).principal.tenant_slug
-        return Redirect("/now" if tenant is None else f"/tenants/{tenant}", status_code=303)
+        own = visitor_of(request).principal.tenant_slug
+        return Redirect("/now" if own is None else f"/tenants/{own}", status_code=303)
 
     return [
         first,
@@ -22,4 +31,9 @@ def routes(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
         *now.routes(site),
         *messages.routes(site),
         *addresses.routes(site),
+        *tenants.routes(site),
+        *tenant.routes(site),
+        *tenant_details.routes(site),
+        *lanes.routes(site),
+        *go.routes(site),
     ]

@@ -1,0 +1,92 @@
+"""What the dashboard's pages about tenants and lanes say beside what the API answers."""
+
+from mailcordon.messages.catalogue import example
+
+
+@example("breaker")
+@example("person")
+@example("policy")
+@example("rollout")
+@example("ses")
+def hold_ends(owner: str) -> str:
+    """How a hold ends, by who placed it."""
+    return {
+        "breaker": "Next: it ends by itself once the rates are normal. If this mail is all right, lift it.",
+        "policy": "Next: it ends by itself when its cause is gone.",
+        "rollout": "Next: the rollout that placed it lifts it when it goes on or goes back.",
+        "ses": "Next: it ends by itself when SES lets the mail go again.",
+    }.get(owner, "Next: it stays until somebody lifts it. Mail waits until then, or until its own expiry.")
+
+
+@example("acme/newsletter")
+def throttled_to_nothing(lane: str) -> str:
+    """The form that sets a rate got 0, or nothing that is a number."""
+    return f"Give mails a second for {lane}, above 0. To stop a lane, hold it."
+
+
+@example("acme", "12")
+def no_such_hold(tenant: str, hold: str) -> str:
+    """The link to lift a hold names one that is lifted already, or another tenant's."""
+    return f"{tenant} has no open hold {hold}. It may have been lifted meanwhile."
+
+
+@example()
+def nothing_to_lift() -> str:
+    """The page that lifts holds was opened for a tenant that has none."""
+    return "Nothing of it is held."
+
+
+@example("kim")
+def nothing_is_called(text: str) -> str:
+    """The search of the bar found nothing."""
+    return f"Nothing is called {text}."
+
+
+@example()
+def what_can_be_found() -> str:
+    """The search of the bar found nothing: what it looks for."""
+    return (
+        "It finds tenants by the beginning of their name, mail by its recipient's address, its id (msg_, dlv_), its Message-ID "
+        "or SES's id, domains, and incidents by their number."
+    )
+
+
+@example("acme/newsletter", "500")
+@example("acme/newsletter", None)
+def sets_rate(lane: str, rate: str | None) -> str:
+    """The page that sets a lane's rate, before it is set."""
+    if rate is None:
+        return f"{lane} has no rate of its own any more. What holds and limits slow stays slow."
+    return f"{lane} sends at most {rate} mails a second, from all processes together. What is above it waits; nothing is lost."
+
+
+@example("acme/newsletter", True)
+@example("acme/newsletter", False)
+def sets_breaker(lane: str, armed: bool) -> str:
+    """The page that arms or disarms the breaker, before it is done."""
+    if armed:
+        return f"The breaker may hold {lane} by itself, also for what is unusual for the lane, as far as its checks allow it."
+    return f"The breaker holds {lane} for nothing that is unusual for the lane; it only says what it would have held."
+
+
+@example("acme")
+def asks_proof(of: str) -> str:
+    """The page that starts a proof, before it starts."""
+    return (
+        f"Mails to SES's mailbox simulator leave over each chosen route of {of}: one is delivered, one bounces, one is "
+        "complained about. The events that come back show whose mail it was. They count in the day's quota, not in the tenant's rates."
+    )
+
+
+@example("news.acme.example")
+def checks_domain(domain: str) -> str:
+    """The page that checks a domain, before it is checked."""
+    return (
+        f"SES is asked about {domain}, and its DNS is read from the zone's own name servers. No mail is sent."
+    )
+
+
+@example("acme/newsletter", 3)
+def already_runs(of: str, proof: int) -> str:
+    """The page that starts a proof: one runs."""
+    return f"A proof of {of} runs already (proof {proof}); no second one starts."
