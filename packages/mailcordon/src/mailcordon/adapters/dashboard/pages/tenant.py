@@ -126,13 +126,12 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     @get("/tenants/{slug:str}/rates")
     async def rates(request: PageRequest, slug: FromPath[str]) -> Response[str]:
         rest, (chosen, minutes) = site.rest(request), window(request)
-        asked = {"tenant": slug, "minutes": minutes}
+
+        async def by(what: str) -> dict[str, Any]:
+            return await rest.get("/v1/metrics", tenant=slug, minutes=minutes, by=what, limit=100)
+
         found, by_type, by_provider, by_campaign, by_list = await asyncio.gather(
-            tenant_of(rest, slug),
-            rest.get("/v1/metrics", by="lane", **asked),
-            rest.get("/v1/metrics", by="provider", **asked),
-            rest.get("/v1/metrics", by="campaign", limit=100, **asked),
-            rest.get("/v1/metrics", by="list", limit=100, **asked),
+            tenant_of(rest, slug), by("lane"), by("provider"), by("campaign"), by("list")
         )
         return page(
             site,
