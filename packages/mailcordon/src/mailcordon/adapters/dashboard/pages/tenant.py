@@ -98,7 +98,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         lines = {one["type"]: one for one in _items(metrics)}
         proved = {one["type"]: one for one in _items(proofs)}
         spent = {one["type"]: _most_spent(one["objectives"]) for one in _items(objectives)}
-        lanes = [
+        lanes: list[dict[str, Any]] = [
             {
                 **lane,
                 "line": lines.get(lane["type"]),
