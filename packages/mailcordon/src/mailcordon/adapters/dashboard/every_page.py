@@ -10,6 +10,7 @@ from mailcordon.adapters.dashboard.pages import (
     lanes,
     messages,
     now,
+    ses,
     tenant,
     tenant_details,
     tenants,
@@ -36,4 +37,5 @@ def routes(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
         *tenant_details.routes(site),
         *lanes.routes(site),
         *go.routes(site),
+        *ses.routes(site),
     ]

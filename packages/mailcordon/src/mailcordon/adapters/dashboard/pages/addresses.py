@@ -43,8 +43,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             known = await asyncio.gather(
                 *(rest.found("/v1/suppressions/explain", address=address, tenant=one) for one in of)
             )
-            may = visitor_of(request).may_operate
-            sections = [_explained(one, may=may) for one in known if one is not None]
+            sections = [_explained(one) for one in known if one is not None]
             if found["never_mailed"]:
                 sentence = found["never_mailed"]["detail"]
             sections.append(_mail(found, address, tenant))
@@ -71,7 +70,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     return [by_path, show, *suppressing, *allowing]
 
 
-def _explained(known: Any, *, may: bool) -> Section:
+def _explained(known: Any) -> Section:
     tenant, address = known["tenant"], known["address"]
     rows = [
         [
@@ -80,18 +79,9 @@ def _explained(known: Any, *, may: bool) -> Section:
             blocks.ago(one["since"]),
             blocks.clock(one["until"]),
             blocks.text(one["by"], note=_removing(one)),
-            blocks.text(
-                "Allow again…",
-                href=link(
-                    "/addresses/allow",
-                    address=address,
-                    tenant=tenant,
-                    scope=one["scope"],
-                    **{"class": one["class"], "type": one["type"]},
-                ),
-            )
-            if may and one["scope"] != "platform"
-            else blocks.text("the platform's own list" if one["scope"] == "platform" else ""),
+            blocks.act("Allow again…", _allow_link(address, tenant, one), "operate")
+            if one["scope"] != "platform"
+            else blocks.text("the platform's own list"),
         ]
         for one in known["ours"]
     ]
@@ -108,8 +98,13 @@ def _explained(known: Any, *, may: bool) -> Section:
         rows=rows,
         text="\n".join(at_ses),
         buttons=[Button(link("/addresses/suppress", address=address, tenant=tenant), "Suppress…", "operate")],
-        command=f"mailcordon suppression show {shell(address)} --tenant {tenant}",
+        command=f"mailcordon suppression explain {shell(address)} --tenant {tenant}",
     )
+
+
+def _allow_link(address: str, tenant: str, one: Any) -> str:
+    narrow = {"class": one["class"], "type": one["type"]}
+    return link("/addresses/allow", address=address, tenant=tenant, scope=one["scope"], **narrow)
 
 
 def _scope(one: Any) -> str:

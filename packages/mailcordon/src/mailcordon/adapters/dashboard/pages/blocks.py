@@ -20,6 +20,7 @@ class Cell:
     value: Any
     href: str = ""
     note: str = ""  #: below it, softly
+    needs: str = ""  #: `operate` or `admin`: shown to who may, as the link to an action
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ def shown(site: Site, request: PageRequest, section: str, page: Page) -> Respons
     data = asdict(page)
     for one in (data, *data["sections"]):
         one["buttons"] = [button for button in one["buttons"] if may[button["needs"]]]
+        for row in one.get("rows", ()):
+            for cell in row:
+                if not may[cell["needs"]]:
+                    cell.update(kind="text", value="", href="")
     return site.page(
         request, "blocks/page.html", title=page.title, section=section, block=data, path=request.url.path
     )
@@ -84,6 +89,11 @@ def tabs(every: Tabs, current: str) -> list[tuple[str, str, bool]]:
 
 def text(value: object, href: str = "", note: str = "") -> Cell:
     return Cell("text", "" if value is None else str(value), href, note)
+
+
+def act(words: str, href: str, needs: str) -> Cell:
+    """A link to an action, for who may do it."""
+    return Cell("text", words, href, needs=needs)
 
 
 def code(value: object, href: str = "") -> Cell:
