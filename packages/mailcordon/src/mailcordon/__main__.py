@@ -39,6 +39,7 @@ def command_line() -> "typer.Typer":
         run=command.run,
         secrets=commands.secrets,
         mcp=mcp.app,
+        restored=commands.restored,
     )
 
 

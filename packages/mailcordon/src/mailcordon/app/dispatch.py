@@ -13,7 +13,7 @@ from mailcordon.adapters.db.settle_store import SettleStore
 from mailcordon.adapters.prometheus.samples import Sample
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.send import SesSend
-from mailcordon.app import heartbeat, mac_keys, machine_metrics, unsubscribe, wiring
+from mailcordon.app import dispatch_lineage, heartbeat, mac_keys, machine_metrics, unsubscribe, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
@@ -53,6 +53,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             mac_keys.kept_fresh(installation, config, "send", sign_with_the_newest)
         )
         table = await stack.enter_async_context(wiring.provider_table(config, stop))
+        lineage = await stack.enter_async_context(dispatch_lineage.lineage(config, governors))
         links = await stack.enter_async_context(unsubscribe.links(config, installation.hash_key))
         dispatcher = Dispatcher(
             store=queue,
@@ -67,6 +68,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             first_probe_ms=config.probe_seconds * 1000,
             provider_of=table.of,
             links=links,
+            lineage=lineage,
         )
         facts = await stack.enter_async_context(
             machine_metrics.served(config, "dispatch", dispatcher.facts, lambda: _latency(dispatcher.latency))

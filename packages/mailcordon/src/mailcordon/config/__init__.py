@@ -109,6 +109,7 @@ KNOWN = frozenset(
         "MAILCORDON_KEEP_HOUR_COUNTS_DAYS",
         "MAILCORDON_KEEP_DAY_COUNTS_DAYS",
         "MAILCORDON_KEEP_SETS_DAYS",
+        "MAILCORDON_KEEP_CALLS_DAYS",
         "MAILCORDON_PROOF_DAYS",
         "MAILCORDON_SOFT_BOUNCES",
         "MAILCORDON_SOFT_BOUNCE_WINDOW_DAYS",
@@ -278,6 +279,9 @@ class Config:
     #: Days after its last mail until a tenant's own configuration set is deleted at SES, which then reports nothing more of it.
     #: 99 % of complaints come within four days. 0 on the local SES, which reports within seconds.
     keep_sets_days: int = 7
+    #: Days that a dispatcher keeps its log of calls, which says what was sent since a backup (docs/backup.md); 0: it writes none.
+    #: Longer than the time between two backups, and a weekend until somebody restores one.
+    keep_calls_days: int = 3
     #: Days that a proof of a lane's attribution counts. Routes are the same for months, but topics, queues and their policies are
     #: not Mailcordon's, and nothing says that they changed.
     proof_days: int = 7
@@ -417,6 +421,7 @@ def read(environ: Mapping[str, str], role: str | None = None) -> Config:
         keep_hour_counts_days=reader.number("MAILCORDON_KEEP_HOUR_COUNTS_DAYS", 90, 14, 366),
         keep_day_counts_days=reader.number("MAILCORDON_KEEP_DAY_COUNTS_DAYS", 1096, 90, 36_500),
         keep_sets_days=reader.number("MAILCORDON_KEEP_SETS_DAYS", 0 if local else 7, 0, 90),
+        keep_calls_days=reader.number("MAILCORDON_KEEP_CALLS_DAYS", 3, 0, 60),
         proof_days=reader.number("MAILCORDON_PROOF_DAYS", 7, 1, 365),
         soft_bounces=_soft_bounces(reader),
         audit_checkpoint_file=checkpoint_file,

@@ -173,6 +173,8 @@ def _stops(facts: Facts) -> Iterator[Problem]:
 
 
 def _who_can_act(cause: Reason) -> str:
+    if cause is Reason.RESTORED:
+        return status.status_restored_next()
     return status.status_stop_next(cause=cause, actor=MEANINGS[cause].actor.value)
 
 

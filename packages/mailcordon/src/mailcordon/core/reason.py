@@ -71,6 +71,7 @@ class Reason(StrEnum):
     TENANT_MISSING = "tenant-missing"
     ACCESS_DENIED = "access-denied"
     SETUP = "set-up"
+    RESTORED = "restored"
 
 
 class Meaning(NamedTuple):
@@ -277,6 +278,13 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.SETUP: Meaning(
         _S, True, Actor.OPERATOR, "SES refuses something of the lane's configuration.", "setup_refused"
+    ),
+    Reason.RESTORED: Meaning(
+        _S,
+        True,
+        Actor.OPERATOR,
+        "The database was restored from a backup. `mailcordon restored` says which mail may have left since, and settles it.",
+        "restored",
     ),
 }
 

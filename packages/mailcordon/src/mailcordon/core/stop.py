@@ -27,6 +27,7 @@ _SCOPES = {
     Reason.ACCOUNT_SUSPENDED: StopScope.CELL,
     Reason.DAILY_QUOTA: StopScope.CELL,
     Reason.RATE_UNKNOWN: StopScope.CELL,
+    Reason.RESTORED: StopScope.CELL,
     Reason.CREDENTIALS: StopScope.WORKER,
     Reason.SES_UNREACHABLE: StopScope.WORKER,
     Reason.OUTAGE: StopScope.WORKER,
@@ -113,8 +114,9 @@ class Stop:
 
     @property
     def next_probe(self) -> int | None:
-        """When it is tested next. None if it has ended, or if its dispatcher tests it all the time."""
-        return None if self.ended_at is not None or self.cause is Reason.OUTAGE else self.probe_at
+        """When it is tested next. None if it has ended, if its dispatcher tests it all the time, or if a person ends it."""
+        untested = (Reason.OUTAGE, Reason.RESTORED)
+        return None if self.ended_at is not None or self.cause in untested else self.probe_at
 
     @property
     def sentence(self) -> str:
@@ -148,6 +150,8 @@ def ends_when(cause: Reason) -> str:
             return reasons.ends_with_account()
         case Reason.TENANT_PAUSED:
             return reasons.ends_with_tenant()
+        case Reason.RESTORED:
+            return reasons.ends_with_settling()
         case _:
             return reasons.ends_with_canary()
 
@@ -159,7 +163,7 @@ def because_of(cause: Reason, name: str, *, code: str = "", said: str = "") -> s
             return reasons.credentials_refused(code)
         case Reason.SES_UNREACHABLE:
             return reasons.ses_unreachable(said)
-        case Reason.OUTAGE:
+        case Reason.OUTAGE | Reason.RESTORED:
             return said
         case Reason.SETUP:
             return reasons.setup_refused(code)

@@ -47,7 +47,7 @@ SUBJECTS = (
     "sign_in",
     "observing",
     *("cli", "mcp", "drill", "drill_incident"),
-    *("system", "settings", "database", "aws"),
+    *("system", "settings", "database", "restorations", "aws"),
 )
 
 _examples: dict[object, list[Callable[[], str]]] = {}  #: by message, in the order they are written

@@ -352,6 +352,18 @@ def ends_with_tenant() -> str:
 
 
 @example()
+def ends_with_settling() -> str:
+    """The condition that ends the stop of a restored database."""
+    return "somebody has said what becomes of the mail that may have left since: `mailcordon restored`"
+
+
+@example()
+def restored() -> str:
+    """The cell is stopped since its database was restored; the stop itself says of when the backup is."""
+    return "The database was restored from a backup: what was sent since is not in it"
+
+
+@example()
 def probe_accepted() -> str:
     """Why a stop ended: the test mail was accepted."""
     return "SES accepted a test mail"

@@ -76,6 +76,12 @@ def status_stop_next(*, cause: str, actor: str) -> str:
     return f"Who can act: {actor}. See {cause} in docs/reference/reasons.md"
 
 
+@example()
+def status_restored_next() -> str:
+    """What to do about a database that was restored from a backup."""
+    return "Run `mailcordon restored` on a host of the role control: it says what may have been sent since, and asks"
+
+
 @example(host="mail-1", pid=4711, because="SES cannot be reached: connection refused")
 def status_dispatcher_stopped(*, host: str, pid: int, because: str) -> str:
     """One dispatcher has stopped claiming mail."""

@@ -246,3 +246,68 @@ def rebuild_metrics(
     from mailcordon.run import metrics
 
     raise typer.Exit(asyncio.run(metrics.rebuild(config, since_seconds=since, check=check, as_json=as_json)))
+
+
+def restored(
+    calls: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--calls",
+            metavar="PATH",
+            help="A dispatcher's call log: its files, or its home. Repeat it for each host. Default: that of this home.",
+        ),
+    ] = None,
+    send: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--send",
+            metavar="CLASS",
+            help="Of this class, mail of which nothing says that it was sent leaves. May be repeated. Default: none.",
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drop",
+            metavar="CLASS",
+            help="Of this class, mail of which nothing says that it was sent is dropped. May be repeated. Default: none.",
+        ),
+    ] = None,
+    because: Annotated[
+        str | None,
+        typer.Option(
+            "--because", metavar="TEXT", help="Why, for the audit trail. Needed to change something."
+        ),
+    ] = None,
+    begin: Annotated[
+        bool,
+        typer.Option(
+            "--begin", help="Say that this database was restored: all mail stops until it is settled."
+        ),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Settle it. Without it, say what is queued and what is known.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of text for people.")
+    ] = False,
+) -> None:
+    """After a restore from a backup: which queued mail may have been sent since, and what becomes of it.
+
+    Dispatchers find by themselves that their database was restored, and then send nothing. This says what was queued in the
+    backup, what of it SES has or was called for, and asks about the rest. What is known to have been sent is never sent again.
+    Exits with 1 while something is to be settled (docs/backup.md).
+    """
+    config = configs.read(os.environ)
+    from mailcordon.run import restored as run_restored
+
+    asked = run_restored.Asked(
+        begin=begin,
+        calls=calls or [],
+        send=send or [],
+        drop=drop or [],
+        because=because,
+        yes=yes,
+        as_json=as_json,
+    )
+    raise typer.Exit(asyncio.run(run_restored.restored(config, asked)))

@@ -58,7 +58,7 @@ class _Started:
 
 class Claiming:
     """`probe` sends a canary for a stopped window. `gather`: seconds in which a busy loop lets mail gather between two claims.
-    `in_flight`: calls of all loops on the wire.
+    `in_flight`: calls of all loops on the wire. `begins` is told what was claimed before its calls begin.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Claiming:
         calling: Calling,
         probe: Callable[[], Awaitable[None]],
         in_flight: Callable[[], int],
+        begins: Callable[[Sequence[Claimed]], Awaitable[None]] | None = None,
     ) -> None:
         self._classes = classes
         self._gather = gather
@@ -80,6 +81,7 @@ class Claiming:
         self._calling = calling
         self._probe = probe
         self._in_flight = in_flight
+        self._begins = begins
         self._reserved = 0
         self._claimed_at = float("-inf")
         self._started: deque[_Started] = deque()  #: the oldest claim first
@@ -179,6 +181,8 @@ class Claiming:
                 slots.take(claim.tenant)
             self._reserved = 0
             self._calling.facts.claim(len(claimed))
+            if self._begins is not None:
+                await self._begins(claimed)
             routes = await self._routes_of(claimed, batch.epoch)
             if routes is None:
                 self._calling.put_back(claimed, self._loop)

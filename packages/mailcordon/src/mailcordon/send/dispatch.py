@@ -22,6 +22,8 @@ from mailcordon.send.claiming import Claiming
 from mailcordon.send.clearing import Clearing
 from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
+from mailcordon.send.lineage import Lineage
+from mailcordon.send.moves import Claimed
 from mailcordon.send.ports import (
     ClearingStore,
     ProvingStore,
@@ -72,8 +74,10 @@ class Dispatcher:
         clock: Callable[[], float] = boot_time,
         provider_of: Callable[[str], int] = provider.of,
         links: Links | None = None,
+        lineage: Lineage | None = None,
     ) -> None:
         self._store = store
+        self._lineage = lineage
         self._drain = drain
         self._results = Results(store)
         self._window = Window(cell, clock)
@@ -88,7 +92,9 @@ class Dispatcher:
             first_probe_ms=first_probe_ms,
             released=self._window.restart,
         )
-        self._holds = Holds(store, clock, self._stops.read, provider_of)
+        self._holds = Holds(
+            store, clock, self._stops.read, provider_of, None if lineage is None else self._goes_on
+        )
         self._worker = 0
         routes = RouteCache(store)
         self._calling = Calling(
@@ -128,6 +134,7 @@ class Dispatcher:
                 calling=self._calling,
                 probe=self._probe,
                 in_flight=self._in_flight,
+                begins=None if lineage is None else self._begins,
             )
             for (classes, gather), size in zip(LOOPS, (urgent, max(1, slots - urgent)), strict=True)
         ]
@@ -228,8 +235,18 @@ class Dispatcher:
     async def _begin_work(self) -> None:
         self._worker = await self._store.begin_work()
 
+    async def _goes_on(self) -> bool:
+        assert self._lineage is not None
+        return await self._lineage.holds(stopped=self._stops.restored)
+
+    async def _begins(self, claimed: Sequence[Claimed]) -> None:
+        assert self._lineage is not None
+        await self._lineage.begins([(one.called_at, one.id, one.attempt) for one in claimed])
+
     async def _heartbeat(self) -> None:
         await self._begin_work()
+        if self._lineage is not None:
+            await self._lineage.report()
         self._stops.outage(self._window.outage)
         if reaped := await self._store.reap(DEAD_AFTER_MS):
             log.warning("a worker died; the outcome of its open calls is unknown", deliveries=reaped)

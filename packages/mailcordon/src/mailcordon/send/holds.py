@@ -6,7 +6,7 @@ clock is CLOCK_BOOTTIME, which also runs while a process or a machine sleeps.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -35,12 +35,15 @@ class Holds:
         clock: Callable[[], float] = boot_time,
         stops: Callable[[Sequence[Stop]], None] = lambda stops: None,
         provider_of: Callable[[str], int] = provider.of,
+        goes_on: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """`stops` is told the open stops whenever they are read. `provider_of` says who receives a domain's mail, from memory."""
+        """`stops` is told the open stops whenever they are read. `provider_of` says who receives a domain's mail, from memory.
+        `goes_on` is asked after each reading whether calls may start for all that is known of the database (send/lineage.py)."""
         self._store = store
         self._tell_stops = stops
         self._clock = clock
         self._provider_of = provider_of
+        self._goes_on = goes_on
         self._epoch = -1
         self._read_at = float("-inf")
         self._database: tuple[int, float] | None = None  #: its clock in ms, and ours right after
@@ -119,6 +122,10 @@ class Holds:
                 by_tenant.setdefault(hold.target.tenant, []).append(hold)
             self._tell_stops(stops)
             self._lanes, self._narrow, self._epoch = lanes, by_tenant, epoch
+        if self._goes_on is not None and not await self._goes_on():
+            self._epoch = -1  # of another database: its numbers say nothing
+            self._read_at = float("-inf")
+            return
         self._read_at = before
 
     async def run(self) -> None:

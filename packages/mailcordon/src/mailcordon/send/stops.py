@@ -83,6 +83,11 @@ class Stops:
         return self._stopped
 
     @property
+    def restored(self) -> bool:
+        """Whether the stop of a restored database is known here."""
+        return (StopScope.CELL, self._cell, Reason.RESTORED) in self._known
+
+    @property
     def because(self) -> str | None:
         """What stops the claiming, without the details of its stop."""
         for found in self._known.values():

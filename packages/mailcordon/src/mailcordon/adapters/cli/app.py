@@ -162,7 +162,7 @@ ORDER = (
     *("key", "ses-door", "audit"),
     *("sign-in", "session", "view-link"),
     *("mcp",),
-    *("assess", "doctor", "migrate", "secrets", "iam", "env", "completion", "run"),
+    *("assess", "doctor", "migrate", "restored", "secrets", "iam", "env", "completion", "run"),
 )
 
 _EPILOG = """\b
@@ -194,6 +194,13 @@ _VERIFY_AUDIT = """
 mailcordon audit verify
 mailcordon audit verify --checkpoints /mnt/kept/audit-checkpoints.jsonl
 mailcordon audit verify --export acme.jsonl --checkpoints kept.jsonl
+"""
+
+
+_RESTORED = """
+mailcordon restored
+mailcordon restored --calls /mnt/mail-1/calls --calls /mnt/mail-2/calls
+mailcordon restored --send urgent --drop marketing --because "all logs read" --yes
 """
 
 
@@ -290,6 +297,7 @@ def build(
     run: Command,
     secrets: typer.Typer | None = None,
     mcp: typer.Typer | None = None,
+    restored: Command | None = None,
 ) -> typer.Typer:
     """The whole command line. These are registered as they are: their own signatures give their options. `assess`: the
     command and examples; `iam`: name, command and examples."""
@@ -317,6 +325,8 @@ def build(
     _add_local(app, "metrics rebuild", rebuild_metrics, _REBUILD_METRICS)
     _add_local(app, "migrate", migrate, "mailcordon migrate")
     _add_local(app, "doctor", doctor, "mailcordon doctor")
+    if restored is not None:
+        _add_local(app, "restored", restored, _RESTORED)
     _add_local(app, "assess", *assess)
     if secrets is not None:
         app.add_typer(secrets, name="secrets", short_help=str(secrets.info.help).rstrip("."))

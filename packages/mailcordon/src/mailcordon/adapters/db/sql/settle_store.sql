@@ -24,7 +24,8 @@ select lane, id from gone;
 -- name: settle_by_absence
 -- Absence is proved if a Send event of the same configuration set, for a call made at least the lane's grace later, is stored, and so
 -- is all that was in the queue before it (docs/decisions/017). A call that may have used several sets needs the proof in each. A proof
--- ahead of the clock is from before the clock was set back, and says nothing of a call made since.
+-- ahead of the clock is from before the clock was set back, and says nothing of a call made since. Nor does any in a restored
+-- database, whose events may have been stored before the restore.
 with p as materialized (
     select w.lane, w.id, w.tenant, w.attempt, w.called_at, l.resend, s.seen
       from waiting w join lane l on l.id = w.lane
@@ -35,6 +36,7 @@ with p as materialized (
      where w.why = 2 and w.called_at + l.grace_ms <= (select max(proved_called_at) from send_seen)
        and s.seen >= w.called_at + l.grace_ms and now_ms() >= w.called_at + l.grace_ms
        and not exists (select from send_event e where e.delivery = w.id and e.attempt = w.attempt)
+       and not exists (select from restoration r where r.settled_at is null)
        and w.id >= first_id_at(now_ms() - l.expiry_ms)
        and ($2::bigint[] is null or w.id = any ($2)) and w.id <> all ($3::bigint[])
      order by w.lane, w.id limit $1 for update of w

@@ -60,10 +60,10 @@ returning l.id, l.turn, l.stopped, l.held;
 
 -- name: take_probes
 -- Takes the stops whose probe is due, each for one dispatcher, and says when the next one is. A dispatcher tests its own stop; an
--- outage ends by the window of its dispatcher (docs/send-path.md).
+-- outage ends by the window of its dispatcher (docs/send-path.md), and a person settles a restored database (docs/backup.md).
 with due as (
     select id from stop
-    where ended_at is null and probe_at <= now_ms() and (scope <> 'worker' or name = $1) and cause <> 'outage'
+    where ended_at is null and probe_at <= now_ms() and (scope <> 'worker' or name = $1) and cause not in ('outage', 'restored')
     order by probe_at limit 8
     for update skip locked
 )
@@ -120,10 +120,10 @@ select enabled, coalesce(quota_left >= 1, true) as has_quota from account_state 
 
 -- name: stops_covering
 -- The open stops that cover any of these lanes, with the number of lanes that each covers beside them. A dispatcher's own is left
--- to the dispatcher.
+-- to the dispatcher, that of a restored database to `mailcordon restored`.
 select s.*, (select count(*) from lanes_under(s.scope, s.name) u (lane) where u.lane <> all ($1))::int as others
 from stop s
-where s.ended_at is null and (s.scope = 'cell' or s.id in (select stop from stops_of($1::int[])))
+where s.ended_at is null and s.cause <> 'restored' and (s.scope = 'cell' or s.id in (select stop from stops_of($1::int[])))
 order by s.id;
 
 -- name: stops_of_gone_workers
