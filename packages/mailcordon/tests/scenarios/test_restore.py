@@ -133,7 +133,8 @@ async def check(mail: Traffic, home: Path) -> None:
     [problem] = [one for one in said["problems"] if one["code"] == "stopped-restored"]
     assert because in problem["detail"]
     assert (
-        "It ends when somebody has said what becomes of the mail that may have left since" in problem["detail"]
+        "It ends when somebody has said what becomes of the mail that may have left since"
+        in problem["detail"]
     )
     assert problem["next"].startswith("Run `mailcordon restored` on a host")
 

@@ -276,7 +276,9 @@ def restored(
     because: Annotated[
         str | None,
         typer.Option(
-            "--because", metavar="TEXT", help="Why, for the audit trail. Needed to change something."
+            "--because",
+            metavar="TEXT",
+            help="Why, for the audit trail. Default: none; needed to change something.",
         ),
     ] = None,
     begin: Annotated[

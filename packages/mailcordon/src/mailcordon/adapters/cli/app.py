@@ -200,7 +200,7 @@ mailcordon audit verify --export acme.jsonl --checkpoints kept.jsonl
 _RESTORED = """
 mailcordon restored
 mailcordon restored --calls /mnt/mail-1/calls --calls /mnt/mail-2/calls
-mailcordon restored --send urgent --drop marketing --because "all logs read" --yes
+mailcordon restored --send urgent --because "all logs read" --yes
 """
 
 
