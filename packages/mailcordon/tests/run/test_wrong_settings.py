@@ -92,6 +92,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_PUBLIC_URL": URLS,
     "MAILCORDON_OBSERVE_ONLY": ("true", "1", "YES"),
     "MAILCORDON_LAPSE_HOURS": ("one", "0", "-1", "10001", "1e3", "0.001"),
+    "MAILCORDON_KEEP_CALLS_DAYS": (*NUMBERS, "-1", "61"),
     "MAILCORDON_PROOF_DAYS": (*NUMBERS, "0", "366"),
     "MAILCORDON_SOFT_BOUNCES": (*NUMBERS, "-1", "21"),
     "MAILCORDON_SOFT_BOUNCE_WINDOW_DAYS": (*NUMBERS, "0", "61"),
