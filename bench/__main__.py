@@ -18,6 +18,7 @@ from bench import (
 from bench.detection import command as detect
 from bench.migration import command as migration
 from bench.migration import moves_command as moves
+from bench.pages import command as pages
 from bench.rehearsal import command as rehearsal
 from bench.week import command as week
 
@@ -32,6 +33,7 @@ _BENCHES = {
     "metrics": metrics.main,
     "migration": migration.main,
     "moves": moves.main,
+    "pages": pages.main,
     "rehearsal": rehearsal.main,
     "search": search.main,
     "send": send.main,

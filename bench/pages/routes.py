@@ -7,11 +7,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from bench import search
 from bench.search_rows import Filled
-from bench.system import Failed
 from mailcordon import config as configs
 from mailcordon.adapters.http import server
 from mailcordon.adapters.http.in_process import InProcess
@@ -33,6 +30,7 @@ class Line:
 
 
 Query = Mapping[str, str]
+_NEVER = 99_999.0  #: ms; it was refused, which is shown with its status
 Ask = Callable[[random.Random], tuple[str, Query]]
 
 
@@ -72,8 +70,8 @@ async def ask(calls: InProcess, who: Principal, name: str, one: Ask, rounds: int
         status, body = await calls.call(who, "GET", path, query, b"")
         if n:  # the first one opens connections and reads pages
             took.append(1000 * (time.perf_counter() - began))
-        if status != 200:
-            raise Failed(f"{path} {dict(query)} answered {status}: {body[:500].decode()}")
+        if status != 200:  # a question that takes too long is answered so: it is a result, and a bad one
+            return Line(name=f"{name}: {status}", median=_NEVER, p95=_NEVER, worst=_NEVER, kilobytes=0.0)
         size = max(size, len(body))
     return line(name, took, size)
 
@@ -135,7 +133,7 @@ def questions(filled: Filled) -> Mapping[str, Ask]:
             fixed("/v1/incidents", open="true"),
             fixed("/v1/incidents", limit="100"),
             of_tenant("/v1/incidents"),
-            fixed("/v1/incidents/1"),
+            fixed("/v1/incidents/2000"),
             fixed("/v1/incidents/times"),
             fixed("/v1/holds", open="true"),
             fixed("/v1/holds", limit="100"),
@@ -194,7 +192,3 @@ def searches(filled: Filled) -> Mapping[str, tuple[str, Ask]]:
         return lambda chance: ("/v1/messages", query(chance))
 
     return {name: (who, asked(query)) for name, (who, query) in search.kinds(filled).items()}
-
-
-def found(body: bytes) -> dict[str, object]:
-    return msgspec.json.decode(body)

@@ -122,7 +122,7 @@ select s.*, e.slug, t.name as type_name
 from stop s left join tenant e on e.id = s.tenant
 left join lane l on l.id = s.lane left join message_type t on t.id = l.type
 where ($1::int is null or s.scope in ('cell', 'worker')
-       or exists (select from lane x where x.tenant = $1 and x.id in (select lanes_under(s.scope, s.name))))
+       or exists (select from lane x join route r on r.lane = x.id where x.tenant = $1 and stop_names(s.scope, s.name, r)))
   and ($2::boolean is null or (s.ended_at is null) = $2) and ($3::bigint is null or s.id < $3)
 order by s.id desc limit $4;
 
