@@ -47,11 +47,32 @@ async def test_only_a_platform_key_that_may_read_sees_the_account(world: Any, as
 
 
 async def test_without_a_control_process_there_is_no_budget(world: Any, ask: Any) -> None:
-    assert (await ask(await world.key(None, "read"))).json() == {
-        "limits": [],
-        "calls": None,
-        "forecast": None,
-    }
+    found = (await ask(await world.key(None, "read"))).json()
+    assert found.pop("review") == [
+        {"signal": "bounces", "mails": 0, "events": 0, "rate": None, "review_at": 0.05, "pause_at": 0.1},
+        {
+            "signal": "complaints",
+            "mails": 0,
+            "events": 0,
+            "rate": None,
+            "review_at": 0.001,
+            "pause_at": 0.005,
+        },
+    ]
+    assert found == {"limits": [], "calls": None, "forecast": None}
+
+
+async def test_the_accounts_rates_are_of_a_day_and_complaints_of_mail_whose_provider_reports_them(
+    world: Any, ask: Any
+) -> None:
+    await world.owner.execute(
+        "insert into cohort_fleet (span, minute, type, provider, sent, hard_bounced, complained, silent_sent, silent_complained)"
+        " select 60, (now_ms() / 3600000 - ago) * 60, (select min(id) from message_type), 1, 2000, 50, 3, 500, 1"
+        " from unnest(array[1, 40]) ago"
+    )
+    bounces, complaints = (await ask(await world.key(None, "read"))).json()["review"]
+    assert (bounces["mails"], bounces["events"], bounces["rate"]) == (2_000, 50, 0.025)
+    assert (complaints["mails"], complaints["events"]) == (1_500, 2)
 
 
 async def test_the_answer_shows_what_uses_the_calls_what_waits_and_when_a_newcomer_is_ready(

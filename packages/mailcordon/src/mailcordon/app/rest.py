@@ -29,6 +29,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.incident_reader import IncidentEditor, IncidentReader
 from mailcordon.adapters.db.installation import Installation
 from mailcordon.adapters.db.isolation_store import IsolationStore
+from mailcordon.adapters.db.lane_map_reader import LaneMapReader
 from mailcordon.adapters.db.lifecycle_store import LifecycleStore
 from mailcordon.adapters.db.limit_reader import LimitReader
 from mailcordon.adapters.db.message_reader import MessageCanceller, MessageReader
@@ -64,6 +65,7 @@ from mailcordon.adapters.http import alerts as alert_routes
 from mailcordon.adapters.http import contacts as contact_routes
 from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import event_replay
+from mailcordon.adapters.http import lane_map as lane_map_routes
 from mailcordon.adapters.http import limits as limit_routes
 from mailcordon.adapters.http import metrics as metric_routes
 from mailcordon.adapters.http import observe as observe_routes
@@ -297,6 +299,7 @@ async def opened(config: Config, installation: Installation, stop: asyncio.Event
                 installation.hash_key,
             ),
             *status_routes.routes(StatusReader(readers["control"])),
+            *lane_map_routes.routes(LaneMapReader(readers["control"])),
             *account_routes.routes(AccountReader(readers["control"])),
             *ungoverned_routes.routes(
                 Ungoverned(UngovernedStore(pools["control"])),

@@ -6,6 +6,8 @@ from typing import Any, Protocol, cast
 
 from mailcordon.control.call_budget import SHARES
 from mailcordon.control.work import Work
+from mailcordon.guard.account_guard import LEAST_MAILS, PAUSE, REVIEW
+from mailcordon.guard.delays import Signal
 from mailcordon.guard.policy.forecast import Forecast
 
 #: Calls that make a tenant with one domain and one type, its sets being shared (a test counts them).
@@ -36,8 +38,33 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """One of the account's rates over 24 hours, and where AWS reviews and pauses an account for it (ses.md 5)."""
+
+    signal: Signal
+    mails: int
+    events: int
+
+    @property
+    def rate(self) -> float | None:
+        """None: fewer mails than a rate can be told of."""
+        return self.events / self.mails if self.mails >= LEAST_MAILS else None
+
+    @property
+    def line(self) -> float:
+        """AWS reviews the account at this rate."""
+        return REVIEW[self.signal]
+
+    @property
+    def pause(self) -> float:
+        """AWS may pause the account at this rate."""
+        return PAUSE[self.signal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     now: int
+    reviewed: Sequence[Reviewed] = ()
     limits: Sequence[Limits] = ()
     waiting: Sequence[Waiting] = ()
     calls: Mapping[str, Any] | None = (
@@ -86,6 +113,7 @@ class Account:
     limits: Sequence[Limits]
     budget: Budget | None  #: None: no control process reports
     forecast: Forecast | None = None
+    reviewed: Sequence[Reviewed] = ()
 
 
 class Reader(Protocol):
@@ -97,13 +125,14 @@ class Reader(Protocol):
 def of(facts: Facts) -> Account:
     calls = facts.calls
     if calls is None:
-        return Account(limits=facts.limits, budget=None, forecast=facts.forecast)
+        return Account(limits=facts.limits, reviewed=facts.reviewed, budget=None, forecast=facts.forecast)
     waiting = {one.work: one for one in facts.waiting}
     used = cast("Mapping[str, int]", calls.get("calls_used") or {})
     slowed = calls.get("calls_slowed_seconds_ago")
     rate = calls.get("calls_per_second_now")
     return Account(
         limits=facts.limits,
+        reviewed=facts.reviewed,
         forecast=facts.forecast,
         budget=Budget(
             per_second=calls.get("calls_per_second"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mailcordon.control import status_checks, subjects
+from mailcordon.control import now, status_checks, subjects
 from mailcordon.control.problem import CHECKS, Check, Problem
 from mailcordon.control.retention import Storage
 from mailcordon.control.status_facts import Beat, Facts, OpenIncident, Waiting, alive, doors, refusals
@@ -31,6 +31,7 @@ class Status:
     waiting: tuple[Waiting, ...]
     refused: Mapping[str, int]  #: by limit of the door, of all API processes since their start
     storage: Storage | None
+    sentence: str = ""  #: what is wrong now, and what flows (control/now.py)
     incidents: tuple[OpenIncident, ...] = ()  #: that are open, the worst first
     scan: str | None = None  #: within which time a change at SES is found; None: no process reconciles
 
@@ -48,10 +49,14 @@ def problems(facts: Facts, check: Check) -> Iterable[Problem]:
 
 def judge(facts: Facts) -> Status:
     found: list[Problem] = []
+    everything: list[Problem] = []
     for check in CHECKS:
-        found += _bounded(problems(facts, check))
+        of_check = list(problems(facts, check))
+        everything += of_check
+        found += _bounded(of_check)
     return Status(
         at=facts.now,
+        sentence=now.sentence(facts, everything),
         problems=tuple(found),
         notices=tuple(_bounded(notices(facts))),
         checked=tuple(check for check in CHECKS if _is_checked(check, facts)),

@@ -83,6 +83,8 @@ class HeldMail:
     mail: str  #: what it covers, in words
     sentence: str
     since: int
+    type: str | None = None  #: None: not of one lane only
+    part: str | None = None  #: the campaign, list or mailbox provider that it covers; None: all of that mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,6 +337,11 @@ class OpenIncident:
     since: int
     mitigated: bool  #: it does no more harm
     others: bool  #: it has an alarm that is no problem of the status
+    cause: str = ""  #: as of its alarms
+    scope: str = "cell"  #: core.incident.ScopeKind
+    name: str = ""  #: of what it is about
+    type: str | None = None  #: of the lane
+    culprit: str | None = None  #: None: not known yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

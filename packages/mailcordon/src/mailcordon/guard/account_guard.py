@@ -12,6 +12,7 @@ from mailcordon.core.priority import Class
 from mailcordon.guard.delays import Signal
 
 REVIEW = {Signal.BOUNCES: 0.05, Signal.COMPLAINTS: 0.001}  #: rates at which AWS reviews an account
+PAUSE = {Signal.BOUNCES: 0.10, Signal.COMPLAINTS: 0.005}  #: and may pause it
 #: The highest rates that are accepted as healthy (detection.md 6).
 CEILING = {
     Signal.BOUNCES: {Class.URGENT: 0.03, Class.TRANSACTIONAL: 0.03, Class.MARKETING: 0.025},

@@ -16,7 +16,18 @@ Message = Callable[P, str]
 
 #: The modules with messages, in the order of the page.
 SUBJECTS = (
-    *("reasons", "status", "queues", "event_doors", "holds", "limits", "sharing", "providers", "bounces"),
+    *(
+        "reasons",
+        "status",
+        "now",
+        "queues",
+        "event_doors",
+        "holds",
+        "limits",
+        "sharing",
+        "providers",
+        "bounces",
+    ),
     "identities",
     "incidents",
     "alarms",

@@ -780,6 +780,18 @@ def status_verdict(*, problems: int, checked: list[str]) -> str:
     return f"All is well. Checked: {', '.join(checked)}."
 
 
+@example(signal="bounces", rate=0.0123, review_at=0.05, pause_at=0.1, events=123, mails=10_000)
+@example(signal="complaints", rate=None, review_at=0.001, pause_at=0.005, events=0, mails=40)
+def account_review(
+    *, signal: str, rate: float | None, review_at: float, pause_at: float, events: int, mails: int
+) -> str:
+    """`account`: a rate of the whole account in 24 hours, and where AWS acts on it."""
+    so_far = f"{events:,} of {mails:,} mails in 24 h"
+    shown = f"too few mails for a rate ({so_far})" if rate is None else f"{100 * rate:.2f} % ({so_far})"
+    lines = f"AWS reviews an account at {100 * review_at:g} % and may pause it at {100 * pause_at:g} %"
+    return f"Account's {signal}: {shown}; {lines}."
+
+
 @example(scan="each resource at SES is read again within 11 h, and what all tenants share within 60 s")
 def status_scan(*, scan: str) -> str:
     """`status`: below the processes."""

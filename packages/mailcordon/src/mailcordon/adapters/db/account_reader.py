@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from mailcordon.adapters.db import connection_pool, engine, queries, quota_forecast
 from mailcordon.control import account
-from mailcordon.control.account import Facts, Limits, Waiting
+from mailcordon.control.account import Facts, Limits, Reviewed, Waiting
 from mailcordon.control.work import Work
 from mailcordon.core import health
+from mailcordon.guard.delays import Signal
 
 _SQL = queries.load("account_reader.sql")
 _SHARED = queries.load("shared.sql")
@@ -42,8 +43,14 @@ async def read(connection: engine.Connection | engine.PooledConnection) -> accou
     if len(limits) == 1:  # what left is not counted by account
         quota, used = limits[0].max_24h, limits[0].sent_24h
         forecast = await quota_forecast.read(connection, now=now, quota=quota, used=used)
+    review = await connection.fetchrow(_SQL.review)
+    assert review is not None
     return Facts(
         now=now,
+        reviewed=(
+            Reviewed(signal=Signal.BOUNCES, mails=review["sent"], events=review["hard_bounces"]),
+            Reviewed(signal=Signal.COMPLAINTS, mails=review["heard"], events=review["complaints"]),
+        ),
         limits=limits,
         forecast=forecast,
         waiting=waiting,

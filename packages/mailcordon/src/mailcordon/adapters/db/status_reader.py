@@ -141,7 +141,14 @@ def _hold(row: asyncpg.Record) -> status_facts.HeldMail:
         campaign=target.campaign,
         list=target.list,
     )
-    return status_facts.HeldMail(tenant=row["slug"], mail=mail, sentence=hold.sentence, since=hold.since)
+    return status_facts.HeldMail(
+        tenant=row["slug"],
+        mail=mail,
+        sentence=hold.sentence,
+        since=hold.since,
+        type=row["type_name"],
+        part=target.list or target.campaign or (None if target.provider is None else target.provider.word),
+    )
 
 
 async def _stops(connection: _Connection) -> Mapping[str, Any]:

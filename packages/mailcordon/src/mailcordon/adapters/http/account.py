@@ -72,12 +72,24 @@ class ForecastItem(msgspec.Struct):
     says: str
 
 
+class ReviewItem(msgspec.Struct):
+    """One of the account's rates of the last 24 hours, and where AWS acts on it."""
+
+    signal: str  #: bounces or complaints
+    mails: int  #: sent; for complaints, to mailbox providers that report them
+    events: int
+    rate: float | None  #: null: fewer than 1,000 mails say nothing
+    review_at: float  #: the rate at which AWS reviews an account
+    pause_at: float  #: the rate at which AWS may pause it
+
+
 class AccountView(msgspec.Struct):
     limits: list[LimitsItem]  #: one a cell; empty until SES was asked
     calls: CallsItem | None  #: null: no control process reports
     forecast: ForecastItem | None = (
         None  #: null: nothing leaves, there is no quota, or there are several accounts
     )
+    review: list[ReviewItem] = []
 
 
 def routes(reader: account.Reader) -> list[HTTPRouteHandler]:
@@ -105,6 +117,10 @@ def _view(found: account.Account) -> AccountView:
         ],
         calls=None if found.budget is None else _calls(found.budget),
         forecast=None if found.forecast is None else _forecast(found.forecast),
+        review=[
+            ReviewItem(str(one.signal), one.mails, one.events, one.rate, one.line, one.pause)
+            for one in found.reviewed
+        ],
     )
 
 

@@ -76,6 +76,7 @@ class StorageItem(msgspec.Struct):
 class StatusView(msgspec.Struct):
     ok: bool
     at: Time
+    sentence: str  #: what is wrong now, the worst first, and whether everything else flows
     problems: list[ProblemItem]
     notices: list[ProblemItem]
     checked: list[str]  #: what `ok` speaks of
@@ -100,6 +101,7 @@ def _view(found: status.Status) -> StatusView:
     return StatusView(
         ok=found.ok,
         at=shapes.iso_ms(found.at),
+        sentence=found.sentence,
         problems=[_problem(one) for one in found.problems],
         notices=[_problem(one) for one in found.notices],
         checked=list(found.checked),

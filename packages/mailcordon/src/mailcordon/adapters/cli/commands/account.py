@@ -27,6 +27,18 @@ async def account(cli: Cli) -> None:
     cli.show_result(found, *account_views(found))
 
 
+def _review(one: Document) -> str:
+    rate = one.get("rate")
+    return messages.account_review(
+        signal=plain(one.get("signal")),
+        rate=float(rate) if isinstance(rate, int | float) else None,
+        review_at=_number(one, "review_at"),
+        pause_at=_number(one, "pause_at"),
+        events=int(_number(one, "events")),
+        mails=int(_number(one, "mails")),
+    )
+
+
 def account_views(found: Document) -> list[RenderableType]:
     views: list[RenderableType] = [
         show.table(
@@ -48,6 +60,7 @@ def account_views(found: Document) -> list[RenderableType]:
             drop=("asked at",),
         ),
         *([plain(child(found, "forecast").get("says"))] if found.get("forecast") else []),
+        *(_review(one) for one in children(found, "review")),
         "",
     ]
     if found.get("calls") is None:

@@ -37,7 +37,8 @@ def status_views(found: Document) -> list[RenderableType]:
     """The verdict first, then problems and notices, then the processes and the longest waits."""
     problems, notices = children(found, "problems"), children(found, "notices")
     views: list[RenderableType] = [
-        messages.status_verdict(problems=len(problems), checked=strings(found, "checked"))
+        plain(found.get("sentence")),
+        messages.status_verdict(problems=len(problems), checked=strings(found, "checked")),
     ]
     for one in problems:
         views += ["", _problem(one)]

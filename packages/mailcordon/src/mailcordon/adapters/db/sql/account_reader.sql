@@ -27,3 +27,11 @@ select (extract(epoch from min(observed_at)) * 1000)::bigint from ses_resource w
 select facts -> 'calls' as calls
 from role_health where role = 'control' and beat > now_ms() - $1::bigint and jsonb_typeof(facts -> 'calls') = 'object'
 order by beat desc limit 1;
+
+-- name: review
+-- What left in the last 24 hours and what came back of it, for the rates at which AWS reviews an account. Complaints: of mail to
+-- providers that report them.
+select coalesce(sum(c.sent), 0)::bigint as sent, coalesce(sum(c.hard_bounced), 0)::bigint as hard_bounces,
+       (coalesce(sum(c.sent), 0) - coalesce(sum(c.silent_sent), 0))::bigint as heard,
+       (coalesce(sum(c.complained), 0) - coalesce(sum(c.silent_complained), 0))::bigint as complaints
+  from cohort_fleet c where c.span = 60 and c.minute >= (now_ms() / 3600000 - 24) * 60;

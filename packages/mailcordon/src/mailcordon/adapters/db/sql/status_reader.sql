@@ -125,8 +125,9 @@ select count(*) filter (where not p.proved) as failed,
 -- name: open_incidents
 -- The worst incidents that are open, and whether they have an alarm that another source than the status raised.
 select x.id, x.kind, x.severity, e.slug as tenant, x.sentence, x.next, x.since, x.mitigated_at is not null as mitigated,
-       exists (select from incident_alarm a where a.incident = x.id and a.ended_at is null and a.source <> 'status') as others
-  from incident x left join tenant e on e.id = x.tenant
+       exists (select from incident_alarm a where a.incident = x.id and a.ended_at is null and a.source <> 'status') as others,
+       x.cause, x.scope, x.name, t.name as type, x.culprit
+  from incident x left join tenant e on e.id = x.tenant left join lane l on l.id = x.lane left join message_type t on t.id = l.type
  where x.closed_at is null
  order by x.mitigated_at is not null, array_position(array['critical', 'high', 'medium', 'low'], x.severity), x.id desc limit 50;
 
