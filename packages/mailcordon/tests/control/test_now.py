@@ -116,7 +116,7 @@ def test_the_worst_are_named_and_the_others_counted() -> None:
 def test_a_problem_without_an_incident_is_said_and_one_of_an_incident_is_not_said_twice() -> None:
     loss = OpenLoss(
         signal="bounce", sentence="Bounces of set mc-urgent are lost", cause="unknown", late=False, since=NOW,
-        id=1, because=None, configuration_set="mc-urgent", provider=None, tenant=None,
+        id=1, because="", configuration_set="mc-urgent", provider=None, tenant=None,
     )  # fmt: skip
     beats = [
         Beat(role=role, instance="a", host="h", pid=1, started=NOW - MINUTE, beat=NOW, facts={})

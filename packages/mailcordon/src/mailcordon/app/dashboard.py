@@ -13,6 +13,7 @@ import structlog
 from litestar.types import Message, Receive, Scope, Send
 
 from mailcordon.adapters.dashboard import application, every_page
+from mailcordon.adapters.dashboard.pages import now
 from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
 from mailcordon.adapters.dashboard.sign_in.cookies import Cookies
 from mailcordon.adapters.dashboard.sign_in.pages import SignIn
@@ -68,10 +69,15 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             sessions=people.sessions, view_links=people.view_links, cookies=cookies, provider=provider
         )
         visitors = SignedIn(people.sessions, people.view_links, cookies)
-        counted = _Counted(application.build(site, visitors, every_page.routes(site, sign_in)))
+        live = now.live(site, stop)
+        counted = _Counted(
+            application.build(site, visitors, every_page.routes(site, sign_in, visitors, live))
+        )
         served = await stack.enter_async_context(
             machine_metrics.served(
-                config, "dashboard", lambda: {**facts.document(), **counted.document(), "live_viewers": 0}
+                config,
+                "dashboard",
+                lambda: {**facts.document(), **counted.document(), "live_viewers": live.viewers},
             )
         )
         await stack.enter_async_context(heartbeat.beating("dashboard", config.login_url("control"), served))

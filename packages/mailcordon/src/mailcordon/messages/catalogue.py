@@ -55,6 +55,7 @@ SUBJECTS = (
     "smtp",
     "dashboard",
     "lane_pages",
+    "dashboard_actions",
     "sign_in",
     "observing",
     *("cli", "mcp", "drill", "drill_incident"),

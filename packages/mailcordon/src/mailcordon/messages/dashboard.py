@@ -24,6 +24,18 @@ _DONE = {
 
 
 @example()
+def live_stands_still() -> str:
+    """The live page cannot read what it shows."""
+    return "The figures below stand still: they cannot be read at present. They go on by themselves."
+
+
+@example(200)
+def too_many_viewers(most: int) -> str:
+    """One more person opens the live page than a process serves."""
+    return f"{most} people watch this page live already. It can be read as it is; reload it for new figures."
+
+
+@example()
 def no_such_page() -> str:
     """A URL that names no page, or names something that does not exist for this person."""
     return "There is no such page, or nothing of that name that you may see."

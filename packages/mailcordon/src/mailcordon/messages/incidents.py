@@ -269,6 +269,20 @@ def report_title(number: str, state: str) -> str:
     return f"Incident {number}: {state}"
 
 
+@example(kind="list", name="bought", share=0.97, events=31, mails=140)
+@example(kind="lane", name="newsletter", share=1.0, events=31, mails=1_300)
+def culprit(*, kind: str, name: str, share: float, events: int, mails: int) -> str:
+    """A part of the mail in the ranking of who brings what is too much."""
+    of = "the whole lane" if kind == "lane" else f"{kind} {name}"
+    return f"{of}: {100 * share:.0f} % of what is too much, {events:,} of {mails:,} mails"
+
+
+@example()
+def heading_culprits() -> str:
+    """Above the ranking of who brings what is too much."""
+    return "Who brings it"
+
+
 @example()
 def heading_evidence() -> str:
     """Above the evidence of an incident."""

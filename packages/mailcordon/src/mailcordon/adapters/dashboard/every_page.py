@@ -4,9 +4,12 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
+from mailcordon.adapters.dashboard.live import Live
 from mailcordon.adapters.dashboard.pages import (
     addresses,
     go,
+    holds,
+    incidents,
     lanes,
     messages,
     now,
@@ -18,9 +21,10 @@ from mailcordon.adapters.dashboard.pages import (
 from mailcordon.adapters.dashboard.sign_in import pages as sign_in_pages
 from mailcordon.adapters.dashboard.sign_in.pages import SignIn
 from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
+from mailcordon.adapters.dashboard.visitor import Visitors
 
 
-def routes(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
+def routes(site: Site, sign_in: SignIn, visitors: Visitors, live: Live) -> list[HTTPRouteHandler]:
     @get("/")
     async def first(request: PageRequest) -> Redirect:
         own = visitor_of(request).principal.tenant_slug
@@ -29,7 +33,9 @@ def routes(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
     return [
         first,
         *sign_in_pages.routes(site, sign_in),
-        *now.routes(site),
+        *now.routes(site, visitors, live),
+        *holds.routes(site),
+        *incidents.routes(site),
         *messages.routes(site),
         *addresses.routes(site),
         *tenants.routes(site),

@@ -10,7 +10,7 @@ from typing import Any
 
 from minijinja import Environment, safe
 
-from mailcordon.adapters.dashboard import formats
+from mailcordon.adapters.dashboard import formats, links
 
 _HERE = Path(__file__).parent
 TEMPLATES = _HERE / "templates"
@@ -72,6 +72,7 @@ class Templates:
         environment.add_filter("said", formats.said)
         environment.add_filter("segment", formats.segment)
         environment.add_filter("ago", _ago)
+        environment.add_filter("lift_link", links.lift)
         environment.add_global("static", _static(static))
 
     def render(self, name: str, data: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from mailcordon.core.clock import host_ms
 from mailcordon.core.errors import parse_field
 from mailcordon.core.principal import OPERATE, READ
 from mailcordon.messages import incidents as messages
+from mailcordon.observe.incidents import culprits
 from mailcordon.observe.incidents.view import (
     AlarmView,
     Detail,
@@ -109,8 +110,20 @@ class EntryItem(msgspec.Struct):
     detail: str
 
 
+class CulpritItem(msgspec.Struct):
+    """A part of the mail, with its share of what is too much."""
+
+    kind: str  #: list, campaign, provider, lane or pool
+    name: str
+    detail: str
+    share: float  #: from 0 to 1; two parts can be the same mail, such as a list and its campaign
+    events: int
+    mails: int
+
+
 class IncidentDetail(msgspec.Struct):
     incident: IncidentItem
+    culprits: list[CulpritItem]  #: the worst first; empty where shares of mail say nothing
     evidence: dict[str, Any]
     alarms: list[AlarmItem]  #: at most 200, those that still show first
     timeline: list[EntryItem]
@@ -206,6 +219,7 @@ def routes(incidents: IncidentReads, changes: IncidentChanges, reads: Reads) -> 
             )
             return IncidentDetail(
                 incident=_own(found.incident),
+                culprits=[],
                 evidence={},
                 alarms=_effects(found),
                 timeline=_actions(found),
@@ -370,6 +384,10 @@ def _own(found: OwnView) -> IncidentItem:
 def _detail(found: Detail) -> IncidentDetail:
     return IncidentDetail(
         incident=incident_item(found.incident),
+        culprits=[
+            CulpritItem(one.kind, one.name, one.sentence, one.share, one.events, one.mails)
+            for one in culprits.ranked(found.incident.evidence)
+        ],
         evidence=dict(found.incident.evidence),
         alarms=[_alarm(one) for one in found.alarms],
         timeline=[_entry(one) for one in found.timeline],

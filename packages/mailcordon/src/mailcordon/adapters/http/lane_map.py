@@ -1,4 +1,4 @@
-"""GET /v1/lanes/map: all lanes at a glance, those first that need a look. Only a platform key may read it: it names all tenants."""
+"""GET /v1/lanes/map: all lanes at a glance, those first that need a look. For platform keys: it names all tenants."""
 
 from typing import Annotated, Literal
 

@@ -58,6 +58,9 @@ class OpenIncidentItem(msgspec.Struct):
     mitigated: bool  #: it does no more harm
     detail: str
     since: Time
+    next: str  #: what to do, or what happens by itself
+    type: str | None  #: of the lane
+    culprit: str | None  #: who or what is at fault; null: not known yet
 
 
 class TableItem(msgspec.Struct):
@@ -132,6 +135,9 @@ def _incident(one: status_facts.OpenIncident) -> OpenIncidentItem:
         mitigated=one.mitigated,
         detail=one.sentence,
         since=shapes.iso_ms(one.since),
+        next=one.next,
+        type=one.type,
+        culprit=one.culprit,
     )
 
 

@@ -122,6 +122,8 @@ def incident_views(found: Document) -> list[RenderableType]:
         ("alarms", item.get("alarms")),
     ]
     views += ["", show.fields([row for row in rows if row[1] not in (None, "", NONE)])]
+    if found_at := children(found, "culprits"):
+        views += ["", messages.heading_culprits(), *(f"  {plain(one.get('detail'))}" for one in found_at)]
     if evidence := list(pairs(child(found, "evidence"))):
         views += ["", messages.heading_evidence(), *(f"  {name}: {value}" for name, value in evidence)]
     if alarms := children(found, "alarms"):

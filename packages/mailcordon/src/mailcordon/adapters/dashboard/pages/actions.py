@@ -7,12 +7,12 @@ the same.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
+from mailcordon.adapters.dashboard.links import link as link
 from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import CSRF, PageRequest, Site, form, visitor_of
 from mailcordon.core.principal import ADMIN, OPERATE
@@ -29,7 +29,7 @@ class Field:
     name: str
     label: str
     value: str = ""
-    kind: str = "text"  #: of the input; or `select`, `textarea`, `checkbox`
+    kind: str = "text"  #: of the input, `hidden` included; or `select`, `textarea`, `checkbox`
     options: Sequence[tuple[str, str]] = ()  #: of a select: value and words
     required: bool = False
     hint: str = ""
@@ -105,7 +105,10 @@ def routes(
             title=asked.title,
             section=section,
             status_code=200 if wrong is None else wrong.status,
-            asked=asdict(asked),
+            asked={
+                **asdict(asked),
+                "fields": [{**asdict(one), "shown": one.kind != "hidden"} for one in asked.fields],
+            },
             chosen={one.name: given.get(one.name) for one in asked.fields},
             because=given.because,
             reason_limit=MAX_REASON,
@@ -144,12 +147,6 @@ def _require(request: PageRequest, scope: str) -> None:
         raise Problem(403, messages.role_needed("admin"), "role")
     if scope == OPERATE and not visitor.may_operate:
         raise Problem(403, messages.role_needed("operator"), "role")
-
-
-def link(path: str, **query: str | int | None) -> str:
-    """A URL with its query."""
-    given = {name: str(value) for name, value in query.items() if value not in (None, "")}
-    return f"{path}?{urlencode(given)}" if given else path
 
 
 def shell(text: str) -> str:

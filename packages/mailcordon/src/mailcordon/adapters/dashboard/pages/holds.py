@@ -1,0 +1,133 @@
+"""To hold mail, and to lift holds: each with the API's preview. Reached from Now, from an incident, and from a lane."""
+
+from typing import Any
+
+from litestar.handlers import HTTPRouteHandler
+
+from mailcordon.adapters.dashboard import links
+from mailcordon.adapters.dashboard.pages import actions
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, Table
+from mailcordon.adapters.dashboard.rest import Rest
+from mailcordon.adapters.dashboard.site import Site
+from mailcordon.messages import dashboard_actions as messages
+
+_CLASSES = (
+    ("", "all classes"),
+    ("urgent", "urgent"),
+    ("transactional", "transactional"),
+    ("marketing", "marketing"),
+)
+_UNTIL = (
+    ("", "until it is lifted"),
+    ("3600", "1 hour"),
+    ("21600", "6 hours"),
+    ("86400", "1 day"),
+    ("604800", "7 days"),
+)
+_DURATIONS = {"3600": "1h", "21600": "6h", "86400": "1d", "604800": "7d"}
+
+
+def routes(site: Site) -> list[HTTPRouteHandler]:
+    return [
+        *actions.routes(site, "/holds/new", section="now", ask=_ask_to_hold, perform=_hold, done="held"),
+        *actions.routes(site, "/holds/lift", section="now", ask=_ask_to_lift, perform=_lift, done="lifted"),
+    ]
+
+
+def target_of(given: Given) -> dict[str, str]:
+    """The mail that the form names, as the API takes it."""
+    return {name: value for name in links.TARGET if (value := given.get(name))}
+
+
+async def _ask_to_hold(rest: Rest, given: Given) -> Asked:
+    target = target_of(given)
+    is_ready = "tenant" in target
+    says, tables = await _preview(rest, {"action": "cordon", **target}) if is_ready else ([], [])
+    until = given.get("until_seconds")
+    return Asked(
+        title="Hold mail",
+        back=_back(given),
+        says=[
+            *says,
+            messages.held_mail(),
+        ],
+        tables=tables,
+        fields=[
+            Field(name="tenant", label="Tenant", required=True),
+            Field(name="type", label="Message type", hint="Empty: all types."),
+            Field(name="class", label="Class", kind="select", options=_CLASSES),
+            Field(name="list", label="List", hint="Only mail to this list or import."),
+            Field(name="campaign", label="Campaign", hint="Only mail of this campaign."),
+            Field(name="provider", label="Mailbox provider", hint="Such as gmail."),
+            Field(name="until_seconds", label="For how long", kind="select", options=_UNTIL),
+            Field(name="back", label="", kind="hidden", value=_back(given)),
+        ],
+        is_ready=is_ready,
+        button="Hold this mail",
+        is_dangerous=True,
+        command=_command("cordon", given, *(["--until", _DURATIONS[until]] if until in _DURATIONS else []))
+        if is_ready
+        else "",
+    )
+
+
+async def _hold(rest: Rest, given: Given) -> str:
+    until = given.get("until_seconds")
+    body: dict[str, Any] = {**target_of(given), "because": given.because}
+    if until in _DURATIONS:
+        body["until_seconds"] = float(until)
+    await rest.post("/v1/holds", body=body)
+    return _back(given)
+
+
+async def _ask_to_lift(rest: Rest, given: Given) -> Asked:
+    owner = given.get("owner", "person")
+    target = target_of(given)
+    says, tables = await _preview(rest, {"action": "uncordon", "owner": owner, **target})
+    return Asked(
+        title="Lift a hold",
+        back=_back(given),
+        says=says,
+        warnings=[messages.breaker_watches()] if owner == "breaker" else [],
+        tables=tables,
+        fields=[
+            *(Field(name=name, label="", kind="hidden", value=given.get(name)) for name in links.TARGET),
+            Field(name="owner", label="", kind="hidden", value=owner),
+            Field(name="back", label="", kind="hidden", value=_back(given)),
+        ],
+        button="Lift it",
+        command=_command("uncordon", given, *(["--owner", owner] if owner != "person" else [])),
+    )
+
+
+async def _lift(rest: Rest, given: Given) -> str:
+    body = {**target_of(given), "owner": given.get("owner", "person"), "because": given.because}
+    await rest.post("/v1/holds/lift", body=body)
+    return _back(given)
+
+
+async def _preview(rest: Rest, body: dict[str, Any]) -> tuple[list[str], list[Table]]:
+    found = await rest.post("/v1/holds/preview", body=body)
+    rows = [
+        (
+            one["type"],
+            one["class"],
+            one["state"],
+            *(f"{one[name]:,}" for name in ("ready", "waiting", "sending")),
+        )
+        for one in found["lanes"]
+    ]
+    heads = ("lane", "class", "now", "could leave", "waits", "on the wire")
+    return [found["effect"], found["untouched"]], [Table(heads=heads, rows=rows)] if rows else []
+
+
+def _command(verb: str, given: Given, *more: str) -> str:
+    words = ["mailcordon", verb, actions.shell(given.get("tenant"))]
+    for name in links.TARGET[1:]:
+        if value := given.get(name):
+            words += [f"--{name}", actions.shell(value)]
+    return " ".join([*words, *more, "--because", actions.shell(given.because or "...")])
+
+
+def _back(given: Given) -> str:
+    return links.own_path(given.get("back"), "/now")

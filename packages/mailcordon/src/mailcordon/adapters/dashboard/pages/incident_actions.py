@@ -1,0 +1,230 @@
+"""What people do about an incident: throttle, accept as normal, acknowledge, note, close, and say that a customer reported it.
+
+To hold mail and to lift holds: pages/holds.py."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from litestar.handlers import HTTPRouteHandler
+
+from mailcordon.adapters.dashboard.pages import actions
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given
+from mailcordon.adapters.dashboard.rest import FieldProblem, Problem, Rest
+from mailcordon.adapters.dashboard.site import Site
+from mailcordon.core.principal import ADMIN
+from mailcordon.messages import dashboard_actions as messages
+
+_PATH = "/incidents/{incident:int}"
+
+
+def routes(site: Site) -> list[HTTPRouteHandler]:
+    def action(
+        name: str, ask: actions.Ask, perform: actions.Perform, done: str, **more: Any
+    ) -> list[HTTPRouteHandler]:
+        return actions.routes(
+            site, f"{_PATH}/{name}", section="incidents", ask=ask, perform=perform, done=done, **more
+        )
+
+    return [
+        *action("throttle", _ask_to_throttle, _throttle, "throttled", needs=ADMIN),
+        *actions.routes(
+            site,
+            _PATH + "/decisions/{decision:int}/accept",
+            section="incidents",
+            ask=_ask_to_accept,
+            perform=_accept,
+            done="accepted",
+        ),
+        *action("acknowledge", _ask_to_acknowledge, _acknowledge, "acknowledged"),
+        *action("note", _ask_for_note, _note, "noted"),
+        *action("close", _ask_to_close, _close, "closed"),
+        *action("reported", _ask_when_reported, _report, "saved"),
+    ]
+
+
+def target(found: Mapping[str, Any]) -> dict[str, str]:
+    """The smallest part of the mail that the incident is about, as the API names it: the worst culprit, else the lane."""
+    incident = found["incident"]
+    if incident["tenant"] is None:
+        return {}
+    named = {"tenant": incident["tenant"], "type": incident["type"] or ""}
+    for one in found["culprits"]:
+        if (
+            one["kind"] in ("list", "campaign", "provider")
+            and one["share"] >= 0.8
+            and ", " not in one["name"]
+        ):
+            return {**named, one["kind"]: one["name"]}
+    if incident["scope"] in ("list", "campaign", "provider"):
+        return {**named, incident["scope"]: incident["name"]}
+    return named
+
+
+def _back(given: Given) -> str:
+    return f"/incidents/{given['incident']}"
+
+
+async def _incident(rest: Rest, given: Given) -> Any:
+    return (await rest.get("/v1/incidents/{}", given["incident"]))["incident"]
+
+
+async def _lane(rest: Rest, given: Given) -> Any:
+    """The lane that the incident is about. Raises Problem if it is about none."""
+    incident = await _incident(rest, given)
+    if incident["tenant"] is None or incident["type"] is None:
+        raise Problem(422, messages.no_lane(), "no-lane")
+    return await rest.get("/v1/tenants/{}/lanes/{}", incident["tenant"], incident["type"])
+
+
+async def _ask_to_throttle(rest: Rest, given: Given) -> Asked:
+    lane = await _lane(rest, given)
+    rate = _rate(given)
+    name = f"{lane['tenant']}/{lane['type']}"
+    says = [messages.rate_now(lane=name, state=lane["state"], rate=lane["rate"], own=lane["own_rate"])]
+    if rate is not None:
+        says += [messages.rate_then(rate=rate, waiting=lane["backlog"]["deliveries"]), messages.rate_others()]
+    return Asked(
+        title=f"Throttle {name}",
+        back=_back(given),
+        says=says,
+        fields=[
+            Field(name="rate", label="Mails a second, at most", required=True, hint="Such as 0.5 or 20.")
+        ],
+        is_ready=rate is not None,
+        button="Set this rate",
+        command=""
+        if rate is None
+        else f"mailcordon lane limit {lane['tenant']} {lane['type']} --rate {rate:g} --because"
+        f" {actions.shell(given.because or '...')}",
+    )
+
+
+async def _throttle(rest: Rest, given: Given) -> str:
+    rate = _rate(given)
+    if rate is None:
+        raise Problem(422, messages.no_rate(), "invalid", fields=(FieldProblem("rate", messages.no_rate()),))
+    lane = await _lane(rest, given)
+    await rest.patch(
+        "/v1/tenants/{}/lanes/{}", lane["tenant"], lane["type"], body={"rate": rate, "because": given.because}
+    )
+    return _back(given)
+
+
+def _rate(given: Given) -> float | None:
+    try:
+        found = float(given.get("rate"))
+    except ValueError:
+        return None
+    return found if 0 < found < 1e6 else None
+
+
+async def _ask_to_accept(rest: Rest, given: Given) -> Asked:
+    found = await rest.get("/v1/breaker/decisions/{}", given["decision"])
+    return Asked(
+        title="Accept as normal",
+        back=_back(given),
+        says=[
+            found["detail"],
+            messages.accept(f"{found['tenant']}/{found['type']}"),
+            *([messages.accept_waiting(found["waiting"])] if found["waiting"] else []),
+            *([found["touched"]] if found["touched"] else []),
+        ],
+        warnings=[] if found["open"] else [messages.accept_over()],
+        is_ready=True,
+        button="Accept it as normal",
+        is_dangerous=True,
+        command=f"mailcordon breaker accept {found['id']} --because {actions.shell(given.because or '...')}",
+    )
+
+
+async def _accept(rest: Rest, given: Given) -> str:
+    await rest.post("/v1/breaker/decisions/{}/accept", given["decision"], body={"because": given.because})
+    return _back(given)
+
+
+async def _ask_to_acknowledge(rest: Rest, given: Given) -> Asked:
+    incident = await _incident(rest, given)
+    return Asked(
+        title=f"Acknowledge incident {incident['id']}",
+        back=_back(given),
+        says=[
+            incident["detail"],
+            messages.acknowledge(),
+        ],
+        button="I look at it",
+        needs_reason=False,
+        command=f"mailcordon incident ack {incident['id']}",
+    )
+
+
+async def _acknowledge(rest: Rest, given: Given) -> str:
+    await rest.post("/v1/incidents/{}/acknowledge", given["incident"])
+    return _back(given)
+
+
+async def _ask_for_note(rest: Rest, given: Given) -> Asked:
+    incident = await _incident(rest, given)
+    return Asked(
+        title=f"Write a note on incident {incident['id']}",
+        back=_back(given),
+        says=[
+            incident["detail"],
+            messages.note(),
+        ],
+        button="Write it",
+        command=f"mailcordon incident note {incident['id']} {actions.shell(given.because or '...')}",
+    )
+
+
+async def _note(rest: Rest, given: Given) -> str:
+    await rest.post("/v1/incidents/{}/notes", given["incident"], body={"text": given.because})
+    return _back(given)
+
+
+async def _ask_to_close(rest: Rest, given: Given) -> Asked:
+    found = await rest.get("/v1/incidents/{}", given["incident"])
+    incident = found["incident"]
+    showing = sum(one["ended_at"] is None for one in found["alarms"])
+    return Asked(
+        title=f"Close incident {incident['id']}",
+        back=_back(given),
+        says=[
+            incident["detail"],
+            messages.close(),
+        ],
+        warnings=[messages.close_showing(showing)] if showing else [],
+        button="Close it",
+        is_dangerous=showing > 0,
+        command=f"mailcordon incident close {incident['id']} --because {actions.shell(given.because or '...')}",
+    )
+
+
+async def _close(rest: Rest, given: Given) -> str:
+    await rest.post("/v1/incidents/{}/close", given["incident"], body={"because": given.because})
+    return _back(given)
+
+
+async def _ask_when_reported(rest: Rest, given: Given) -> Asked:
+    incident = await _incident(rest, given)
+    at = given.get("at")
+    return Asked(
+        title="When did a customer report it?",
+        back=_back(given),
+        says=[messages.reported(at)],
+        fields=[
+            Field(
+                name="at",
+                label="Time in UTC",
+                hint="Such as 2026-11-28T15:23:00Z. Empty: no customer reported it.",
+            )
+        ],
+        button="Enter it",
+        needs_reason=False,
+        command=f"mailcordon incident reported {incident['id']}"
+        + (f" --at {actions.shell(at)}" if at else " --nobody"),
+    )
+
+
+async def _report(rest: Rest, given: Given) -> str:
+    await rest.put("/v1/incidents/{}/reported", given["incident"], body={"at": given.maybe("at")})
+    return _back(given)
