@@ -105,10 +105,7 @@ def routes(
             title=asked.title,
             section=section,
             status_code=200 if wrong is None else wrong.status,
-            asked={
-                **asdict(asked),
-                "fields": [{**asdict(one), "shown": one.kind != "hidden"} for one in asked.fields],
-            },
+            asked=asdict(asked),
             chosen={one.name: given.get(one.name) for one in asked.fields},
             because=given.because,
             reason_limit=MAX_REASON,
