@@ -53,7 +53,8 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         drift_list drift_show drift_accept drift_policy prove isolation
         ungoverned_list ungoverned_show ungoverned_expect ungoverned_expected ungoverned_unexpect
         plans_show plans_steps plans_calls plans_reject status account send why messages sent cordon uncordon cancel
-        metrics top
+        metrics top open
+        session_links session_revoke-link
         provider audit_list audit_verify audit_export
         feedback metrics_rebuild
         limit_list limit_show
@@ -72,7 +73,8 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         identity_dkim identity_dkim-keys
         identity_claim identity_claims identity_transfer identity_share identity_unshare identity_shared
         type_list type_add
-        type_change message_show message_cancel message_events suppression_list suppression_add suppression_remove suppression_explain
+        type_change message_show message_cancel message_events
+        suppression_list suppression_add suppression_remove suppression_explain
         suppression_import suppression_export suppression_forget holds_list stops_list
         suppression_split_start suppression_split_status suppression_split_show suppression_split_assign
         suppression_split_finish

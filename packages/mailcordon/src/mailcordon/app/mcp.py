@@ -134,8 +134,8 @@ def confirm_action(
 ) -> None:
     """Confirm what an assistant proposed.
 
-    At this terminal, with your own key. Shows what each action does now, as the server computes it, and asks for a code that stands nowhere else. Exit code 1 if an
-    action was refused or something else was typed.
+    At this terminal, with your own key. Shows what each action does now, as the server computes it, and asks for a code that
+    stands nowhere else. Exit code 1 if an action was refused or something else was typed.
     """
     from mailcordon.adapters.mcp import terminal
 

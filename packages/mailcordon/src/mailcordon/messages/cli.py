@@ -905,3 +905,70 @@ def needs_option(*, option: str, other: str) -> str:
 def cannot_write(*, file: str, why: str) -> str:
     """A file that a command should write cannot be written."""
     return f"{file} cannot be written: {why}"
+
+
+@example(given="7a")
+def page_needs_number(*, given: str) -> str:
+    """The page that `mailcordon open` is asked for has a number."""
+    return f"This page is named by a number, not {given}."
+
+
+@example(given="lanes", pages=["now", "tenant", "lane"])
+def no_such_page(*, given: str, pages: list[str]) -> str:
+    """`mailcordon open` is asked for a page that is not there."""
+    return f"There is no page {given}. Choose one of {', '.join(pages)}."
+
+
+@example(page="lane", form="TENANT TYPE")
+@example(page="ses", form="")
+def page_needs(*, page: str, form: str) -> str:
+    """`mailcordon open` is asked for a page with too many names, or too few."""
+    return f"Write it as `mailcordon open {f'{page} {form}'.strip()}`."
+
+
+@example(url="https://mail.example.com")
+def no_dashboard(*, url: str) -> str:
+    """`mailcordon open` does not know where the dashboard is."""
+    return f"It is not known where the dashboard of {url} is. Set MAILCORDON_DASHBOARD_URL to its address."
+
+
+@example()
+def no_browser() -> str:
+    """`mailcordon open --browser` finds no browser."""
+    return "There is no browser here that could be opened."
+
+
+@example(first="Held by Ana since 15:23 UTC: complaints rise", more=2)
+def and_more(*, first: str, more: int) -> str:
+    """The first of several reasons, where there is no room for all."""
+    return f"{first} (and {more} more)"
+
+
+@example(plan=17)
+def applying_plan(*, plan: int) -> str:
+    """Beside the bar while a plan is applied."""
+    return f"plan {plan}"
+
+
+@example(tenant="acme")
+def setting_up(*, tenant: str) -> str:
+    """Beside the bar while a tenant is set up at SES."""
+    return f"setting up {tenant}"
+
+
+@example()
+def proving() -> str:
+    """Beside the bar while lanes are proved."""
+    return "proving"
+
+
+@example(file="events.jsonl")
+def reading_file(*, file: str) -> str:
+    """Beside the bar while a file is handed in."""
+    return file
+
+
+@example()
+def playing_again() -> str:
+    """Beside the bar while recorded mail is played again."""
+    return "playing recorded mail again"

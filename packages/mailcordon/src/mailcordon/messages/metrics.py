@@ -282,3 +282,18 @@ def name_a_tenant(*, most: int) -> str:
 def bad_tenants(*, most: int) -> str:
     """The parameter `tenants` is no list of slugs, is too long, or comes with a tenant that is named otherwise (422)."""
     return f"give at most {most} slugs with commas between them, with a platform key and without `tenant`"
+
+
+@example(lanes=12, held=1, stopped=0, throttled=1, waiting=1200)
+@example(lanes=1, held=0, stopped=0, throttled=0, waiting=0)
+@example(lanes=None, held=3, stopped=0, throttled=0, waiting=1200, some=True)
+def lanes_now(
+    *, lanes: int | None, held: int, stopped: int, throttled: int, waiting: int, some: bool = False
+) -> str:
+    """The first line of `mailcordon top`."""
+    known = {"held": held, "stopped": stopped, "throttled": throttled}
+    said = [f"{count:,} {word}" for word, count in known.items() if count]
+    number = "More than 1,000 lanes" if lanes is None else "1 lane" if lanes == 1 else f"{lanes:,} lanes"
+    state = ", ".join(said) or ("open" if lanes == 1 else "all open")
+    mails = "1 delivery waits" if waiting == 1 else f"{waiting:,} deliveries wait"
+    return f"{number}: {state}. {mails}{' in those that were read' if some else ''}."

@@ -228,3 +228,15 @@ def bad_issuer(takes: str) -> str:
 def bad_groups(name: str, takes: str) -> str:
     """Groups of a role are too long, or have characters that cannot be printed."""
     return f"{name} is not valid: it takes {takes}."
+
+
+@example("k7pq2m9d")
+def revoke_link_question(prefix: str) -> str:
+    """Asks before `mailcordon session revoke-link` does it."""
+    return f"Revoke link {prefix}?"
+
+
+@example("kim@example.com")
+def link_revoked(person: str) -> str:
+    """A link to sign in was revoked."""
+    return f"The link of {person} lets nobody in any more."

@@ -27,6 +27,7 @@ from mailcordon.control.retention import Storage
 from mailcordon.core import boundary
 from mailcordon.core.errors import MailcordonError, Unavailable
 from mailcordon.core.queue import Unreachable
+from mailcordon.core.text import harmless
 from mailcordon.host import append_file
 from mailcordon.host.home import RUN_FILE
 from mailcordon.messages import audit as audit_messages
@@ -60,7 +61,8 @@ async def doctor(environ: Mapping[str, str], *, as_json: bool) -> int:
         print(json.dumps({"ok": well, "findings": [asdict(finding) for finding in findings]}))
     else:
         for each in findings:
-            print(system.finding(state=each.state, about=each.about, sentence=each.says))
+            said = system.finding(state=each.state, about=each.about, sentence=each.says)
+            print("\n".join(map(harmless, said.split("\n"))))
     return 0 if well else 1
 
 

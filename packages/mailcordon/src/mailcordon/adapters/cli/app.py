@@ -46,6 +46,7 @@ from mailcordon.adapters.cli.commands import (
     metrics,
     objective,
     observe,
+    open_page,
     paths,
     people,
     plan,
@@ -68,6 +69,7 @@ from mailcordon.adapters.cli.commands import (
     template,
     tenant,
     tier,
+    top,
     ungoverned,
     warmup,
     webhook,
@@ -142,8 +144,10 @@ SINGLE_COMMANDS = (
     sent.app,
     cordon.app,
     metrics.app,
+    top.app,
     provider.app,
     people.sign_in_app,
+    open_page.app,
 )
 
 #: The order of the help: what one needs first comes first.
@@ -155,7 +159,7 @@ ORDER = (
     *("send", "why", "messages", "message", "template", "sent"),
     *("campaign", "warmup", "pool", "rollout", "path"),
     *("cordon", "uncordon", "cancel", "holds", "stops"),
-    *("status", "incident", "breaker", "objective", "limit", "feedback", "signal", "account"),
+    *("status", "open", "incident", "breaker", "objective", "limit", "feedback", "signal", "account"),
     *("metrics", "metrics rebuild", "top", "provider"),
     *("alert", "webhook"),
     *("suppression", "quarantine", "events", "observe", "mailbox"),

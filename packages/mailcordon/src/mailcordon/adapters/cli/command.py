@@ -5,10 +5,11 @@ stdout, also if the command fails; sentences about what failed go to stderr, alw
 """
 
 import asyncio
+import contextlib
 import inspect
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TextIO
@@ -19,6 +20,8 @@ from typer import core
 
 from mailcordon.adapters.cli import client, connection, duration, failures, local_ses, report, show, watch
 from mailcordon.adapters.cli.document import Document
+from mailcordon.adapters.cli.progress import Bar
+from mailcordon.core import text
 from mailcordon.messages import cli as messages
 
 P = ParamSpec("P")
@@ -99,6 +102,7 @@ class Cli:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     document: Document | None = None  #: the result, once there is one
     exit_code: int = 0  #: of a command that succeeded with bad news; `--watch` goes on
+    bar: Bar | None = None  #: of the work that runs now
 
     def show_result(self, document: Document, *views: RenderableType) -> None:
         """The command's one result: the document for machines, or the views for people."""
@@ -109,11 +113,25 @@ class Cli:
     def say(self, *views: RenderableType) -> None:
         """Text for people on stdout. Not shown with --json."""
         if not self.json:
-            show.put(self.out, *views)
+            self._put(self.out, *views)
 
     def note(self, view: RenderableType = "") -> None:
         """Text that is not part of the result, such as progress, advice or a question. To stderr."""
-        show.put(self.err, view)
+        self._put(self.err, view)
+
+    @contextlib.contextmanager
+    def progress(self, title: str, *, total: int | None = None) -> Generator[Bar]:
+        """A bar on stderr while the block runs, if that is a terminal. What is said meanwhile stands above it."""
+        is_shown = self.err.file is sys.stderr and self.err.is_terminal
+        with Bar(self.err, title, total=total, is_shown=is_shown) as self.bar:
+            yield self.bar
+        self.bar = None
+
+    def _put(self, console: Console, *views: RenderableType) -> None:
+        was_shown = self.bar is not None and self.bar.pause()
+        show.put(console, *views)
+        if was_shown and self.bar is not None:
+            self.bar.resume()
 
     def local_ses(self, command: str) -> local_ses.LocalSes:
         """Raises Failure if the system does not send through a local SES."""
@@ -152,17 +170,23 @@ class ServerCommand(Command):
 
 
 def remote(
-    app: typer.Typer, name: str, *, examples: str = "", watchable: bool = False
+    app: typer.Typer,
+    name: str,
+    *,
+    examples: str = "",
+    watchable: bool = False,
+    live: Callable[[dict[str, Any]], bool] | None = None,
 ) -> Callable[
     [Callable[Concatenate[Cli, P], Awaitable[None]]], Callable[Concatenate[Cli, P], Awaitable[None]]
 ]:
-    """Registers a command that calls the server. Its arguments are the function's own, after the `Cli`."""
+    """Registers a command that calls the server. Its arguments are the function's own, after the `Cli`. `live`: whether a command
+    with these arguments is watched on a terminal without being told."""
 
     def register(
         act: Callable[Concatenate[Cli, P], Awaitable[None]],
     ) -> Callable[Concatenate[Cli, P], Awaitable[None]]:
         def command(ctx: typer.Context, **given: Any) -> None:
-            perform(act, given, title=ctx.command_path)
+            perform(act, given, title=ctx.command_path, live=live is not None and live(given))
 
         keyword = inspect.Parameter.KEYWORD_ONLY
         own = list(inspect.signature(act, eval_str=True).parameters.values())[1:]
@@ -196,12 +220,16 @@ def remote(
     return register
 
 
-def perform(act: Callable[..., Awaitable[None]], given: dict[str, Any], *, title: str) -> None:
+def perform(
+    act: Callable[..., Awaitable[None]], given: dict[str, Any], *, title: str, live: bool = False
+) -> None:
     """Runs one command against the server that flags, environment or cli.json name, once or with `--watch`."""
     output = given.pop("output")
     as_json, wide = given.pop("as_json") or output == "json", output == "wide"
     url, key, every = given.pop("url"), given.pop("key"), given.pop("watch", None)
     out, err = show.console(sys.stdout, wide=wide), show.console(sys.stderr)
+    if live and every is None and out.is_terminal and not as_json:
+        every = duration.parse(watch.DEFAULT)
 
     async def run() -> None:
         home = connection.home(os.environ)
@@ -253,6 +281,6 @@ def confirm(err: Console, question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise failures.usage(messages.cannot_ask())
-    err.print(f"{question} [y/N] ", end="")
+    err.print(f"{text.harmless(question)} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise failures.Failure(failures.Exit.REFUSED, messages.nothing_changed(), "declined")

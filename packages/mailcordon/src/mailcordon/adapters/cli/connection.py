@@ -29,10 +29,8 @@ class Connection:
     key: str | None
     send_key: str | None = None  #: of cli.json: can only send, and may be shown
     ses_url: str | None  #: of the local SES; None if the system sends through another SES, or it is not known
+    dashboard: str | None = None  #: URL of the pages, without a slash at its end; None: it is not known
     home: Path
-    dashboard_url: str | None = (
-        None  #: of cli.json, without a slash at its end; None: switched off, or not known
-    )
 
 
 def home(environment: Mapping[str, str]) -> Path:
@@ -67,6 +65,7 @@ def find(
     own = written if url == url_in_file else {}
     ses_url = own["ses_url"] if "ses_url" in own else environment.get("MAILCORDON_SES_ENDPOINT")
     send_key = _text(own.get("send_key"))
+    dashboard = environment.get("MAILCORDON_DASHBOARD_URL") or _text(own.get("dashboard"))
     # What `mailcordon env` put into the shell is for other programs. It could only send.
     given = environment.get("MAILCORDON_KEY")
     key = key or (given if given != send_key else None) or _text(own.get("key"))
@@ -77,8 +76,8 @@ def find(
         key=key,
         send_key=send_key,
         ses_url=_text(ses_url),
+        dashboard=dashboard.rstrip("/") if dashboard is not None and _is_url(dashboard) else None,
         home=home,
-        dashboard_url=(_text(own.get("dashboard")) or "").rstrip("/") or None,
     )
 
 

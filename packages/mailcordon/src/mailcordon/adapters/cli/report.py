@@ -6,6 +6,7 @@
 import itertools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
@@ -14,6 +15,9 @@ from mailcordon.adapters.cli import failures, text
 from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.failures import Exit, Failure
 from mailcordon.messages import cli as messages
+
+#: Characters that JSON may have as they are, and that drive a terminal or change what it shows.
+_HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 #: The failure that an exception of the caller's own libraries means; None leaves it to `failures.from_exception`.
 Translate = Callable[[BaseException], Failure | None]
@@ -56,7 +60,8 @@ def _lines(failure: Failure) -> list[str]:
 
 
 def print_json(document: Document, *, one_line: bool = False) -> None:
-    sys.stdout.write(json.dumps(document, indent=None if one_line else 2, ensure_ascii=False) + "\n")
+    text = json.dumps(document, indent=None if one_line else 2, ensure_ascii=False)
+    sys.stdout.write(_HIDDEN.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
     sys.stdout.flush()
 
 

@@ -11,11 +11,13 @@ from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.text import NONE, plain
+from mailcordon.core.text import harmless
 from mailcordon.messages import cli as messages
 
 _UNLIMITED = 100_000  #: columns; a pipe has no width
@@ -55,12 +57,33 @@ def console(file: TextIO, *, wide: bool = False, like: Console | None = None) ->
 
 
 def put(out: Console, *views: RenderableType) -> None:
-    """Prints, without the blanks that tables leave at the ends of lines."""
+    """Prints, without the blanks that tables leave at the ends of lines. No text drives the terminal, whoever wrote it."""
     for view in views:
         with out.capture() as capture:
-            out.print(view, crop=False)
+            out.print(_Harmless(view), crop=False)
         out.file.write("\n".join(_TRAILING_BLANKS.sub(r"\1", line) for line in capture.get().split("\n")))
     out.file.flush()
+
+
+def write(out: TextIO, text: str) -> None:
+    """A file's content: as it is into a pipe, and with nothing that drives it on a terminal."""
+    out.write("\n".join(map(harmless, text.split("\n"))) if out.isatty() else text)
+    out.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class _Harmless:
+    """A view whose texts are only shown: the styles are ours, and control characters of its texts are replaced."""
+
+    view: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.view, options):
+            if segment.text.isascii() and segment.text.isprintable():
+                yield segment
+                continue
+            lines = (harmless(line) for line in segment.text.split("\n"))
+            yield Segment("\n".join(lines), segment.style)
 
 
 def styled(value: object) -> Text:

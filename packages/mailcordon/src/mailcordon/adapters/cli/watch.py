@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
-from mailcordon.adapters.cli import duration, failures, report
+from mailcordon.adapters.cli import duration, failures, report, text
 from mailcordon.adapters.cli.document import Document
 from mailcordon.messages import cli as messages
 
@@ -34,7 +34,7 @@ async def repeat(once: Once, out: TextIO, *, every: float, title: str, as_json: 
             if failure.exit is not failures.Exit.UNAVAILABLE:
                 raise
             document = failure.document()
-            buffer.write(f"{failure.sentence}\n")
+            buffer.write(f"{text.plain(failure.sentence)}\n")
         if as_json:
             report.print_json(document, one_line=True)
         elif out.isatty():
@@ -46,9 +46,9 @@ async def repeat(once: Once, out: TextIO, *, every: float, title: str, as_json: 
         await asyncio.sleep(every)
 
 
-def _draw(out: TextIO, title: str, every: float, text: str, *, clear: bool) -> None:
+def _draw(out: TextIO, title: str, every: float, result: str, *, clear: bool) -> None:
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    lines = [messages.watching(command=title, every=duration.spoken(every), at=at), "", *text.splitlines()]
+    lines = [messages.watching(command=title, every=duration.spoken(every), at=at), "", *result.splitlines()]
     height = shutil.get_terminal_size().lines - 1
     if len(lines) > height:
         lines[height - 1 :] = [messages.lines_below(count=len(lines) - height + 1)]

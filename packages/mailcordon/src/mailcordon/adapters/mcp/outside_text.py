@@ -7,7 +7,6 @@ member that Mailcordon itself fills, stands alone. Control, bidirectional and in
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
@@ -34,11 +33,10 @@ _WRITERS = {
 _WRITER = {name: writer for writer, names in _WRITERS.items() for name in names.split()}
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,63}")
 _KEY = re.compile(r"[a-z][a-z0-9_ .-]{0,39}")
-#: Shown as nothing, though Unicode does not count them as controls or formats.
+#: Shown as nothing, though Unicode counts them as letters, marks or signs.
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def visible(text: str, longest: int) -> str:
@@ -55,9 +53,7 @@ def visible(text: str, longest: int) -> str:
 
 
 def _is_hidden(sign: str) -> bool:
-    if sign.isascii():
-        return not sign.isprintable()
-    return unicodedata.category(sign) in _HIDDEN or _BLANK.match(sign) is not None
+    return not sign.isprintable() or (not sign.isascii() and _BLANK.match(sign) is not None)
 
 
 def answer(tool: str, server: str, found: Document) -> str:

@@ -4,14 +4,13 @@
 """
 
 import json
-import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mailcordon.adapters.cli import command, failures, show
+from mailcordon.adapters.cli import command, failures, report, show
 from mailcordon.adapters.cli.client import Client, path
 from mailcordon.adapters.cli.command import Cli, Limit, OfTenant
 from mailcordon.adapters.cli.document import Document
@@ -84,7 +83,7 @@ async def export(
         if cli.json:
             raise failures.usage(document.export_needs_file())
         async for part in _parts(cli.api, tenant):
-            sys.stdout.write(json.dumps(part, ensure_ascii=False) + "\n")
+            report.print_json(part, one_line=True)
         return
     own, rows = 0, 0
     try:

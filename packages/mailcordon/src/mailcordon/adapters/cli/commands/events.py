@@ -13,6 +13,7 @@ from mailcordon.adapters.cli import command, event_files, failures
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli
 from mailcordon.adapters.cli.document import Document, child
+from mailcordon.messages import cli as cli_messages
 from mailcordon.messages import event_doors as messages
 
 app = typer.Typer(
@@ -95,7 +96,10 @@ async def replay(
         stored = place = skip  # documents of this file
         batch: list[str] = []
         try:
-            with event_files.open_file(given) as opened:
+            with (
+                cli.progress(cli_messages.reading_file(file=file)) as bar,
+                event_files.open_file(given) as opened,
+            ):
                 size, said = 0, stored
                 for number, text in enumerate(event_files.documents(opened)):
                     if number < skip:
@@ -108,6 +112,7 @@ async def replay(
                         await _hand_in(cli, file, batch, done)
                         stored = place
                         batch, size = [], 0
+                        bar.set(stored)
                         if stored - said >= _SAY_EVERY:
                             said = stored
                             cli.note(messages.replaying(file=file, documents=stored))

@@ -1,5 +1,6 @@
 """`mailcordon metrics` and `mailcordon top`: counts and rates of mail, from its acceptance to its outcome."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
@@ -157,65 +158,19 @@ async def metrics(
     cli.show_result(found, *_first(items), metric_table(items), *_marks(items), *show.more(found), *kept)
 
 
-@command.remote(
-    app,
-    "top",
-    examples="""
-mailcordon top
-mailcordon top --by complaints --window 1d --per tenant
-mailcordon top --by bounces --provider gmail --window 7d
-mailcordon top --movers --window 1d
-""",
-    watchable=True,
-)
-async def top(
-    cli: Cli,
-    by: Annotated[
-        Literal["bounces", "complaints", "blocks", "volume"],
-        typer.Option("--by", help="What is ranked. Blocks: bounces for spam, reputation or policy."),
-    ] = "bounces",
-    per: Annotated[
-        Literal["lane", "tenant", "type", "domain", "pool"],
-        typer.Option("--per", help="One line for each of these."),
-    ] = "lane",
-    movers: Annotated[
-        bool,
-        typer.Option("--movers", help="Rank by what each adds to the change of the rate of all mail."),
-    ] = False,
-    window: Annotated[
-        float | None,
-        command.duration_option(
-            "--window", minimum=60, help="Mail sent within this time, in whole minutes. Default: 1h."
-        ),
-    ] = None,
-    since: Since = None,
-    until: Until = None,
-    class_: OfClass = None,
-    provider: AtProvider = None,
-    limit: Annotated[
-        int, typer.Option("--limit", metavar="N", min=1, max=100, help="Show at most N lines.")
-    ] = 10,
-) -> None:
-    """Show which lanes, tenants or domains of all tenants are worst now, or moved the rate of all mail.
-
-    Rates rank by how strongly they speak for being above that of healthy mail (0.8 % hard bounces, 0.03 % complaints, 0.08 %
-    blocks), so that one bounce of two mails is not the worst. With --movers, a lane that only grew at the usual rate moves
-    nothing. It needs a platform key.
-    """
-    query: Document = {
-        **_window(window, since, until, None),
-        "by": by,
-        "per": per,
-        "movers": "true" if movers else None,
-        "class": class_,
-        "provider": provider,
-        "limit": limit,
-    }
+async def ranking(cli: Cli, by: str, per: str, movers: bool, narrowed: Document, limit: int) -> None:
+    """The ranking of `mailcordon top`."""
+    query: Document = {**narrowed, "by": by, "per": per, "movers": "true" if movers else None, "limit": limit}
     found = await cli.api.get(path("top"), query)
     items = children(found, "items")
     said = [plain(one.get("detail")) for one in items[:_MOST_SENTENCES]]
     first = [plain(found["detail"])] if found.get("detail") else []
     cli.show_result(found, *first, *said, "", top_table(items, by), *_marks(items))
+
+
+def window_of(last: float | None, since: str | None, until: str | None) -> Document:
+    """What the API is asked for. Raises Failure for both forms at once."""
+    return _window(last, since, until, None)
 
 
 def _window(last: float | None, since: str | None, until: str | None, minutes: int | None) -> Document:
@@ -233,11 +188,10 @@ async def _export(cli: Cli, query: Document, limit: int) -> None:
     while left > 0:
         page = await cli.api.get(path("metrics"), {**query, "limit": min(PAGE, left), "after": after})
         items = children(page, "items")
-        cli.out.file.write(metrics_csv.text(items, head=head))
+        show.write(sys.stdout, metrics_csv.text(items, head=head))
         head, left, after = False, left - len(items), page.get("next")
         if after is None or not items:
             break
-    cli.out.file.flush()
     if after is not None:
         cli.note(messages.more_results())
 
@@ -334,7 +288,7 @@ def top_table(items: list[Document], by: str) -> RenderableType:
             int(child(child(item, "rates"), signal).get("events") or 0),
             _rate(item, signal),
             *(
-                _share(child(child(item, "rates"), signal).get(name))
+                share(child(child(item, "rates"), signal).get(name))
                 for name in ("low", "high", "usual", "fleet")
             ),
         ]
@@ -357,17 +311,17 @@ def _named(item: Document, names: Iterable[str]) -> Iterator[object]:
 def _rate(item: Document, name: str) -> str:
     """With its marks: ! unreliable, ~ young."""
     rate = child(child(item, "rates"), name)
-    said = _share(rate.get("rate"))
+    said = share(rate.get("rate"))
     if said == NONE:
         return said
     return ("!" if strings(item, "notes") else "") + ("~" if rate.get("young") else "") + said
 
 
 def _usual(item: Document, name: str) -> str:
-    return _share(child(child(item, "rates"), name).get("usual"))
+    return share(child(child(item, "rates"), name).get("usual"))
 
 
-def _share(value: object) -> str:
+def share(value: object) -> str:
     return percent(round(value * 1_000_000), 1_000_000) if isinstance(value, int | float) else NONE
 
 

@@ -16,6 +16,7 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit
 from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.text import plain, when
+from mailcordon.messages import cli as cli_messages
 from mailcordon.messages import observing as messages
 from mailcordon.messages import suppressions as files
 
@@ -156,19 +157,21 @@ async def import_rules(
     rows = list(_read_rules(file))
     added = replaced = unchanged = 0
     new_tenants: list[str] = []
-    for start in range(0, len(rows), _AT_ONCE):
-        batch = rows[start : start + _AT_ONCE]
-        body = {"rules": [rule for _, rule in batch], "replace": replace}
-        try:
-            found = await cli.api.post(path("observed", "rules"), body)
-        except failures.Failure as failure:
-            failure.sentence = _by_line(failure.sentence, [line for line, _ in batch])
-            if start:
-                failure.sentence += f". {messages.import_stopped(line=batch[0][0])}"
-            raise
-        added, replaced = added + int(found["added"]), replaced + int(found["replaced"])
-        unchanged += int(found["unchanged"])
-        new_tenants += [str(slug) for slug in found["new_tenants"]]
+    with cli.progress(cli_messages.reading_file(file=file), total=len(rows)) as bar:
+        for start in range(0, len(rows), _AT_ONCE):
+            bar.set(start)
+            batch = rows[start : start + _AT_ONCE]
+            body = {"rules": [rule for _, rule in batch], "replace": replace}
+            try:
+                found = await cli.api.post(path("observed", "rules"), body)
+            except failures.Failure as failure:
+                failure.sentence = _by_line(failure.sentence, [line for line, _ in batch])
+                if start:
+                    failure.sentence += f". {messages.import_stopped(line=batch[0][0])}"
+                raise
+            added, replaced = added + int(found["added"]), replaced + int(found["replaced"])
+            unchanged += int(found["unchanged"])
+            new_tenants += [str(slug) for slug in found["new_tenants"]]
     total: Document = {
         "added": added,
         "replaced": replaced,

@@ -62,7 +62,7 @@ async def make_sign_in_link(
     )
 
 
-@command.remote(sessions, "list", examples="mailcordon session list --person kim@example.com")
+@command.remote(sessions, "list", examples="mailcordon session list --person kim@example.com", watchable=True)
 async def list_sessions(
     cli: Cli,
     person: Annotated[
@@ -129,6 +129,39 @@ async def end_session(
     assert person is not None
     found = await cli.api.call("DELETE", path("sessions"), query={"person": person}) or {}
     cli.show_result(found, sign_in.sessions_ended(len(found.get("items") or []), person))
+
+
+@command.remote(sessions, "links", examples="mailcordon session links")
+async def list_sign_in_links(cli: Cli, limit: Limit = 100) -> None:
+    """List links to sign in, newest first: for whom, by whom, and whether they were used. None works longer than 10 minutes."""
+    found = await cli.api.items(path("sign-in-links"), limit=limit)
+    rows: list[tuple[object, ...]] = [
+        (
+            item.get("prefix"),
+            item.get("person"),
+            item.get("role"),
+            when(item.get("made_at")),
+            item.get("made_by"),
+            when(item.get("expires_at")),
+            when(item.get("used_at")),
+            when(item.get("revoked_at")),
+        )
+        for item in found["items"]
+    ]
+    columns = ("prefix", "person", "role", "made", "by", "ends", "used", "revoked")
+    cli.show_result(found, show.table(columns, rows, drop=("by", "made", "ends")), *show.more(found))
+
+
+@command.remote(sessions, "revoke-link", examples="mailcordon session revoke-link k7pq2m9d")
+async def revoke_sign_in_link(
+    cli: Cli,
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="The prefix that `session links` shows.")],
+    yes: Yes = False,
+) -> None:
+    """Revoke a link to sign in that was not used yet."""
+    command.confirm(cli.err, sign_in.revoke_link_question(prefix), yes=yes)
+    revoked = await cli.api.call("DELETE", path("sign-in-links", prefix))
+    cli.show_result(revoked, sign_in.link_revoked(plain(revoked.get("person"))))
 
 
 @command.remote(
@@ -205,5 +238,5 @@ async def revoke_view_link(cli: Cli, tenant: Tenant, prefix: Prefix, yes: Yes = 
 
 def _url(cli: Cli, made: Document) -> str:
     """The server knows the dashboard's address from MAILCORDON_DASHBOARD_URL; on one machine, cli.json has it."""
-    url = made.get("url") or f"{cli.connection.dashboard_url or ''}{plain(made.get('path'))}"
+    url = made.get("url") or f"{cli.connection.dashboard or ''}{plain(made.get('path'))}"
     return plain(url)

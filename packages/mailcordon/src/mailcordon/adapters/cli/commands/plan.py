@@ -18,6 +18,7 @@ from mailcordon.adapters.cli import command, document_file, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Yes
 from mailcordon.adapters.cli.document import Document, child, children, strings
+from mailcordon.adapters.cli.progress import Bar
 from mailcordon.adapters.cli.text import counted, plain
 from mailcordon.control import document
 from mailcordon.core.errors import Invalid
@@ -186,9 +187,16 @@ async def make(cli: Cli, file: str | None, *, prune: bool, because: str | None) 
 
 async def watch(cli: Cli, applied: Document, seconds: float) -> Document:
     """The plan when its calls are made, or when the time is over. Says each call once."""
+    with cli.progress(messages.applying_plan(plan=int(applied["id"]))) as bar:
+        return await _watched(cli, applied, seconds, bar)
+
+
+async def _watched(cli: Cli, applied: Document, seconds: float, bar: Bar) -> Document:
     deadline = time.monotonic() + seconds
     now, said = applied, set[int]()
     while True:
+        counts = {name: int(count or 0) for name, count in child(now, "counts").items()}
+        bar.set(counts.get("done", 0), sum(counts.values()) or None)
         for call in children(now, "calls"):
             number = int(call.get("seq") or 0)
             if number not in said and call.get("state") in ("done", "failed"):

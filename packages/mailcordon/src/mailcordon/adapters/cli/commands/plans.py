@@ -68,7 +68,7 @@ async def show_plan(cli: Cli, plan_: Plan) -> None:
     cli.show_result(found, plan.plan_view(found, most=None), state, *decided)
 
 
-@command.remote(app, "steps", examples="mailcordon plans steps 17 --limit 500")
+@command.remote(app, "steps", examples="mailcordon plans steps 17 --limit 500", watchable=True)
 async def list_steps(cli: Cli, plan_: Plan, limit: Limit = 50) -> None:
     """List the steps of a plan, in order."""
     found = await cli.api.items(path("plans", str(plan_), "steps"), limit=limit)

@@ -11,6 +11,7 @@ from mailcordon.adapters.cli.command import Cli
 from mailcordon.adapters.cli.document import Document, children, strings
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import backtests as messages
+from mailcordon.messages import cli as cli_messages
 
 app = typer.Typer()
 MOST_DECISIONS = 10  #: of a lane that are printed; --json has more
@@ -56,7 +57,8 @@ async def backtest(
     minutes = round((_DEFAULT if since is None else since) / 60)
     body: Document = {"document": read.data, "minutes": minutes, "tenant": tenant}
     try:
-        found = await cli.api.post(path("policy", "backtest"), body, timeout=_LONGEST_SECONDS)
+        with cli.progress(cli_messages.playing_again()):
+            found = await cli.api.post(path("policy", "backtest"), body, timeout=_LONGEST_SECONDS)
     except failures.Failure as failure:
         faults = [
             (field.removeprefix("document."), problem)

@@ -123,13 +123,15 @@ async def _ended(cli: Cli, ids: list[int], patience: float) -> list[Document]:
     """The proofs once they have ended, or as they are when the patience is over."""
     until = time.monotonic() + patience
     found: dict[int, Document] = {}
-    while True:
-        for id in ids:
-            if found.get(id, {}).get("state", "running") == "running":
-                found[id] = await cli.api.get(path("proofs", str(id)))
-        if all(found[id]["state"] != "running" for id in ids) or time.monotonic() > until:
-            return [found[id] for id in ids]
-        await asyncio.sleep(_POLL)
+    with cli.progress(cli_messages.proving(), total=len(ids)) as bar:
+        while True:
+            for id in ids:
+                if found.get(id, {}).get("state", "running") == "running":
+                    found[id] = await cli.api.get(path("proofs", str(id)))
+            bar.set(sum(1 for id in ids if found[id]["state"] != "running"))
+            if all(found[id]["state"] != "running" for id in ids) or time.monotonic() > until:
+                return [found[id] for id in ids]
+            await asyncio.sleep(_POLL)
 
 
 def proof_view(found: Document, *, waited: float = 0.0) -> list[RenderableType]:

@@ -10,6 +10,7 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import plain, when
+from mailcordon.messages import cli as cli_messages
 from mailcordon.messages import rehearsals as messages
 
 app = typer.Typer()
@@ -39,7 +40,8 @@ async def rehearse(
     """
     read = document_file.read(file)
     try:
-        found = await cli.api.post(path("rehearsals"), {"document": read.data}, timeout=_LONGEST_SECONDS)
+        with cli.progress(cli_messages.playing_again()):
+            found = await cli.api.post(path("rehearsals"), {"document": read.data}, timeout=_LONGEST_SECONDS)
     except failures.Failure as failure:
         faults = [
             (field.removeprefix("document").removeprefix("."), problem)

@@ -170,7 +170,7 @@ async def cancel(cli: Cli, rollout: Number, because: Because) -> None:
     await _change(cli, rollout, "cancel", {"because": because})
 
 
-@command.remote(freezes, "list", examples="mailcordon rollout freeze list")
+@command.remote(freezes, "list", examples="mailcordon rollout freeze list", watchable=True)
 async def list_freezes(cli: Cli) -> None:
     """List the times in which no share grows, if they are not over."""
     found = await cli.api.call("GET", path("rollout-freezes"))

@@ -13,6 +13,7 @@ from mailcordon.adapters.cli.command import Because, Class, Cli, OfTenant
 from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.text import plain
 from mailcordon.core import address, suppression_csv
+from mailcordon.messages import cli as messages
 from mailcordon.messages import suppressions as sentences
 
 FormName = Literal["mailcordon", "ses", "mailchimp", "sendgrid", "postmark", "plain"]
@@ -77,9 +78,10 @@ async def import_file(
         "skip_bad": skip_bad,
         "dry_run": dry_run,
     }
-    found = await cli.api.post(
-        path("suppressions", "import"), {name: value for name, value in body.items() if value is not None}
-    )
+    with cli.progress(messages.reading_file(file=file)):
+        found = await cli.api.post(
+            path("suppressions", "import"), {name: value for name, value in body.items() if value is not None}
+        )
     cli.show_result(found, *_imported(found))
 
 
@@ -138,7 +140,7 @@ async def export(
     elif cli.json:
         document["text"] = text
     else:
-        sys.stdout.write(text)
+        show.write(sys.stdout, text)
     cli.show_result(document)
     if left_out:
         cli.note(sentences.not_exported(left_out))

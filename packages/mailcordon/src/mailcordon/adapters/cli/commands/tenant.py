@@ -97,14 +97,16 @@ async def _watch(cli: Cli, tenant: str, made: Document, seconds: float) -> Docum
     deadline = time.monotonic() + seconds
     said: set[tuple[str, ...]] = set()
     now = made
-    while not _done(now) and time.monotonic() < deadline:
-        await asyncio.sleep(_POLL_SECONDS)
-        now = await cli.api.get(path("tenants", tenant))
-        for step in _steps(now):
-            words = tuple(plain(step.get(name)) for name in ("kind", "name", "state"))
-            if words not in said and words[2] != "pending":
-                said.add(words)
-                cli.say(Text.assemble("  ", show.styled(words[2]), f"  {words[0]} {words[1]}"))
+    with cli.progress(messages.setting_up(tenant=tenant)) as bar:
+        while not _done(now) and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_SECONDS)
+            now = await cli.api.get(path("tenants", tenant))
+            bar.set(sum(1 for step in _steps(now) if step.get("state") == "done"), len(_steps(now)))
+            for step in _steps(now):
+                words = tuple(plain(step.get(name)) for name in ("kind", "name", "state"))
+                if words not in said and words[2] != "pending":
+                    said.add(words)
+                    cli.say(Text.assemble("  ", show.styled(words[2]), f"  {words[0]} {words[1]}"))
     return now
 
 
