@@ -17,6 +17,7 @@ _DONE = {
     "applied": "The plan is applied.",
     "rejected": "The plan is rejected.",
     "started": "It has started.",
+    "checked": "It was checked.",
     "saved": "The change is saved.",
     "removed": "It is removed.",
     "signed-out": "You are signed out.",

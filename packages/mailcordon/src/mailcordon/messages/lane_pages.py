@@ -19,21 +19,20 @@ def hold_ends(owner: str) -> str:
 
 
 @example("acme/newsletter")
-def throttled_to_nothing(lane: str) -> str:
-    """The form that sets a rate got 0, or nothing that is a number."""
-    return f"Give mails a second for {lane}, above 0. To stop a lane, hold it."
+def not_a_rate(lane: str) -> str:
+    """The form that sets a lane's rate got 0, or nothing that is a number."""
+    return f"Give {lane} a number of mails a second above 0. To stop a lane, hold it."
 
 
-@example("acme", "12")
-def no_such_hold(tenant: str, hold: str) -> str:
-    """The link to lift a hold names one that is lifted already, or another tenant's."""
-    return f"{tenant} has no open hold {hold}. It may have been lifted meanwhile."
-
-
-@example()
-def nothing_to_lift() -> str:
-    """The page that lifts holds was opened for a tenant that has none."""
-    return "Nothing of it is held."
+@example("acme/newsletter", 50.0)
+@example("acme/newsletter", None)
+def has_rate(lane: str, rate: float | None) -> str:
+    """The page that sets a lane's rate: what it is now."""
+    return (
+        f"{lane} has no rate of its own now."
+        if rate is None
+        else f"{lane} sends at most {rate:g} mails a second now."
+    )
 
 
 @example("kim")
@@ -51,13 +50,22 @@ def what_can_be_found() -> str:
     )
 
 
-@example("acme/newsletter", "500")
+@example("acme/newsletter", 500.0)
 @example("acme/newsletter", None)
-def sets_rate(lane: str, rate: str | None) -> str:
+def sets_rate(lane: str, rate: float | None) -> str:
     """The page that sets a lane's rate, before it is set."""
     if rate is None:
-        return f"{lane} has no rate of its own any more. What holds and limits slow stays slow."
-    return f"{lane} sends at most {rate} mails a second, from all processes together. What is above it waits; nothing is lost."
+        return f"{lane} will have no rate of its own. What holds and limits slow stays slow."
+    return f"{lane} will send at most {rate:g} mails a second, from all processes together. The rest waits; nothing is lost."
+
+
+@example("acme/newsletter", 360, 120)
+def opens_release(lane: str, accepted: int, out: int) -> str:
+    """The page that lets all of a release leave, before it is done."""
+    return (
+        f"{accepted:,} mails of {lane} were accepted for it and {out:,} have left. The rest leaves without steps, as limits and "
+        "holds let it."
+    )
 
 
 @example("acme/newsletter", True)
@@ -74,7 +82,8 @@ def asks_proof(of: str) -> str:
     """The page that starts a proof, before it starts."""
     return (
         f"Mails to SES's mailbox simulator leave over each chosen route of {of}: one is delivered, one bounces, one is "
-        "complained about. The events that come back show whose mail it was. They count in the day's quota, not in the tenant's rates."
+        "complained about. The events that come back show whose mail it was. They count in the day's quota, not in the "
+        "tenant's rates."
     )
 
 

@@ -10,6 +10,8 @@ from mailcordon.adapters.dashboard.pages import (
     go,
     holds,
     incidents,
+    lane_actions,
+    lane_checks,
     lanes,
     messages,
     now,
@@ -42,6 +44,8 @@ def routes(site: Site, sign_in: SignIn, visitors: Visitors, live: Live) -> list[
         *tenant.routes(site),
         *tenant_details.routes(site),
         *lanes.routes(site),
+        *lane_actions.routes(site),
+        *lane_checks.routes(site),
         *go.routes(site),
         *ses.routes(site),
     ]

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from mailcordon.adapters.dashboard.formats import segment
-from mailcordon.adapters.dashboard.pages.actions import link
+from mailcordon.adapters.dashboard.links import link
 from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
 from mailcordon.messages import lane_pages as messages

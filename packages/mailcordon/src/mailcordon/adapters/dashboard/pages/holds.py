@@ -81,7 +81,7 @@ async def _hold(rest: Rest, given: Given) -> str:
 
 
 async def _ask_to_lift(rest: Rest, given: Given) -> Asked:
-    owner = given.get("owner", "person")
+    owner, number = given.get("owner", "person"), _number(given)
     target = target_of(given)
     says, tables = await _preview(rest, {"action": "uncordon", "owner": owner, **target})
     return Asked(
@@ -93,17 +93,30 @@ async def _ask_to_lift(rest: Rest, given: Given) -> Asked:
         fields=[
             *(Field(name=name, label="", kind="hidden", value=given.get(name)) for name in links.TARGET),
             Field(name="owner", label="", kind="hidden", value=owner),
+            Field(name="id", label="", kind="hidden", value=given.get("id")),
             Field(name="back", label="", kind="hidden", value=_back(given)),
         ],
         button="Lift it",
-        command=_command("uncordon", given, *(["--owner", owner] if owner != "person" else [])),
+        command=_command("uncordon", given, *(["--owner", owner] if owner != "person" else []))
+        if not number
+        else f'mailcordon uncordon {actions.shell(given.get("tenant"))} --hold {number} --because "..."',
     )
 
 
 async def _lift(rest: Rest, given: Given) -> str:
-    body = {**target_of(given), "owner": given.get("owner", "person"), "because": given.because}
-    await rest.post("/v1/holds/lift", body=body)
+    body: dict[str, Any] = {**target_of(given), "because": given.because}
+    number = _number(given)
+    await rest.post(
+        "/v1/holds/lift",
+        body=body | ({"ids": [number]} if number else {"owner": given.get("owner", "person")}),
+    )
     return _back(given)
+
+
+def _number(given: Given) -> int | None:
+    """The one hold that is meant. A hold is lifted, and never another that covers the same mail."""
+    text = given.get("id")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 async def _preview(rest: Rest, body: dict[str, Any]) -> tuple[list[str], list[Table]]:

@@ -8,7 +8,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from mailcordon.adapters.dashboard import charts
+from mailcordon.adapters.dashboard import lane_charts as charts
 from mailcordon.adapters.dashboard.pages import tenant
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
@@ -56,7 +56,8 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             by_provider=[] if by_provider is None else by_provider["items"],
             charts=drawn,
             objectives=objectives,
-            reasons=tenant.reasons([shown]),
+            lane_limits=tenant.fullest_first(parts["limits"] or ()),
+            reasons=tenant.reasons(request, [shown]),
             halts=tenant.halts([shown]),
             # These are of the whole tenant: what is another lane's is left out.
             lane_warm_ups=[

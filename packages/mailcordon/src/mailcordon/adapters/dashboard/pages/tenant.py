@@ -8,9 +8,10 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from mailcordon.adapters.dashboard.pages.actions import link
+from mailcordon.adapters.dashboard import links
+from mailcordon.adapters.dashboard.links import link
 from mailcordon.adapters.dashboard.rest import Rest
-from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
+from mailcordon.adapters.dashboard.site import PageRequest, Site, here, visitor_of
 from mailcordon.messages import lane_pages as messages
 
 #: The sections of a tenant: the last part of the URL, and the name of the tab.
@@ -64,10 +65,13 @@ def page(
     )
 
 
-def reasons(lanes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The holds of these lanes, each once, with how it ends."""
+def reasons(request: PageRequest, lanes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The holds of these lanes, each once, with how it ends and the page that lifts it."""
     holds = {hold["id"]: hold for lane in lanes for hold in lane["holds"]}
-    return [{"hold": hold, "ends": messages.hold_ends(hold["owner"])} for _, hold in sorted(holds.items())]
+    return [
+        {"hold": hold, "ends": messages.hold_ends(hold["owner"]), "lift": links.lift(hold, here(request))}
+        for _, hold in sorted(holds.items())
+    ]
 
 
 def halts(lanes: Sequence[dict[str, Any]]) -> list[str]:
@@ -75,6 +79,10 @@ def halts(lanes: Sequence[dict[str, Any]]) -> list[str]:
     return list(
         dict.fromkeys(one["detail"] for lane in lanes for one in lane["stops"] if one["stop"] is None)
     )
+
+
+def fullest_first(limits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(limits, key=_use, reverse=True)
 
 
 def window(request: PageRequest) -> tuple[str, int]:
@@ -114,7 +122,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             found,
             "",
             lanes=lanes,
-            reasons=reasons(found["lanes"]),
+            reasons=reasons(request, found["lanes"]),
             stops=_items(stops),
             halts=halts(found["lanes"]),
             incidents=_items(incidents),
@@ -164,7 +172,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             "tenants/limits.html",
             found,
             "limits",
-            limits=sorted(_items(limited), key=_use, reverse=True),
+            limits=fullest_first(_items(limited)),
             next=limited and limited["next"],
             more=link(f"/tenants/{slug}/limits", after=limited and limited["next"]),
             warm_ups=_items(warm_ups),

@@ -7,8 +7,8 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from mailcordon.adapters.dashboard.links import link
 from mailcordon.adapters.dashboard.pages import tenant
-from mailcordon.adapters.dashboard.pages.actions import link
 from mailcordon.adapters.dashboard.rest import Problem
 from mailcordon.adapters.dashboard.site import PageRequest, Site
 from mailcordon.messages import dashboard as messages
@@ -103,9 +103,10 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     @get("/tenants/{slug:str}/access")
     async def access(request: PageRequest, slug: FromPath[str]) -> Response[str]:
         rest = site.rest(request)
-        found, keys, webhooks, contacts, notices, templates = await asyncio.gather(
+        found, keys, views, webhooks, contacts, notices, templates = await asyncio.gather(
             tenant.tenant_of(rest, slug),
             rest.found("/v1/keys", tenant=slug, limit=200),
+            rest.found("/v1/tenants/{}/view-links", slug),
             rest.found("/v1/webhooks", tenant=slug),
             rest.found("/v1/tenants/{}/contacts", slug),
             rest.found("/v1/tenants/{}/notices", slug, limit=20),
@@ -118,6 +119,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             found,
             "access",
             keys=keys and keys["items"],
+            views=views and views["items"],
             webhooks=webhooks and webhooks["items"],
             contacts=contacts and contacts["items"],
             notices=notices and notices["items"],

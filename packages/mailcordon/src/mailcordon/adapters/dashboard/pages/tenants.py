@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.dashboard.pages.actions import link
+from mailcordon.adapters.dashboard.links import link
 from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
 
 STATES = ("held", "stopped", "throttled", "open")

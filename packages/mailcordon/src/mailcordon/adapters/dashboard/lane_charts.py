@@ -53,7 +53,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What the template `charts/figure.html` draws."""
+    """What the template `lanes/chart.html` draws."""
 
     label: str
     bars: Sequence[Mapping[str, Any]] = ()
