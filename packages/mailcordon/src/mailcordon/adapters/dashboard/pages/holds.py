@@ -104,12 +104,11 @@ async def _ask_to_lift(rest: Rest, given: Given) -> Asked:
 
 
 async def _lift(rest: Rest, given: Given) -> str:
-    body: dict[str, Any] = {**target_of(given), "because": given.because}
     number = _number(given)
-    await rest.post(
-        "/v1/holds/lift",
-        body=body | ({"ids": [number]} if number else {"owner": given.get("owner", "person")}),
-    )
+    chosen: dict[str, Any] = {**target_of(given), "owner": given.get("owner", "person")}
+    if number is not None:
+        chosen = {"tenant": given.get("tenant"), "ids": [number]}
+    await rest.post("/v1/holds/lift", body={**chosen, "because": given.because})
     return _back(given)
 
 
