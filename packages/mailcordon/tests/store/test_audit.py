@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mailcordon.adapters.db.plan_store import PlanStore
 from mailcordon.adapters.db.tenant_store import TenantStore
 from mailcordon.app import checkpoints
 from mailcordon.control import audit_checkpoints, desired
+from mailcordon.control.audit import AuditSearch
 from mailcordon.control.audit_chain import Break, Kind
 from mailcordon.control.governor import Governor
 from mailcordon.control.keys import Keys
@@ -284,6 +286,41 @@ async def test_nobody_changes_the_trail_not_even_its_owner(world: World, stateme
         await world.control.execute(statement)
 
 
+async def test_the_trail_is_searched_by_who_what_and_why(world: World) -> None:
+    for actor, action, object, because in (
+        ("kim@example.com", "hold.add", "hold 1 on 100% of acme", "bought list"),
+        ("lee", "hold.lift", "hold 1 on acme", "was wrong"),
+        ("lee", "key.create", "key abc", None),
+    ):
+        await world.owner.execute(
+            "insert into audit (actor, action, object, because) values ($1, $2, $3, $4)",
+            actor,
+            action,
+            object,
+            because,
+        )
+    control, reader = await world.pools()
+    reads = AuditReader(control, reader)
+    now = int(time.time() * 1000)
+    for asked, expected in (
+        (AuditSearch(), ["key.create", "hold.lift", "hold.add"]),
+        (AuditSearch(actor="KIM"), ["hold.add"]),
+        (AuditSearch(actor="%"), []),
+        (AuditSearch(action="hold"), ["hold.lift", "hold.add"]),
+        (AuditSearch(action="old"), []),
+        (AuditSearch(text="ACME"), ["hold.lift", "hold.add"]),
+        (AuditSearch(text="100%"), ["hold.add"]),
+        (AuditSearch(text="Bought"), ["hold.add"]),
+        (AuditSearch(actor="lee", action="hold", text="wrong"), ["hold.lift"]),
+        (AuditSearch(since=now + 3_600_000), []),
+        (AuditSearch(until=now - 3_600_000), []),
+        (AuditSearch(since=now - 3_600_000, until=now + 3_600_000), ["key.create", "hold.lift", "hold.add"]),
+    ):
+        assert [one.action for one in await reads.page(asked, before=None, limit=9)] == expected, asked
+    await control.close()
+    await reader.close()
+
+
 async def test_an_erasure_takes_the_personal_fields_of_one_tenant_and_leaves_the_chain_whole(
     world: World,
 ) -> None:
@@ -297,13 +334,13 @@ async def test_an_erasure_takes_the_personal_fields_of_one_tenant_and_leaves_the
     await world.write("of nobody", 1)
     control, reader = await world.pools()
     reads = AuditReader(control, reader)
-    assert {view.object for view in await reads.page(1, before=None, limit=9)} == {
+    assert {view.object for view in await reads.page(AuditSearch(tenant=1), before=None, limit=9)} == {
         "of nobody",
         "suppression of kim@example.com, scope tenant",
     }
     assert await audit_store.erase_personal(world.control, 1) == 2
     assert await audit_store.erase_personal(world.control, 1) == 0
-    shown = [view.object for view in await reads.page(None, before=None, limit=9)]
+    shown = [view.object for view in await reads.page(AuditSearch(), before=None, limit=9)]
     assert shown == [
         "of nobody",
         "suppression of kim@example.com, scope tenant",

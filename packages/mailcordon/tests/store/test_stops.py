@@ -14,6 +14,7 @@ from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.queue_store import QueueStore
+from mailcordon.control.audit import AuditSearch
 from mailcordon.control.governor import Governor
 from mailcordon.core.hold import NewHold
 from mailcordon.core.priority import Class
@@ -196,7 +197,7 @@ async def test_words_of_ses_are_personal_in_the_audit_trail_and_shown_while_they
     control, reader = [
         await engine.create_pool(stops.world.database.dsn(login)) for login in ("control", "reader")
     ]
-    [row] = await AuditReader(control, reader).page(None, before=None, limit=9)
+    [row] = await AuditReader(control, reader).page(AuditSearch(), before=None, limit=9)
     assert (row.because, row.after["said"]) == (f"SES refused: {words}", words)
     assert stop.said == words
     await control.close()

@@ -43,13 +43,25 @@ class Proof:
     head: Head
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSearch:
+    """Rows that fit all of it. None: not asked for."""
+
+    tenant: int | None = None
+    actor: str | None = None  #: a part of who did it
+    action: str | None = None  #: how the action begins: `hold` finds `hold.add` and `hold.lift`
+    text: str | None = None  #: a part of what it was done to, or of the reason
+    since: int | None = None  #: milliseconds since 1970
+    until: int | None = None
+
+
 class AuditReads(Protocol):
     async def tenant_id(self, slug: str) -> int | None:
         """Of a retired tenant too: what was done stays readable."""
         ...
 
-    async def page(self, tenant: int | None, *, before: int | None, limit: int) -> list[AuditView]:
-        """Newest first; of one tenant or of all."""
+    async def page(self, asked: AuditSearch, *, before: int | None, limit: int) -> list[AuditView]:
+        """Newest first."""
         ...
 
     async def proof(self, viewer: Viewer, *, after: int, limit: int) -> Proof:

@@ -56,6 +56,7 @@ SUBJECTS = (
     "dashboard",
     "lane_pages",
     "dashboard_actions",
+    *("ses_pages", "migration_pages", "settings_pages"),
     "sign_in",
     "observing",
     *("cli", "mcp", "drill", "drill_incident"),

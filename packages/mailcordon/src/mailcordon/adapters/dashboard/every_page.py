@@ -7,6 +7,7 @@ from litestar.response import Redirect
 from mailcordon.adapters.dashboard.live import Live
 from mailcordon.adapters.dashboard.pages import (
     addresses,
+    audit,
     go,
     holds,
     incidents,
@@ -14,7 +15,9 @@ from mailcordon.adapters.dashboard.pages import (
     lane_checks,
     lanes,
     messages,
+    migration,
     now,
+    pools,
     ses,
     tenant,
     tenant_details,
@@ -48,4 +51,7 @@ def routes(site: Site, sign_in: SignIn, visitors: Visitors, live: Live) -> list[
         *lane_checks.routes(site),
         *go.routes(site),
         *ses.routes(site),
+        *migration.routes(site),
+        *pools.routes(site),
+        *audit.routes(site),
     ]

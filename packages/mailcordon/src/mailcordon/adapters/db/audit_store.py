@@ -11,7 +11,7 @@ from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Connection, PooledConnection
 from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control import audit_chain
-from mailcordon.control.audit import AuditView, Head, Proof
+from mailcordon.control.audit import AuditSearch, AuditView, Head, Proof
 from mailcordon.control.audit_chain import (
     AuditRow,
     Break,
@@ -34,9 +34,19 @@ _SQL = queries.load("audit_store.sql")
 class AuditReader(ViewerReads):
     """Implements `control.audit.AuditReads`."""
 
-    async def page(self, tenant: int | None, *, before: int | None, limit: int) -> list[AuditView]:
+    async def page(self, asked: AuditSearch, *, before: int | None, limit: int) -> list[AuditView]:
         async with connection_pool.acquire(self._control) as conn:
-            rows = await conn.fetch(_SQL.audit_page, tenant, before, limit)
+            rows = await conn.fetch(
+                _SQL.audit_page,
+                asked.tenant,
+                before,
+                limit,
+                asked.actor,
+                asked.action,
+                asked.text,
+                asked.since,
+                asked.until,
+            )
         return [_view(row) for row in rows]
 
     async def proof(self, viewer: Viewer, *, after: int, limit: int) -> Proof:

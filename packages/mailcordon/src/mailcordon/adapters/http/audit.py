@@ -11,7 +11,7 @@ from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal, principal_of
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import audit_export, lookup
-from mailcordon.control.audit import AuditReads, AuditView
+from mailcordon.control.audit import AuditReads, AuditSearch, AuditView
 from mailcordon.core.principal import READ
 
 AfterPlace = Annotated[
@@ -43,11 +43,30 @@ class AuditPage(msgspec.Struct):
 def routes(reads: AuditReads) -> list[HTTPRouteHandler]:
     @get("/v1/audit", summary="List changes: who, what, when and why; newest first", tags=["control"])
     async def list_audit(
-        request: AnyRequest, tenant: AnyTenant = None, after: After = None, limit: Limit = 100
+        request: AnyRequest,
+        tenant: AnyTenant = None,
+        actor: Annotated[str | None, QueryParameter(description="A part of who did it.")] = None,
+        action: Annotated[
+            str | None, QueryParameter(description="How the action begins, such as `hold` or `hold.lift`.")
+        ] = None,
+        text: Annotated[
+            str | None, QueryParameter(description="A part of what it was done to, or of the reason.")
+        ] = None,
+        since: Annotated[str | None, QueryParameter(description="At this time or later.")] = None,
+        until: Annotated[str | None, QueryParameter(description="Before this time.")] = None,
+        after: After = None,
+        limit: Limit = 100,
     ) -> AuditPage:
         platform_principal(request, READ)
-        of = None if tenant is None else await lookup.tenant_id(reads, tenant)
-        found = await reads.page(of, before=after, limit=limit)
+        asked = AuditSearch(
+            tenant=None if tenant is None else await lookup.tenant_id(reads, tenant),
+            actor=_words("actor", actor),
+            action=_words("action", action),
+            text=_words("text", text),
+            since=None if since is None else shapes.time("since", since),
+            until=None if until is None else shapes.time("until", until),
+        )
+        found = await reads.page(asked, before=after, limit=limit)
         return AuditPage([_item(view) for view in found], shapes.next_of([view.id for view in found], limit))
 
     @get(
@@ -66,6 +85,11 @@ def routes(reads: AuditReads) -> list[HTTPRouteHandler]:
         return audit_export.document(tenant or principal.tenant_slug or "", proof)
 
     return [list_audit, read_proof]
+
+
+def _words(field: str, given: str | None) -> str | None:
+    """Raises Invalid for what no row can have."""
+    return None if given is None else shapes.reason(given, field)
 
 
 def _item(view: AuditView) -> AuditItem:

@@ -1,6 +1,7 @@
 """Rollouts over HTTP: where each stands, why, what blocks it, and what people decide."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import msgspec
 from litestar import get, post
@@ -19,6 +20,7 @@ from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import OPERATE
 from mailcordon.core.provider import Provider
 from mailcordon.messages import rollouts as words
+from mailcordon.observe.rates import wilson
 
 
 class Change(Protocol):
@@ -40,6 +42,8 @@ class RolloutGate(msgspec.Struct):
     back_at: float
     sound: float  #: nats that it is not
     pass_at: float | None  #: null: going on does not wait for it
+    new_range: tuple[float, float]  #: 95 % interval of the new path's share
+    old_range: tuple[float, float]
 
 
 class RolloutCheck(msgspec.Struct):
@@ -188,13 +192,7 @@ def rollout_item(view: RolloutView) -> RolloutItem:
         rests_until=shapes.iso_ms_or_none(view.rests_until),
         plan=view.plan,
         ended_at=shapes.iso_ms_or_none(view.ended_at),
-        gates=[
-            msgspec.convert(
-                {**gate, "provider": None if gate["provider"] is None else Provider(gate["provider"]).word},
-                RolloutGate,
-            )
-            for gate in view.gates
-        ],
+        gates=[_gate(gate) for gate in view.gates],
         checklist=[
             msgspec.convert({**item, "since": shapes.iso_ms_or_none(item["since"])}, RolloutCheck)
             for item in view.checklist
@@ -217,6 +215,12 @@ def rollout_item(view: RolloutView) -> RolloutItem:
             for each in view.overrides
         ],
     )
+
+
+def _gate(gate: Mapping[str, Any]) -> RolloutGate:
+    provider = None if gate["provider"] is None else Provider(gate["provider"]).word
+    ranges = {f"{path}_range": wilson(gate[path], gate[f"{path}_of"]) for path in ("new", "old")}
+    return msgspec.convert({**gate, "provider": provider, **ranges}, RolloutGate)
 
 
 def _way(way: Way) -> RolloutWay:

@@ -43,9 +43,25 @@ mailcordon audit export --tenant acme | gzip > acme.jsonl.gz
     return app
 
 
-async def list_rows(cli: Cli, tenant: OfTenant = None, limit: Limit = 50) -> None:
+async def list_rows(
+    cli: Cli,
+    tenant: OfTenant = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="TEXT", help="A part of who did it. Default: anybody.")
+    ] = None,
+    action: Annotated[
+        str | None,
+        typer.Option("--action", metavar="TEXT", help="How the action begins: hold. Default: any."),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", metavar="TEXT", help="A part of the object or the reason. Default: any."),
+    ] = None,
+    limit: Limit = 50,
+) -> None:
     """Show who changed what, when and why, newest first."""
-    found = await cli.api.items(path("audit"), {"tenant": tenant}, limit=limit)
+    asked = {"tenant": tenant, "actor": actor, "action": action, "text": text}
+    found = await cli.api.items(path("audit"), asked, limit=limit)
     rows: list[tuple[object, ...]] = [
         (
             when(item.get("at")),

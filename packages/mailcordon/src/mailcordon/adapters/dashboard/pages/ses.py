@@ -20,7 +20,7 @@ from mailcordon.adapters.dashboard.pages.ses_tabs import page
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
 from mailcordon.core.principal import ADMIN
-from mailcordon.messages import dashboard as messages
+from mailcordon.messages import ses_pages as messages
 
 _LAPSE_ACTIONS = (("report", "Only report it"), ("slow", "Slow its lanes"), ("hold", "Hold its lanes"))
 _ACCOUNT_CHECKS = ("account", "quota", "sandbox", "drift", "quarantine", "ungoverned", "feedback", "plans")
@@ -201,11 +201,7 @@ def _feedback(found: Any) -> Page:
 
 
 def _lapses(policies: Any, identities: Any) -> Page:
-    lapsed = [
-        one
-        for one in (identities or {"items": []})["items"]
-        if one.get("status") not in ("verified", "retired")
-    ]
+    lapsed = [one for one in identities["items"] if one["status"] not in ("verified", "retired")]
     return page(
         "lapses",
         "Identities that lapse",

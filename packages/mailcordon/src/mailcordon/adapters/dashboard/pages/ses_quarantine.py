@@ -11,7 +11,7 @@ from mailcordon.adapters.dashboard.pages.blocks import Button, Filter, Page, Sec
 from mailcordon.adapters.dashboard.pages.ses_tabs import page
 from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
-from mailcordon.messages import dashboard as messages
+from mailcordon.messages import ses_pages as messages
 
 PATH = "/ses/quarantine"
 _MOST_SHOWN = 20_000  #: characters of a document

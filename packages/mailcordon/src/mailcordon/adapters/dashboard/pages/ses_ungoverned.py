@@ -13,7 +13,7 @@ from mailcordon.adapters.dashboard.pages.ses_tabs import page
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
 from mailcordon.core.principal import ADMIN
-from mailcordon.messages import dashboard as messages
+from mailcordon.messages import ses_pages as messages
 
 PATH = "/ses/ungoverned"
 

@@ -6,6 +6,10 @@ select a.id, c.seq, a.at, a.actor, a.action, e.slug as tenant, a.object, a.befor
        (select jsonb_object_agg(f.key, f.value -> 'value') from jsonb_each(a.personal) f) as personal
 from audit a left join tenant e on e.id = a.tenant left join audit_chain c on c.audit = a.id
 where ($1::int is null or a.tenant = $1) and ($2::bigint is null or a.id < $2)
+  and ($4::text is null or position(lower($4) in lower(a.actor)) > 0)
+  and ($5::text is null or starts_with(a.action, $5))
+  and ($6::text is null or position(lower($6) in lower(a.object)) > 0 or position(lower($6) in lower(a.because)) > 0)
+  and ($7::bigint is null or a.at >= to_timestamp($7 / 1000.0)) and ($8::bigint is null or a.at < to_timestamp($8 / 1000.0))
 order by a.id desc limit $3;
 
 -- name: audit_head
