@@ -348,7 +348,7 @@ def of_ses_finding(found: SesFinding) -> About:
         key=str(found.id),
         culprit=messages.ses_finding_culprit(name=name, type=found.type),
         severity="high" if found.impact == "HIGH" else "medium",
-        command=f"mailcordon metrics {found.tenant}" if found.tenant else "mailcordon account",
+        command=f"mailcordon metrics --tenant {found.tenant}" if found.tenant else "mailcordon account",
         contained=found.quiet,
         evidence={"type": found.type, "impact": found.impact, "said": found.description},
     )

@@ -30,6 +30,11 @@ class Kind(StrEnum):
     SERVICE = "service"  #: a process, a partition, a clock: Mailcordon itself
 
 
+def runbook(kind: str) -> str:
+    """Its page in the docs: what it means, whom it touches, what to check and do, and how one knows that it is over."""
+    return f"docs/runbooks/{kind}.md"
+
+
 class ScopeKind(StrEnum):
     CELL = "cell"
     PROCESS = "process"

@@ -156,8 +156,8 @@ def ses_finding_next(*, tenant: str | None) -> str:
     if tenant is None:
         return "See the finding in the SES console (Virtual Deliverability Manager, Advisor). It ends when SES closes it"
     return (
-        f"See what it mailed with `mailcordon metrics {tenant}`, and stop the cause with `mailcordon cordon {tenant}`. SES pauses"
-        " a tenant with such findings by itself, as its reputation policy says. The finding ends when SES closes it"
+        f"See what it mailed with `mailcordon metrics --tenant {tenant}`, and stop the cause with `mailcordon cordon {tenant}`."
+        " SES pauses a tenant with such findings by itself, as its reputation policy says. The finding ends when SES closes it"
     )
 
 

@@ -211,7 +211,7 @@ def has_complaints(name: str, owner: str, provider: str, complaints: int, sent: 
 def reputation_next(name: str) -> str:
     """What to do about a pool whose reputation slips."""
     return (
-        f"Find who sends it: `mailcordon top tenants --by blocks`; every member of {name} pays for it. Cordon that"
+        f"Find who sends it: `mailcordon top --per tenant --by blocks`; every member of {name} pays for it. Cordon that"
         f" lane or take it out. `mailcordon pool show {name}` has whom to call."
     )
 

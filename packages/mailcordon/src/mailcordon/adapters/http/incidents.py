@@ -15,6 +15,7 @@ from mailcordon.control import lookup
 from mailcordon.control.views import Reads, Viewer
 from mailcordon.core.clock import host_ms
 from mailcordon.core.errors import parse_field
+from mailcordon.core.incident import runbook
 from mailcordon.core.principal import OPERATE, READ
 from mailcordon.messages import incidents as messages
 from mailcordon.observe.incidents import culprits
@@ -61,6 +62,7 @@ class IncidentItem(msgspec.Struct):
     detail: str  #: what is wrong, and whose it is
     next: str | None  #: what to do, or what happens by itself
     command: str | None
+    runbook: str | None  #: the page of the docs that says how to work with this kind; null for a tenant's key
     cause: str | None  #: what its alarms have in common
     scope: str | None
     name: str | None
@@ -320,6 +322,7 @@ def incident_item(found: IncidentView) -> IncidentItem:
         detail=found.sentence,
         next=found.next,
         command=found.command,
+        runbook=runbook(found.kind),
         cause=found.cause,
         scope=found.scope,
         name=found.name,
@@ -355,6 +358,7 @@ def _own(found: OwnView) -> IncidentItem:
         detail=found.says,
         next=None,
         command=None,
+        runbook=None,
         cause=None,
         scope=None,
         name=None,

@@ -18,6 +18,7 @@ from litestar.types import Receive, Scope, Send
 from mailcordon.adapters.http import (
     event_doors,
     event_doors_api,
+    examples,
     message_batch,
     message_endpoint,
     message_shapes,
@@ -232,7 +233,17 @@ def _described(rest: Litestar, *, doors: bool) -> bytes:
                 "default", {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": problem}}}
             )
     schema["paths"].update(described)
+    examples.add(schema)
     return msgspec.json.encode(schema)
+
+
+def description(handlers: Sequence[HTTPRouteHandler], version: str) -> bytes:
+    """What /openapi.json says of these routes and of the doors for mail and events, without a process that serves them."""
+
+    async def unasked() -> Health:
+        raise NotImplementedError
+
+    return _described(_rest(cast(KeyCache, None), handlers, unasked, version, doors=True), doors=True)
 
 
 def _mark_times(node: Any) -> None:

@@ -215,7 +215,7 @@ def _of_lane(lane: LaneFacts, target: int, now: int) -> Iterable[Item]:
 
 def _limits(lane: LaneFacts, name: str) -> Iterable[Item]:
     policy = lane.policy
-    command = f"mailcordon policy show {lane.tenant} --type {lane.type}"
+    command = f"mailcordon policy show {lane.tenant} {lane.type}"
     watched = policy.breaker.mode is not Mode.OBSERVE and all(
         cap.mode is not Mode.OBSERVE for cap in policy.caps
     )

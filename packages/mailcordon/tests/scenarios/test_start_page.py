@@ -1,0 +1,81 @@
+"""docs/start.md as a new user types it: each block in its order, against one running system, without its installation."""
+
+import json
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mailcordon_fixtures import systems
+
+PAGE = (Path(__file__).parents[4] / "docs" / "start.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE.partition("## 2. ")[2], re.M | re.S)
+#: What a reader must see, by a command of the block.
+SHOWN = {
+    "identity records": "_dmarc",
+    "identity check": "passes DMARC",
+    "mailcordon prove": "Proved: all",
+    "messages --to": "kim@example.com",
+    "incident show": "list bought",
+    "holds list": "list bought",
+    "why lee": "Nothing keeps",
+    "incident report": "list bought",
+}
+
+
+@pytest.fixture
+def api(system: systems.System) -> Iterator[httpx.Client]:
+    headers = {"authorization": f"Bearer {system.key}"}
+    with httpx.Client(base_url=system.url, headers=headers, timeout=60) as client:
+        yield client
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the page sends with curl")
+def test_each_block_of_the_page_works_in_its_order(
+    system: systems.System, api: httpx.Client, tmp_path: Path
+) -> None:
+    name = f"acme-{secrets.token_hex(3)}"
+    program = tmp_path / "mailcordon"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mailcordon "$@"\n')
+    program.chmod(0o755)
+    environment = systems.environment(system.home, {"PATH": f"{tmp_path}:/usr/bin:/bin", "SHELL": "/bin/sh"})
+    variables, incident, hold = "", 0, 0
+
+    def found(what: str, **values: object) -> list[int]:
+        """Numbers of the open ones of the tenant with these values."""
+        items = api.get(f"/v1/{what}", params={"tenant": name, "open": True}).json()["items"]
+        return [one["id"] for one in items if values.items() <= one.items()]
+
+    try:
+        for block in BLOCKS:
+            if "incident list" in block:
+                systems.wait_until(
+                    lambda: bool(found("holds", list="bought")), "the breaker has held the list"
+                )
+                systems.wait_until(lambda: bool(found("incidents", kind="breaker")), "there is an incident")
+                [hold], [incident] = found("holds", list="bought"), found("incidents", kind="breaker")
+            # Numbers and the port are this system's.
+            text = re.sub(r"(?<=incident )(show|note|report) 2\b", rf"\1 {incident}", block)
+            text = re.sub(r"--hold \d+", f"--hold {hold}", text).replace("acme", name)
+            text = text.replace("http://127.0.0.1:8005", system.ses_url)
+            # A reader's shell keeps the variables of `mailcordon env` from block to block.
+            script = ["sh", "-e", "-c", text if "eval" in block or "curl" not in block else variables + text]
+            done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, (text, done.stdout, done.stderr)
+            if "eval" in block:
+                variables = 'eval "$(mailcordon env)"\n'
+                assert json.loads(done.stdout)["deliveries"][0]["state"] == "queued"
+            for command, words in SHOWN.items():
+                assert command not in block or words in done.stdout, (text, done.stdout)
+    finally:
+        for hold in found("holds"):
+            system.cli("uncordon", name, "--hold", str(hold), "--because", "the test is over", "--yes")
+        for incident in found("incidents"):
+            api.post(f"/v1/incidents/{incident}/close", json={"because": "the test is over"})
+    assert all(any(command in block for block in BLOCKS) for command in SHOWN)
