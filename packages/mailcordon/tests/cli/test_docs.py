@@ -90,11 +90,10 @@ def fault(commands: Any, words: list[str], *, whole: bool) -> str | None:
         two = " ".join(rest[:2])
         name = two if two in at.commands else rest[0]
         if name not in at.commands:
-            # Groups that list without a command take the options of their list.
-            if rest[0].startswith("-") and at.invoke_without_command:
-                break
-            if rest[0].startswith("-") and "list" in at.commands:
-                name, rest = "list", ["list", *rest]
+            # Groups that do something without a command take the options of what they do.
+            does = next((one for one in ("list", "serve") if one in at.commands), None)
+            if rest[0].startswith("-") and does is not None:
+                name, rest = does, [does, *rest]
             elif _STANDS_FOR_ANOTHER.search(rest[0]) and not whole:
                 return None
             else:
