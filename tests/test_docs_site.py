@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Files outside the site whose links count too.
 ALSO = ("README.md", "packages/mailcordon/README.md", "packages/mailcordon-client/README.md")
 #: Pages that others are linked to before they are here.
-COMING = ("sign-in.md", "backup.md")
+COMING = ("backup.md",)
 HEADING = re.compile(r"^#{1,6} +(.*?) *#*$", re.M)
 
 

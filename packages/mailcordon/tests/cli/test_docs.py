@@ -94,7 +94,7 @@ def fault(commands: Any, words: list[str], *, whole: bool) -> str | None:
             does = next((one for one in ("list", "serve") if one in at.commands), None)
             if rest[0].startswith("-") and does is not None:
                 name, rest = does, [does, *rest]
-            elif _STANDS_FOR_ANOTHER.search(rest[0]) and not whole:
+            elif (_STANDS_FOR_ANOTHER.search(rest[0]) or rest[0] == "7") and not whole:
                 return None
             else:
                 return f"{path} has no command {name}"
