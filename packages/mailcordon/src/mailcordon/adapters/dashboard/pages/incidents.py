@@ -18,6 +18,7 @@ from mailcordon.messages import dashboard_actions as messages
 
 _PAGE = 100
 _SHOWN_SECONDS = 7 * 86_400.0  #: of an incident that lasts longer, the chart shows the beginning
+_CALM_SECONDS = 1_800.0  #: of one that does no more harm, at least so much
 
 
 def routes(site: Site) -> list[HTTPRouteHandler]:
@@ -114,16 +115,24 @@ async def _series(rest: Rest, incident: Mapping[str, Any]) -> tuple[chart.Frame 
     """Mail of whose it is; of everybody for an incident of the platform."""
     since = _moment(incident["since"])
     end = _moment(incident["closed_at"]) if incident["closed_at"] else datetime.now(UTC).timestamp()
-    of = chart.frame(since, max(since, min(end, since + _SHOWN_SECONDS)))
-    found = await rest.found(
-        "/v1/metrics",
-        tenant=incident["tenant"],
-        type=incident["type"] if incident["tenant"] else None,
-        by=of.by,
-        since=_iso(of.start),
-        until=_iso(of.end),
-    )
-    return (None, []) if found is None else (of, chart.points(found["items"], of))
+    longest = _SHOWN_SECONDS
+    if incident["mitigated_at"]:
+        longest = max(_CALM_SECONDS, 3 * (_moment(incident["mitigated_at"]) - since))
+    of = chart.frame(since, max(since, min(end, since + longest)))
+    try:
+        found = await rest.get(
+            "/v1/metrics",
+            tenant=incident["tenant"],
+            type=incident["type"] if incident["tenant"] else None,
+            by=of.by,
+            since=_iso(of.start),
+            until=_iso(of.end),
+        )
+    except Problem as problem:
+        if problem.status >= 500:
+            raise
+        return None, []  # nothing is counted any more of a time that long ago
+    return of, chart.points(found["items"], of)
 
 
 async def _decisions(rest: Rest, incident: Mapping[str, Any]) -> list[Any]:

@@ -3,6 +3,8 @@
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const paint = (name) => () => colour(name);
+
 const two = (number) => String(number).padStart(2, "0");
 
 const clock = (seconds) => {
@@ -45,7 +47,7 @@ const draw = async (figure) => {
   const place = figure.querySelector(".plot");
   const bars = uPlot.paths.bars({ size: [0.9, 40] });
   const isLong = found.times.at(-1) - found.times[0] > 86400;
-  const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
+  const axis = { stroke: paint("--soft"), grid: { stroke: paint("--line"), width: 1 }, ticks: { stroke: paint("--line"), width: 1 } };
   const options = {
     width: figure.clientWidth,
     height: 340,
@@ -56,14 +58,15 @@ const draw = async (figure) => {
     axes: [{ ...axis, values: (_plot, splits) => splits.map((at) => (isLong ? `${day(at)} ${clock(at)}` : clock(at))) }, { ...axis, size: 56 }, { ...axis, scale: "bad", side: 1, grid: { show: false }, size: 48 }],
     series: [
       { label: "Time", value: (_plot, at) => (at == null ? "–" : `${day(at)} ${clock(at)} UTC`) },
-      { label: "Mails sent", paths: bars, fill: colour("--accent"), stroke: colour("--accent"), points: { show: false } },
-      { label: "Hard bounces and complaints", scale: "bad", stroke: colour("--bad"), width: 2, points: { show: true, size: 5 } },
+      { label: "Mails sent", paths: bars, fill: paint("--accent"), stroke: paint("--accent"), points: { show: false } },
+      { label: "Hard bounces and complaints", scale: "bad", stroke: paint("--bad"), width: 2, points: { show: true, size: 5 } },
     ],
     plugins: [markers(found.marks)],
   };
   place.hidden = false;
   const plot = new uPlot(options, [found.times, found.sent, found.bad], place);
   figure.querySelector("svg").remove();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw());
   new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: 340 })).observe(figure);
 };
 
