@@ -93,7 +93,7 @@ class KeyStore(Protocol):
         """Raises NotFound for an unknown tenant, Invalid for an unknown message type."""
         ...
 
-    async def revoke(self, prefix: str, *, actor: str) -> Key | None: ...
+    async def revoke(self, prefix: str, *, actor: str, because: str | None) -> Key | None: ...
 
     async def change(self, prefix: str, decide: Callable[[Key], Terms], *, actor: str) -> Key | None:
         """Stores what `decide` returns for the locked key; what it raises, this raises. None: no such key."""
@@ -265,9 +265,9 @@ class Keys:
             raise _no_key(prefix)
         return *found, minted.text
 
-    async def revoke(self, prefix: str, *, actor: str) -> Key:
+    async def revoke(self, prefix: str, *, actor: str, because: str | None = None) -> Key:
         """Takes effect at once in every process. Revoking a revoked key changes nothing. Raises NotFound."""
-        key = await self._store.revoke(_known(prefix), actor=actor)
+        key = await self._store.revoke(_known(prefix), actor=actor, because=because)
         if key is None:
             raise _no_key(prefix)
         return key

@@ -18,6 +18,7 @@ _DONE = {
     "checked": "It was checked.",
     "saved": "The change is saved.",
     "removed": "It is removed.",
+    "tested": "The test arrived.",
     "signed-out": "You are signed out.",
 }
 

@@ -19,6 +19,7 @@ from mailcordon.adapters.dashboard.pages import (
     now,
     pools,
     ses,
+    settings,
     tenant,
     tenant_details,
     tenants,
@@ -54,4 +55,5 @@ def routes(site: Site, sign_in: SignIn, visitors: Visitors, live: Live) -> list[
         *migration.routes(site),
         *pools.routes(site),
         *audit.routes(site),
+        *settings.routes(site),
     ]

@@ -123,7 +123,7 @@ def visible(value: object) -> str:
 
 def said(value: object) -> str:
     """A sentence of ours with names from outside: as `visible`, with what stands in backticks as code."""
-    return safe(_CODE.sub(r"<code>\1</code>", visible(value)))
+    return safe(_CODE.sub(r"<code>\1</code>", str(visible(value))))
 
 
 def segment(value: object) -> str:

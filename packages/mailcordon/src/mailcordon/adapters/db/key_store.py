@@ -174,7 +174,7 @@ class KeyStore:
             await conn.execute(_SHARED.bump_epoch, "control")
             return key
 
-    async def revoke(self, prefix: str, *, actor: str) -> Key | None:
+    async def revoke(self, prefix: str, *, actor: str, because: str | None = None) -> Key | None:
         async with connection_pool.transaction(self._pool) as conn:
             revoked = await conn.fetchval(_SQL.revoke_key, prefix)
             row = await conn.fetchrow(_SQL.key_by_prefix, prefix)
@@ -183,7 +183,7 @@ class KeyStore:
             if revoked is not None:
                 words = _words(prefix, row["tenant"])
                 await conn.execute(
-                    _SHARED.write_audit, actor, "key.revoke", row["tenant_id"], words, None, None, None
+                    _SHARED.write_audit, actor, "key.revoke", row["tenant_id"], words, None, None, because
                 )
                 await conn.execute(_SHARED.bump_epoch, "control")
             return key_of(row)

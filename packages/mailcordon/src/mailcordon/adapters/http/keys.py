@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from mailcordon.adapters.http import shapes
@@ -178,9 +178,14 @@ def routes(reads: Reads, keys: Keys) -> list[HTTPRouteHandler]:
         summary="Revoke a key at once, for good",
         tags=["control"],
     )
-    async def revoke_key(request: AnyRequest, prefix: FromPath[str]) -> KeyItem:
+    async def revoke_key(
+        request: AnyRequest,
+        prefix: FromPath[str],
+        because: Annotated[str | None, QueryParameter(description="The reason. It is audited.")] = None,
+    ) -> KeyItem:
         principal = platform_principal(request, ADMIN)
-        return KeyItem(**_fields(await keys.revoke(prefix, actor=principal.actor)))
+        reason = None if because is None else shapes.reason(because)
+        return KeyItem(**_fields(await keys.revoke(prefix, actor=principal.actor, because=reason)))
 
     return [create_key, list_keys, change_key, rotate_key, revoke_key]
 

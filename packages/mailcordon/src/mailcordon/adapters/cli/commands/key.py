@@ -293,9 +293,16 @@ def _rates(messages_rate: float | None, bytes_rate: float | None, reads_rate: fl
     return {name: rate or None for name, rate in given.items() if rate is not None}
 
 
-@command.remote(app, "revoke", examples="mailcordon key revoke 4k2p9x7m")
-async def revoke_key(cli: Cli, prefix: Prefix, yes: Yes = False) -> None:
+@command.remote(app, "revoke", examples='mailcordon key revoke 4k2p9x7m --because "leaked"')
+async def revoke_key(
+    cli: Cli,
+    prefix: Prefix,
+    because: Annotated[
+        str | None, typer.Option("--because", metavar="TEXT", help="Why; it is audited. Default: no reason.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
     """Revoke a key, at once and for good."""
     command.confirm(cli.err, messages.revoke_question(prefix=prefix), yes=yes)
-    found = await cli.api.call("DELETE", path("keys", prefix))
+    found = await cli.api.call("DELETE", path("keys", prefix), query={"because": because})
     cli.show_result(found or {"prefix": prefix, "revoked": True}, messages.revoked(prefix=prefix))

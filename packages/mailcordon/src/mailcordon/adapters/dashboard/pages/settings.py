@@ -1,0 +1,496 @@
+"""Settings: what holds for the whole platform. Each part is one click from the others; secrets are never shown."""
+
+import asyncio
+from typing import Any
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from mailcordon.adapters.dashboard.pages import blocks, settings_actions, settings_policy
+from mailcordon.adapters.dashboard.pages.actions import link, shell
+from mailcordon.adapters.dashboard.pages.blocks import Cell, Filter, Page, Section
+from mailcordon.adapters.dashboard.pages.settings_tabs import PATH, page
+from mailcordon.adapters.dashboard.rest import Problem
+from mailcordon.adapters.dashboard.site import PageRequest, Site
+from mailcordon.messages import settings_pages as messages
+
+
+def routes(site: Site) -> list[HTTPRouteHandler]:
+    @get(PATH)
+    async def system(request: PageRequest) -> Response[str]:
+        status = await site.rest(request).get("/v1/status")
+        return blocks.shown(site, request, "settings", _system(status))
+
+    @get(PATH + "/types")
+    async def types(request: PageRequest) -> Response[str]:
+        found = await site.rest(request).get("/v1/types", limit=1000)
+        return blocks.shown(site, request, "settings", _types(found))
+
+    @get(PATH + "/alerts")
+    async def alerts(request: PageRequest) -> Response[str]:
+        rest = site.rest(request)
+        channels, told = await asyncio.gather(
+            rest.get("/v1/alert-channels"),
+            rest.get("/v1/alerts", after=request.query_params.get("after"), limit=50),
+        )
+        return blocks.shown(site, request, "settings", _alerts(channels, told))
+
+    @get(PATH + "/webhooks")
+    async def webhooks(request: PageRequest) -> Response[str]:
+        found = await site.rest(request).get("/v1/webhooks")
+        return blocks.shown(site, request, "settings", _webhooks(found))
+
+    @get(PATH + "/contacts")
+    async def contacts(request: PageRequest) -> Response[str]:
+        tenant = request.query_params.get("tenant", "").strip()
+        found, problem = None, ""
+        if tenant:
+            try:
+                found = await site.rest(request).get("/v1/tenants/{}/contacts", tenant)
+            except Problem as refused:
+                problem = refused.sentence
+        return blocks.shown(site, request, "settings", _contacts(tenant, found, problem))
+
+    @get(PATH + "/keys")
+    async def keys(request: PageRequest) -> Response[str]:
+        given = request.query_params
+        tenant = given.get("tenant", "").strip()
+        found = await site.rest(request).get(
+            "/v1/keys", tenant=tenant or None, after=given.get("after"), limit=100
+        )
+        return blocks.shown(site, request, "settings", _keys(found, tenant))
+
+    @get(PATH + "/people")
+    async def people(request: PageRequest) -> Response[str]:
+        rest = site.rest(request)
+        sessions, links = await asyncio.gather(
+            rest.found("/v1/sessions", limit=100), rest.found("/v1/sign-in-links", limit=50)
+        )
+        return blocks.shown(site, request, "settings", _people(sessions, links))
+
+    @get(PATH + "/signals")
+    async def signals(request: PageRequest) -> Response[str]:
+        found = await site.rest(request).get("/v1/signals", after=request.query_params.get("after"), limit=50)
+        return blocks.shown(site, request, "settings", _signals(found))
+
+    @get(PATH + "/providers")
+    async def providers(request: PageRequest) -> Response[str]:
+        domain = request.query_params.get("domain", "").strip()
+        found, problem = None, ""
+        if domain:
+            try:
+                found = await site.rest(request).get("/v1/providers/{}", domain)
+            except Problem as refused:
+                problem = refused.sentence
+        return blocks.shown(site, request, "settings", _provider(domain, found, problem))
+
+    @get(PATH + "/templates")
+    async def templates(request: PageRequest) -> Response[str]:
+        given = request.query_params
+        tenant = given.get("tenant", "").strip()
+        found = await site.rest(request).get(
+            "/v1/templates", tenant=tenant or None, after=given.get("after"), limit=100
+        )
+        return blocks.shown(site, request, "settings", _templates(found, tenant))
+
+    return [
+        system, types, alerts, webhooks, contacts, keys, people, signals, providers, templates,
+        *settings_policy.routes(site), *settings_actions.routes(site),
+    ]  # fmt: skip
+
+
+def _system(status: Any) -> Page:
+    problems = [*status["problems"], *status["notices"]]
+    return page(
+        "system",
+        "System",
+        sentence=messages.system_is(len(status["problems"]), len(status["notices"])),
+        tone="bad" if status["problems"] else "slow" if problems else "good",
+        sections=[
+            Section(
+                heading="What is wrong",
+                heads=("Check", "What", "What next", "Since"),
+                rows=[
+                    [
+                        blocks.text(one["check"]),
+                        blocks.text(one["detail"]),
+                        blocks.text(one["next"]),
+                        blocks.ago(one["since"]),
+                    ]
+                    for one in problems
+                ],
+                empty=f"Nothing is wrong. Checked: {', '.join(status['checked'])}.",
+                command="mailcordon status",
+            ),
+            Section(
+                heading="Processes",
+                heads=("Role", "Host", "Process", "State", "Started", "Reported"),
+                rows=[
+                    [
+                        blocks.text(one["role"]),
+                        blocks.text(one["host"]),
+                        blocks.text(one["pid"]),
+                        blocks.tone("silent", "bad") if one["silent"] else blocks.tone("works", "good"),
+                        blocks.ago(one["started_at"]),
+                        blocks.ago(one["reported_at"]),
+                    ]
+                    for one in status["processes"]
+                ],
+                empty="No process reports.",
+                command="mailcordon doctor",
+            ),
+            Section(
+                heading="Database",
+                facts=[
+                    ("Size", blocks.text(_bytes(status["storage"]["bytes"]))),
+                    ("Oldest day", blocks.text(status["storage"]["oldest_day"] or "–")),
+                    ("Partitions exist for", blocks.text(f"{status['storage']['days_left']} days")),
+                    ("Scan of SES", blocks.text(status["scan"])),
+                ],
+                heads=("Table", "Size", "Oldest day"),
+                rows=[
+                    [
+                        blocks.code(one["table"]),
+                        blocks.text(_bytes(one["bytes"])),
+                        blocks.text(one["oldest_day"]),
+                    ]
+                    for one in status["storage"]["tables"][:12]
+                ],
+            ),
+        ],
+    )
+
+
+def _bytes(size: int) -> str:
+    for unit, words in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size >= unit:
+            return f"{size / unit:,.1f} {words}"
+    return f"{size} bytes"
+
+
+def _types(found: Any) -> Page:
+    return page(
+        "types",
+        "Message types",
+        sections=[
+            Section(
+                says=[messages.types_are()],
+                heads=(
+                    "Type",
+                    "Class",
+                    "Criticality",
+                    "What for",
+                    "Worth sending for",
+                    "Unknown outcome settled after",
+                ),
+                rows=[
+                    [
+                        blocks.code(one["name"]),
+                        blocks.text(one["class"]),
+                        blocks.number(one["criticality"]),
+                        blocks.text(one["description"]),
+                        _or_class(one["expiry_seconds"]),
+                        _or_class(one["grace_seconds"]),
+                    ]
+                    for one in found["items"]
+                ],
+                command="mailcordon type list",
+            )
+        ],
+    )
+
+
+def _or_class(seconds: float | None) -> Cell:
+    return blocks.text("as its class") if seconds is None else blocks.duration(seconds)
+
+
+def _failing(one: Any) -> Cell:
+    if one["failing_since"] is None:
+        return blocks.tone("works", "good")
+    return Cell("tone", "fails", note="bad")
+
+
+def _alerts(channels: Any, told: Any) -> Page:
+    failing = [one for one in channels["items"] if one["failing_since"]]
+    return page(
+        "alerts",
+        "Alert channels",
+        sentence=messages.channels_are(len(channels["items"]), len(failing)),
+        tone="bad" if failing else "good" if channels["items"] else "slow",
+        sections=[
+            Section(
+                heads=("Channel", "Leads to", "Told of", "State", "Made", "", ""),
+                rows=[
+                    [
+                        blocks.text(one["name"], note=one["form"]),
+                        blocks.text(one["target"]),
+                        blocks.text(
+                            f"{one['least']} and worse",
+                            note=", ".join([*one["kinds"], *one["tenants"]]) or "every kind, every tenant",
+                        ),
+                        _failing(one),
+                        blocks.ago(one["made_at"], note=one["made_by"]),
+                        blocks.act("Test…", f"{PATH}/alerts/{one['name']}/test", "operate"),
+                        blocks.act("Remove…", f"{PATH}/alerts/{one['name']}/remove", "admin"),
+                    ]
+                    for one in channels["items"]
+                ],
+                empty="There is no channel. Making one shows its signing secret once, so it is done on the command line.",
+                says=[f"{one['name']}: {one['problem']}" for one in failing],
+                command="mailcordon alert channel add NAME --webhook URL"
+                if not channels["items"]
+                else "mailcordon alert channel list",
+            ),
+            Section(
+                heading="What they were told",
+                heads=("Incident", "Channel", "Severity", "What", "Arrived", "Problem"),
+                rows=[
+                    [
+                        blocks.text(f"Incident {one['incident']}", href=f"/incidents/{one['incident']}"),
+                        blocks.text(one["channel"]),
+                        blocks.severity(one["severity"]),
+                        blocks.text(one["sentence"]),
+                        blocks.ago(one["told_at"]),
+                        blocks.text(one["problem"]),
+                    ]
+                    for one in told["items"]
+                ],
+                empty="No channel was told of an incident yet.",
+                more=link(PATH + "/alerts", after=told["next"]) if told["next"] else "",
+            ),
+        ],
+    )
+
+
+def _webhooks(found: Any) -> Page:
+    def state(one: Any) -> Cell:
+        return blocks.tone("paused", "slow") if one["paused_at"] else _failing(one)
+
+    return page(
+        "webhooks",
+        "Webhooks",
+        sections=[
+            Section(
+                heads=("Webhook", "Leads to", "Tenant", "Events", "State", "Problem", "", "", ""),
+                rows=[
+                    [
+                        blocks.text(one["name"], note=one["form"]),
+                        blocks.text(one["target"]),
+                        blocks.tenant(one["tenant"]) if one["tenant"] else blocks.text("every tenant"),
+                        blocks.text(", ".join(one["events"]) or "all but the frequent ones"),
+                        state(one),
+                        blocks.text(one["problem"] or one["paused_because"]),
+                        blocks.act("Test…", f"{PATH}/webhooks/{one['name']}/test", "operate"),
+                        blocks.act("Resume…", f"{PATH}/webhooks/{one['name']}/resume", "operate")
+                        if one["paused_at"]
+                        else blocks.act("Pause…", f"{PATH}/webhooks/{one['name']}/pause", "operate"),
+                        blocks.act("Remove…", f"{PATH}/webhooks/{one['name']}/remove", "admin"),
+                    ]
+                    for one in found["items"]
+                ],
+                empty="There is no webhook. Making one shows its signing secret once, so it is done on the command line.",
+                command="mailcordon webhook list"
+                if found["items"]
+                else "mailcordon webhook add NAME --url URL",
+            )
+        ],
+    )
+
+
+def _contacts(tenant: str, found: Any, problem: str) -> Page:
+    return page(
+        "contacts",
+        "Contacts of a tenant",
+        filters=[Filter(name="tenant", label="Tenant", value=tenant)],
+        sections=[
+            Section(
+                warns=[problem] if problem else (),
+                heads=("Form", "Leads to", "Told of", "State", "Made"),
+                rows=[
+                    [
+                        blocks.text(one["form"]),
+                        blocks.text(one["target"]),
+                        blocks.text(", ".join(one["tell"])),
+                        _failing(one),
+                        blocks.ago(one["made_at"], note=one["made_by"]),
+                    ]
+                    for one in (found["items"] if found else ())
+                ],
+                empty=""
+                if problem
+                else "This tenant has no contact."
+                if tenant
+                else messages.name_a_tenant(),
+                command=f"mailcordon contact list --tenant {shell(tenant)}" if tenant else "",
+            )
+        ],
+    )
+
+
+def _keys(found: Any, tenant: str) -> Page:
+    return page(
+        "keys",
+        "API keys",
+        filters=[Filter(name="tenant", label="Tenant", value=tenant, hint="every key")],
+        sections=[
+            Section(
+                says=[messages.keys_are()],
+                heads=("Key", "Whose", "Of", "May", "Last used", "Made", "Ends", ""),
+                rows=[
+                    [
+                        blocks.code(one["prefix"]),
+                        blocks.text(one["holder"], note=one["name"]),
+                        blocks.tenant(one["tenant"]) if one["tenant"] else blocks.text("the platform"),
+                        blocks.text(
+                            ", ".join(one["scopes"]),
+                            note=f"types: {', '.join(one['types'])}" if one["types"] else "",
+                        ),
+                        blocks.ago(one["last_used_at"]),
+                        blocks.ago(one["created_at"], note=one["created_by"]),
+                        blocks.tone("revoked", "") if one["revoked_at"] else blocks.ago(one["expires_at"]),
+                        blocks.text("")
+                        if one["revoked_at"]
+                        else blocks.act("Revoke…", f"{PATH}/keys/{one['prefix']}/revoke", "admin"),
+                    ]
+                    for one in found["items"]
+                ],
+                empty="No key fits.",
+                more=link(PATH + "/keys", tenant=tenant, after=found["next"]) if found["next"] else "",
+                command="mailcordon key list",
+            )
+        ],
+    )
+
+
+def _people(sessions: Any, links: Any) -> Page:
+    if sessions is None:
+        return page("people", "People", sections=[Section(empty=messages.people_need())])
+    return page(
+        "people",
+        "People",
+        sections=[
+            Section(
+                heading="Sessions",
+                heads=("Who", "Role", "Way", "Began", "Seen", "Ends", ""),
+                rows=[
+                    [
+                        blocks.text(one["person"], note=one["prefix"]),
+                        blocks.text(one["role"]),
+                        blocks.text(one["way"]),
+                        blocks.ago(one["started_at"]),
+                        blocks.ago(one["seen_at"]),
+                        blocks.tone("ended", "") if one["ended_at"] else blocks.ago(one["ends_at"]),
+                        blocks.text("")
+                        if one["ended_at"]
+                        else blocks.act("End…", f"{PATH}/people/{one['prefix']}/end", "admin"),
+                    ]
+                    for one in sessions["items"]
+                ],
+                empty="Nobody is signed in.",
+                command="mailcordon session list",
+            ),
+            Section(
+                heading="Links to sign in",
+                says=[messages.links_are()],
+                heads=("For", "Role", "Made", "State"),
+                rows=[
+                    [
+                        blocks.text(one["person"], note=one["prefix"]),
+                        blocks.text(one["role"]),
+                        blocks.ago(one["made_at"], note=one["made_by"]),
+                        blocks.text(
+                            "revoked" if one["revoked_at"] else "used" if one["used_at"] else "not used"
+                        ),
+                    ]
+                    for one in (links["items"] if links else ())
+                ],
+                empty="No link was made.",
+                command="mailcordon sign-in --person NAME --role operator",
+            ),
+        ],
+    )
+
+
+def _signals(found: Any) -> Page:
+    return page(
+        "signals",
+        "What others say of our mail",
+        sections=[
+            Section(
+                says=[messages.signals_are()],
+                heads=("Day", "Source", "Domain", "Tenant", "Rate", "Of mails", "Trust", "Counts"),
+                rows=[
+                    [
+                        blocks.text(one["day"]),
+                        blocks.text(one["source"], note=one["provider"] or one["reporter"] or ""),
+                        blocks.text(one["domain"]),
+                        blocks.tenant(one["tenant"]),
+                        blocks.percent(one["rate"]),
+                        blocks.number(one["of"]),
+                        blocks.text(one["trust"]),
+                        blocks.yes(one["counts"]),
+                    ]
+                    for one in found["items"]
+                ],
+                empty="Nothing was imported yet.",
+                more=link(PATH + "/signals", after=found["next"]) if found["next"] else "",
+                command="mailcordon signal --help",
+            )
+        ],
+    )
+
+
+def _provider(domain: str, found: Any, problem: str) -> Page:
+    facts: list[tuple[str, Cell]] = []
+    if found is not None:
+        facts = [
+            ("Mailbox provider", blocks.text(found["provider"])),
+            ("Kind", blocks.text(found["kind"] or "–")),
+            ("Behind it", blocks.text(found["behind"] or "–")),
+            ("Known by", blocks.text(found["source"])),
+            ("Hosts", blocks.code(", ".join(found["hosts"]) or "–")),
+            ("Since", blocks.clock(found["since"])),
+            ("Looked up", blocks.ago(found["learnt_at"])),
+        ]
+    return page(
+        "providers",
+        "Who runs a domain's mailboxes",
+        filters=[Filter(name="domain", label="Domain", value=domain, hint="example.com")],
+        sentence=found["sentence"] if found else "",
+        sections=[
+            Section(
+                warns=[one for one in (problem, found["problem"] if found else None) if one],
+                facts=facts,
+                empty="" if facts or problem else "Name the domain of a recipient.",
+                command=f"mailcordon provider show {shell(domain)}" if found else "",
+            )
+        ],
+    )
+
+
+def _templates(found: Any, tenant: str) -> Page:
+    return page(
+        "templates",
+        "Templates",
+        filters=[Filter(name="tenant", label="Tenant", value=tenant, hint="every tenant")],
+        sections=[
+            Section(
+                heads=("Template", "Whose", "Version", "Size", "Made", "Why", "State"),
+                rows=[
+                    [
+                        blocks.code(one["name"]),
+                        blocks.tenant(one["owner"]) if one["owner"] else blocks.text("the platform's"),
+                        blocks.text(one["version"], note=one["dialect"]),
+                        blocks.text(_bytes(one["bytes"])),
+                        blocks.ago(one["made_at"], note=one["made_by"]),
+                        blocks.text(one["because"]),
+                        blocks.tone("retired", "") if one["retired_at"] else blocks.tone("in use", "good"),
+                    ]
+                    for one in found["items"]
+                ],
+                empty="There is no template.",
+                more=link(PATH + "/templates", tenant=tenant, after=found["next"]) if found["next"] else "",
+                command="mailcordon template list",
+            )
+        ],
+    )
