@@ -167,6 +167,8 @@ async def lanes_shown(pages: Pages, path: str) -> str:
 
 async def test_now_says_what_is_wrong_what_is_held_and_shows_every_lane(pages: Pages) -> None:
     number = await lane_incident(pages)
+    await pages.world.owner.execute("update hold set lifted_at = now_ms() where lifted_at is null")
+    await pages.world.owner.execute("update lane set held = false, stopped = false")
     await pages.post(
         "operator", "/holds/new", tenant="acme", type="newsletter", list="bought", because=SCRIPT
     )
@@ -235,7 +237,7 @@ async def test_actions_act_with_the_persons_name_and_lead_back(pages: Pages) -> 
     assert "The mail is held." in await pages.get("operator", held.headers["location"])
     lift = re.search(r'href="(/holds/lift[^"]*)"', html.unescape(await pages.get("operator", back)))
     assert lift is not None
-    query = dict(httpx.URL(lift[1]).params)
+    query: dict[str, Any] = dict(httpx.URL(lift[1]).params)
     assert "hold" in await pages.get("operator", lift[1])
     await pages.post("operator", "/holds/lift", **query, because="good")
     await pages.post("operator", f"{back}/note", because="asked acme")
