@@ -253,3 +253,58 @@ def test_whoever_observes_only_needs_no_queue_and_no_topic(tmp_path: Path):
     with pytest.raises(BadConfig):
         read(tmp_path, **named, MAILCORDON_OBSERVE_ONLY="no")
     assert read(tmp_path).observe_only is None
+
+
+OIDC = {
+    "MAILCORDON_DASHBOARD_URL": "https://mail.platform.example/",
+    "MAILCORDON_OIDC_ISSUER": "https://login.example/realms/x",
+    "MAILCORDON_OIDC_CLIENT_ID": "dashboard",
+    "MAILCORDON_OIDC_CLIENT_SECRET": "hunter2",
+    "MAILCORDON_OIDC_ADMINS": "Mail Ops, root",
+    "MAILCORDON_OIDC_VIEWERS": "staff",
+}
+
+
+def test_an_openid_provider_is_read_with_its_groups_and_its_secret_is_not_shown():
+    found = config.read(OIDC).dashboard
+    assert found is not None
+    oidc = found.oidc
+    assert oidc is not None
+    assert (oidc.issuer, oidc.client_id, oidc.client_secret) == (
+        "https://login.example/realms/x",
+        "dashboard",
+        "hunter2",
+    )
+    assert (oidc.scopes, oidc.person_claim, oidc.roles.claim) == (
+        ("openid", "email", "profile"),
+        "email",
+        "groups",
+    )
+    assert {role.value: set(values) for role, values in oidc.roles.values.items()} == {
+        "viewer": {"staff"},
+        "operator": set(),
+        "admin": {"Mail Ops", "root"},
+    }
+    assert "hunter2" not in repr(found)
+    assert (found.lifetimes.idle, found.lifetimes.absolute) == (7200, 43_200)
+
+
+@pytest.mark.parametrize(
+    ("without", "said"),
+    [
+        ("MAILCORDON_DASHBOARD_URL", "MAILCORDON_DASHBOARD_URL"),
+        ("MAILCORDON_OIDC_ISSUER", "MAILCORDON_OIDC_CLIENT_ID is set without MAILCORDON_OIDC_ISSUER"),
+        ("MAILCORDON_OIDC_CLIENT_ID", "without MAILCORDON_OIDC_CLIENT_ID"),
+    ],
+)
+def test_half_an_openid_provider_is_refused(without: str, said: str):
+    with pytest.raises(BadConfig, match=said):
+        config.read({name: value for name, value in OIDC.items() if name != without})
+
+
+def test_an_openid_provider_that_gives_nobody_a_role_or_is_not_asked_who_it_is_is_refused():
+    groups = {"MAILCORDON_OIDC_ADMINS": "", "MAILCORDON_OIDC_VIEWERS": " , "}
+    with pytest.raises(BadConfig, match="nobody would get a role"):
+        config.read({**OIDC, **groups})
+    with pytest.raises(BadConfig, match="must have openid"):
+        config.read({**OIDC, "MAILCORDON_OIDC_SCOPES": "email,groups"})

@@ -155,6 +155,12 @@ def link_made(person: str, role: str) -> str:
 
 
 @example()
+def no_dashboard_url() -> str:
+    """`sign-in` or `view-link create` has made a link, and nobody has told the server where the dashboard is."""
+    return "The dashboard's address is not known here, so put it before the link. The server's MAILCORDON_DASHBOARD_URL names it."
+
+
+@example()
 def how_to_revoke_link() -> str:
     """`sign-in` says how to undo it."""
     return "Whoever opens it first is in. To end a session: `mailcordon session list`, then `mailcordon session end PREFIX`."

@@ -124,7 +124,9 @@ def _sign_in_links(people: PeopleServices) -> list[HTTPRouteHandler]:
     )
     async def create_sign_in_link(request: AnyRequest, data: JSONBody[NewSignInLink]) -> MintedSignInLink:
         principal = platform_principal(request, ADMIN)
-        made, token = await links.create(principal, person=data.person or principal.holder, role=data.role)
+        made, token = await links.create(
+            principal, person=principal.holder if data.person is None else data.person, role=data.role
+        )
         path = f"/sign-in/link/{token}"
         return MintedSignInLink(**msgspec.structs.asdict(_link(made)), path=path, url=people.url(path))
 

@@ -238,5 +238,8 @@ async def revoke_view_link(cli: Cli, tenant: Tenant, prefix: Prefix, yes: Yes = 
 
 def _url(cli: Cli, made: Document) -> str:
     """The server knows the dashboard's address from MAILCORDON_DASHBOARD_URL; on one machine, cli.json has it."""
-    url = made.get("url") or f"{cli.connection.dashboard or ''}{plain(made.get('path'))}"
-    return plain(url)
+    if made.get("url"):
+        return plain(made.get("url"))
+    if cli.connection.dashboard is None:
+        cli.note(sign_in.no_dashboard_url())
+    return f"{cli.connection.dashboard or ''}{plain(made.get('path'))}"
