@@ -103,7 +103,7 @@ def test_people_are_not_asked_without_end(pending: Pending) -> None:
 
 
 class Keyboard(io.StringIO):
-    """Types the code that stands on the screen, after `meanwhile`."""
+    """Types the code that stands on the screen last, after `meanwhile`."""
 
     def __init__(self, screen: io.StringIO, meanwhile: Any) -> None:
         super().__init__()
@@ -169,3 +169,26 @@ async def test_nothing_on_the_screen_drives_the_terminal(pending: Pending) -> No
     await confirm(Terminal(io.StringIO("\n"), screen), Api(), pending, wish.id)
     assert "campaign <U+001B>[2J<U+202E>spring" in screen.getvalue()
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", screen.getvalue())
+
+
+async def test_only_the_code_of_this_very_question_confirms(pending: Pending, wish: Wish) -> None:
+    api, screen = Api(), io.StringIO()
+    await confirm(Terminal(io.StringIO("\n"), screen), api, pending, wish.id)
+    (first,) = re.findall("Type ([A-Z]{6})", screen.getvalue())
+    for typed in ("", "y", "yes", "AAAAAA", first, first[:5], f"{first}{first}", wish.id):
+        await confirm(Terminal(io.StringIO(f"{typed}\n"), screen), api, pending, wish.id)
+        assert api.changes == [], typed
+    assert pending.get(wish.id).state == "waiting"
+    assert len(set(re.findall("Type ([A-Z]{6})", screen.getvalue()))) == 9  # each question has its own
+
+
+async def test_what_was_declined_or_done_is_not_asked_again(pending: Pending, wish: Wish) -> None:
+    api, screen = Api(), io.StringIO()
+    assert await confirm(Terminal(io.StringIO("no\n"), screen), api, pending, None)
+    assert (pending.get(wish.id).state, pending.waiting()) == ("declined", [])
+    other = pending.add("propose_hold", hold(), "x")
+    assert await confirm(Terminal(Keyboard(screen, lambda: None), screen), api, pending, None)
+    assert (pending.get(other.id).state, len(api.changes)) == ("done", 1)
+    for id in (wish.id, other.id, None):
+        assert await confirm(Terminal(Keyboard(screen, lambda: None), screen), api, pending, id)
+    assert len(api.changes) == 1
