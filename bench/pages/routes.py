@@ -30,7 +30,7 @@ class Line:
 
 
 Query = Mapping[str, str]
-_NEVER = 99_999.0  #: ms; it was refused, which is shown with its status
+NEVER = 99_999.0  #: ms; it was refused, which is shown with its status
 Ask = Callable[[random.Random], tuple[str, Query]]
 
 
@@ -71,7 +71,7 @@ async def ask(calls: InProcess, who: Principal, name: str, one: Ask, rounds: int
         if n:  # the first one opens connections and reads pages
             took.append(1000 * (time.perf_counter() - began))
         if status != 200:  # a question that takes too long is answered so: it is a result, and a bad one
-            return Line(name=f"{name}: {status}", median=_NEVER, p95=_NEVER, worst=_NEVER, kilobytes=0.0)
+            return Line(name=f"{name}: {status}", median=NEVER, p95=NEVER, worst=NEVER, kilobytes=0.0)
         size = max(size, len(body))
     return line(name, took, size)
 

@@ -22,7 +22,7 @@ from mailcordon.adapters.db.embedded import EmbeddedPostgres
 @dataclass(frozen=True, slots=True)
 class Served:
     url: str
-    key: str  #: of the platform, with all rights
+    control: str  #: the address of the database for the control login
     dashboard: int  #: process ids
     postmaster: int
     postgres: EmbeddedPostgres
@@ -55,8 +55,8 @@ async def dashboard(home: Path) -> AsyncIterator[Served]:
             )
         try:
             await _answers(url, process, log)
-            key = json.loads((home / "cli.json").read_text())["key"]
-            yield Served(url, key, process.pid, postgres.postmaster, postgres)
+            control = json.loads((home / "database.json").read_text())["control"]
+            yield Served(url, control, process.pid, postgres.postmaster, postgres)
         finally:
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)

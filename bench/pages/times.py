@@ -4,19 +4,20 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 
 from bench import cpu
-from bench.pages import links
-from bench.pages.routes import Line, line
+from bench.pages import entering, links
+from bench.pages.routes import NEVER, Line, line
 from bench.pages.serving import Served
 from bench.system import PATIENCE, Failed
 
 #: Where a page names its stream of live figures.
 _STREAM = re.compile(r'(?:hx-sse:connect|sse-connect|data-stream)="([^"]+)"')
+_REFUSED = {"median": NEVER, "p95": NEVER, "worst": NEVER, "kilobytes": 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +26,21 @@ class PageLine:
     cpu_ms: float  #: of the dashboard and PostgreSQL together, for one answer
 
 
-async def signed_in(served: Served) -> httpx.AsyncClient:
-    client = httpx.AsyncClient(base_url=served.url, timeout=PATIENCE)
-    answer = await client.post("/sign-in", data={"key": served.key, "next": "/now"})
-    if answer.status_code != 303:
-        raise Failed(f"the key was not taken: {answer.status_code} {answer.text[:300]}")
-    return client
+@contextlib.asynccontextmanager
+async def signed_in(served: Served, most: int = 10) -> AsyncIterator[httpx.AsyncClient]:
+    """`most`: connections."""
+    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most)
+    async with httpx.AsyncClient(base_url=served.url, timeout=PATIENCE, limits=limits) as client:
+        path = await entering.link(served.control)
+        answer = await client.post(path, data={"csrf": entering.csrf((await client.get(path)).text)})
+        if answer.status_code != 303:
+            raise Failed(f"the link was not taken: {answer.status_code} {answer.text[:300]}")
+        yield client
 
 
 async def every_page(served: Served, *, each: int, rounds: int, only: Sequence[str] = ()) -> list[PageLine]:
     """`each`: pages of a kind. `only`: these paths, with their queries, instead of those that links lead to."""
-    async with await signed_in(served) as client:
+    async with signed_in(served) as client:
 
         async def fetch(path: str) -> str:
             answer = await client.get(path, follow_redirects=True)
@@ -56,14 +61,10 @@ async def _page(served: Served, client: httpx.AsyncClient, path: str, rounds: in
         if n:
             took.append(1000 * (time.perf_counter() - began))
         if answer.status_code != 200:
-            raise Failed(f"{path} answered {answer.status_code}: {_words(answer.text)}")
+            return PageLine(line=Line(name=f"{path}: {answer.status_code}", **_REFUSED), cpu_ms=0.0)
         size = max(size, len(answer.content))
     used = 1000 * (_cpu(served) - before) / rounds
     return PageLine(line=line(path, took, size), cpu_ms=round(used, 1))
-
-
-def _words(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", html.partition("<main")[2]).split())[:300]
 
 
 def _cpu(served: Served) -> float:
@@ -82,7 +83,7 @@ class Viewers:
 
 async def viewers(served: Served, *, count: int, seconds: float, page: str = "/now") -> Viewers | None:
     """So many people look at live figures. None if the page has no stream."""
-    async with await signed_in(served) as client:
+    async with signed_in(served, count + 10) as client:
         found = _STREAM.search((await client.get(page)).text)
         if found is None:
             return None
@@ -99,7 +100,6 @@ async def viewers(served: Served, *, count: int, seconds: float, page: str = "/n
                     if stop.is_set():
                         return
 
-        client._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=count + 10))
         stop, ready = asyncio.Event(), asyncio.Semaphore(0)
         tasks = [asyncio.create_task(view(stop, ready)) for _ in range(count)]
         try:

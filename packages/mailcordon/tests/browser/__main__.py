@@ -83,8 +83,7 @@ async def _look(options: argparse.Namespace, program: str) -> int:
                 flush=True,
             )
             await asyncio.Event().wait()
-        for one in wrong:
-            print(f"WRONG {one}", file=sys.stderr)
+        print(f"{len(wrong)} things are wrong" if wrong else "nothing is wrong", flush=True)
         return 1 if wrong else 0
 
 
@@ -97,7 +96,9 @@ async def _page(context: BrowserContext, path: str, into: Path, *, quick: bool) 
         variants = looking.QUICK if quick else looking.VARIANTS
         found = await looking.look(page, watch, path, into=into, variants=variants, axe=not quick)
         status = answer.status if answer is not None else "no answer"
-        print(f"{path}: {status}, {len(found)} wrong ({time.monotonic() - began:.1f} s)", flush=True)
+        print(f"{path}: {status} ({time.monotonic() - began:.1f} s)", flush=True)
+        for one in found:
+            print(f"  WRONG {one.removeprefix(path)[2:]}", flush=True)
         return found
     finally:
         await page.close()

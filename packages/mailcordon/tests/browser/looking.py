@@ -18,6 +18,12 @@ VARIANTS: tuple[tuple[int, str], ...] = ((WIDE, "light"), (WIDE, "dark"), (NARRO
 QUICK: tuple[tuple[int, str], ...] = ((WIDE, "light"), (NARROW, "light"))
 #: Impacts of axe-core that fail a page.
 _BAD = ("serious", "critical")
+#: What axe-core looks for in a variant; empty: for everything. Schemes differ in colours, widths in what has to be scrolled.
+_RULES: dict[tuple[int, str], tuple[str, ...]] = {
+    (WIDE, "light"): (),
+    (WIDE, "dark"): ("color-contrast",),
+    (NARROW, "light"): ("scrollable-region-focusable",),
+}
 _MOST_SHOWN = 3  #: elements of one violation
 _LONGEST_PICTURE = 6000  #: pixels; a table of thousands of rows says no more below
 #: Violations of the content security policy, also of those that the console does not show.
@@ -110,10 +116,9 @@ async def look(
         await page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
         await page.set_viewport_size({"width": width, "height": HEIGHT[width]})
         wrong += [f"{scheme}, {width} px: {one}" for one in await page.evaluate(_STICKING)]
-        if axe and (width == WIDE or scheme == "light"):
-            # Colours differ between the schemes; everything else differs between the widths.
-            only = ["color-contrast"] if scheme == "dark" else []
-            wrong += [f"{scheme}, {width} px: {one}" for one in await violations(page, only)]
+        if axe and (width, scheme) in _RULES:
+            found = await violations(page, _RULES[width, scheme])
+            wrong += [f"{scheme}, {width} px: {one}" for one in found]
         await _picture(page, folder / f"{_file(name)}-{width}-{scheme}.png", width)
     wrong += await page.evaluate("window.violations ?? []")
     wrong += watch.complaints

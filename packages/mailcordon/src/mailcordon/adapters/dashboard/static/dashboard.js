@@ -1,4 +1,4 @@
-// What pages gain from JavaScript: keys, and buttons that copy. Everything can be read without it.
+// What pages gain from JavaScript: keys, what can be scrolled by them, and buttons that copy. Everything can be read without it.
 "use strict";
 
 document.addEventListener("keydown", (event) => {
@@ -27,6 +27,17 @@ document.addEventListener("click", async (event) => {
   }
   setTimeout(() => { button.textContent = before; }, 1500);
 });
+
+// What has to be scrolled sideways takes the focus, so that arrow keys can scroll it.
+const focusWhatScrolls = () => {
+  for (const one of document.querySelectorAll(".scroll, pre")) {
+    if (one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight) one.tabIndex = 0;
+    else one.removeAttribute("tabindex");
+  }
+};
+document.addEventListener("DOMContentLoaded", focusWhatScrolls);
+document.addEventListener("htmx:after:swap", focusWhatScrolls);
+window.addEventListener("resize", focusWhatScrolls);
 
 document.addEventListener("DOMContentLoaded", () => showCopyButtons(document));
 document.addEventListener("htmx:after:swap", () => showCopyButtons(document));
