@@ -8,7 +8,7 @@ from typing import Any, Literal
 By = Literal["minute", "hour", "day"]
 STEP: Mapping[By, int] = {"minute": 60, "hour": 3_600, "day": 86_400}  #: seconds
 WIDTH, LEFT, RIGHT = 1000, 46, 14
-TOP, PANEL, GAP, BOTTOM = 48, 130, 26, 24
+TOP, PANEL, GAP, BOTTOM = 68, 130, 26, 24
 _LEAST_MARGIN, _MOST_MINUTES, _MOST_HOURS = 600, 6 * 3_600, 14 * 86_400  #: seconds
 
 

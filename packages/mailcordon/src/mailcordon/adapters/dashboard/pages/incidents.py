@@ -96,8 +96,10 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
 
     @get("/incidents/{incident_id:int}/report")
     async def report(request: PageRequest, incident_id: FromPath[int]) -> Response[str]:
-        tenant = request.query_params.get("tenant") or None
-        found = await site.rest(request).get("/v1/incidents/{}/report", incident_id, tenant=tenant)
+        rest, tenant = site.rest(request), request.query_params.get("tenant")
+        if not tenant:
+            tenant = (await rest.get("/v1/incidents/{}", incident_id))["incident"]["tenant"]
+        found = await rest.get("/v1/incidents/{}/report", incident_id, tenant=tenant)
         return site.page(
             request,
             "incidents/report.html",

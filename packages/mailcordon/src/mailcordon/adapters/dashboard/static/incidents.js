@@ -45,7 +45,7 @@ const draw = async (figure) => {
   if (!answer.ok) return;
   const found = await answer.json();
   const place = figure.querySelector(".plot");
-  const bars = uPlot.paths.bars({ size: [0.9, 40] });
+  const bars = uPlot.paths.bars({ size: [0.9, 40], align: 1 });
   const isLong = found.times.at(-1) - found.times[0] > 86400;
   const axis = { stroke: paint("--soft"), grid: { stroke: paint("--line"), width: 1 }, ticks: { stroke: paint("--line"), width: 1 } };
   const options = {
