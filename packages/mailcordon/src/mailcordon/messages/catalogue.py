@@ -60,7 +60,7 @@ SUBJECTS = (
     "sign_in",
     "observing",
     *("cli", "mcp", "drill", "drill_incident"),
-    *("system", "settings", "database", "restorations", "aws"),
+    *("system", "settings", "database", "restorations", "aws", "doctor_aws"),
 )
 
 _examples: dict[object, list[Callable[[], str]]] = {}  #: by message, in the order they are written

@@ -122,6 +122,13 @@ def migrate(
 
 
 def doctor(
+    aws: Annotated[
+        bool,
+        typer.Option(
+            "--aws",
+            help="Ask AWS too: credentials, account, queues, topics, rights, clock, and what leads here (docs/aws.md).",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of text for people.")
     ] = False,
@@ -129,7 +136,9 @@ def doctor(
     """Check settings, home, database and processes, and say what to do about each problem. Changes nothing."""
     from mailcordon.run import doctor as checks
 
-    raise typer.Exit(asyncio.run(checks.doctor(os.environ, as_json=as_json)))
+    if aws:
+        os.environ["MAILCORDON_SES"] = "aws"
+    raise typer.Exit(asyncio.run(checks.doctor(os.environ, as_json=as_json, aws=aws)))
 
 
 secrets = typer.Typer(

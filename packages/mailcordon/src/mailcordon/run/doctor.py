@@ -6,8 +6,7 @@ It changes nothing, and a check that fails does not stop the others: what cannot
 import json
 import os
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict
 
 from mailcordon import config as configs
 from mailcordon.adapters.db import (
@@ -34,8 +33,7 @@ from mailcordon.messages import audit as audit_messages
 from mailcordon.messages import queues, system, unsubscribe
 from mailcordon.messages import status as status_messages
 from mailcordon.run import audit, home_lock
-
-State = Literal["ok", "warn", "bad"]
+from mailcordon.run.finding import Finding, State
 
 AUDIT = "audit trail"
 SCAN = "scan of SES"
@@ -46,16 +44,9 @@ PRIVACY = "database privacy"  #: what the database's log may hold, and who may p
 DATABASE_ADDRESS = "database address"  #: the subject of the finding about MAILCORDON_DATABASE_URL
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    about: str
-    state: State
-    says: str  #: what is so and, unless it is ok, what to do
-
-
-async def doctor(environ: Mapping[str, str], *, as_json: bool) -> int:
-    """Prints the findings. Returns 0 if none is bad, else 1."""
-    findings = await find(environ)
+async def doctor(environ: Mapping[str, str], *, as_json: bool, aws: bool = False) -> int:
+    """Prints the findings. Returns 0 if none is bad, else 1. `aws`: with what only questions to AWS tell."""
+    findings = await find(environ, aws=aws)
     well = all(finding.state != "bad" for finding in findings)
     if as_json:
         print(json.dumps({"ok": well, "findings": [asdict(finding) for finding in findings]}))
@@ -66,7 +57,7 @@ async def doctor(environ: Mapping[str, str], *, as_json: bool) -> int:
     return 0 if well else 1
 
 
-async def find(environ: Mapping[str, str]) -> list[Finding]:
+async def find(environ: Mapping[str, str], *, aws: bool = False) -> list[Finding]:
     try:
         config = configs.read(environ)
     except Exception as error:
@@ -89,6 +80,10 @@ async def find(environ: Mapping[str, str]) -> list[Finding]:
         if not config.local and config.unsubscribe_url is None:
             findings += await _checked(LINKS, _check_links(config))
         findings += await _checked(AUDIT, _check_audit(config))
+    if aws:
+        from mailcordon.run import doctor_aws  # boto3 takes 0.2 s to load
+
+        findings += await doctor_aws.find(config)
     return findings
 
 

@@ -88,6 +88,9 @@ async def migrate(
         passwords = {role: roles.login_of(each)[1] for role, each in dsns.items()}
         await roles.ensure(connection, database, passwords, rewrite_passwords=rewrite)
         applied = await _apply(connection, database, files)
+        # `doctor` says which version's schema this is.
+        control = await connection.fetchval("select quote_ident($1)", roles.role_names(database)["control"])
+        await connection.execute(f"grant select on public._pogo_migration to {control}")
     finally:
         await connection.close()
     for name in applied:

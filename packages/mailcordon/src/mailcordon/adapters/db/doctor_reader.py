@@ -1,0 +1,29 @@
+"""What `mailcordon doctor --aws` asks of the database server."""
+
+from typing import NamedTuple
+
+from mailcordon.adapters.db import engine, queries
+
+_SQL = queries.load("doctor_reader.sql")
+
+
+class Server(NamedTuple):
+    version: str
+    autovacuum: str
+    full_page_writes: str
+    locks: int  #: max_locks_per_transaction
+    most: int  #: connections that logins which are no superusers may open
+    used: int
+
+
+async def server(connection: engine.Connection) -> Server:
+    row = await connection.fetchrow(_SQL.server)
+    assert row is not None
+    return Server(**dict(row))
+
+
+async def migrations(connection: engine.Connection) -> set[str] | None:
+    """None: this login may not read them."""
+    if not await connection.fetchval(_SQL.may_read_migrations):
+        return None
+    return {row["migration_id"] for row in await connection.fetch(_SQL.migrations)}
