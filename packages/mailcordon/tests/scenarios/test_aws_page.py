@@ -54,8 +54,8 @@ def local_ses(directory: Path) -> Iterator[tuple[str, int]]:
         process.wait(systems.PATIENCE)
 
 
-def stack(url: str) -> None:
-    """Step 2."""
+def stack(url: str, policy: Callable[[str], str]) -> None:
+    """Step 2, by hand. `policy` of a queue is what `mailcordon iam queue-policy` prints."""
     session = boto3.session.Session("test", "test", region_name=REGION)
     sns: Any = session.client("sns", endpoint_url=url)  # pyright: ignore[reportUnknownMemberType]
     sqs: Any = session.client("sqs", endpoint_url=url)  # pyright: ignore[reportUnknownMemberType]
@@ -65,6 +65,7 @@ def stack(url: str) -> None:
             sns.create_topic(Name=name)
             topic, queue = f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
             sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        sqs.set_queue_attributes(QueueUrl=f"{url}/{ACCOUNT}/{name}", Attributes={"Policy": policy(kind)})
 
 
 def publish(url: str, records: list[dict[str, Any]]) -> None:
@@ -91,7 +92,6 @@ def test_the_page_leads_to_the_first_governed_mail(
         )
     )
     with short_home() as home, local_ses(tmp_path) as (url, dns_port):
-        stack(url)
         key = systems.mailcordon(home, "secrets", "new-key").stdout.strip()
         settings = {
             "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
@@ -110,6 +110,7 @@ def test_the_page_leads_to_the_first_governed_mail(
             "MAILCORDON_OUTCOME_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:mailcordon-outcome",
             "MAILCORDON_ENGAGEMENT_TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:mailcordon-engagement",
         }
+        stack(url, lambda kind: systems.mailcordon(home, "iam", "queue-policy", kind, **settings).stdout)
         with systems.up(home, "--aws", **settings) as system:
 
             def run(command: str, exit: int = 0) -> str:
