@@ -111,7 +111,7 @@ def release(root: Path, version: str, *, really: bool, day: datetime.date) -> li
         "--",
         *(str(path) for path in changes),
     )
-    for command in (["build", str(out)], ["docs", str(out / "docs")]):
+    for command in (["build", "--try", str(out)], ["docs", str(out / "docs")]):
         # The commit stays if this fails: mend the cause in a further commit, and build and tag by hand.
         subprocess.run([str(root / "dev"), *command], check=True)
     _git(root, "tag", "--annotate", f"v{version}", "--message", f"Mailcordon {version}")

@@ -7,6 +7,7 @@ nothing is fetched here.
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -149,6 +150,36 @@ def test_a_wheel_holds_one_package_and_its_license(built: Path, name: str):
 def test_an_sdist_brings_its_tests_and_locks(built: Path, name: str):
     [sdist] = built.glob(f"{module(name)}-*.tar.gz")
     assert {"pyproject.toml", "README.md", "requirements.txt", "tests/conftest.py"} <= members(sdist)
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_wheel_and_an_sdist_have_every_file_of_the_package(built: Path, name: str):
+    """SQL, pages, styles, scripts and their licences are not modules, and are easily forgotten."""
+    source = ROOT / "packages" / name / "src"
+    ours = {
+        str(path.relative_to(source))
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name != ".DS_Store"
+    }
+    [wheel] = built.glob(f"{module(name)}-*.whl")
+    [sdist] = built.glob(f"{module(name)}-*.tar.gz")
+    assert ours - members(wheel) == set()
+    assert {f"src/{member}" for member in ours} - members(sdist) == set()
+
+
+def test_the_wheel_has_the_dashboards_pages_and_the_licences_of_what_they_bring(built: Path):
+    [wheel] = built.glob("mailcordon-*.whl")
+    ours = {member for member in members(wheel) if member.startswith("mailcordon/adapters/dashboard/")}
+    assert any("/templates/" in member and member.endswith(".html") for member in ours)
+    assert any("/static/" in member and member.endswith(".css") for member in ours)
+    vendored = {member for member in ours if "/static/vendor/" in member}
+    licensed = {
+        member.rpartition("/")[2].partition(".LICENSE")[0] for member in vendored if ".LICENSE" in member
+    }
+    scripts = {member.rpartition("/")[2].partition(".")[0] for member in vendored if member.endswith(".js")}
+    assert scripts
+    # The extensions of htmx, hx-..., are under its licence.
+    assert {re.sub("^hx-.*", "htmx", name) for name in scripts} <= licensed
 
 
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
