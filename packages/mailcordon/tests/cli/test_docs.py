@@ -185,6 +185,23 @@ def offered() -> Iterator[tuple[str, str]]:
                 yield str(path.relative_to(ROOT)), line
 
 
+def on_pages() -> Iterator[tuple[str, str]]:
+    """Those that the dashboard's templates put together: texts joined by ~ with values, which become 7."""
+    for path in sorted((ROOT / "packages" / "mailcordon" / "src").rglob("*.html")):
+        for line in re.findall(r"""["']mailcordon [^}]*?(?=\) *}}|\)}})""", path.read_text()):
+            parts = re.findall(r"""("[^"]*"|'[^']*')|(\([^()]*\)|[^~\s"']+)""", line)
+            # What is there only sometimes is left out.
+            values = ["" if 'else ""' in value else "7" for _, value in parts]
+            command = "".join(text[1:-1] or value for (text, _), value in zip(parts, values, strict=True))
+            yield str(path.relative_to(ROOT)), command
+
+
+def test_each_command_that_a_page_offers_is_understood(commands: Any) -> None:
+    lines = list(on_pages())
+    assert faults(commands, lines, whole=False) == {}
+    assert len(lines) > 10
+
+
 def test_each_command_that_an_incident_or_a_problem_offers_is_understood(commands: Any) -> None:
     lines = list(offered())
     assert faults(commands, lines, whole=False) == {}

@@ -321,7 +321,7 @@ def _contacts(tenant: str, found: Any, problem: str) -> Page:
                 else "This tenant has no contact."
                 if tenant
                 else messages.name_a_tenant(),
-                command=f"mailcordon contact list --tenant {shell(tenant)}" if tenant else "",
+                command=f"mailcordon tenant contact {shell(tenant)}" if tenant else "",
             )
         ],
     )
@@ -462,7 +462,7 @@ def _provider(domain: str, found: Any, problem: str) -> Page:
                 warns=[one for one in (problem, found["problem"] if found else None) if one],
                 facts=facts,
                 empty="" if facts or problem else "Name the domain of a recipient.",
-                command=f"mailcordon provider show {shell(domain)}" if found else "",
+                command=f"mailcordon provider {shell(domain)}" if found else "",
             )
         ],
     )
