@@ -48,7 +48,10 @@ async def test_what_is_said_meanwhile_stands_on_lines_of_its_own(monkeypatch: py
     monkeypatch.setattr("sys.stderr", console.file)
     where = Connection(url="http://x", key=None, ses_url=None, home=Path("."))
     api = Client("http://x", None)
-    cli = Cli(connection=where, api=api, json=False, out=console, err=console)
+    out = Console(
+        file=console.file, force_terminal=True, width=80, color_system=None
+    )  # stdout is the same terminal
+    cli = Cli(connection=where, api=api, json=False, out=out, err=console)
     with cli.progress("plan 17", total=2) as bar:
         await asyncio.sleep(0.01)
         cli.say("a call was made")
