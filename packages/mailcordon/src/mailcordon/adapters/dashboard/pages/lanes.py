@@ -30,8 +30,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         chosen = chosen if chosen in WINDOWS else "24 h"
         minutes, by = WINDOWS[chosen]
         one = {"tenant": slug, "type": type_}
-        found, shown, over_time, rates, by_provider = await asyncio.gather(
-            tenant.tenant_of(rest, slug),
+        shown, over_time, rates, by_provider = await asyncio.gather(
             rest.get("/v1/tenants/{}/lanes/{}", slug, type_),
             rest.found("/v1/metrics", by=by, minutes=minutes, **one),
             rest.found("/v1/metrics", by="lane", minutes=minutes, **one),
@@ -45,7 +44,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             site,
             request,
             "lanes/lane.html",
-            found,
+            {"slug": slug, "lanes": [shown]},
             "lane",
             title=f"{slug}/{type_}",
             lane=shown,

@@ -9,16 +9,23 @@ const zoomed = (figure, document_) => {
   const data = JSON.parse(figure.dataset.chart);
   const isShare = data.unit === "share";
   const words = (value) => value === null || value === undefined ? "–" : isShare ? `${(value * 100).toFixed(2)} %` : String(Math.round(value));
+  const shortly = (value) => isShare ? `${+(value * 100).toPrecision(3)} %` : String(value);
+  // Times are UTC and written as on the rest of the page.
+  const dates = (chart, marks) => {
+    const days = chart.scales.x.max - chart.scales.x.min > 2 * 86400;
+    const how = days ? { day: "numeric", month: "short", timeZone: "UTC" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC" };
+    return marks.map((seconds) => new Date(seconds * 1000).toLocaleString("en-GB", how));
+  };
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line") } };
   const place = document_.createElement("div");
   place.className = "zoomed";
   figure.append(place);
   return new uPlot({
-    width: figure.clientWidth,
+    width: place.clientWidth,
     height: 220,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
-    axes: [axis, { ...axis, size: 60, values: (_, marks) => marks.map(words) }],
+    axes: [{ ...axis, values: dates }, { ...axis, size: 64, values: (_, marks) => marks.map(shortly) }],
     series: [
       { value: (_, seconds) => seconds ? `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC` : "–" },
       ...data.series.map((one) => ({
