@@ -229,11 +229,11 @@ def database_setting(*, setting: str, value: str, wanted: str, why: str) -> str:
     return f"{setting} is {value}: {why}. Do: set it to {wanted} and reload or restart PostgreSQL"
 
 
-@example(most=100, used=92, reserve=60)
+@example(most=100, used=92, reserve=40)
 def connections_near(*, most: int, used: int, reserve: int) -> str:
     """Too few connections are left."""
     return (
-        f"{used} of {most} connections are in use; one process of each role opens up to {reserve} more at a rolling restart. "
+        f"{used} of {most} connections are in use; a process that starts while another drains opens up to {reserve} more. "
         "Do: raise max_connections, or run fewer processes"
     )
 
