@@ -33,9 +33,11 @@ async def install(owner_dsn: str) -> tuple[str, bytes]:
 
 
 @contextlib.asynccontextmanager
-async def dashboard(logins: dict[str, str], secret: str, home: Path) -> AsyncIterator[Served]:
-    """`logins`: addresses of the database by login."""
-    listener = socket.create_server(("127.0.0.1", 0))
+async def dashboard(
+    logins: dict[str, str], secret: str, home: Path, *, port: int = 0, more: dict[str, str] | None = None
+) -> AsyncIterator[Served]:
+    """`logins`: addresses of the database by login. `more`: other settings."""
+    listener = socket.create_server(("127.0.0.1", port))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     settings = {
         "MAILCORDON_HOME": str(home),
@@ -44,6 +46,7 @@ async def dashboard(logins: dict[str, str], secret: str, home: Path) -> AsyncIte
         "MAILCORDON_METRICS": "off",
         "MAILCORDON_DASHBOARD_FD": str(listener.detach()),  # the role closes it
         **{configs.login_setting(login): dsn for login, dsn in logins.items()},
+        **(more or {}),
     }
     stop = asyncio.Event()
     running = asyncio.create_task(role.run(configs.read(settings, "dashboard"), stop))

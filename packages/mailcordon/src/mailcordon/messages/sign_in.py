@@ -91,7 +91,7 @@ def no_role(person: str, claim: str) -> str:
     """The OpenID provider knows somebody, and no value of the claim gives them a role (403)."""
     return (
         f"{person} is known, but may not use this dashboard: nothing in the claim {claim} gives a role here. "
-        "Whoever runs Mailcordon can add you to a group that does: docs/sign-in.md says how."
+        "Ask whoever runs Mailcordon here to add you to a group that does, then sign in again."
     )
 
 

@@ -30,7 +30,6 @@ from mailcordon.messages import sign_in as messages
 
 _FORM_SECONDS = 3600
 _COOKIE_SECONDS = 7 * 86_400  #: longer than any session: the server ends them
-_NO_REFERRER = {"referrer-policy": "no-referrer"}  #: of pages with a token in their address
 
 T = TypeVar("T")
 
@@ -89,7 +88,6 @@ def _links(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
             wrong=wrong,
             status_code=status_code,
         )
-        response.headers.update(_NO_REFERRER)
         cookies.set(response, cookies.form, secret, seconds=_FORM_SECONDS)
         return response
 
@@ -136,7 +134,6 @@ def _oidc(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
         )
         await sessions.set_out(state, browser, target)
         response = Redirect(url, status_code=303)
-        response.headers.update(_NO_REFERRER)
         cookies.set(response, cookies.oidc, browser, seconds=PENDING_SECONDS)
         return response
 
@@ -182,7 +179,6 @@ def _views(sign_in: SignIn) -> list[HTTPRouteHandler]:
         if isinstance(found, Unauthorised):
             raise Problem(401, str(found), found.code)
         response = Redirect(f"/tenants/{quote(found.tenant_slug or '', safe='')}", status_code=303)
-        response.headers.update(_NO_REFERRER)
         cookies.set(response, cookies.view, token, seconds=int(LONGEST.total_seconds()))
         return response
 
