@@ -154,3 +154,26 @@ async def test_viewers_are_told_that_nothing_can_be_read_and_that_it_goes_on() -
     world.fails = False
     assert await message(stream) == "data: <b>\ndata: problem=</b>\n\n"
     await stream.aclose()
+
+
+async def test_a_slow_database_is_asked_less_often() -> None:
+    world = World(every=0.0)
+    loop = asyncio.get_running_loop()
+    began: list[float] = []
+    ended: list[float] = []
+    read = world.read
+
+    async def slow() -> dict[str, Any]:
+        began.append(loop.time())
+        await asyncio.sleep(0.02)
+        world.figures["one"] = len(began)
+        found = await read()
+        ended.append(loop.time())
+        return found
+
+    live = Live(slow, world.render, world.stop, every=0.0)
+    stream = live.stream(may)
+    while len(began) < 2:
+        await message(stream)
+    await stream.aclose()
+    assert began[1] - ended[0] >= 19 * 0.02, "twenty times as long as a read takes, less the read"

@@ -16,7 +16,9 @@ from mailcordon.core.errors import Unavailable
 from mailcordon.messages import dashboard as messages
 
 EVERY = 2.0  #: seconds between two reads
+_SHARE = 0.05  #: of the time, at most, is spent on reading: a slow database is asked less often
 MOST = 200  #: who watch at once, in one process
+_SLOWEST = 60.0  #: seconds between two reads of a database that is slow
 _FRESH = 3.0  #: seconds for which what was read is shown to whoever opens the page
 _HEARTBEAT = (
     15.0  #: seconds of silence after which a comment is sent, so that no proxy takes the connection for dead
@@ -111,7 +113,9 @@ class Live:
                     await self._round.wait()
 
     async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
         while self.viewers and not self._stop.is_set():
+            began = clock()
             try:
                 async with self._reading:
                     await self._take()
@@ -122,7 +126,8 @@ class Live:
             async with self._round:
                 self._round.notify_all()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), self._every)
+                took = clock() - began
+                await asyncio.wait_for(self._stop.wait(), max(self._every, min(took / _SHARE, _SLOWEST)))
         async with self._round:
             self._round.notify_all()
 
