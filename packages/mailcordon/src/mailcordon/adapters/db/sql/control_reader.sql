@@ -17,7 +17,7 @@ from tenant where slug = $1;
 
 -- name: tenants
 -- A page of tenants, retired ones included: whose slug begins with $4, whose worst lane is in the state $5, of the tier $6. Counting
--- of what waits stops at $7 a lane.
+-- of what waits stops at $7 a lane. The last condition names the few tenants that can be in a state, so that not every lane is looked at.
 select p.*, (select coalesce(sum((select count(*) from (select from ready r where r.lane = l.id and r.id >= c.oldest limit $7) r)
                                  + (select count(*) from (select from waiting w where w.lane = l.id and w.id >= c.oldest limit $7) w)), 0)
                from lane l cross join lateral (select first_id_at(now_ms() - l.expiry_ms) as oldest) c
@@ -40,6 +40,10 @@ select p.*, (select coalesce(sum((select count(*) from (select from ready r wher
          ) s
          where ($1::int is null or e.id = $1) and e.id > $2 and ($4::text is null or starts_with(e.slug, $4))
            and ($5::text is null or s.worst = array_position(array['open', 'throttled', 'stopped', 'held'], $5) - 1)
+           and ($5::text is null or $5 = 'open'
+                or $5 = 'held' and e.id in (select x.tenant from lane x where x.held)
+                or $5 = 'stopped' and ((select every_lane_stopped()) or e.id in (select x.tenant from lane x where x.stopped))
+                or $5 = 'throttled' and e.id in (select h.tenant from hold h where h.lifted_at is null))
            and ($6::text is null or t.tier = $6)
          order by e.id limit $3) p
  order by p.id;
