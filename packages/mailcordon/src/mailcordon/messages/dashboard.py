@@ -120,6 +120,12 @@ def will_allow(tenant: str, address: str, covered: str) -> str:
     )
 
 
+@example("days")
+def not_a_number(field: str) -> str:
+    """A field of an action's form is no whole number."""
+    return f"{field}: must be a whole number of at most six digits."
+
+
 @example("held")
 def done(code: str) -> str:
     """After an action: what was done. Nothing for an unknown code: a URL cannot make a page say other things."""

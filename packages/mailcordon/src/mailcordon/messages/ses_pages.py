@@ -178,9 +178,9 @@ def no_iam_policy() -> str:
     return "No policy stops this alone: it would stop Mailcordon's own mail too, or nothing names who sends."
 
 
-@example("acme.example", "role deploy", "14")
-@example("*", "", "14")
-def will_expect(identity: str, caller: str, days: str) -> str:
+@example("acme.example", "role deploy", 14)
+@example("*", "", 14)
+def will_expect(identity: str, caller: str, days: int) -> str:
     """The preview of declaring mail past Mailcordon as expected."""
     what = "mail whose sender nothing names" if identity == "*" else f"mail of {identity}"
     return (

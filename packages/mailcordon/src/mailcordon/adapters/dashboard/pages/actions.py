@@ -19,6 +19,8 @@ from mailcordon.core.principal import ADMIN, OPERATE
 from mailcordon.messages import dashboard as messages
 
 BECAUSE = "because"
+#: The option of a handler that needs a scope.
+NEEDS = "needs"
 MAX_REASON = 500  #: characters, as the API takes them
 
 
@@ -76,6 +78,15 @@ class Given:
         """None for what is empty or missing."""
         return self.get(name) or None
 
+    def whole(self, name: str) -> int | None:
+        """None for what is empty or missing. Raises Problem for what is no whole number."""
+        text = self.get(name)
+        if not text:
+            return None
+        if not (text.isascii() and text.isdecimal() and len(text) <= 6):
+            raise Problem(422, messages.not_a_number(name), "not-a-number")
+        return int(text)
+
     @property
     def because(self) -> str:
         return self.get(BECAUSE)
@@ -116,13 +127,13 @@ def routes(
             else [{"field": one.field, "problem": one.problem} for one in wrong.fields],
         )
 
-    @get(path)
+    @get(path, opt={NEEDS: needs})
     async def preview(request: PageRequest) -> Response[str]:
         _require(request, needs)
         given = Given(request.path_params, dict(request.query_params))
         return show(request, await ask(site.rest(request), given), given)
 
-    @post(path, status_code=303)
+    @post(path, status_code=303, opt={NEEDS: needs})
     async def act(request: PageRequest) -> Response[str] | Redirect:
         _require(request, needs)
         fields = {name: value for name, value in (await form(request)).items() if name != CSRF}

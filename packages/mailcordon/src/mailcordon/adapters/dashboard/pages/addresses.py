@@ -189,7 +189,7 @@ def _covered(given: Given) -> str:
 
 async def _suppress(rest: Rest, given: Given) -> str:
     scope = given.get("scope")
-    days = given.maybe("days")
+    days = given.whole("days")
     body: dict[str, object] = {
         "address": given.get("address"),
         "tenant": given.get("tenant"),
@@ -197,7 +197,7 @@ async def _suppress(rest: Rest, given: Given) -> str:
         "because": given.because,
         "class": given.maybe("class") if scope == "class" else None,
         "type": given.maybe("type") if scope == "lane" else None,
-        "until_seconds": float(days) * 86_400 if days and days.isdecimal() else None,
+        "until_seconds": days * 86_400.0 if days else None,
     }
     await rest.post("/v1/suppressions", body=body)
     return link("/addresses", address=given.get("address"), tenant=given.get("tenant"))

@@ -109,11 +109,10 @@ async def _ask_advance(rest: Rest, given: Given) -> Asked:
 
 
 async def _advance(rest: Rest, given: Given) -> str:
-    to = given.get("to")
     body: dict[str, object] = {
         "because": given.because,
         "overrides": given.get("overrides").split(),
-        "to": int(to) if to.isdecimal() else None,
+        "to": given.whole("to"),
     }
     await rest.post("/v1/rollouts/{}/advance", given["number"], body=body)
     return f"{PATH}/rollouts/{given['number']}"
@@ -151,27 +150,26 @@ def _deciding(verb: str) -> actions.Perform:
 
 
 async def _ask_freeze(_: Rest, given: Given) -> Asked:
-    days = given.get("days")
-    is_ready = days.isdecimal() and int(days) > 0
+    days = given.whole("days")
     tenant = given.maybe("tenant")
     return Asked(
         title="Freeze rollouts",
         back=PATH,
-        says=[messages.will_freeze(tenant, int(days))] if is_ready else (),
+        says=[messages.will_freeze(tenant, days)] if days else (),
         fields=[
             Field(name="days", label="For how many days", value="4", kind="number", required=True),
             Field(name="tenant", label="Tenant", hint="Empty: all rollouts."),
         ],
-        is_ready=is_ready,
+        is_ready=bool(days),
         button="Freeze",
-        command=f"mailcordon rollout freeze add --for {days or '4'}d"
+        command=f"mailcordon rollout freeze add --for {days or 4}d"
         f"{f' --tenant {shell(tenant)}' if tenant else ''} --because REASON",
     )
 
 
 async def _freeze(rest: Rest, given: Given) -> str:
     since = datetime.now(UTC)
-    until = since + timedelta(days=int(given.get("days")))
+    until = since + timedelta(days=given.whole("days") or 0)
     body = {
         "since": since.isoformat(timespec="milliseconds"),
         "until": until.isoformat(timespec="milliseconds"),

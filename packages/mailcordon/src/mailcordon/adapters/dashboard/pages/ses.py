@@ -272,7 +272,7 @@ async def _ask_lapse(rest: Rest, given: Given) -> Asked:
 
 
 async def _set_lapse(rest: Rest, given: Given) -> str:
-    rate = given.maybe("rate")
-    body = {"action": given.get("action"), "because": given.because, "rate": float(rate) if rate else None}
+    rate = given.whole("rate")
+    body = {"action": given.get("action"), "because": given.because, "rate": rate}
     await rest.put("/v1/lapse-policies/{}/{}", given["class_"], given["effect"], body=body)
     return "/ses/lapses"

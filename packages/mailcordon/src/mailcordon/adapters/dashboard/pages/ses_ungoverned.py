@@ -183,12 +183,12 @@ def _sender(one: Any) -> Page:
 
 
 async def _ask_expect(rest: Rest, given: Given) -> Asked:
-    identity, days = given.get("identity"), given.get("days")
-    is_ready = bool(identity) and days.isdecimal() and int(days) > 0
+    identity, days = given.get("identity"), given.whole("days")
+    is_ready = bool(identity and days)
     return Asked(
         title="Expect mail past Mailcordon",
         back=PATH,
-        says=[messages.will_expect(identity, given.get("caller"), days)] if is_ready else (),
+        says=[messages.will_expect(identity, given.get("caller"), days or 0)] if is_ready else (),
         fields=[
             Field(
                 name="identity",
@@ -201,7 +201,7 @@ async def _ask_expect(rest: Rest, given: Given) -> Asked:
         ],
         is_ready=is_ready,
         button="Expect it",
-        command=f"mailcordon ungoverned expect {shell(identity or 'IDENTITY')} --until {days or '14'}d --because REASON",
+        command=f"mailcordon ungoverned expect {shell(identity or 'IDENTITY')} --until {days or 14}d --because REASON",
     )
 
 
@@ -209,7 +209,7 @@ async def _expect(rest: Rest, given: Given) -> str:
     body = {
         "identity": given.get("identity"),
         "caller": given.maybe("caller"),
-        "until_seconds": float(given.get("days")) * 86_400,
+        "until_seconds": (given.whole("days") or 0) * 86_400.0,
         "because": given.because,
     }
     await rest.post("/v1/ungoverned/expectations", body=body)
