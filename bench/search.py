@@ -225,10 +225,10 @@ def kinds(filled: Filled) -> Kinds:
     """Each kind: whose key, and a query."""
 
     def some(chance: random.Random) -> int:
-        return chance.randrange(filled.messages - 10_000)
+        return chance.randrange(max(1, filled.messages - 10_000))
 
     def day(chance: random.Random) -> Query:
-        start = chance.randrange(filled.days - 1) * DAY_MS + filled.first_ms
+        start = chance.randrange(max(1, filled.days - 1)) * DAY_MS + filled.first_ms
         return {"since": _iso(start), "until": _iso(start + DAY_MS)}
 
     def ses_id(chance: random.Random) -> str:

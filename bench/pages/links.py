@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 #: Not pages: files, streams, and what ends the session.
 _NOT_PAGES = re.compile(r"^/(static|sign-in|sign-out)(/|$)|\.(csv|json|txt|eml|pdf)$")
+_COLLECTIONS = ("tenants", "lanes", "domains", "pools", "messages", "people", "templates", "webhooks")
 CLICKS = 3  #: from the first page
 
 
@@ -19,10 +20,9 @@ async def pages(
     `fetch` returns the HTML of a path."""
     seen, kinds = {start}, Counter[str]()
     waiting = deque([(start, 0)])
-    fixed: set[str] = set()  #: segments that the navigation names
     while waiting:
         path, depth = waiting.popleft()
-        kind = _kind(path, fixed)
+        kind = _kind(path)
         if kinds[kind] >= each:
             continue
         kinds[kind] += 1
@@ -31,7 +31,7 @@ async def pages(
             continue
         reader = _Links()
         reader.feed(await fetch(path))
-        for href, in_navigation in reader.found:
+        for href in reader.found:
             parts = urlsplit(href)
             if (
                 parts.scheme
@@ -40,29 +40,27 @@ async def pages(
                 or _NOT_PAGES.search(parts.path)
             ):
                 continue
-            if in_navigation:
-                fixed |= set(parts.path.strip("/").split("/"))
-            if parts.path not in seen:
-                seen.add(parts.path)
-                waiting.append((parts.path, depth + 1))
+            path = parts._replace(fragment="").geturl()  # a page of an action is about what its query names
+            if path not in seen:
+                seen.add(path)
+                waiting.append((path, depth + 1))
 
 
-def _kind(path: str, fixed: set[str]) -> str:
-    """`tenants/*/lanes/*`: a segment after the name of a kind of things names one of them."""
-    parts = path.strip("/").split("/")
-    return "/".join(part if n % 2 == 0 or part in fixed else "*" for n, part in enumerate(parts))
+def _kind(path: str) -> str:
+    """`tenants/*/lanes/*`: what follows one of these, or has a digit, names a thing."""
+    parts = urlsplit(path).path.strip("/").split("/")
+    before = ["", *parts]
+    return "/".join(
+        "*" if last in _COLLECTIONS or any(one.isdigit() for one in part) else part
+        for last, part in zip(before, parts, strict=False)
+    )
 
 
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, bool]] = []
-        self._navigation = 0
+        self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._navigation += tag == "nav"
         if tag == "a" and (href := dict(attrs).get("href")):
-            self.found.append((href, self._navigation > 0))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._navigation -= tag == "nav"
+            self.found.append(href)

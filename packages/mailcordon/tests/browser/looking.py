@@ -15,14 +15,14 @@ from playwright.async_api import ConsoleMessage, Error, Page, Request, Response
 WIDE, NARROW = 1440, 390
 HEIGHT = {WIDE: 900, NARROW: 844}
 VARIANTS: tuple[tuple[int, str], ...] = ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark"))
-QUICK: tuple[tuple[int, str], ...] = ((WIDE, "light"), (NARROW, "light"))
+QUICK: tuple[tuple[int, str], ...] = ((WIDE, "light"), (NARROW, "dark"))
 #: Impacts of axe-core that fail a page.
 _BAD = ("serious", "critical")
 #: What axe-core looks for in a variant; empty: for everything. Schemes differ in colours, widths in what has to be scrolled.
 _RULES: dict[tuple[int, str], tuple[str, ...]] = {
     (WIDE, "light"): (),
     (WIDE, "dark"): ("color-contrast",),
-    (NARROW, "light"): ("scrollable-region-focusable",),
+    (NARROW, "dark"): ("color-contrast", "scrollable-region-focusable"),
 }
 _MOST_SHOWN = 3  #: elements of one violation
 _LONGEST_PICTURE = 6000  #: pixels; a table of thousands of rows says no more below
@@ -107,6 +107,7 @@ async def look(
     into: Path | None = None,
     variants: Sequence[tuple[int, str]] = VARIANTS,
     axe: bool = True,
+    pictures: bool = True,
 ) -> list[str]:
     """What is wrong with the page that is open, as sentences; writes a picture of each variant. `name` names the pictures."""
     wrong: list[str] = []
@@ -119,7 +120,8 @@ async def look(
         if axe and (width, scheme) in _RULES:
             found = await violations(page, _RULES[width, scheme])
             wrong += [f"{scheme}, {width} px: {one}" for one in found]
-        await _picture(page, folder / f"{_file(name)}-{width}-{scheme}.png", width)
+        if pictures:
+            await _picture(page, folder / f"{_file(name)}-{width}-{scheme}.png", width)
     wrong += await page.evaluate("window.violations ?? []")
     wrong += watch.complaints
     wrong += [f"a dialog opened: {one}" for one in watch.dialogs]

@@ -1,0 +1,73 @@
+"""`./dev bench pages`, very short: everything that it asks is answered, and what it asks for is found by following links."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bench.pages import command, events, links, routes
+
+_SMALL = (
+    *("--tenants", "4", "--lanes", "8", "--days", "2", "--messages", "60", "--message-days", "2"),
+    *("--rounds", "1", "--each", "1", "--json"),
+)
+
+
+def test_every_route_search_and_page_that_is_measured_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        command.main([*_SMALL, "--parts", "routes", "search", "pages", "--only", "/v1/", "state ", "to"]) == 0
+    )
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    refused = [
+        line["name"]
+        for part in ("routes", "search", "pages")
+        for line in said[part]
+        if line["worst"] == routes.NEVER
+    ]
+    assert refused == []
+    assert {"/now", "/tenants", "/messages"} <= {line["name"] for line in said["pages"]}
+
+
+def test_a_refused_question_is_shown_as_slow() -> None:
+    class Refuses:
+        async def call(self, *_: object) -> tuple[int, bytes]:
+            return 503, b"{}"
+
+    asked = routes.ask(Refuses(), routes.platform(), "x", lambda _: ("/x", {}), 1)  # pyright: ignore[reportArgumentType]
+    line = asyncio.run(asked)
+    assert line.name == "x: 503"
+    assert line.median > command.PAGE_MS
+
+
+def test_pages_are_found_by_links_one_of_each_kind_and_not_too_far() -> None:
+    site: Mapping[str, str] = {
+        "/now": '<nav><a href="/tenants">t</a><a href="/sign-out">o</a></nav><a href="https://evil.example/x">x</a>',
+        "/tenants": '<a href="/tenants/acme?tab=1">a</a><a href="/tenants/zen">z</a><a href="/tenants/all.csv">c</a>',
+        "/tenants/acme?tab=1": '<a href="/tenants/acme/lanes/news">l</a>',
+        "/tenants/acme/lanes/news": '<a href="/tenants/acme/lanes/news/far">f</a>',
+    }
+
+    async def fetch(path: str) -> str:
+        return site.get(path, "")
+
+    async def found(each: int, clicks: int) -> list[str]:
+        return [path async for path in links.pages(fetch, each=each, clicks=clicks)]
+
+    near = ["/now", "/tenants", "/tenants/acme?tab=1"]
+    assert asyncio.run(found(1, 2)) == near
+    assert asyncio.run(found(2, 2)) == [*near, "/tenants/zen"]
+    assert asyncio.run(found(1, 3)) == [*near, "/tenants/acme/lanes/news"]
+
+
+def test_amounts_of_a_small_installation_are_small_and_not_none() -> None:
+    assert events.Amounts.of(10_000) == events.Amounts()
+    small = events.Amounts.of(3)
+    assert 0 < small.suppressions < 100
+    assert small.open_ < small.incidents
+
+
+def test_every_statement_of_the_rows_has_a_name() -> None:
+    text = (Path(events.__file__).parent / "events.sql").read_text()
+    assert text.count("-- name: ") == text.count(";\n")
