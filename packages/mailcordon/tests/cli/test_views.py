@@ -305,6 +305,7 @@ def test_csv_has_no_formulas_and_its_columns_once() -> None:
 
 
 STATUS: dict[str, Any] = {
+    "sentence": "Nothing is wrong: all mail flows.",
     "ok": True,
     "at": "2026-11-24T15:00:00.000Z",
     "problems": [],
@@ -326,7 +327,7 @@ STATUS: dict[str, Any] = {
 
 def test_all_is_well_is_said_of_what_was_checked_only() -> None:
     said = lines(Group(*status.status_views(STATUS)))
-    assert said[0] == "All is well. Checked: roles, stops."
+    assert said[:2] == ["Nothing is wrong: all mail flows.", "All is well. Checked: roles, stops."]
     assert said[-1].split() == [
         "observe",
         "silent",
@@ -344,7 +345,7 @@ def test_all_is_well_is_said_of_what_was_checked_only() -> None:
 def test_each_problem_has_its_sentence_and_what_to_do() -> None:
     problem = {"detail": "mc-1 cannot be made", "next": "Wait", "since": "2026-11-24T14:57:00.000Z"}
     said = lines(Group(*status.status_views({**STATUS, "ok": False, "problems": [problem]})))
-    assert said[:4] == ["1 problem:", "", "- mc-1 cannot be made (since 2026-11-24 14:57:00Z)", "Wait"]
+    assert said[1:5] == ["1 problem:", "", "- mc-1 cannot be made (since 2026-11-24 14:57:00Z)", "Wait"]
 
 
 def test_mail_that_never_left_counts_against_the_share_that_was_delivered() -> None:
