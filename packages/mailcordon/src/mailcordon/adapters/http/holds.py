@@ -161,7 +161,9 @@ def routes(reads: Reads, cordons: Cordons) -> list[HTTPRouteHandler]:
         tags=["control"],
     )
     async def preview(request: AnyRequest, data: JSONBody[PreviewBody]) -> PreviewResult:
-        principal = platform_principal(request, READ)
+        # Who may act may look first, and so may who only reads.
+        may_act = OPERATE in principal_of(request).scopes
+        principal = platform_principal(request, OPERATE if may_act else READ)
         expected = await cordons.preview(data.action, data.selection(), principal, owner=data.owner)
         return PreviewResult(
             action=data.action,
