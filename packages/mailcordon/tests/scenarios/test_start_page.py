@@ -36,6 +36,9 @@ def api(system: systems.System) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.timeout(
+    900
+)  # sixteen commands, each a process: on a machine with much else to do it took seven minutes
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the page sends with curl")
 def test_each_block_of_the_page_works_in_its_order(
     system: systems.System, api: httpx.Client, tmp_path: Path
