@@ -15,8 +15,6 @@ import docs_pages
 ROOT = Path(__file__).resolve().parents[1]
 #: Files outside the site whose links count too.
 ALSO = ("README.md", "packages/mailcordon/README.md", "packages/mailcordon-client/README.md")
-#: Pages that others are linked to before they are here.
-COMING = ("backup.md",)
 HEADING = re.compile(r"^#{1,6} +(.*?) *#*$", re.M)
 
 
@@ -46,7 +44,7 @@ def pages() -> list[Path]:
 def faults(path: Path) -> Iterator[str]:
     for target in docs_pages.links(path.read_text()):
         name, _, anchor = target.partition("#")
-        if re.match(r"[a-z]+:", target) or name in COMING:
+        if re.match(r"[a-z]+:", target):
             continue
         there = (path.parent / name).resolve() if name else path
         if not there.exists():
