@@ -191,18 +191,23 @@ def _client(ctx: Context) -> str:
     return outside_text.visible(f"{params.client_info.name} {params.client_info.version}".strip(), 60)
 
 
-async def serve(tools: Tools) -> None:
-    """On stdin and stdout, until the client leaves."""
+def build(tools: Tools) -> Server:
+    """The SDK's server with these tools."""
 
     async def list_tools(ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         return types.ListToolsResult(tools=tools.listed())
 
-    server = Server(
+    return Server(
         "mailcordon",
         version=mailcordon.__version__,
         instructions=messages.instructions(),
         on_list_tools=list_tools,
         on_call_tool=tools.call,
     )
+
+
+async def serve(tools: Tools) -> None:
+    """On stdin and stdout, until the client leaves."""
+    server = build(tools)
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
