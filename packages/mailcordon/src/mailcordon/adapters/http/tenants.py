@@ -19,6 +19,7 @@ from mailcordon.control.lifecycle import Lifecycle
 from mailcordon.control.platform import SesTenants
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Reads, StepView, TenantFilter, TenantView, Viewer
+from mailcordon.core.errors import Fault, Invalid
 from mailcordon.core.principal import ADMIN
 from mailcordon.messages import api
 from mailcordon.messages import drift as words
@@ -124,8 +125,9 @@ def routes(
         limit: Limit = 100,
     ) -> TenantPage:
         viewer = await lookup.viewer(reads, principal_of(request), None)
-        if any(text is not None and "\x00" in text for text in (prefix, tier)):
-            return TenantPage([], None)  # no name has it
+        for name, text in (("prefix", prefix), ("tier", tier)):
+            if text is not None and "\x00" in text:
+                raise Invalid(Fault(name, api.bad_slug()))
         wanted = TenantFilter(prefix=prefix, state=in_state, tier=tier)
         found = await lanes.tenants(reads, viewer, wanted, after=shapes.id32(after), limit=limit)
         return TenantPage(
