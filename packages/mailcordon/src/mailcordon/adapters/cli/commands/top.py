@@ -220,7 +220,7 @@ def live_table(items: list[Document], cli: Cli, minutes: int | None) -> Renderab
         )
         for item in items
     ]
-    return show.table(columns, rows, drop=("a minute", "complaint %"), prose=("why",))
+    return show.table(columns, rows, drop=("a minute", "complaint %", "bounce %", "waiting"), prose=("why",))
 
 
 def why(item: Document, cli: Cli) -> str | None:
