@@ -66,6 +66,8 @@ def test_a_good_token_says_who_it_is():
         {"aud": "other"},
         {"aud": ["other"]},
         {"aud": None},
+        {"aud": "other", "azp": "dashboard"},  # given to somebody else by us
+        {"aud": ["other"], "azp": "dashboard"},
         {"aud": ["dashboard", "other"]},  # no authorized party
         {"aud": ["dashboard", "other"], "azp": "other"},
         {"azp": "other"},
