@@ -92,6 +92,7 @@ def _account(found: Any, status: Any, drift: Any, plans: Any, losses: Any) -> Pa
         )
     )
     sections += [_limits(one, found["forecast"]) for one in found["limits"]]
+    sections.append(_review(found["review"]))
     problems = [one for one in [*status["problems"], *status["notices"]] if one["check"] in _ACCOUNT_CHECKS]
     if problems:
         sections.append(
@@ -132,6 +133,24 @@ def _limits(one: Any, forecast: Any) -> Section:
     if forecast is not None:
         facts.insert(1, ("If it goes on so", blocks.text(forecast["says"])))
     return Section(heading=f"Limits of {one['cell']}", facts=facts, command="mailcordon account")
+
+
+def _review(found: Any) -> Section:
+    return Section(
+        heading="Where AWS acts",
+        heads=("Rate of 24 hours", "Now", "Of mails", "AWS reviews at", "AWS may pause at"),
+        rows=[
+            [
+                blocks.text(one["signal"]),
+                blocks.text("too few mails to say") if one["rate"] is None else blocks.percent(one["rate"]),
+                blocks.number(one["mails"]),
+                blocks.percent(one["review_at"]),
+                blocks.percent(one["pause_at"]),
+            ]
+            for one in found
+        ],
+        empty="Nothing was sent in 24 hours.",
+    )
 
 
 def _calls(calls: Any) -> Section:
