@@ -57,7 +57,10 @@ def test_a_release_sets_every_version_dates_the_changelog_builds_and_tags(reposi
     assert release.unreleased(changelog) == ""
     assert "## Unreleased\n\n## 0.2.0 - 2026-12-01\n\n### Added\n- Holds.\n" in changelog
     out = repository / "dist" / "0.2.0"
-    assert (repository / "dist" / "asked").read_text().splitlines() == [f"build --try {out}", f"docs {out}/docs"]
+    assert (repository / "dist" / "asked").read_text().splitlines() == [
+        f"build --try {out}",
+        f"docs {out}/docs",
+    ]
     assert git(repository, "rev-parse", "v0.2.0^{commit}") == git(repository, "rev-parse", "HEAD")
     assert git(repository, "status", "--porcelain") == ""
 

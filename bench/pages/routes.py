@@ -133,7 +133,6 @@ def questions(filled: Filled) -> Mapping[str, Ask]:
             fixed("/v1/incidents", open="true"),
             fixed("/v1/incidents", limit="100"),
             of_tenant("/v1/incidents"),
-            fixed("/v1/incidents/2000"),
             fixed("/v1/incidents/times"),
             fixed("/v1/holds", open="true"),
             fixed("/v1/holds", limit="100"),
