@@ -67,9 +67,13 @@ async def test_shares_of_lanes_change_together_or_not_at_all(world: Any, store: 
     epoch = await world.connection.fetchval("select value from epoch where name = 'control'")
     with pytest.raises(Conflict):
         await store.set_shares({lane: 25, alone: 25}, actor="ann", because="a step")
-    assert [one.share for one in await store.lanes("acme")] == [100, 0]
+    assert {one.type: one.share for one in await store.lanes("acme", limit=100)} == {
+        "invoice": 100,
+        "newsletter": 0,
+    }
+    assert [one.type for one in await store.lanes("acme", after=lane, limit=1)] == ["invoice"]
     await store.set_shares({lane: 25}, actor="ann", because="a step")
-    found = {one.type: one for one in await store.lanes("acme")}
+    found = {one.type: one for one in await store.lanes("acme", limit=100)}
     assert [(one.path, one.share, one.shared_path) for one in found["newsletter"].paths] == [
         ("isolated", 25, None),
         ("shared", 75, "platform"),
@@ -139,7 +143,7 @@ async def test_a_delivery_that_a_claim_has_is_not_moved_under_it(
 
 async def test_what_waits_for_each_path_is_counted(world: Any, store: PathStore, lane: int) -> None:
     await message(world, lane, 1, 5, "shared", 0b11)
-    [one] = await store.lanes("acme", waiting=True)
+    [one] = await store.lanes("acme", waiting=True, limit=100)
     assert {each.path: each.waiting for each in one.paths} == {"isolated": 2, "shared": 3}
     [shared] = await store.shared_paths()
     assert (shared.name, shared.domain, shared.lanes, shared.tenants) == (

@@ -17,6 +17,7 @@ from mailcordon.messages import paths, rollouts
 _SES_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  #: of a tenant or a pool (ses.md 1.1)
 #: Deliveries that one statement looks at.
 MOVE_AT_ONCE = 2000
+MOST_LANES = 10_000  #: of a tenant that are looked through for one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +97,11 @@ class PathStore(Protocol):
         """Audits what was moved."""
         ...
 
-    async def lanes(self, tenant: str | None = None, *, waiting: bool = False) -> Sequence[LanePaths]:
-        """Lanes that take mail or still have some: of a tenant (its slug), or all. `waiting`: counts what waits for each path."""
+    async def lanes(
+        self, tenant: str | None = None, *, waiting: bool = False, after: int = 0, limit: int
+    ) -> Sequence[LanePaths]:
+        """Lanes that take mail or still have some: of a tenant (its slug), or all; `limit` of them, by id, after lane `after`.
+        `waiting`: counts what waits for each path."""
         ...
 
     async def set_shares(self, shares: Mapping[int, int], *, actor: str, because: str) -> None:
@@ -138,7 +142,7 @@ def parse_shared(name: str, domain: str, ses_tenant: str, ip_pool: str | None) -
 
 async def lane(store: PathStore, tenant: str, type: str) -> LanePaths:
     """Raises NotFound."""
-    found = await store.lanes(tenant) if names.is_slug(tenant) else ()
+    found = await store.lanes(tenant, limit=MOST_LANES) if names.is_slug(tenant) else ()
     for one in found:
         if one.type == type:
             return one

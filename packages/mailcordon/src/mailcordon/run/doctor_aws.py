@@ -46,6 +46,12 @@ HARMLESS: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "ses:GetConfigurationSet": ("get_configuration_set", {"ConfigurationSetName": "mc-doctor"}),
     "ses:GetEmailIdentity": ("get_email_identity", {"EmailIdentity": "doctor.mailcordon.invalid"}),
 }
+#: What is looked at, as the findings name it.
+_REGION = "AWS region"
+_CREDENTIALS = "AWS credentials"
+_RESOLVER = "DNS resolver"
+_RULE = "EventBridge rule"
+
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"}
 )
@@ -102,17 +108,17 @@ class Aws:
 async def find(config: Config) -> list[Finding]:
     aws = Aws(config)
     checks: list[tuple[str, str, Callable[[], Awaitable[list[Finding]]]]] = [
-        ("AWS region", "set the settings to one region", partial(_region, config)),
-        ("AWS credentials", messages.credentials_do(profile=None), partial(_credentials, aws)),
+        (_REGION, "set the settings to one region", partial(_region, config)),
+        (_CREDENTIALS, messages.credentials_do(profile=None), partial(_credentials, aws)),
         (
             "SES account",
             "give the role administer what `mailcordon iam administer` prints",
             partial(_account, aws),
         ),
-        ("DNS resolver", messages.dns_do(), partial(_dns, config)),
+        (_RESOLVER, messages.dns_do(), partial(_dns, config)),
         ("database server", "see docs/operations.md, Your own PostgreSQL", partial(_database, config)),
         ("schema", "mailcordon migrate", partial(_schema, config)),
-        ("EventBridge rule", "", _rule),
+        (_RULE, "", _rule),
     ]
     for kind in ("outcome", "engagement"):
         checks += [
@@ -170,7 +176,7 @@ async def _region(config: Config) -> list[Finding]:
     }
     found = [
         Finding(
-            "AWS region",
+            _REGION,
             "bad",
             messages.other_region(region=config.region, name=name, other=arn.split(":")[3]),
             False,
@@ -186,8 +192,8 @@ async def _region(config: Config) -> list[Finding]:
         host = (urlsplit(url or "").hostname or "").split(".")
         if len(host) > 2 and host[0] == "sqs" and host[1] != config.region:
             says = messages.other_region(region=config.region, name=name, other=host[1])
-            found.append(Finding("AWS region", "bad", says, False))
-    return found or [Finding("AWS region", "ok", messages.region_ok(region=config.region))]
+            found.append(Finding(_REGION, "bad", says, False))
+    return found or [Finding(_REGION, "ok", messages.region_ok(region=config.region))]
 
 
 async def _credentials(aws: Aws) -> list[Finding]:
@@ -212,9 +218,7 @@ async def _credentials(aws: Aws) -> list[Finding]:
             whose.setdefault(who.rpartition("/")[0], []).append(kind)
     for who, kinds in whose.items():
         if len(kinds) > 1:
-            found.append(
-                Finding("AWS credentials", "warn", messages.one_identity(kinds=kinds, who=who), False)
-            )
+            found.append(Finding(_CREDENTIALS, "warn", messages.one_identity(kinds=kinds, who=who), False))
     return found
 
 
@@ -315,7 +319,7 @@ async def _topic(aws: Aws, kind: str) -> list[Finding]:
 
 
 async def _rule() -> list[Finding]:
-    return [Finding("EventBridge rule", "warn", messages.rule_not_read(), False)]
+    return [Finding(_RULE, "warn", messages.rule_not_read(), False)]
 
 
 def _is_denied(error: ClientError) -> bool:
@@ -428,7 +432,7 @@ async def _dns(config: Config) -> list[Finding]:
     resolver = Resolver(servers, seconds=float(config.dns_timeout_seconds))
     deadline = monotonic() + SECONDS
     await resolver.ask(servers, "amazonses.com", "MX", recursive=True, deadline=deadline)
-    return [Finding("DNS resolver", "ok", messages.dns_ok(server=servers[0].address))]
+    return [Finding(_RESOLVER, "ok", messages.dns_ok(server=servers[0].address))]
 
 
 async def _database(config: Config) -> list[Finding]:

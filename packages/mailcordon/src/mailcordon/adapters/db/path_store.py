@@ -104,9 +104,11 @@ class PathStore:
                 _SHARED.write_audit, actor, "path.move", row["tenant"], words, None, said, because
             )
 
-    async def lanes(self, tenant: str | None = None, *, waiting: bool = False) -> Sequence[LanePaths]:
+    async def lanes(
+        self, tenant: str | None = None, *, waiting: bool = False, after: int = 0, limit: int
+    ) -> Sequence[LanePaths]:
         async with connection_pool.acquire(self._pool) as conn:
-            rows = await conn.fetch(_SQL.lanes, tenant, waiting, WAITING_AT_MOST)
+            rows = await conn.fetch(_SQL.lanes, tenant, waiting, WAITING_AT_MOST, after, limit)
         return [_lane(list(group)) for _, group in itertools.groupby(rows, key=lambda row: row["lane"])]
 
     async def set_shares(self, shares: Mapping[int, int], *, actor: str, because: str) -> None:

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
-from mailcordon.adapters.http.shapes import AnyTenant, Time
+from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import paths
 from mailcordon.control.paths import LanePaths, PathStore, SharedPath
 from mailcordon.core.principal import ADMIN, OPERATE, READ
@@ -68,6 +68,7 @@ class LanePathsItem(msgspec.Struct):
 
 class LanePathsPage(msgspec.Struct):
     items: list[LanePathsItem]
+    next: str | None
 
 
 class ShareBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -122,9 +123,14 @@ def routes(store: PathStore) -> list[HTTPRouteHandler]:
         return RemovedSharedPath(_shared(gone), not dry_run, detail)
 
     @get("/v1/paths", summary="List lanes with their paths and shares", tags=["control"])
-    async def list_paths(request: AnyRequest, tenant: AnyTenant = None) -> LanePathsPage:
+    async def list_paths(
+        request: AnyRequest, tenant: AnyTenant = None, after: After = None, limit: Limit = 100
+    ) -> LanePathsPage:
         platform_principal(request, READ)
-        return LanePathsPage([_lane(one) for one in await store.lanes(tenant, waiting=tenant is not None)])
+        found = await store.lanes(tenant, waiting=tenant is not None, after=shapes.id32(after), limit=limit)
+        return LanePathsPage(
+            [_lane(one) for one in found], shapes.next_of([one.lane for one in found], limit)
+        )
 
     @post("/v1/paths/share", summary="Set the share of a lane's own path", tags=["control"], status_code=200)
     async def set_share(request: AnyRequest, data: JSONBody[ShareBody]) -> LanePathsItem:

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 
 from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Because, Cli, OfTenant, Tenant, Yes
+from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Tenant, Yes
 from mailcordon.adapters.cli.commands import change
 from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.text import plain
@@ -23,10 +23,10 @@ Type = Annotated[str, typer.Argument(metavar="TYPE", help="The message type.")]
 @command.remote(
     app, "list", examples="mailcordon path list\nmailcordon path list --tenant acme", watchable=True
 )
-async def list_paths(cli: Cli, tenant: OfTenant = None) -> None:
+async def list_paths(cli: Cli, tenant: OfTenant = None, limit: Limit = 200) -> None:
     """List lanes with their paths: each path's share of the recipients, and what it sends through. With a tenant, also how much
     mail waits for each."""
-    found = await cli.api.get(path("paths"), {"tenant": tenant})
+    found = await cli.api.items(path("paths"), {"tenant": tenant}, limit=limit)
     items = children(found, "items")
     nothing: list[RenderableType] = [] if items else [messages.no_lanes()]
     cli.show_result(found, *nothing, *([_table(items)] if items else []))

@@ -61,7 +61,8 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         rest = site.rest(request)
         tenant = request.query_params.get("tenant", "").strip()
         found, shared = await asyncio.gather(
-            rest.get("/v1/paths", tenant=tenant or None), rest.get("/v1/shared-paths")
+            rest.get("/v1/paths", tenant=tenant or None, after=request.query_params.get("after")),
+            rest.get("/v1/shared-paths"),
         )
         return blocks.shown(site, request, "migration", _paths(found, shared, tenant))
 
@@ -322,13 +323,11 @@ def _paths(found: Any, shared: Any, tenant: str) -> Page:
                         blocks.text(path["ip_pool"] or "SES's shared addresses"),
                         blocks.number(path["waiting"]),
                     ]
-                    for one in found["items"][:500]
+                    for one in found["items"]
                     for path in one["paths"]
                 ],
                 empty="No lane fits.",
-                says=[f"The first 500 of {len(found['items']):,} lanes. Name a tenant."]
-                if len(found["items"]) > 500
-                else (),
+                more=link(PATH + "/paths", tenant=tenant, after=found["next"]) if found["next"] else "",
                 command="mailcordon path list",
             ),
             Section(

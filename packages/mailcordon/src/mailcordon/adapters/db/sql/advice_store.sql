@@ -34,11 +34,13 @@ select name, minimum from ip_pool;
 
 -- name: senders
 -- All tenants, with what they have at SES.
-select e.id, e.slug, count(distinct r.ses_tenant)::int as ses_tenants,
-       (select count(*) from configuration_set c where c.tenant = e.id)::int as sets,
-       (select count(*) from identity i where i.tenant = e.id and i.retired_at is null and i.freed_at is null)::int as domains
-  from tenant e left join route r on r.tenant = e.id
- where e.retired_at is null and not e.observed group by e.id order by e.slug limit 20000;
+with sets as materialized (select tenant, count(*) as n from configuration_set group by tenant),
+domains as materialized (
+    select tenant, count(*) as n from identity where retired_at is null and freed_at is null group by tenant),
+routed as materialized (select tenant, count(distinct ses_tenant) as n from route group by tenant)
+select e.id, e.slug, coalesce(r.n, 0)::int as ses_tenants, coalesce(s.n, 0)::int as sets, coalesce(d.n, 0)::int as domains
+  from tenant e left join routed r on r.tenant = e.id left join sets s on s.tenant = e.id left join domains d on d.tenant = e.id
+ where e.retired_at is null and not e.observed order by e.slug limit 20000;
 
 -- name: pooled
 -- Mail of the last $1 days from pools, by pool and tenant, with the addresses of each pool.

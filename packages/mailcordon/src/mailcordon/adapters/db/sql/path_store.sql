@@ -10,7 +10,8 @@ select p.name, p.domain, p.ses_tenant, p.ip_pool, p.since,
  group by p.name order by p.name;
 
 -- name: lanes
--- Lanes with their paths, the isolated one first. $2: also how many deliveries wait for each, up to $3 of a lane.
+-- Lanes with their paths, the isolated one first: $5 lanes after lane $4. $2: also how many deliveries wait for each, up to $3 of
+-- a lane.
 select l.id as lane, e.slug, t.name as type, r.path, r.share, r.domain, r.ses_tenant, r.configuration_set, r.ip_pool,
        (select p.name from shared_path p where r.path = 'shared' and p.domain = r.domain) as shared_path,
        (select m.rollout from rollout_lane m where m.lane = l.id and m.open) as rollout,
@@ -20,9 +21,11 @@ select l.id as lane, e.slug, t.name as type, r.path, r.share, r.domain, r.ses_te
                (select w.id from waiting w where w.lane = l.id limit $3)) d
              join message m on m.id = (d.id & -64)
             where path_of(m.path, m.other_path, d.id) = r.path) else 0 end::int as waiting
-  from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type join route r on r.lane = l.id
- where l.retired_at is null and ($1::text is null or e.slug = $1)
- order by e.slug, t.name, r.path;
+  from (select l.id, l.tenant, l.type from lane l
+         where l.retired_at is null and l.id > $4 and ($1::text is null or l.tenant = (select id from tenant where slug = $1))
+         order by l.id limit $5) l
+  join tenant e on e.id = l.tenant join message_type t on t.id = l.type join route r on r.lane = l.id
+ order by l.id, r.path;
 
 -- name: lock_paths
 -- Of lanes with both paths, the share of the isolated one.
