@@ -170,7 +170,10 @@ def short_home() -> Callable[[], contextlib.AbstractContextManager[Path]]:
 @pytest.fixture(scope="session")
 def system() -> Iterator[systems.System]:
     """One running system for all tests that do it no harm: each uses tenants of its own."""
-    with short_directory() as home, systems.running(home, MAILCORDON_SMTP="on") as running:
+    with (
+        short_directory() as home,
+        systems.running(home, MAILCORDON_SMTP="on", MAILCORDON_DASHBOARD="on") as running,
+    ):
         yield running
 
 

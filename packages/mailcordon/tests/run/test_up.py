@@ -82,7 +82,7 @@ def alive(pid: int) -> bool:
 
 def test_it_says_where_everything_is_and_everything_is_there(system: System):
     assert system.healthy()
-    assert set(system.processes) == {*ROLES, "smtp", "seslocal", "postgres"}
+    assert set(system.processes) == {*ROLES, "smtp", "dashboard", "seslocal", "postgres"}
     assert all(alive(pid) for pid in system.processes.values())
     for word in (system.url, system.ses_url, str(system.home), 'mailcordon env)"'):
         assert word in system.said()

@@ -39,8 +39,12 @@ def value(page: Page, name: str, **labels: str) -> float:
 
 async def test_what_each_role_says_follows_the_mail(mail: Traffic) -> None:
     await mail.onboard({"mm-acme": ("password-reset",)})
+
+    async def all_report() -> bool:
+        return (await addresses(mail)).keys() == OF_ROLE.keys()
+
+    await mail.until(all_report, "every role reports, those too that `up` does not wait for")
     at = await addresses(mail)
-    assert at.keys() == OF_ROLE.keys()
     before = {role: await scrape(at[role]) for role in OF_ROLE}
     assert value(before["control"], "state_read_success") == 1
     assert value(before["control"], "processes_running", role="dispatch") >= 1
