@@ -52,7 +52,9 @@ async def test_lanes_that_are_held_stand_first_with_the_reason_then_those_that_s
     assert (own["password-reset"]["state"], own["password-reset"]["sent"]) == ("open", 4)
     assert "invoice" not in own  # it is open and sends nothing
     states = [one["state"] for one in document["items"]]
-    assert states == sorted(states, key=lambda state: state in ("open", None))  # None: of a lane that is gone by now
+    assert states == sorted(
+        states, key=lambda state: state in ("open", None)
+    )  # None: of a lane that is gone by now
 
     code, out, err = await asyncio.to_thread(run, "top", "--limit", "100")
     assert (code, err) == (0, "")
