@@ -59,9 +59,11 @@ def test_each_block_of_the_page_works_in_its_order(
         for block in BLOCKS:
             if "incident list" in block:
                 systems.wait_until(
-                    lambda: bool(found("holds", list="bought")), "the breaker has held the list"
+                    lambda: bool(found("holds", list="bought")), "the breaker has held the list", 180
                 )
-                systems.wait_until(lambda: bool(found("incidents", kind="breaker")), "there is an incident")
+                systems.wait_until(
+                    lambda: bool(found("incidents", kind="breaker")), "there is an incident", 180
+                )
                 [hold], [incident] = found("holds", list="bought"), found("incidents", kind="breaker")
             # Numbers and the port are this system's.
             text = re.sub(r"(?<=incident )(show|note|report) 2\b", rf"\1 {incident}", block)
