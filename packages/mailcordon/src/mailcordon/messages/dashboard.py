@@ -142,9 +142,3 @@ def listening(url: str) -> str:
 def switched_off() -> str:
     """`mailcordon run dashboard` while MAILCORDON_DASHBOARD says off: it does not start."""
     return "MAILCORDON_DASHBOARD is off, so there is nothing for this role to do."
-
-
-@example()
-def key_not_taken() -> str:
-    """The sign-in page: the key that was pasted is no API key that may read."""
-    return "This is no valid API key, or it may not read. `mailcordon env` prints the key of a local system."

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 #: What names a part of a tenant's mail, as the API has it.
 TARGET = ("tenant", "type", "class", "provider", "campaign", "list")
@@ -25,7 +25,15 @@ def cordon(target: Mapping[str, Any], back: str) -> str:
 
 
 def own_path(target: str, otherwise: str) -> str:
-    """A path of ours, from a query: where to go back to. Anything else becomes `otherwise`."""
-    if target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable():
-        return target
-    return otherwise
+    """The path and query of a page of ours, whatever a link asked for. Anything else, such as another site's URL in any disguise,
+    becomes `otherwise`.
+
+    Browsers take a backslash for a slash and ignore control characters, so `/\\evil.example` is another site's URL to them.
+    """
+    if not target.startswith("/") or target.startswith("//") or "\\" in target or not target.isprintable():
+        return otherwise
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return otherwise
+    return otherwise if parts.scheme or parts.netloc else target

@@ -1,7 +1,7 @@
 """How pages ask the REST API: for who looks at them, with that person's rights."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -72,7 +72,6 @@ class Rest:
 
     calls: Calls
     principal: Principal
-    prefix: str = field(default="")
 
     async def get(self, path: str, *parts: Part, **query: Value) -> Any:
         return await self._call("GET", path, parts, query, None)

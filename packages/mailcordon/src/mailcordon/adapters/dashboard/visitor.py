@@ -4,11 +4,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Protocol
 
-from litestar.connection import ASGIConnection
-
 from mailcordon.core.principal import ADMIN, OPERATE, Principal
-
-Connection = ASGIConnection  # pyright: ignore[reportMissingTypeArgument]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

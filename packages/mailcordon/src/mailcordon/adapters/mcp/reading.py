@@ -18,6 +18,7 @@ from mailcordon.adapters.mcp.arguments import (
 )
 from mailcordon.adapters.mcp.ports import Document, Reader, Refused
 from mailcordon.messages import mcp as messages
+from mailcordon.observe.metrics_view import By
 
 _FORMS = {
     "message": "an id, msg_... or dlv_...",
@@ -115,20 +116,7 @@ class Incident(Read):
 class Metrics(Read):
     """Counts of mail and what became of it, with bounce, complaint and block rates beside their usual values."""
 
-    by: Literal[
-        "lane",
-        "tenant",
-        "type",
-        "class",
-        "campaign",
-        "list",
-        "provider",
-        "domain",
-        "pool",
-        "day",
-        "hour",
-        "minute",
-    ] = "lane"
+    by: By = "lane"
     minutes: Minutes = 60
     tenant: OfTenant = None
     type: OfType = None
