@@ -1,6 +1,8 @@
 // The chart that can be zoomed, in place of the picture that needs no script. Both show the same counts.
 "use strict";
 
+const HEIGHT = 340; // pixels
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 const paint = (name) => () => colour(name);
@@ -44,13 +46,14 @@ const draw = async (figure) => {
   const answer = await fetch(figure.dataset.figures, { headers: { accept: "application/json" } });
   if (!answer.ok) return;
   const found = await answer.json();
-  const place = figure.querySelector(".plot");
+  const place = figure.querySelector(".zoomed");
+  place.hidden = false;
   const bars = uPlot.paths.bars({ size: [0.9, 40], align: 1 });
   const isLong = found.times.at(-1) - found.times[0] > 86400;
   const axis = { stroke: paint("--soft"), grid: { stroke: paint("--line"), width: 1 }, ticks: { stroke: paint("--line"), width: 1 } };
   const options = {
-    width: figure.clientWidth,
-    height: 340,
+    width: place.clientWidth,
+    height: HEIGHT,
     padding: [52, 8, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     cursor: { drag: { x: true, y: false } },
@@ -63,11 +66,10 @@ const draw = async (figure) => {
     ],
     plugins: [markers(found.marks)],
   };
-  place.hidden = false;
   const plot = new uPlot(options, [found.times, found.sent, found.bad], place);
   figure.querySelector("svg").remove();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw());
-  new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: 340 })).observe(figure);
+  new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
 };
 
 document.addEventListener("DOMContentLoaded", () => {

@@ -1,6 +1,8 @@
 // Charts of a lane that can be zoomed, from the numbers that the page has already. Without this the drawn chart stays.
 "use strict";
 
+const HEIGHT = 220; // pixels
+
 const colours = { sent: "--accent", bounces: "--bad", complaints: "--slow" };
 
 const zoomed = (figure, document_) => {
@@ -20,9 +22,9 @@ const zoomed = (figure, document_) => {
   const place = document_.createElement("div");
   place.className = "zoomed";
   figure.append(place);
-  return new uPlot({
+  const chart = new uPlot({
     width: place.clientWidth,
-    height: 220,
+    height: HEIGHT,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
     scales: { y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] } },
     axes: [{ ...axis, values: dates }, { ...axis, size: 64, values: (_, marks) => marks.map(shortly) }],
@@ -39,6 +41,8 @@ const zoomed = (figure, document_) => {
       })),
     ],
   }, [data.times, ...data.series.map((one) => one.values)], place);
+  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+  return chart;
 };
 
 document.addEventListener("DOMContentLoaded", () => {
