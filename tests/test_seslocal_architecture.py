@@ -20,7 +20,7 @@ LAYERS = (
     ("events", "authentication", "fleets"),
     ("mail", "dns"),
     ("sesv2", "sqs", "sns", "faulted_calls", "authorization"),
-    ("sesv1", "cloudwatch", "page", "admission"),
+    ("sesv1", "cloudwatch", "eventbridge", "sts_and_iam", "page", "admission"),
     ("admin", "web"),
     ("front", "kept"),
     ("server",),

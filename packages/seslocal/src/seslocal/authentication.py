@@ -19,15 +19,19 @@ from seslocal.wire.protocol import Request
 _CREDENTIAL: Final = re.compile(r"Credential=([^/,\s&]+)/\d+/([^/,\s]+)/")
 
 
-def caller(account: Account, request: Request, services: Collection[str], host: str) -> Caller:
-    """Raises ApiError if the signature is wrong. `host` is used for requests without a Host header."""
+def caller(
+    account: Account, request: Request, services: Collection[str], host: str, *, also: str | None = None
+) -> Caller:
+    """Raises ApiError if the signature is wrong. `host` is used for requests without a Host header. `also` is a region besides
+    the account's for which the request may be signed."""
     host = request.headers.get("host") or host
     if not account.access.check_signatures:
         return _unchecked(account, request, host)
     explain = account.behaviour.explain_signatures
-    key = signature.check(
-        request, account.access.keys, services, account.region, world_now(account), explain=explain
-    )
+    region = account.region
+    if also is not None and f"/{also}/" in request.headers.get("authorization", ""):
+        region = also
+    key = signature.check(request, account.access.keys, services, region, world_now(account), explain=explain)
     if key.expires is not None and key.expires <= account.clock.now() + account.faults.skew():
         raise signature.expired()
     return Caller(key.id, account.region, request.peer, host, key.user)

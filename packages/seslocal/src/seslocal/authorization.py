@@ -47,7 +47,7 @@ def ses(account: Account, operation: str, params: Params, caller: Caller, versio
     for action in needed:
         name = f"ses:{action}"
         if denial := _decide(account, attached, caller, name, resources, context):
-            arn = _principal(account, attached, caller)
+            arn = principal(account, attached, caller)
             message = _sentence(arn, name, denial)
             if operation in actions.SENDS and account.behaviour.old_denials:
                 message = (
@@ -65,7 +65,7 @@ def sqs(account: Account, operation: str, params: Params, caller: Caller) -> Non
     arns = [f"arn:aws:sqs:{account.region}:{account.id}:{name}"] if name else []
     if denial := _decide(account, attached, caller, action, arns, {}):
         # SQS writes its actions in lower case.
-        message = _sentence(_principal(account, attached, caller), action.lower(), denial)
+        message = _sentence(principal(account, attached, caller), action.lower(), denial)
         raise ApiError("AccessDeniedException", message, 403)
 
 
@@ -75,7 +75,7 @@ def sns(account: Account, action: str, form: dict[str, str], caller: Caller) -> 
         return
     arn = _topic_arn(account, action, form)
     if denial := _decide(account, attached, caller, f"sns:{action}", [arn] if arn else [], {}):
-        message = _sentence(_principal(account, attached, caller), f"SNS:{action}", denial)
+        message = _sentence(principal(account, attached, caller), f"SNS:{action}", denial)
         raise ApiError("AuthorizationError", message, 403)
 
 
@@ -85,8 +85,28 @@ def cloudwatch(account: Account, operation: str, caller: Caller) -> None:
         return
     action = f"cloudwatch:{operation}"
     if denial := _decide(account, attached, caller, action, [], {}):
-        message = _sentence(_principal(account, attached, caller), action, denial)
+        message = _sentence(principal(account, attached, caller), action, denial)
         raise ApiError("AccessDeniedException", message, 403)
+
+
+def iam(account: Account, operation: str, principal_arn: str, caller: Caller) -> None:
+    attached = account.access.policies.get(caller.access_key)
+    if attached is None:
+        return
+    action = f"iam:{operation}"
+    if denial := _decide(account, attached, caller, action, [principal_arn], {}):
+        message = _sentence(principal(account, attached, caller), action, denial)
+        raise ApiError("AccessDenied", message, 403)
+
+
+def events(account: Account, operation: str, rule_arn: str, caller: Caller) -> None:
+    attached = account.access.policies.get(caller.access_key)
+    if attached is None:
+        return
+    action = f"events:{operation}"
+    if denial := _decide(account, attached, caller, action, [rule_arn], {}):
+        message = _sentence(principal(account, attached, caller), action, denial)
+        raise ApiError("AccessDeniedException", message, 400)
 
 
 def _topic_arn(account: Account, action: str, form: dict[str, str]) -> str:
@@ -110,7 +130,7 @@ def _decide(
     context: Context,
 ) -> Denial | None:
     everywhere = {
-        "aws:PrincipalArn": (_principal(account, attached, caller),),
+        "aws:PrincipalArn": (principal(account, attached, caller),),
         "aws:RequestedRegion": (account.region,),
         "aws:SecureTransport": ("true",),  # as at AWS, though this port speaks plain HTTP
     }
@@ -120,8 +140,10 @@ def _decide(
     return denial
 
 
-def _principal(account: Account, attached: Attached, caller: Caller) -> str:
-    return attached.principal or f"arn:aws:iam::{account.id}:user/{caller.user}"
+def principal(account: Account, attached: Attached | None, caller: Caller) -> str:
+    """The ARN for which the policies of the caller's key are evaluated."""
+    given = None if attached is None else attached.principal
+    return given or f"arn:aws:iam::{account.id}:user/{caller.user}"
 
 
 def _sentence(principal: str, action: str, denial: Denial) -> str:

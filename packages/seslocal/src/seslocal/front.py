@@ -9,7 +9,15 @@ from typing import Final
 
 import msgspec
 
-from seslocal import authentication, authorization, faulted_calls, sns, web
+from seslocal import (
+    authentication,
+    authorization,
+    eventbridge,
+    faulted_calls,
+    sns,
+    sts_and_iam,
+    web,
+)
 from seslocal.admin.api import PREFIX, Admin
 from seslocal.admission import CHALLENGE, Admission
 from seslocal.cloudwatch import endpoint as cloudwatch
@@ -61,10 +69,14 @@ class Front:
                 return self._admin.respond(request)
             if (response := self._web.respond(request)) is not None:
                 return response
+            if sts_and_iam.is_for(request):
+                return self._respond_sts_and_iam(request)
             if endpoint.is_for(request):
                 return self._respond_v1(request)
             if cloudwatch.is_for(request):
                 return self._respond_cloudwatch(request)
+            if eventbridge.is_for(request):
+                return self._respond_eventbridge(request)
             return self._respond_ses(request)
         except ApiError as error:
             return self._error_response(error, is_sqs)
@@ -73,11 +85,7 @@ class Front:
             broken = ApiError(
                 "InternalServiceErrorException", "seslocal itself failed; its log says how.", 500
             )
-            if endpoint.is_for(request):
-                return endpoint.error_response(self._account(), broken)
-            if cloudwatch.is_for(request):
-                return cloudwatch.error_response(self._account(), broken)
-            return self._error_response(broken, is_sqs)
+            return self._error_of_others(request, broken) or self._error_response(broken, is_sqs)
 
     # SES
 
@@ -128,6 +136,22 @@ class Front:
             account, request, lambda: authentication.caller(account, request, signed_for, self._host)
         )
 
+    def _respond_sts_and_iam(self, request: Request) -> Response:
+        account = self._account()
+        also = sts_and_iam.GLOBAL_REGION
+        return sts_and_iam.respond(
+            account,
+            request,
+            lambda name: authentication.caller(account, request, (name,), self._host, also=also),
+        )
+
+    def _respond_eventbridge(self, request: Request) -> Response:
+        account = self._account()
+        signed_for = eventbridge.SIGNED_FOR
+        return eventbridge.respond(
+            account, request, lambda: authentication.caller(account, request, signed_for, self._host)
+        )
+
     # SQS
 
     def _respond_sqs(self, request: Request, name: str) -> Response | Awaitable[Response]:
@@ -165,11 +189,20 @@ class Front:
             return self._admin.refuse(error.status, error.message)
         if web.is_sns(request):
             return sns.error_response(self._account().ids.uuid(), error)
+        return self._error_of_others(request, error) or self._error_response(error, False)
+
+    def _error_of_others(self, request: Request, error: ApiError) -> Response | None:
+        """As a service beside SES v2 and SQS writes it; None if the request is for none."""
+        account = self._account()
+        if sts_and_iam.is_for(request):
+            return sts_and_iam.error_response(account, request, error)
         if endpoint.is_for(request):
-            return endpoint.error_response(self._account(), error)
+            return endpoint.error_response(account, error)
         if cloudwatch.is_for(request):
-            return cloudwatch.error_response(self._account(), error)
-        return self._error_response(error, False)
+            return cloudwatch.error_response(account, error)
+        if eventbridge.is_for(request):
+            return eventbridge.error_response(account, error)
+        return None
 
     def _done(self, result: Params, request_id: str) -> Response:
         return Response(200, _encode(result), headers=self._ids(request_id))

@@ -196,6 +196,10 @@ def policy_not_an_object() -> str:
     return "A policy document is a JSON object."
 
 
+def simulation_without(name: str) -> str:
+    return f"seslocal simulates without {name}: leave it out."
+
+
 def policy_element_unknown(name: str, known: Iterable[str]) -> str:
     return f"seslocal does not know the element {name}. Known elements: {', '.join(known)}."
 

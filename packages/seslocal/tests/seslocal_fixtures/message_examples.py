@@ -86,6 +86,7 @@ EXAMPLES: list[tuple[Message, dict[str, Any]]] = [
     (program.not_like, {"text": "12345", "expected": "an account id of 12 digits"}),
     (program.not_in_range, {"text": "70000", "kind": "whole number", "low": 0, "high": 65535}),
     (program.dns_is_not_installed, {}),
+    (program.simulation_without, {"name": "CallerArn"}),
     (program.policy_not_an_object, {}),
     (program.policy_element_unknown, {"name": "Conditions", "known": ("Action", "Condition", "Effect")}),
     (program.policy_version_unknown, {"version": "2020-01-01", "known": ("2012-10-17", "2008-10-17")}),
