@@ -100,7 +100,7 @@ def test_a_wrong_word_is_answered_with_the_right_ones(checkout: Path):
     assert dev(checkout, "help").returncode == 0
 
 
-@pytest.mark.parametrize("first", ["python3.13", "python3.12"])
+@pytest.mark.parametrize("first", ["python3.13", "python3.12", "hidden/python3.13"])
 def test_a_python_built_with_optimizations_is_preferred_and_named(tmp_path: Path, first: str):
     shutil.copy(ROOT / "dev", tmp_path / "dev")
     for lock in (RUNTIME, DEV):
@@ -111,7 +111,8 @@ def test_a_python_built_with_optimizations_is_preferred_and_named(tmp_path: Path
     uv.write_text("#!/bin/sh\nexit 1\n")
     uv.chmod(0o755)
     tools = _tools_without_python(tmp_path)
-    for name in ("python3.13", "python3.12"):
+    (tools / "hidden").mkdir()
+    for name in ("python3.13", "python3.12", "hidden/python3.13"):
         fake = tools / name
         fake.write_text(
             "#!/bin/sh\n"
@@ -119,9 +120,10 @@ def test_a_python_built_with_optimizations_is_preferred_and_named(tmp_path: Path
             f" --version) echo Fake {name} ;; esac\n"
         )
         fake.chmod(0o755)
-    done = dev(tmp_path, "up", PATH=str(tools))
-    assert f"making .venv with Fake {first}, built with --enable-optimizations" in done.stderr
-    done = dev(tmp_path, "up", PATH=str(tools), PYTHON="python3.12")
+    path = f"{tools}:{tools / 'hidden'}"
+    done = dev(tmp_path, "up", PATH=path)
+    assert f"making .venv with Fake {first}, optimised with profiles" in done.stderr
+    done = dev(tmp_path, "up", PATH=path, PYTHON="python3.12")
     assert "making .venv with Fake python3.12" in done.stderr
 
 
