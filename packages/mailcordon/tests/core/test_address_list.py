@@ -1,6 +1,8 @@
 """Addresses of a header: what is read, and what is refused because two programs could read it in two ways."""
 
 import email.utils
+import inspect
+from typing import Any
 
 import pytest
 
@@ -61,8 +63,11 @@ def test_what_can_be_read_in_two_ways_is_refused():
 
 
 def test_the_standard_library_reads_the_same_addresses():
+    # Newer releases drop all addresses of a list that has a comma too many, unless they are told not to be strict.
+    takes = inspect.signature(email.utils.getaddresses).parameters
+    lenient: dict[str, Any] = {"strict": False} if "strict" in takes else {}
     for text, expected in READ.items():
-        found = [one for _, one in email.utils.getaddresses([text]) if one]
+        found = [one for _, one in email.utils.getaddresses([text], **lenient) if one]
         assert found == [one for _, one in expected], text
 
 
