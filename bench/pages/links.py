@@ -4,7 +4,7 @@ import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from html.parser import HTMLParser
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 #: Not pages: files, streams, and what ends the session.
 _NOT_PAGES = re.compile(r"^/(static|sign-in|sign-out)(/|$)|\.(csv|json|txt|eml|pdf)$")
@@ -32,7 +32,7 @@ async def pages(
         reader = _Links()
         reader.feed(await fetch(path))
         for href in reader.found:
-            parts = urlsplit(href)
+            parts = urlsplit(urljoin(path, href))
             if (
                 parts.scheme
                 or parts.netloc
@@ -40,10 +40,10 @@ async def pages(
                 or _NOT_PAGES.search(parts.path)
             ):
                 continue
-            path = parts._replace(fragment="").geturl()  # a page of an action is about what its query names
-            if path not in seen:
-                seen.add(path)
-                waiting.append((path, depth + 1))
+            found = parts._replace(fragment="").geturl()  # a page of an action is about what its query names
+            if found not in seen:
+                seen.add(found)
+                waiting.append((found, depth + 1))
 
 
 def _kind(path: str) -> str:

@@ -39,6 +39,7 @@ LOCAL = (
     "policy schema",
     "run",
     "completion",
+    "runbook",
 )
 
 
@@ -53,7 +54,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         drift_list drift_show drift_accept drift_policy prove isolation
         ungoverned_list ungoverned_show ungoverned_expect ungoverned_expected ungoverned_unexpect
         plans_show plans_steps plans_calls plans_reject status account send why messages sent cordon uncordon cancel
-        metrics top open
+        metrics top open runbook
         session_links session_revoke-link
         provider audit_list audit_verify audit_export
         feedback metrics_rebuild

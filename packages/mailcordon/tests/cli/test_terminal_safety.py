@@ -129,6 +129,7 @@ WRITERS = {
     "env.py": "shell settings, quoted",
     "plan.py": "YAML, which escapes what is not printable; our own schema",
     "policy.py": "YAML; our own schema",
+    "runbook.py": "pages of our own",
 }
 _PRINTS = {
     "print",

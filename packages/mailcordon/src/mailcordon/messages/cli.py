@@ -1,5 +1,7 @@
 """What the command line prints."""
 
+from collections.abc import Sequence
+
 from mailcordon.messages import example, phrases, times
 
 # Failures of any command ------------------------------------------------------------------------------------------------
@@ -972,3 +974,9 @@ def reading_file(*, file: str) -> str:
 def playing_again() -> str:
     """Beside the bar while recorded mail is played again."""
     return "playing recorded mail again"
+
+
+@example("brekaer", kinds=["breaker", "rates"])
+def no_runbook(kind: str, *, kinds: Sequence[str]) -> str:
+    """There is no such kind of incident."""
+    return f'There is no kind of incident "{kind}". There are: {", ".join(kinds)}.'

@@ -120,7 +120,7 @@ def incident_views(found: Document) -> list[RenderableType]:
         ("part of", item.get("part_of")),
         ("concerns", ", ".join(strings(item, "concerned"))),
         ("alarms", item.get("alarms")),
-        ("runbook", item.get("runbook")),
+        ("runbook", f"mailcordon runbook {plain(item['kind'])}" if item.get("runbook") else None),
     ]
     views += ["", show.fields([row for row in rows if row[1] not in (None, "", NONE)])]
     if found_at := children(found, "culprits"):
