@@ -1,6 +1,6 @@
 """`mailcordon doctor --aws` against a strict local SES in the sandbox: what is well, and each thing that can be wrong.
 
-Real boto3, real policies of roles, a real database. What a local SES has not (STS, IAM's simulation, EventBridge) is not asked.
+Real boto3, real policies of roles, a real database. STS, IAM's simulation and EventBridge's rule are the local SES's too.
 """
 
 import asyncio
@@ -18,8 +18,10 @@ from typing import Any
 import boto3
 import pytest
 
+import mailcordon
 from mailcordon import config as configs
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.health_store import HealthStore
 from mailcordon.run import doctor_aws, iam_policies
 from mailcordon.run.finding import Finding
 from mailcordon_fixtures import systems
@@ -29,6 +31,7 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 PLACE = iam_policies.Place(account=ACCOUNT, region=REGION)
 SECRET = "secret-of-{}"
 TOPIC, QUEUE = f"arn:aws:sns:{REGION}:{ACCOUNT}:{{}}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{}}"
+MANAGEMENT = "mailcordon-management"
 NAMES = {"outcome": "mailcordon-outcome", "engagement": "mailcordon-engagement"}
 
 
@@ -47,13 +50,25 @@ class Ses:
 
     @contextlib.contextmanager
     def fault(self, fault: str, **which: object) -> Iterator[None]:
-        made = self._admin("POST", "faults", {"fault": fault, **which})
+        made = self.admin("POST", "faults", {"fault": fault, **which})
         try:
             yield
         finally:
-            self._admin("DELETE", f"faults/{made['id']}")
+            self.admin("DELETE", f"faults/{made['id']}")
 
-    def _admin(self, method: str, path: str, body: object = None) -> Any:
+    @contextlib.contextmanager
+    def allowing(self, kind: str, *actions: str) -> Iterator[None]:
+        """The role may do this beside what is printed."""
+        printed = {"name": "printed", "document": getattr(iam_policies, kind)(PLACE)}
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        more = {"name": "more", "document": {"Version": "2012-10-17", "Statement": [statement]}}
+        self.admin("PUT", f"keys/{kind}/policies", {"policies": [printed, more]})
+        try:
+            yield
+        finally:
+            self.admin("PUT", f"keys/{kind}/policies", {"policies": [printed]})
+
+    def admin(self, method: str, path: str, body: object = None) -> Any:
         request = urllib.request.Request(
             f"{self.url}/_seslocal/{path}",
             None if body is None else json.dumps(body).encode(),
@@ -98,7 +113,11 @@ def account(ses: Ses) -> Iterator[Ses]:
         sqs.create_queue(QueueName=name, Attributes={"MessageRetentionPeriod": "1209600"})
         sns.create_topic(Name=name)
         sns.subscribe(TopicArn=TOPIC.format(name), Protocol="sqs", Endpoint=QUEUE.format(name))
+    sqs.create_queue(QueueName=MANAGEMENT)
+    ses.admin("PUT", "account", {"management_queue": MANAGEMENT})
     yield ses
+    ses.admin("PUT", "account", {"management_queue": None})
+    sqs.delete_queue(QueueUrl=f"{ses.url}/{ACCOUNT}/{MANAGEMENT}")
     for name in NAMES.values():
         sns.delete_topic(TopicArn=TOPIC.format(name))
         sqs.delete_queue(QueueUrl=f"{ses.url}/{ACCOUNT}/{name}")
@@ -125,6 +144,7 @@ def settings(account: Ses, database: Any, tmp_path: Path, monkeypatch: pytest.Mo
         "MAILCORDON_SQS_ENDPOINT": account.url,
         "MAILCORDON_DNS_SERVERS": f"127.0.0.1:{account.dns_port}",
         **{f"MAILCORDON_{kind.upper()}_QUEUE_URL": account.queue_url(kind) for kind in NAMES},
+        "MAILCORDON_MANAGEMENT_QUEUE_URL": f"{account.url}/{ACCOUNT}/{MANAGEMENT}",
         **{f"MAILCORDON_{kind.upper()}_TOPIC_ARN": TOPIC.format(name) for kind, name in NAMES.items()},
         **{f"MAILCORDON_{kind.upper()}_PROFILE": f"mailcordon-{kind}" for kind in KINDS},
         **{f"MAILCORDON_DATABASE_URL_{login.upper()}": database.dsn(login) for login in configs.LOGINS},
@@ -165,6 +185,7 @@ async def test_what_is_well_is_said_of_what_was_asked_only(settings: dict[str, s
         "DNS resolver": ["ok"],
         "database server": states["database server"],  # that of the tests has no autovacuum
         "schema": ["ok"],
+        "versions": ["warn"],  # none runs
         "links to unsubscribe, TLS": ["warn"],
         "public URL, TLS": ["warn"],
     }
@@ -174,6 +195,72 @@ async def test_what_is_well_is_said_of_what_was_asked_only(settings: dict[str, s
     assert by["IAM, administer"][0].says == (
         "The role to administer may do what was asked, by harmless calls (6 actions)"
     )
+    assert by["AWS credentials, send"][0].says.endswith(f"they are arn:aws:iam::{ACCOUNT}:user/send")
+    assert by["EventBridge rule"][0].says.startswith("Cannot read EventBridge's rule, because ")
+
+
+async def test_what_each_role_may_do_is_simulated_where_that_is_allowed(
+    settings: dict[str, str], account: Ses
+) -> None:
+    with contextlib.ExitStack() as stack:
+        for kind in KINDS:
+            stack.enter_context(account.allowing(kind, "iam:SimulatePrincipalPolicy"))
+        by = await found(settings)
+        said = {kind: (by[f"IAM, {kind}"][0].state, by[f"IAM, {kind}"][0].says) for kind in KINDS}
+        for kind in KINDS:
+            statements: Any = getattr(iam_policies, kind)(PLACE)["Statement"]
+            actions = sum(len(one["Action"]) for one in statements if one["Effect"] == "Allow")
+            count = f"{actions} action{'' if actions == 1 else 's'}"
+            assert said[kind] == (
+                "ok",
+                f"The role to {kind} may do what was asked, by SimulatePrincipalPolicy ({count})",
+            )
+        # What the role to observe has is too little to administer, and each missing action is named.
+        other = await one(settings, "IAM, administer", MAILCORDON_ADMINISTER_PROFILE="mailcordon-observe")
+        assert other.state == "bad"
+        assert "may not ses:CreateDedicatedIpPool, ses:GetDedicatedIpPool" in other.says
+    # The role to send may not send otherwise; this one may, with a tenant or without one.
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [everything]}
+    account.admin("PUT", "keys/observe/policies", {"policies": [{"document": document}]})
+    try:
+        by = await found(settings, MAILCORDON_SEND_PROFILE="mailcordon-observe")
+    finally:
+        with account.allowing("observe", "ses:GetAccount"):
+            pass  # puts the printed policy back
+    assert [(one.state, "which goes past every limit" in one.says) for one in by["IAM, observe"]] == [
+        ("bad", True)
+    ]
+    assert "ses:SendEmail without a tenant" in by["IAM, send"][0].says
+    assert by["AWS credentials"][0].says.startswith("Send and observe are one identity")
+
+
+async def test_the_rule_of_management_events_is_read_where_that_is_allowed(
+    settings: dict[str, str], account: Ses
+) -> None:
+    with account.allowing("administer", "events:DescribeRule", "events:ListTargetsByRule"):
+        said = await one(settings, "EventBridge rule")
+        assert (said.state, said.says.partition(" is ")[0]) == (
+            "ok",
+            "EventBridge's rule mailcordon-management",
+        )
+        elsewhere = f"{account.url}/{ACCOUNT}/another"
+        said = await one(settings, "EventBridge rule", MAILCORDON_MANAGEMENT_QUEUE_URL=elsewhere)
+        assert said.state == "bad"
+        assert "does not feed arn:aws:sqs:us-east-1:000000000000:another" in said.says
+        account.admin("PUT", "account", {"management_queue": None})
+        said = await one(settings, "EventBridge rule")
+        assert (said.state, said.says.startswith("There is no rule arn:aws:events:")) == ("bad", True)
+
+
+async def test_processes_of_another_version_are_named(settings: dict[str, str], database: Any) -> None:
+    for role, version in (("control", mailcordon.__version__), ("dispatch", "0.0.1"), ("smtp", None)):
+        store = HealthStore(database.dsn("control"), role=role, instance=role, host="mail-2", pid=41)
+        await store.beat({} if version is None else {"version": version})
+        await store.close()
+        said = await one(settings, "versions")
+        assert said.state == ("ok" if role == "control" else "warn"), said
+    assert "dispatch on mail-2 (pid 41), 0.0.1 and smtp on mail-2 (pid 41), unknown" in said.says
 
 
 async def test_a_queue_that_forgets_or_redrives_is_named(settings: dict[str, str], account: Ses) -> None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 
 import structlog
 
+import mailcordon
 from mailcordon.adapters.db.health_store import HealthStore
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.health import BEAT_EVERY, Role
@@ -44,7 +45,7 @@ async def beating(role: Role, dsn: str, facts: Facts) -> AsyncGenerator[None]:
 async def _beat(store: HealthStore, facts: Facts) -> None:
     while True:
         try:
-            await store.beat(facts())
+            await store.beat({"version": mailcordon.__version__, **facts()})
         except Unavailable as problem:
             _log.warning("the report of this process could not be written", problem=str(problem))
         except Exception:

@@ -35,12 +35,10 @@ def credentials_do(*, profile: str | None) -> str:
     profile="mailcordon-send",
     who="arn:aws:sts::123456789012:assumed-role/mailcordon-send-eu-west-1/x",
 )
-@example(kind="observe", profile=None, who=None)
-def credentials_ok(*, kind: str, profile: str | None, who: str | None) -> str:
-    """Credentials of one kind of calls were found. `who`: as STS names them; None: it was not asked."""
+def credentials_ok(*, kind: str, profile: str | None, who: str) -> str:
+    """Credentials of one kind of calls were found. `who`: as STS names them."""
     of = "those that AWS's tools find" if profile is None else f"of the profile {profile}"
-    named = "whose they are was not asked: a local endpoint has no STS" if who is None else f"they are {who}"
-    return f"Credentials to {kind}: {of}; {named}"
+    return f"Credentials to {kind}: {of}; they are {who}"
 
 
 @example(kinds=["send", "administer"], who="arn:aws:iam::123456789012:user/kim")
@@ -150,13 +148,60 @@ def topic_unsubscribed(*, kind: str, topic: str, queue: str) -> str:
     )
 
 
-@example()
-def rule_not_read() -> str:
-    """EventBridge's rule is not read."""
+@example(rule="arn:aws:events:eu-west-1:123456789012:rule/mailcordon-management")
+def rule_not_read(*, rule: str) -> str:
+    """The role to administer may not read EventBridge's rule, as it is printed."""
+    name = rule.rpartition("/")[2]
     return (
-        "EventBridge's rule itself was not read, since no role of Mailcordon may; the queue's policy was. "
-        "Look: aws events describe-rule --name mailcordon-management"
+        "Cannot read EventBridge's rule, because the role to administer may not: no process needs it. "
+        f"Do: look with a login that may, by aws events describe-rule --name {name} and list-targets-by-rule --rule {name}; "
+        f"or let the role events:DescribeRule and events:ListTargetsByRule on {rule}"
     )
+
+
+@example()
+def no_rule() -> str:
+    """No queue of management events is set."""
+    return (
+        "MAILCORDON_MANAGEMENT_QUEUE_URL is not set, so no rule was asked for: what others change at SES is found by the rolling "
+        "check only. Do: see docs/operations.md, SES's management events"
+    )
+
+
+@example(rule="arn:aws:events:eu-west-1:123456789012:rule/mailcordon-management")
+def rule_missing(*, rule: str) -> str:
+    """The rule of the management queue does not exist."""
+    return (
+        f"There is no rule {rule}: what others change at SES is found by the rolling check only, hours later. "
+        "Do: deploy the stack of docs/aws.md"
+    )
+
+
+@example(rule="mailcordon-management")
+def rule_off(*, rule: str) -> str:
+    """The rule is disabled."""
+    return f"EventBridge's rule {rule} is switched off. Do: aws events enable-rule --name {rule}"
+
+
+@example(rule="mailcordon-management")
+def rule_of_others(*, rule: str) -> str:
+    """The rule's pattern takes nothing of SES."""
+    return f"EventBridge's rule {rule} takes no events of SES. Do: give it the pattern of the stack of docs/aws.md"
+
+
+@example(rule="mailcordon-management", queue="arn:aws:sqs:eu-west-1:123456789012:mailcordon-management")
+def rule_without_target(*, rule: str, queue: str) -> str:
+    """The queue is no target of the rule."""
+    return (
+        f"EventBridge's rule {rule} does not feed {queue}. "
+        f"Do: aws events put-targets --rule {rule} --targets Id=queue,Arn={queue}"
+    )
+
+
+@example(rule="mailcordon-management")
+def rule_ok(*, rule: str) -> str:
+    """The rule is on, takes SES's events and feeds the queue."""
+    return f"EventBridge's rule {rule} is on, takes events of SES, and feeds the management queue"
 
 
 @example(kind="administer", how="SimulatePrincipalPolicy", actions=41)
@@ -251,6 +296,27 @@ def schema_new(*, unknown: Sequence[str]) -> str:
         f"The database has {phrases.listed([*unknown])}, which this version does not know: it is of a newer one. "
         "That is right during an upgrade only"
     )
+
+
+@example(version="0.2.0", processes=6)
+def versions_ok(*, version: str, processes: int) -> str:
+    """All processes that report run this version."""
+    return f"{processes} of {processes} processes that report run this version, {version}"
+
+
+@example(version="0.2.0", others=["dispatch on mail-2 (pid 41), unknown"])
+def other_versions(*, version: str, others: Sequence[str]) -> str:
+    """Processes of another version run."""
+    return (
+        f"This is {version}, and other versions run: {phrases.listed([*others])}. That is right during an upgrade only. "
+        "Do: restart them in the order of docs/upgrades.md"
+    )
+
+
+@example()
+def nothing_reports() -> str:
+    """No process reports."""
+    return "No process reports to the database, so no version was compared. Do: start them, and ask again"
 
 
 @example(version="0.1.0", newest="0064-restorations")

@@ -6,9 +6,7 @@ Nothing that is printed holds a secret: credentials are named by whose they are.
 
 import asyncio
 import ssl
-import threading
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -22,94 +20,32 @@ import mailcordon
 from mailcordon.adapters.db import doctor_reader, engine, migrate
 from mailcordon.adapters.dns.reply import NoReply, Server
 from mailcordon.adapters.dns.resolver import Resolver, host_servers
-from mailcordon.adapters.ses import boto_calls, queue_policy
+from mailcordon.adapters.ses import boto_calls
 from mailcordon.config import Config
 from mailcordon.messages import doctor_aws as messages
-from mailcordon.run import iam_policies
+from mailcordon.run import doctor_aws_events as events
+from mailcordon.run import doctor_aws_iam as iam
+from mailcordon.run.aws_account import KINDS, Aws
 from mailcordon.run.finding import Finding
 
 SECONDS = 15  #: for one check
-KINDS = ("send", "administer", "observe")
 #: Seconds that this host's clock may differ: SES refuses signatures from 300 s on (ses.md 3.4).
 CLOCK_WARN, CLOCK_BAD = 30, 240
-LEAST_RETENTION = 7 * 86_400
 LEAST_LOCKS = 256
 #: Connections that a rolling restart may add: one of each role has 55 without mail (docs/sizing.md), restarted in turn.
 RESERVE = 40
 CERTIFICATE_DAYS = 14
-#: Calls that read something of the whole account, or of a name that nobody has.
-HARMLESS: Mapping[str, tuple[str, Mapping[str, object]]] = {
-    "ses:GetAccount": ("get_account", {}),
-    "ses:ListConfigurationSets": ("list_configuration_sets", {"PageSize": 1}),
-    "ses:ListEmailIdentities": ("list_email_identities", {"PageSize": 1}),
-    "ses:ListTenants": ("list_tenants", {"PageSize": 1}),
-    "ses:GetConfigurationSet": ("get_configuration_set", {"ConfigurationSetName": "mc-doctor"}),
-    "ses:GetEmailIdentity": ("get_email_identity", {"EmailIdentity": "doctor.mailcordon.invalid"}),
-}
 #: What is looked at, as the findings name it.
 _REGION = "AWS region"
-_CREDENTIALS = "AWS credentials"
 _RESOLVER = "DNS resolver"
-_RULE = "EventBridge rule"
-
-_DENIED = frozenset(
-    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException"}
-)
-_SENDS = ("ses:SendRawEmail", "ses:SendBulkEmail", "ses:SendTemplatedEmail")
-
-
-@dataclass(slots=True)
-class Aws:
-    """The account, asked through the profile of each kind of calls."""
-
-    config: Config
-    sessions: dict[str, Any] = field(default_factory=dict[str, Any])
-    _made: dict[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any])
-    _making: threading.Lock = field(
-        default_factory=threading.Lock
-    )  #: sessions are not safe to share while they make clients
-
-    @property
-    def local(self) -> bool:
-        """Whether this is a local SES, which has no STS and no IAM to ask."""
-        return self.config.ses_endpoint is not None
-
-    def client(self, service: str, kind: str) -> Any:
-        with self._making:
-            if (service, kind) not in self._made:
-                self._made[service, kind] = self._make(service, kind)
-            return self._made[service, kind]
-
-    def _make(self, service: str, kind: str) -> Any:
-        config = self.config
-        if kind not in self.sessions:
-            own = kind in config.profiles
-            self.sessions[kind] = boto_calls.session(
-                region=config.region,
-                access_key=None if own else config.access_key,
-                secret_key=None if own else config.secret_key,
-                profile=config.profiles.get(kind),
-            )
-        endpoints = {"sesv2": config.ses_endpoint, "sns": config.sqs_endpoint, "sqs": config.sqs_endpoint}
-        return self.sessions[kind].client(
-            service, endpoint_url=endpoints.get(service), config=boto_calls.configuration(10)
-        )
-
-    async def call(self, service: str, kind: str, method: str, **members: object) -> Any:
-        """Raises ClientError, BotoCoreError or Unavailable."""
-        client = await asyncio.to_thread(self.client, service, kind)
-        return await asyncio.to_thread(partial(getattr(client, method), **members))
-
-    def close(self) -> None:
-        for client in self._made.values():
-            client.close()
+_VERSIONS = "versions"
 
 
 async def find(config: Config) -> list[Finding]:
     aws = Aws(config)
     checks: list[tuple[str, str, Callable[[], Awaitable[list[Finding]]]]] = [
         (_REGION, "set the settings to one region", partial(_region, config)),
-        (_CREDENTIALS, messages.credentials_do(profile=None), partial(_credentials, aws)),
+        (iam.CREDENTIALS, messages.credentials_do(profile=None), partial(iam.credentials, aws)),
         (
             "SES account",
             "give the role administer what `mailcordon iam administer` prints",
@@ -118,19 +54,24 @@ async def find(config: Config) -> list[Finding]:
         (_RESOLVER, messages.dns_do(), partial(_dns, config)),
         ("database server", "see docs/operations.md, Your own PostgreSQL", partial(_database, config)),
         ("schema", "mailcordon migrate", partial(_schema, config)),
-        (_RULE, "", _rule),
+        (_VERSIONS, "see docs/upgrades.md", partial(_versions, config)),
+        (
+            events.RULE,
+            "look with a login that may: aws events describe-rule --name mailcordon-management",
+            partial(events.rule, aws),
+        ),
     ]
     for kind in ("outcome", "engagement"):
         checks += [
             (
                 f"{kind} queue attributes",
                 "give the role observe what `mailcordon iam observe` prints",
-                partial(_queue, aws, kind),
+                partial(events.queue, aws, kind),
             ),
-            (f"{kind} topic", _topic_do(config, kind), partial(_topic, aws, kind)),
+            (f"{kind} topic", events.topic_do(config, kind), partial(events.topic, aws, kind)),
         ]
     checks += [
-        (f"IAM, {kind}", f"give it what `mailcordon iam {kind}` prints", partial(_iam, aws, kind))
+        (f"IAM, {kind}", f"give it what `mailcordon iam {kind}` prints", partial(iam.rights, aws, kind))
         for kind in KINDS
     ]
     try:
@@ -196,32 +137,6 @@ async def _region(config: Config) -> list[Finding]:
     return found or [Finding(_REGION, "ok", messages.region_ok(region=config.region))]
 
 
-async def _credentials(aws: Aws) -> list[Finding]:
-    found: list[Finding] = []
-    whose: dict[str, list[str]] = {}
-    for kind in KINDS:
-        about, profile = f"AWS credentials, {kind}", aws.config.profiles.get(kind)
-        do = messages.credentials_do(profile=profile)
-        try:
-            await asyncio.to_thread(aws.client, "sesv2", kind)
-            has = await asyncio.to_thread(aws.sessions[kind].get_credentials)
-            if has is None:
-                says = messages.cannot(what=about, why="AWS's tools find none", do=do)
-                found.append(Finding(about, "bad", says, False))
-                continue
-            who = None if aws.local else str((await aws.call("sts", kind, "get_caller_identity"))["Arn"])
-        except Exception as error:  # the other profiles are asked too
-            found.append(Finding(about, "bad", messages.cannot(what=about, why=str(error), do=do), True))
-            continue
-        found.append(Finding(about, "ok", messages.credentials_ok(kind=kind, profile=profile, who=who)))
-        if who is not None:
-            whose.setdefault(who.rpartition("/")[0], []).append(kind)
-    for who, kinds in whose.items():
-        if len(kinds) > 1:
-            found.append(Finding(_CREDENTIALS, "warn", messages.one_identity(kinds=kinds, who=who), False))
-    return found
-
-
 async def _account(aws: Aws) -> list[Finding]:
     asked = datetime.now(UTC)
     about = "SES account"
@@ -265,166 +180,6 @@ def _clock(said: Mapping[str, Any], asked: datetime) -> list[Finding]:
         return [Finding("clock", "ok", messages.clock_ok(seconds=seconds))]
     state = "bad" if seconds >= CLOCK_BAD else "warn"
     return [Finding("clock", state, messages.clock_wrong(seconds=seconds), True)]
-
-
-async def _queue(aws: Aws, kind: str) -> list[Finding]:
-    about = f"{kind} queue attributes"
-    url = getattr(aws.config, f"{kind}_queue_url")
-    said = await aws.call("sqs", "observe", "get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
-    has: Mapping[str, str] = said.get("Attributes", {})
-    found: list[Finding] = []
-    if has.get("RedrivePolicy"):
-        found.append(Finding(about, "bad", messages.queue_redrives(kind=kind), False))
-    keeps = int(has.get("MessageRetentionPeriod", 0))
-    if keeps < LEAST_RETENTION:
-        found.append(Finding(about, "warn", messages.queue_forgets(kind=kind, seconds=keeps), False))
-    waiting = int(has.get("ApproximateNumberOfMessages", 0))
-    return found or [
-        Finding(about, "ok", messages.queue_ok(kind=kind, days=keeps // 86_400, waiting=waiting))
-    ]
-
-
-def _topic_do(config: Config, kind: str) -> str:
-    if kind == "outcome":
-        return "create it (docs/aws.md), or give the role administer what `mailcordon iam administer` prints"
-    arn = config.engagement_topic_arn
-    return f"look with a login that may: aws sns list-subscriptions-by-topic --topic-arn {arn}"
-
-
-async def _topic(aws: Aws, kind: str) -> list[Finding]:
-    """Whether it exists and feeds the queue. No role may read the engagement topic: that it cannot be read is a warning."""
-    about = f"{kind} topic"
-    arn, url = getattr(aws.config, f"{kind}_topic_arn"), getattr(aws.config, f"{kind}_queue_url")
-    try:
-        await aws.call("sns", "administer", "get_topic_attributes", TopicArn=arn)
-        subscribed: list[str] = []
-        more: dict[str, str] = {}
-        while True:
-            page = await aws.call("sns", "administer", "list_subscriptions_by_topic", TopicArn=arn, **more)
-            subscribed += [str(one["Endpoint"]) for one in page.get("Subscriptions", ())]
-            if not page.get("NextToken"):
-                break
-            more = {"NextToken": page["NextToken"]}
-    except ClientError as error:
-        if kind == "outcome" or not _is_denied(error):
-            raise
-        says = messages.cannot(
-            what=about, why="no role of Mailcordon may read it", do=_topic_do(aws.config, kind)
-        )
-        return [Finding(about, "warn", says, False)]
-    queue = queue_policy.queue_arn(url, region=aws.config.region, topic=arn)
-    if queue not in subscribed:
-        return [Finding(about, "bad", messages.topic_unsubscribed(kind=kind, topic=arn, queue=queue), False)]
-    return [Finding(about, "ok", messages.topic_ok(kind=kind, subscriptions=len(subscribed)))]
-
-
-async def _rule() -> list[Finding]:
-    return [Finding(_RULE, "warn", messages.rule_not_read(), False)]
-
-
-def _is_denied(error: ClientError) -> bool:
-    code = boto_calls.failure(error).error.code
-    return code in _DENIED
-
-
-async def _iam(aws: Aws, kind: str) -> list[Finding]:
-    """By SimulatePrincipalPolicy where that is allowed, else by harmless calls."""
-    about = f"IAM, {kind}"
-    if not aws.local:
-        try:
-            return await _simulated(aws, kind, about)
-        except ClientError as error:
-            if not _is_denied(error):
-                raise
-    if kind == "send":
-        return [Finding(about, "warn", messages.send_not_asked(), False)]
-    asked, denied = await (_asked_queues(aws) if kind == "observe" else _asked_ses(aws))
-    how = "harmless calls"
-    if denied:
-        return [Finding(about, "bad", messages.iam_denied(kind=kind, how=how, denied=denied), False)]
-    return [Finding(about, "ok", messages.iam_ok(kind=kind, how=how, actions=asked))]
-
-
-async def _asked_ses(aws: Aws) -> tuple[int, list[str]]:
-    denied: list[str] = []
-    for action, (method, members) in HARMLESS.items():
-        try:
-            await aws.call("sesv2", "administer", method, **members)
-        except ClientError as error:
-            code = boto_calls.failure(error).error.code
-            if _is_denied(error):
-                denied.append(action)
-            elif code != "NotFoundException":  # nobody has the name: the call was allowed
-                raise
-    return len(HARMLESS), denied
-
-
-async def _asked_queues(aws: Aws) -> tuple[int, list[str]]:
-    denied: list[str] = []
-    for url in (aws.config.outcome_queue_url, aws.config.engagement_queue_url):
-        try:
-            await aws.call(
-                "sqs", "observe", "get_queue_attributes", QueueUrl=url, AttributeNames=["QueueArn"]
-            )
-        except ClientError as error:
-            if not _is_denied(error):
-                raise
-            denied.append("sqs:GetQueueAttributes")
-    return 1, denied
-
-
-async def _simulated(aws: Aws, kind: str, about: str) -> list[Finding]:
-    """Each action of the printed policy against its own resources, and what the policy must not allow."""
-    who = str((await aws.call("sts", kind, "get_caller_identity"))["Arn"])
-    _, _, _, _, account, rest = who.split(":", 5)
-    role = who
-    if rest.startswith("assumed-role/"):
-        role = f"{who.split(':sts:')[0]}:iam::{account}:role/{rest.split('/')[1]}"
-    place = iam_policies.Place(account=account, region=aws.config.region, partition=who.split(":")[1])
-    policy = getattr(iam_policies, kind)(place)
-    how, asked = "SimulatePrincipalPolicy", 0
-    denied: list[str] = []
-    for statement in policy["Statement"]:
-        if statement["Effect"] != "Allow":
-            continue
-        context = [
-            {
-                "ContextKeyName": "ses:TenantName",
-                "ContextKeyValues": ["mc-doctor"],
-                "ContextKeyType": "string",
-            }
-        ]
-        resources = [one.replace("*", "mc-doctor") if one != "*" else one for one in statement["Resource"]]
-        for action in statement["Action"]:
-            asked += 1
-            said = await aws.call(
-                "iam",
-                kind,
-                "simulate_principal_policy",
-                PolicySourceArn=role,
-                ActionNames=[action],
-                ResourceArns=resources,
-                ContextEntries=context,
-            )
-            if all(one["EvalDecision"] != "allowed" for one in said["EvaluationResults"]):
-                denied.append(action)
-    said = await aws.call(
-        "iam",
-        kind,
-        "simulate_principal_policy",
-        PolicySourceArn=role,
-        ActionNames=list(_SENDS),
-        ResourceArns=["*"],
-    )
-    too_much = [
-        one["EvalActionName"] for one in said["EvaluationResults"] if one["EvalDecision"] == "allowed"
-    ]
-    found: list[Finding] = []
-    if denied:
-        found.append(Finding(about, "bad", messages.iam_denied(kind=kind, how=how, denied=denied), False))
-    if too_much:
-        found.append(Finding(about, "bad", messages.iam_too_much(kind=kind, allowed=too_much), False))
-    return found or [Finding(about, "ok", messages.iam_ok(kind=kind, how=how, actions=asked))]
 
 
 async def _dns(config: Config) -> list[Finding]:
@@ -488,6 +243,23 @@ async def _schema(config: Config) -> list[Finding]:
     if unknown := sorted(applied - set(shipped)):
         return [Finding("schema", "warn", messages.schema_new(unknown=unknown), False)]
     return [Finding("schema", "ok", messages.schema_ok(version=mailcordon.__version__, newest=shipped[-1]))]
+
+
+async def _versions(config: Config) -> list[Finding]:
+    """Those of the other processes, as they report them."""
+    connection = await engine.connect(config.login_url("control"))
+    try:
+        running = await doctor_reader.processes(connection)
+    finally:
+        await connection.close()
+    ours = mailcordon.__version__
+    others = [one for one in running if one.version != ours]
+    if not running:
+        return [Finding(_VERSIONS, "warn", messages.nothing_reports(), True)]
+    if not others:
+        return [Finding(_VERSIONS, "ok", messages.versions_ok(version=ours, processes=len(running)))]
+    named = [f"{one.role} on {one.host} (pid {one.pid}), {one.version or 'unknown'}" for one in others]
+    return [Finding(_VERSIONS, "warn", messages.other_versions(version=ours, others=named), False)]
 
 
 async def _address(about: str, name: str, url: str | None) -> list[Finding]:

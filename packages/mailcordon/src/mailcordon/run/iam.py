@@ -170,14 +170,18 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 def _place(account: str | None, region: str | None) -> Place:
     """Of the settings, unless an option says otherwise. Raises BadConfig."""
     config = configs.read(os.environ)
-    topic = _parts(config.outcome_topic_arn)
     if account is not None and not re.fullmatch(r"\d{12}", account, re.ASCII):
         raise BadConfig(aws.not_an_account(given=account))
     region = region or config.region
     if not re.fullmatch(configs.REGION, region, re.ASCII):
         raise BadConfig(aws.not_a_region(given=region))
+    return place_of(config, account=account or _parts(config.outcome_topic_arn)[4], region=region)
+
+
+def place_of(config: Config, *, account: str, region: str) -> Place:
+    """With the queues and topics of the settings."""
     return Place(
-        account=account or topic[4],
+        account=account,
         region=region,
         partition=_partition(region),
         queues=_queues(config),

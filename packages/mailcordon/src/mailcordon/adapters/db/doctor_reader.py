@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from mailcordon.adapters.db import engine, queries
+from mailcordon.core import health
 
 _SQL = queries.load("doctor_reader.sql")
 
@@ -16,6 +17,13 @@ class Server(NamedTuple):
     used: int
 
 
+class Process(NamedTuple):
+    role: str
+    host: str
+    pid: int
+    version: str | None  #: None: of a version that does not report it
+
+
 async def server(connection: engine.Connection) -> Server:
     row = await connection.fetchrow(_SQL.server)
     assert row is not None
@@ -27,3 +35,8 @@ async def migrations(connection: engine.Connection) -> set[str] | None:
     if not await connection.fetchval(_SQL.may_read_migrations):
         return None
     return {row["migration_id"] for row in await connection.fetch(_SQL.migrations)}
+
+
+async def processes(connection: engine.Connection) -> list[Process]:
+    """Those that report."""
+    return [Process(**dict(row)) for row in await connection.fetch(_SQL.processes, health.SILENT_AFTER_MS)]

@@ -14,3 +14,8 @@ select coalesce(has_table_privilege(to_regclass('public._pogo_migration'), 'sele
 -- name: migrations
 -- The names of the migrations that were applied.
 select migration_id from public._pogo_migration;
+
+-- name: processes
+-- What runs, with the version that each reports. $1: milliseconds after which one that is silent has ended. Versions before 0.2 report none.
+select role, host, pid, facts ->> 'version' as version from role_health
+ where abs(now_ms() - beat) <= $1::bigint order by role, host, pid limit 1000;
