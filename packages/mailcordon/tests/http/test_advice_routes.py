@@ -14,6 +14,12 @@ async def send(world: Any, slug: str, class_: int, mails: int, *, days: int = 42
         blocks,
         days,
     )
+    await world.owner.execute(
+        "insert into cohort_lane as c (span, minute, lane, isolated, tenant, sent, sender_reputation)"
+        " select b.span, d.day * 1440 - d.day * 1440 % b.span, d.lane, false, d.tenant, sum(d.sent), sum(d.sender_reputation)"
+        " from cohort_day d cross join (values (1440), (10080), (40320)) b (span) group by 1, 2, 3, 5"
+        " on conflict (span, minute, lane, isolated) do nothing"
+    )
 
 
 async def test_mail_that_others_hurt_is_advised_into_a_pool_and_the_plan_does_it(world: Any) -> None:

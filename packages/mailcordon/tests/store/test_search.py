@@ -21,7 +21,7 @@ from mailcordon.send.search import Budget, Query
 from mailcordon_fixtures.queue_world import HASH_KEY, World
 
 MINUTE, DAY = 60_000, 86_400_000
-PATIENT = Budget(seconds=60)
+PATIENT = Budget(seconds=60, similar_seconds=60)
 EVENTS = [
     (Kind.DELIVERY, None, None),
     (Kind.DELIVERY, None, None),

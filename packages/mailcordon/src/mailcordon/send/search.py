@@ -106,28 +106,30 @@ _OVER = Walk(By.QUEUE, (READY,), over=True)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`walks` are merged. If they meet much that does not fit, `instead` goes on."""
+    """`walks` are merged. If they meet much that does not fit, the first of `instead` goes on, then the next one."""
 
     walks: tuple[Walk, ...]
     recorded: (
         tuple[int, ...] | None
     )  #: states of the rows that may be shown as the state asked for; None: any
-    instead: tuple[Walk, ...] = ()
+    instead: tuple[tuple[Walk, ...], ...] = ()
 
 
 def plan(query: Query) -> Plan:
     recorded = None if query.state is None else _recorded(query.state)
-    rare = _rare(query)
     if query.hash is not None:
         return Plan((Walk(By.RECIPIENT),), recorded)
-    if query.campaign is not None:
-        return Plan((Walk(By.CAMPAIGN),), recorded, rare)
-    if query.list is not None:
-        return Plan((Walk(By.LIST),), recorded, rare)
-    if rare:
-        return Plan(rare, recorded)
-    by_lane = query.tenant is not None or query.type is not None
-    return Plan((Walk(By.LANES if by_lane else By.ALL),), recorded)
+    walks: list[tuple[Walk, ...]] = []
+    if query.campaign is not None or query.list is not None:
+        walks.append((Walk(By.LIST if query.campaign is None else By.CAMPAIGN),))
+    if rare := _rare(query):
+        walks.append(rare)
+    if not walks and (query.tenant is not None or query.type is not None):
+        walks.append((Walk(By.LANES),))
+    if not walks or (query.tenant is None and not rare):
+        # Of all tenants, what much mail has is soon met among the newest, and its index would be read for each tenant.
+        walks.insert(0, (Walk(By.ALL),))
+    return Plan(walks[0], recorded, tuple(walks[1:]))
 
 
 def _recorded(state: State) -> tuple[int, ...]:
@@ -172,6 +174,7 @@ class Budget:
 
     deliveries: int = 20_000
     seconds: float = 0.15
+    similar_seconds: float = 0.1  #: more, to look for addresses with a similar spelling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

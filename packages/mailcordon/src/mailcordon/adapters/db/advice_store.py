@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mailcordon.adapters.db import connection_pool, platform_reader, queries
-from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.advice import DAYS, Facts, Volume, prices
 from mailcordon.control.advice.fleet import Sender
 from mailcordon.control.advice.prices import Prices
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.guard.dedicated import WINDOW_DAYS, Count, Day
+from mailcordon.observe import windows
 
 _SQL = queries.load("advice_store.sql")
 _SHARED = queries.load("shared.sql")
@@ -34,14 +35,13 @@ class AdviceStore:
             today: int = await conn.fetchval(_SHARED.now) // _DAY_MS
             days = await conn.fetch(_SQL.days, id, WINDOW_DAYS)
             others = await conn.fetch(_SQL.others, id, _OTHERS_DAYS)
-            volumes = await conn.fetch(_SQL.volumes, DAYS)
+            by_tenant = await _volumes(conn, today)
             minimums = await conn.fetch(_SQL.minimums)
         of_class: dict[Class, list[Day]] = defaultdict(list)
         for row in days:
             if row["provider"] in _PROVIDERS:
                 day = Day(row["day"], _PROVIDERS[row["provider"]], row["sent"], row["blocks"])
                 of_class[Class(row["class"])].append(day)
-        by_tenant = {row["tenant"]: Volume(sent=row["sent"], bad=row["bad"]) for row in volumes}
         return Facts(
             platform=read.platform,
             tenant=tenant,
@@ -64,9 +64,8 @@ class AdviceStore:
     async def senders(self) -> Sequence[Sender]:
         async with connection_pool.transaction(self._pool, snapshot=True) as conn:
             rows = await conn.fetch(_SQL.senders)
-            volumes = await conn.fetch(_SQL.volumes, DAYS)
+            by_tenant = await _volumes(conn, await conn.fetchval(_SHARED.now) // _DAY_MS)
             pooled = await conn.fetch(_SQL.pooled, DAYS)
-        by_tenant = {row["tenant"]: Volume(sent=row["sent"], bad=row["bad"]) for row in volumes}
         of_pool: dict[str, int] = defaultdict(int)
         members: dict[str, int] = defaultdict(int)
         for row in pooled:
@@ -93,6 +92,14 @@ class AdviceStore:
             )
             for row in rows
         ]
+
+
+async def _volumes(conn: PooledConnection, today: int) -> dict[int, Volume]:
+    """By tenant, of the last `DAYS` days. Whole weeks have as many rows as a day."""
+    window = windows.Window((today - DAYS) * windows.DAY, today * windows.DAY)
+    buckets = windows.buckets(window, window.until, (windows.DAY, windows.WEEK, windows.MONTH))
+    rows = await conn.fetch(_SQL.volumes, [one.span for one in buckets], [one.start for one in buckets])
+    return {row["tenant"]: Volume(sent=row["sent"], bad=row["bad"]) for row in rows}
 
 
 class PriceFile:

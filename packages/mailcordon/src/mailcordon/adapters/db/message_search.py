@@ -24,15 +24,22 @@ _SHARED = queries.load("shared.sql")
 _DAY_MS = 86_400_000
 _FIRST_WINDOW_MS = 3_600_000  #: of a walk along many keys
 _GROWTH = 6
-_QUICK = 0.02  #: seconds; after a step that took longer the next window is not larger
+_QUICK, _SLOW = (
+    0.02,
+    0.05,
+)  #: seconds; after a quick step the next one is larger, after a slow one it is smaller
 _FEW_KEYS = 64  #: that a walk may have without windows
 _AHEAD_MS = 60_000  #: by which an id may be ahead of the database's clock
-_MOST = 1_000  #: deliveries that one step looks at, where not all will fit
-_PATIENCE = 3_000  #: deliveries that a walk may meet before another one goes on
+_FEWEST, _MOST = (
+    100,
+    1_000,
+)  #: deliveries that one step looks at, where not all will fit: rows that are not in memory are slow
+_PATIENCE = 300  #: deliveries that a walk may meet before another one goes on
+_FIRST_HASHES = 16  #: addresses that are looked for, whatever it takes
 _HIGHEST = 2**31 - 1  #: of a tenant's id
 #: SES's clock and ours differ, so the time in its id is looked for this far around.
 _AROUND_MS = (3_000, 60_000, 1_800_000)
-_KEYED = (By.CAMPAIGN, By.LIST, By.LEDGER, By.EVENTS)
+_KEYED = (By.CAMPAIGN, By.LIST, By.LEDGER, By.EVENTS)  #: of all tenants, these go by days
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +110,28 @@ class MessageSearch:
         self, hashes: Sequence[bytes], tenant: int | None, most: int, *, as_tenant: bool
     ) -> tuple[int, Sequence[Mailed]]:
         low, high = (0, _HIGHEST) if tenant is None else (tenant, tenant)
+        found: list[Mailed] = []
+        began = time.monotonic()
         async with self._snapshot(tenant if as_tenant else None) as connection:
             bounds = await connection.fetchrow(_SQL.bounds)
             assert bounds is not None
             until = ids.first_of(bounds["now"] + _AHEAD_MS)
-            rows = await connection.fetch(_SQL.mailed, hashes, low, high, most, bounds["oldest"] or 0, until)
+            # Each address is a look at every day. The first one is asked for, the others are as likely as they are early.
+            place, count = 0, _FIRST_HASHES
+            while place < len(hashes) and len(found) < most:
+                some, left = hashes[place : place + count], most - len(found)
+                step = time.monotonic()
+                rows = await connection.fetch(
+                    _SQL.mailed, some, low, high, left, bounds["oldest"] or 0, until
+                )
+                found += [Mailed(place + row["n"] - 1, row["slug"], ids.ms_of(row["id"])) for row in rows]
+                now = time.monotonic()
+                if now - began >= self._budget.similar_seconds:
+                    break
+                place += count
+                count = count * 2 if now - step < _QUICK else count
         begin = bounds["now"] if bounds["oldest"] is None else ids.ms_of(bounds["oldest"])
-        return begin, [Mailed(row["n"] - 1, row["slug"], ids.ms_of(row["id"])) for row in rows]
+        return begin, found
 
 
 def _bounds(query: Query, oldest: int) -> tuple[int, int]:
@@ -143,6 +165,7 @@ class _Searching:
         self._looked_at = 0
         self._window_ms = _FIRST_WINDOW_MS
         self._days = 1
+        self._most = _FEWEST
         self._spans: dict[Walk, _Span] = {}
         self._began = time.monotonic()
 
@@ -178,13 +201,17 @@ class _Searching:
         if nothing or high <= low:
             return Page(deliveries=(), next=None, looked_at=0, stopped_early=False)
         plan = search.plan(query)
+        patience = _PATIENCE
         found: list[tuple[int, MessageRecords]] = []
         while high > low and len(found) <= query.limit and not self._spent():
-            if plan.instead and self._looked_at > _PATIENCE:
-                plan = Plan(plan.instead, plan.recorded)
+            if plan.instead and self._looked_at >= patience:
+                plan = Plan(plan.instead[0], plan.recorded, plan.instead[1:])
+                patience = self._looked_at + _PATIENCE
+            began = time.monotonic()
             met, high = await self._step(plan, low, high)
             self._looked_at += len(met)
             fitting = await self.fitting(met, plan)
+            self._adapt(time.monotonic() - began)
             wanted = query.limit + 1 - len(found)
             while fitting and wanted > 0:
                 found += await self.shown(fitting[:wanted])
@@ -203,10 +230,18 @@ class _Searching:
             or time.monotonic() - self._began >= self._budget.seconds
         )
 
+    def _adapt(self, took: float) -> None:
+        """How much the next step does, by the seconds that this one took: what is not in memory takes a hundred times longer."""
+        if took < _QUICK:
+            self._window_ms *= _GROWTH
+            self._most = min(_MOST, 2 * self._most)
+        elif took > _SLOW:
+            self._window_ms = max(_FIRST_WINDOW_MS, self._window_ms // _GROWTH)
+            self._most = max(_FEWEST, self._most // 2)
+
     async def _step(self, plan: Plan, low: int, high: int) -> tuple[list[int], int]:
         """The deliveries that the walks meet from `high` down, newest first, and how far down that is all of them."""
-        most = min(_MOST, self._query.limit + 1) if self._everything_fits(plan) else _MOST
-        began = time.monotonic()
+        most = min(_MOST, self._query.limit + 1) if self._everything_fits(plan) else self._most
         spans = [await self._span(walk, low, high) for walk in plan.walks]
         start = max(span.low for span in spans)
         filtered = any(walk.by is By.EVENTS for walk in plan.walks) and self._query.event_reason is not None
@@ -218,14 +253,14 @@ class _Searching:
             found, complete = await self._walk(walk, span, start, high, most)
             met.update(found)
             reached = max(reached, complete)
-        if time.monotonic() - began < _QUICK:
-            self._window_ms *= _GROWTH
+        self._days = self._days * _GROWTH if len(met) <= _FEW_KEYS else 1
         return sorted((id for id in met if id >= reached), reverse=True), reached
 
     def _everything_fits(self, plan: Plan) -> bool:
         query, by = self._query, plan.walks[0].by
         named = [query.campaign, query.list].count(None) == 2 or by in (By.CAMPAIGN, By.LIST)
-        return query.state is None and query.reason is None and query.tags is None and named
+        whose = self._lanes is None or by is not By.ALL
+        return query.state is None and query.reason is None and query.tags is None and named and whose
 
     async def _span(self, walk: Walk, low: int, high: int) -> _Span:
         """Down from `high`: a span of ids, and the keys that the walk's index has for it."""
@@ -234,30 +269,40 @@ class _Searching:
         known = self._spans.get(walk)
         if known is not None and known.low < high:
             return known
-        query = self._query
-        # A tenant's own keys are few. Those of all tenants are read for a day, and for more days once a day has few.
-        length = high - low if query.tenant is not None else self._days * (_DAY_MS << 22)
-        top = high if query.tenant is not None else _day_of(high - 1) + (_DAY_MS << 22)
-        lows = list(range(top - length, low - length, -length))
-        tenants, wanted = self._tenants, None
-        match walk.by:
-            case By.CAMPAIGN:
-                rows = await self._fetch(_SQL.campaign_tenants, lows, length, query.campaign, *tenants)
-            case By.LIST:
-                rows = await self._fetch(_SQL.list_tenants, lows, length, query.list, *tenants)
-            case By.LEDGER:
-                rows = await self._fetch(_SQL.ledger_keys, lows, length, walk.numbers, *tenants)
-                wanted = None if query.event_reason is not None else query.reason
-            case _:
-                rows = await self._fetch(_SQL.event_keys, lows, length, walk.numbers, *tenants)
-        span = _Span(low, low)  # without any, there is nothing below either
-        if rows:
-            begin = rows[0]["low"]
-            keys = rows if wanted is None else [row for row in rows if row["reason"] == wanted]
-            span = _Span(max(low, begin), min(high, begin + length), keys)
-        self._days = self._days * _GROWTH if len(rows) <= _FEW_KEYS else 1
+        span = await (self._days_of_all if self._query.tenant is None else self._keys)(walk, low, high)
         self._spans[walk] = span
         return span
+
+    async def _days_of_all(self, walk: Walk, low: int, high: int) -> _Span:
+        """Of all tenants: the newest day that has any of it, or more days once they have few. Their rows are read together."""
+        query, length, top = self._query, self._days * (_DAY_MS << 22), _day_of(high - 1) + (_DAY_MS << 22)
+        lows = list(range(top - length, low - length, -length))
+        match walk.by:
+            case By.CAMPAIGN:
+                begin = await self._walking.fetchval(_SQL.days_of_campaign, lows, length, query.campaign)
+            case By.LIST:
+                begin = await self._walking.fetchval(_SQL.days_of_list, lows, length, query.list)
+            case By.LEDGER:
+                begin = await self._walking.fetchval(_SQL.days_of_ledger, lows, length, walk.numbers)
+            case _:
+                begin = await self._walking.fetchval(_SQL.days_of_events, lows, length, walk.numbers)
+        if begin is None:
+            return _Span(low, low)  # there is nothing below either
+        return _Span(max(low, begin), min(high, begin + length))
+
+    async def _keys(self, walk: Walk, low: int, high: int) -> _Span:
+        """Of one tenant: few keys, each of which is walked from its newest row."""
+        query, tenant, wanted = self._query, self._query.tenant, None
+        match walk.by:
+            case By.CAMPAIGN | By.LIST:
+                return _Span(low, high)
+            case By.LEDGER:
+                rows = await self._fetch(_SQL.ledger_keys, low, high, walk.numbers, tenant)
+                wanted = None if query.event_reason is not None else query.reason
+            case _:
+                rows = await self._fetch(_SQL.event_keys, low, high, walk.numbers, tenant)
+        keys = rows if wanted is None else [row for row in rows if row["reason"] == wanted]
+        return _Span(low, high, keys)
 
     async def _walk(self, walk: Walk, span: _Span, start: int, high: int, most: int) -> tuple[list[int], int]:
         query, where = self._query, (start, high, most)
@@ -266,27 +311,44 @@ class _Searching:
                 rows = await self._fetch(_SQL.walk, *where)
             case By.LANES:
                 rows = await self._fetch(_SQL.walk_lanes, *where, span.keys)
-            case By.CAMPAIGN:
-                rows = await self._fetch(_SQL.walk_campaign, *where, query.campaign, span.column("tenant"))
-            case By.LIST:
-                rows = await self._fetch(_SQL.walk_list, *where, query.list, span.column("tenant"))
             case By.RECIPIENT:
                 rows = await self._fetch(_SQL.walk_recipient, *where, query.hash, *self._tenants)
-            case By.LEDGER:
-                rows = await self._fetch(
-                    _SQL.walk_ledger, *where, *map(span.column, ("number", "tenant", "reason"))
-                )
-            case By.EVENTS:
-                keys = map(span.column, ("number", "tenant"))
-                rows = await self._fetch(_SQL.walk_events, *where, *keys, query.event_reason)
             case By.QUEUE:
                 places = (self._lanes, walk.closed, walk.numbers, walk.over)
                 rows = await self._fetch(_SQL.walk_queue, *where, *places)
+            case _ if query.tenant is None:
+                rows = await self._walk_all_tenants(walk, where)
+            case By.CAMPAIGN:
+                rows = await self._fetch(_SQL.walk_campaign, *where, query.campaign, query.tenant)
+            case By.LIST:
+                rows = await self._fetch(_SQL.walk_list, *where, query.list, query.tenant)
+            case By.LEDGER:
+                keys = map(span.column, ("number", "reason"))
+                rows = await self._fetch(_SQL.walk_ledger, *where, query.tenant, *keys)
+            case By.EVENTS:
+                keys = (query.tenant, span.column("number"), query.event_reason)
+                rows = await self._fetch(_SQL.walk_events, *where, *keys)
         if walk.by in (By.ALL, By.LANES, By.CAMPAIGN, By.LIST):
             found = _deliveries(rows, start, high)
         else:
             found = [row["id"] for row in rows]
         return found, rows[-1]["id"] if len(rows) == most else start
+
+    async def _walk_all_tenants(self, walk: Walk, where: tuple[int, int, int]) -> list[asyncpg.Record]:
+        query = self._query
+        match walk.by:
+            case By.CAMPAIGN:
+                return await self._fetch(_SQL.all_of_campaign, *where, query.campaign)
+            case By.LIST:
+                return await self._fetch(_SQL.all_of_list, *where, query.list)
+            case By.LEDGER if query.reason is not None and query.event_reason is None:
+                return await self._fetch(_SQL.all_in_ledger_for, *where, walk.numbers, query.reason)
+            case By.LEDGER:
+                return await self._fetch(_SQL.all_in_ledger, *where, walk.numbers)
+            case _ if query.event_reason is not None:
+                return await self._fetch(_SQL.all_events_for, *where, walk.numbers, query.event_reason)
+            case _:
+                return await self._fetch(_SQL.all_events, *where, walk.numbers)
 
     async def fitting(self, deliveries: Sequence[int], plan: Plan) -> Sequence[int]:
         """Those whose rows may be shown as what is asked for."""

@@ -24,7 +24,7 @@ _SHARED = queries.load("shared.sql")
 _HOUR = 60
 _HOURS = 3 * 24  #: as far back as windows of hours go
 _LONGEST_DAYS = 90
-_AT_ONCE = 5  #: lanes
+_AT_ONCE = 20  #: lanes
 
 
 @dataclass(slots=True)

@@ -20,12 +20,12 @@ select x.provider, coalesce(sum(x.sent), 0)::bigint as sent,
  group by 1;
 
 -- name: volumes
--- Mail of the last $1 days by tenant, and what of it went wrong.
+-- Mail of some buckets of time ($1: their sizes, $2: their beginnings, both in minutes) by tenant, and what of it went wrong.
 select x.tenant, coalesce(sum(x.sent), 0)::bigint as sent,
        sum(coalesce(x.hard_bounced, 0) + coalesce(x.complained, 0) + coalesce(x.sender_reputation, 0) + coalesce(x.content, 0)
            + coalesce(x.policy, 0))::bigint as bad
-  from cohort_day x
- where x.day >= now_ms() / 86400000 - $1::int and x.day < now_ms() / 86400000
+  from unnest($1::int[], $2::int[]) b (span, minute)
+ cross join lateral (select c.* from cohort_lane c where c.span = b.span and c.minute = b.minute offset 0) x
  group by 1;
 
 -- name: minimums
@@ -43,12 +43,17 @@ select e.id, e.slug, coalesce(r.n, 0)::int as ses_tenants, coalesce(s.n, 0)::int
  where e.retired_at is null and not e.observed order by e.slug limit 20000;
 
 -- name: pooled
--- Mail of the last $1 days from pools, by pool and tenant, with the addresses of each pool.
+-- Mail of the last $1 days from pools, by pool and tenant, with the addresses of each pool. Each day of a lane is looked up.
 select m.pool, m.tenant, p.managed, coalesce(jsonb_array_length(s.observed -> 'ips'), 0) as addresses,
        coalesce(sum(x.sent), 0)::bigint as sent
   from ip_pool_member m join ip_pool p on p.name = m.pool
   left join ses_resource s on s.kind = 'ip-pool' and s.name = m.pool
   left join lane l on l.tenant = m.tenant and l.class = m.class
-  left join cohort_day x on x.lane = l.id and x.day >= greatest(m.since / 86400000, now_ms() / 86400000 - $1::int)
-       and x.day < now_ms() / 86400000
+  left join lateral (
+       select c.sent
+         from generate_series(greatest(m.since / 86400000, now_ms() / 86400000 - $1::int), now_ms() / 86400000 - 1) d (day)
+        cross join (values (true), (false)) i (isolated)
+        cross join lateral (select c.sent from cohort_lane c
+                             where c.span = 1440 and c.minute = d.day * 1440 and c.lane = l.id and c.isolated = i.isolated limit 1) c
+       ) x on true
  where m.ended_at is null group by 1, 2, 3, 4 order by 1, 2;

@@ -1,8 +1,8 @@
 -- Finding messages. Every walk goes from the newest id to older ones: $1 is the first id, $2 the id after the last one, both of
--- deliveries, and $3 is how many are returned at most. What an index has beside the time, such as tenants, is asked for before, from
--- the keys alone (a skip scan): of the newest of the spans of ids that has any; $1 are their beginnings, newest first, $2 is their
--- length, looked at in this order. All are planned once for any arguments. An order that only one index has, and rows that are compared whole, leave no
--- other index to go by.
+-- deliveries, and $3 is how many are returned at most. What is of one tenant is read from the newest row of each of its keys. What is
+-- of all tenants is read by days: `days_of_...` name the newest span of ids that has any ($1 are their beginnings, newest first, $2
+-- is their length), and `all_...` read the whole range of the index, a page of which has the rows of many tenants, and sort. All are
+-- planned once for any arguments. An order that only one index has, and rows that are compared whole, leave no other index to go by.
 
 -- name: bounds
 -- The clock, the oldest message and the newest, which may be scheduled, and for how long a mail may wait before its call.
@@ -27,132 +27,145 @@ select m.id, m.recipients
                         and id >= ($1::bigint & -64) and id < $2 order by lane desc, id desc limit $3) m
  order by m.id desc limit $3;
 
--- name: campaign_tenants
--- The tenants from $4 to $5 that have mail of a campaign.
-with recursive span as materialized (
-    select s.low from unnest($1::bigint[]) s (low) cross join lateral (
-        select from message where campaign = $3 and tenant between $4 and $5
-                              and id >= s.low and id < s.low + $2::bigint limit 1) m
-     limit 1
-), k (low, tenant) as (
-    (select s.low, m.tenant from span s cross join lateral (
-        select tenant from message where campaign = $3 and tenant between $4 and $5
-                                     and id >= s.low and id < s.low + $2 order by tenant limit 1) m)
-    union all
-    select k.low, m.tenant from k cross join lateral (
-        select tenant from message where campaign = $3 and tenant > k.tenant and tenant <= $5
-                                     and id >= k.low and id < k.low + $2 order by tenant limit 1) m
-)
-select low, tenant from k;
+-- name: days_of_campaign
+-- The newest span of ids with mail of a campaign.
+select s.low from unnest($1::bigint[]) s (low) cross join lateral (
+    select from message where campaign = $3 and id >= s.low and id < s.low + $2::bigint limit 1) m
+ limit 1;
+
+-- name: all_of_campaign
+-- Mail of a campaign, of all tenants.
+select m.id, m.recipients
+  from (select id, cardinality(recipients) as recipients from message
+         where campaign = $4 and campaign is not null and id >= ($1::bigint & -64) and id < $2 order by campaign, tenant offset 0) m
+ order by m.id desc limit $3;
 
 -- name: walk_campaign
--- Mail of a campaign, of some tenants.
-select m.id, m.recipients
-  from unnest($5::int[]) u (tenant)
- cross join lateral (select id, cardinality(recipients) as recipients from message
-                      where (campaign, tenant, id) >= ($4, u.tenant, $1::bigint & -64) and (campaign, tenant, id) < ($4, u.tenant, $2)
-                        and campaign is not null and id >= ($1::bigint & -64) and id < $2
-                      order by campaign desc, tenant desc, id desc limit $3) m
- order by m.id desc limit $3;
+-- Mail of a campaign, of a tenant.
+select id, cardinality(recipients) as recipients from message
+ where (campaign, tenant, id) >= ($4, $5::int, $1::bigint & -64) and (campaign, tenant, id) < ($4, $5, $2)
+   and campaign is not null and id >= ($1::bigint & -64) and id < $2
+ order by campaign desc, tenant desc, id desc limit $3;
 
--- name: list_tenants
--- The tenants from $4 to $5 that have mail of a list.
-with recursive span as materialized (
-    select s.low from unnest($1::bigint[]) s (low) cross join lateral (
-        select from message where list = $3 and tenant between $4 and $5
-                              and id >= s.low and id < s.low + $2::bigint limit 1) m
-     limit 1
-), k (low, tenant) as (
-    (select s.low, m.tenant from span s cross join lateral (
-        select tenant from message where list = $3 and tenant between $4 and $5
-                                     and id >= s.low and id < s.low + $2 order by tenant limit 1) m)
-    union all
-    select k.low, m.tenant from k cross join lateral (
-        select tenant from message where list = $3 and tenant > k.tenant and tenant <= $5
-                                     and id >= k.low and id < k.low + $2 order by tenant limit 1) m
-)
-select low, tenant from k;
+-- name: days_of_list
+-- The newest span of ids with mail of a list.
+select s.low from unnest($1::bigint[]) s (low) cross join lateral (
+    select from message where list = $3 and id >= s.low and id < s.low + $2::bigint limit 1) m
+ limit 1;
+
+-- name: all_of_list
+-- Mail of a list, of all tenants.
+select m.id, m.recipients
+  from (select id, cardinality(recipients) as recipients from message
+         where list = $4 and list is not null and id >= ($1::bigint & -64) and id < $2 order by list, tenant offset 0) m
+ order by m.id desc limit $3;
 
 -- name: walk_list
--- Mail of a list, of some tenants (as `walk_campaign`).
-select m.id, m.recipients
-  from unnest($5::int[]) u (tenant)
- cross join lateral (select id, cardinality(recipients) as recipients from message
-                      where (list, tenant, id) >= ($4, u.tenant, $1::bigint & -64) and (list, tenant, id) < ($4, u.tenant, $2)
-                        and list is not null and id >= ($1::bigint & -64) and id < $2
-                      order by list desc, tenant desc, id desc limit $3) m
- order by m.id desc limit $3;
+-- Mail of a list, of a tenant.
+select id, cardinality(recipients) as recipients from message
+ where (list, tenant, id) >= ($4, $5::int, $1::bigint & -64) and (list, tenant, id) < ($4, $5, $2)
+   and list is not null and id >= ($1::bigint & -64) and id < $2
+ order by list desc, tenant desc, id desc limit $3;
 
 -- name: walk_recipient
 -- Deliveries to an address, of the tenants from $5 to $6.
 select id from recipient where hash = $4 and tenant between $5 and $6 and id >= $1 and id < $2 order by id desc limit $3;
 
+-- name: days_of_ledger
+-- The newest span of ids of which something left the queue in these states.
+select s.low from unnest($1::bigint[]) s (low) cross join lateral (
+    select from unnest($3::smallint[]) w (state) cross join lateral (
+        select from ledger where state = w.state and state <> 20 and id >= s.low and id < s.low + $2::bigint limit 1) g
+     limit 1) x
+ limit 1;
+
+-- name: all_in_ledger
+-- Deliveries that left the queue in these states, of all tenants.
+select g.id
+  from unnest($4::smallint[]) u (state)
+ cross join lateral (
+    select id from ledger where state = u.state and state <> 20 and id >= $1 and id < $2 order by state, tenant offset 0) g
+ order by g.id desc limit $3;
+
+-- name: all_in_ledger_for
+-- The same for a reason.
+select g.id
+  from unnest($4::smallint[]) u (state)
+ cross join lateral (
+    select id from ledger where state = u.state and state <> 20 and coalesce(reason, '') = $5 and id >= $1 and id < $2
+     order by state, tenant offset 0) g
+ order by g.id desc limit $3;
+
 -- name: ledger_keys
--- The tenants from $4 to $5 and reasons of what left the queue in these states.
-with recursive span as materialized (
-    select s.low from unnest($1::bigint[]) s (low) cross join lateral (
-        select from unnest($3::smallint[]) w (state) cross join lateral (
-            select from ledger where state = w.state and state <> 20 and tenant between $4 and $5
-                                 and id >= s.low and id < s.low + $2::bigint limit 1) g
-         limit 1) x
-     limit 1
-), k (low, state, tenant, reason) as (
-    (select s.low, w.state, g.tenant, g.reason from span s cross join unnest($3::smallint[]) w (state) cross join lateral (
-        select tenant, coalesce(reason, '') as reason from ledger
-         where state = w.state and state <> 20 and tenant between $4 and $5 and id >= s.low and id < s.low + $2
-         order by tenant, coalesce(reason, '') limit 1) g)
+-- Reasons of what left the queue in these states ($3), of a tenant ($4), with ids from $1 on and below $2.
+with recursive k (state, reason) as (
+    (select w.state, g.reason from unnest($3::smallint[]) w (state) cross join lateral (
+        select coalesce(reason, '') as reason from ledger
+         where state = w.state and state <> 20 and tenant = $4::int and id >= $1::bigint and id < $2::bigint
+         order by coalesce(reason, '') limit 1) g)
     union all
-    select k.low, k.state, g.tenant, g.reason from k cross join lateral (
-        select tenant, coalesce(reason, '') as reason from ledger
-         where state = k.state and state <> 20 and (tenant, coalesce(reason, '')) > (k.tenant, k.reason) and tenant <= $5
-           and id >= k.low and id < k.low + $2
-         order by tenant, coalesce(reason, '') limit 1) g
+    select k.state, g.reason from k cross join lateral (
+        select coalesce(reason, '') as reason from ledger
+         where state = k.state and state <> 20 and tenant = $4 and coalesce(reason, '') > k.reason and id >= $1 and id < $2
+         order by coalesce(reason, '') limit 1) g
 )
-select low, state as number, tenant, reason from k;
+select state as number, reason from k;
 
 -- name: walk_ledger
--- Deliveries that left the queue in a state, for a reason.
+-- Deliveries of a tenant ($4) that left the queue in a state, for a reason.
 select g.id
-  from unnest($4::smallint[], $5::int[], $6::text[]) u (state, tenant, reason)
+  from unnest($5::smallint[], $6::text[]) u (state, reason)
  cross join lateral (
     select id from ledger
-     where (state, tenant, coalesce(reason, ''), id) >= (u.state, u.tenant, u.reason, $1)
-       and (state, tenant, coalesce(reason, ''), id) < (u.state, u.tenant, u.reason, $2)
+     where (state, tenant, coalesce(reason, ''), id) >= (u.state, $4::int, u.reason, $1)
+       and (state, tenant, coalesce(reason, ''), id) < (u.state, $4, u.reason, $2)
        and state <> 20 and id >= $1 and id < $2
      order by state desc, tenant desc, coalesce(reason, '') desc, id desc limit $3) g
  order by g.id desc limit $3;
 
--- name: event_keys
--- The tenants from $4 to $5 with events of these kinds.
-with recursive span as materialized (
-    select s.low from unnest($1::bigint[]) s (low) cross join lateral (
-        select from unnest($3::smallint[]) w (kind) cross join lateral (
-            select from event where kind = w.kind and kind in (1, 2, 4, 5, 6, 7, 10) and tenant between $4 and $5
-                                and delivery >= s.low and delivery < s.low + $2::bigint limit 1) g
-         limit 1) x
-     limit 1
-), k (low, kind, tenant) as (
-    (select s.low, w.kind, g.tenant from span s cross join unnest($3::smallint[]) w (kind) cross join lateral (
-        select tenant from event
-         where kind = w.kind and kind in (1, 2, 4, 5, 6, 7, 10) and tenant between $4 and $5
-           and delivery >= s.low and delivery < s.low + $2
-         order by tenant limit 1) g)
-    union all
-    select k.low, k.kind, g.tenant from k cross join lateral (
-        select tenant from event
-         where kind = k.kind and kind in (1, 2, 4, 5, 6, 7, 10) and tenant > k.tenant and tenant <= $5
-           and delivery >= k.low and delivery < k.low + $2
-         order by tenant limit 1) g
-)
-select low, kind as number, tenant from k;
+-- name: days_of_events
+-- The newest span of ids of which SES reported events of these kinds.
+select s.low from unnest($1::bigint[]) s (low) cross join lateral (
+    select from unnest($3::smallint[]) w (kind) cross join lateral (
+        select from event where kind = w.kind and kind in (1, 2, 4, 5, 6, 7, 10) and delivery >= s.low and delivery < s.low + $2::bigint limit 1) g
+     limit 1) x
+ limit 1;
 
--- name: walk_events
--- Deliveries of which SES reported a kind of event, with SES's reason or that of the bounce ($6), or any.
+-- name: all_events
+-- Deliveries of which SES reported these kinds of events, of all tenants.
 select g.delivery as id
-  from unnest($4::smallint[], $5::int[]) u (kind, tenant)
+  from unnest($4::smallint[]) u (kind)
  cross join lateral (
     select delivery from event
-     where (kind, tenant, delivery) >= (u.kind, u.tenant, $1) and (kind, tenant, delivery) < (u.kind, u.tenant, $2)
+     where kind = u.kind and kind in (1, 2, 4, 5, 6, 7, 10) and delivery >= $1 and delivery < $2 order by kind, tenant offset 0) g
+ order by g.delivery desc limit $3;
+
+-- name: all_events_for
+-- The same with SES's reason, or that of the bounce.
+select g.delivery as id
+  from unnest($4::smallint[]) u (kind)
+ cross join lateral (
+    select delivery from event
+     where kind = u.kind and kind in (1, 2, 4, 5, 6, 7, 10) and delivery >= $1 and delivery < $2
+       and (detail ->> 'bounce_reason' = $5 or detail ->> 'reason' = $5)
+     order by kind, tenant offset 0) g
+ order by g.delivery desc limit $3;
+
+-- name: event_keys
+-- Those of these kinds ($3) of which a tenant ($4) has events, of ids from $1 on and below $2.
+select w.kind as number
+  from unnest($3::smallint[]) w (kind)
+ cross join lateral (
+    select from event
+     where kind = w.kind and kind in (1, 2, 4, 5, 6, 7, 10) and tenant = $4::int and delivery >= $1::bigint and delivery < $2::bigint limit 1) g;
+
+-- name: walk_events
+-- Deliveries of a tenant ($4) of which SES reported a kind of event, with SES's reason or that of the bounce ($6), or any.
+select g.delivery as id
+  from unnest($5::smallint[]) u (kind)
+ cross join lateral (
+    select delivery from event
+     where (kind, tenant, delivery) >= (u.kind, $4::int, $1) and (kind, tenant, delivery) < (u.kind, $4, $2)
        and kind in (1, 2, 4, 5, 6, 7, 10) and delivery >= $1 and delivery < $2
        and ($6::text is null or detail ->> 'bounce_reason' = $6 or detail ->> 'reason' = $6)
      order by kind desc, tenant desc, delivery desc limit $3) g

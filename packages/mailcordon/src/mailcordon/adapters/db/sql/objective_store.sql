@@ -97,30 +97,28 @@ select lane, coalesce(document ->> 'at_fault', part) from breaker_decision
  where lane = any ($1::int[]) and ended_at is null and signal not in ('volume', 'account');
 
 -- name: whole
--- All mail of these lanes: by ten minutes of the last hour, by hour of three days, by day of $3 days. $2: the minute that is now. Each
--- bucket is looked up by its whole key.
-select l.lane, b.span, b.minute, sum(coalesce(c.sent, 0))::int as sent,
+-- All mail of these lanes: by ten minutes of the last hour, by hour of three days, by day of $3 days. $2: the minute that is now. The
+-- lanes of a bucket are read together: those of a page are next to each other in the key.
+select c.lane, b.span, b.minute, sum(coalesce(c.sent, 0))::int as sent,
        sum(coalesce(c.sent, 0) - coalesce(c.silent_sent, 0))::int as heard, sum(coalesce(c.delivered, 0))::int as delivered,
        sum(coalesce(c.hard_bounced, 0))::int as hard_bounced,
        sum(coalesce(c.hard_bounced, 0) + coalesce(c.soft_bounced, 0))::int as bounced, sum(coalesce(c.recipient_gone, 0))::int as gone,
        sum(coalesce(c.complained, 0) - coalesce(c.silent_complained, 0))::int as complained, sum(coalesce(c.rejected, 0))::int as rejected
-  from unnest($1::int[]) l (lane)
- cross join (select 10 as span, generate_series(($2::int - 60) / 10 * 10, $2, 10) as minute
-             union all select 60, generate_series(($2 - 4320) / 60 * 60, $2, 60)
-             union all select 1440, generate_series(($2 - $3::int * 1440) / 1440 * 1440, $2, 1440)) b
- cross join (values (true), (false)) i (isolated)
+  from (select 10 as span, generate_series(($2::int - 60) / 10 * 10, $2, 10) as minute
+        union all select 60, generate_series(($2 - 4320) / 60 * 60, $2, 60)
+        union all select 1440, generate_series(($2 - $3::int * 1440) / 1440 * 1440, $2, 1440)) b
  cross join lateral (select x.* from cohort_lane x
-                      where x.span = b.span and x.minute = b.minute and x.lane = l.lane and x.isolated = i.isolated limit 1) c
+                      where x.span = b.span and x.minute = b.minute and x.lane = any ($1::int[]) offset 0) c
  group by 1, 2, 3;
 
 -- name: times
 -- Times of delivery of these lanes, in the same buckets, by mailbox provider.
-select l.lane, b.span, b.minute, c.provider, c.counts
-  from unnest($1::int[]) l (lane)
- cross join (select 10 as span, generate_series(($2::int - 60) / 10 * 10, $2, 10) as minute
-             union all select 60, generate_series(($2 - 4320) / 60 * 60, $2, 60)
-             union all select 1440, generate_series(($2 - $3::int * 1440) / 1440 * 1440, $2, 1440)) b
- cross join lateral (select x.provider, x.counts from delivery_time x where x.span = b.span and x.minute = b.minute and x.lane = l.lane) c;
+select c.lane, b.span, b.minute, c.provider, c.counts
+  from (select 10 as span, generate_series(($2::int - 60) / 10 * 10, $2, 10) as minute
+        union all select 60, generate_series(($2 - 4320) / 60 * 60, $2, 60)
+        union all select 1440, generate_series(($2 - $3::int * 1440) / 1440 * 1440, $2, 1440)) b
+ cross join lateral (select x.lane, x.provider, x.counts from delivery_time x
+                      where x.span = b.span and x.minute = b.minute and x.lane = any ($1::int[]) offset 0) c;
 
 -- name: ended
 -- Mail of these lanes that ended without a call or without any report, in all, as it was at the beginnings of windows ($2: minutes
