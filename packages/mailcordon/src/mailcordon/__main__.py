@@ -54,7 +54,9 @@ def _run_role(role: str) -> int:
 
 def _run_command() -> int:
     gc.disable()
-    commands = command_line()
+    from mailcordon.adapters.cli import called
+
+    commands = called.narrowed(command_line(), sys.argv[1:])
     gc.enable()
     commands(prog_name="mailcordon")
     return 0
