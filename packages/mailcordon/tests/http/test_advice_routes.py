@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.advice_store import AdviceStore
+
 
 async def send(world: Any, slug: str, class_: int, mails: int, *, days: int = 42, blocks: int = 0) -> None:
     await world.owner.execute(
@@ -14,11 +17,16 @@ async def send(world: Any, slug: str, class_: int, mails: int, *, days: int = 42
         blocks,
         days,
     )
+    await world.owner.execute("delete from cohort_lane; delete from cohort_fleet")
     await world.owner.execute(
-        "insert into cohort_lane as c (span, minute, lane, isolated, tenant, sent, sender_reputation)"
+        "insert into cohort_lane (span, minute, lane, isolated, tenant, sent, sender_reputation)"
         " select b.span, d.day * 1440 - d.day * 1440 % b.span, d.lane, false, d.tenant, sum(d.sent), sum(d.sender_reputation)"
         " from cohort_day d cross join (values (1440), (10080), (40320)) b (span) group by 1, 2, 3, 5"
-        " on conflict (span, minute, lane, isolated) do nothing"
+    )
+    await world.owner.execute(
+        "insert into cohort_fleet (span, minute, type, provider, sent, sender_reputation)"
+        " select 1440, d.day * 1440, l.type, d.provider, sum(d.sent), sum(d.sender_reputation)"
+        " from cohort_day d join lane l on l.id = d.lane group by 2, 3, 4"
     )
 
 
@@ -40,6 +48,30 @@ async def test_mail_that_others_hurt_is_advised_into_a_pool_and_the_plan_does_it
     assert made.status_code == 201, made.text
     assert [step["to"] for step in made.json()["steps"]] == ["dedicated one", "marketing bulk"]
     assert len(made.json()["calls"]) == ip["cost"]["calls"]
+
+
+async def test_others_mail_is_the_same_from_either_part_of_the_lanes(world: Any) -> None:
+    await send(world, "acme", 2, 4_000)
+    await send(world, "zen", 2, 50_000, blocks=500)
+    await world.owner.execute("update route set ip_pool = null")
+    pool = await engine.create_pool(world.database.dsn("control"))
+    try:
+        # First zen has most lanes, so that the sums of all are read; then acme has as many, and zen's lanes are read.
+        for slug in ("zen", "acme"):
+            await world.owner.execute(
+                "insert into lane (tenant, type, class, turn, expiry_ms, grace_ms, resend)"
+                " select t.id, y.id, y.class, u.id, 1000, 1000, false from tenant t cross join message_type y"
+                " join turn u on u.tenant = t.id and u.class = y.class"
+                " where t.slug = $1 and not exists (select from lane l where l.tenant = t.id and l.type = y.id)",
+                slug,
+            )
+            facts = await AdviceStore(pool).facts("acme")
+            assert facts is not None
+            assert [(one.sent, one.blocks) for one in facts.others.values()] == [(14 * 50_000, 14 * 500)], (
+                slug
+            )
+    finally:
+        await pool.close()
 
 
 async def test_the_fleet_names_the_riskiest_first(world: Any) -> None:

@@ -10,13 +10,24 @@ select l.class, d.day, d.provider, sum(d.sent)::bigint as sent,
  where l.tenant = $1 and l.retired_at is null and d.sent > 0
  group by 1, 2, 3 order by 1, 2, 3;
 
--- name: others
--- Other tenants' mail of the last $2 days from the shared addresses, by provider.
+-- name: from_shared_addresses
+-- All lanes, and whether they are others' than the tenant's ($1) and send from the shared addresses.
+select l.id, l.tenant <> $1 and not exists (select from route r where r.lane = l.id and r.ip_pool is not null) as counts from lane l;
+
+-- name: of_lanes
+-- Mail of some lanes of the last $2 days by provider.
 select x.provider, coalesce(sum(x.sent), 0)::bigint as sent,
        sum(coalesce(x.sender_reputation, 0) + coalesce(x.content, 0) + coalesce(x.policy, 0))::bigint as blocks
-  from cohort_day x
- where x.day >= now_ms() / 86400000 - $2::int and x.day < now_ms() / 86400000 and x.tenant <> $1
-   and not exists (select from route r where r.lane = x.lane and r.ip_pool is not null)
+  from generate_series(now_ms() / 86400000 - $2::int, now_ms() / 86400000 - 1) n (day)
+ cross join lateral (select c.* from cohort_day c where c.day = n.day and c.lane = any ($1::int[]) offset 0) x
+ group by 1;
+
+-- name: of_all
+-- The same of all lanes, from the sums of the fleet ($1: days).
+select x.provider, coalesce(sum(x.sent), 0)::bigint as sent,
+       sum(coalesce(x.sender_reputation, 0) + coalesce(x.content, 0) + coalesce(x.policy, 0))::bigint as blocks
+  from cohort_fleet x
+ where x.span = 1440 and x.minute >= (now_ms() / 86400000 - $1::int) * 1440 and x.minute < now_ms() / 86400000 * 1440
  group by 1;
 
 -- name: volumes
