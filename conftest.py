@@ -7,6 +7,7 @@ Only reports: a test never fails for its time, since the machine may be busy.
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 import signal
@@ -15,29 +16,33 @@ import time
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pluggy
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 SUITE_BUDGET = 900  #: seconds of all tests together: 7.5 minutes for two workers
 TEST_BUDGET = (
     20  #: seconds of one test without its fixtures: the first user of a shared one would pay for all
 )
-#: Tests of whole systems, the longest modules first: no worker is left alone with one of them at the end.
+#: What begins first, by a part of its group or path, so that no worker is left alone with it at the end.
 LONGEST = (
+    "systems/system",
+    "browser",
     "scenarios/test_kills",
     "scenarios/test_restarts",
+    "systems/shaken_system",
     "scenarios/test_promises",
     "run/test_up",
     "scenarios/test_breaker",
     "scenarios/test_soak",
-    "scenarios/test_stops",  # these three share a system
-    "scenarios/test_events",
-    "scenarios/test_logs",
     "scenarios/",
     "run/",
-    "tests/test_bench",
+    "tests/test_be",
+    "tests/test_build",
 )
+SHARED_SYSTEMS = ("system", "shaken_system")  #: fixtures of the session, each a whole system
 #: Kinds of tests, by the first of these that is in a test's path; all others are pure.
 KINDS = {
     "/scenarios/": "whole systems",
@@ -48,6 +53,7 @@ KINDS = {
     "/smtp/": "database",
     "packages/seslocal/": "local SES",
 }
+_groups = pytest.StashKey[Path]()
 _reported = time.process_time()  #: this process's CPU when it made its last report
 
 
@@ -66,16 +72,73 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> tuple[int, bool]:
-        found = (n for n, part in enumerate(LONGEST) if part in item.nodeid)
-        # Tests that share a system follow each other: it ends soon after the last of them.
-        return next(found, len(LONGEST)), "system" not in getattr(item, "fixturenames", ())
+    """Tests that share a whole system or a browser follow each other: a start costs as much as ten tests."""
+    names = [group_of(item) or item.nodeid for item in items]
+    first: dict[str, int] = {}
+    for n, name in enumerate(names):
+        first.setdefault(name, n)
 
-    items.sort(key=place)
+    def place(n: int) -> tuple[int, int]:
+        rank = next((rank for rank, part in enumerate(LONGEST) if part in names[n]), len(LONGEST))
+        return rank, first[names[n]]
+
+    items[:] = [items[n] for n in sorted(range(len(items)), key=place)]
 
 
-def pytest_collection_finish() -> None:
+def group_of(item: pytest.Item) -> str | None:
+    """Of tests that run on one worker; None for a test that may run on any."""
+    definitions = vars(item)["_fixtureinfo"].name2fixturedefs if "_fixtureinfo" in vars(item) else {}
+    for name in SHARED_SYSTEMS:
+        if name in definitions and definitions[name][-1].scope == "session":
+            return f"systems/{name}"
+    path = item.nodeid.partition("::")[0]
+    if "/browser/" in path:
+        return "browser"
+    return path if "/scenarios/" in path or "/run/" in path else None
+
+
+class Grouped(LoadScopeScheduling):
+    """Gives a worker the next test, or the next whole group. (xdist's own `loadgroup` finds no groups with pytest 9.2.)"""
+
+    def __init__(self, config: pytest.Config, log: Any, file: Path) -> None:
+        super().__init__(config, log)
+        self._file = file
+        self._groups: dict[str, str] = {}
+
+    def schedule(self) -> None:
+        if not self._groups and self._file.exists():  # a worker wrote it after its collection
+            self._groups = json.loads(self._file.read_text())
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        return self._groups.get(nodeid, nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """For `--dist loadscope`; other ways are xdist's."""
+    return Grouped(config, log, groups_file(config)) if config.getoption("dist") == "loadscope" else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["groups"] = str(groups_file(node.config))
+
+
+def groups_file(config: pytest.Config) -> Path:
+    """Goes with the rest of the run: `pytest_unconfigure`."""
+    if _groups not in config.stash:
+        directory = Path(tempfile.mkdtemp(prefix=f"mc-{os.getpid()}-"))
+        config.stash[_groups] = directory / "groups.json"
+    return config.stash[_groups]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Thousands of tests and all modules stay until the end: the cycle collector need not look at them again and again."""
+    given = getattr(session.config, "workerinput", {})
+    if given.get("workerid") == "gw0":
+        groups = {item.nodeid: group for item in session.items if (group := group_of(item))}
+        Path(given["groups"]).write_text(json.dumps(groups))
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

@@ -186,10 +186,9 @@ def shaken_system() -> Iterator[systems.System]:
         yield running
 
 
-SHARED_SYSTEMS = ("system", "shaken_system", "incident_system")
-#: Seconds after its last test until a system ends that no test of this worker needs at present. A start costs as much CPU as a
-#: minute of idling.
-IDLE_SECONDS = 30.0
+#: Seconds after a test of a system until it ends if the next test needs it not. Tests of the first two follow each other
+#: (`conftest.py` of the repository), so the next one will not either. A start costs as much CPU as a minute of idling.
+SHARED_SYSTEMS = {"system": 0.0, "shaken_system": 0.0, "incident_system": 30.0}
 _last_uses = pytest.StashKey[dict[str, tuple[float, Any]]]()
 
 
@@ -209,7 +208,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     uses.update({name: (now, definition) for name, definition in _shared_systems(item).items()})
     for name in uses.keys() - _shared_systems(nextitem).keys():
         at, definition = uses[name]
-        if now - at > IDLE_SECONDS:
+        if now - at >= SHARED_SYSTEMS[name]:
             del uses[name]
             definition.finish(getattr(item, "_request"))  # noqa: B009 (pytest has no public way to end a fixture early)
 
