@@ -1,5 +1,5 @@
-"""`./dev bench seslocal`: how many SendEmail calls per second the local SES serves on one core, and whether its memory stays
-flat.
+"""`./dev bench seslocal`: how many SendEmail calls per second the local SES serves on one core, where their CPU goes, and whether
+its memory stays flat.
 
 The server is one process, measured from outside: its CPU clock, and resident memory from /proc. Another process sends (each call
 signed, each mail with a tenant, a configuration set and a tag), and receives and deletes both events of each mail. A run is
@@ -17,17 +17,22 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from urllib.parse import urlsplit
 
 import boto3
+from botocore import xform_name
 
-from bench import checkout, compare, cpu, seslocal_load
+from bench import checkout, compare, cpu, seslocal_load, seslocal_parts
 from bench.system import PATIENCE, Failed
 
 _ROOT = Path(__file__).resolve().parent.parent
 _WARM = 2000  #: mails before anything is measured
 _GOAL_RATE, _GOAL_RATIO = 5000, 1.2
 _LEDGER = 100_000  #: mails that the ledger keeps by default
+_PARTS = 2000  #: mails whose parts are measured at a time
+_TIMES = 5  #: how often, without a comparison
+_WHOLE = "a SendEmail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +81,8 @@ def _measured(options: Options) -> tuple[str, str]:
     if options.against is not None:
         comparison = run_against(options, checkout.at(options.against))
         return compare.table(comparison), compare.json_line(comparison)
-    phases = run(options)
-    return table(phases), json_line(phases)
+    phases, parts = run(options)
+    return table(phases, parts), json_line(phases, parts)
 
 
 def parse(argv: list[str]) -> Options:
@@ -125,9 +130,9 @@ def _count(text: str) -> int:
     return number
 
 
-def run(options: Options) -> list[Phase]:
+def run(options: Options) -> tuple[list[Phase], dict[str, float]]:
     """Two phases: until the ledger is full and a tenth is sent, then the rest. So memory is compared between two moments
-    at which the ledger holds as many mails as it may."""
+    at which the ledger holds as many mails as it may. With them, the parts of a mail's CPU in microseconds."""
     first = max(options.ledger, options.messages // 10)
     if first >= options.messages:
         raise Failed(
@@ -137,7 +142,10 @@ def run(options: Options) -> list[Phase]:
         _set_up(url)
         with _load(url, options) as load:
             _phase(load, pid, min(_WARM, options.messages))
-            return [_phase(load, pid, first), _phase(load, pid, options.messages - first)]
+            phases = [_phase(load, pid, first), _phase(load, pid, options.messages - first)]
+    with _taking_apart(checkout.this()) as process:
+        times = [_parts(process) for _ in range(_TIMES)]
+    return phases, {part: median(one[part] for one in times) for part in times[0]}
 
 
 def run_against(options: Options, other: checkout.Checkout) -> compare.Comparison:
@@ -145,6 +153,7 @@ def run_against(options: Options, other: checkout.Checkout) -> compare.Compariso
     here = checkout.this()
     with ExitStack() as stack:
         sides: dict[str, tuple[subprocess.Popen[str], int]] = {}
+        apart: dict[str, subprocess.Popen[str]] = {}
         for name, side in (("here", here), ("there", other)):
             home = stack.enter_context(tempfile.TemporaryDirectory())
             url, pid = stack.enter_context(_server(side, Path(home), options))
@@ -152,20 +161,28 @@ def run_against(options: Options, other: checkout.Checkout) -> compare.Compariso
             load = stack.enter_context(_load(url, options))
             _phase(load, pid, min(_WARM, options.messages))
             sides[name] = load, pid
+            apart[name] = stack.enter_context(_taking_apart(side))
+            _parts(apart[name])
         pairs: list[compare.Pair] = []
         while True:
             number = len(pairs) + 1
             print(f"bench: round {number}", file=sys.stderr, flush=True)
             order = list(sides) if number % 2 else list(reversed(sides))
             phases = {name: _phase(*sides[name], options.messages) for name in order}
-            each = {name: {"a SendEmail": phase.cpu / phase.messages * 1e6} for name, phase in phases.items()}
+            each = {
+                name: {_WHOLE: phase.cpu / phase.messages * 1e6, **_parts(apart[name])}
+                for name, phase in phases.items()
+            }
             pairs.append(compare.Pair(each["here"], each["there"]))
             result = compare.Comparison(
                 pairs=pairs,
-                headline="a SendEmail",
+                headline=_WHOLE,
                 here=f"{here.name}; {here.interpreter()}",
                 there=f"{other.name}; {other.interpreter()}",
-                notes=[f"{options.messages} mails a round for each side"],
+                notes=[
+                    f"{options.messages} mails a round for each side; their parts without event loop and sockets, "
+                    f"of {_PARTS} mails a round",
+                ],
             )
             if number >= options.rounds and (result.precise or number >= compare.MOST_ROUNDS):
                 return result
@@ -192,6 +209,34 @@ def _phase(load: "subprocess.Popen[str]", pid: int, count: int) -> Phase:
         p99=result["p99"],
         memory=_resident(pid),
     )
+
+
+@contextmanager
+def _taking_apart(side: checkout.Checkout) -> Iterator["subprocess.Popen[str]"]:
+    """A process that measures the parts of a mail, with this checkout's bench and that side's seslocal."""
+    process = subprocess.Popen(
+        [side.python, "-m", seslocal_parts.__name__],
+        cwd=_ROOT,
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.communicate()
+
+
+def _parts(process: "subprocess.Popen[str]") -> dict[str, float]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{_PARTS}\n")
+    process.stdin.flush()
+    line = process.stdout.readline()
+    if not line:
+        raise Failed("no figure: the parts of a mail could not be measured (see above)")
+    return json.loads(line)
 
 
 def _resident(pid: int) -> int:
@@ -251,7 +296,6 @@ def _load(url: str, options: Options) -> Iterator["subprocess.Popen[str]"]:
 
 
 def _set_up(url: str) -> None:
-    """A tenant with an identity and a configuration set whose events go to a queue."""
     ses = boto3.client(
         "sesv2",
         endpoint_url=url,
@@ -259,22 +303,8 @@ def _set_up(url: str) -> None:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    ses.create_email_identity(EmailIdentity=seslocal_load.SENDER)
-    ses.create_configuration_set(ConfigurationSetName=seslocal_load.SET)
-    topic = f"arn:aws:sns:{seslocal_load.REGION}:{seslocal_load.ACCOUNT}:{seslocal_load.QUEUE}"
-    ses.create_configuration_set_event_destination(
-        ConfigurationSetName=seslocal_load.SET,
-        EventDestinationName="queue",
-        EventDestination={
-            "Enabled": True,
-            "MatchingEventTypes": ["SEND", "DELIVERY"],
-            "SnsDestination": {"TopicArn": topic},
-        },
-    )
-    ses.create_tenant(TenantName=seslocal_load.TENANT)
-    for resource in (f"identity/{seslocal_load.SENDER}", f"configuration-set/{seslocal_load.SET}"):
-        arn = f"arn:aws:ses:{seslocal_load.REGION}:{seslocal_load.ACCOUNT}:{resource}"
-        ses.create_tenant_resource_association(TenantName=seslocal_load.TENANT, ResourceArn=arn)
+    for operation, params in seslocal_load.set_up_calls():
+        getattr(ses, xform_name(operation))(**params)
 
 
 def whole(phases: list[Phase]) -> float:
@@ -287,7 +317,7 @@ def growth(phases: list[Phase]) -> float:
     return phases[-1].memory / phases[0].memory
 
 
-def table(phases: list[Phase]) -> str:
+def table(phases: list[Phase], parts: dict[str, float]) -> str:
     lines = [
         "",
         f"{'mails':>10}{'per CPU s':>11}{'CPU us':>9}{'per wall s':>12}{'p50 ms':>9}{'p99 ms':>9}{'MB':>8}",
@@ -300,7 +330,12 @@ def table(phases: list[Phase]) -> str:
         )
     rate, ratio, sent = whole(phases), growth(phases), sum(phase.messages for phase in phases)
     generator = sum(phase.generator for phase in phases) / sent * 1e6
+    spent = 1e6 / rate
+    shown = {**parts, seslocal_parts.SOCKETS: spent - sum(parts.values())}
     lines += [
+        "",
+        f"The {spent:.0f} us of a mail, by part:",
+        *[f"{part:>26}{microseconds:>8.0f}" for part, microseconds in shown.items()],
         "",
         f"{rate:,.0f} signed SendEmail a second on one core, both events received and deleted "
         f"(goal {_GOAL_RATE:,}: {'reached' if rate >= _GOAL_RATE else 'missed'}).",
@@ -312,9 +347,10 @@ def table(phases: list[Phase]) -> str:
     return "\n".join(lines)
 
 
-def json_line(phases: list[Phase]) -> str:
+def json_line(phases: list[Phase], parts: dict[str, float]) -> str:
     return json.dumps(
         {
+            "parts": {part: round(microseconds, 2) for part, microseconds in parts.items()},
             "messages_per_second_on_one_core": round(whole(phases), 1),
             "memory_ratio": round(growth(phases), 4),
             "phases": [asdict(phase) for phase in phases],

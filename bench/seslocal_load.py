@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import httptools
 import msgspec
@@ -27,6 +27,7 @@ TENANT = "bench"
 QUEUE = "bench-events"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+MOST_RECEIVED = 10  #: messages of one ReceiveMessage
 
 _KEYS = Credentials("test", "test")
 _PATIENCE = 120.0  #: seconds without any progress
@@ -52,16 +53,16 @@ class _Envelope(msgspec.Struct):
     Message: str
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct):
     ReceiptHandle: str
     Body: str
 
 
-class _Received(msgspec.Struct):
-    Messages: list[_Message] = []
+class Received(msgspec.Struct):
+    Messages: list[Message] = []
 
 
-_read_received = msgspec.json.Decoder(_Received).decode
+read_received = msgspec.json.Decoder(Received).decode
 _read_envelope = msgspec.json.Decoder(_Envelope).decode
 _read_event = msgspec.json.Decoder(_Event).decode
 
@@ -128,7 +129,7 @@ class Requests:
         self._sqs = Signer(service="sqs", region=REGION, host=self._host)
         self._parts = json.dumps(_send_email()).encode().split(_MARK.encode())
         self._queue_url = f"http://{self._host}/{ACCOUNT}/{QUEUE}"
-        self._receive = self._sqs_body({"MaxNumberOfMessages": 10, "WaitTimeSeconds": 1})
+        self._receive = self._sqs_body({"MaxNumberOfMessages": MOST_RECEIVED, "WaitTimeSeconds": 1})
 
     def send(self, number: int) -> bytes:
         body = str(number).encode().join(self._parts)
@@ -174,6 +175,29 @@ def _send_email() -> dict[str, object]:
     }
 
 
+def set_up_calls() -> list[tuple[str, dict[str, Any]]]:
+    """The calls of SES v2 that must be made first: a tenant with an identity, and a configuration set whose events go to a queue."""
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{QUEUE}"
+    destination = {
+        "Enabled": True,
+        "MatchingEventTypes": ["SEND", "DELIVERY"],
+        "SnsDestination": {"TopicArn": topic},
+    }
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("CreateEmailIdentity", {"EmailIdentity": SENDER}),
+        ("CreateConfigurationSet", {"ConfigurationSetName": SET}),
+        (
+            "CreateConfigurationSetEventDestination",
+            {"ConfigurationSetName": SET, "EventDestinationName": "queue", "EventDestination": destination},
+        ),
+        ("CreateTenant", {"TenantName": TENANT}),
+    ]
+    for resource in (f"identity/{SENDER}", f"configuration-set/{SET}"):
+        arn = f"arn:aws:ses:{REGION}:{ACCOUNT}:{resource}"
+        calls.append(("CreateTenantResourceAssociation", {"TenantName": TENANT, "ResourceArn": arn}))
+    return calls
+
+
 @dataclass(slots=True)
 class Ticks:
     """Which events have come: a bit each for Send and Delivery, by the mail's number."""
@@ -216,7 +240,7 @@ class Consumer:
     def hear(self, body: bytes, _seconds: float) -> None:
         if self._deleting:
             return
-        for message in _read_received(body).Messages:
+        for message in read_received(body).Messages:
             self._ticks.event(message.Body)
             self._handles.append(message.ReceiptHandle)
 
