@@ -176,7 +176,7 @@ def _send_email() -> dict[str, object]:
 
 
 def set_up_calls() -> list[tuple[str, dict[str, Any]]]:
-    """The calls of SES v2 that must be made first: a tenant with an identity, and a configuration set whose events go to a queue."""
+    """The calls of SES v2 that come first: a tenant with an identity, and a configuration set whose events go to a queue."""
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{QUEUE}"
     destination = {
         "Enabled": True,
@@ -192,8 +192,8 @@ def set_up_calls() -> list[tuple[str, dict[str, Any]]]:
         ),
         ("CreateTenant", {"TenantName": TENANT}),
     ]
-    for resource in (f"identity/{SENDER}", f"configuration-set/{SET}"):
-        arn = f"arn:aws:ses:{REGION}:{ACCOUNT}:{resource}"
+    for name in (f"identity/{SENDER}", f"configuration-set/{SET}"):
+        arn = f"arn:aws:ses:{REGION}:{ACCOUNT}:{name}"
         calls.append(("CreateTenantResourceAssociation", {"TenantName": TENANT, "ResourceArn": arn}))
     return calls
 

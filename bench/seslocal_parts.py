@@ -77,7 +77,10 @@ class Server:
         self._requests: list[Request] = []
         self._responses: Iterator[Response] = iter(())
         self._connection = Connection(
-            self._parsed, Connections(Limits()), lambda _, __: None, lambda: authentication.date_line(self.account)
+            self._parsed,
+            Connections(Limits()),
+            lambda _, __: None,
+            lambda: authentication.date_line(self.account),
         )
         self._connection.connection_made(_Sink())
         for operation, params in load.set_up_calls():
@@ -134,7 +137,9 @@ def measure(server: Server, requests: load.Requests, first: int, count: int) -> 
     for start in batches:
         raw = [requests.send(number) for number in range(start, start + _BATCH)]
         with watch.on(HTTP):
-            calls = server.transfer(raw, [Response(200, b"{}", headers=(("x-amzn-RequestId", "0" * 36),))] * _BATCH)
+            calls = server.transfer(
+                raw, [Response(200, b"{}", headers=(("x-amzn-RequestId", "0" * 36),))] * _BATCH
+            )
         with watch.on(SIGNATURE):
             server.check_signatures(calls)
         with watch.on(INPUT):

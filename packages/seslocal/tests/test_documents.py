@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seslocal import Clock, Settings
+from seslocal.events.documents import sns_envelope
 from seslocal.events.publishing import preferences_changed, publish_recommendation, rendering_failed
+from seslocal.events.texts import sns_text
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet, EventDestination
@@ -121,3 +126,19 @@ async def test_a_finding_is_published_on_the_bus(account: Account, is_open: bool
 async def test_a_finding_about_an_identity_has_no_metadata(account: Account) -> None:
     publish_recommendation(account, ARN + "identity/acme.example", "SPF record was not found.")
     assert envelope(account)["detail"] == {"version": "1.0.0", "data": "SPF record was not found."}
+
+
+@given(
+    message=st.text(),
+    subject=st.one_of(st.none(), st.text()),
+    topic=st.text(),
+    subscription=st.one_of(st.none(), st.text(min_size=1)),
+    at=st.floats(0, 4e9),
+)
+def test_the_text_of_an_envelope_is_that_of_its_document(
+    message: str, subject: str | None, topic: str, subscription: str | None, at: float
+):
+    values = (message, topic, "https://sns.example", at, "0-1", subject)
+    envelope = sns_envelope(*values, subscription=subscription, version="2")
+    text = sns_text(*values, subscription=subscription, version="2")
+    assert text == msgspec.json.encode(envelope).decode()

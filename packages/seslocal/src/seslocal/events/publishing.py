@@ -21,6 +21,7 @@ from seslocal.events.documents import (
     sns_envelope,
     subscription,
 )
+from seslocal.events.texts import sns_text
 from seslocal.iam import resource_policies
 from seslocal.iam.resource_policies import SES, SNS
 from seslocal.state.accepted_mail import Mail
@@ -47,7 +48,10 @@ def publish(
     if configuration_set is None:
         return
     matching = MATCHING[event]
-    if not any(d.enabled and matching in d.types for d in configuration_set.destinations.values()):
+    for destination in configuration_set.destinations.values():
+        if destination.enabled and matching in destination.types:
+            break
+    else:
         return
     document = build()
     if not account.faults.active:
@@ -236,18 +240,16 @@ def _enveloped(
     *,
     is_queue: bool = True,
 ) -> str:
+    base = http_subscribers.sns_url(account)
+    at = account.clock.now() + account.faults.skew()
+    if is_queue and not account.behaviour.sign_in_queues:
+        return sns_text(
+            text, topic, base, at, message_id, subject, subscription=subscription, version=version
+        )
     envelope = sns_envelope(
-        text,
-        topic,
-        http_subscribers.sns_url(account),
-        account.clock.now() + account.faults.skew(),
-        message_id,
-        subject,
-        subscription=subscription,
-        version=version,
+        text, topic, base, at, message_id, subject, subscription=subscription, version=version
     )
-    if not is_queue or account.behaviour.sign_in_queues:
-        sign(envelope)
+    sign(envelope)
     return _encode(envelope).decode()
 
 
