@@ -40,6 +40,7 @@ log = logging.getLogger("seslocal")
 _encode = msgspec.json.Encoder().encode
 _SQS_KIND: Final = "application/x-amz-json-1.0"
 _SQS_TARGET: Final = "AmazonSQS."
+_SES_PATH: Final = "/v2/email/"  #: no other API is below it
 
 
 class Front:
@@ -67,6 +68,8 @@ class Front:
                 if (sentence := self._admission.token_refusal(request)) is not None:
                     return self._admin.refuse(401, sentence, CHALLENGE)
                 return self._admin.respond(request)
+            if not target and request.path.startswith(_SES_PATH):
+                return self._respond_ses(request)
             if (response := self._web.respond(request)) is not None:
                 return response
             if sts_and_iam.is_for(request):

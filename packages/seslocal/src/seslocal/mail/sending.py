@@ -196,6 +196,8 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
         )
         for recipient in letter.recipients
     ]
+    common = {**letter.common, "messageId": message_id}
+    truncated, headers, _ = written = write_headers(letter.headers, common)
     account.mail.ledger.add(
         message_id=message_id,
         at=now,
@@ -206,13 +208,12 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
             "from": letter.source,
             "subject": letter.subject,
             "tags": letter.tags,
-            "headers": letter.headers,
+            "headers": letter.headers if truncated else headers,  # encoded once
             "size": letter.size,
             "fates": {recipient: _fate(plan, letter) for recipient, plan in plans},
         },
         content=submission.content,
     )
-    common = {**letter.common, "messageId": message_id}
     mail = Mail(
         message_id=message_id,
         accepted_at=now,
@@ -221,7 +222,7 @@ def accept(account: Account, passed: CheckedSubmission, caller: Caller) -> str:
         account_id=account.id,
         destination=letter.recipients,
         headers=letter.headers,
-        written=write_headers(letter.headers, common),
+        written=written,
         common=common,
         tags={**_auto_tags(passed, caller), **letter.tags},
         tenant=name,

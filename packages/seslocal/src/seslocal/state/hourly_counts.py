@@ -21,7 +21,10 @@ class HourlyCounts:
         self.dropped = 0  #: samples that were not counted
 
     def add(self, series: Series, at: float, number: int = 1) -> None:
-        counts = self._hours.setdefault(int(at // HOUR), {})
+        hour = int(at // HOUR)
+        counts = self._hours.get(hour)
+        if counts is None:
+            counts = self._hours[hour] = {}
         if series in counts:
             counts[series] += number
         elif self._has_room():

@@ -158,6 +158,8 @@ def limited(plan: Plan, most: float | None) -> Plan:
 
 def fate_of(plan: Plan) -> tuple[str, str]:
     """Returns the fate of a plan and its sub-type, as the ledger shows them."""
+    if plan is DELIVERS:
+        return "delivers", ""
     if plan is BY_WORLD:
         return "world", ""
     last = next(outcome for outcome in reversed(plan) if outcome.kind not in ("Open", "Click"))
