@@ -41,6 +41,9 @@ LONGEST = (
     "run/",
     "tests/test_be",
     "tests/test_build",
+    "/http/",
+    "/observe/",
+    "/store/",
 )
 SHARED_SYSTEMS = ("system", "shaken_system")  #: fixtures of the session, each a whole system
 #: Kinds of tests, by the first of these that is in a test's path; all others are pure.
@@ -54,6 +57,7 @@ KINDS = {
     "packages/seslocal/": "local SES",
 }
 _groups = pytest.StashKey[Path]()
+_group_of_module = pytest.StashKey[dict[str, str]]()
 _reported = time.process_time()  #: this process's CPU when it made its last report
 
 
@@ -71,9 +75,16 @@ def pytest_unconfigure() -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a whole system or a browser follow each other: a start costs as much as ten tests."""
-    names = [group_of(item) or item.nodeid for item in items]
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of a module follow each other, and so do all that share a whole system or the browser: a start costs as much as ten
+    tests."""
+    groups = config.stash.setdefault(_group_of_module, {})
+    for item in items:
+        definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        for name in SHARED_SYSTEMS:
+            if name in definitions and definitions[name][-1].scope == "session":
+                groups.setdefault(module_of(item), f"systems/{name}")
+    names = [group_of(item) for item in items]
     first: dict[str, int] = {}
     for n, name in enumerate(names):
         first.setdefault(name, n)
@@ -85,20 +96,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [items[n] for n in sorted(range(len(items)), key=place)]
 
 
-def group_of(item: pytest.Item) -> str | None:
-    """Of tests that run on one worker; None for a test that may run on any."""
-    definitions = vars(item)["_fixtureinfo"].name2fixturedefs if "_fixtureinfo" in vars(item) else {}
-    for name in SHARED_SYSTEMS:
-        if name in definitions and definitions[name][-1].scope == "session":
-            return f"systems/{name}"
-    path = item.nodeid.partition("::")[0]
-    if "/browser/" in path:
-        return "browser"
-    return path if "/scenarios/" in path or "/run/" in path else None
+def module_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
+def group_of(item: pytest.Item) -> str:
+    """One worker runs all tests of a group."""
+    module = module_of(item)
+    return "browser" if "/browser/" in module else item.config.stash[_group_of_module].get(module, module)
 
 
 class Grouped(LoadScopeScheduling):
-    """Gives a worker the next test, or the next whole group. (xdist's own `loadgroup` finds no groups with pytest 9.2.)"""
+    """Gives a worker the next group of tests. (xdist's own `loadgroup` finds no groups with pytest 9.2.)"""
 
     def __init__(self, config: pytest.Config, log: Any, file: Path) -> None:
         super().__init__(config, log)
@@ -111,7 +120,8 @@ class Grouped(LoadScopeScheduling):
         super().schedule()
 
     def _split_scope(self, nodeid: str) -> str:
-        return self._groups.get(nodeid, nodeid)
+        module = nodeid.partition("::")[0]
+        return self._groups.get(module, module)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -137,7 +147,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Thousands of tests and all modules stay until the end: the cycle collector need not look at them again and again."""
     given = getattr(session.config, "workerinput", {})
     if given.get("workerid") == "gw0":
-        groups = {item.nodeid: group for item in session.items if (group := group_of(item))}
+        groups = {module_of(item): group_of(item) for item in session.items}
         Path(given["groups"]).write_text(json.dumps(groups))
     gc.collect()
     gc.freeze()

@@ -5,6 +5,7 @@ user sees it. A code without such a function is described by the class of the er
 """
 
 import ast
+import functools
 import importlib
 import inspect
 from collections.abc import Iterator
@@ -69,6 +70,7 @@ class _Module:
 
     def __init__(self, path: Path) -> None:
         self.tree = ast.parse(path.read_text())
+        self.assigned = [node for node in ast.walk(self.tree) if isinstance(node, ast.Assign)]
         self.bases: dict[str, str] = {}
         self.messages: dict[str, str] = {}
         for node in ast.walk(self.tree):
@@ -105,10 +107,8 @@ class _Module:
         names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
         before = [
             one.value
-            for one in ast.walk(self.tree)
-            if isinstance(one, ast.Assign)
-            and node.lineno - 8 < one.lineno < node.lineno
-            and ast.unparse(one.targets[0]) in names
+            for one in self.assigned
+            if node.lineno - 8 < one.lineno < node.lineno and ast.unparse(one.targets[0]) in names
         ]
         for call in (part for root in (node, *before) for part in ast.walk(root)):
             match call:
@@ -135,7 +135,8 @@ def _line(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def codes() -> list[Code]:
+@functools.cache
+def codes() -> tuple[Code, ...]:
     """All of them, in the order of their names."""
     modules = {path: _Module(path) for path in sorted(SOURCE.rglob("*.py")) if "code" in path.read_text()}
     bases = {name: base for module in modules.values() for name, base in module.bases.items()}
@@ -156,7 +157,7 @@ def codes() -> list[Code]:
     for (code, status), whens in sorted(found.items(), key=lambda one: (one[0][0], one[0][1] or 0)):
         when = " ".join(one for one in whens if one) or _WORDS.get(code, "")
         described.append(Code(code, status, when))
-    return described
+    return tuple(described)
 
 
 def page() -> str:
