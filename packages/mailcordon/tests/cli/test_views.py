@@ -56,6 +56,7 @@ SUPPRESSION: dict[str, Any] = {
     "cause": "complaint",
     "since": "2026-11-24T12:00:00.000Z",
     "until": None,
+    "ends": "when it is lifted",
     "by": "ses",
     "detail": "acme may not send marketing mail to lee@example.com: complaint on 24 Nov 2026, reported by SES",
     "evidence": {"feedback": "abuse"},

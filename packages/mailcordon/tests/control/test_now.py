@@ -100,6 +100,19 @@ def test_what_people_hold_is_no_incident_and_is_not_said_to_flow() -> None:
     )
 
 
+def test_what_is_slowed_is_named_and_is_not_said_to_be_held() -> None:
+    slow = hold(stops=False, mail="newsletter mail of acme")
+    assert said(holds=[slow]) == "Newsletter mail of acme is slowed. Everything else flows."
+    found = said(
+        incidents=[incident(mitigated=True)],
+        holds=[hold(part="bought"), slow, hold(tenant="zen", stops=False)],
+    )
+    assert found == (
+        "One incident: list bought of acme's newsletter is held (3 min ago). Newsletter mail of acme and 1 more are slowed."
+        " Everything else flows."
+    )
+
+
 def test_an_incident_that_does_no_more_harm_is_not_said_to_be_wrong() -> None:
     assert said(incidents=[incident(mitigated=True)]) == (
         "One incident does no more harm and will close. Everything else flows."

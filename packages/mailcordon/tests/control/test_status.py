@@ -350,7 +350,9 @@ def test_a_hold_is_a_notice_and_all_is_well():
     held = HeldMail(tenant="acme", mail="all mail of acme", sentence="Held by Ana since 15:23: x", since=NOW)
     found = status.judge(facts(holds=[held]))
     assert found.ok
-    assert [notice.sentence for notice in found.notices] == ["all mail of acme: Held by Ana since 15:23: x"]
+    [notice] = found.notices
+    assert notice.sentence == "all mail of acme: Held by Ana since 15:23: x"
+    assert notice.next == "It ends when it is lifted; `mailcordon uncordon acme` lifts it now"
 
 
 def test_a_retired_lane_that_is_held_is_a_notice_with_what_ends_it():

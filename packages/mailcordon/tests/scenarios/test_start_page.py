@@ -66,7 +66,7 @@ def test_each_block_of_the_page_works_in_its_order(
                 )
                 [hold], [incident] = found("holds", list="bought"), found("incidents", kind="breaker")
             # Numbers and the port are this system's.
-            text = re.sub(r"(?<=incident )(show|note|report) 2\b", rf"\1 {incident}", block)
+            text = re.sub(r"(?<=incident )(show|note|report) 1\b", rf"\1 {incident}", block)
             text = re.sub(r"--hold \d+", f"--hold {hold}", text).replace("acme", name)
             text = text.replace("http://127.0.0.1:8005", system.ses_url)
             # A reader's shell keeps the variables of `mailcordon env` from block to block.

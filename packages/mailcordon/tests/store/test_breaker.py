@@ -48,7 +48,7 @@ async def is_an_alarm(watching: Watching, lane: int) -> None:
     (alarm,) = await BreakerAlarms(watching.control).read()
     assert (alarm.cause, alarm.severity, alarm.contained) == (f"lane:{lane}/list:bought", "high", True)
     assert alarm.culprit == "list bought of acme/newsletter"
-    assert alarm.command == 'mailcordon breaker accept 1 --because "..."'
+    assert alarm.command == 'mailcordon cancel acme --type newsletter --list bought --because "..."'
     assert "Nobody else's mail is held, and nobody shares its domain or pool." in alarm.next
     assert alarm.since == (watching.now - 5) * 60_000
 

@@ -38,7 +38,10 @@ def sentence(facts: Facts, problems: Sequence[Problem]) -> str:
     if over:
         said.append(messages.over(over))
     in_incidents = {id(hold) for holds in kept.values() for hold in holds}
-    holds = sum(id(one) not in in_incidents for one in facts.holds)
+    slowed = [one.mail for one in facts.holds if not one.stops]
+    if slowed:
+        said.append(messages.slowed(slowed[0], more=len(slowed) - 1))
+    holds = sum(one.stops and id(one) not in in_incidents for one in facts.holds)
     said.append(_end(facts, known, problems, wrong=bool(said), holds=holds))
     return " ".join(said)
 
@@ -66,7 +69,8 @@ def _holds_of(one: OpenIncident, facts: Facts) -> list[HeldMail]:
     return [
         hold
         for hold in facts.holds
-        if hold.tenant == one.tenant
+        if hold.stops
+        and hold.tenant == one.tenant
         and hold.type in (None, one.type)
         and (hold.part is None or hold.part == one.name)
     ]

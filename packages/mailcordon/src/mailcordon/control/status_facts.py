@@ -77,12 +77,14 @@ class OpenHold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldMail:
-    """An open hold that stops mail."""
+    """An open hold."""
 
     tenant: str  #: slug
     mail: str  #: what it covers, in words
     sentence: str
     since: int
+    stops: bool = True  #: False: it slows this mail
+    ends: str = "when it is lifted"  #: in words
     type: str | None = None  #: None: not of one lane only
     part: str | None = None  #: the campaign, list or mailbox provider that it covers; None: all of that mail
 

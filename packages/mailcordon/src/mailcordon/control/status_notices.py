@@ -55,7 +55,7 @@ def notices(facts: Facts) -> Iterator[Problem]:
             code="held",
             check="waiting mail",
             sentence=status.status_held(mail=hold.mail, hold=hold.sentence),
-            next=status.status_held_next(tenant=hold.tenant),
+            next=status.status_held_next(tenant=hold.tenant, ends=hold.ends),
             whose=hold.tenant,
             since=hold.since,
         )

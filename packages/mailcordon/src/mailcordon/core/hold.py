@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mailcordon.core.target import Target
+from mailcordon.messages import holds as hold_messages
 from mailcordon.messages import reasons, times
 
 #: Who may place a hold. Old rows may have the owner `ses`: what SES refuses is a stop now (core/stop.py).
@@ -49,6 +50,16 @@ class Hold:
             self.stops
             and (self.until is None or self.until > now)
             and self.target.covers_mail(provider, campaign, list)
+        )
+
+    @property
+    def ends(self) -> str:
+        """How it ends while it is open: follows "it ends"."""
+        return hold_messages.ends(
+            owner=self.owner,
+            stops=self.stops,
+            is_list=self.target.list is not None or self.target.campaign is not None,
+            until=self.until,
         )
 
     @property

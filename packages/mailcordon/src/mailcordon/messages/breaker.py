@@ -1,5 +1,6 @@
 """What the breaker saw, what it did, and what comes next, for somebody who is woken by it (docs/breaker.md, docs/observe.md)."""
 
+import shlex
 from collections.abc import Sequence
 
 from mailcordon.messages import phrases, times
@@ -345,6 +346,16 @@ def probation_next(*, until: int) -> str:
 def accept(*, decision: int) -> str:
     """The command that undoes a decision: mail goes on, and the breaker takes what it saw as normal."""
     return f'mailcordon breaker accept {decision} --because "..."'
+
+
+@example(tenant="acme", type="newsletter", kind="list", name="import-7")
+@example(tenant="acme", type="newsletter", kind="campaign", name="Spring sale")
+def drop(*, tenant: str, type: str, kind: str, name: str) -> str:
+    """The command that drops what waits of a held list or campaign. It shows what would go, and asks."""
+    quoted = shlex.quote(name)
+    if kind == "list":
+        return f'mailcordon cancel {tenant} --type {type} --list {quoted} --because "..."'
+    return f'mailcordon cancel {tenant} --type {type} --campaign {quoted} --because "..."'
 
 
 @example(command='mailcordon breaker accept 12 --because "..."')

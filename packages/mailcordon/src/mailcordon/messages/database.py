@@ -178,6 +178,12 @@ def migration_applied(*, name: str) -> str:
     return f"applied migration {name}"
 
 
+@example(count=61, first="0001-foundation", last="0067-removals")
+def migrations_applied(*, count: int, first: str, last: str) -> str:
+    """`migrate` or `up` applied many migrations, as to a new database."""
+    return f"applied {count} migrations, {first} to {last}"
+
+
 @example(problem="Failed to apply 0002-control", why='relation "lane" does not exist')
 def migration_failed(*, problem: str, why: str) -> str:
     """A statement of a migration failed. The database stays as it was before this migration."""

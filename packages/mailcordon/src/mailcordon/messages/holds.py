@@ -1,6 +1,6 @@
 """What placing, lifting or cancelling would do, and why a request to do so is refused."""
 
-from mailcordon.messages import example, phrases
+from mailcordon.messages import example, phrases, times
 
 
 def _with_lanes(mail: str, lanes: list[str]) -> str:
@@ -71,6 +71,32 @@ def mail_of(
     if list is not None:
         words += f", list {list}"
     return words
+
+
+@example(owner="person", stops=True, is_list=False, until=None)
+@example(owner="person", stops=True, is_list=False, until=1_796_022_180_000)
+@example(owner="breaker", stops=True, is_list=True, until=None)
+@example(owner="breaker", stops=True, is_list=False, until=None)
+@example(owner="breaker", stops=False, is_list=False, until=None)
+@example(owner="policy", stops=True, is_list=False, until=None)
+@example(owner="rollout", stops=True, is_list=False, until=None)
+def ends(*, owner: str, stops: bool, is_list: bool, until: int | None) -> str:
+    """How an open hold ends: follows "it ends". `is_list`: it covers one list or campaign. docs/breaker.md, The way back."""
+    if until is not None:
+        return f"at {times.minute(until)}, or when it is lifted before"
+    if owner == "breaker" and not stops:
+        return "by itself, once this mail is normal again"
+    if owner == "breaker" and is_list:
+        return "when it is lifted, or after 14 days"
+    if owner == "breaker":
+        return (
+            "by itself, once a probe of this mail was healthy, or after 14 days with too little mail to try"
+        )
+    if owner == "policy":
+        return "by itself, once its cause is gone"
+    if owner == "rollout":
+        return "when the rollout that placed it goes on or goes back"
+    return "when it is lifted"
 
 
 @example("acme")

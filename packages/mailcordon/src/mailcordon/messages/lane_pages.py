@@ -3,21 +3,6 @@
 from mailcordon.messages.catalogue import example
 
 
-@example("breaker")
-@example("person")
-@example("policy")
-@example("rollout")
-@example("ses")
-def hold_ends(owner: str) -> str:
-    """How a hold ends, by who placed it."""
-    return {
-        "breaker": "Next: it ends by itself once the rates are normal. If this mail is all right, lift it.",
-        "policy": "Next: it ends by itself when its cause is gone.",
-        "rollout": "Next: the rollout that placed it lifts it when it goes on or goes back.",
-        "ses": "Next: it ends by itself when SES lets the mail go again.",
-    }.get(owner, "Next: it stays until somebody lifts it. Mail waits until then, or until its own expiry.")
-
-
 @example("acme/newsletter")
 def not_a_rate(lane: str) -> str:
     """The form that sets a lane's rate got 0, or nothing that is a number."""

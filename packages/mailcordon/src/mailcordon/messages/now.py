@@ -95,6 +95,14 @@ def incidents(*, count: int, named: Sequence[str]) -> str:
     return f"{_count(count, 'incident')}: {'; '.join(named)}{rest}."
 
 
+@example("newsletter mail of acme", more=0)
+@example("newsletter mail of acme", more=2)
+def slowed(mail: str, *, more: int) -> str:
+    """Holds that slow mail: it leaves, later than the rest."""
+    said = mail[0].upper() + mail[1:]
+    return f"{said} and {more:,} more are slowed." if more else f"{said} is slowed."
+
+
 @example(1)
 @example(3)
 def over(count: int) -> str:

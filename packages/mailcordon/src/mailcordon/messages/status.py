@@ -428,14 +428,15 @@ def status_clock_next() -> str:
     hold="Held by Ana (CLI) since 28 Nov 2026 15:23 UTC: complaints rising [hold 5]",
 )
 def status_held(*, mail: str, hold: str) -> str:
-    """A hold stops mail: a notice, since somebody placed it on purpose."""
+    """A hold stops or slows mail: a notice, since somebody placed it on purpose."""
     return f"{mail}: {hold}"
 
 
-@example(tenant="acme")
-def status_held_next(*, tenant: str) -> str:
-    """What to do about held mail."""
-    return f"It was held on purpose; `mailcordon uncordon {tenant}` releases it"
+@example(tenant="acme", ends="when it is lifted")
+@example(tenant="acme", ends="by itself, once this mail is normal again")
+def status_held_next(*, tenant: str, ends: str) -> str:
+    """What to do about held or slowed mail."""
+    return f"It ends {ends}; `mailcordon uncordon {tenant}` lifts it now"
 
 
 @example(tenant="acme", type="newsletter", since="28 Nov 2026, 15:23")

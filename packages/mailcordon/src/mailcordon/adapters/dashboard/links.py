@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 #: What names a part of a tenant's mail, as the API has it.
 TARGET = ("tenant", "type", "class", "provider", "campaign", "list")
@@ -22,6 +22,12 @@ def lift(hold: Mapping[str, Any], back: str) -> str:
 def cordon(target: Mapping[str, Any], back: str) -> str:
     """To the page that holds mail."""
     return link("/holds/new", back=back, **{name: target.get(name) for name in TARGET})
+
+
+def cancel(target: Mapping[str, Any]) -> str:
+    """To the page that drops waiting mail."""
+    parts = {name: target.get(name) for name in TARGET if name != "tenant"}
+    return link(f"/tenants/{quote(target['tenant'], safe='')}/cancel", **parts)
 
 
 def own_path(target: str, otherwise: str) -> str:

@@ -54,6 +54,9 @@ class Migration:
     text: str
 
 
+_MOST_NAMED = 5  #: migrations; a new database gets all of them, which says nothing to anybody
+
+
 def shipped_migrations() -> list[Migration]:
     directory = importlib.resources.files("mailcordon.adapters.db") / "migrations"
     files = sorted((f for f in directory.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
@@ -93,9 +96,15 @@ async def migrate(
         await connection.execute(f"grant select on public._pogo_migration to {control}")
     finally:
         await connection.close()
-    for name in applied:
-        say(database_messages.migration_applied(name=name))
+    for text in _told(applied):
+        say(text)
     return Migrated(dsns=dsns | dict(given or {}), applied=tuple(applied))
+
+
+def _told(applied: Sequence[str]) -> list[str]:
+    if len(applied) > _MOST_NAMED:
+        return [database_messages.migrations_applied(count=len(applied), first=applied[0], last=applied[-1])]
+    return [database_messages.migration_applied(name=name) for name in applied]
 
 
 #: No time-outs: a migration may wait for another process's, and rewriting a big table takes long.

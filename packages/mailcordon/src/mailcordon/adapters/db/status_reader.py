@@ -116,7 +116,7 @@ async def _observing(connection: _Connection) -> Mapping[str, Any]:
 
 async def _waiting(connection: _Connection) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.oldest_waiting, timeout=_TIMEOUT)
-    holds = await connection.fetch(_SQL.stopping_holds, timeout=_TIMEOUT)
+    holds = await connection.fetch(_SQL.open_holds, timeout=_TIMEOUT)
     retirements = await connection.fetch(_SQL.held_retirements, timeout=_TIMEOUT)
     return {
         "waiting": [
@@ -146,6 +146,8 @@ def _hold(row: asyncpg.Record) -> status_facts.HeldMail:
         mail=mail,
         sentence=hold.sentence,
         since=hold.since,
+        stops=hold.stops,
+        ends=hold.ends,
         type=row["type_name"],
         part=target.list or target.campaign or (None if target.provider is None else target.provider.word),
     )

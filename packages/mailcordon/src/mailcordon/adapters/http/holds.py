@@ -36,6 +36,7 @@ class HoldItem(msgspec.Struct):
     by: str
     since: Time
     until: Time | None
+    ends: str | None  #: how, in words; null: it is lifted
     lifted_at: Time | None
     lifted_by: str | None
     lifted_because: str | None
@@ -131,6 +132,7 @@ def hold_item(view: HoldView) -> HoldItem:
         by=hold.by,
         since=shapes.iso_ms(hold.since),
         until=shapes.iso_ms_or_none(hold.until),
+        ends=None if view.lifted_at is not None else hold.ends,
         lifted_at=shapes.iso_ms_or_none(view.lifted_at),
         lifted_by=view.lifted_by,
         lifted_because=view.lifted_because,

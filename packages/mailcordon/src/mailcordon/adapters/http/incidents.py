@@ -439,6 +439,8 @@ def _report(found: Report) -> ReportItem:
 
 
 def _effects(found: Report) -> list[AlarmItem]:
+    """What was wrong, each once: two alarms may say the same, as of a lane that was slowed while its list was held."""
+    first = {one.sentence: one for one in reversed(found.alarms)}
     return [
         AlarmItem(
             key=None,
@@ -452,6 +454,7 @@ def _effects(found: Report) -> list[AlarmItem]:
             contained=None,
         )
         for one in found.alarms
+        if first[one.sentence] is one
     ]
 
 

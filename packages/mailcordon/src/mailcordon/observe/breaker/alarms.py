@@ -79,9 +79,7 @@ def _decided(one: OpenDecision) -> Alarm:
         ),
         sentence=kept.seen,
         next=" ".join([kept.done, _blast(kept)]),
-        command=messages.accept(decision=kept.id)
-        if kept.mode is Mode.ENFORCE and kept.level is not Level.WARN
-        else arming_messages.show(tenant=one.slug, type=one.type),
+        command=_command(one),
         since=kept.since,
         tenant=kept.tenant,
         lane=kept.lane,
@@ -91,6 +89,20 @@ def _decided(one: OpenDecision) -> Alarm:
         evidence={"decision": kept.id, "signal": kept.signal, "half": kept.half, **kept.document},
         actions=_actions(one),
     )
+
+
+def _command(one: OpenDecision) -> str:
+    """What its advice comes to: to drop what waits of a held list or campaign, or to look at the decision or the lane."""
+    kept, slices = one.kept, slices_of(one.kept.part)
+    if kept.mode is not Mode.ENFORCE or kept.level is Level.WARN:
+        return arming_messages.show(tenant=one.slug, type=one.type)
+    if (
+        kept.level is Level.CORDON
+        and len(slices) == 1
+        and slices[0].dimension in (Dimension.LIST, Dimension.CAMPAIGN)
+    ):
+        return messages.drop(tenant=one.slug, type=one.type, kind=slices[0].dimension, name=slices[0].value)
+    return messages.accept(decision=kept.id)
 
 
 def _cause(kept: Kept) -> str:

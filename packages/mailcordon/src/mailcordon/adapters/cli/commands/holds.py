@@ -44,7 +44,7 @@ async def list_holds(
 
 def hold_table(items: list[Document]) -> RenderableType:
     return show.table(
-        ("id", "state", "mail", "effect", "owner", "by", "since", "until", "lifted", "because"),
+        ("id", "state", "mail", "effect", "owner", "by", "since", "ends", "lifted", "because"),
         [
             (
                 str(hold.get("id")),
@@ -54,14 +54,14 @@ def hold_table(items: list[Document]) -> RenderableType:
                 owner(hold),
                 hold.get("by"),
                 when(hold.get("since")),
-                when(hold.get("until")),
+                hold.get("ends"),
                 when(hold.get("lifted_at")),
                 hold.get("because"),
             )
             for hold in items
         ],
-        drop=("by", "until", "lifted", "owner", "since", "effect"),
-        prose=("because", "mail"),
+        drop=("by", "lifted", "owner", "ends", "since", "effect"),
+        prose=("because", "mail", "ends"),
     )
 
 

@@ -125,7 +125,9 @@ def incident_views(found: Document) -> list[RenderableType]:
     views += ["", show.fields([row for row in rows if row[1] not in (None, "", NONE)])]
     if found_at := children(found, "culprits"):
         views += ["", messages.heading_culprits(), *(f"  {plain(one.get('detail'))}" for one in found_at)]
-    if evidence := list(pairs(child(found, "evidence"))):
+    # Its suspects are the culprits above.
+    numbers = {name: value for name, value in child(found, "evidence").items() if name != "suspects"}
+    if evidence := list(pairs(numbers)):
         views += ["", messages.heading_evidence(), *(f"  {name}: {value}" for name, value in evidence)]
     if alarms := children(found, "alarms"):
         views += ["", messages.heading_alarms(), _alarms(alarms)]

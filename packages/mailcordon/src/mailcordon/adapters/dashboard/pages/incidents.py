@@ -60,8 +60,12 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         rest = site.rest(request)
         found = await rest.get("/v1/incidents/{}", incident_id)
         incident = found["incident"]
-        (of, series), decisions, holds = await asyncio.gather(
-            _series(rest, incident), _decisions(rest, incident), _holds(rest, incident)
+        target = incident_actions.target(found)
+        (of, series), decisions, holds, waiting = await asyncio.gather(
+            _series(rest, incident),
+            _decisions(rest, incident),
+            _holds(rest, incident),
+            _waiting(rest, incident),
         )
         return site.page(
             request,
@@ -74,8 +78,13 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             chart=None if of is None else chart.picture(series, _marks(incident), of),
             decisions=decisions,
             holds=holds,
-            target=incident_actions.target(found),
-            cordon=links.cordon(incident_actions.target(found), f"/incidents/{incident_id}"),
+            waiting=waiting,
+            cordon=links.cordon(target, f"/incidents/{incident_id}") if target else None,
+            cancel=links.cancel(target) if target and waiting else None,
+            is_held=any(
+                one["stops"] and all(one[name] in (None, target.get(name)) for name in links.TARGET)
+                for one in holds
+            ),
             told=_told(incident),
         )
 
@@ -155,6 +164,14 @@ async def _holds(rest: Rest, incident: Mapping[str, Any]) -> list[Any]:
     return [
         one for one in _items(found) if incident["type"] is None or one["type"] in (None, incident["type"])
     ]
+
+
+async def _waiting(rest: Rest, incident: Mapping[str, Any]) -> int:
+    """Deliveries of its lane that wait, for whatever reason."""
+    if incident["tenant"] is None or incident["type"] is None:
+        return 0
+    lane = await rest.found("/v1/tenants/{}/lanes/{}", incident["tenant"], incident["type"])
+    return 0 if lane is None else lane["backlog"]["deliveries"]
 
 
 def _items(found: Any) -> list[Any]:

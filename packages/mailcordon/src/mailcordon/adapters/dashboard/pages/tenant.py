@@ -12,7 +12,6 @@ from mailcordon.adapters.dashboard import links
 from mailcordon.adapters.dashboard.links import link
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site, here, visitor_of
-from mailcordon.messages import lane_pages as messages
 
 #: The sections of a tenant: the last part of the URL, and the name of the tab.
 SECTIONS = (
@@ -66,12 +65,9 @@ def page(
 
 
 def reasons(request: PageRequest, lanes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The holds of these lanes, each once, with how it ends and the page that lifts it."""
+    """The holds of these lanes, each once, with the page that lifts it."""
     holds = {hold["id"]: hold for lane in lanes for hold in lane["holds"]}
-    return [
-        {"hold": hold, "ends": messages.hold_ends(hold["owner"]), "lift": links.lift(hold, here(request))}
-        for _, hold in sorted(holds.items())
-    ]
+    return [{"hold": hold, "lift": links.lift(hold, here(request))} for _, hold in sorted(holds.items())]
 
 
 def halts(lanes: Sequence[dict[str, Any]]) -> list[str]:

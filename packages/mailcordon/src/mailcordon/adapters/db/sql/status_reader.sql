@@ -24,12 +24,12 @@ select distinct on (l.class) l.class, e.slug as tenant, t.name as type, x.since
   join lane l on l.id = x.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
  order by l.class, x.since;
 
--- name: stopping_holds
--- Open holds that stop mail, oldest first.
+-- name: open_holds
+-- Open holds: those that stop mail, then those that slow it, oldest first.
 select h.*, e.slug, t.name as type_name
   from hold h join tenant e on e.id = h.tenant
   left join lane l on l.id = h.lane left join message_type t on t.id = l.type
- where h.lifted_at is null and h.stops order by h.id limit 100;
+ where h.lifted_at is null order by h.stops desc, h.id limit 100;
 
 -- name: held_retirements
 -- Lanes that are being retired and hold mail that a hold keeps: they end when it is lifted, or when the mail has expired.
