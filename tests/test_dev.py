@@ -93,6 +93,15 @@ def test_without_python_it_says_what_to_install(checkout: Path):
     assert "no Python 3.11 or newer" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["build", "docs", "conformance", "crash", "lock", "messages", "test"])
+def test_help_of_a_command_is_printed_and_nothing_is_done(tmp_path: Path, command: str):
+    shutil.copy(ROOT / "dev", tmp_path / "dev")
+    done = dev(tmp_path, command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"./dev {command}" in done.stdout
+    assert list(tmp_path.iterdir()) == [tmp_path / "dev"]
+
+
 def test_a_wrong_word_is_answered_with_the_right_ones(checkout: Path):
     done = dev(checkout, "dril")
     assert done.returncode == 1
