@@ -7,6 +7,7 @@ A template is migrated once for all workers; each test gets a copy, which takes 
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import functools
 import json
@@ -335,20 +336,43 @@ async def keep_three_days(dsn: str) -> date:
     return today
 
 
+@pytest.fixture(scope="session")
+def shipped(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Database]]:
+    """Makes a database as `migrate` leaves it, with all its partitions; for each day once. Nobody connects to it."""
+    of_day: dict[date, Database] = {}
+
+    def make() -> Database:
+        today = datetime.now(UTC).date()
+        if today not in of_day:
+            name = f"mct_shipped_{secrets.token_hex(4)}"
+            dsn = postgres.database_dsn(name)
+            home = tmp_path_factory.mktemp("shipped")
+            # In a thread: a test's own event loop runs in this one.
+            with concurrent.futures.ThreadPoolExecutor(1) as apart:
+                made = apart.submit(asyncio.run, migrate.migrate(dsn, home=home, say=lambda _: None)).result()
+            of_day[today] = Database(name, dsn, made.dsns)
+        return of_day[today]
+
+    async def drop() -> None:
+        admin = await asyncpg.connect(postgres.dsn)
+        try:
+            for one in of_day.values():
+                await admin.execute(f"drop database {one.name} with (force)")
+                for role in roles.role_names(one.name).values():
+                    await admin.execute(f"drop role if exists {role}")
+        finally:
+            await admin.close()
+
+    yield make
+    if not postgres.ours:
+        asyncio.run(drop())
+
+
 @pytest.fixture
-async def shipped_database(postgres: Server, tmp_path: Path) -> AsyncIterator[Database]:
+async def shipped_database(postgres: Server, shipped: Callable[[], Database]) -> AsyncIterator[Database]:
     """A database as `migrate` leaves it, with all its partitions."""
-    name = f"mct_shipped_{secrets.token_hex(4)}"
-    dsn = postgres.database_dsn(name)
-    made = await migrate.migrate(dsn, home=tmp_path, say=lambda _: None)
-    yield Database(name, dsn, made.dsns)
-    admin = await asyncpg.connect(postgres.dsn)
-    try:
-        await admin.execute(f"drop database {name} with (force)")
-        for role in roles.role_names(name).values():
-            await admin.execute(f"drop role if exists {role}")
-    finally:
-        await admin.close()
+    async with copied(postgres, shipped()) as database:
+        yield database
 
 
 @contextlib.asynccontextmanager
