@@ -4,11 +4,23 @@ import json
 import secrets
 from typing import Any
 
+import pytest
+
 from mailcordon.core.provider import Provider
 from mailcordon_fixtures.traffic import Traffic
 
 
 async def test_a_hold_on_gmail_catches_the_first_mail_to_a_domain_that_google_hosts(mail: Traffic) -> None:
+    """A look-up whose DNS did not answer in time is repeated after half a minute, and mail does not wait for so long: then with
+    another domain."""
+    for _ in range(5):
+        if await play(mail):
+            return
+    pytest.fail("five look-ups in a row failed")
+
+
+async def play(mail: Traffic) -> bool:
+    """False if the look-up of the domain that Google hosts failed."""
     name = secrets.token_hex(3)
     tenant, hosted, another = f"hosts-{name}", f"hosted-{name}.test", f"another-{name}.test"
     await mail.onboard({tenant: ["newsletter"]})
@@ -27,10 +39,15 @@ async def test_a_hold_on_gmail_catches_the_first_mail_to_a_domain_that_google_ho
     held = await mail.put(tenant, "newsletter", [f"kim@{hosted}"])
     await mail.put(tenant, "newsletter", [f"kim@{another}"])
 
-    async def parked() -> bool:
-        return await mail.count("waiting", tenant, "why = 3") == 1
+    async def parked() -> str | None:
+        if await mail.db.fetchval("select failures > 0 from domain_provider where domain = $1", hosted):
+            return "late"
+        return "held" if await mail.count("waiting", tenant, "why = 3") == 1 else None
 
-    await mail.until(parked, "the mail to Google's customer is held")
+    if await mail.until(parked, "the mail to Google's customer is held") == "late":
+        await mail.lift(tenant, provider="gmail")
+        await mail.all_final(tenant)
+        return False
     await mail.until(lambda: mail.count_sent(tenant), "the other mail is sent")
     assert [one["recipients"] for one in await mail.sent(tenant)] == [[f"kim@{another}"]]
     assert held is not None
@@ -55,6 +72,7 @@ async def test_a_hold_on_gmail_catches_the_first_mail_to_a_domain_that_google_ho
         return counts == {Provider.GMAIL: 1, Provider.YANDEX: 1}
 
     await mail.until(counted, "both are counted under the provider of their domain")
+    return True
 
 
 def test_the_provider_of_a_domain_is_shown_with_its_source(run: Any) -> None:
