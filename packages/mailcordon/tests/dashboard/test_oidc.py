@@ -2,7 +2,9 @@
 
 import dataclasses
 import html
+import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -13,7 +15,7 @@ from mailcordon.adapters.dashboard.sign_in.provider import Provider
 from mailcordon.config.dashboard import DashboardSettings
 from mailcordon.control.people.oidc_settings import OidcSettings
 from mailcordon.control.people.roles import Role, RoleMap
-from mailcordon.core.errors import Forbidden, Unavailable
+from mailcordon.core.errors import Forbidden, NotFound, Unavailable
 from mailcordon.door.failed_logins import ALLOWED
 from mailcordon_fixtures import openid_provider, pages
 from mailcordon_fixtures.openid_provider import Absence, OpenidProvider
@@ -110,6 +112,61 @@ async def test_people_come_in_with_the_role_of_their_groups(site: Pages):
         ("ann@example.com", "oidc", "ann", ("mail-admins", "staff")),
     ]
     assert begun[0].ended_at is not None  # the browser's former session
+
+
+async def test_whom_the_provider_puts_out_of_a_group_is_out_within_the_hour(
+    site: Pages, provider: OpenidProvider
+):
+    await enter(site, "kim")
+    [session] = await site.people.sessions.list(person=None, is_open=None, after=0, limit=9)
+    assert session.expires_at - session.started_at == timedelta(hours=1)
+    provider.knows({**PEOPLE, "kim": {**PEOPLE["kim"], "groups": ["others"]}})
+    try:
+        assert await site.who() == "kim@example.com operator"  # until the provider is asked again
+        refused = await enter(site, "kim")
+        assert (refused.status_code, "may not use this dashboard" in refused.text) == (403, True)
+    finally:
+        provider.knows(PEOPLE)
+
+
+async def test_who_signs_out_may_sign_out_at_the_provider_too(site: Pages, provider: OpenidProvider):
+    await enter(site, "kim")
+    out = await site.browser.post(
+        "/sign-out", data={"csrf": pages.csrf_of((await site.browser.get("/form")).text)}
+    )
+    assert out.headers["location"] == "/sign-in?did=signed-out"
+    for path, offered in (("/sign-in", False), (out.headers["location"], True)):
+        shown = html.unescape((await site.browser.get(path)).text)
+        assert ('href="/sign-out/provider"' in shown) is offered
+    lured = await site.browser.get("/sign-out/provider", headers={"sec-fetch-site": "cross-site"})
+    assert lured.headers["location"] == "/sign-in"
+    left = await site.browser.get("/sign-out/provider", headers={"sec-fetch-site": "same-origin"})
+    url = urlsplit(left.headers["location"])
+    assert f"{url.scheme}://{url.netloc}" == provider.issuer
+    assert parse_qs(url.query) == {
+        "client_id": ["dashboard"],
+        "post_logout_redirect_uri": [f"{URL}/sign-in"],
+    }
+    async with httpx.AsyncClient() as browser:  # the provider asks, and then sends the browser back
+        asks = await browser.get(left.headers["location"])
+        assert asks.status_code == 200, asks.text
+        form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', asks.text))
+        [action] = re.findall(r'action="([^"]*)"', asks.text)
+        back = await browser.post(html.unescape(action), data={**form, "logout": "yes"})
+        assert back.headers["location"] == f"{URL}/sign-in"
+
+
+async def test_a_provider_without_a_place_to_sign_out_is_said_to_have_none(provider: OpenidProvider):
+    async with Provider(settings_of(provider), CALLBACK) as found:
+        document = dict(await found._discovered())  # pyright: ignore[reportPrivateUsage]
+        document.pop("end_session_endpoint")
+
+        async def without() -> Any:
+            return document
+
+        found._discovered = without  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(NotFound, match="publishes no way to sign out"):
+            await found.sign_out_url(f"{URL}/sign-in")
 
 
 async def test_a_public_client_is_protected_by_pkce_alone(database: Any, provider: OpenidProvider):

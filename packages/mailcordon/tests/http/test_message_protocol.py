@@ -124,7 +124,10 @@ async def api(world: World) -> AsyncIterator[Api]:
     """Its key is cached already, as it is after a tenant's first request."""
     await world.lane("acme", "receipt")
     pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
-    store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
+    store, canceller = (
+        AcceptStore(world.database.dsn("send")),
+        MessageCanceller(world.database.dsn("governor")),
+    )
     key_store = KeyStore(pools["control"])
     cache = KeyCache(key_store)
     accept = Accept(store, HASH_KEY, lambda: time.time_ns() // 1_000_000, cache.invalidate, local=True)

@@ -105,7 +105,10 @@ async def api(world: World) -> AsyncIterator[Api]:
     await world.account()
     await world.dispatcher()
     pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
-    store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
+    store, canceller = (
+        AcceptStore(world.database.dsn("send")),
+        MessageCanceller(world.database.dsn("governor")),
+    )
     key_store = KeyStore(pools["control"])
     made = Api(world, httpx.AsyncClient(), keys.Keys(key_store))
     cache = KeyCache(key_store, clock=lambda: time.time() + made.offset)
@@ -380,6 +383,14 @@ async def test_a_preview_of_a_cancel_names_what_would_go_and_changes_nothing(api
     assert shown["state"] == "cancelled"
     assert shown["detail"].endswith(": wrong list")
     assert (await api.ask("DELETE", path, params={"dry_run": "true"})).json()["cancelled"] == []
+    assert (await api.ask("DELETE", path, params={"because": "twice"})).json()["cancelled"] == []
+    # One row: neither the preview nor a cancel that found nothing is audited.
+    [row] = await api.world.connection.fetch(
+        "select actor, object, after -> 'deliveries' as deliveries, because from audit where action = 'message.cancel'"
+    )
+    assert (row["object"], row["because"]) == (f"message {sent['id']}", "wrong list")
+    assert json.loads(row["deliveries"]) == done["cancelled"]
+    assert row["actor"] in shown["detail"]
 
 
 async def test_what_operates_for_all_tenants_cancels_too_and_what_only_reads_does_not(api: Api) -> None:

@@ -143,7 +143,10 @@ async def door(world: World) -> AsyncIterator[Door]:
     await world.account()
     await world.dispatcher()
     pools = {login: await engine.create_pool(world.database.dsn(login)) for login in ("control", "reader")}
-    store, canceller = AcceptStore(world.database.dsn("send")), MessageCanceller(world.database.dsn("send"))
+    store, canceller = (
+        AcceptStore(world.database.dsn("send")),
+        MessageCanceller(world.database.dsn("governor")),
+    )
     key_store = KeyStore(pools["control"])
     access_store = AccessKeyStore(pools["control"], [make_secret_key()])
     made = Door(world, "", Keys(key_store), AccessKeys(access_store))

@@ -151,7 +151,10 @@ async def doors(world: World, database: Any) -> AsyncIterator[Doors]:
         reader = await stack.enter_async_context(await engine.create_pool(database.dsn("reader")))
         key_store = KeyStore(control)
         cache, keys = KeyCache(key_store), Keys(key_store)
-        accept_store, canceller = AcceptStore(database.dsn("send")), MessageCanceller(database.dsn("send"))
+        accept_store, canceller = (
+            AcceptStore(database.dsn("send")),
+            MessageCanceller(database.dsn("governor")),
+        )
         stack.push_async_callback(accept_store.close)
         stack.push_async_callback(canceller.close)
         endpoint = MessageEndpoint(

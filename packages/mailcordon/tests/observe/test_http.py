@@ -335,11 +335,13 @@ async def test_a_replay_counts_what_can_be_attributed_by_now_and_only_once(world
     assert (await api.ask("POST", path)).json()["resolution"].startswith("still disagreement: ")
     await world.owner.execute("update message set recipients = '{kim@example.com}'")
     assert (await api.ask("POST", path)).json()["resolution"].startswith("counted: hard-bounce of ")
-    again = (await api.ask("POST", path)).json()
+    again = (await api.ask("POST", path + "?because=to+be+sure")).json()
     assert again["resolution"] == "nothing to do: the same event was counted before"
     assert (again["copies"], await world.metrics("hard_bounced")) == (1, [(1,)])
     audit = await world.rows("select action, object from audit where action like 'quarantine%'")
     assert audit == [("quarantine.replay", f"quarantine {entry['id']}")] * 3
+    given = await world.rows("select because from audit where action like 'quarantine%' order by id")
+    assert given == [(None,), (None,), ("to be sure",)]
 
 
 @pytest.mark.parametrize("why", ["Double", "bounces", "%00", "", "double%20"])

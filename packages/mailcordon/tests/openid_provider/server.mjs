@@ -14,6 +14,7 @@ const issuer = `http://127.0.0.1:${server.address().port}`
 const client = (id, more) => ({
   client_id: id,
   redirect_uris: [redirect],
+  post_logout_redirect_uris: [redirect.replace('/oidc/callback', '')],
   response_types: ['code'],
   grant_types: ['authorization_code'],
   ...more

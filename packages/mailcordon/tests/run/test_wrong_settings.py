@@ -163,6 +163,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "MAILCORDON_DASHBOARD_URL": ("dashboard.example", "ftp://dashboard.example"),
     "MAILCORDON_SESSION_IDLE_MINUTES": (*NUMBERS, "0"),
     "MAILCORDON_SESSION_HOURS": (*NUMBERS, "0", "169"),
+    "MAILCORDON_OIDC_RECHECK_MINUTES": (*NUMBERS, "4", "10081"),
     "MAILCORDON_OIDC_ISSUER": (
         *("idp.example", "ftp://idp.example", "http://idp.example"),
         *("https://idp.example/?tenant=1", "https://kim@idp.example", "https://idp.example"),

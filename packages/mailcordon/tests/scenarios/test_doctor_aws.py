@@ -22,6 +22,7 @@ import mailcordon
 from mailcordon import config as configs
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.health_store import HealthStore
+from mailcordon.core.health import Role
 from mailcordon.run import doctor_aws, iam_policies
 from mailcordon.run.finding import Finding
 from mailcordon_fixtures import systems
@@ -254,7 +255,12 @@ async def test_the_rule_of_management_events_is_read_where_that_is_allowed(
 
 
 async def test_processes_of_another_version_are_named(settings: dict[str, str], database: Any) -> None:
-    for role, version in (("control", mailcordon.__version__), ("dispatch", "0.0.1"), ("smtp", None)):
+    versions: tuple[tuple[Role, str | None], ...] = (
+        ("control", mailcordon.__version__),
+        ("dispatch", "0.0.1"),
+        ("smtp", None),
+    )
+    for role, version in versions:
         store = HealthStore(database.dsn("control"), role=role, instance=role, host="mail-2", pid=41)
         await store.beat({} if version is None else {"version": version})
         await store.close()

@@ -65,7 +65,7 @@ async def bench(world: Any) -> AsyncIterator[Bench]:
         QueueStore(dsn),
         SettleStore(dsn),
         ClearingStore(dsn),
-        MessageCanceller(dsn),
+        MessageCanceller(world.database.dsn("governor")),
     )
     await store.begin_work()
     yield Bench(queue, store, settle, clearing, canceller, {place: await queue.at(place) for place in Place})
@@ -155,7 +155,9 @@ async def expire(bench: Bench) -> None:
 
 async def cancel_messages(bench: Bench) -> None:
     for id in bench.ids.values():
-        await bench.canceller.cancel_message(ids.message_of(id), bench.queue.lane, "wrong link")
+        await bench.canceller.cancel_message(
+            ids.message_of(id), bench.queue.lane, tenant=1, actor="ann", because="wrong link"
+        )
 
 
 async def cancel_lane(bench: Bench) -> None:

@@ -59,7 +59,7 @@ class System:
         self.pool = self.run(engine.create_pool(database.dsn("governor")))
         self.governor = Governor(GovernorStore(self.pool))
         self.accept, self.settle = AcceptStore(send), SettleStore(send)
-        self.clearing, self.canceller = ClearingStore(send), MessageCanceller(send)
+        self.clearing, self.canceller = ClearingStore(send), MessageCanceller(database.dsn("governor"))
         self.workers = [QueueStore(send), QueueStore(send)]
         for worker in self.workers:
             self.run(worker.begin_work())
@@ -201,7 +201,11 @@ class Moves(RuleBasedStateMachine):
 
     @rule(message=messages, type=st.sampled_from(TYPES))
     def cancel_message(self, message: int, type: str) -> None:
-        self.run(self.system.canceller.cancel_message(message, self.lanes[type], "wrong link"))
+        self.run(
+            self.system.canceller.cancel_message(
+                message, self.lanes[type], tenant=1, actor="ann", because="wrong link"
+            )
+        )
 
     @rule(type=st.sampled_from(TYPES), campaign=st.sampled_from(["spring", None]))
     def cancel_lane(self, type: str, campaign: str | None) -> None:

@@ -159,11 +159,11 @@ async def test_a_session_ends_at_once_when_its_person_signs_out_or_an_admin_ends
     first, second, third = [await house.sessions.start(KIM) for _ in range(3)]
     await house.sessions.sign_out(first.token)
     await house.sessions.sign_out(first.token)
-    await house.sessions.end(second.session.prefix, actor="ann")
+    await house.sessions.end(second.session.prefix, actor="ann", because="left it open")
     await house.sessions.end(second.session.prefix, actor="ann")
     await house.sessions.principal(third.token)
     link = await house.link("kim")
-    ended = await house.sessions.end_of_person("kim", actor="ann")
+    ended = await house.sessions.end_of_person("kim", actor="ann", because="has left")
     assert [one.prefix for one in ended] == [third.session.prefix]
     for one in (first, second, third):
         with pytest.raises(Unauthorised, match="has ended"):
@@ -177,6 +177,10 @@ async def test_a_session_ends_at_once_when_its_person_signs_out_or_an_admin_ends
         ("ann", "sign-in-link.revoke"),
         ("ann", "session.end"),
     ]
+    given = await house.owner.fetch(
+        "select because from audit where actor = 'ann' and action like 'se%' order by id"
+    )
+    assert [row["because"] for row in given] == ["left it open", "has left"]
     with pytest.raises(NotFound, match="no session"):
         await house.sessions.end("zzzzzzzz", actor="ann")
 

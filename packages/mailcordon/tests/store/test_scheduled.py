@@ -129,8 +129,10 @@ async def test_expiry_counts_from_the_time_it_is_scheduled_for(bench: Bench) -> 
 async def test_scheduled_mail_can_be_cancelled(bench: Bench) -> None:
     lane = await bench.world.lane("acme", "password-reset")
     answer = await bench.put("password-reset", await bench.now() + HOUR)
-    canceller = MessageCanceller(bench.world.database.dsn("send"))
-    assert await canceller.cancel_message(answer.id, lane, "Cancelled by ann") == [answer.id + 1]
+    canceller = MessageCanceller(bench.world.database.dsn("governor"))
+    assert await canceller.cancel_message(answer.id, lane, tenant=1, actor="ann", because=None) == [
+        answer.id + 1
+    ]
     await canceller.close()
     assert (await bench.shown(answer.id)).state is State.CANCELLED
     assert await bench.world.count("waiting") + await bench.world.count("urgent_content") == 0

@@ -72,7 +72,7 @@ async def mail(world: Any, make_submission: Any) -> AsyncIterator[Mail]:
     queue = QueueStore(world.database.dsn("send"))
     clearing = ClearingStore(world.database.dsn("send"))
     settle = SettleStore(world.database.dsn("send"))
-    canceller = MessageCanceller(world.database.dsn("send"))
+    canceller = MessageCanceller(world.database.dsn("governor"))
     await queue.begin_work()
     async with await engine.create_pool(world.database.dsn("governor")) as pool:
         id = ids.message_of(answer.deliveries[0].id)
@@ -134,12 +134,16 @@ async def given_up(mail: Mail) -> None:
 
 
 async def cancelled_in_its_lane(mail: Mail) -> None:
-    assert len(await mail.canceller.cancel_message(mail.id, mail.lane, "")) == 2
+    assert (
+        len(await mail.canceller.cancel_message(mail.id, mail.lane, tenant=1, actor="ann", because=None)) == 2
+    )
 
 
 async def cancelled_while_waiting(mail: Mail) -> None:
     await mail.defer(Why.RETRY, Reason.RETRY)
-    assert len(await mail.canceller.cancel_message(mail.id, mail.lane, "")) == 2
+    assert (
+        len(await mail.canceller.cancel_message(mail.id, mail.lane, tenant=1, actor="ann", because=None)) == 2
+    )
 
 
 async def cancelled_with_its_lane(mail: Mail) -> None:

@@ -159,7 +159,7 @@ async def opened(config: Config, installation: Installation, stop: asyncio.Event
             for login in ("control", "reader")
         }
         read_as = (readers["control"], readers["reader"])
-        canceller = MessageCanceller(config.login_url("send"))
+        canceller = MessageCanceller(config.login_url("governor"))
         stack.push_async_callback(canceller.close)
         taking = await stack.enter_async_context(intake.opened(config, installation, pools["control"], stop))
         renderer = await stack.enter_async_context(RenderingProcess().running())

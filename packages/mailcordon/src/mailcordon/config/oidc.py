@@ -11,6 +11,7 @@ from mailcordon.messages import sign_in
 NAMES = (
     "MAILCORDON_SESSION_IDLE_MINUTES",
     "MAILCORDON_SESSION_HOURS",
+    "MAILCORDON_OIDC_RECHECK_MINUTES",
     "MAILCORDON_OIDC_ISSUER",
     "MAILCORDON_OIDC_CLIENT_ID",
     "MAILCORDON_OIDC_CLIENT_SECRET",
@@ -32,7 +33,8 @@ def lifetimes(reader: SettingReader) -> Lifetimes:
     default = Lifetimes()
     minutes = reader.number("MAILCORDON_SESSION_IDLE_MINUTES", default.idle // 60, 1, 10_080)
     hours = reader.number("MAILCORDON_SESSION_HOURS", default.absolute // 3600, 1, 168)
-    return Lifetimes(idle=minutes * 60, absolute=hours * 3600)
+    recheck = reader.number("MAILCORDON_OIDC_RECHECK_MINUTES", default.recheck // 60, 5, 10_080)
+    return Lifetimes(idle=minutes * 60, absolute=hours * 3600, recheck=recheck * 60)
 
 
 def provider(reader: SettingReader, dashboard_url: str | None) -> OidcSettings | None:

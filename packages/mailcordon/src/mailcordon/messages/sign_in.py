@@ -4,6 +4,15 @@ from mailcordon.messages import example, phrases
 
 
 @example()
+def no_sign_out_at_provider() -> str:
+    """The OpenID provider publishes no place to sign out."""
+    return (
+        "You are signed out here. Your organisation's sign-in service publishes no way to sign out of it: "
+        "do that at the service itself"
+    )
+
+
+@example()
 def not_signed_in() -> str:
     """A page is asked for without a session (401)."""
     return "You are not signed in."

@@ -383,7 +383,9 @@ class Transaction(Protocol):
         """Returns why it is there and the document, and locks its row. None if there is no such entry."""
         ...
 
-    async def resolve(self, id: int, resolution: str, actor: str, *, settled: bool) -> None:
+    async def resolve(
+        self, id: int, resolution: str, actor: str, *, settled: bool, because: str | None
+    ) -> None:
         """Records the result of a replay, with its audit row. `settled`: it need not stay in quarantine."""
         ...
 

@@ -84,7 +84,7 @@ class Replay:
         self._reader = reader
         self._ingest = ingest
 
-    async def run(self, id: int, actor: str) -> None:
+    async def run(self, id: int, actor: str, because: str | None = None) -> None:
         """Raises NotFound, or Unavailable while the database or a certificate is unavailable."""
         needed: dict[str, str | None] = {}
 
@@ -102,7 +102,7 @@ class Replay:
             outcome = report.sentence
             settled = not report.quarantined
             sentence = outcome if settled else reasons.still_in_quarantine(outcome)
-            await tx.resolve(id, sentence, actor, settled=settled)
+            await tx.resolve(id, sentence, actor, settled=settled, because=because)
 
         try:
             await self._store.run(work)
@@ -114,10 +114,10 @@ class Replay:
         except Unreachable as error:
             raise Unavailable(api.not_replayed(id, str(error))) from error
         except BadRow as error:
-            await self._record(id, api.replay_still_malformed(str(error)), actor)
+            await self._record(id, api.replay_still_malformed(str(error)), actor, because)
 
-    async def _record(self, id: int, sentence: str, actor: str) -> None:
+    async def _record(self, id: int, sentence: str, actor: str, because: str | None) -> None:
         try:
-            await self._store.run(lambda tx: tx.resolve(id, sentence, actor, settled=False))
+            await self._store.run(lambda tx: tx.resolve(id, sentence, actor, settled=False, because=because))
         except Unreachable as error:
             raise Unavailable(api.not_replayed(id, str(error))) from error

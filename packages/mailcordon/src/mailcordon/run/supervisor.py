@@ -30,8 +30,9 @@ from mailcordon.run.child import Child
 from mailcordon.run.environment import plain_environment, role_environment
 
 DATABASE = "mailcordon"
-#: Seconds in which the API must become healthy. A database that recovers from a kill is waited for before this begins.
-READY_PATIENCE = 30.0
+#: Seconds in which the API must become healthy. A database that recovers from a kill is waited for before this begins. It takes a
+#: few seconds, and on a machine with much else to do more than half a minute; a part that must not run ends the wait at once.
+READY_PATIENCE = 120.0
 #: Seconds that the processes of a killed `up` may need to release their port.
 KILLED_PATIENCE = 5.0
 

@@ -178,8 +178,10 @@ EVENT_LIMIT = 16_384  #: bytes
 
 
 class Canceller(Protocol):
-    async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
-        """Removes what has not left from the queue. Returns the ids of these deliveries."""
+    async def cancel_message(
+        self, message: int, lane: int, *, tenant: int, actor: str, because: str | None
+    ) -> Sequence[int]:
+        """Removes what has not left from the queue, and audits it if there was any. Returns the ids of these deliveries."""
         ...
 
 

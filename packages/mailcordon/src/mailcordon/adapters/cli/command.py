@@ -79,6 +79,9 @@ OfTenant = Annotated[
 Because = Annotated[
     str, typer.Option("--because", metavar="TEXT", help="The reason. It is shown and audited.")
 ]
+OptionalBecause = Annotated[
+    str | None, typer.Option("--because", metavar="TEXT", help="The reason. It is audited. Default: none.")
+]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="Show at most N items.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Class = Literal["urgent", "transactional", "marketing"]

@@ -185,7 +185,7 @@ async def _around(
 
 
 class MessageCanceller:
-    """Implements `send.view.Canceller`. Connects as the send role."""
+    """Implements `send.view.Canceller`. Connects as the governor, which writes the audit row in the same transaction."""
 
     def __init__(self, dsn: str) -> None:
         self._connection = PinnedConnection(dsn, "cancel", index_plans=False)
@@ -193,9 +193,19 @@ class MessageCanceller:
     async def close(self) -> None:
         await self._connection.close()
 
-    async def cancel_message(self, message: int, lane: int, detail: str) -> Sequence[int]:
-        async with self._connection.use() as connection:
-            return [row["id"] for row in await connection.fetch(_SQL.cancel_message, message, lane, detail)]
+    async def cancel_message(
+        self, message: int, lane: int, *, tenant: int, actor: str, because: str | None
+    ) -> Sequence[int]:
+        detail = reasons.cancelled(actor, because)
+        async with self._connection.use() as connection, connection.transaction():
+            rows = await connection.fetch(_SQL.cancel_message, message, lane, detail)
+            if rows:
+                after = json.dumps({"deliveries": [ids.delivery_id(row["id"]) for row in rows]})
+                words = f"message {ids.message_id(message)}"
+                await connection.execute(
+                    _SHARED.write_audit, actor, "message.cancel", tenant, words, None, after, because
+                )
+        return [row["id"] for row in rows]
 
 
 def _accepted(message: asyncpg.Record) -> int:

@@ -447,7 +447,9 @@ class PostgresTransaction:
         row = await self._connection.fetchrow(_SQL.lock_quarantined, id)
         return None if row is None else (row["why"], row["document"])
 
-    async def resolve(self, id: int, resolution: str, actor: str, *, settled: bool) -> None:
+    async def resolve(
+        self, id: int, resolution: str, actor: str, *, settled: bool, because: str | None
+    ) -> None:
         row = await self._connection.fetchrow(_SQL.resolve, id, resolution[:2000], settled)
         if row is not None:
             after = _clean({"why": row["why"], "resolution": resolution[:2000]})
@@ -459,7 +461,7 @@ class PostgresTransaction:
                 f"quarantine {id}",
                 None,
                 after,
-                None,
+                because,
             )
 
     async def audit_replay(self, file: str, actor: str, counts: Mapping[str, int]) -> None:

@@ -50,24 +50,24 @@ class SessionStore:
             await _audit(conn, actor, "session.sign-out", _words(row))
             return _session(row)
 
-    async def end_by(self, prefix: str, *, actor: str) -> Session | None:
+    async def end_by(self, prefix: str, *, actor: str, because: str | None) -> Session | None:
         async with connection_pool.transaction(self._pool) as conn:
             row = await conn.fetchrow(_SQL.end_session_by, prefix, actor)
             if row is None:
                 row = await conn.fetchrow(_SQL.session_by_prefix, prefix)
                 return None if row is None else _session(row)
-            await _audit(conn, actor, "session.end", _words(row))
+            await _audit(conn, actor, "session.end", _words(row), because=because)
             return _session(row)
 
-    async def end_of_person(self, person: str, *, actor: str) -> Sequence[Session]:
+    async def end_of_person(self, person: str, *, actor: str, because: str | None) -> Sequence[Session]:
         async with connection_pool.transaction(self._pool) as conn:
             await conn.execute(_SQL.lock_person, person)
             for link in await conn.fetch(_SQL.revoke_links_of, person):
                 words = f"sign-in link {link['prefix']} of {person}"
-                await _audit(conn, actor, "sign-in-link.revoke", words)
+                await _audit(conn, actor, "sign-in-link.revoke", words, because=because)
             ended = await conn.fetch(_SQL.end_sessions_of, person, actor)
             for row in ended:
-                await _audit(conn, actor, "session.end", _words(row))
+                await _audit(conn, actor, "session.end", _words(row), because=because)
             return [_session(row) for row in sorted(ended, key=lambda row: row["id"])]
 
     async def list(
@@ -134,6 +134,12 @@ def _words(row: asyncpg.Record) -> str:
 
 
 async def _audit(
-    conn: PooledConnection, actor: str, action: str, words: str, after: str | None = None
+    conn: PooledConnection,
+    actor: str,
+    action: str,
+    words: str,
+    after: str | None = None,
+    *,
+    because: str | None = None,
 ) -> None:
-    await conn.execute(_SHARED.write_audit, actor, action, None, words, None, after, None)
+    await conn.execute(_SHARED.write_audit, actor, action, None, words, None, after, because)

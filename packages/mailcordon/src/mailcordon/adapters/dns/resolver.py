@@ -64,7 +64,8 @@ class Resolver:
         from mailcordon.adapters.dns import wire
 
         left, seconds = list(servers), deadline - monotonic()
-        problem = NoReply("no name server is known")
+        # On a machine that is slow enough, time is up before the first is asked.
+        problem = NoReply(_TOO_LONG if left else "no name server is known")
         for round_ends in (deadline - seconds * (1 - _FIRST_TRIES), deadline):
             waiting = tuple(left)
             for number, server in enumerate(waiting):

@@ -21,7 +21,7 @@ from mailcordon.control import lookup
 from mailcordon.core import address, ids
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import OPERATE, READ, SEND, Principal
-from mailcordon.messages import api, reasons
+from mailcordon.messages import api
 from mailcordon.send import view
 
 _ADDRESS_LIMIT = 50
@@ -46,7 +46,7 @@ def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
         request: AnyRequest,
         id: FromPath[str],
         because: Annotated[
-            str | None, QueryParameter(description="Why; it is kept with each delivery.")
+            str | None, QueryParameter(description="Why; it is kept with each delivery, and audited.")
         ] = None,
         dry_run: Annotated[bool, QueryParameter(description="Only say what would be cancelled.")] = False,
     ) -> MessageCancelResult:
@@ -60,7 +60,11 @@ def routes(endpoint: MessageEndpoint) -> list[HTTPRouteHandler]:
             gone = view.cancellable(records)
         else:
             gone = await endpoint.canceller.cancel_message(
-                records.message.id, records.message.lane, reasons.cancelled(principal.actor, reason)
+                records.message.id,
+                records.message.lane,
+                tenant=records.message.tenant,
+                actor=principal.actor,
+                because=reason,
             )
         message, left = ids.message_id(records.message.id), len(records.message.recipients) - len(gone)
         said = api.would_cancel if dry_run else api.cancelled

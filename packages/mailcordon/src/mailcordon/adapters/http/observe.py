@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
-from mailcordon.adapters.http.shapes import Limit, Time
+from mailcordon.adapters.http.shapes import Limit, Time, WhyAudited
 from mailcordon.core import quarantine
 from mailcordon.core.errors import Fault, Invalid, NotFound
 from mailcordon.core.principal import OPERATE, Principal
@@ -108,10 +108,13 @@ def _quarantine_routes(services: ObserveServices) -> list[HTTPRouteHandler]:
         summary="Process an entry again, as if it had just been received",
         tags=["observe"],
     )
-    async def replay_quarantine(request: AnyRequest, id: FromPath[int]) -> QuarantineDocument:
+    async def replay_quarantine(
+        request: AnyRequest, id: FromPath[int], because: WhyAudited = None
+    ) -> QuarantineDocument:
         principal = _operator(request)
+        reason = shapes.reason_or_none(because)
         await _quarantine_entry(services, id)
-        await services.replay.run(id, principal.actor)
+        await services.replay.run(id, principal.actor, reason)
         return await _quarantine_entry(services, id)
 
     return [list_quarantine, get_quarantine, replay_quarantine]

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
-from mailcordon.adapters.http.shapes import After, IsOpen, Limit, Time
+from mailcordon.adapters.http.shapes import After, IsOpen, Limit, Time, WhyAudited
 from mailcordon.control.people.sessions import Session, Sessions
 from mailcordon.control.people.sign_in_links import SignInLink, SignInLinks
 from mailcordon.control.people.view_links import ViewLink, ViewLinks
@@ -165,9 +165,13 @@ def _sessions(sessions: Sessions) -> list[HTTPRouteHandler]:
         return SessionPage([_session(one) for one in found], shapes.next_of([one.id for one in found], limit))
 
     @delete("/v1/sessions/{prefix:str}", status_code=200, summary="End a session at once", tags=["control"])
-    async def end_session(request: AnyRequest, prefix: FromPath[str]) -> SessionItem:
+    async def end_session(
+        request: AnyRequest, prefix: FromPath[str], because: WhyAudited = None
+    ) -> SessionItem:
         principal = platform_principal(request, ADMIN)
-        return _session(await sessions.end(prefix, actor=principal.actor))
+        return _session(
+            await sessions.end(prefix, actor=principal.actor, because=shapes.reason_or_none(because))
+        )
 
     @delete(
         "/v1/sessions",
@@ -175,11 +179,12 @@ def _sessions(sessions: Sessions) -> list[HTTPRouteHandler]:
         summary="End all sessions of a person at once, and their unused links to sign in",
         tags=["control"],
     )
-    async def end_sessions(request: AnyRequest, person: Person) -> SessionList:
+    async def end_sessions(request: AnyRequest, person: Person, because: WhyAudited = None) -> SessionList:
         principal = platform_principal(request, ADMIN)
-        return SessionList(
-            [_session(one) for one in await sessions.end_of_person(person, actor=principal.actor)]
+        ended = await sessions.end_of_person(
+            person, actor=principal.actor, because=shapes.reason_or_none(because)
         )
+        return SessionList([_session(one) for one in ended])
 
     return [list_sessions, end_session, end_sessions]
 

@@ -79,6 +79,15 @@ def reason(text: str, field: str = "because") -> str:
     return parse_field(field, texts.reason, text)
 
 
+#: Of changes that may have a reason, and have no body.
+WhyAudited = Annotated[str | None, QueryParameter(description="Why; it is audited.")]
+
+
+def reason_or_none(text: str | None) -> str | None:
+    """Raises Invalid for a text that cannot be the reason of a change."""
+    return None if text is None else reason(text)
+
+
 def seconds(value: float | None, *, least: float, field: str = "until_seconds") -> float | None:
     """A duration, or None. Raises Invalid if it is out of range."""
     if value is not None and not least <= value <= LONGEST_SECONDS:

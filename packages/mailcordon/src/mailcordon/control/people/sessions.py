@@ -1,7 +1,7 @@
 """Sessions of people: kept by the server, found by the hash of a random token, ended by time, by their person or by an admin."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -28,6 +28,12 @@ class Lifetimes:
     absolute: int = (
         12 * 3600
     )  #: however busy: a long shift on call, and then the person shows again who they are
+    #: Of somebody whom an OpenID provider let in: then it is asked again. As long as its own access tokens usually last.
+    recheck: int = 3600
+
+    def of(self, way: str) -> "Lifetimes":
+        """Those of a session that began in this way: `oidc` or `link`."""
+        return replace(self, absolute=min(self.absolute, self.recheck)) if way == "oidc" else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +89,11 @@ class SessionStore(Protocol):
         """Ends one by its own token: its person signs out. None: it had ended."""
         ...
 
-    async def end_by(self, prefix: str, *, actor: str) -> Session | None:
+    async def end_by(self, prefix: str, *, actor: str, because: str | None) -> Session | None:
         """None: no such session."""
         ...
 
-    async def end_of_person(self, person: str, *, actor: str) -> Sequence[Session]: ...
+    async def end_of_person(self, person: str, *, actor: str, because: str | None) -> Sequence[Session]: ...
 
     async def list(
         self, *, person: str | None, is_open: bool | None, after: int, limit: int
@@ -139,7 +145,10 @@ class Sessions:
         """For somebody whom an OpenID provider has identified. Always a new token, whatever the browser had before."""
         minted = tokens.mint(Kind.SESSION)
         session = await self._store.start(
-            minted, person, self._lifetimes, actor=names.actor(person.name, KEY_NAME, minted.prefix)
+            minted,
+            person,
+            self._lifetimes.of(person.way),
+            actor=names.actor(person.name, KEY_NAME, minted.prefix),
         )
         return Started(session=session, token=minted.text)
 
@@ -158,16 +167,21 @@ class Sessions:
         if tokens.is_token(Kind.SESSION, token):
             await self._store.end(tokens.hash_of(token))
 
-    async def end(self, prefix: str, *, actor: str) -> Session:
+    async def end(self, prefix: str, *, actor: str, because: str | None = None) -> Session:
         """Ends a session at once. One that had ended stays as it was. Raises NotFound."""
-        ended = await self._store.end_by(prefix, actor=actor) if tokens.is_prefix(prefix) else None
+        ended = None
+        if tokens.is_prefix(prefix):
+            ended = await self._store.end_by(prefix, actor=actor, because=because)
         if ended is None:
             raise NotFound(sign_in.no_session(ascii(prefix[:32])[1:-1]), code="no-such-session")
         return ended
 
-    async def end_of_person(self, person: str, *, actor: str) -> Sequence[Session]:
+    async def end_of_person(
+        self, person: str, *, actor: str, because: str | None = None
+    ) -> Sequence[Session]:
         """Ends all sessions of a person at once, and the sign-in links for them. Returns the sessions. Raises Invalid."""
-        return await self._store.end_of_person(parse_field("person", names.holder, person), actor=actor)
+        of = parse_field("person", names.holder, person)
+        return await self._store.end_of_person(of, actor=actor, because=because)
 
     async def list(
         self, *, person: str | None, is_open: bool | None, after: int, limit: int

@@ -65,7 +65,9 @@ async def cancel_message(
     tenant: OfTenant = None,
     because: Annotated[
         str | None,
-        typer.Option("--because", metavar="TEXT", help="Why, kept with each delivery. Default: no reason."),
+        typer.Option(
+            "--because", metavar="TEXT", help="Why: audited, and kept with each delivery. Default: no reason."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be cancelled.")] = False,
 ) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from mailcordon.adapters.cli import command, duration, failures, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Cli, Limit, Tenant, Yes
+from mailcordon.adapters.cli.command import Cli, Limit, OptionalBecause, Tenant, Yes
 from mailcordon.adapters.cli.document import Document
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import cli as messages
@@ -102,7 +102,7 @@ async def list_sessions(
     "end",
     examples="""
 mailcordon session end k7pq2m9d
-mailcordon session end --person kim@example.com
+mailcordon session end --person kim@example.com --because "left the company"
 """,
 )
 async def end_session(
@@ -116,6 +116,7 @@ async def end_session(
             "--person", metavar="NAME", help="End all sessions of a person. Default: the one session."
         ),
     ] = None,
+    because: OptionalBecause = None,
     yes: Yes = False,
 ) -> None:
     """End a session at once, or all of a person with their unused links. They can sign in again if they are still let in."""
@@ -123,11 +124,12 @@ async def end_session(
         raise failures.usage(messages.one_of(options="PREFIX or --person"))
     command.confirm(cli.err, sign_in.end_question(prefix, person), yes=yes)
     if prefix is not None:
-        ended = await cli.api.call("DELETE", path("sessions", prefix)) or {}
+        ended = await cli.api.call("DELETE", path("sessions", prefix), query={"because": because}) or {}
         cli.show_result(ended, sign_in.sessions_ended(1, plain(ended.get("person"))))
         return
     assert person is not None
-    found = await cli.api.call("DELETE", path("sessions"), query={"person": person}) or {}
+    query = {"person": person, "because": because}
+    found = await cli.api.call("DELETE", path("sessions"), query=query) or {}
     cli.show_result(found, sign_in.sessions_ended(len(found.get("items") or []), person))
 
 

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 
 from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Cli, Limit
+from mailcordon.adapters.cli.command import Cli, Limit, OptionalBecause
 from mailcordon.adapters.cli.document import Document, children
 from mailcordon.adapters.cli.text import plain, when, words
 from mailcordon.messages import cli as messages
@@ -69,10 +69,18 @@ async def show_quarantine(cli: Cli, entry: EntryId) -> None:
     cli.show_result(found, _entry(found), *[part for one in documents for part in ("", plain(one))])
 
 
-@command.remote(app, "replay", examples="mailcordon quarantine replay 3")
-async def replay_quarantine(cli: Cli, entry: EntryId) -> None:
+@command.remote(
+    app,
+    "replay",
+    examples="""
+mailcordon quarantine replay 3
+mailcordon quarantine replay 3 --because "the certificate is here now"
+""",
+)
+async def replay_quarantine(cli: Cli, entry: EntryId, because: OptionalBecause = None) -> None:
     """Process one event again, as if it had just arrived. It counts once, however often it is replayed."""
-    found = await cli.api.post(path("quarantine", str(entry), "replay"), {})
+    query = {"because": because}
+    found = await cli.api.call("POST", path("quarantine", str(entry), "replay"), query=query)
     cli.show_result(found, _entry(found))
 
 

@@ -139,12 +139,11 @@ async def _ask_replay(rest: Rest, given: Given) -> Asked:
         title=f"Replay entry {one['id']}",
         back=f"{PATH}/{one['id']}",
         says=[one["detail"], messages.will_replay()],
-        needs_reason=False,
         button="Replay it",
-        command=f"mailcordon quarantine replay {one['id']}",
+        command=f"mailcordon quarantine replay {one['id']} --because REASON",
     )
 
 
 async def _replay(rest: Rest, given: Given) -> str:
-    await rest.post("/v1/quarantine/{}/replay", given["number"])
+    await rest.post("/v1/quarantine/{}/replay", given["number"], because=given.because)
     return f"{PATH}/{given['number']}"

@@ -84,15 +84,14 @@ async def _ask_end(rest: Rest, given: Given) -> Asked:
         title=f"End a session of {one['person']}",
         back=PATH + "/people",
         says=[messages.will_end_session(one["person"])],
-        needs_reason=False,
         button="End it",
         is_dangerous=True,
-        command=f"mailcordon session end {one['prefix']}",
+        command=f"mailcordon session end {one['prefix']} --because REASON",
     )
 
 
 async def _end(rest: Rest, given: Given) -> str:
-    await rest.delete("/v1/sessions/{}", given["prefix"])
+    await rest.delete("/v1/sessions/{}", given["prefix"], because=given.because)
     return PATH + "/people"
 
 

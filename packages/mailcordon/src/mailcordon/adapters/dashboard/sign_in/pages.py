@@ -23,13 +23,15 @@ from mailcordon.adapters.dashboard.site import CSRF, PageRequest, Site, form
 from mailcordon.control.people import tokens
 from mailcordon.control.people.sessions import PENDING_SECONDS, Sessions, Started
 from mailcordon.control.people.view_links import LONGEST, ViewLinks
-from mailcordon.core.errors import Forbidden, Unauthorised, Unavailable
+from mailcordon.core.errors import Forbidden, NotFound, Unauthorised, Unavailable
 from mailcordon.door.client_address import counted_as
 from mailcordon.door.failed_logins import FailedLogins
 from mailcordon.messages import sign_in as messages
 
 _FORM_SECONDS = 3600
 _COOKIE_SECONDS = 7 * 86_400  #: longer than any session: the server ends them
+
+SIGNED_OUT = "signed-out"
 
 T = TypeVar("T")
 
@@ -60,6 +62,7 @@ def _pages(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
             "sign_in/page.html",
             title="Sign in",
             oidc=None if sign_in.provider is None else f"/sign-in/oidc?next={quote(target, safe='')}",
+            sign_out="/sign-out/provider" if request.query_params.get("did") == SIGNED_OUT else None,
             next=target,
         )
 
@@ -67,7 +70,7 @@ def _pages(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
     async def sign_out(request: PageRequest) -> Redirect:
         cookies = sign_in.cookies
         await sign_in.sessions.sign_out(request.cookies.get(cookies.session, ""))
-        response = site.done("/sign-in", "signed-out")
+        response = site.done("/sign-in", SIGNED_OUT)
         cookies.drop(response, cookies.session)
         cookies.drop(response, cookies.view)
         return response
@@ -166,7 +169,20 @@ def _oidc(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
         cookies.drop(response, cookies.oidc)
         return response
 
-    return [set_out, callback]
+    @get("/sign-out/provider", opt={OPEN: True})
+    async def leave(request: PageRequest) -> Response[str]:
+        # By a link, not after the form: only who wants it is signed out of all else there. Another site must not do it for them.
+        if request.headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
+            return Redirect("/sign-in", status_code=303)
+        address = _address(request)
+        _wait(sign_in.departures, address)
+        try:
+            url = await _answered(found.sign_out_url(found.home))
+        except NotFound as problem:
+            raise Problem(404, str(problem), problem.code) from None
+        return Redirect(url, status_code=303)
+
+    return [set_out, callback, leave]
 
 
 def _views(sign_in: SignIn) -> list[HTTPRouteHandler]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 from authlib.oauth2.rfc6749.parameters import (  # pyright: ignore[reportMissingTypeStubs]
@@ -24,7 +24,7 @@ from joserfc.jwk import KeySet
 from mailcordon.adapters.dashboard.sign_in import id_token
 from mailcordon.adapters.dashboard.sign_in.id_token import NotProved, UnknownKey
 from mailcordon.control.people.oidc_settings import OidcSettings
-from mailcordon.core.errors import Forbidden, Unavailable
+from mailcordon.core.errors import Forbidden, NotFound, Unavailable
 from mailcordon.messages import sign_in as messages
 
 _SECONDS = 10.0  #: for one answer, whole
@@ -78,6 +78,11 @@ class Provider:
         self._keys = _Cached(time.monotonic)
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def home(self) -> str:
+        """The sign-in page: where the provider sends a browser back to that has signed out there."""
+        return self._redirect_uri.removesuffix("/oidc/callback")
+
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_SECONDS), cookie_jar=aiohttp.DummyCookieJar()
@@ -107,6 +112,19 @@ class Provider:
                 code_challenge_method="S256",
             ),
         )
+
+    async def sign_out_url(self, back: str) -> str:
+        """Where a browser goes to end its session at the provider, and comes back from (RP-Initiated Logout 1.0, 2).
+
+        Without an ID token as a hint, which is not kept, the provider asks the person first. Raises Unavailable, or NotFound
+        if the provider publishes no such place.
+        """
+        endpoint = (await self._discovered()).get("end_session_endpoint")
+        clear_text = urlsplit(self.settings.issuer).scheme == "http"
+        if not isinstance(endpoint, str) or not _is_endpoint(endpoint, clear_text):
+            raise NotFound(messages.no_sign_out_at_provider(), code="no-sign-out")
+        asked = urlencode({"client_id": self.settings.client_id, "post_logout_redirect_uri": back})
+        return f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{asked}"
 
     async def claims(self, code: str, *, nonce: str, verifier: str, issuer: str | None) -> Document:
         """Exchanges a code for what the provider says of the person. `issuer`: the callback's `iss` (RFC 9207), if there was one.
