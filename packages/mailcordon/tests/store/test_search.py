@@ -125,6 +125,7 @@ async def mail(world: World) -> AsyncIterator[Mail]:
             await add(c, chance, (id, tenants[slug], lane), text, named, reasons[id])
     await c.execute("update lane set held = true where id = $1", lanes[1][1])
     pools = [await engine.create_pool(world.database.dsn(role)) for role in ("control", "reader")]
+    await world.dispatcher()  # its heartbeat has aged meanwhile
     async with pools[0].acquire() as connection:
         every = await records_of(connection, sorted(addresses, reverse=True), as_tenant=False)
     yield Mail(world, MessageSearch(*pools, budget=PATIENT), now, tenants, every, reasons, addresses)
@@ -274,6 +275,18 @@ async def test_misspellings_are_looked_for_among_the_tenants_own_mail(mail: Mail
     assert [(str(near[one.n - 1]), one.tenant) for one in found] == [("lee@example.com", "zen")]
     assert (await mail.search.mailed(hashes, empty, 5, as_tenant=True))[1] == []
     assert len((await mail.search.mailed(hashes, None, 5, as_tenant=False))[1]) == 1
+
+
+async def test_similar_addresses_are_looked_for_as_long_as_time_allows_the_likeliest_whatever_it_takes(
+    mail: Mail,
+) -> None:
+    mailed = address.hash_of(HASH_KEY, address.parse("lee@example.com"))
+    unknown = [bytes([n]) * 16 for n in range(40)]
+    for place, seconds, found in ((3, 0.0, True), (39, 0.0, False), (39, 60.0, True)):
+        mail.search._budget = Budget(similar_seconds=seconds)  # pyright: ignore[reportPrivateUsage]
+        asked = [*unknown[:place], mailed, *unknown[place:]]
+        _, rows = await mail.search.mailed(asked, mail.tenants["zen"], 5, as_tenant=True)
+        assert [one.n for one in rows] == [place] * found
 
 
 async def test_the_state_of_a_found_delivery_is_that_of_its_message(mail: Mail) -> None:

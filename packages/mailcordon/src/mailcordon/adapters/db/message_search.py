@@ -24,6 +24,7 @@ _SHARED = queries.load("shared.sql")
 _DAY_MS = 86_400_000
 _FIRST_WINDOW_MS = 3_600_000  #: of a walk along many keys
 _GROWTH = 6
+_MOST_DAYS = 400  #: in one span; ids are 64 bits
 _QUICK, _SLOW = (
     0.02,
     0.05,
@@ -34,7 +35,7 @@ _FEWEST, _MOST = (
     100,
     1_000,
 )  #: deliveries that one step looks at, where not all will fit: rows that are not in memory are slow
-_PATIENCE = 300  #: deliveries that a walk may meet before another one goes on
+_PATIENCE = 100  #: deliveries that a walk may meet before another one goes on
 _FIRST_HASHES = 16  #: addresses that are looked for, whatever it takes
 _HIGHEST = 2**31 - 1  #: of a tenant's id
 #: SES's clock and ours differ, so the time in its id is looked for this far around.
@@ -78,7 +79,7 @@ class MessageSearch:
                 assert query.tenant is not None
                 showing = await stack.enter_async_context(self._snapshot(query.tenant))
             lanes = None
-            if query.tenant is not None or query.type is not None:
+            if query.tenant is not None:
                 lanes = [row["id"] for row in await walking.fetch(_SQL.lanes, query.tenant, query.type)]
             looking = _Searching(walking, showing, query, lanes, self._budget, as_tenant)
             if query.id is not None or named is not None:
@@ -95,9 +96,8 @@ class MessageSearch:
         async with row_level_security.read_transaction(
             self._control, self._reader, None, snapshot=False
         ) as connection:
-            bounds = await connection.fetchrow(_SQL.bounds)
-            assert bounds is not None
-            oldest = max(0, ids.first_of(at - bounds["most_expiry"] - _DAY_MS))
+            longest: int = await connection.fetchval(_SQL.longest_wait)
+            oldest = max(0, ids.first_of(at - longest - _DAY_MS))
             for around in _AROUND_MS:
                 for statement in (_SQL.by_ses_id, _SQL.by_send_event):
                     low, high = at - around, at + around
@@ -158,7 +158,8 @@ class _Searching:
         self._walking = walking
         self._showing = showing
         self._query = query
-        self._lanes = lanes
+        self._lanes = lanes  #: of the tenant
+        self._of_type: Sequence[int] | None = None
         self._tenants = (0, _HIGHEST) if query.tenant is None else (query.tenant, query.tenant)
         self._budget = budget
         self._as_tenant = as_tenant
@@ -253,25 +254,33 @@ class _Searching:
             found, complete = await self._walk(walk, span, start, high, most)
             met.update(found)
             reached = max(reached, complete)
-        self._days = self._days * _GROWTH if len(met) <= _FEW_KEYS else 1
+        self._days = min(self._days * _GROWTH, _MOST_DAYS) if len(met) <= _FEW_KEYS else 1
         return sorted((id for id in met if id >= reached), reverse=True), reached
 
     def _everything_fits(self, plan: Plan) -> bool:
         query, by = self._query, plan.walks[0].by
         named = [query.campaign, query.list].count(None) == 2 or by in (By.CAMPAIGN, By.LIST)
-        whose = self._lanes is None or by is not By.ALL
+        whose = (self._lanes is None and query.type is None) or by is not By.ALL
         return query.state is None and query.reason is None and query.tags is None and named and whose
 
     async def _span(self, walk: Walk, low: int, high: int) -> _Span:
         """Down from `high`: a span of ids, and the keys that the walk's index has for it."""
         if walk.by not in _KEYED:
-            return _Span(low, high, self._lanes if walk.by is By.LANES and self._lanes else ())
+            return _Span(low, high, (await self._walked_lanes() or ()) if walk.by is By.LANES else ())
         known = self._spans.get(walk)
         if known is not None and known.low < high:
             return known
         span = await (self._days_of_all if self._query.tenant is None else self._keys)(walk, low, high)
         self._spans[walk] = span
         return span
+
+    async def _walked_lanes(self) -> Sequence[int] | None:
+        """Those of the tenant, or else of the type, of which a large platform has thousands; None: all."""
+        if self._query.tenant is not None or self._query.type is None:
+            return self._lanes
+        if self._of_type is None:
+            self._of_type = [row["id"] for row in await self._fetch(_SQL.lanes, None, self._query.type)]
+        return self._of_type
 
     async def _days_of_all(self, walk: Walk, low: int, high: int) -> _Span:
         """Of all tenants: the newest day that has any of it, or more days once they have few. Their rows are read together."""
@@ -314,7 +323,7 @@ class _Searching:
             case By.RECIPIENT:
                 rows = await self._fetch(_SQL.walk_recipient, *where, query.hash, *self._tenants)
             case By.QUEUE:
-                places = (self._lanes, walk.closed, walk.numbers, walk.over)
+                places = (await self._walked_lanes(), walk.closed, walk.numbers, walk.over)
                 rows = await self._fetch(_SQL.walk_queue, *where, *places)
             case _ if query.tenant is None:
                 rows = await self._walk_all_tenants(walk, where)
@@ -355,7 +364,7 @@ class _Searching:
         query = self._query
         by = {walk.by for walk in plan.walks}
         of_message = (
-            (self._lanes is not None and By.LANES not in by)
+            ((self._lanes is not None or query.type is not None) and By.LANES not in by)
             or (query.campaign is not None and By.CAMPAIGN not in by)
             or (query.list is not None and By.LIST not in by)
             or query.tags is not None
@@ -363,7 +372,8 @@ class _Searching:
         reason = None if By.EVENTS in by else query.event_reason
         if not deliveries or (plan.recorded is None and reason is None and not of_message):
             return deliveries
-        asked = (plan.recorded, reason, of_message, self._lanes, query.campaign, query.list, query.tags)
+        type = query.type if query.tenant is None else None  # a tenant's lanes are of the type already
+        asked = (plan.recorded, reason, of_message, self._lanes, query.campaign, query.list, query.tags, type)
         return [row["id"] for row in await self._fetch(_SQL.fitting, deliveries, *asked)]
 
     async def shown(self, deliveries: Sequence[int]) -> list[tuple[int, MessageRecords]]:

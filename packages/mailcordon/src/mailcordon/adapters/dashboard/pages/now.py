@@ -18,8 +18,9 @@ from mailcordon.messages import dashboard as messages
 
 PIECES = ("sentence", "incidents", "kept", "waiting", "account", "map")
 _LANES = 200  #: of the map
-_MAP_SECONDS = 10.0  #: between two reads of the map, unless a hold, stop or incident changed
-_HOLDS = 50
+#: Between two reads of the status, of the account and of the map, unless an incident, hold or stop changed.
+_STATUS_SECONDS, _ACCOUNT_SECONDS, _MAP_SECONDS = 6.0, 15.0, 30.0
+_HOLDS, _INCIDENTS = 50, 50
 #: Of the map, wide and narrow: the width and height that its cells are laid out in.
 _SIZES = {"wide": (1200.0, 300.0), "tall": (360.0, 420.0)}
 _LEAST_OPEN, _LEAST_OTHER = 0.0006, 0.006  #: of the map's area, so that each lane can be seen and clicked
@@ -48,23 +49,28 @@ class _Reader:
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
-        self._map: Any = None
-        self._map_at = float("-inf")
-        self._kept: Any = None
+        self._slow: dict[str, tuple[float, Any]] = {}  #: what was read, and when
+        self._seen: Any = None
 
     async def __call__(self) -> Figures:
+        """What is wrong and what is held is read each time. What costs more at many lanes is read again once that has changed."""
         rest = self._rest
-        status, account, holds, stops = await asyncio.gather(
-            rest.get("/v1/status"),
-            rest.get("/v1/account"),
+        incidents, holds, stops = await asyncio.gather(
+            rest.get("/v1/incidents", open=True, limit=_INCIDENTS),
             rest.get("/v1/holds", open=True, limit=_HOLDS),
             rest.get("/v1/stops", open=True, limit=_HOLDS),
         )
-        kept = [[one["id"] for one in each["items"]] for each in (holds, stops)]
-        now = asyncio.get_running_loop().time()
-        if kept != self._kept or now - self._map_at > _MAP_SECONDS:
-            self._map = await rest.get("/v1/lanes/map", limit=_LANES)
-            self._map_at, self._kept = now, kept
+        seen = [[one["id"] for one in each["items"]] for each in (holds, stops)]
+        seen.append(
+            [(one["id"], one["severity"], one["detail"], one["mitigated_at"]) for one in incidents["items"]]
+        )
+        if seen != self._seen:
+            self._slow, self._seen = {}, seen
+        status, account, lanes = await asyncio.gather(
+            self._at_most("/v1/status", _STATUS_SECONDS),
+            self._at_most("/v1/account", _ACCOUNT_SECONDS),
+            self._at_most("/v1/lanes/map", _MAP_SECONDS, limit=_LANES),
+        )
         return {
             "sentence": {"text": status["sentence"], "tone": tone(status, holds, stops)},
             "incidents": status["incidents"],
@@ -79,8 +85,17 @@ class _Reader:
                 "forecast": account["forecast"],
                 "review": account["review"],
             },
-            "map": self._map,
+            "map": lanes,
         }
+
+    async def _at_most(self, path: str, seconds: float, **query: Any) -> Any:
+        """What the API answered so many seconds ago at most."""
+        now = asyncio.get_running_loop().time()
+        read_at, found = self._slow.get(path, (float("-inf"), None))
+        if now - read_at > seconds:
+            found = await self._rest.get(path, **query)
+            self._slow[path] = now, found
+        return found
 
 
 def routes(site: Site, visitors: Visitors, figures: Live) -> list[HTTPRouteHandler]:

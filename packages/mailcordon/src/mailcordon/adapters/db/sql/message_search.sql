@@ -5,9 +5,12 @@
 -- planned once for any arguments. An order that only one index has, and rows that are compared whole, leave no other index to go by.
 
 -- name: bounds
--- The clock, the oldest message and the newest, which may be scheduled, and for how long a mail may wait before its call.
-select now_ms() as now, (select min(id) from message) as oldest, (select max(id) from message) as newest,
-       (select coalesce(max(expiry_ms), 0) from lane) as most_expiry;
+-- The clock, the oldest message and the newest, which may be scheduled.
+select now_ms() as now, (select min(id) from message) as oldest, (select max(id) from message) as newest;
+
+-- name: longest_wait
+-- For how long a mail may wait before its call.
+select coalesce(max(expiry_ms), 0) from lane;
 
 -- name: lanes
 -- The lanes of a tenant, of a type, or both; retired ones too.
@@ -30,7 +33,8 @@ select m.id, m.recipients
 -- name: days_of_campaign
 -- The newest span of ids with mail of a campaign.
 select s.low from unnest($1::bigint[]) s (low) cross join lateral (
-    select from message where campaign = $3 and id >= s.low and id < s.low + $2::bigint limit 1) m
+    select tenant from message where campaign = $3 and campaign is not null and id >= s.low and id < s.low + $2::bigint
+     order by tenant limit 1) m
  limit 1;
 
 -- name: all_of_campaign
@@ -50,7 +54,8 @@ select id, cardinality(recipients) as recipients from message
 -- name: days_of_list
 -- The newest span of ids with mail of a list.
 select s.low from unnest($1::bigint[]) s (low) cross join lateral (
-    select from message where list = $3 and id >= s.low and id < s.low + $2::bigint limit 1) m
+    select tenant from message where list = $3 and list is not null and id >= s.low and id < s.low + $2::bigint
+     order by tenant limit 1) m
  limit 1;
 
 -- name: all_of_list
@@ -75,7 +80,8 @@ select id from recipient where hash = $4 and tenant between $5 and $6 and id >= 
 -- The newest span of ids of which something left the queue in these states.
 select s.low from unnest($1::bigint[]) s (low) cross join lateral (
     select from unnest($3::smallint[]) w (state) cross join lateral (
-        select from ledger where state = w.state and state <> 20 and id >= s.low and id < s.low + $2::bigint limit 1) g
+        select tenant from ledger where state = w.state and state <> 20 and id >= s.low and id < s.low + $2::bigint
+         order by tenant limit 1) g
      limit 1) x
  limit 1;
 
@@ -127,7 +133,9 @@ select g.id
 -- The newest span of ids of which SES reported events of these kinds.
 select s.low from unnest($1::bigint[]) s (low) cross join lateral (
     select from unnest($3::smallint[]) w (kind) cross join lateral (
-        select from event where kind = w.kind and kind in (1, 2, 4, 5, 6, 7, 10) and delivery >= s.low and delivery < s.low + $2::bigint limit 1) g
+        select tenant from event
+         where kind = w.kind and kind in (1, 2, 4, 5, 6, 7, 10) and delivery >= s.low and delivery < s.low + $2::bigint
+         order by tenant limit 1) g
      limit 1) x
  limit 1;
 
@@ -172,10 +180,21 @@ select g.delivery as id
  order by g.delivery desc limit $3;
 
 -- name: walk_queue
--- Deliveries in the queue. $5 says of which lanes: those that something closes (true), the others (false), or all (null). $6 says in
--- which places: 0 ready, 1 sending, and 10 + `waiting.why`. $7: whether their time must be over.
+-- Deliveries in the queue, of some lanes ($4), or of all that have any there (a skip scan). $5 says of which of them: those that
+-- something closes (true), the others (false), or all (null). $6 says in which places: 0 ready, 1 sending, and 10 +
+-- `waiting.why`. $7: whether their time must be over.
+with recursive r (lane) as (
+    (select lane from ready where $4::int[] is null order by lane limit 1)
+    union all
+    select n.lane from r cross join lateral (select lane from ready where lane > r.lane order by lane limit 1) n
+), w (lane) as (
+    (select lane from waiting where $4 is null order by lane limit 1)
+    union all
+    select n.lane from w cross join lateral (select lane from waiting where lane > w.lane order by lane limit 1) n
+)
 select q.id
-  from lane l
+  from (select unnest($4) as lane union select lane from r union select lane from w) f
+  join lane l on l.id = f.lane
  cross join lateral (
     (select r.id from ready r
       where r.lane = l.id and r.id >= $1 and r.id < $2 and r.state = any ($6::smallint[])
@@ -187,12 +206,11 @@ select q.id
       where w.lane = l.id and w.id >= $1 and w.id < $2 and w.why + 10 = any ($6::smallint[]) and not $7
       order by w.id desc limit $3)
  ) q
- where $4::int[] is null or l.id = any ($4)
  order by q.id desc limit $3;
 
 -- name: fitting
--- Of some deliveries those whose recorded state ($2), lane, campaign, list and tags ($4 to $8) fit, and of which SES reported a
--- reason ($3).
+-- Of some deliveries those whose recorded state ($2), lane, campaign, list and tags ($4 to $8) and type ($9) fit, and of which SES
+-- reported a reason ($3).
 -- State 0: it has not left the queue. Each row is looked up by its key, whatever the planner believes of the sizes of tables: so
 -- `limit`.
 select d.id
@@ -203,7 +221,8 @@ select d.id
  where ($2 is null or coalesce(o.state, g.state, 0) = any ($2))
    and ($3::text is null or exists (select from event where delivery = d.id and (detail ->> 'bounce_reason' = $3 or detail ->> 'reason' = $3)))
    and (not $4 or ($5::int[] is null or m.lane = any ($5)) and ($6::text is null or m.campaign = $6) and ($7::text is null or m.list = $7)
-                and ($8::jsonb is null or m.tags @> $8))
+                and ($8::jsonb is null or m.tags @> $8)
+                and ($9::text is null or exists (select from lane l join message_type y on y.id = l.type where l.id = m.lane and y.name = $9)))
  order by d.id desc;
 
 -- name: by_ses_id

@@ -328,8 +328,8 @@ select t.slug, count(distinct r.domain)::int as domains,
   join route r on r.lane = l.id and r.path = 'isolated' and r.share > 0
   join identity i on i.id = r.identity and i.status = 'verified'
  where t.retired_at is null and ($1::int is null or t.id = $1) and t.slug > $2
-   and (exists (select from observed_rule o where o.tenant = t.id)
-        or exists (select from route o where o.tenant = t.id and o.path = 'shared')
-        or exists (select from rollout o where o.tenant = t.id)
-        or exists (select from split_entry e where e.tenant = t.id))
+   and t.id in (select o.tenant from observed_rule o
+                 union all select o.tenant from route o where o.path = 'shared'
+                 union all select o.tenant from rollout o
+                 union all select e.tenant from split_entry e where e.tenant is not null)
  group by t.id, t.slug order by t.slug limit $3;
