@@ -90,7 +90,7 @@ def test_tags_and_headers_of_an_entry_win_over_the_defaults(ready: World) -> Non
 
 
 def test_a_bad_entry_does_not_fail_the_others(ready: World) -> None:
-    results = bulk(ready, entry("a@x.example"), entry("no address"), entry("b@x.example"))
+    results = bulk(ready, entry("a@x.example"), entry("nobody"), entry("b@x.example"))
     assert statuses(results) == ["SUCCESS", "INVALID_PARAMETER", "SUCCESS"]
     assert results[1]["Error"] == "Missing final '@domain'"
     assert "MessageId" not in results[1]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from seslocal.mail.sending import PAUSED
 from seslocal_fixtures.v1 import SENDER, TEXT, send
 from seslocal_fixtures.world import TOPIC, World
 
@@ -226,7 +227,10 @@ def test_pauses_and_limits_of_v2_apply(world: World, v1: Any) -> None:
     refused = world.refused(lambda: send(v1, "a@x.example"))
     assert refused == (400, "Throttling", "Daily message quota exceeded.")
     v1.update_account_sending_enabled(Enabled=False)
-    assert world.refused(lambda: send(v1, "a@x.example"))[:2] == (400, "AccountSendingPausedException")
+    assert world.refused(lambda: send(v1, "a@x.example")) == (400, "MessageRejected", PAUSED)
+    code = "AccountSendingPausedException"
+    world.admin("PUT", "/account", {"behaviour": {"old_pause_error": code}})
+    assert world.refused(lambda: send(v1, "a@x.example"))[:2] == (400, code)
 
 
 def test_a_tenant_header_is_ignored(world: World, v1: Any) -> None:

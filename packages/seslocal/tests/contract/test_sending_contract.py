@@ -51,11 +51,8 @@ def test_the_sender_can_have_a_display_name(ready: World) -> None:
     ("address", "message"),
     [
         ("nobody", "Missing final '@domain'"),
-        (
-            "küm@example.com",
-            "Illegal address: the local part of küm@example.com holds a character it must not.",
-        ),
-        ("kim@exämple.com", "Domain contains illegal character"),
+        ("küm@example.com", "Local address contains control or whitespace"),
+        ("kim@exämple.com", "Domain contains control or whitespace"),
         ("kim@example.com\r\nBcc: x@y.example", "Local address contains control or whitespace"),
     ],
 )
@@ -128,11 +125,12 @@ def test_a_message_has_at_most_forty_megabytes_after_base64(ready: World) -> Non
     assert message.startswith("Message length is more than 41943040 bytes long: '")
 
 
-def test_a_raw_message_has_lines_of_at_most_a_thousand_octets(ready: World) -> None:
-    accepted(ready, Content=raw(body=b"x" * 998 + b"\r\n"))
-    assert refusal(ready, Content=raw(body=b"x" * 1000 + b"\r\n")) == (
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b""])
+def test_a_raw_message_has_lines_of_at_most_a_thousand_octets(ready: World, end: bytes) -> None:
+    accepted(ready, Content=raw(body=b"x" * 998 + end))
+    assert refusal(ready, Content=raw(body=b"x" * 999 + end)) == (
         *BAD,
-        "A line of the message is longer than 1000 octets.",
+        "A line of the message is longer than 998 octets.",
     )
 
 
@@ -161,7 +159,8 @@ def test_feedback_ids_can_have_sess_prefix(ready: World) -> None:
 
 WRITTEN = "BCC CC Content-Disposition Content-Type Date From Message-ID MIME-Version Reply-To Return-Path Subject To"
 ONCE = (
-    "Subject From Date Message-Id Sender References List-Id Precedence Dkim-Signature Thread-Topic Keywords"
+    "Subject From Date Message-ID Sender References List-Id Precedence DKIM-Signature Thread-Topic Keywords "
+    "MIME-Version Content-MD5 VBR-Info Bounces-to acceptLanguage Delivered-To"
 )
 
 
@@ -203,7 +202,7 @@ def test_unsubscribe_headers_are_allowed_once(ready: World) -> None:
 
 @pytest.mark.parametrize("name", ONCE.split())
 def test_some_headers_are_allowed_once_in_raw_mail(ready: World, name: str) -> None:
-    twice = (f"{name}: a@mail.acme.example\r\n" * 2).encode()
+    twice = f"{name.lower()}: a@mail.acme.example\r\n{name.upper()}: a@mail.acme.example\r\n".encode()
     head = b"\r\n".join(line for line in HEAD.split(b"\r\n") if not line.startswith(name.encode()))
     assert refusal(ready, Content=raw(head=head + twice)) == (*BAD, f"Duplicate header '{name}'.")
 

@@ -89,7 +89,10 @@ def _row(
 _MAIL_FAULTS = "|".join(
     (
         r"\bvirus\b",
-        r"Missing final '@",
+        r"Missing (final '@|domain$|local name|'.'$)",
+        r"Address length is more than",
+        r"Extra route-addr|Illegal (semicolon|route-addr)|Nested group|Quote not at",
+        r"Expected '.', got",
         r"Missing (start|end) boundary",
         r"Missing required header",
         r"Duplicate header",
@@ -245,7 +248,8 @@ TABLE: tuple[Row, ...] = (
         Next.DEAD,
         Reason.REJECTED_BY_SES,
         "ses.md 3.3 and 3.4; texts reported by users of nodemailer/nodemailer#1440, aws/aws-sdk-js#4121, "
-        "arithmetic/aws-lambda-ses-forwarder#11 and pm-pmaas/etailors_amazon_ses#100",
+        "arithmetic/aws-lambda-ses-forwarder#11 and #91, pm-pmaas/etailors_amazon_ses#100, zulip/zulip#17558, brave/accounts#35, "
+        "go-gomail/gomail#131 and open-falcon/mail-provider#30",
     ),
     _row("", None, Next.DEAD, Reason.REJECTED_BY_SES, "HTTP 413: the mail is too large", status=413),
 )

@@ -14,7 +14,7 @@ from seslocal.sesv2.reputation import POLICIES
 from seslocal.state.account import Account
 from seslocal.state.account_review import STATUSES, ReviewRules
 from seslocal.state.global_suppression import LONGEST, Entry
-from seslocal.state.settings import PAUSE_ERRORS, Behaviour
+from seslocal.state.settings import OLD_PAUSE_ERRORS, PAUSE_ERRORS, Behaviour
 
 _T = TypeVar("_T")
 #: least values of numbers by which time or mail is divided
@@ -205,6 +205,10 @@ def _behaviour(before: Behaviour, changes: object) -> Behaviour:
         raise Refused(400, messages.must_be_one_of("default_policy", POLICIES, after["default_policy"]))
     if after["pause_error"] not in PAUSE_ERRORS:
         raise Refused(400, messages.must_be_one_of("pause_error", PAUSE_ERRORS, after["pause_error"]))
+    if after["old_pause_error"] not in OLD_PAUSE_ERRORS:
+        raise Refused(
+            400, messages.must_be_one_of("old_pause_error", OLD_PAUSE_ERRORS, after["old_pause_error"])
+        )
     return Behaviour(**after)
 
 

@@ -127,12 +127,15 @@ def _bounce(outcome: Outcome, recipients: list[str], at: float, feedback_id: str
                 "status": outcome.status,
                 "diagnosticCode": outcome.diagnostic,
             }
+            if outcome.status
+            else {"emailAddress": recipient}
             for recipient in recipients
         ],
         "timestamp": iso(at),
         "feedbackId": feedback_id,
-        "reportingMTA": outcome.reporter,
     }
+    if outcome.reporter:
+        body["reportingMTA"] = outcome.reporter
     if outcome.remote:
         body["remoteMtaIp"] = outcome.remote
     return body

@@ -10,7 +10,7 @@ from typing import Final
 
 from seslocal.errors import ApiError
 from seslocal.mail import world_envelope
-from seslocal.mail.content import bare_address
+from seslocal.mail.address import bare_address
 from seslocal.state import outcomes
 from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet

@@ -1,19 +1,21 @@
-"""Parses the content of a call that sends: addresses, headers, tags, sizes. Simple and Raw content both become a Letter.
-Everything SES rejects in them raises a BadRequestException here. Pure."""
+"""Reads the content of a call that sends: addresses, headers, tags, sizes. Simple and Raw content both become a Letter, and what
+SES rejects in them raises a BadRequestException here. `address`, `headers` and `multipart` have the grammar, `refusals` the texts
+and their sources. Pure.
+
+`read_message` reads raw mail of SES v2, of SES v1 and of SMTP."""
 
 from __future__ import annotations
 
-import email.errors
-import email.header
-import email.parser
-import email.policy
-import email.utils
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
-from seslocal.errors import ApiError, bad_request
+from seslocal.errors import bad_request
+from seslocal.mail import headers, multipart, refusals
+from seslocal.mail.address import Mailbox, mailbox, mailboxes
+from seslocal.mail.refusals import MOST_LINE
+from seslocal.state.settings import Behaviour
 from seslocal.wire.params import Params
 
 if TYPE_CHECKING:
@@ -24,10 +26,6 @@ MOST_RECIPIENTS: Final = 50
 MOST_BYTES: Final = 40 * 1024 * 1024  # of the message after base64
 _EICAR: Final = b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE"
 _EICAR_BASE64: Final = b"WDVPIVAlQEFQWzRcUFpYNTQoUF4pN0NDKTd9JEVJQ0FS"
-_LOCAL: Final = re.compile(r"[!#-'*+/-9=?A-Z^-~-]+(\.[!#-'*+/-9=?A-Z^-~-]+)*|\"[ !#-\[\]-~]{1,62}\"")
-_DOMAIN: Final = re.compile(
-    r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-)
 _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _OWN_TAGS: Final = ("ses:feedback-id-a", "ses:feedback-id-b")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -47,39 +45,9 @@ _REFUSED_HEADERS: Final = frozenset(
         "to",
     }
 )
-#: headers allowed once, as the Developer Guide lists them
-_ONCE: Final = frozenset(
-    (
-        "accept-language", "archived-at", "auto-submitted", "bounces-to", "comments",
-        "content-alternative", "content-base", "content-class", "content-description",
-        "content-disposition", "content-duration", "content-id", "content-language", "content-length",
-        "content-location", "content-md5", "content-transfer-encoding", "content-type", "date",
-        "dkim-signature", "domainkey-signature", "errors-to", "from", "importance", "in-reply-to",
-        "keywords", "list-archive", "list-help", "list-id", "list-owner", "list-post",
-        "list-subscribe", "list-unsubscribe", "list-unsubscribe-post", "message-context", "message-id",
-        "mime-version", "organization", "original-from", "original-message-id", "original-recipient",
-        "original-subject", "precedence", "priority", "references", "reply-to", "return-path",
-        "return-receipt-to", "sender", "sensitivity", "solicitation", "subject", "thread-index",
-        "thread-topic", "user-agent", "vbr-info",
-    )
-)  # fmt: skip
-MOST_LINE: Final = 1000  # octets of a line with its line break (RFC 5322, 2.1.1)
-_LONG_LINE: Final = re.compile(rb"[^\n]{%d}" % MOST_LINE)
-MOST_PARTS: Final = 500  #: MIME parts of one message
-#: as the Developer Guide lists them
-_REFUSED_FILES: Final = frozenset(
-    (
-        "ade", "adp", "app", "asp", "bas", "bat", "cer", "chm", "cmd", "com", "cpl", "crt", "csh", "der",
-        "exe", "fxp", "gadget", "hlp", "hta", "inf", "ins", "isp", "its", "js", "jse", "ksh", "lib", "lnk",
-        "mad", "maf", "mag", "mam", "maq", "mar", "mas", "mat", "mau", "mav", "maw", "mda", "mdb", "mde",
-        "mdt", "mdw", "mdz", "msc", "msh", "msh1", "msh2", "mshxml", "msh1xml", "msh2xml", "msi", "msp",
-        "mst", "ops", "pcd", "pif", "plg", "prf", "prg", "reg", "scf", "scr", "sct", "shb", "shs", "sys",
-        "ps1", "ps1xml", "ps2", "ps2xml", "psc1", "psc2", "tmp", "url", "vb", "vbe", "vbs", "vps",
-        "vsmacros", "vss", "vst", "vsw", "vxd", "ws", "wsc", "wsf", "wsh", "xnk",
-    )
-)  # fmt: skip
-#: what follows `name` where raw mail can name a file
-_NAMED: Final = re.compile(rb"(\*?)[0-9*]{0,9}\s*=\s*\"?([^\"\r\n;]{0,255})")
+_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+#: headers of raw mail that name the identity whose owner lets us send (sending authorization)
+_ARNS: Final = ("x-ses-source-arn", "x-ses-from-arn", "x-ses-return-path-arn")
 
 
 @dataclass(slots=True)
@@ -100,24 +68,30 @@ class Letter:
     configuration_set: str | None = None
     #: the template, and why it could not be rendered: the mail is accepted and not delivered
     broken: tuple[str, str] | None = None
+    arns: tuple[str, ...] = ()  #: identities that X-SES-*-ARN headers in Raw name
     list_management: str | None = None  #: from X-SES-LIST-MANAGEMENT-OPTIONS in Raw
     managed: ManagedMail | None = None  #: set if it goes to a contact of a list
     opted_out: tuple[str, ...] = ()  #: recipients who unsubscribed
     tracking: Params | None = None  #: the call's own settings for opens and clicks, before those of its set
 
 
-def read_letter(params: Params) -> Letter:
-    """Parses a call whose Content is Simple or Raw (a Template is rendered before). Raises ApiError."""
+def read_letter(params: Params, behaviour: Behaviour) -> Letter:
+    """Reads a call whose Content is Simple or Raw (a Template is rendered before). Raises ApiError."""
     content: Params = params["Content"]
     if sum(kind in content for kind in ("Simple", "Raw", "Template")) != 1:
         raise bad_request("Content must hold exactly one of Simple, Raw and Template.")
-    letter = _raw(params, content["Raw"]["Data"]) if "Raw" in content else _simple(params, content["Simple"])
-    if not letter.recipients:
-        raise bad_request("Missing required header 'To'.")
-    if len(letter.recipients) > MOST_RECIPIENTS:
-        raise bad_request(f"Recipient count exceeds {MOST_RECIPIENTS}.")
-    if letter.size * 4 // 3 > MOST_BYTES:
-        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size * 4 // 3}'.")
+    if "Raw" in content:
+        given: Params = params.get("Destination", {})
+        letter = read_message(
+            content["Raw"]["Data"],
+            behaviour,
+            sender=params.get("FromEmailAddress"),
+            recipients=[one for group in _GROUPS for one in given.get(group, ())],
+            others=_feedback(params) + params.get("ReplyToAddresses", []),
+        )
+    else:
+        letter = _simple(params, content["Simple"], behaviour)
+        _check_whole(letter)
     if "ConfigurationOverrides" in params:
         letter.tracking = params["ConfigurationOverrides"].get("Tracking")
     if "EmailTags" in params:
@@ -125,30 +99,33 @@ def read_letter(params: Params) -> Letter:
     return letter
 
 
-def bare_address(text: str) -> str:
-    """Returns the address in `Name <address>` or the text itself, checked as SES does. Raises ApiError."""
-    if _CONTROL.search(text):
-        raise bad_request("Local address contains control or whitespace")
-    address = text.strip()
-    if address.endswith(">"):
-        name, bracket, address = address[:-1].rpartition("<")
-        if not bracket or not name.isascii():
-            raise bad_request(f"Illegal address: {text}")
-        address = address.strip()
-    local, at, domain = address.rpartition("@")
-    if not at:
-        raise bad_request("Missing final '@domain'")
-    if not local or len(local) > 64 or not _LOCAL.fullmatch(local):
-        raise bad_request(f"Illegal address: the local part of {address} holds a character it must not.")
-    if not _DOMAIN.fullmatch(domain):
-        raise bad_request("Domain contains illegal character")
-    return address
+def _check_whole(letter: Letter) -> None:
+    if not letter.recipients:
+        raise refusals.MISSING_HEADER.error(name="To")
+    if len(letter.recipients) > MOST_RECIPIENTS:
+        raise bad_request(f"Recipient count exceeds {MOST_RECIPIENTS}.")
+    if letter.size * 4 // 3 > MOST_BYTES:
+        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size * 4 // 3}'.")
 
 
-@lru_cache(maxsize=1024)
-def _sender(text: str) -> str:
-    """Cached: senders repeat, recipients do not."""
-    return bare_address(text)
+_GROUPS: Final = ("ToAddresses", "CcAddresses", "BccAddresses")
+
+
+def _feedback(params: Params) -> list[str]:
+    address: str | None = params.get("FeedbackForwardingEmailAddress")
+    return [] if address is None else [address]
+
+
+def read_address(name: str, text: str, behaviour: Behaviour) -> str:
+    """Returns the address in a parameter of a call; `name` is the header that it becomes. Raises ApiError."""
+    headers.check_words(name, text, behaviour)
+    return _named(mailbox(text), text, behaviour)
+
+
+def _named(read: Mailbox, text: str, behaviour: Behaviour) -> str:
+    if not read.name.isascii() and behaviour.refuse_bare_names:
+        raise refusals.NAME_BEYOND_ASCII.error(address=text)
+    return read.address
 
 
 def read_tags(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
@@ -168,9 +145,9 @@ def read_tags(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
     return tags
 
 
-def _simple(params: Params, message: Params) -> Letter:
+def _simple(params: Params, message: Params, behaviour: Behaviour) -> Letter:
     if "FromEmailAddress" not in params:
-        raise bad_request("Missing required header 'From'.")
+        raise refusals.MISSING_HEADER.error(name="From")
     source: str = params["FromEmailAddress"]
     destination: Params = params.get("Destination", {})
     to: list[str] = destination.get("ToAddresses", [])
@@ -180,13 +157,20 @@ def _simple(params: Params, message: Params) -> Letter:
     subject: str = message["Subject"]["Data"]
     if _CONTROL.search(subject):
         raise bad_request("Invalid header value: the subject holds a control character.")
+    headers.check_words("Subject", subject, behaviour)
     text: str | None = message["Body"].get("Text", {}).get("Data")
     html: str | None = message["Body"].get("Html", {}).get("Data")
     if text is None and html is None:
         raise bad_request("The body must hold Text, Html or both.")
-    for address in reply_to:
-        bare_address(address)
-    sender = _sender(source).lower()
+    # SES reads them in this order (floci-io/floci, SesSendAddresses.java, which was tried against SES).
+    sender = read_address("From", source, behaviour).lower()
+    recipients = [
+        read_address(name, address, behaviour)
+        for name, group in (("To", to), ("Cc", cc), ("Bcc", bcc))
+        for address in group
+    ]
+    for address in (*_feedback(params), *reply_to):
+        read_address("Reply-To", address, behaviour)
     size, infected = len(subject), False
     for part in (text, html):
         if part is not None:
@@ -194,34 +178,34 @@ def _simple(params: Params, message: Params) -> Letter:
             size += len(octets)
             infected = infected or _EICAR in octets
     attachments: list[Params] = message.get("Attachments", [])
-    if len(attachments) + 2 > MOST_PARTS:
-        raise _too_many_parts()
+    if len(attachments) + 2 > multipart.MOST_PARTS:
+        raise multipart.too_many_parts()
     for attachment in attachments:
-        _check_file(attachment["FileName"])
+        multipart.check_file(attachment["FileName"])
         size += len(attachment["RawContent"])
         infected = infected or _EICAR in attachment["RawContent"]
-    headers = [{"name": "From", "value": source}]
+    written = [{"name": "From", "value": source}]
     common: Params = {"from": [source], "to": to, "subject": subject}
     if reply_to:
-        headers.append({"name": "Reply-To", "value": ", ".join(reply_to)})
+        written.append({"name": "Reply-To", "value": ", ".join(reply_to)})
         common["replyTo"] = reply_to
-    headers.append({"name": "To", "value": ", ".join(to)})
+    written.append({"name": "To", "value": ", ".join(to)})
     if cc:
-        headers.append({"name": "Cc", "value": ", ".join(cc)})
+        written.append({"name": "Cc", "value": ", ".join(cc)})
         common["cc"] = cc
-    headers.append({"name": "Subject", "value": subject})
-    headers.append({"name": "MIME-Version", "value": "1.0"})
-    headers.append({"name": "Content-Type", "value": _content_type(text, html, bool(attachments))})
+    written.append({"name": "Subject", "value": subject})
+    written.append({"name": "MIME-Version", "value": "1.0"})
+    written.append({"name": "Content-Type", "value": _content_type(text, html, bool(attachments))})
     if own := cast("list[dict[str, str]]", message.get("Headers", [])):
-        _check_headers(own)
-        headers.extend({"name": header["Name"], "value": header["Value"]} for header in own)
+        _check_headers(own, behaviour)
+        written.extend({"name": header["Name"], "value": header["Value"]} for header in own)
         size += sum(len(header["Name"]) + len(header["Value"]) + 4 for header in own)
     return Letter(
         source=source,
         senders=(sender,),
-        recipients=tuple([bare_address(address) for group in (to, cc, bcc) for address in group]),
+        recipients=tuple(recipients),
         subject=subject,
-        headers=headers,
+        headers=written,
         common=common,
         size=size,
         infected=infected,
@@ -237,89 +221,52 @@ def _content_type(text: str | None, html: str | None, attachments: bool) -> str:
     return "text/html; charset=UTF-8" if text is None else "text/plain; charset=UTF-8"
 
 
-def _check_headers(headers: list[dict[str, str]]) -> None:
+def _check_headers(own: list[dict[str, str]], behaviour: Behaviour) -> None:
     seen: set[str] = set()
-    for header in headers:
-        name = header["Name"].lower()
-        if name in _REFUSED_HEADERS:
-            raise bad_request(f"Header {header['Name']} is not allowed.")
-        if name in _ONCE and name in seen:
-            raise bad_request(f"Duplicate header '{header['Name']}'.")
-        if len(name) + len(header["Value"]) > 996:
-            raise bad_request(f"Header {header['Name']} is longer than 996 characters.")
-        seen.add(name)
+    for header in own:
+        name, value = header["Name"], header["Value"]
+        if name.lower() in _REFUSED_HEADERS:
+            raise bad_request(f"Header {name} is not allowed.")
+        headers.check_once(name, seen)
+        if len(name) + len(value) > 996:  # its line is two octets longer
+            raise bad_request(f"Header {name} is longer than 996 characters.")
+        headers.check_words(name, value, behaviour)
 
 
-def _check_file(name: str) -> None:
-    stem, _, ending = name.rpartition(".")
-    if (stem or "." in name) and ending.strip().lower() in _REFUSED_FILES:
-        raise bad_request(f"Illegal filename '{name}'.")
+def read_message(
+    data: bytes,
+    behaviour: Behaviour,
+    *,
+    sender: str | None = None,
+    recipients: Sequence[str] = (),
+    others: Sequence[str] = (),
+) -> Letter:
+    """Reads a whole MIME message. `sender` is that of the call or of MAIL FROM. `recipients` are those of the call or of RCPT TO:
+    without any, the headers' are the envelope. `others` are further addresses of the call. Raises ApiError.
 
-
-def _check_parts(data: bytes) -> None:
-    """Checks raw mail, which is parsed only if it may contain a forbidden file name or too many parts."""
-    lowered = data.lower()
-    # The message is a part itself; every other part starts with a boundary, or is a message in a message.
-    most = 1 + data.count(b"\n--") + lowered.count(b"message/")
-    if most <= MOST_PARTS and not _may_hold_refused(lowered):
-        return
-    try:
-        message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(data)
-        parts = list(message.walk())
-    except RecursionError:  # parts nested too deeply
-        raise _too_many_parts() from None
-    if len(parts) > MOST_PARTS:
-        raise _too_many_parts()
-    for part in parts:
-        _check_file(_decoded(part.get_filename() or ""))
-
-
-def _too_many_parts() -> ApiError:
-    return bad_request(f"The message has more than {MOST_PARTS} MIME parts.")
-
-
-def _may_hold_refused(data: bytes) -> bool:
-    """Four times as fast as one regular expression, and linear, because a match consumes all that it read."""
-    at = 0
-    while (at := data.find(b"name", at)) >= 0:
-        at += 4
-        if found := _NAMED.match(data, at):
-            if found[1] or _perhaps_refused(found[2]):
-                return True
-            at = found.end()
-    return False
-
-
-def _perhaps_refused(name: bytes) -> bool:
-    ending = name.rstrip().rpartition(b".")[2]
-    return b"=?" in name or ending.decode("ascii", "replace") in _REFUSED_FILES
-
-
-def _raw(params: Params, data: bytes) -> Letter:
-    head = re.split(rb"\r?\n\r?\n", data, maxsplit=1)[0]
-    parsed = email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(head + b"\r\n\r\n")
-    found = [(name, re.sub(r"\r?\n[ \t]*", " ", str(value))) for name, value in parsed.items()]
+    SES reads the sender, From, the call's addresses, and then those of the other headers."""
+    head = _END_OF_HEAD.split(data, maxsplit=1)[0]
+    found = headers.read(head, behaviour)
     by_name: dict[str, list[str]] = {}
     for name, value in found:
         by_name.setdefault(name.lower(), []).append(value)
-    for name, values in by_name.items():
-        if len(values) > 1 and name in _ONCE:
-            raise bad_request(f"Duplicate header '{name.title()}'.")
-    if _LONG_LINE.search(data):
-        raise bad_request(f"A line of the message is longer than {MOST_LINE} octets.")
-    source: str | None = params.get("FromEmailAddress") or next(iter(by_name.get("from", ())), None)
-    if not source or "from" not in by_name:
-        raise bad_request("Missing required header 'From'.")
-    senders = [bare_address(source).lower(), *(a.lower() for a in _addresses(by_name["from"]))]
-    given: Params = params.get("Destination", {})
-    groups = [given.get(name, []) for name in ("ToAddresses", "CcAddresses", "BccAddresses")]
-    recipients = [bare_address(address) for group in groups for address in group]
-    # A Destination is the envelope. Without one the headers are, and only then must they be valid.
-    recipients = recipients or [
-        one for name in ("to", "cc", "bcc") for one in _addresses(by_name.get(name, []))
-    ]
-    _check_parts(data)
-    subject = next(iter(by_name.get("subject", ())), "")
+    if behaviour.refuse_long_lines and _has_long_line(data):
+        raise refusals.LONG_LINE.error()
+    if "from" not in by_name or not (sender or by_name["from"][0]):
+        raise refusals.MISSING_HEADER.error(name="From")
+    senders = [read_address("From", sender, behaviour).lower()] if sender else []
+    senders += [one.lower() for one in _listed(by_name, "from", behaviour)]
+    if not senders:
+        raise refusals.NO_DOMAIN.error()
+    envelope = [read_address("To", address, behaviour) for address in recipients]
+    for address in others:
+        read_address("Reply-To", address, behaviour)
+    # Users saw SES check To beside a Destination. The others are assumed to be like it.
+    shown = [one for name in ("to", "cc", "bcc") for one in _listed(by_name, name, behaviour)]
+    for name in ("reply-to", "return-path"):
+        _listed(by_name, name, behaviour)
+    multipart.check(data, by_name)
+    subject = headers.first(by_name, "subject")
     common: Params = {"from": by_name["from"], "to": by_name.get("to", []), "subject": subject}
     for name, key in (("cc", "cc"), ("reply-to", "replyTo")):
         if name in by_name:
@@ -327,33 +274,48 @@ def _raw(params: Params, data: bytes) -> Letter:
     for name, key in (("date", "date"), ("return-path", "returnPath")):
         if name in by_name:
             common[key] = by_name[name][0]
-    return Letter(
-        source=source,
+    letter = Letter(
+        source=sender or by_name["from"][0],
         senders=tuple(dict.fromkeys(senders)),
-        recipients=tuple(recipients),
-        subject=_decoded(subject),
+        recipients=tuple(envelope or shown),
+        subject=headers.decoded(subject),
         headers=[{"name": name, "value": value} for name, value in found if name.lower() != "bcc"],
         common=common,
         size=len(data),
         infected=_EICAR in data or _EICAR_BASE64 in data,
-        tags=read_tags(_tag_pairs(next(iter(by_name.get("x-ses-message-tags", ())), ""))),
-        tenant=next(iter(by_name.get("x-ses-tenant", ())), "").strip() or None,
-        configuration_set=next(iter(by_name.get("x-ses-configuration-set", ())), "").strip() or None,
-        list_management=next(iter(by_name.get("x-ses-list-management-options", ())), "").strip() or None,
+        tags=read_tags(_tag_pairs(headers.first(by_name, "x-ses-message-tags"))),
+        tenant=headers.first(by_name, "x-ses-tenant").strip() or None,
+        configuration_set=headers.first(by_name, "x-ses-configuration-set").strip() or None,
+        arns=tuple([arn for name in _ARNS if (arn := headers.first(by_name, name).strip())]),
+        list_management=headers.first(by_name, "x-ses-list-management-options").strip() or None,
     )
+    _check_whole(letter)
+    return letter
 
 
-def _addresses(values: list[str]) -> list[str]:
-    return [bare_address(address) for _, address in email.utils.getaddresses(values) if address]
+def _has_long_line(data: bytes) -> bool:
+    """Jumps from the last line break within reach to the next, since a mail may have many megabytes."""
+    at, most = 0, MOST_LINE + 2
+    while len(data) - at > MOST_LINE:
+        end = data.rfind(b"\n", at, at + most)
+        if end < 0:
+            return len(data) - at > MOST_LINE + 1 or not data.endswith(b"\r")
+        if end == at + most - 1 and data[end - 1 : end] != b"\r" and data.find(b"\n", at, end) < 0:
+            return True
+        at = end + 1
+    return False
+
+
+def _listed(by_name: dict[str, list[str]], name: str, behaviour: Behaviour) -> list[str]:
+    """The addresses in the headers of a name, which is in lower case. `<>` is nobody, as in a Return-Path."""
+    return [
+        _named(one, value, behaviour)
+        for value in by_name.get(name, ())
+        if value.strip() != "<>"
+        for one in mailboxes(value)
+    ]
 
 
 def _tag_pairs(text: str) -> list[tuple[str, str]]:
     pairs = [part.partition("=") for part in re.split(r"[,;]", text) if part.strip()]
     return [(name.strip(), value.strip()) for name, _, value in pairs]
-
-
-def _decoded(subject: str) -> str:
-    try:
-        return str(email.header.make_header(email.header.decode_header(subject)))
-    except (LookupError, ValueError, email.errors.MessageError):
-        return subject

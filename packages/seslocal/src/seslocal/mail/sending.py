@@ -23,7 +23,8 @@ from seslocal.state.tenants import Tenant
 from seslocal.wire.params import Params
 from seslocal.world.providers import provider_of
 
-_PAUSED_BY_SES: Final = (
+#: what SES v1 and SMTP say of a paused account (GoodDollar/GoodServer#419, hcengineering/platform#8899)
+PAUSED: Final = (
     "Sending paused for this account. For more information, please check the inbox of the email address associated with your "
     "AWS account."
 )
@@ -101,10 +102,12 @@ def check(account: Account, submission: Submission) -> CheckedSubmission:
         _check_tenant(account, tenant, arns, configuration_set)
     if account.sending.enforcement == SHUTDOWN:
         if account.sending.review.paused:
-            raise ApiError(account.behaviour.pause_error, _PAUSED_BY_SES, kind="account_paused_by_ses")
+            raise ApiError(account.behaviour.pause_error, PAUSED, kind="account_paused_by_ses")
         raise ApiError("AccountSuspendedException", "Sending suspended for this account.")
     if not account.sending.enabled:
-        raise ApiError("SendingPausedException", "Sending paused for this account.", kind="account_paused")
+        code = account.behaviour.pause_error
+        text = "Sending paused for this account." if code == "SendingPausedException" else PAUSED
+        raise ApiError(code, text, kind="account_paused")
     if configuration_set is not None and not configuration_set.sending_enabled:
         name = configuration_set.name
         raise ApiError(
@@ -264,6 +267,8 @@ def _plan(
         return (outcomes.bounce("Suppressed"),)
     if auto_validation.rejects(account, configuration_set, recipient):
         return (outcomes.bounce("EmailValidationSuppressed"),)
+    if account.behaviour.ooto_bounces and outcomes.is_away(folded):
+        return (outcomes.DELIVERY, outcomes.AUTOMATIC_REPLY)
     return account.mailboxes.plan(folded, tenant, now)
 
 

@@ -13,6 +13,7 @@ from seslocal.errors import bad_request, not_found
 from seslocal.mail.content import Letter, read_letter
 from seslocal.rendering import parser, renderer
 from seslocal.state.account import Account
+from seslocal.state.settings import Behaviour
 from seslocal.state.templates import StoredTemplate, Template
 from seslocal.wire.params import Params
 
@@ -140,9 +141,9 @@ def render(template: Template, data: dict[str, Any], given: Params) -> RenderedT
     return RenderedTemplate(template.name, message)
 
 
-def letter_of(params: Params, filled: RenderedTemplate) -> Letter:
+def letter_of(params: Params, filled: RenderedTemplate, behaviour: Behaviour) -> Letter:
     """Returns the letter of a call with that message as its content. Raises ApiError."""
-    letter = read_letter({**params, "Content": {"Simple": filled.message}})
+    letter = read_letter({**params, "Content": {"Simple": filled.message}}, behaviour)
     return letter if filled.failure is None else replace(letter, broken=(filled.template, filled.failure))
 
 

@@ -79,7 +79,7 @@ def _posted(request: Request) -> bytes:
 
 def error_response(account: Account, error: ApiError) -> Response:
     request_id = error.request_id or account.ids.uuid()
-    said = to_v1_error(error)
+    said = to_v1_error(error, account.behaviour)
     return Response(
         said.status, ses_v1().refuse(said, request_id), _KIND, (("x-amzn-RequestId", request_id),)
     )

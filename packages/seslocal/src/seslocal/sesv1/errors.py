@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from seslocal.errors import ApiError
+from seslocal.mail.sending import PAUSED
+from seslocal.state.settings import Behaviour
 from seslocal.wire.signature import as_query
 
 _BY_KIND: Final = {
-    "account_paused": "AccountSendingPausedException",
-    "account_paused_by_ses": "MessageRejected",
     "attribute_missing": "MissingRenderingAttribute",
     "data_invalid": "InvalidRenderingParameter",
     "dimensions_invalid": "InvalidCloudWatchDestination",
@@ -49,8 +49,15 @@ _BY_CODE: Final = {
 _SENTENCES: Final = {"too_many_calls": "Rate exceeded"}
 
 
-def to_v1_error(error: ApiError) -> ApiError:
+#: the account is paused, by its owner or by SES. A live answer and the model disagree: `old_pause_error` decides
+_PAUSES: Final = ("account_paused", "account_paused_by_ses")
+
+
+def to_v1_error(error: ApiError, behaviour: Behaviour) -> ApiError:
     """Returns the same error as SES v1 has it: nearly always a 400."""
+    if error.kind in _PAUSES:
+        code = behaviour.old_pause_error
+        return ApiError(code, PAUSED if code == "MessageRejected" else error.message, kind=error.kind)
     code = _BY_KIND.get(error.kind) or _BY_CODE.get(error.code)
     if code is None:
         return as_query(error)

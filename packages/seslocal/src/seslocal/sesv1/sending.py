@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from seslocal import authorization
 from seslocal.errors import ApiError, bad_request
 from seslocal.mail import list_management, sending, templated
-from seslocal.mail.content import Letter, bare_address, read_letter
+from seslocal.mail.address import bare_address
+from seslocal.mail.content import Letter, read_letter
 from seslocal.mail.sending import Submission
 from seslocal.sesv2 import bulk, verification_mail
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 from seslocal.wire.params import Params
 
+#: members that name the identity whose owner lets us send
+_ARNS: Final = ("SourceArn", "FromArn", "ReturnPathArn")
 MOST_BYTES: Final = 10 * 1024 * 1024  # of one mail (ses.md 3.3)
 #: entry status by the error's kind, else by its code
 _STATUSES: Final = {
@@ -53,8 +57,9 @@ def send_templated_email(account: Account, params: Params, caller: Caller) -> Pa
     given = {"TemplateName": params["Template"], "TemplateData": params["TemplateData"]}
     template = templated.template_of(account, given["TemplateName"])
     filled = templated.render(template, templated.read_data(given["TemplateData"]), given)
-    letter = _check_size(templated.letter_of(_call(params, {}), filled))
+    letter = _check_size(templated.letter_of(_call(params, {}), filled, account.behaviour))
     _return_path(letter, params)
+    _own_identities(account, params, caller, "SendTemplatedEmail", letter)
     named = params.get("ConfigurationSetName")
     kept = templated.ledger_content(filled, given)
     submission = Submission("SendTemplatedEmail", letter, kept, None, named)
@@ -80,6 +85,7 @@ def send_bulk_templated_email(account: Account, params: Params, caller: Caller) 
     }
     if len(entries) > bulk.MOST_ENTRIES:
         raise ApiError("MessageRejected", f"Recipient count exceeds {bulk.MOST_ENTRIES}.")
+    _own_identities(account, params, caller, "SendBulkTemplatedEmail")
     if (path := params.get("ReturnPath")) and not _is_verified(account, path):
         raise sending.not_verified(account, [path])
     outcomes = bulk.send_entries(account, call, None, caller, "SendBulkTemplatedEmail")
@@ -96,14 +102,22 @@ def send_custom_verification(account: Account, params: Params, caller: Caller) -
 
 
 def _send(account: Account, params: Params, content: Params, caller: Caller, operation: str) -> Params:
-    letter = _check_size(read_letter(_call(params, content)))
+    letter = _check_size(read_letter(_call(params, content), account.behaviour))
     _return_path(letter, params)
+    _own_identities(account, params, caller, operation, letter)
     letter.tenant = None  # SES v1 ignores a tenant header (ses.md 1.4)
     if letter.list_management:
         options = list_management.options_of(letter.list_management)
         letter, content = list_management.add_unsubscribe_link(account, letter, content, *options)
     submission = Submission(operation, letter, content, None, params.get("ConfigurationSetName"))
     return {"MessageId": sending.submit(account, submission, caller)}
+
+
+def _own_identities(
+    account: Account, params: Params, caller: Caller, operation: str, letter: Letter | None = None
+) -> None:
+    arns: list[str] = [params[name] for name in _ARNS if params.get(name)]
+    authorization.own_identities(account, caller, operation, (*arns, *(letter.arns if letter else ())))
 
 
 def _check_size(letter: Letter) -> Letter:

@@ -8,12 +8,15 @@ from typing import Final
 
 import msgspec
 
+from seslocal import authorization
 from seslocal.errors import ApiError, bad_request
-from seslocal.mail import sending, templated
+from seslocal.mail import refusals, sending, templated
+from seslocal.mail.content import read_address
 from seslocal.mail.sending import CheckedSubmission, Submission
 from seslocal.sesv2.sending import named_identities
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
+from seslocal.state.settings import Behaviour
 from seslocal.state.templates import StoredTemplate, Template
 from seslocal.state.tenants import Tenant
 from seslocal.wire.params import Params
@@ -41,6 +44,7 @@ def send_bulk_email(account: Account, params: Params, caller: Caller) -> Params:
     if "Template" in params["DefaultContent"]:
         templated.check_shape(params["DefaultContent"]["Template"])
     tenant = sending.tenant_named(account, params["TenantName"]) if "TenantName" in params else None
+    authorization.own_identities(account, caller, "SendBulkEmail", named_identities(params))
     results: list[Params] = []
     for outcome in send_entries(account, params, tenant, caller, "SendBulkEmail"):
         if isinstance(outcome, str):
@@ -55,10 +59,21 @@ def send_entries(
     account: Account, params: Params, tenant: Tenant | None, caller: Caller, operation: str
 ) -> list[str | ApiError]:
     """Returns a MessageId or an error for every entry, in order. Raises ApiError if the whole call is refused."""
+    _check_sender(params, account.behaviour)
     return [
         passed if isinstance(passed, ApiError) else _sent(account, passed, caller)
         for passed in _checked(account, params, tenant, operation)
     ]
+
+
+def _check_sender(params: Params, behaviour: Behaviour) -> None:
+    """A sender that is no address refuses the whole call; a recipient that is none refuses its entry."""
+    for member in ("FromEmailAddress", "FeedbackForwardingEmailAddress"):
+        if (address := params.get(member)) is not None:
+            try:
+                read_address("From", address, behaviour)
+            except ApiError:
+                raise refusals.INVALID_ADDRESS.error(address=address) from None
 
 
 def _checked(
@@ -132,7 +147,7 @@ def _submission(
         filled, {**default, "TemplateData": msgspec.json.encode(replacement).decode()}
     )
     named = named_identities(params) + ((template.arn,) if isinstance(template, StoredTemplate) else ())
-    letter = templated.letter_of(call, filled)
+    letter = templated.letter_of(call, filled, account.behaviour)
     return Submission(operation, letter, kept, tenant, params.get("ConfigurationSetName"), named)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from seslocal.errors import ApiError, already_exists, bad_request, not_found
-from seslocal.mail.content import bare_address
+from seslocal.mail.address import bare_address
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 from seslocal.state.contacts import Contact, ContactList

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from seslocal.errors import ApiError, bad_request, not_found
-from seslocal.mail.content import bare_address
+from seslocal.mail.address import bare_address
 from seslocal.mail.suppression import stored_address
 from seslocal.sesv2 import contacts, import_records
 from seslocal.sesv2.import_records import Record, Unreadable

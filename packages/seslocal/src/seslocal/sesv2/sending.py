@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from seslocal import authorization
 from seslocal.mail import list_management, sending, templated
 from seslocal.mail.content import Letter, read_letter
 from seslocal.mail.sending import Submission
@@ -26,10 +27,15 @@ def send_email(account: Account, params: Params, caller: Caller) -> Params:
     if given is not None:
         template = templated.named_by(account, given)
         filled = templated.render(template, templated.read_data(given.get("TemplateData")), given)
-        letter, kept = templated.letter_of(params, filled), templated.ledger_content(filled, given)
+        letter, kept = (
+            templated.letter_of(params, filled, account.behaviour),
+            templated.ledger_content(filled, given),
+        )
         named += (template.arn,) if isinstance(template, StoredTemplate) else ()
     else:
-        letter, kept = read_letter(params), content
+        letter, kept = read_letter(params, account.behaviour), content
+    action = "SendRawEmail" if "Raw" in content else "SendEmail"
+    authorization.own_identities(account, caller, action, (*named_identities(params), *letter.arns))
     if managed := _list_management(params, letter):
         letter, kept = list_management.add_unsubscribe_link(account, letter, kept, *managed)
     submission = Submission(

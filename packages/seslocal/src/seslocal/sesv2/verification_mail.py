@@ -8,7 +8,8 @@ from typing import Final
 
 from seslocal.errors import ApiError, already_exists, bad_request, limit_exceeded, not_found
 from seslocal.mail import sending, verification_links
-from seslocal.mail.content import bare_address, read_letter
+from seslocal.mail.address import bare_address
+from seslocal.mail.content import read_letter
 from seslocal.mail.sending import Submission
 from seslocal.sesv2 import identities
 from seslocal.state.access import Caller
@@ -86,7 +87,9 @@ def send(account: Account, params: Params, caller: Caller) -> Params:
         "Content": content,
     }
     named: str | None = params.get("ConfigurationSetName")
-    submission = Submission("SendCustomVerificationEmail", read_letter(call), content, None, named)
+    submission = Submission(
+        "SendCustomVerificationEmail", read_letter(call, account.behaviour), content, None, named
+    )
     message_id = sending.submit(account, submission, caller)
     verification_links.activate_link(account, token, address, template)
     identities.await_verification(account, address)

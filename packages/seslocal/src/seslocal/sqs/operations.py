@@ -20,6 +20,7 @@ from seslocal.state.account import Account
 from seslocal.state.queues import DEFAULTS, Message, Queue
 from seslocal.wire.params import Params
 
+PURGE_SECONDS: Final = 60  #: between two calls of PurgeQueue for a queue
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ENTRY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 # Characters that a body can contain: #x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF
@@ -105,7 +106,16 @@ def set_queue_attributes(account: Account, params: Params, caller: Caller) -> Pa
 
 
 def purge_queue(account: Account, params: Params, caller: Caller) -> Params:
-    _queue(account, params).purge(account.clock)
+    """At most once in 60 seconds (aws/aws-sdk-js#4506 has the code, the status and the text)."""
+    queue, now = _queue(account, params), account.clock.now()
+    if queue.purged_at is not None and 0 <= now - queue.purged_at < PURGE_SECONDS:
+        raise ApiError(
+            "PurgeQueueInProgress",
+            f"Only one PurgeQueue operation on {queue.name} is allowed every {PURGE_SECONDS} seconds.",
+            403,
+        )
+    queue.purge(account.clock)
+    queue.purged_at = now
     return {}
 
 
@@ -442,6 +452,7 @@ OLD_CODES: Final = {
     "BatchEntryIdsNotDistinct": "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
     "InvalidBatchEntryId": "AWS.SimpleQueueService.InvalidBatchEntryId",
     "BatchRequestTooLong": "AWS.SimpleQueueService.BatchRequestTooLong",
+    "PurgeQueueInProgress": "AWS.SimpleQueueService.PurgeQueueInProgress",
     "MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight",
     "UnsupportedOperation": "AWS.SimpleQueueService.UnsupportedOperation",
 }

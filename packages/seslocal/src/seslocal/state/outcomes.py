@@ -46,6 +46,8 @@ Plan = tuple[Outcome, ...]
 DELIVERY: Final = Outcome("Delivery")
 DELIVERS: Final[Plan] = (DELIVERY,)
 BY_WORLD: Final[Plan] = (Outcome("Delivery", subtype="World"),)  #: it is decided at each attempt
+#: of ooto@ at the simulator, as SES reports an automatic reply: without action, status and diagnosticCode
+AUTOMATIC_REPLY: Final = Outcome("Bounce", "Transient", "General", reporter="", listed=False)
 OPEN: Final = Outcome("Open")
 CLICK: Final = Outcome("Click")
 
@@ -93,6 +95,12 @@ _DELAYS: Final = [
 def is_simulator(address: str) -> bool:
     """Whether this is an address of SES's mailbox simulator. Mail to it counts only for the rate (ses.md 9)."""
     return address.lower().endswith(_AT_SIMULATOR)
+
+
+def is_away(address: str) -> bool:
+    """Whether this is the simulator's address that sends automatic replies (ses.md 9). `address` is in lower case."""
+    local, _, domain = address.rpartition("@")
+    return domain == SIMULATOR and local.partition("+")[0] == "ooto"
 
 
 def bounce(subtype: str = "General", *, listed: bool = True) -> Outcome:

@@ -67,6 +67,7 @@ class Queue:
         self.created_at = self.modified_at = clock.now()
         self.tags: dict[str, str] = {}
         self.deleted = False
+        self.purged_at: float | None = None  #: the last PurgeQueue
         self.most = most  #: maximum number of messages
         self.dropped = 0  #: messages dropped because it was full
         self.recorder: QueueRecorder | None = None

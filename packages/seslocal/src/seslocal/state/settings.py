@@ -41,6 +41,7 @@ class Settings:
     scenario: tuple[Params, ...] = ()  #: steps from the start and after each reset
 
 
+OLD_PAUSE_ERRORS = ("MessageRejected", "AccountSendingPausedException")
 PAUSE_ERRORS = ("SendingPausedException", "MessageRejected", "AccountSuspendedException")
 
 
@@ -54,6 +55,13 @@ class Behaviour:
     tenant_tag_on_every_event: bool = False  #: ses:tenant-name on all events, not only bounces and complaints
     default_policy: str = "standard"  #: reputation policy of a new tenant
     pause_error: str = "SendingPausedException"  #: code of refused mail while SES has paused the account
+    old_pause_error: str = (
+        "MessageRejected"  #: code of SES v1 for mail of a paused account; SMTP's words follow it
+    )
+    refuse_bare_names: bool = True  #: a display name beyond ASCII that is not encoded is refused
+    refuse_long_words: bool = True  #: an encoded word of more than 75 characters is refused
+    refuse_long_lines: bool = True  #: raw mail with a line of more than 998 octets is refused
+    ooto_bounces: bool = False  #: ooto@ of the mailbox simulator is also reported as a transient bounce
     merge_template_data: bool = True  #: a bulk entry overrides the default data name by name, not as a whole
     merge_topic_preferences: bool = True  #: UpdateContact keeps the preferences it does not name
     inline_plain_names: bool = True  #: a template in a call allows only names of letters and digits
