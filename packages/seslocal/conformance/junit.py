@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 KINDS: Final = ("contradicts", "outside", "undecided")
+SOURCES: Final = ("SES facts, section ", "Users of SES: ")  #: how `facts` begins
 _NOT_ACTING: Final = re.compile(r"does not implement|InvalidAction|NotImplemented")
 
 
@@ -32,7 +33,7 @@ class Difference:
     test: str
     kind: str  #: contradicts: SES does otherwise; outside: SES has it and seslocal does not implement it;
     #: undecided: the facts are silent, and `why` gives the reason for seslocal's choice
-    facts: str  #: section of the facts about SES; for `contradicts`
+    facts: str  #: section of the facts about SES, or a public thread; for `contradicts`
     why: str
 
 
@@ -72,8 +73,10 @@ def differences(path: Path) -> dict[str, Difference]:
                 raise BadList(f"{test}: kind must be one of {', '.join(KINDS)}, not {found.kind!r}.")
             if not found.why:
                 raise BadList(f"{test}: why is missing.")
-            if found.kind == "contradicts" and not found.facts.startswith("SES facts, section "):
-                raise BadList(f"{test}: facts must name a section of the SES facts.")
+            if found.kind == "contradicts" and not found.facts.startswith(SOURCES):
+                raise BadList(
+                    f"{test}: facts must name a section of the SES facts or a report of users of SES."
+                )
             if test in listed:
                 raise BadList(f"{test} is listed twice.")
             listed[test] = found

@@ -72,7 +72,9 @@ DOMAIN_CHARACTER: Final = _row(
     "SebastiaanKlippert/lambda-ses-forwarder#2, mageplaza/magento-2-smtp#191",
 )
 DOMAIN_WHITESPACE: Final = _row(
-    "Domain contains control or whitespace", "a space or a character beyond ASCII after the @", _PROBED
+    "Domain contains control or whitespace",
+    "a space or a character beyond ASCII after the @",
+    f"monde-sistemas/delphi-aws-ses#22; {_PROBED}",
 )
 EXTRA_ROUTE: Final = _row(
     "Extra route-addr",
