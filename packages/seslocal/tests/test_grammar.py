@@ -10,7 +10,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.mime.text import MIMEText
 
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from seslocal.errors import ApiError
@@ -20,6 +20,7 @@ from seslocal.mail.content import Letter, read_letter, read_message
 from seslocal.state.settings import Behaviour
 
 BEHAVIOUR = Behaviour()
+UNHURRIED = settings(deadline=None, max_examples=60)  #: the machine may be busy
 SENDER = "no-reply@mail.acme.example"
 ATOM = "abcXYZ019!#$%&'*+-/=?^_`{|}~"
 LABEL = st.text("abcXYZ019", min_size=1, max_size=8)
@@ -50,6 +51,7 @@ def simple(sender: str, to: str) -> Letter:
     return read_letter(call, BEHAVIOUR)
 
 
+@UNHURRIED
 @given(ASCII_NAMES, QUOTED, DOMAINS)
 @example("Kim, Chan", "k im", "x.example")
 @example('a "b" \\', 'k"i\\m', "x.example")
@@ -60,6 +62,7 @@ def test_every_address_that_python_writes_in_ascii_is_accepted(name: str, local:
     assert simple(str(one), str(one)).recipients == (one.addr_spec,)
 
 
+@UNHURRIED
 @given(NAMES, LOCALS, DOMAINS)
 @example("Müller, Jörg <x@y>", "a", "b")
 def test_every_encoded_name_is_accepted(name: str, local: str, domain: str) -> None:
@@ -74,6 +77,7 @@ def test_every_encoded_name_is_accepted(name: str, local: str, domain: str) -> N
         assert raw(written("To", one)).recipients == (address,)
 
 
+@UNHURRIED
 @given(NAMES, LOCALS, DOMAINS, NAMES)
 def test_a_message_that_python_writes_is_read_as_it_was_meant(
     name: str, local: str, domain: str, subject: str
@@ -88,6 +92,7 @@ def test_a_message_that_python_writes_is_read_as_it_was_meant(
     assert letter.subject.split() == subject.split()  # folding may add a space between words
 
 
+@UNHURRIED
 @given(ASCII_NAMES, LOCALS, DOMAINS)
 def test_multiparts_that_python_writes_have_their_boundaries(name: str, local: str, domain: str) -> None:
     made = EmailMessage(policy=email.policy.SMTP)
@@ -100,10 +105,12 @@ def test_multiparts_that_python_writes_have_their_boundaries(name: str, local: s
     assert letter.recipients == ("a@b.example", "c@d.example")
 
 
+@UNHURRIED
 @given(ODD | st.tuples(NAMES, LOCALS, DOMAINS).map(lambda one: f"{one[0]} <{one[1]}@{one[2]}>"))
 @example("a <b@c> d")
 @example("(a) b@c (d)")
 @example("b@c,")
+@example("a,:")
 @example('"a\tb" <b@c>')
 def test_what_raw_accepts_simple_and_v1_read_alike(text: str) -> None:
     """SES v1 is read by the same two functions. A list is not one mailbox, a group is not, and nothing is an empty list."""
@@ -125,6 +132,7 @@ def outcome(read: Callable[[], Letter]) -> tuple[str, ...] | str:
         return error.message
 
 
+@UNHURRIED
 @given(st.binary(max_size=60).filter(lambda value: not set(value) & set(b"\r\n")))
 @example(b"\xff\xfe=?utf-8?q?x?=\xc3\xa9")
 @example("é=E9".encode())

@@ -55,7 +55,7 @@ def mailboxes(text: str) -> list[Mailbox]:
     if common := _common(text):
         return [common]
     found: list[Mailbox] = []
-    for one in _read(text):
+    for one in list(_read(text)):  # all of it is read before any domain is asked for
         if one.is_group:
             found.extend(mailboxes(one.address.partition(":")[2].removesuffix(";")))
         else:
