@@ -93,6 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         rank = next((rank for rank, part in enumerate(LONGEST) if part in names[n]), len(LONGEST))
         return rank, first[names[n]]
 
+    for item, name in zip(items, names, strict=True):
+        item.add_marker(pytest.mark.xdist_group(name))  # a shared system ends where the group ends
     items[:] = [items[n] for n in sorted(range(len(items)), key=place)]
 
 

@@ -187,9 +187,10 @@ def shaken_system() -> Iterator[systems.System]:
         yield running
 
 
-#: Seconds after a test of a system until it ends if the next test needs it not. Tests of the first two follow each other
-#: (`conftest.py` of the repository), so the next one will not either. A start costs as much CPU as a minute of idling.
-SHARED_SYSTEMS = {"system": 0.0, "shaken_system": 0.0, "incident_system": 30.0}
+SHARED_SYSTEMS = ("system", "shaken_system", "incident_system")
+#: Seconds after its last test until a system ends that the next test does not need, though it is of the same group. A start costs
+#: as much CPU as a minute of idling.
+IDLE_SECONDS = 60.0
 _last_uses = pytest.StashKey[dict[str, tuple[float, Any]]]()
 
 
@@ -201,15 +202,23 @@ def _shared_systems(item: pytest.Item | None) -> dict[str, Any]:
     return {name: definition for name, definition in last.items() if definition.scope == "session"}
 
 
+def _group_of(item: pytest.Item | None) -> str | None:
+    marker = None if item is None else item.get_closest_marker("xdist_group")
+    return None if marker is None else str(marker.args[0])
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Ends a system that idles: its six processes would take CPU from all other tests until the end of the run."""
+    """Ends a system that idles: its six processes would take CPU from all other tests until the end of the run. Tests that share
+    one are a group (`conftest.py` of the repository), so no test of another group needs it."""
+    group = _group_of(item)
+    idle = IDLE_SECONDS if group and group == _group_of(nextitem) else 0.0
     uses = item.config.stash.setdefault(_last_uses, {})
     now = time.monotonic()
     uses.update({name: (now, definition) for name, definition in _shared_systems(item).items()})
     for name in uses.keys() - _shared_systems(nextitem).keys():
         at, definition = uses[name]
-        if now - at >= SHARED_SYSTEMS[name]:
+        if now - at >= idle:
             del uses[name]
             definition.finish(getattr(item, "_request"))  # noqa: B009 (pytest has no public way to end a fixture early)
 
