@@ -178,11 +178,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     total = 0.0
     called: dict[str, float] = {}
     cpu: Counter[str] = Counter()
+    workers: dict[str, set[str]] = {}
     for reports in terminalreporter.stats.values():
         for report in reports:
             if isinstance(report, pytest.TestReport):
                 total += report.duration
                 cpu[kind_of(report.nodeid)] += vars(report).get("cpu", 0)
+                workers.setdefault(report.nodeid.partition("::")[0], set()).add(
+                    vars(report).get("worker_id", "")
+                )
                 if report.when == "call":
                     called[report.nodeid] = report.duration
     terminalreporter.section("time budget")
@@ -191,6 +195,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line(f"CPU of the test processes, without those that they start: {kinds}")
     if total > SUITE_BUDGET:
         terminalreporter.line("OVER BUDGET: make tests cheaper or move long runs to ./dev crash", red=True)
+    if torn := [module for module, ran in workers.items() if len(ran) > 1]:
+        terminalreporter.line(
+            f"On more than one worker, and its fixtures made for each: {', '.join(torn[:9])}", red=True
+        )
     for test, seconds in sorted(called.items(), key=lambda one: -one[1]):
         if seconds > TEST_BUDGET:
             terminalreporter.line(f"{seconds:.0f} s, over the {TEST_BUDGET} s of one test: {test}")
