@@ -26,7 +26,7 @@ SET = "bench"
 TENANT = "bench"
 QUEUE = "bench-events"
 REGION = "us-east-1"
-ACCOUNT = "000000000000"
+ACCOUNT = "123456789012"
 MOST_RECEIVED = 10  #: messages of one ReceiveMessage
 
 _KEYS = Credentials("test", "test")

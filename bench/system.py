@@ -87,7 +87,7 @@ class Ses:
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed",
         ]
-        queue = f"{self.url}/000000000000/mailcordon-outcome"
+        queue = f"{self.url}/123456789012/mailcordon-outcome"
         body = json.dumps({"QueueUrl": queue, "AttributeNames": wanted}).encode()
         headers = {
             "content-type": "application/x-amz-json-1.0",

@@ -24,6 +24,7 @@ LAYERS = (
     ("admin", "web"),
     ("front", "kept"),
     ("server",),
+    ("testing", "options"),
     ("", "__main__", "pytest_plugin"),
 )
 LEVELS = {part: level for level, parts in enumerate(LAYERS) for part in parts}

@@ -108,14 +108,14 @@ select 'unknown-difference', (array['critical', 'high', 'medium', 'low'])[1 + n 
 
 -- name: ses_findings(now, rows)
 insert into ses_finding (arn, name, tenant, type, impact, description, since, first_seen, ended_at)
-select 'arn:aws:ses:us-east-1:000000000000:tenant/' || n, p.slug, p.tenant, (array['BOUNCE', 'COMPLAINT', 'FEEDBACK_3P'])[1 + n % 3],
+select 'arn:aws:ses:us-east-1:123456789012:tenant/' || n, p.slug, p.tenant, (array['BOUNCE', 'COMPLAINT', 'FEEDBACK_3P'])[1 + n % 3],
        (array['LOW', 'HIGH'])[1 + n % 2], pg_temp.say(n), $1::bigint - n * 3600000, $1::bigint - n * 3600000,
        case when n > 5 then $1::bigint - n * 1000000 end
   from generate_series(0, $2::bigint - 1) n join place p on p.place = n % (select count(*) from place);
 
 -- name: ungoverned(now, rows)
 insert into ungoverned (identity, caller, first_at, last_at, since, seen_at, mails, recipients, bounces, complaints, facts)
-select 'mail.tenant-' || n || '.example', 'arn:aws:iam::000000000000:role/' || pg_temp.say(n), $1::bigint - 86400000 * 3, $1::bigint - 60000 * n,
+select 'mail.tenant-' || n || '.example', 'arn:aws:iam::123456789012:role/' || pg_temp.say(n), $1::bigint - 86400000 * 3, $1::bigint - 60000 * n,
        $1::bigint - 7200000, $1::bigint - 60000 * n, 100 * n, 100 * n, n, n % 3, '{}'
   from generate_series(1, $2::bigint) n;
 

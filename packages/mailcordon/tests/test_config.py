@@ -32,7 +32,7 @@ def test_nothing_set_is_a_local_system_on_this_machine_alone(tmp_path: Path):
     found = read(tmp_path)
     assert found.local
     assert found.api_host == "127.0.0.1"
-    assert found.outcome_topic_arn == "arn:aws:sns:us-east-1:000000000000:mailcordon-outcome"
+    assert found.outcome_topic_arn == "arn:aws:sns:us-east-1:123456789012:mailcordon-outcome"
 
 
 def test_credentials_in_the_environment_do_not_choose_aws(tmp_path: Path):
@@ -146,9 +146,9 @@ def test_what_up_hands_to_a_role_reads_as_what_it_found_out(tmp_path: Path):
         login_urls=urls,
         ses_endpoint="http://127.0.0.1:1",
         sqs_endpoint="http://127.0.0.1:1",
-        outcome_queue_url="http://127.0.0.1:1/000000000000/mailcordon-outcome",
-        engagement_queue_url="http://127.0.0.1:1/000000000000/mailcordon-engagement",
-        management_queue_url="http://127.0.0.1:1/000000000000/mailcordon-management",
+        outcome_queue_url="http://127.0.0.1:1/123456789012/mailcordon-outcome",
+        engagement_queue_url="http://127.0.0.1:1/123456789012/mailcordon-engagement",
+        management_queue_url="http://127.0.0.1:1/123456789012/mailcordon-management",
         secret_keys=KEYS,
     )
     for role, logins in config.PROCESS_LOGINS.items():

@@ -22,7 +22,7 @@ def test_account_details_are_stored_and_production_access_can_be_requested_and_g
     world.admin("PUT", "/account", {"production": False})
     world.ses.put_account_details(**DETAILS, ProductionAccessEnabled=True)
     details = world.ses.get_account()["Details"]
-    assert details == {**DETAILS, "ReviewDetails": {"Status": "PENDING", "CaseId": "case-000000000000-1"}}
+    assert details == {**DETAILS, "ReviewDetails": {"Status": "PENDING", "CaseId": "case-123456789012-1"}}
     refused = world.refused(world.ses.put_account_details, **DETAILS)
     assert refused[:2] == (409, "ConflictException")
     world.admin("PUT", "/account", {"review": "GRANTED"})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DOMAIN, SET = "mail.acme.example", "acme-reset"
 TENANT = "acme"
-ELSEWHERE = "arn:aws:sns:us-east-1:000000000000:elsewhere"
+ELSEWHERE = "arn:aws:sns:us-east-1:123456789012:elsewhere"
 NONE = "arn:aws:ses:us-east-1:aws:reputation-policy/none"
 EVENTS = ["BOUNCE"]
 
@@ -301,7 +301,7 @@ def governed(world: World) -> World:
     return world
 
 
-_BUS = "arn:aws:events:us-east-1:000000000000:event-bus/default"
+_BUS = "arn:aws:events:us-east-1:123456789012:event-bus/default"
 
 
 def filled(value: Any, names: dict[str, str]) -> Any:

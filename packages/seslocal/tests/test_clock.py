@@ -196,7 +196,7 @@ def run_once(port_box: list[int]) -> bytes:
 
     queue = say(sqs.create_queue(QueueName="q"))
     topic = say(sns.create_topic(Name="t"))["TopicArn"]
-    say(sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:000000000000:q"))
+    say(sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:q"))
     say(ses.create_email_identity(EmailIdentity="acme.example"))
     say(ses.create_configuration_set(ConfigurationSetName="s"))
     target = {"Enabled": True, "SnsDestination": {"TopicArn": topic}}

@@ -19,7 +19,6 @@ import pytest
 
 from seslocal import Clock, Settings
 from seslocal.clock import ClockIsMoving
-from seslocal.pytest_plugin import SesLocal
 from seslocal.sesv2 import configuration_sets, identities, sending
 from seslocal.state import under_way
 from seslocal.state.accepted_mail import Mail
@@ -28,6 +27,7 @@ from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet
 from seslocal.state.mail_under_way import MailUnderWay
 from seslocal.state.outcomes import DELIVERY, Outcome, Plan
+from seslocal.testing import SesLocal
 from seslocal_fixtures.world import PATIENCE, Background, World
 
 START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
@@ -418,7 +418,7 @@ async def test_a_queue_that_nobody_reads_stays_bounded_during_a_move() -> None:
     """What is published on the way is dropped, oldest first, as ever."""
     account = Account(Settings(seed=1, queue_most=50, event_delay=0.01), Clock(START, 0))
     configuration_sets.create(account, {"ConfigurationSetName": "s"}, CALLER)
-    target = {"TopicArn": "arn:aws:sns:us-east-1:000000000000:events"}
+    target = {"TopicArn": "arn:aws:sns:us-east-1:123456789012:events"}
     destination = {"Enabled": True, "MatchingEventTypes": ["DELIVERY"], "SnsDestination": target}
     configuration_sets.create_destination(
         account,

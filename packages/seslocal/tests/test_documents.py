@@ -19,7 +19,7 @@ from seslocal.state.account import Account
 from seslocal.state.configuration_sets import ConfigurationSet, EventDestination
 from seslocal.state.contacts import Preferences
 
-ARN = "arn:aws:ses:us-east-1:000000000000:"
+ARN = "arn:aws:ses:us-east-1:123456789012:"
 KINDS = frozenset({"RENDERING_FAILURE", "SUBSCRIPTION"})
 
 
@@ -43,7 +43,7 @@ def a_mail() -> Mail:
         accepted_at=1_767_225_599.0,
         source="a@acme.example",
         source_arn=ARN + "identity/acme.example",
-        account_id="000000000000",
+        account_id="123456789012",
         destination=("kim@example.com",),
         headers=[{"name": "From", "value": "a@acme.example"}],
         common={"from": ["a@acme.example"], "subject": "Hi", "messageId": "m-1"},
@@ -70,7 +70,7 @@ async def test_a_rendering_failure_event_has_no_headers(account: Account) -> Non
             "timestamp": "2025-12-31T23:59:59.000Z",
             "source": "a@acme.example",
             "sourceArn": ARN + "identity/acme.example",
-            "sendingAccountId": "000000000000",
+            "sendingAccountId": "123456789012",
             "messageId": "m-1",
             "destination": ["kim@example.com"],
             "headersTruncated": False,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-TOPIC = "arn:aws:sns:us-east-1:000000000000:events"
-BUS = "arn:aws:events:us-east-1:000000000000:event-bus/default"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:events"
+BUS = "arn:aws:events:us-east-1:123456789012:event-bus/default"
 EICAR = r"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + "EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
@@ -41,7 +41,7 @@ def test_a_delivered_mail_has_send_and_delivery_events(world: World) -> None:
     assert mail == {
         "source": "Acme <no-reply@mail.acme.example>",
         "sourceArn": world.arn("identity/mail.acme.example"),
-        "sendingAccountId": "000000000000",
+        "sendingAccountId": "123456789012",
         "messageId": message_id,
         "destination": ["kim@example.com"],
         "headersTruncated": False,
@@ -201,7 +201,7 @@ def test_the_bus_feeds_its_queue_with_eventbridge_envelopes(world: World) -> Non
         "version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail",
     ]  # fmt: skip
     assert (sent["detail-type"], bounced["detail-type"]) == ("Email Sent", "Email Bounced")
-    assert (sent["source"], sent["version"], sent["account"]) == ("aws.ses", "0", "000000000000")
+    assert (sent["source"], sent["version"], sent["account"]) == ("aws.ses", "0", "123456789012")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", sent["time"])
     assert bounced["detail"]["eventType"] == "Bounce"
     assert world.silent()  # the topic's destination has only REJECT

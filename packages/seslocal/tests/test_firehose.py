@@ -14,10 +14,10 @@ from seslocal_fixtures.receiver import Receiver
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
-STREAM = "arn:aws:firehose:us-east-1:000000000000:deliverystream/mail"
+STREAM = "arn:aws:firehose:us-east-1:123456789012:deliverystream/mail"
 TARGET = {
     "KinesisFirehoseDestination": {
-        "IamRoleArn": "arn:aws:iam::000000000000:role/ses",
+        "IamRoleArn": "arn:aws:iam::123456789012:role/ses",
         "DeliveryStreamArn": STREAM,
     }
 }

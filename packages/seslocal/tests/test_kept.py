@@ -391,7 +391,7 @@ def test_the_state_of_another_account_is_not_used(
     _filled(tmp_path / "state")
     world = opened(tmp_path / "state", region="eu-west-1")
     assert not world.local.account.tenants
-    assert "it is of us-east-1 000000000000, and this run is of eu-west-1 000000000000" in caplog.text
+    assert "it is of us-east-1 123456789012, and this run is of eu-west-1 123456789012" in caplog.text
 
 
 def test_what_was_written_before_a_damage_is_used(

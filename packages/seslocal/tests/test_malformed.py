@@ -26,7 +26,7 @@ ACTIONS = [
     "\x00<&",
     "",
 ]
-ARN = "arn:aws:sns:us-east-1:000000000000:news"
+ARN = "arn:aws:sns:us-east-1:123456789012:news"
 MEMBERS = [
     "Name",
     "TopicArn",

@@ -13,7 +13,7 @@ from seslocal_fixtures.keys import private_key
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
-TOPIC = "arn:aws:sns:us-east-1:000000000000:events"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:events"
 
 
 def test_a_tenant_is_created_read_listed_and_deleted(world: World) -> None:
@@ -101,10 +101,10 @@ def test_an_associated_resource_must_exist(world: World) -> None:
             message,
         )
     for arn in (
-        "arn:aws:ses:eu-west-1:000000000000:identity/x.example",
+        "arn:aws:ses:eu-west-1:123456789012:identity/x.example",
         "arn:aws:ses:us-east-1:111111111111:identity/x.example",
         "nonsense",
-        "arn:aws:ses:us-east-1:000000000000:dedicated-ip-pool/x",
+        "arn:aws:ses:us-east-1:123456789012:dedicated-ip-pool/x",
     ):
         assert world.refused(associate, TenantName="acme", ResourceArn=arn)[:2] == (
             400,
@@ -466,7 +466,7 @@ def test_event_destinations_are_created_read_updated_and_deleted(world: World) -
             "MatchingEventTypes": ["SEND"],
             "SnsDestination": {"TopicArn": TOPIC},
             "EventBridgeDestination": {
-                "EventBusArn": "arn:aws:events:us-east-1:000000000000:event-bus/default"
+                "EventBusArn": "arn:aws:events:us-east-1:123456789012:event-bus/default"
             },
         },
     ],

@@ -59,9 +59,9 @@ def test_a_call_is_reported_as_cloudtrail_does(watched: World) -> None:
     assert "errorCode" not in record
     assert record["userIdentity"] == {
         "type": "IAMUser",
-        "arn": "arn:aws:iam::000000000000:user/test",
+        "arn": "arn:aws:iam::123456789012:user/test",
         "principalId": "test",
-        "accountId": "000000000000",
+        "accountId": "123456789012",
         "accessKeyId": "test",
         "userName": "test",
     }
@@ -118,9 +118,9 @@ def test_a_trail_of_data_events_reports_calls_that_send_without_what_is_private(
     assert (record["managementEvent"], record["readOnly"]) == (False, True)
     assert record["resources"] == [
         {
-            "accountId": "000000000000",
+            "accountId": "123456789012",
             "type": "AWS::SES::EmailIdentity",
-            "ARN": "arn:aws:ses:us-east-1:000000000000:identity/mail.acme.example",
+            "ARN": "arn:aws:ses:us-east-1:123456789012:identity/mail.acme.example",
         }
     ]
     assert record["additionalEventData"] == {"sesMessageId": made["MessageId"]}
@@ -194,7 +194,7 @@ def test_temporary_credentials_are_reported_as_a_role(watched: World) -> None:
     identity = record["userIdentity"]
     assert (identity["type"], identity["arn"]) == (
         "AssumedRole",
-        "arn:aws:sts::000000000000:assumed-role/ops/session",
+        "arn:aws:sts::123456789012:assumed-role/ops/session",
     )
     assert identity["sessionContext"]["sessionIssuer"]["userName"] == "ops"
 

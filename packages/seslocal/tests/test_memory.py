@@ -26,7 +26,7 @@ async def account(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Account]:
     account = Account(settings, Clock(1_767_225_600.0, 0))
     identities.create(account, {"EmailIdentity": "acme.example"}, CALLER)
     configuration_sets.create(account, {"ConfigurationSetName": "s"}, CALLER)
-    target = {"TopicArn": "arn:aws:sns:us-east-1:000000000000:events"}
+    target = {"TopicArn": "arn:aws:sns:us-east-1:123456789012:events"}
     kinds = ["SEND", "DELIVERY", "OPEN", "CLICK"]
     destination = {"Enabled": True, "MatchingEventTypes": kinds, "SnsDestination": target}
     configuration_sets.create_destination(

@@ -27,7 +27,7 @@ def account_of() -> Account:
     account = Account(Settings(seed=1, event_delay=0.25, rate=1e9), Clock(START, 0))
     identities.create(account, {"EmailIdentity": "acme.example"}, CALLER)
     configuration_sets.create(account, {"ConfigurationSetName": "s"}, CALLER)
-    target = {"TopicArn": "arn:aws:sns:us-east-1:000000000000:events"}
+    target = {"TopicArn": "arn:aws:sns:us-east-1:123456789012:events"}
     destination = {"Enabled": True, "MatchingEventTypes": KINDS, "SnsDestination": target}
     configuration_sets.create_destination(
         account,

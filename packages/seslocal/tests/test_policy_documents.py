@@ -10,7 +10,7 @@ from seslocal.iam import documents
 from seslocal.iam.conditions import KEYS, Unknown, like
 from seslocal.iam.decision import Kind, Policy, decide
 
-IDENTITY = "arn:aws:ses:us-east-1:000000000000:identity/mail.acme.example"
+IDENTITY = "arn:aws:ses:us-east-1:123456789012:identity/mail.acme.example"
 
 
 def document(
@@ -68,9 +68,9 @@ def test_actions_have_wildcards_and_any_letter_case(action: str, fits: bool) -> 
         ("*", True),
         (IDENTITY, True),
         ("arn:aws:ses:*:*:identity/*", True),
-        ("arn:aws:ses:us-east-1:000000000000:identity/mail.*.example", True),
-        ("arn:aws:ses:us-east-1:000000000000:identity/MAIL.acme.example", False),
-        ("arn:aws:ses:eu-west-1:000000000000:identity/*", False),
+        ("arn:aws:ses:us-east-1:123456789012:identity/mail.*.example", True),
+        ("arn:aws:ses:us-east-1:123456789012:identity/MAIL.acme.example", False),
+        ("arn:aws:ses:eu-west-1:123456789012:identity/*", False),
         ("arn:aws:*:identity/*:a:b:c", False),
     ],
 )
@@ -79,7 +79,7 @@ def test_a_wildcard_of_a_resource_stays_within_its_part(resource: str, fits: boo
 
 
 def test_every_resource_of_a_call_must_be_allowed() -> None:
-    other = "arn:aws:ses:us-east-1:000000000000:configuration-set/mc-urgent"
+    other = "arn:aws:ses:us-east-1:123456789012:configuration-set/mc-urgent"
     only = document(resource=IDENTITY)
     assert not allowed(only, resources=(IDENTITY, other))
     assert allowed(only, document(resource=other), resources=(IDENTITY, other))
@@ -139,7 +139,7 @@ def test_values_of_a_key_with_many_are_compared_one_by_one() -> None:
 
 
 def test_arns_are_compared_part_by_part() -> None:
-    role = "arn:aws:iam::000000000000:role/mailcordon-send"
+    role = "arn:aws:iam::123456789012:role/mailcordon-send"
     for operator, same, other in (
         ("ArnEquals", True, False),
         ("ArnLike", True, False),
@@ -173,7 +173,7 @@ def test_all_operators_and_keys_of_a_condition_must_hold() -> None:
 
 def test_a_service_control_policy_limits_and_never_allows_by_itself() -> None:
     everything = document(action="*")
-    role = "arn:aws:iam::000000000000:role/send"
+    role = "arn:aws:iam::123456789012:role/send"
     deny = document("Deny", "ses:Send*", Condition={"ArnNotLike": {"aws:PrincipalArn": [role]}})
     attached = [policy(document()), policy(everything, "scp"), policy(deny, "scp")]
     assert decide(attached, "ses:SendEmail", (IDENTITY,), {"aws:PrincipalArn": (role,)}) is None

@@ -11,7 +11,7 @@ from seslocal.iam import resource_policies
 from seslocal.iam.conditions import Unknown
 from seslocal_fixtures.world import SESSION, World
 
-ACCOUNT = "000000000000"
+ACCOUNT = "123456789012"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:outcome"
 SET = f"arn:aws:ses:us-east-1:{ACCOUNT}:configuration-set/mc-urgent"
 
@@ -42,7 +42,7 @@ def may(text: str) -> bool:
         policy(principal={"Service": ["events.amazonaws.com", "ses.amazonaws.com"]}),
         policy(condition={"StringEquals": {"AWS:SourceAccount": ACCOUNT}}),
         policy(
-            condition={"ArnLike": {"aws:SourceArn": "arn:aws:ses:us-east-1:000000000000:configuration-set/*"}}
+            condition={"ArnLike": {"aws:SourceArn": "arn:aws:ses:us-east-1:123456789012:configuration-set/*"}}
         ),
         policy(principal={"AWS": "*"}, condition={"StringEquals": {"AWS:SourceOwner": ACCOUNT}}),
     ],

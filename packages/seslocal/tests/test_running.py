@@ -193,7 +193,7 @@ async def test_a_server_in_the_event_loop_stops_with_open_polls() -> None:
         assert list(local.account.identities) == ["a.example"]
         queue = local.account.queues.ensure("q")
         reader, writer = await asyncio.open_connection(local.host, local.port)
-        body = b'{"QueueUrl":"http://x/000000000000/q","WaitTimeSeconds":20}'
+        body = b'{"QueueUrl":"http://x/123456789012/q","WaitTimeSeconds":20}'
         target = {"X-Amz-Target": "AmazonSQS.ReceiveMessage"}
         writer.write(signing.wire("POST", "/", body, target, service="sqs"))
         await writer.drain()

@@ -23,7 +23,7 @@ from seslocal_fixtures.world import SESSION
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
-TOPIC = "arn:aws:sns:us-east-1:000000000000:news"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:news"
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_queues_need_no_confirmation_and_can_be_raw(world: World, sns: Any) -> N
     topic = sns.create_topic(Name="news")["TopicArn"]
     for name in ("one", "two"):
         world.sqs.create_queue(QueueName=name)
-        arn = f"arn:aws:sqs:us-east-1:000000000000:{name}"
+        arn = f"arn:aws:sqs:us-east-1:123456789012:{name}"
         given = {"RawMessageDelivery": "true"} if name == "two" else {}
         answer = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=given)
         assert answer["SubscriptionArn"].startswith(topic + ":")

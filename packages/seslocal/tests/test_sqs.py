@@ -162,7 +162,7 @@ def test_an_unknown_queue_has_the_codes_of_both_protocols(world: World, url: str
 
 
 def test_a_missing_parameter_is_named(world: World) -> None:
-    assert world.refused(world.sqs.send_message, QueueUrl="http://x/000000000000/q") == (
+    assert world.refused(world.sqs.send_message, QueueUrl="http://x/123456789012/q") == (
         400,
         "MissingParameter",
         "The request must contain the parameter MessageBody.",
@@ -186,7 +186,7 @@ def test_queues_are_listed_and_creating_one_twice_compares_attributes(world: Wor
     world.sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": "1209600"})
     attributes = world.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert attributes["MessageRetentionPeriod"] == "1209600"
-    assert attributes["QueueArn"] == "arn:aws:sqs:us-east-1:000000000000:q"
+    assert attributes["QueueArn"] == "arn:aws:sqs:us-east-1:123456789012:q"
     assert world.refused(world.sqs.set_queue_attributes, QueueUrl=url, Attributes={"Nonsense": "1"})[1] == (
         "InvalidAttributeName"
     )
@@ -194,7 +194,7 @@ def test_queues_are_listed_and_creating_one_twice_compares_attributes(world: Wor
 
 def test_a_message_received_too_often_moves_to_the_dead_letter_queue(world: World, url: str) -> None:
     dead = world.sqs.create_queue(QueueName="dead")["QueueUrl"]
-    policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": "2"}
+    policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": "2"}
     world.sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": json.dumps(policy)})
     world.sqs.send_message(QueueUrl=url, MessageBody="poison")
     for _ in range(2):
@@ -206,7 +206,7 @@ def test_a_message_received_too_often_moves_to_the_dead_letter_queue(world: Worl
 @pytest.mark.parametrize("count", ["1e999", "NaN", "[" * 100_000, "null", '"often"'])
 def test_a_redrive_policy_needs_a_whole_number(world: World, url: str, count: str) -> None:
     policy = (
-        f'{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead", "maxReceiveCount": {count}}}'
+        f'{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": {count}}}'
     )
     refused = world.refused(
         world.sqs.set_queue_attributes, QueueUrl=url, Attributes={"RedrivePolicy": policy}
@@ -229,7 +229,7 @@ async def test_a_cancelled_poll_wakes_the_next_one() -> None:
 async def test_a_message_that_arrives_before_a_poll_waits_is_not_missed() -> None:
     account = Account(Settings(), Clock())
     queue = account.queues.ensure("q")
-    params = {"QueueUrl": "http://x/000000000000/q", "WaitTimeSeconds": 20}
+    params = {"QueueUrl": "http://x/123456789012/q", "WaitTimeSeconds": 20}
     pending = sqs.receive_message(account, params, Caller("test", "us-east-1", "", "x", "test"))
     assert not isinstance(pending, dict)
     queue.put("x")

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
-ACCOUNT = "000000000000"
+ACCOUNT = "123456789012"
 NO_CONTENT: dict[str, Any] = {"Simple": {"Subject": {"Data": "x"}, "Body": {}}}
 
 

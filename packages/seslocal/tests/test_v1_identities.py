@@ -144,9 +144,9 @@ def test_forwarding_can_be_off_only_with_topics(world: World, v1: Any) -> None:
     "topic",
     [
         "arn:aws:sns:us-east-1:x",
-        "arn:aws:sns:us-east-1:000000000000:a.fifo",
+        "arn:aws:sns:us-east-1:123456789012:a.fifo",
         "x",
-        "arn:aws:sns:eu-west-1:000000000000:a",
+        "arn:aws:sns:eu-west-1:123456789012:a",
     ],
 )
 def test_a_topic_that_cannot_be_published_to_is_refused(world: World, v1: Any, topic: str) -> None:

@@ -82,8 +82,8 @@ from mailcordon.control.views import Viewer
 from mailcordon_fixtures.written_dns import WrittenDns
 
 SETTINGS = desired.Settings(
-    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
-    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-engagement",
     local=True,
 )
 

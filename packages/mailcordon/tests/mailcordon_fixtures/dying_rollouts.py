@@ -30,8 +30,8 @@ from mailcordon_fixtures.dying_control import Fuse
 
 REFUSED = 3
 SETTINGS = Settings(
-    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
-    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-engagement",
     local=True,
 )
 AT_ONCE = 2

@@ -4,7 +4,7 @@ import pytest
 
 from mailcordon.observe.door_alarms import SHOWN_MS, Subscription, alarms
 
-TOPIC = "arn:aws:sns:us-east-1:000000000000:events"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:events"
 NOW = 1_795_879_380_000
 
 

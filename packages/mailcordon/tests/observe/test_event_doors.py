@@ -43,8 +43,8 @@ from seslocal.events import certificate, documents
 
 from .conftest import Sent, World, enveloped
 
-TOPIC = "arn:aws:sns:us-east-1:000000000000:events"
-FOREIGN = "arn:aws:sns:us-east-1:000000000000:foreign"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:events"
+FOREIGN = "arn:aws:sns:us-east-1:123456789012:foreign"
 BASE = "https://sns.us-east-1.amazonaws.com"
 SNS, FIREHOSE, BRIDGE = "/v1/events/sns", "/v1/events/firehose", "/v1/events/eventbridge"
 PATIENCE = 60.0
@@ -128,7 +128,7 @@ class Doors:
             "content-type": "application/json",
             "x-amz-firehose-protocol-version": "1.0",
             "x-amz-firehose-request-id": id,
-            "x-amz-firehose-source-arn": "arn:aws:firehose:us-east-1:000000000000:deliverystream/ses",
+            "x-amz-firehose-source-arn": "arn:aws:firehose:us-east-1:123456789012:deliverystream/ses",
         }
         if key is not None:
             sent["x-amz-firehose-access-key"] = self.keys.get(key, key)
@@ -567,7 +567,7 @@ async def test_the_local_firehose_delivers_a_mails_events(doors: Doors) -> None:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    stream = "arn:aws:firehose:us-east-1:000000000000:deliverystream/ses"
+    stream = "arn:aws:firehose:us-east-1:123456789012:deliverystream/ses"
     async with httpx.AsyncClient(base_url=doors.local.url) as admin:
         given = {
             "url": doors.url + FIREHOSE,
@@ -587,7 +587,7 @@ async def test_the_local_firehose_delivers_a_mails_events(doors: Doors) -> None:
                     "Enabled": True,
                     "MatchingEventTypes": ["SEND", "DELIVERY", "BOUNCE"],
                     "KinesisFirehoseDestination": {
-                        "IamRoleArn": "arn:aws:iam::000000000000:role/firehose",
+                        "IamRoleArn": "arn:aws:iam::123456789012:role/firehose",
                         "DeliveryStreamArn": stream,
                     },
                 },

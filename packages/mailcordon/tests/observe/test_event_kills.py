@@ -449,7 +449,7 @@ async def in_a_storm(post: Post, database: Any, secret: str, directory: Path) ->
     queue = local.account.queues.ensure(QUEUE)
     settings = {
         "MAILCORDON_SES_ENDPOINT": local.url,
-        "MAILCORDON_OUTCOME_QUEUE_URL": f"{local.url}/000000000000/{QUEUE}",
+        "MAILCORDON_OUTCOME_QUEUE_URL": f"{local.url}/123456789012/{QUEUE}",
         **{config.login_setting(login): database.dsn(login) for login in config.PROCESS_LOGINS["observe"]},
         "MAILCORDON_SECRET_KEYS": secret,
         "MAILCORDON_VISIBILITY_SECONDS": str(VISIBILITY),

@@ -338,7 +338,7 @@ async def test_without_tags_and_without_an_identity_topic_an_event_proves_nothin
     event = json.loads(sent.bounce(mail={**sent.mail(), "source": "hello@news.acme.example"}))
     del event["mail"]["tags"]
     document = json.dumps(event)
-    other = "arn:aws:sns:us-east-1:123456789012:mailcordon-outcome"
+    other = "arn:aws:sns:us-east-1:999999999999:mailcordon-outcome"
     await world.tell(document, enveloped(document, other), enveloped(document, None))
     assert await world.whys() == ["ungoverned"]  # one document, three times
     assert await state(world, sent.delivery) is State.DELIVERED

@@ -27,7 +27,7 @@ from seslocal.events import certificate
 
 from .conftest import Sent, World
 
-TOPIC = "arn:aws:sns:us-east-1:000000000000:outcome"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:outcome"
 
 
 async def until(true: Callable[[], Awaitable[object]], what: str) -> None:

@@ -261,7 +261,7 @@ async def test_what_a_replay_settled_goes_after_a_day(world: World, database: An
 
 
 async def test_a_replay_that_cannot_be_decided_yet_says_so_and_changes_nothing(world: World) -> None:
-    topic = "arn:aws:sns:us-east-1:000000000000:outcome"
+    topic = "arn:aws:sns:us-east-1:123456789012:outcome"
     signed = documents.sns_envelope("{}", topic, "https://sns.us-east-1.amazonaws.com", 0.0, "m", None)
     certificate.sign(signed)
     quarantined = row(why="unverified", document=json.dumps(signed))

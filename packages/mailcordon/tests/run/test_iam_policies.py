@@ -34,7 +34,7 @@ from mailcordon.run.iam_policies import Document, Place
 
 TEMPLATE = Path(iam.__file__).with_name(iam.TEMPLATE)
 IN_THE_CHECKOUT = Path(__file__).resolve().parents[4] / "deploy" / iam.TEMPLATE
-LOCAL = Place(account="000000000000", region="us-east-1")
+LOCAL = Place(account="123456789012", region="us-east-1")
 SECRET = "hidden"
 DOMAIN = "mail.acme.example"
 SET = "mc-urgent"

@@ -15,7 +15,7 @@ from seslocal.iam import documents
 from seslocal.iam.decision import Attached, Policy
 from seslocal.wire.access_keys import Key
 
-TOPICS = {kind: f"arn:aws:sns:us-east-1:000000000000:{kind}" for kind in ("outcome", "engagement")}
+TOPICS = {kind: f"arn:aws:sns:us-east-1:123456789012:{kind}" for kind in ("outcome", "engagement")}
 Check = Callable[..., Awaitable[dict[str, tuple[str, str]]]]
 
 
@@ -79,7 +79,7 @@ async def test_the_printed_policy_is_the_one_that_doctor_wants(
     for kind in TOPICS:
         iam.queue_policy(kind)  # type: ignore[arg-type]
         policy = capsys.readouterr().out
-        assert json.loads(policy)["Statement"][0]["Resource"] == f"arn:aws:sqs:us-east-1:000000000000:{kind}"
+        assert json.loads(policy)["Statement"][0]["Resource"] == f"arn:aws:sqs:us-east-1:123456789012:{kind}"
         url = settings[f"MAILCORDON_{kind.upper()}_QUEUE_URL"]
         await asyncio.to_thread(client.set_queue_attributes, QueueUrl=url, Attributes={"Policy": policy})
     for proof in ("signature", "queue-policy"):
@@ -110,7 +110,7 @@ async def test_management_events_are_optional_and_their_queue_lets_a_rule_write(
     allowed = json.loads(policy)["Statement"][0]
     assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
     assert allowed["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": ["arn:aws:events:us-east-1:000000000000:rule/mailcordon-management"]}
+        "ArnEquals": {"aws:SourceArn": ["arn:aws:events:us-east-1:123456789012:rule/mailcordon-management"]}
     }
     await asyncio.to_thread(client.set_queue_attributes, QueueUrl=url, Attributes={"Policy": policy})
     assert (await check(MAILCORDON_MANAGEMENT_QUEUE_URL=url))["management queue"][0] == "ok"
@@ -156,7 +156,7 @@ async def test_each_queue_is_read_with_the_role_of_its_process(
     queues = {"observe": ("outcome", "engagement"), "administer": ("management",)}
     found = dict(settings)
     for role, names in queues.items():
-        arns = [f"arn:aws:sqs:us-east-1:000000000000:{name}" for name in names]
+        arns = [f"arn:aws:sqs:us-east-1:123456789012:{name}" for name in names]
         statement = {"Effect": "Allow", "Action": "sqs:GetQueueAttributes", "Resource": arns}
         document = documents.read({"Statement": statement})
         local.account.access.keys.put(Key(id=role, secret="s", user=role))

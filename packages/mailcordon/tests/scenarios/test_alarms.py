@@ -261,7 +261,7 @@ async def doubtful(world: World) -> None:
     """Somebody else writes to the queue of events."""
     mail = world.mail
     sqs = _client(mail.system, "sqs")
-    url = f"{mail.system.ses_url}/000000000000/mailcordon-outcome"
+    url = f"{mail.system.ses_url}/123456789012/mailcordon-outcome"
     body = f'{{"eventType": "Bounce", "nobody": "{world.run}"}}'
     await asyncio.to_thread(sqs.send_message, QueueUrl=url, MessageBody=body)
     sqs.close()

@@ -40,7 +40,7 @@ KILLS = int(os.environ.get("MAILCORDON_TEST_KILLS", "2"))
 TENANTS = 200 if KILLS > 20 else 8
 STEPS = TENANTS * 8  #: of each kind that the whole takes, roughly
 RECORD = "record-of-management-calls"
-ARN = "arn:aws:sns:us-east-1:000000000000:mailcordon-{}"
+ARN = "arn:aws:sns:us-east-1:123456789012:mailcordon-{}"
 SETTINGS = desired.Settings(
     outcome_topic_arn=ARN.format("outcome"), engagement_topic_arn=ARN.format("engagement"), local=True
 )
@@ -87,7 +87,7 @@ class World:
     async def creations(self) -> Counter[str]:
         """How often SES carried out each creation, by its own record of management calls."""
         queue = open_queue(
-            f"{self.local.url}/000000000000/{RECORD}",
+            f"{self.local.url}/123456789012/{RECORD}",
             region="us-east-1",
             credentials=FixedCredentials(Credentials("test", "test")),
             endpoint=self.local.url,

@@ -14,7 +14,7 @@ from mailcordon.run import iam_policies
 from mailcordon_fixtures import systems
 
 KINDS = ("send", "administer", "observe")
-PLACE = iam_policies.Place(account="000000000000", region="us-east-1")
+PLACE = iam_policies.Place(account="123456789012", region="us-east-1")
 
 
 @contextmanager

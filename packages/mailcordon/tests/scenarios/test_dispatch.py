@@ -74,7 +74,7 @@ def set_up_ses(url: str, tenant: str, domain: str, class_: Class) -> None:
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    arn = "arn:aws:ses:us-east-1:000000000000:"
+    arn = "arn:aws:ses:us-east-1:123456789012:"
     set_ = f"mc-{class_.word}"
     ses.create_tenant(TenantName=tenant)
     ses.create_email_identity(EmailIdentity=domain)

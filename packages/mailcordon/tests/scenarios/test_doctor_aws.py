@@ -28,7 +28,7 @@ from mailcordon.run.finding import Finding
 from mailcordon_fixtures import systems
 
 KINDS = ("send", "administer", "observe")
-ACCOUNT, REGION = "000000000000", "us-east-1"
+ACCOUNT, REGION = "123456789012", "us-east-1"
 PLACE = iam_policies.Place(account=ACCOUNT, region=REGION)
 SECRET = "secret-of-{}"
 TOPIC, QUEUE = f"arn:aws:sns:{REGION}:{ACCOUNT}:{{}}", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{}}"
@@ -248,7 +248,7 @@ async def test_the_rule_of_management_events_is_read_where_that_is_allowed(
         elsewhere = f"{account.url}/{ACCOUNT}/another"
         said = await one(settings, "EventBridge rule", MAILCORDON_MANAGEMENT_QUEUE_URL=elsewhere)
         assert said.state == "bad"
-        assert "does not feed arn:aws:sqs:us-east-1:000000000000:another" in said.says
+        assert "does not feed arn:aws:sqs:us-east-1:123456789012:another" in said.says
         account.admin("PUT", "account", {"management_queue": None})
         said = await one(settings, "EventBridge rule")
         assert (said.state, said.says.startswith("There is no rule arn:aws:events:")) == ("bad", True)

@@ -23,7 +23,7 @@ from mailcordon.core.delivery import State
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.traffic import Traffic, domain
 
-TOPIC = "arn:aws:sns:us-east-1:000000000000:mailcordon-outcome"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:mailcordon-outcome"
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def attacks(one: Mailed) -> dict[str, str]:
     found |= {f"enveloped: {name}": forged(document) for name, document in documents.items()}
     evil = "https://evil.example/SimpleNotificationService-0.pem"
     found["another host's certificate"] = forged(one.bounce(), SigningCertURL=evil)
-    found["another topic"] = forged(one.bounce(), TopicArn=TOPIC.replace("000000000000", "111111111111"))
+    found["another topic"] = forged(one.bounce(), TopicArn=TOPIC.replace("123456789012", "111111111111"))
     found["no signature at all"] = json.dumps(
         {"Type": "Notification", "TopicArn": TOPIC, "Message": json.dumps(one.bounce())}
     )

@@ -25,7 +25,7 @@ from mailcordon_fixtures import systems, traffic
 from mailcordon_fixtures.traffic import Traffic
 
 QUEUE = "mailcordon-outcome"
-TOPIC = f"arn:aws:sns:us-east-1:000000000000:{QUEUE}"
+TOPIC = f"arn:aws:sns:us-east-1:123456789012:{QUEUE}"
 SLUG = "fbk-a"
 LATER_MS = 150_000  #: all mail is due, whenever in its minute it was sent
 OF_LANE = "slice in (select s.id from slice s join tenant t on t.id = s.tenant where t.slug = $1)"
@@ -114,7 +114,7 @@ async def feedback(mail: Traffic, system: systems.System, run: Any) -> AsyncIter
         stack.callback(administer.close)
         road = EventRoad(
             topic=TOPIC,
-            queue_url=f"{system.ses_url}/000000000000/{QUEUE}",
+            queue_url=f"{system.ses_url}/123456789012/{QUEUE}",
             region="us-east-1",
             sns_endpoint=system.ses_url,
             sqs_endpoint=system.ses_url,

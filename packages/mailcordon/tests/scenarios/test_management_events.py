@@ -49,7 +49,7 @@ async def test_a_change_behind_our_back_is_looked_at_and_who_made_it_is_known(
     )
     assert (hint["event"], hint["member"]) == ("PutEmailIdentityFeedbackAttributes", "feedback_forwarding")
     by = json.loads(hint["by"])
-    assert by["arn"] == "arn:aws:iam::000000000000:user/test"
+    assert by["arn"] == "arn:aws:iam::123456789012:user/test"
     assert by["user_agent"].startswith("Boto3/")
     assert "mailcordon" not in by["user_agent"]
     assert (finding["kind"], finding["found_by"]) == ("feedback-forwarding", "event")

@@ -85,7 +85,7 @@ class Shared:
             EventDestination={
                 "Enabled": True,
                 "MatchingEventTypes": ["SEND", "DELIVERY", "BOUNCE", "COMPLAINT", "REJECT"],
-                "SnsDestination": {"TopicArn": f"arn:aws:sns:us-east-1:000000000000:{name}"},
+                "SnsDestination": {"TopicArn": f"arn:aws:sns:us-east-1:123456789012:{name}"},
             },
         )
 
@@ -123,7 +123,7 @@ def shared(short_home: Callable[[], AbstractContextManager[Path]]) -> Iterator[S
         systems.running(
             home,
             "--observe-only",
-            MAILCORDON_EVENT_TOPIC_ARNS=f"arn:aws:sns:us-east-1:000000000000:{RECORDED}",
+            MAILCORDON_EVENT_TOPIC_ARNS=f"arn:aws:sns:us-east-1:123456789012:{RECORDED}",
         ) as system,
     ):
         ses, sqs = client(system, "sesv2"), client(system, "sqs")

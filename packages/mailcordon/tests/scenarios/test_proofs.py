@@ -200,11 +200,11 @@ async def test_with_the_topics_policy_wrong_the_policy_is_named_and_with_the_que
     sns, sqs = client_of(system, "sns"), client_of(system, "sqs")
     topic: str = sns.create_topic(Name="mailcordon-outcome")["TopicArn"]
     url: str = sqs.get_queue_url(QueueName="mailcordon-outcome")["QueueUrl"]
-    queue = "arn:aws:sqs:us-east-1:000000000000:mailcordon-outcome"
+    queue = "arn:aws:sqs:us-east-1:123456789012:mailcordon-outcome"
     try:
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
         ours = {
-            "ArnEquals": {"aws:SourceArn": f"arn:aws:ses:us-east-1:000000000000:configuration-set/{name}"}
+            "ArnEquals": {"aws:SourceArn": f"arn:aws:ses:us-east-1:123456789012:configuration-set/{name}"}
         }
         policy = [
             {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": topic},

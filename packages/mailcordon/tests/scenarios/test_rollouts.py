@@ -62,7 +62,7 @@ async def test_a_path_that_harms_mail_goes_back_by_itself(mail: Traffic, ses: An
     )
     for resource in (f"identity/{OLD}", f"configuration-set/{set_}"):
         ses.create_tenant_resource_association(
-            TenantName="roll-platform", ResourceArn=f"arn:aws:ses:us-east-1:000000000000:{resource}"
+            TenantName="roll-platform", ResourceArn=f"arn:aws:ses:us-east-1:123456789012:{resource}"
         )
     await mail.db.execute(
         "insert into shared_path (name, domain, ses_tenant) values ('roll-platform', $1, 'roll-platform')",

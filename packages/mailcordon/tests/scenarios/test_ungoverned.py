@@ -59,7 +59,7 @@ class Around:
                 f"/keys/{self.key}/policies",
                 {
                     "policies": [{"document": allowed}, {"document": policy}],
-                    "principal": f"arn:aws:iam::000000000000:{name}",
+                    "principal": f"arn:aws:iam::123456789012:{name}",
                 },
             )
             if name in stopped:
@@ -234,7 +234,7 @@ async def test_mail_that_leaves_no_event_is_seen_by_the_calls_that_cloudtrail_re
     evidence = found["evidence"]
     assert set(evidence["examples"]) == set(sent)
     assert evidence["nets"] == ["cloudtrail"]
-    assert evidence["arns"] == [f"arn:aws:iam::000000000000:user/{around.user}"]
+    assert evidence["arns"] == [f"arn:aws:iam::123456789012:user/{around.user}"]
     assert evidence["services"] == ["boto3 (Python)"]
     assert "subjects" not in evidence  # CloudTrail hides them
     ours = traffic.domain(slug, "password-reset")

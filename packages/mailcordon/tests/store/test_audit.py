@@ -40,8 +40,8 @@ COPY = (
     " select {id}, at, actor, action, tenant, object, before, after, because from audit where id = 1"
 )
 SETTINGS = desired.Settings(
-    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
-    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-engagement",
     local=True,
 )
 #: Texts and JSON on which two ways to write a value could differ.

@@ -23,8 +23,8 @@ from mailcordon.core.target import Target
 
 TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example"}
 SETTINGS = desired.Settings(
-    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
-    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-engagement",
     local=True,
 )
 TABLES = (

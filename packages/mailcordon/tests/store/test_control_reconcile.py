@@ -25,8 +25,8 @@ from seslocal import server
 
 TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example"}
 TOPICS = desired.Settings(
-    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
-    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-engagement",
     local=True,
 )
 
@@ -517,7 +517,7 @@ async def test_settings_that_rewire_every_set_change_nothing_until_a_person_appl
     await world.settle()
     world.calls.clear()
     other = desired.Settings(
-        outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:other",
+        outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:other",
         engagement_topic_arn=TOPICS.engagement_topic_arn,
         local=True,
         policy="strict",

@@ -39,12 +39,12 @@ from seslocal.state.settings import Settings
 
 QUEUE = "mailcordon-management"
 TOPICS = desired.Settings(
-    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
-    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-engagement",
     local=True,
 )
 ACME = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example"}
-OTHER_TOPIC = "arn:aws:sns:us-east-1:000000000000:other"
+OTHER_TOPIC = "arn:aws:sns:us-east-1:123456789012:other"
 
 
 class World:
@@ -153,7 +153,7 @@ async def world(database: Any) -> AsyncIterator[World]:
     local.account.events.management_queue = QUEUE
     local.account.queues.ensure(QUEUE)
     queue = open_queue(
-        f"{local.url}/000000000000/{QUEUE}",
+        f"{local.url}/123456789012/{QUEUE}",
         region="us-east-1",
         credentials=FixedCredentials(Credentials("test", "test")),
         endpoint=local.url,
@@ -428,7 +428,7 @@ CASES = {
             "EmailIdentity": "mail.zen.example",
             "PolicyName": "partner",
             "Policy": '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111122223333"},'
-            '"Action":"ses:SendEmail","Resource":"arn:aws:ses:us-east-1:000000000000:identity/mail.zen.example"}]}',
+            '"Action":"ses:SendEmail","Resource":"arn:aws:ses:us-east-1:123456789012:identity/mail.zen.example"}]}',
         },
         Drift.IDENTITY_POLICY,
         "mail.zen.example partner",

@@ -28,8 +28,8 @@ from seslocal import server
 from seslocal.state.settings import Settings
 
 QUEUE = "mailcordon-outcome"
-TOPIC = f"arn:aws:sns:us-east-1:000000000000:{QUEUE}"
-QUEUE_ARN = f"arn:aws:sqs:us-east-1:000000000000:{QUEUE}"
+TOPIC = f"arn:aws:sns:us-east-1:123456789012:{QUEUE}"
+QUEUE_ARN = f"arn:aws:sqs:us-east-1:123456789012:{QUEUE}"
 NEWS, URGENT = "mc-marketing", "mc-urgent"
 DUE = MINUTE + DUE_MS  #: when mail of this minute is due
 
@@ -54,7 +54,7 @@ class Feedback:
     def new_watch(self) -> Watch:
         road = EventRoad(
             topic=TOPIC,
-            queue_url=f"{self.local.url}/000000000000/{QUEUE}",
+            queue_url=f"{self.local.url}/123456789012/{QUEUE}",
             region="us-east-1",
             sns_endpoint=self.local.url,
             sqs_endpoint=self.local.url,
@@ -74,7 +74,7 @@ class Feedback:
             await self.administer.create_configuration_set(name, reasons=None, max_delivery_seconds=None)
             await self.destination(name)
         # SES tells each new topic that it has checked it.
-        await self.call("sqs", "purge_queue", QueueUrl=f"{self.local.url}/000000000000/{QUEUE}")
+        await self.call("sqs", "purge_queue", QueueUrl=f"{self.local.url}/123456789012/{QUEUE}")
         await self.observer()
 
     async def destination(self, name: str, **changed: Any) -> None:
@@ -195,7 +195,7 @@ async def elsewhere(mail: Feedback) -> None:
 async def topic_denies(mail: Feedback) -> None:
     await mail.call("sns", "create_topic", Name=QUEUE)
     await mail.call("sns", "subscribe", TopicArn=TOPIC, Protocol="sqs", Endpoint=QUEUE_ARN)
-    source = {"aws:SourceArn": f"arn:aws:ses:us-east-1:000000000000:configuration-set/{NEWS}"}
+    source = {"aws:SourceArn": f"arn:aws:ses:us-east-1:123456789012:configuration-set/{NEWS}"}
     allowed = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": TOPIC}
     denied = {**allowed, "Effect": "Deny", "Condition": {"ArnEquals": source}}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed, denied]})
@@ -217,7 +217,7 @@ async def queue_denies(mail: Feedback) -> None:
         "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC + "-other"}},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [other]})
-    url = f"{mail.local.url}/000000000000/{QUEUE}"
+    url = f"{mail.local.url}/123456789012/{QUEUE}"
     await mail.call("sqs", "set_queue_attributes", QueueUrl=url, Attributes={"Policy": policy})
 
 
@@ -256,7 +256,7 @@ async def nothing_found(mail: Feedback) -> None:
 
 
 async def _put_messages(mail: Feedback) -> None:
-    url = f"{mail.local.url}/000000000000/{QUEUE}"
+    url = f"{mail.local.url}/123456789012/{QUEUE}"
     for _ in range(2):
         entries = [{"Id": str(n), "MessageBody": "{}"} for n in range(10)]
         await mail.call("sqs", "send_message_batch", QueueUrl=url, Entries=entries)

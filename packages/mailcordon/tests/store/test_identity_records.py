@@ -36,8 +36,8 @@ from seslocal.state.zone import Record as ZoneRecord
 
 DOMAIN = "mail.acme.example"
 TOPICS = Settings(
-    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
-    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-engagement",
     local=True,
 )
 

@@ -38,8 +38,8 @@ DOMAIN = "mail.acme.example"
 BOUNCE = f"bounce.{DOMAIN}"
 DMARC = f"_dmarc.{DOMAIN}"
 SETTINGS = desired.Settings(
-    outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-outcome",
-    engagement_topic_arn="arn:aws:sns:us-east-1:000000000000:mailcordon-engagement",
+    outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-outcome",
+    engagement_topic_arn="arn:aws:sns:us-east-1:123456789012:mailcordon-engagement",
     local=True,
     mail_from_label="bounce",
 )

@@ -757,7 +757,7 @@ def test_only_new_tenants_follow_in_parts_and_none_that_needs_what_the_plan_free
 # Settings ----------------------------------------------------------------------------------------------------------------
 
 
-OTHER = replace(SETTINGS, outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:wrong")
+OTHER = replace(SETTINGS, outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:wrong")
 
 
 async def topics(world: World) -> set[str]:
@@ -792,7 +792,7 @@ async def test_one_plan_of_changed_settings_waits_however_often_the_process_star
     for _ in range(3):
         await world.plans.want_everything(OTHER)
     (first,) = await world.plans.newest(state="proposed")
-    third = replace(OTHER, outcome_topic_arn="arn:aws:sns:us-east-1:000000000000:third")
+    third = replace(OTHER, outcome_topic_arn="arn:aws:sns:us-east-1:123456789012:third")
     await world.plans.want_everything(third)
     (second,) = await world.plans.newest(state="proposed")
     assert second.id != first.id

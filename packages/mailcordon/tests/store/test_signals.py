@@ -101,7 +101,7 @@ async def world(database: Any) -> AsyncIterator[World]:
     }
     ses = boto3.client("sesv2", endpoint_url=local.url, **given)
     queue = open_queue(
-        f"{local.url}/000000000000/{QUEUE}",
+        f"{local.url}/123456789012/{QUEUE}",
         region="us-east-1",
         credentials=FixedCredentials(Credentials("test", "test")),
         endpoint=local.url,
@@ -134,7 +134,7 @@ async def test_news_about_a_finding_of_ses_is_passed_on_and_other_events_are_not
     about = {
         "source": "aws.ses",
         "region": "us-east-1",
-        "resources": ["arn:aws:ses:us-east-1:000000000000:tenant/mc-acme/tn-1"],
+        "resources": ["arn:aws:ses:us-east-1:123456789012:tenant/mc-acme/tn-1"],
         "detail": {
             "version": "1",
             "data": "The bounce rate exceeded 15.0%",
@@ -161,7 +161,7 @@ async def test_a_call_behind_our_back_makes_its_resource_due_and_says_who_made_i
     [_, hint] = await world.owner.fetch("select event, member, by, at, received_at from ses_hint order by id")
     assert (hint["event"], hint["member"]) == ("PutEmailIdentityDkimAttributes", "dkim_signing")
     by = json.loads(hint["by"])
-    assert by["arn"] == "arn:aws:iam::000000000000:user/test"
+    assert by["arn"] == "arn:aws:iam::123456789012:user/test"
     assert (by["access_key"], by["source_ip"]) == ("test", "127.0.0.1")
     assert abs(hint["received_at"] - hint["at"]) < timedelta(minutes=1)
     assert await world.queue.count() == 0
@@ -181,7 +181,7 @@ async def test_our_own_calls_make_nothing_due_and_are_not_stored(world: World) -
 
 
 async def test_what_is_not_ours_makes_ours_due_that_it_touches(world: World) -> None:
-    arn = "arn:aws:ses:us-east-1:000000000000:identity/mail.acme.example"
+    arn = "arn:aws:ses:us-east-1:123456789012:identity/mail.acme.example"
     await world.take(("CreateTenantResourceAssociation", {"tenantName": "zen", "resourceArn": arn}))
     assert await world.due() == ["identity mail.acme.example"]
     assert await world.hints() == [
@@ -339,7 +339,7 @@ async def test_what_ses_reports_of_a_tenant_makes_it_due_and_names_nobody(world:
         "source": "aws.ses",
         "region": "us-east-1",
         "time": "2026-03-01T14:02:11Z",
-        "resources": ["arn:aws:ses:us-east-1:000000000000:tenant/mc-acme/tn-1"],
+        "resources": ["arn:aws:ses:us-east-1:123456789012:tenant/mc-acme/tn-1"],
         "detail": {"data": {"origin": "AWS_MANAGED"}},
     }
     await world.take(("UpdateReputationEntityPolicy", {"reputationEntityReference": report["resources"][0]}))

@@ -88,6 +88,11 @@ class Clock:
         return len(self._due)
 
     @property
+    def next_due(self) -> float:
+        """When the next callback or record is due; infinite if none is scheduled."""
+        return self._due.first
+
+    @property
     def moving(self) -> Move | None:
         """The move that is under way."""
         return self._move

@@ -91,6 +91,78 @@ def token_wrong() -> str:
     return "The token is wrong. It is the value of SESLOCAL_TOKEN or --token, or was printed at the start."
 
 
+# refused signatures, on the log
+
+
+def refused_unsigned() -> str:
+    """The request has no signature. Like the lines below it is for the server's log; the caller gets SES's words."""
+    return "refused a call without a signature. --no-auth (Settings(check_signatures=False)) accepts unsigned calls."
+
+
+def refused_region(region: str, own: str) -> str:
+    return (
+        f"refused a call signed for the region {region}: this server is in {own}. Start it with --region {region}, or "
+        f"also accept others with --region {own} --region any (Settings(region={own!r}, other_regions=('any',)))."
+    )
+
+
+def refused_key(key: str) -> str:
+    return (
+        f"refused a call signed with the access key {key}, which is not known here. Sign with test and the secret test, "
+        f"add the key with --key {key}:SECRET (Settings(keys=(({key!r}, SECRET),))), or check no signatures with --no-auth."
+    )
+
+
+def refused_secret(key: str, *, known: bool) -> str:
+    """`known`: it is the key whose secret everyone knows."""
+    secret = "is not test" if known else "differs from that of --key"
+    return (
+        f"refused a call with a wrong signature of the access key {key}: its secret {secret}, or a proxy between changed the "
+        "request (its Host header or path). --no-auth (Settings(check_signatures=False)) does not check signatures."
+    )
+
+
+def refused_time() -> str:
+    return (
+        "refused a call that was signed more than five minutes ago or ahead: compare the clock of the caller with this "
+        "machine's. A test that freezes the time (freezegun) signs with the frozen one. --no-auth does not check signatures."
+    )
+
+
+def refused_otherwise(reason: str) -> str:
+    """`reason` is what the caller was told."""
+    return f"refused a signature: {reason} --no-auth (Settings(check_signatures=False)) does not check signatures."
+
+
+# in tests
+
+
+def boto3_is_not_installed() -> str:
+    """The fixture's `client` was called."""
+    return (
+        'seslocal.client(...) needs boto3: pip install "seslocal[pytest]", or pip install boto3. Any other client can use '
+        "seslocal.url as its endpoint."
+    )
+
+
+def waited_in_vain(seconds: float, seen: str, instead: str) -> str:
+    """`seen` is what the condition returned or said last, `instead` what seslocal saw."""
+    return f"Waited {seconds:g} s in vain: at the end {seen}.\n{instead}"
+
+
+def seen_instead(
+    total: int, mails: Iterable[str], events: Iterable[str], queues: Iterable[str], outbox: dict[str, int]
+) -> str:
+    """What happened at seslocal: the newest mails, events, and queues, and the HTTP deliveries of SNS and Firehose."""
+    posts = f"{outbox['sent']} answered, {outbox['dropped']} given up, {outbox['waiting']} to be tried again"
+    return (
+        f"seslocal has seen {total} mails: {'; '.join(mails) or 'none'}.\n"
+        f"Newest events: {'; '.join(events) or 'none'}.\n"
+        f"Queues: {'; '.join(queues) or 'none'}.\n"
+        f"HTTP deliveries: {posts}."
+    )
+
+
 def dns_ready(host: str, port: int) -> str:
     """Printed after `ready` when the DNS server runs."""
     return f"Query its DNS: dig @{host} -p {port} NAME"

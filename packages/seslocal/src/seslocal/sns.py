@@ -231,7 +231,8 @@ def _leads_by(protocol: str, endpoint: str) -> bool:
 
 def _check_queue(account: Account, arn: str) -> None:
     name = arn.rpartition(":")[2]
-    if arn != f"arn:aws:sqs:{account.region}:{account.id}:{name}":
+    region = arn.split(":")[3] if arn.count(":") == 5 else ""
+    if not account.is_here(region) or arn != f"arn:aws:sqs:{region}:{account.id}:{name}":
         raise _invalid("SQS endpoint ARN")
 
 

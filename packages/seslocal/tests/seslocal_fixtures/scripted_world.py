@@ -92,7 +92,7 @@ class Scripted:
 
     def configuration_set(self, name: str, **options: object) -> None:
         configuration_sets.create(self.account, {"ConfigurationSetName": name, **options}, CALLER)
-        target = {"TopicArn": f"arn:aws:sns:{self.account.region}:000000000000:events"}
+        target = {"TopicArn": f"arn:aws:sns:{self.account.region}:123456789012:events"}
         told = {"Enabled": True, "MatchingEventTypes": KINDS, "SnsDestination": target}
         given = {"ConfigurationSetName": name, "EventDestinationName": "e", "EventDestination": told}
         configuration_sets.create_destination(self.account, given, CALLER)

@@ -20,7 +20,7 @@ import seslocal
 from seslocal_fixtures import signing
 
 PATIENCE = 60.0  #: seconds; reached only if the test fails, however busy the machine is
-ACCOUNT = "000000000000"
+ACCOUNT = "123456789012"
 REGION = "us-east-1"
 ALL_EVENTS = ["SEND", "REJECT", "BOUNCE", "COMPLAINT", "DELIVERY", "DELIVERY_DELAY"]
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:events"

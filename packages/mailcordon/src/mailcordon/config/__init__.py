@@ -46,7 +46,7 @@ LOGINS = ("control", "governor", "send", "observe", "reader")
 #: Queues of events about mail. Each has a topic, and its setting is required on AWS.
 QUEUES = {"outcome": "mailcordon-outcome", "engagement": "mailcordon-engagement"}
 MANAGEMENT_QUEUE = "mailcordon-management"  #: also the name of EventBridge's rule that feeds it
-LOCAL_ACCOUNT = "000000000000"
+LOCAL_ACCOUNT = "123456789012"
 
 REGION = r"[a-z]{2}(-[a-z]+)+-\d"
 _NAME_IN_WORDS = "1 to 32 of a-z, 0-9 and -"

@@ -16,12 +16,14 @@ from seslocal.admin import (
     clock_calls,
     dedicated_ip_calls,
     dns_calls,
+    event_calls,
     fault_calls,
     fields,
     job_calls,
     key_calls,
     messages,
     scenario,
+    settle_calls,
     tenant_calls,
     world_calls,
 )
@@ -56,6 +58,8 @@ _MODULES: Final = (
     account_calls,
     clock_calls,
     dns_calls,
+    event_calls,
+    settle_calls,
     job_calls,
     key_calls,
     dedicated_ip_calls,
@@ -86,6 +90,7 @@ class Admin:
                 ("GET", r"/sent", self._sent),
                 ("GET", r"/sent/([^/]+)", self._one_sent),
                 ("GET", r"/sent/([^/]+)/html", self._html_sent),
+                ("GET", r"/sent/([^/]+)/eml", self._eml_sent),
                 ("GET", r"/mailboxes", self._mailboxes),
                 ("GET", r"/mailboxes/([^/]+)", self._mailbox),
                 ("PUT", r"/mailboxes/([^/]+)", self._put_mailbox),
@@ -218,6 +223,14 @@ class Admin:
             raise Refused(404, messages.no_html(message_id))
         html = as_delivered(account, message_id, parts.html, account.url)
         return Response(200, html.encode("utf-8", "replace"), "text/html; charset=utf-8", LOCKED)
+
+    def _eml_sent(self, message_id: str, query: Query, body: Json) -> Response:
+        entry = self._account().mail.ledger.get(message_id)
+        parts = entry and read_parts(entry)
+        if not parts or not parts.source:
+            raise Refused(404, messages.no_source(message_id))
+        file = ("Content-Disposition", f'attachment; filename="{message_id}.eml"')
+        return Response(200, parts.source, "message/rfc822", (*LOCKED, file))
 
     # mailboxes
 

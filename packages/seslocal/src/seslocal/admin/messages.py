@@ -84,6 +84,15 @@ def no_html(message_id: str) -> str:
     return f"The ledger has no HTML of the mail {message_id}."
 
 
+def no_source(message_id: str) -> str:
+    """The mail is not in the ledger, its content was dropped to save memory, or its template could not be rendered."""
+    return f"The ledger has no source of the mail {message_id}."
+
+
+def unknown_event_filter(name: str, known: Iterable[str]) -> str:
+    return f"Unknown filter {name}. Known filters: {_listed(known)}."
+
+
 def unknown_filter(name: str, known: Iterable[str]) -> str:
     return f"Unknown filter {name}. Known filters: tag.NAME, {_listed(known)}."
 
@@ -124,6 +133,21 @@ def clock_is_moving(to: str) -> str:
 
 def clock_was_stopped(to: str) -> str:
     return f"The account was reset, or the server closed, before the clock was at {to}."
+
+
+def not_settled(seconds: float, due: int, endpoints: Iterable[str]) -> str:
+    """`due`: whether something is due still; `endpoints`: URLs that were sent a message and have not answered."""
+    urls = tuple(endpoints)
+    what = [f"no answer from {_listed(urls)}"] if urls else []
+    if due:
+        what.append("events are still due, because mail keeps coming or --event-delay is long")
+    found = "; ".join(what) or "the clock is still moving"
+    return (
+        f"Not settled after {seconds:g} seconds: {found}. An endpoint on the event loop of the test that waits cannot answer: "
+        "settle in another thread (await asyncio.to_thread(seslocal.settle))."
+        if urls
+        else f"Not settled after {seconds:g} seconds: {found}."
+    )
 
 
 def frozen_and_speed() -> str:
@@ -172,7 +196,7 @@ def policy_too_long(most: int) -> str:
 
 def bad_principal() -> str:
     return (
-        "principal must be the ARN of a user or role, such as arn:aws:iam::000000000000:role/mailcordon-send."
+        "principal must be the ARN of a user or role, such as arn:aws:iam::123456789012:role/mailcordon-send."
     )
 
 

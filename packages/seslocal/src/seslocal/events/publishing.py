@@ -44,7 +44,8 @@ def publish(
     tenant: str | None,
     build: Callable[[], Document],
 ) -> None:
-    """Publishes one event. Calls `build` only if a destination matches. Without a set there are no events."""
+    """Publishes one event. Calls `build` only if a destination matches. Without a set nothing is published."""
+    account.events.log.add(event, build)
     if configuration_set is None:
         return
     matching = MATCHING[event]

@@ -213,10 +213,15 @@ def _destination(
         check_topic(account, topic)
         if before is None or before.topic != topic:
             send_validation_message(account, topic)
-    if bus is not None and bus != f"arn:aws:events:{account.region}:{account.id}:event-bus/default":
+    if bus is not None and not _is_default_bus(account, bus):
         raise bad_request(f"Event bus {bus} is not the default event bus of this account and region.")
     enabled = definition.get("Enabled", False)
     return EventDestination(name, enabled, frozenset(types), definition, topic, bus is not None)
+
+
+def _is_default_bus(account: Account, arn: str) -> bool:
+    region = arn.split(":")[3] if arn.count(":") == 5 else ""
+    return account.is_here(region) and arn == f"arn:aws:events:{region}:{account.id}:event-bus/default"
 
 
 def check_topic(account: Account, topic: str) -> None:
@@ -226,7 +231,7 @@ def check_topic(account: Account, topic: str) -> None:
         raise bad_request(
             f"Invalid SNS topic <{topic}>: it must be the ARN of a standard topic.", kind="topic_invalid"
         )
-    if match[1] != account.region:
+    if not account.is_here(match[1]):
         raise bad_request(
             f"Invalid SNS topic <{topic}>: it must be in the region {account.region}.", kind="topic_invalid"
         )

@@ -174,7 +174,7 @@ def _resource(account: Account, arn: str) -> tuple[str, str]:
     match = re.fullmatch(r"arn:aws[a-z-]*:ses:([^:]*):([^:]*):([a-z-]+)/(.+)", arn)
     if match is None or match[3] not in _TYPES:
         raise bad_request(f"Invalid resource ARN {arn}.")
-    if match[1] != account.region or match[2] != account.id:
+    if not account.is_here(match[1]) or match[2] != account.id:
         raise bad_request(
             f"Resource {arn} must be in the account {account.id} and the region {account.region}."
         )

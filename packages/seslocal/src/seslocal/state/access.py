@@ -27,4 +27,5 @@ class Access:
             key: Attached(one.policies, one.principal) for key, one in settings.policies
         }  #: by access key; one without an entry may do everything
         self.check_signatures = settings.check_signatures
+        self.refusals: set[str] = set()  #: lines about refused signatures that were logged
         self.management_rate = ManagementRate(settings.management_rate, together=settings.management_together)

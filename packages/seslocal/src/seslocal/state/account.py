@@ -3,6 +3,8 @@ state. A reset replaces the whole account."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from seslocal.clock import Clock
 from seslocal.ids import Ids
 from seslocal.state.access import Access
@@ -23,6 +25,8 @@ from seslocal.state.suppression import AccountSuppression
 from seslocal.state.templates import StoredTemplate
 from seslocal.state.tenants import Tenants
 from seslocal.state.zone import Zone
+
+ANY_REGION: Final = "any"  #: in `Settings.other_regions`
 
 
 class Account:
@@ -54,6 +58,11 @@ class Account:
         self.mailboxes = Mailboxes()
         self.zone = Zone()
         self.faults = Faults(self.ids.random)
+
+    def is_here(self, region: str) -> bool:
+        """Whether calls may be signed for this region, and ARNs that are given may be in it."""
+        others = self.settings.other_regions
+        return region == self.region or region in others or ANY_REGION in others
 
     def arn(self, resource: str) -> str:
         return f"arn:aws:ses:{self.region}:{self.id}:{resource}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from seslocal.clock import Clock
 from seslocal.state.cloudwatch import Metrics
+from seslocal.state.event_log import EventLog
 from seslocal.state.firehose_streams import FirehoseStream
 from seslocal.state.outbox import Outbox
 from seslocal.state.settings import Settings
@@ -24,5 +25,6 @@ class Events:
         )
         self.streams: dict[str, FirehoseStream] = {}  #: those that have an endpoint, by name
         self.cloudwatch = Metrics()  #: counts of the CloudWatch destinations
+        self.log = EventLog()
         self.outbox = Outbox(clock)
         self.held_back: list[Callable[[], None]] = []  #: deliveries that a reordering fault gathers

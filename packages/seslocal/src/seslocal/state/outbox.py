@@ -55,6 +55,20 @@ class Outbox:
         self.waiting += 1
         self._start(delivery)
 
+    @property
+    def under_way(self) -> int:
+        """The number of deliveries that are being tried now. Those that wait for a retry are not among them."""
+        return len(self._tasks)
+
+    async def tried(self) -> None:
+        """Returns when no delivery is being tried."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def endpoints(self) -> list[str]:
+        """The URLs that are being tried now, without user names and passwords."""
+        return sorted({task.get_name() for task in self._tasks})
+
     async def close(self) -> None:
         self._closed = True
         for task in self._tasks:
@@ -66,7 +80,8 @@ class Outbox:
     def _start(self, delivery: HttpDelivery) -> None:
         if self._closed:
             return
-        task = asyncio.get_running_loop().create_task(self._try(delivery))
+        name = str(URL(delivery.url).with_user(None))
+        task = asyncio.get_running_loop().create_task(self._try(delivery), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -13,8 +13,11 @@ from seslocal.wire.protocol import Limits
 class Settings:
     """The settings of a local SES; fixed while it runs."""
 
-    region: str = "us-east-1"
-    account_id: str = "000000000000"
+    region: str = "us-east-1"  #: in the ARNs that it makes
+    other_regions: tuple[
+        str, ...
+    ] = ()  #: that calls may be signed for and ARNs may be in; `any`: every region
+    account_id: str = "123456789012"
     rate: float = 1000.0  #: recipients per second (MaxSendRate)
     quota: float = 10_000_000.0  #: recipients per rolling 24 hours; -1: no limit
     event_delay: float = 0.005  #: seconds between accepting a mail and its Send, and between later events
