@@ -26,7 +26,9 @@ DOCS = ROOT / "docs"
 GUIDE = DOCS / "guide.md"
 ADMIN_API = DOCS / "admin-api.md"
 BEHAVIOUR = DOCS / "behaviour.md"
-PAGES = (README, GUIDE, ADMIN_API, BEHAVIOUR, DOCS / "conformance.md")
+RECIPES = DOCS / "recipes.md"
+FROM_MOTO = DOCS / "from-moto.md"
+PAGES = (README, GUIDE, ADMIN_API, BEHAVIOUR, RECIPES, FROM_MOTO, DOCS / "conformance.md")
 #: The function that the pytest examples assume.
 WELCOME = """
 def welcome(address, ses):
@@ -83,16 +85,26 @@ def test_scenario_example_runs(world: World) -> None:
     assert [step["outcome"] for step in world.admin("GET", "/scenario")["steps"]] == ["done"] * 3
 
 
-@pytest.mark.parametrize("page", [README, GUIDE], ids=["readme", "guide"])
-def test_pytest_example_passes(page: Path, tmp_path: Path) -> None:
-    [example] = blocks(page, "(seslocal)")
+def test_readme_example_of_other_runners_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    [example] = blocks(README, "serving()")
+    exec(example, {})
+    assert capsys.readouterr().out == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "fixture", "count"),
+    [(README, "(seslocal)", 3), (GUIDE, "(seslocal)", 1), (FROM_MOTO, "(seslocal_aws)", 1)],
+    ids=["readme", "guide", "from-moto"],
+)
+def test_pytest_example_passes(page: Path, fixture: str, count: int, tmp_path: Path) -> None:
+    [example] = blocks(page, fixture)
     (tmp_path / "test_example.py").write_text(WELCOME + "\n\n" + example)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "seslocal.pytest_plugin"],
         capture_output=True, text=True, timeout=240, cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT / "src"), "PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )  # fmt: skip
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert f"{count} passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_operations_page_is_current(capsys: pytest.CaptureFixture[str]) -> None:
