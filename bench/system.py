@@ -30,6 +30,7 @@ from bench.mail import Stream
 from mailcordon.adapters.ses.signer import Credentials, Signer
 
 PATIENCE = 60.0  #: seconds; for starting, and for what was sent to be recorded
+ACCOUNT = "123456789012"  #: of the local SES, and of Mailcordon's queues there
 RATE = 100_000  #: recipients a second that the local SES grants
 _LEDGER = 2_000_000  #: mails that it keeps
 
@@ -87,7 +88,7 @@ class Ses:
             "ApproximateNumberOfMessagesNotVisible",
             "ApproximateNumberOfMessagesDelayed",
         ]
-        queue = f"{self.url}/123456789012/mailcordon-outcome"
+        queue = f"{self.url}/{ACCOUNT}/mailcordon-outcome"
         body = json.dumps({"QueueUrl": queue, "AttributeNames": wanted}).encode()
         headers = {
             "content-type": "application/x-amz-json-1.0",
@@ -322,7 +323,7 @@ def process(
 def local_ses(home: Path) -> Iterator[Ses]:
     ready = home / "seslocal.json"
     command = [sys.executable, "-m", "seslocal", "--port", "0", "--ready-file", str(ready)]
-    command += ["--rate", str(RATE), "--quota", "-1", "--ledger", str(_LEDGER)]
+    command += ["--account", ACCOUNT, "--rate", str(RATE), "--quota", "-1", "--ledger", str(_LEDGER)]
     with process(command, home / "seslocal.log", environment(), ready) as started:
         yield Ses(json.loads(ready.read_text())["url"], started.pid)
 

@@ -20,15 +20,12 @@ from pathlib import Path
 
 import pytest
 
+import strangers_check
+
 ROOT = Path(__file__).resolve().parents[1]
 UV = ROOT / ".mailcordon" / "tools" / "bin" / "uv"
 BUILDER = ROOT / ".mailcordon" / "build" / "bin" / "python"
 DISTRIBUTIONS = ("seslocal", "mailcordon", "mailcordon-client")
-THREE_LINES = """
-def test_a_welcome_is_sent(seslocal):
-    seslocal.client("sesv2").create_email_identity(EmailIdentity="acme.example")
-    assert seslocal.sent() == []
-"""
 
 
 def module(name: str) -> str:
@@ -200,10 +197,11 @@ def test_the_same_commit_builds_the_same_bytes(built: Path, tmp_path: Path):
     }
 
 
-def test_seslocal_alone_runs_a_test_with_its_fixture(seslocal: Path, tmp_path: Path):
-    (tmp_path / "test_it.py").write_text(THREE_LINES)
-    done = run(seslocal, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path, cwd=tmp_path)
-    assert "1 passed" in succeeded(done)
+def test_seslocal_alone_runs_the_tests_of_its_readme_with_xdist(seslocal: Path, tmp_path: Path):
+    """`./dev build --strangers` runs them 100 times, with and without xdist."""
+    count = strangers_check.write(tmp_path, 3)
+    assert count == 9
+    assert strangers_check.passed(seslocal, tmp_path, count, "-n", "2") is None
 
 
 @pytest.fixture
