@@ -36,7 +36,7 @@ _FEWEST, _MOST = (
     1_000,
 )  #: deliveries that one step looks at, where not all will fit: rows that are not in memory are slow
 _PATIENCE = 100  #: deliveries that a walk may meet before another one goes on
-_FIRST_HASHES = 16  #: addresses that are looked for, whatever it takes
+_FIRST_HASHES = 8  #: addresses that are looked for, whatever it takes
 _HIGHEST = 2**31 - 1  #: of a tenant's id
 #: SES's clock and ours differ, so the time in its id is looked for this far around.
 _AROUND_MS = (3_000, 60_000, 1_800_000)
@@ -215,8 +215,12 @@ class _Searching:
             self._adapt(time.monotonic() - began)
             wanted = query.limit + 1 - len(found)
             while fitting and wanted > 0:
-                found += await self.shown(fitting[:wanted])
-                fitting, wanted = fitting[wanted:], query.limit + 1 - len(found)
+                shown, fitting = fitting[:wanted], fitting[wanted:]
+                found += await self.shown(shown)
+                wanted = query.limit + 1 - len(found)
+                if fitting and self._spent():
+                    high = shown[-1]
+                    break
         if len(found) > query.limit:
             kept = found[: query.limit]
             return Page(deliveries=kept, next=kept[-1][0], looked_at=self._looked_at, stopped_early=False)

@@ -38,11 +38,13 @@ select s.low from unnest($1::bigint[]) s (low) cross join lateral (
  limit 1;
 
 -- name: all_of_campaign
--- Mail of a campaign, of all tenants.
-select m.id, m.recipients
-  from (select id, cardinality(recipients) as recipients from message
-         where campaign = $4 and campaign is not null and id >= ($1::bigint & -64) and id < $2 order by campaign, tenant offset 0) m
- order by m.id desc limit $3;
+-- Mail of a campaign, of all tenants: chosen by the index alone.
+select i.id, m.recipients
+  from (select id from (select id from message where campaign = $4 and campaign is not null and id >= ($1::bigint & -64) and id < $2
+                         order by campaign, tenant offset 0) i
+         order by id desc limit $3) i
+ cross join lateral (select cardinality(recipients) as recipients from message where id = i.id limit 1) m
+ order by i.id desc;
 
 -- name: walk_campaign
 -- Mail of a campaign, of a tenant.
@@ -59,11 +61,13 @@ select s.low from unnest($1::bigint[]) s (low) cross join lateral (
  limit 1;
 
 -- name: all_of_list
--- Mail of a list, of all tenants.
-select m.id, m.recipients
-  from (select id, cardinality(recipients) as recipients from message
-         where list = $4 and list is not null and id >= ($1::bigint & -64) and id < $2 order by list, tenant offset 0) m
- order by m.id desc limit $3;
+-- Mail of a list, of all tenants: chosen by the index alone.
+select i.id, m.recipients
+  from (select id from (select id from message where list = $4 and list is not null and id >= ($1::bigint & -64) and id < $2
+                         order by list, tenant offset 0) i
+         order by id desc limit $3) i
+ cross join lateral (select cardinality(recipients) as recipients from message where id = i.id limit 1) m
+ order by i.id desc;
 
 -- name: walk_list
 -- Mail of a list, of a tenant.
