@@ -4,8 +4,9 @@ events."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from seslocal.errors import ApiError, bad_request, limit_exceeded, not_found
 from seslocal.mail import auto_validation, delivery, list_management, suppression, world_delivery
@@ -32,8 +33,7 @@ PAUSED: Final = (
 TENANT_GATE: Final = ("tenant_set", "tenant_resources", "tenant_paused")
 
 
-@dataclass(slots=True)
-class Submission:
+class Submission(msgspec.Struct):
     """A mail as a call submits it."""
 
     operation: str  #: as in the tag ses:operation
@@ -44,8 +44,7 @@ class Submission:
     named: tuple[str, ...] = ()  #: ARNs of further identities and of stored templates in the call
 
 
-@dataclass(slots=True)
-class CheckedSubmission:
+class CheckedSubmission(msgspec.Struct):
     """A submission that passed the checks, with what they found."""
 
     submission: Submission

@@ -3,7 +3,7 @@ separately: configuration set, else tenant, else account."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from seslocal.errors import ApiError
 from seslocal.state.account import Account
@@ -12,8 +12,7 @@ from seslocal.state.suppression import SuppressedDestination, SuppressionList
 from seslocal.state.tenants import Tenant
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(msgspec.Struct, frozen=True):
     """The suppression settings that apply to one mail."""
 
     scope: str  #: TENANT or ACCOUNT

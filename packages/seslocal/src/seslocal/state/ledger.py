@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -15,8 +14,7 @@ import msgspec
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(slots=True, eq=False)
-class LedgerEntry:
+class LedgerEntry(msgspec.Struct, eq=False):
     """An accepted mail."""
 
     number: int  #: counts from 1

@@ -9,8 +9,9 @@ import hashlib
 import heapq
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from seslocal.clock import Clock
 from seslocal.ids import Ids
@@ -24,8 +25,7 @@ DEFAULTS: Final = {
 }
 
 
-@dataclass(slots=True, eq=False)
-class Message:
+class Message(msgspec.Struct, eq=False):
     id: str
     body: str
     md5: str  #: of the body
@@ -35,9 +35,9 @@ class Message:
     gone: bool = False  #: deleted; a queue may still have a stale reference
     receipts: int = 0  #: number of times it was received
     first_received_at: float = 0.0
-    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     attributes_md5: str = ""
-    system_attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    system_attributes: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
 
     @property
     def handle(self) -> str:

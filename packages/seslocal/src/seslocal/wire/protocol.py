@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 
 import httptools
+import msgspec
 
 log = logging.getLogger("seslocal")
 
@@ -32,8 +33,7 @@ class Limits:
     body_seconds: float = 60.0  #: from there to the end of the request
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     method: str
     path: str  #: as sent, still percent-encoded
     query: str  #: as sent
@@ -43,8 +43,7 @@ class Request:
     keep_alive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes = b""
     kind: str = "application/json"  #: the Content-Type
