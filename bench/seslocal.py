@@ -31,7 +31,7 @@ _WARM = 2000  #: mails before anything is measured
 _GOAL_RATE, _GOAL_RATIO = 5000, 1.2
 _LEDGER = 100_000  #: mails that the ledger keeps by default
 _PARTS = 2000  #: mails whose parts are measured at a time
-_TIMES = 5  #: how often, without a comparison
+_TIMES = 3  #: how often, without a comparison
 _WHOLE = "a SendEmail"
 
 
@@ -144,7 +144,7 @@ def run(options: Options) -> tuple[list[Phase], dict[str, float]]:
             _phase(load, pid, min(_WARM, options.messages))
             phases = [_phase(load, pid, first), _phase(load, pid, options.messages - first)]
     with _taking_apart(checkout.this()) as process:
-        times = [_parts(process) for _ in range(_TIMES)]
+        times = [_parts(process, options) for _ in range(_TIMES)]
     return phases, {part: median(one[part] for one in times) for part in times[0]}
 
 
@@ -162,7 +162,7 @@ def run_against(options: Options, other: checkout.Checkout) -> compare.Compariso
             _phase(load, pid, min(_WARM, options.messages))
             sides[name] = load, pid
             apart[name] = stack.enter_context(_taking_apart(side))
-            _parts(apart[name])
+            _parts(apart[name], options)
         pairs: list[compare.Pair] = []
         while True:
             number = len(pairs) + 1
@@ -170,7 +170,7 @@ def run_against(options: Options, other: checkout.Checkout) -> compare.Compariso
             order = list(sides) if number % 2 else list(reversed(sides))
             phases = {name: _phase(*sides[name], options.messages) for name in order}
             each = {
-                name: {_WHOLE: phase.cpu / phase.messages * 1e6, **_parts(apart[name])}
+                name: {_WHOLE: phase.cpu / phase.messages * 1e6, **_parts(apart[name], options)}
                 for name, phase in phases.items()
             }
             pairs.append(compare.Pair(each["here"], each["there"]))
@@ -181,7 +181,7 @@ def run_against(options: Options, other: checkout.Checkout) -> compare.Compariso
                 there=f"{other.name}; {other.interpreter()}",
                 notes=[
                     f"{options.messages} mails a round for each side; their parts without event loop and sockets, "
-                    f"of {_PARTS} mails a round",
+                    f"of {min(_PARTS, options.messages)} mails a round",
                 ],
             )
             if number >= options.rounds and (result.precise or number >= compare.MOST_ROUNDS):
@@ -228,10 +228,10 @@ def _taking_apart(side: checkout.Checkout) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def _parts(process: "subprocess.Popen[str]") -> dict[str, float]:
+def _parts(process: "subprocess.Popen[str]", options: Options) -> dict[str, float]:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(f"{_PARTS}\n")
+    process.stdin.write(f"{min(_PARTS, options.messages)}\n")
     process.stdin.flush()
     line = process.stdout.readline()
     if not line:

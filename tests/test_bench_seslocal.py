@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench import cpu, seslocal
+from bench import cpu, seslocal, seslocal_parts
 from bench.seslocal import Phase
 from bench.seslocal_load import Ticks, Void
 from bench.system import Failed
@@ -38,6 +39,8 @@ def test_a_run_says_what_it_measured():
     said = json.loads(done.stdout.splitlines()[-1])
     assert [one["messages"] for one in said["phases"]] == [40, 360]
     assert said["memory_ratio"] > 0
+    assert list(said["parts"]) == list(seslocal_parts.PARTS)
+    assert all(microseconds > 0 for microseconds in said["parts"].values())
     assert all(one["memory"] > 10_000_000 for one in said["phases"])
 
 
@@ -73,6 +76,7 @@ def test_another_checkout_is_measured_in_the_same_run():
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["rounds"] == 2
     assert said["ratio"]["a SendEmail"] > 0
+    assert set(seslocal_parts.PARTS) < said["ratio"].keys()
     assert said["verdict"]
 
 
@@ -80,7 +84,10 @@ def test_rate_is_by_the_servers_cpu_and_growth_from_first_to_last():
     phases = [phase(100, 0.02, 200), phase(900, 0.18, 300)]
     assert seslocal.whole(phases) == pytest.approx(5000)
     assert seslocal.growth(phases) == pytest.approx(1.5)
-    said = seslocal.table(phases)
+    said = seslocal.table(phases, {"HTTP": 15.0, "SQS": 25.0})
+    assert re.search(r"HTTP +15\n +SQS +25\n +event loop, sockets +160\n", said), (
+        "the rest is what the parts leave"
+    )
     assert "5,000 signed SendEmail a second" in said
     assert "1.50 times" in said
     assert "missed" in said
