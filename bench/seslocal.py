@@ -252,6 +252,8 @@ def _server(side: checkout.Checkout, home: Path, options: Options) -> Iterator[t
         "0",
         "--rate",
         "1000000",
+        "--account",  # that of the load: an older checkout has another one by default
+        seslocal_load.ACCOUNT,
         "--quota",
         "-1",
         "--ledger",

@@ -36,14 +36,9 @@ from seslocal.wire.protocol import Connection, Connections, Limits, Request, Res
 _BATCH = 100  #: mails that are sent before their events happen and are consumed
 _HOST = "127.0.0.1"
 
-HTTP, SIGNATURE, INPUT, CALL, EVENTS, QUEUE = PARTS = (
-    "HTTP",
-    "signature",
-    "input check",
-    "rest of the call",
-    "two events",
-    "SQS",
-)
+HTTP, SIGNATURE, INPUT, CALL = "HTTP", "signature", "input check", "rest of the call"
+EVENTS, QUEUE = "two events", "SQS"
+PARTS: list[str] = [HTTP, SIGNATURE, INPUT, CALL, EVENTS, QUEUE]
 SOCKETS = "event loop, sockets"  #: what the parts leave of a server's CPU
 
 
@@ -67,7 +62,7 @@ class Server:
     """An account with its front, and a connection whose requests and responses do not reach the front."""
 
     def __init__(self) -> None:
-        self.account = Account(Settings(rate=1e6, quota=-1, ledger=2000), Clock())
+        self.account = Account(Settings(account_id=load.ACCOUNT, rate=1e6, quota=-1, ledger=2000), Clock())
         admission = Admission((_HOST,))
         admin = Admin(lambda: self.account, lambda: None, lambda most: 0)
         self._front = Front(
@@ -121,7 +116,7 @@ class Stopwatch:
     """CPU seconds of this process, by part."""
 
     def __init__(self) -> None:
-        self.spent = dict.fromkeys(PARTS, 0.0)
+        self.spent: dict[str, float] = dict.fromkeys(PARTS, 0.0)
 
     @contextmanager
     def on(self, part: str) -> Iterator[None]:

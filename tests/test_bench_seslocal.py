@@ -39,7 +39,7 @@ def test_a_run_says_what_it_measured():
     said = json.loads(done.stdout.splitlines()[-1])
     assert [one["messages"] for one in said["phases"]] == [40, 360]
     assert said["memory_ratio"] > 0
-    assert list(said["parts"]) == list(seslocal_parts.PARTS)
+    assert list(said["parts"]) == seslocal_parts.PARTS
     assert all(microseconds > 0 for microseconds in said["parts"].values())
     assert all(one["memory"] > 10_000_000 for one in said["phases"])
 

