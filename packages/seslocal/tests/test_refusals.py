@@ -236,7 +236,7 @@ def test_a_subject_of_an_unknown_charset_keeps_its_bytes(ready: World) -> None:
 
 FOREIGN = "arn:aws:ses:us-east-1:111122223333:identity/mail.acme.example"
 DENIED = (
-    "User: arn:aws:iam::000000000000:user/test is not authorized to perform: ses:{action} on resource: "
+    "User: arn:aws:iam::123456789012:user/test is not authorized to perform: ses:{action} on resource: "
     + FOREIGN
     + " because no resource-based policy allows the ses:{action} action"
 )
@@ -259,7 +259,7 @@ def test_an_identity_of_another_account_is_refused(ready: World, member: str) ->
     ready.admin("PUT", "/account", {"behaviour": {"old_denials": True}})
     refused = ready.refused(ready.ses.send_email, **call, Content={"Simple": TEXT}, **{member: FOREIGN})
     assert refused[2] == (
-        f"User `arn:aws:iam::000000000000:user/test' is not authorized to perform `ses:SendEmail' on resource `{FOREIGN}'"
+        f"User `arn:aws:iam::123456789012:user/test' is not authorized to perform `ses:SendEmail' on resource `{FOREIGN}'"
     )
     assert len(ready.sent()) == 1
 
@@ -271,7 +271,7 @@ def test_headers_of_raw_mail_can_name_such_an_identity(ready: World, v1: Any, na
     assert refused == denied("SendRawEmail")
     refused = ready.refused(v1.send_raw_email, RawMessage={"Data": data})
     assert refused[:2] == (403, "AccessDenied")
-    own = data.replace(b"111122223333", b"000000000000")
+    own = data.replace(b"111122223333", b"123456789012")
     ready.ses.send_email(Content={"Raw": {"Data": own}})
 
 

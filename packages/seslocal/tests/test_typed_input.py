@@ -17,7 +17,7 @@ from seslocal.wire.model import read_object, ses_routes, sqs_checks
 from seslocal.wire.params import Params
 from seslocal.wire.typed_input import FREQUENT
 
-_QUEUE: Final = "http://localhost/000000000000/events"
+_QUEUE: Final = "http://localhost/123456789012/events"
 _TEXT: Final = {"Data": "Grüße ✉", "Charset": "UTF-8"}
 EXAMPLES: Final[dict[str, Params]] = {
     "SendEmail": {
