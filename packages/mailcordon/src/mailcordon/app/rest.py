@@ -19,6 +19,7 @@ from mailcordon.adapters.db.audit_store import AuditReader
 from mailcordon.adapters.db.backtest_store import BacktestStore
 from mailcordon.adapters.db.breaker_reader import BreakerEditor, BreakerReader
 from mailcordon.adapters.db.contact_store import PostgresContacts
+from mailcordon.adapters.db.content_reader import ContentReader
 from mailcordon.adapters.db.control_reader import ControlReader
 from mailcordon.adapters.db.control_store import ControlStore
 from mailcordon.adapters.db.dkim_key_store import DkimKeyStore
@@ -67,6 +68,7 @@ from mailcordon.adapters.http import control as control_routes
 from mailcordon.adapters.http import event_replay
 from mailcordon.adapters.http import lane_map as lane_map_routes
 from mailcordon.adapters.http import limits as limit_routes
+from mailcordon.adapters.http import message_preview as preview_routes
 from mailcordon.adapters.http import metrics as metric_routes
 from mailcordon.adapters.http import observe as observe_routes
 from mailcordon.adapters.http import observing as observing_routes
@@ -279,6 +281,9 @@ async def opened(config: Config, installation: Installation, stop: asyncio.Event
             *limit_routes.routes(LimitReader(*read_as), controlled.reads),
             *metric_routes.routes(PostgresMetricsReader(*read_as)),
             *search_routes.routes(searching),
+            *preview_routes.routes(
+                endpoint, ContentReader(pools["control"]), kept_days=config.keep_bodies_days
+            ),
             *why_routes.routes(
                 WhyServices(
                     endpoint=endpoint,

@@ -71,6 +71,16 @@ def decode(text: str) -> str:
     return "".join(pieces)
 
 
+def decode_bytes(raw: bytes, charset: str) -> str:
+    """Text in this charset. What is no text in it is replaced; an unknown charset is taken for UTF-8."""
+    if encodings.normalize_encoding(charset) in _CHARSETS:
+        try:
+            return raw.decode(charset, "replace")
+        except (LookupError, ValueError):  # a codec that is no charset, such as base64
+            pass
+    return raw.decode("utf-8", "replace")
+
+
 class _Run(NamedTuple):
     """Encoded words of one charset that follow each other. Some programs divide a letter between two."""
 

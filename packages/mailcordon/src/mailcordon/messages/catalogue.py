@@ -47,6 +47,7 @@ SUBJECTS = (
     "paths",
     "machine_metrics",
     "search",
+    "previews",
     *("api", "mail", "content", "keys", "door", "suppressions", "suppression_split"),
     "raw_mail",
     "templates",

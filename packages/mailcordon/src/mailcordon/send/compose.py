@@ -324,6 +324,15 @@ def call(
     return b"".join((head.encode(), *members, b"}"))
 
 
+def shown(content: bytes, to: str, number: int) -> tuple[str, bytes]:
+    """Whom the mail of the recipient of this number shows in To, and its members without braces: what `call` sends, with the
+    app's placeholders in the place of links. `to`: the recipient's address."""
+    if content[:1] == b"[":
+        to, members = _of_frame(content, to, number, None)
+        return to, b"".join(members)
+    return to, _of_recipient(content, number) if content[:1] in (b"{", b"\n") else content
+
+
 def _of_frame(
     content: bytes, to: str, number: int, unsubscribe: Unsubscribe | None
 ) -> tuple[str, Sequence[bytes | memoryview]]:

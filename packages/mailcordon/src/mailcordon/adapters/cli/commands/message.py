@@ -1,9 +1,11 @@
-"""`mailcordon message`: show a message, or cancel it."""
+"""`mailcordon message`: show a message and its content, or cancel it."""
 
 import json
-from typing import Annotated
+import sys
+from typing import Annotated, Any, cast
 
 import typer
+from rich.text import Text
 
 from mailcordon.adapters.cli import command, show
 from mailcordon.adapters.cli.client import path
@@ -12,6 +14,7 @@ from mailcordon.adapters.cli.commands import why
 from mailcordon.adapters.cli.document import children
 from mailcordon.adapters.cli.text import counted
 from mailcordon.messages import cli as messages
+from mailcordon.messages import previews
 
 app = typer.Typer(no_args_is_help=True, help="Messages by id: show or cancel one.")
 MessageId = Annotated[str, typer.Argument(metavar="MESSAGE", help="The message id: msg_...")]
@@ -49,6 +52,55 @@ async def list_events(cli: Cli, message: MessageId, limit: Limit = 200) -> None:
     ]
     table = show.table(("delivery", "at", "event", "detail"), rows, prose=("detail",))
     cli.show_result(found, table, *show.more({"next": found.get("more") or None}))
+
+
+@command.remote(
+    app,
+    "preview",
+    examples="""
+mailcordon message preview msg_0r4tq2v6k7m8n
+mailcordon message preview dlv_0r4tq2v6k7m8p --html > mail.html
+""",
+)
+async def preview_message(
+    cli: Cli,
+    message: MessageId,
+    html: Annotated[
+        bool, typer.Option("--html", help="Only the source of its HTML. Default: headers, files, text.")
+    ] = False,
+) -> None:
+    """Show the content of a mail, as a recipient gets it. Never of urgent mail.
+
+    The audit trail records who looked. Of several recipients the first one is shown, or the one whose
+    delivery (dlv_...) is named."""
+    found = await cli.api.get(path("messages", message, "preview"), {"part": "html" if html else "text"})
+    content = found.get("content")
+    if not isinstance(content, dict):
+        cli.show_result(found, str(found.get("detail")))
+        return
+    shown = cast("dict[str, Any]", content)
+    if html:
+        cli.show_result(found)
+        if not cli.json:
+            show.write(sys.stdout, _source(shown["html"]) + "\n")
+        return
+    facts = [(name, shown[name]) for name in ("from", "to", "cc", "subject") if shown[name]]
+    facts += [
+        ("file", f"{one['name'] or '-'}, {one['content_type']}, {one['size']:,} bytes")
+        for one in shown["files"]
+    ]
+    if shown["more_files"]:
+        facts.append(("file", previews.more_files(shown["more_files"])))
+    if shown["html"]:
+        facts.append(("html", previews.html_source(message, shown["html"]["characters"])))
+    cli.show_result(found, show.fields(facts), Text(_source(shown["text"])))
+
+
+def _source(part: dict[str, Any] | None) -> str:
+    if part is None:
+        return previews.no_such_part()
+    cut = "" if not part["cut"] else "\n" + previews.cut(part["shown"], part["characters"])
+    return part["content"] + cut
 
 
 @command.remote(
