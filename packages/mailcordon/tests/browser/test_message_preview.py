@@ -17,7 +17,7 @@ from mailcordon.core import ids
 from mailcordon.send import submission
 from mailcordon_fixtures.queue_world import World, accepting, allowed
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
 #: What a mail may try. EVIL is an address that counts who comes; OURS is the dashboard's.
 TRIES = """

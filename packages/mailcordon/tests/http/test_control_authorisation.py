@@ -207,6 +207,8 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/breaker/lanes", None, "read", False, 200),
     ("GET", "/v1/breaker/lanes?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/breaker/decisions/{decision}/accept", {"because": "x"}, "operate", True, 403),
+    ("GET", "/v1/breaker/decisions/{decision}/probe", None, "read", True, 403),
+    ("POST", "/v1/breaker/decisions/{decision}/probe", {"because": "x"}, "operate", True, 403),
     (
         "PUT",
         "/v1/tenants/acme/lanes/newsletter/breaker",

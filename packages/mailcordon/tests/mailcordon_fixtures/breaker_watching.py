@@ -1,5 +1,6 @@
 """The breaker's loop on a database of its own. What it decides is told by the test, or by a real breaker."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,7 @@ class Told(Breaker):
         self.accepted: list[int] = []
         self.freed: list[tuple[int, tuple[Slice, ...]]] = []
         self.restored: list[Standing] = []
+        self.tried: list[tuple[int, tuple[Slice, ...]]] = []
 
     def lane(self, facts: LaneFacts) -> None:
         self.known[facts.lane] = facts
@@ -72,6 +74,24 @@ class Told(Breaker):
         self.freed.append((lane, guilty))
         self.standings.pop(lane, None)
         return []
+
+    def try_now(self, lane: int, guilty: tuple[Slice, ...], minute: int, asked: int) -> bool:
+        held = next(
+            (
+                one
+                for one in self.standings.get(lane, [])
+                if one.guilty == guilty and one.phase is Phase.CORDONED and one.since <= asked
+            ),
+            None,
+        )
+        if held is None:
+            return False
+        self.tried.append((lane, guilty))
+        begun = dataclasses.replace(
+            held, phase=Phase.PROBING, since=minute, probe_from=minute, probe_mails=60
+        )
+        self.standings[lane] = [begun if one is held else one for one in self.standings[lane]]
+        return True
 
     def accept(self, lane: int, minute: int) -> list[Decision]:
         self.accepted.append(lane)

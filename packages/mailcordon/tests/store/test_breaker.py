@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from mailcordon.adapters.db.breaker_reader import BreakerAlarms, BreakerEditor, BreakerReader
-from mailcordon.core.errors import Conflict
+from mailcordon.core.errors import Conflict, NotFound
 from mailcordon.core.hold import NewHold
 from mailcordon.core.provider import Provider
 from mailcordon.core.target import Target
@@ -222,6 +222,60 @@ async def test_accepting_a_decision_lifts_its_hold_and_teaches_the_breaker(watch
     assert lifted == because
     with pytest.raises(Conflict, match="Decision 1 is over: ana accepted"):
         await editor.accept(1, actor="ana", because="again")
+
+
+async def test_a_person_has_a_held_lane_tried_at_once_and_once(watching: Watching) -> None:
+    loop, lane = await held_list(watching)
+    (standing,) = watching.standings[lane]
+    watching.decisions.append(decided(lane, watching.now, Level.CORDON, guilty=()))
+    watching.standings[lane] = [standing, dataclasses.replace(standing, guilty=(), since=watching.now - 1)]
+    await watching.mail(lane, 1, hard_bounced=1)
+    await loop.advance()
+    reads, editor = BreakerReader(watching.control, watching.reader), BreakerEditor(watching.control)
+    whole, of_list = await reads.decisions(None, is_open=True, before=None, limit=9)
+    assert (whole.part, of_list.part) == ("", "list:bought")
+    said = await reads.probe(whole)
+    assert (said.possible, said.mails) == (True, 400)
+    assert said.sentence.startswith("At most 400 mails of acme/newsletter leave")
+    with pytest.raises(Conflict, match="known to be bad, so nothing of it is tried"):
+        await editor.try_now(of_list.id, actor="ana", because="try")
+    with pytest.raises(NotFound):
+        await editor.try_now(999, actor="ana", because="try")
+    await editor.try_now(whole.id, actor="ana", because="the list is gone")
+    await loop.advance()
+    await loop.advance()
+    assert watching.engine.tried == [(lane, ())]
+    assert [row[:3] for row in await watching.holds() if row[1] is None] == [(lane, None, False)]
+    ((done,),) = await watching.rows("select done from breaker_decision where part = ''")
+    assert "Now: a probe of 60 mails" in done
+    with pytest.raises(Conflict, match="is under way already"):
+        await editor.try_now(whole.id, actor="ana", because="again")
+    assert await watching.rows("select action, because from audit where action = 'breaker.probe'") == [
+        ("breaker.probe", "the list is gone")
+    ]
+    # It was not healthy: what was asked before does not begin another one.
+    watching.standings[lane] = [
+        dataclasses.replace(standing, guilty=(), since=watching.now + 2, failed_probes=1)
+    ]
+    watching.decisions.append(decided(lane, watching.now, Level.WARN, signal=Signal.COMPLAINTS))
+    await watching.mail(lane, 1, ago=4)
+    await loop.advance()
+    assert watching.engine.tried == [(lane, ())]
+    assert [row[:3] for row in await watching.holds() if row[1] is None] == [(lane, None, True)]
+    await loop.close()
+    await watching.start().advance()  # sentences change once a minute, and after a restart
+    assert watching.engine.tried == []
+    ((done,),) = await watching.rows("select done from breaker_decision where part = ''")
+    assert "It was tried, and the mail of the probe was not healthy" in done
+
+
+async def test_a_decision_that_holds_nothing_cannot_be_tried(watching: Watching) -> None:
+    await held_list(watching, proved=False)
+    with pytest.raises(Conflict, match="Decision 1 holds no mail"):
+        await BreakerEditor(watching.control).try_now(1, actor="ana", because="try")
+    await watching.rows("update breaker_decision set ended_at = 1, ended_because = 'quiet' returning id")
+    with pytest.raises(Conflict, match="Decision 1 is over: quiet"):
+        await BreakerEditor(watching.control).try_now(1, actor="ana", because="try")
 
 
 async def test_a_probe_leaves_slowly_and_no_more_than_its_mails(watching: Watching) -> None:

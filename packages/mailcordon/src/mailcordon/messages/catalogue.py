@@ -43,7 +43,7 @@ SUBJECTS = (
     "advice",
     "objectives",
     *("backtests", "rehearsals"),
-    *("breaker", "arming"),
+    *("breaker", "breaker_probes", "arming"),
     "paths",
     "machine_metrics",
     "search",

@@ -10,6 +10,7 @@ _DONE = {
     "acknowledged": "The incident is acknowledged.",
     "closed": "The incident is closed.",
     "accepted": "It is accepted as normal.",
+    "tried": "The breaker tries it from the next minute on.",
     "opened": "The release goes on.",
     "cancelled": "The mail is cancelled.",
     "applied": "The plan is applied.",

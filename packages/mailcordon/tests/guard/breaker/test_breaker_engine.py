@@ -113,6 +113,37 @@ def test_silence_is_no_recovery_and_good_probes_are():
     assert [each.phase for each in made.breaker.standing(1)] == [Phase.HEALTHY]
 
 
+def test_a_person_does_not_wait_for_the_first_probe():
+    made = post(narrow=False)
+    bad_list(made)
+    made.run(10)
+    asked = made.minute
+    assert not made.breaker.try_now(1, (), asked, asked - 60), (
+        "what was held after it was asked for was not meant"
+    )
+    assert made.breaker.try_now(1, (), asked, asked)
+    assert open_levels(made) == {(): Phase.PROBING}
+    assert not made.breaker.try_now(1, (), asked, asked), "it is tried already"
+    made.run(2)
+    made.send(400, campaign="probe", list_="l1", bounces=0.15)
+    assert any(each.why == "probe failed" for each in made.run(60))
+    assert open_levels(made) == {(): Phase.CORDONED}
+    assert not made.breaker.try_now(1, (), made.minute, asked), "it was asked for once"
+    assert made.breaker.try_now(1, (), made.minute, made.minute)
+    made.run(2)
+    made.send(400, campaign="probe", list_="l1", bounces=0.002)
+    assert [each.why for each in made.run(5 * 60) if each.over] == ["probed"]
+    assert made.breaker.permit(1, made.minute) == 1.0
+
+
+def test_a_held_list_is_not_tried_whoever_asks():
+    made = post()
+    bad_list(made)
+    made.run(10)
+    assert open_levels(made)[(IMPORT,)] is Phase.CORDONED
+    assert not made.breaker.try_now(1, (IMPORT,), made.minute, made.minute)
+
+
 def test_bad_probes_stop_it_again_for_twice_as_long():
     made = post(narrow=False)
     bad_list(made)

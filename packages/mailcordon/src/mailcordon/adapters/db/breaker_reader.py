@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from mailcordon.adapters.db import (
     breaker_arming,
@@ -14,7 +15,7 @@ from mailcordon.adapters.db import (
     queries,
     row_level_security,
 )
-from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.viewer_reads import ViewerReads
 from mailcordon.control import lookup, proofs
 from mailcordon.core.errors import Conflict, NotFound
@@ -24,17 +25,18 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.guard import arming
 from mailcordon.guard.arming import Check, Name, Wish
-from mailcordon.guard.breaker.nouns import Dimension, Level, Slice
+from mailcordon.guard.breaker.nouns import Dimension, Level, Slice, Standing
 from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
-from mailcordon.observe.breaker import alarms
+from mailcordon.observe.breaker import alarms, view
 from mailcordon.observe.breaker.alarms import LostLane, OpenDecision
 from mailcordon.observe.breaker.records import Kept, Sharer
-from mailcordon.observe.breaker.view import DecisionView, LaneView
+from mailcordon.observe.breaker.view import DecisionView, LaneView, ProbeView
 from mailcordon.observe.view import ReadScope
 
 _SQL = queries.load("breaker_reader.sql")
 _SHARED = queries.load("shared.sql")
+_decode_standing = msgspec.json.Decoder(Standing).decode
 
 
 class BreakerReader(ViewerReads):
@@ -68,6 +70,15 @@ class BreakerReader(ViewerReads):
             rows = await conn.fetch(_SQL.own_lanes if own else _SQL.lanes, tenant, type, after, limit)
         return [_lane(row) for row in rows]
 
+    async def probe(self, decision: DecisionView) -> ProbeView:
+        async with connection_pool.acquire(self._control) as conn:
+            return view.probe(decision, await _standing(conn, decision.id))
+
+
+async def _standing(conn: PooledConnection, decision: int) -> Standing | None:
+    found = await conn.fetchval(_SQL.standing, decision)
+    return None if found is None else _decode_standing(found)
+
 
 class BreakerEditor:
     def __init__(self, control: Pool, *, proof_days: int = proofs.DAYS) -> None:
@@ -87,6 +98,21 @@ class BreakerEditor:
             what = f"decision {id} about {row['type']} of {row['slug']}"
             await conn.execute(
                 _SHARED.write_audit, actor, "breaker.accept", row["tenant"], what, None, None, because
+            )
+
+    async def try_now(self, id: int, *, actor: str, because: str) -> None:
+        async with connection_pool.transaction(self._control) as conn:
+            row = await conn.fetchrow(_SQL.lock_decision, id)
+            if row is None:
+                raise NotFound(messages.no_decision(id=id), code="no-such-decision")
+            (found,) = await conn.fetch(_SQL.decisions, None, id, None, None, None, 1)
+            probe = view.probe(_decision(found), await _standing(conn, id))
+            if not probe.possible:
+                raise Conflict(probe.sentence, code="cannot-be-tried")
+            await conn.execute(_SQL.try_now, id, actor, because)
+            what = f"decision {id} about {row['type']} of {row['slug']}"
+            await conn.execute(
+                _SHARED.write_audit, actor, "breaker.probe", row["tenant"], what, None, None, because
             )
 
     async def wish(self, tenant: int, slug: str, type: str, wish: Wish, *, actor: str, because: str) -> None:

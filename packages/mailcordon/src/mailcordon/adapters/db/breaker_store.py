@@ -39,6 +39,7 @@ from mailcordon.observe.breaker.records import (
     Loaded,
     Sent,
     Sharer,
+    Tried,
     Watched,
     Write,
     key_of,
@@ -122,6 +123,7 @@ class BreakerStore:
                     domains = await conn.fetch(_SQL.domains, list(minutes), list(lanes))
             accepted = await conn.fetch(_SQL.requests)
             lifted = await conn.fetch(_SQL.lifted)
+            tried = await conn.fetch(_SQL.tried)
         return Changes(
             now=at["now"],
             fold=at["fold"],
@@ -130,6 +132,7 @@ class BreakerStore:
             domains=[DomainDelta(*row) for row in domains],
             accepted=[Accepted(**dict(row)) for row in accepted],
             lifted=[Lifted(**dict(row)) for row in lifted],
+            tried=[Tried(**dict(row)) for row in tried],
         )
 
     async def load(self, lanes: Sequence[int], *, room: Mapping[Signal, float] | None) -> Loaded:

@@ -12,7 +12,7 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal, princi
 from mailcordon.adapters.http.shapes import After, AnyTenant, Limit, Time
 from mailcordon.control import lookup
 from mailcordon.core.errors import NotFound
-from mailcordon.core.principal import OPERATE, Principal
+from mailcordon.core.principal import OPERATE, READ, Principal
 from mailcordon.guard.arming import Wish
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker.view import BreakerChanges, BreakerReads, DecisionView, LaneView
@@ -100,6 +100,16 @@ class AcceptBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     because: str
 
 
+class ProbeItem(msgspec.Struct):
+    possible: bool
+    mails: int  #: that may leave
+    detail: str  #: what it would do, or why nothing can be tried
+
+
+class ProbeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    because: str
+
+
 class ArmBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     armed: bool
     because: str
@@ -148,6 +158,29 @@ def routes(reads: BreakerReads, changes: BreakerChanges) -> list[HTTPRouteHandle
         await changes.accept(decision_id, actor=actor, because=shapes.reason(data.because))
         return _decision(await _one(reads, None, decision_id))
 
+    @get(
+        "/v1/breaker/decisions/{decision_id:int}/probe",
+        summary="Say what trying held mail at once would do",
+        tags=["observe"],
+    )
+    async def preview_probe(request: AnyRequest, decision_id: FromPath[int]) -> ProbeItem:
+        platform_principal(request, READ)
+        found = await reads.probe(await _one(reads, None, decision_id))
+        return ProbeItem(found.possible, found.mails, found.sentence)
+
+    @post(
+        "/v1/breaker/decisions/{decision_id:int}/probe",
+        summary="Try held mail at once: some of it leaves, and the breaker judges it",
+        tags=["control"],
+        status_code=200,
+    )
+    async def try_now(
+        request: AnyRequest, decision_id: FromPath[int], data: JSONBody[ProbeBody]
+    ) -> DecisionItem:
+        actor = platform_principal(request, OPERATE).actor
+        await changes.try_now(decision_id, actor=actor, because=shapes.reason(data.because))
+        return _decision(await _one(reads, None, decision_id))
+
     @get("/v1/breaker/lanes", summary="List what the breaker may do to each lane", tags=["observe"])
     async def list_lanes(
         request: AnyRequest,
@@ -182,7 +215,7 @@ def routes(reads: BreakerReads, changes: BreakerChanges) -> list[HTTPRouteHandle
             raise lookup.no_lane(slug, type_name)
         return _lane(found[0])
 
-    return [list_decisions, get_decision, accept, list_lanes, arm]
+    return [list_decisions, get_decision, accept, preview_probe, try_now, list_lanes, arm]
 
 
 async def _scope(reads: BreakerReads, principal: Principal, slug: str | None) -> ReadScope | None:

@@ -24,7 +24,9 @@ from mailcordon.messages import api, mail
 
 T = TypeVar("T")
 
-MAX_DEPTH = 10  #: arrays and objects inside each other, as a policy has; each level makes the reader twice as large
+MAX_DEPTH = (
+    10  #: arrays and objects inside each other, as a policy has; each level makes the reader twice as large
+)
 
 NOT_UTF8 = "json-not-utf8"
 MALFORMED = "malformed-json"

@@ -316,6 +316,11 @@ class Breaker:
         state = self._awake(lane)
         return [] if state is None else state.let_go(guilty, minute)
 
+    def try_now(self, lane: int, guilty: tuple[Slice, ...], minute: int, asked: int) -> bool:
+        """A person has a held lane, or its held mail to one provider, tried at once. Returns whether a probe began."""
+        state = self._awake(lane)
+        return state is not None and state.try_now(guilty, minute, asked)
+
     def let_pool_go(self, lane: int, pool: Slice, minute: int) -> list[Decision]:
         """A person frees a lane that was slowed with others: all of the pool are freed."""
         facts = self._facts.get(lane)

@@ -29,6 +29,7 @@ from mailcordon.observe.breaker.records import (
     Kept,
     Key,
     Lifted,
+    Tried,
     Watched,
     Write,
     key_of,
@@ -239,6 +240,7 @@ class BreakerLoop:
         lanes = {one.lane for one in decisions}
         lanes |= self._accept(state, write, changes.accepted, minute)
         lanes |= self._let_go(state, write, changes.lifted, minute)
+        lanes |= self._try(state, changes.tried, minute)
         for decision in decisions:
             await self._take(state, write, decision, now, held_beside(decision, decisions))
         for lane in state.gone_lanes:
@@ -294,6 +296,19 @@ class BreakerLoop:
                 lanes.add(kept.lane)
             state.volume.forget(kept.lane)
             write.end(state, kept, because, by=one.by)
+        return lanes
+
+    def _try(self, state: State, tried: Sequence[Tried], minute: int) -> set[int]:
+        """A person does not wait until the breaker tries what it holds."""
+        by_id = {one.id: one for one in state.open.values()}
+        lanes: set[int] = set()
+        for one in tried:
+            kept = by_id.get(one.decision)
+            if kept is None or kept.lane not in state.lanes:
+                continue
+            if state.engine.try_now(kept.lane, slices_of(kept.part), minute, one.at // MINUTE_MS):
+                state.probe_out.pop(kept.key, None)
+                lanes.add(kept.lane)
         return lanes
 
     async def _take(

@@ -132,6 +132,14 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A person wants what a decision holds to be tried at once."""
+
+    decision: int
+    at: int  #: milliseconds since 1970
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lifted:
     """The hold of an open decision, lifted by somebody else."""
 
@@ -151,6 +159,7 @@ class Changes:
     domains: Sequence[DomainDelta] = ()  #: totals, not changes, of the minutes in which bounces changed
     accepted: Sequence[Accepted] = ()
     lifted: Sequence[Lifted] = ()
+    tried: Sequence[Tried] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

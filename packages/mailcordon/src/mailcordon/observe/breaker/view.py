@@ -6,10 +6,14 @@ from typing import Protocol
 
 from mailcordon.core.limit import Mode
 from mailcordon.guard.arming import Check, Wish
-from mailcordon.guard.breaker.nouns import Level
+from mailcordon.guard.breaker.cases import Case
+from mailcordon.guard.breaker.measures import MEASURES
+from mailcordon.guard.breaker.nouns import Level, Phase, Standing
 from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
-from mailcordon.observe.breaker.records import Sharer
+from mailcordon.messages import breaker_probes as probes
+from mailcordon.observe.breaker.carrying import PROBE_SECONDS
+from mailcordon.observe.breaker.records import Sharer, slices_of
 from mailcordon.observe.view import ReadScope
 
 
@@ -99,6 +103,46 @@ class LaneView:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeView:
+    """What trying the mail of a decision at once would do."""
+
+    possible: bool
+    mails: int  #: that may leave
+    sentence: str  #: what it would do, or why nothing can be tried
+
+
+def probe(found: DecisionView, standing: Standing | None) -> ProbeView:
+    """`standing`: what the breaker knows of the decision's part; None: nothing yet."""
+    part = slices_of(found.part)
+    named = [(str(one.dimension), one.value) for one in part]
+
+    def refused(sentence: str) -> ProbeView:
+        return ProbeView(possible=False, mails=0, sentence=sentence)
+
+    if found.ended_at is not None:
+        return refused(messages.is_over(id=found.id, because=found.ended_because or ""))
+    if found.mode is not Mode.ENFORCE or found.level is not Level.CORDON or standing is None:
+        return refused(probes.holds_nothing(id=found.id))
+    case = Case.of(standing)
+    if case.is_part:
+        return refused(probes.not_tried(id=found.id, part=named))
+    if standing.phase is Phase.PROBING:
+        return refused(probes.is_tried(id=found.id))
+    if standing.phase is not Phase.CORDONED:
+        return refused(probes.holds_nothing(id=found.id))
+    mails = MEASURES[standing.signal].probe_mails
+    case.failed_probes += 1
+    said = probes.would_probe(
+        of=messages.named(named, found.name),
+        mails=mails,
+        waiting=found.waiting,
+        minutes=PROBE_SECONDS // 60,
+        again=case.cool_minutes,
+    )
+    return ProbeView(possible=True, mails=mails, sentence=f"{said} {probes.probe_touches()}")
+
+
 class BreakerReads(Protocol):
     async def tenant_id(self, slug: str) -> int | None: ...
 
@@ -119,10 +163,16 @@ class BreakerReads(Protocol):
         self, scope: ReadScope | None, *, type: str | None, after: int, limit: int
     ) -> Sequence[LaneView]: ...
 
+    async def probe(self, decision: DecisionView) -> ProbeView: ...
+
 
 class BreakerChanges(Protocol):
     async def accept(self, id: int, *, actor: str, because: str) -> None:
         """Raises NotFound, and Conflict if it is over."""
+        ...
+
+    async def try_now(self, id: int, *, actor: str, because: str) -> None:
+        """Raises NotFound, and Conflict if nothing of it can be tried."""
         ...
 
     async def wish(self, tenant: int, slug: str, type: str, wish: Wish, *, actor: str, because: str) -> None:

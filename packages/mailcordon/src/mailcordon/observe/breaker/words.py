@@ -8,6 +8,7 @@ from mailcordon.guard.breaker.measures import MEASURES
 from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Slice, Standing
 from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
+from mailcordon.messages import breaker_probes as probes
 from mailcordon.observe.breaker.records import MINUTE_MS, Kept, Watched, part_of, slices_of
 
 MOST_SHARES = 3
@@ -150,6 +151,7 @@ def _next(kept: Kept, lane: Watched, standing: Standing | None, out: int) -> str
     return " ".join(
         [
             ask,
+            *([probes.probe_failed()] if probe.failed_probes else []),
             messages.probe_next(
                 at=(standing.since + probe.cool_minutes) * MINUTE_MS,
                 mails=MEASURES[standing.signal].probe_mails,

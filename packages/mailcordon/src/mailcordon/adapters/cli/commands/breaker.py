@@ -5,12 +5,13 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from mailcordon.adapters.cli import command, show
+from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, Limit, OfTenant, Tenant
 from mailcordon.adapters.cli.document import Document, child, children
 from mailcordon.adapters.cli.text import pairs, plain, when
 from mailcordon.messages import breaker as messages
+from mailcordon.messages import breaker_probes as probes
 
 app = typer.Typer(
     cls=command.ListUnlessNamed,
@@ -189,6 +190,37 @@ async def accept(cli: Cli, decision: Number, because: Because) -> None:
     """Undo a decision: its mail goes on, and the breaker takes what it saw as normal for the lane."""
     found = await cli.api.post(path("breaker", "decisions", str(decision), "accept"), {"because": because})
     cli.show_result(found, messages.accepting(decision=decision))
+
+
+@command.remote(
+    app,
+    "probe",
+    examples="""
+mailcordon breaker probe 12 --dry-run
+mailcordon breaker probe 12 --because "acme removed the list"
+""",
+)
+async def probe(
+    cli: Cli,
+    decision: Number,
+    because: Annotated[
+        str | None,
+        typer.Option(
+            "--because", metavar="TEXT", help="The reason. It is audited. Default: none, with --dry-run."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+) -> None:
+    """Try held mail at once: some of it leaves, is judged, and ends the hold or not."""
+    target = path("breaker", "decisions", str(decision), "probe")
+    if dry_run:
+        found = await cli.api.get(target)
+        cli.show_result(found, str(found.get("detail")))
+        return
+    if because is None:
+        raise failures.usage(probes.needs_reason())
+    found = await cli.api.post(target, {"because": because})
+    cli.show_result(found, probes.trying(decision=decision))
 
 
 def _lane(tenant: str, type_: str) -> str:

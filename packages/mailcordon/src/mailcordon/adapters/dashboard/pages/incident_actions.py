@@ -35,6 +35,14 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             perform=_accept,
             done="accepted",
         ),
+        *actions.routes(
+            site,
+            _PATH + "/decisions/{decision:int}/probe",
+            section="incidents",
+            ask=_ask_to_probe,
+            perform=_probe,
+            done="tried",
+        ),
         *action("acknowledge", _ask_to_acknowledge, _acknowledge, "acknowledged"),
         *action("note", _ask_for_note, _note, "noted"),
         *action("close", _ask_to_close, _close, "closed"),
@@ -139,6 +147,25 @@ async def _ask_to_accept(rest: Rest, given: Given) -> Asked:
 
 async def _accept(rest: Rest, given: Given) -> str:
     await rest.post("/v1/breaker/decisions/{}/accept", given["decision"], body={"because": given.because})
+    return _back(given)
+
+
+async def _ask_to_probe(rest: Rest, given: Given) -> Asked:
+    found = await rest.get("/v1/breaker/decisions/{}", given["decision"])
+    probe = await rest.get("/v1/breaker/decisions/{}/probe", given["decision"])
+    return Asked(
+        title="Release with a probe",
+        back=_back(given),
+        says=[found["detail"], *([probe["detail"]] if probe["possible"] else [])],
+        warnings=[] if probe["possible"] else [probe["detail"]],
+        is_ready=True,
+        button="Try it now",
+        command=f"mailcordon breaker probe {found['id']} --because {actions.shell(given.because or '...')}",
+    )
+
+
+async def _probe(rest: Rest, given: Given) -> str:
+    await rest.post("/v1/breaker/decisions/{}/probe", given["decision"], body={"because": given.because})
     return _back(given)
 
 

@@ -49,6 +49,15 @@ select d.tenant, d.ended_at, d.ended_because, d.accepted_at, e.slug, t.name as t
 -- A person says that what it saw is normal. The loop reads it within a second.
 update breaker_decision set accepted_at = now_ms(), accepted_by = $2, accepted_because = $3 where id = $1;
 
+-- name: standing
+-- What the breaker knows of the part that a decision is about.
+select s.document from breaker_standing s join breaker_decision d on d.id = $1
+ where s.lane = d.lane and s.part = d.part and s.signal = d.signal;
+
+-- name: try_now
+-- A person wants what it holds to be tried at once. The loop reads it within a second.
+update breaker_decision set tried_at = now_ms(), tried_by = $2, tried_because = $3 where id = $1;
+
 -- name: lock_lane
 -- The lane of a type, and what was said of it before.
 select l.id, b.wish from lane l join message_type t on t.id = l.type left join breaker_lane b on b.lane = l.id

@@ -98,6 +98,10 @@ select f.type, f.impact from ses_finding f where f.tenant = $1 and f.ended_at is
 select id as decision, accepted_by as by, accepted_because as because
   from breaker_decision where ended_at is null and accepted_at is not null;
 
+-- name: tried
+-- Open decisions whose mail a person wants to be tried at once.
+select id as decision, tried_at as at from breaker_decision where ended_at is null and tried_at is not null;
+
 -- name: lifted
 -- Holds of open decisions that somebody else has lifted.
 select d.id as decision, coalesce(h.lifted_by, '?') as by, coalesce(h.lifted_because, '') as because
