@@ -7,6 +7,7 @@ from posixpath import normpath
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from markdown_it import MarkdownIt
 from minijinja import safe
 
@@ -26,7 +27,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         return page(request, None)
 
     @get(f"{PATH}/{{kind:str}}")
-    async def one(request: PageRequest, kind: str) -> Response[str]:
+    async def one(request: PageRequest, kind: FromPath[str]) -> Response[str]:
         if kind not in list(Kind):
             raise NotFoundException
         return page(request, Kind(kind))
