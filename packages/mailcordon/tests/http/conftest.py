@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 
@@ -79,6 +80,8 @@ from mailcordon.control.steps import Step, StepKind
 from mailcordon.control.tenant_facts import FactKeeper
 from mailcordon.control.tenants import Tenants
 from mailcordon.control.views import Viewer
+from mailcordon.guard.breaker.nouns import Phase, Standing
+from mailcordon.guard.delays import Signal
 from mailcordon_fixtures.written_dns import WrittenDns
 
 SETTINGS = desired.Settings(
@@ -131,6 +134,7 @@ class ControlWorld:
         self.freeze = 0
         self.incident = 0  #: an open incident of acme
         self.decision = 0  #: an open decision of the breaker about acme
+        self.held = 0  #: an open decision that holds the lane of another tenant
         self.now = time.time()  #: of the key cache's clock
 
     async def key(self, tenant: str | None, *scopes: str) -> str:
@@ -147,6 +151,7 @@ class ControlWorld:
             .replace("{policy_plan}", str(self.policy_plan))
             .replace("{proof}", str(self.proof))
             .replace("{finding}", str(self.finding))
+            .replace("{held}", str(self.held))
             .replace("{incident}", str(self.incident))
             .replace("{release}", str(self.release))
             .replace("{rollout}", str(self.rollouts.get("running")))
@@ -356,6 +361,21 @@ async def furnish(world: ControlWorld, services: control.ControlServices) -> Non
         " from lane l join tenant t on t.id = l.tenant join message_type y on y.id = l.type"
         " where t.slug = 'acme' and y.name = 'newsletter' returning id"
     )
+    world.held = await world.owner.fetchval(
+        "insert into breaker_decision (tenant, lane, part, signal, half, level, mode, at, since, seen, done, document)"
+        " select l.tenant, l.id, '', 'bounces', 'absolute', 3, 'enforce', 1, 1, 'zen bounces', 'Held.', '{}'"
+        " from lane l join tenant t on t.id = l.tenant join message_type y on y.id = l.type"
+        " where t.slug = 'zen' and y.name = 'newsletter' returning id"
+    )
+    standing = Standing(
+        lane=1, guilty=(), signal=Signal.BOUNCES, phase=Phase.CORDONED, since=1, decided=1, failed_probes=0
+    )
+    await world.owner.execute(
+        "insert into breaker_standing (lane, part, signal, document)"
+        " select lane, part, signal, $1 from breaker_decision where id = $2",
+        msgspec.json.encode(standing).decode(),
+        world.held,
+    )
     await services.checks.now(Viewer(None), "news.acme.example", reread=False)
     more = Step(kind=StepKind.ADD_LANE, tenant="acme", type="invoice", to="news.acme.example")
     world.plan = (await services.plans.make([more], actor="test")).id or 0
@@ -383,7 +403,7 @@ async def world(copy_of: CopyOf, furnished: tuple[Any, ControlWorld]) -> AsyncIt
         world.tenant_keys = dict(known.tenant_keys)
         world.spare, world.plan, world.finding = known.spare, known.plan, known.finding
         world.proof, world.incident, world.decision = known.proof, known.incident, known.decision
-        world.policy_plan = known.policy_plan
+        world.policy_plan, world.held = known.policy_plan, known.held
         world.release = known.release
         world.rollouts, world.freeze = known.rollouts, known.freeze
         yield world

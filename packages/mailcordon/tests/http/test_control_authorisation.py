@@ -207,8 +207,8 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/breaker/lanes", None, "read", False, 200),
     ("GET", "/v1/breaker/lanes?tenant=acme", None, "read", False, 404),
     ("POST", "/v1/breaker/decisions/{decision}/accept", {"because": "x"}, "operate", True, 403),
-    ("GET", "/v1/breaker/decisions/{decision}/probe", None, "read", True, 403),
-    ("POST", "/v1/breaker/decisions/{decision}/probe", {"because": "x"}, "operate", True, 403),
+    ("GET", "/v1/breaker/decisions/{held}/probe", None, "read", True, 403),
+    ("POST", "/v1/breaker/decisions/{held}/probe", {"because": "x"}, "operate", True, 403),
     (
         "PUT",
         "/v1/tenants/acme/lanes/newsletter/breaker",
@@ -372,7 +372,7 @@ async def test_every_endpoint_of_this_plane_is_in_the_table(world: Any) -> None:
         (
             m,
             re.sub(
-                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|release|rollout|held_rollout|standing_rollout|freeze)\}|(?<=policies/)dkim-off|(?<=pools/)bulk|(?<=shared-paths/)platform|(?<=advice/)identity|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=links/)[a-z]{8}|(?<=sessions/)[a-z]{8}|(?<=/)[a-z]+(\.\{\})?\.example",
+                r"\{(prefix|plan|policy_plan|finding|incident|proof|decision|held|release|rollout|held_rollout|standing_rollout|freeze)\}|(?<=policies/)dkim-off|(?<=pools/)bulk|(?<=shared-paths/)platform|(?<=advice/)identity|MCAK[A-Z]+|(?<=sets/)[a-z-]+|(?<=links/)[a-z]{8}|(?<=sessions/)[a-z]{8}|(?<=/)[a-z]+(\.\{\})?\.example",
                 "{}",
                 path,
             ),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
 from mailcordon.adapters.dashboard import application
@@ -27,8 +26,6 @@ from mailcordon.adapters.http.in_process import InProcess
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.principal import ADMIN, OPERATE, READ, Principal
 from mailcordon.door.reads import ReadLimits, Reads
-from mailcordon.guard.breaker.nouns import Phase, Standing
-from mailcordon.guard.delays import Signal
 
 SCOPES = {"viewer": {READ}, "operator": {READ, OPERATE}, "admin": {READ, OPERATE, ADMIN}}
 TOKEN = "the-token-of-this-session"
@@ -274,21 +271,16 @@ async def test_a_held_lane_is_released_with_a_probe_and_the_page_says_what_it_wi
     assert "holds no mail, so there is nothing to try" in html.unescape(await pages.get("operator", path))
     refused = await pages.post("operator", path, 409, because="try")
     assert "holds no mail" in html.unescape(refused.text)
-    await owner.execute("update breaker_decision set mode = 'enforce', part = ''")
-    standing = Standing(
-        lane=1, guilty=(), signal=Signal.BOUNCES, phase=Phase.CORDONED, since=1, decided=1, failed_probes=0
-    )
-    await owner.execute(
-        "insert into breaker_standing (lane, part, signal, document) select lane, part, signal, $1 from breaker_decision",
-        msgspec.json.encode(standing).decode(),
-    )
+    path = f"{back}/decisions/{pages.world.held}/probe"
     asked = html.unescape(await pages.get("operator", path))
-    assert "At most 400 mails of acme/newsletter leave" in asked
-    assert f"mailcordon breaker probe {pages.world.decision} --because" in asked
+    assert "At most 400 mails of zen/newsletter leave" in asked
+    assert f"mailcordon breaker probe {pages.world.held} --because" in asked
     answer = await pages.post("operator", path, because="the list is gone")
     assert answer.headers["location"] == f"{back}?did=tried"
     assert await pages.audited() == [("breaker.probe", "operator")]
-    row = await owner.fetchrow("select tried_at, tried_because from breaker_decision")
+    row = await owner.fetchrow(
+        "select tried_at, tried_because from breaker_decision where id = $1", pages.world.held
+    )
     assert (row["tried_at"] > 0, row["tried_because"]) == (True, "the list is gone")
 
 
