@@ -166,6 +166,7 @@ def test_raw_mail_is_refused_alike_by_both_versions(
         b"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\nonly a text",
         b"Return-Path: <>\r\nReply-To: team: kim@e.example, lee@e.example;\r\n\r\nt",
         b"Content-Type: text/plain;charset=utf-8\r\n\r\nt",
+        b"Reply-To: <kim@e.example>\r\n Subject: s\r\n\r\nt",  # nodemailer's connection check
         b"Content-Type: \r\nReceived: a\r\nReceived: b\r\n\r\nt",
     ],
 )
