@@ -36,7 +36,7 @@ _FEWEST, _MOST = (
     1_000,
 )  #: deliveries that one step looks at, where not all will fit: rows that are not in memory are slow
 _PATIENCE = 100  #: deliveries that a walk may meet before another one goes on
-_FIRST_HASHES = 8  #: addresses that are looked for, whatever it takes
+_HASHES = 8  #: addresses that are looked for at a time; the first ones whatever it takes
 _HIGHEST = 2**31 - 1  #: of a tenant's id
 #: SES's clock and ours differ, so the time in its id is looked for this far around.
 _AROUND_MS = (3_000, 60_000, 1_800_000)
@@ -117,19 +117,16 @@ class MessageSearch:
             assert bounds is not None
             until = ids.first_of(bounds["now"] + _AHEAD_MS)
             # Each address is a look at every day. The first one is asked for, the others are as likely as they are early.
-            place, count = 0, _FIRST_HASHES
+            place = 0
             while place < len(hashes) and len(found) < most:
-                some, left = hashes[place : place + count], most - len(found)
-                step = time.monotonic()
+                some, left = hashes[place : place + _HASHES], most - len(found)
                 rows = await connection.fetch(
                     _SQL.mailed, some, low, high, left, bounds["oldest"] or 0, until
                 )
                 found += [Mailed(place + row["n"] - 1, row["slug"], ids.ms_of(row["id"])) for row in rows]
-                now = time.monotonic()
-                if now - began >= self._budget.similar_seconds:
+                if time.monotonic() - began >= self._budget.similar_seconds:
                     break
-                place += count
-                count = count * 2 if now - step < _QUICK else count
+                place += _HASHES
         begin = bounds["now"] if bounds["oldest"] is None else ids.ms_of(bounds["oldest"])
         return begin, found
 
