@@ -58,12 +58,18 @@ def test_each_block_of_the_page_works_in_its_order(
     try:
         for block in BLOCKS:
             if "incident list" in block:
-                systems.wait_until(
-                    lambda: bool(found("holds", list="bought")), "the breaker has held the list", 180
-                )
-                systems.wait_until(
-                    lambda: bool(found("incidents", kind="breaker")), "there is an incident", 180
-                )
+                try:
+                    systems.wait_until(
+                        lambda: bool(found("holds", list="bought")), "the breaker has held the list", 180
+                    )
+                    systems.wait_until(
+                        lambda: bool(found("incidents", kind="breaker")), "there is an incident", 180
+                    )
+                except AssertionError as late:
+                    for what in ("holds", "incidents", "messages"):
+                        answer = api.get(f"/v1/{what}", params={"tenant": name})
+                        late.add_note(f"{what}: {answer.text[:4000]}")
+                    raise
                 [hold], [incident] = found("holds", list="bought"), found("incidents", kind="breaker")
             # Numbers and the port are this system's.
             text = re.sub(r"(?<=incident )(show|note|report) 1\b", rf"\1 {incident}", block)
