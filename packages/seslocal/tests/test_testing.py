@@ -6,6 +6,7 @@ import email
 import email.policy
 import json
 import logging
+import sys
 import threading
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -286,3 +287,11 @@ def test_the_environment_leads_clients_here(local: SesLocal, monkeypatch: pytest
     assert client.meta.endpoint_url == local.url
     assert client.list_email_identities()["EmailIdentities"] == []
     client.close()
+
+
+def test_without_boto3_the_fixture_says_what_to_install(
+    local: SesLocal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(ModuleNotFoundError, match=r'pip install "seslocal\[pytest\]"'):
+        local.client("sesv2")
