@@ -26,6 +26,7 @@ import typer
 import typer.main
 
 from mailcordon import __main__, config
+from mailcordon.adapters.cli import called
 from mailcordon.adapters.db import roles
 from mailcordon.app import server
 from mailcordon.core.errors import BadConfig, Unavailable
@@ -227,6 +228,7 @@ def start(
         os.environ.update(systems.environment(tmp_path / "home", settings))
         monkeypatch.setattr(sys, "argv", ["mailcordon", *command.split()])
         monkeypatch.setattr(__main__, "command_line", command_tree)
+        monkeypatch.setattr(called, "narrowed", lambda app, words: app)  # made once for all cases, whole
         with pytest.raises(SystemExit) as ended:
             __main__.main()
         captured = capsys.readouterr()
