@@ -66,3 +66,9 @@ def trying(*, decision: int) -> str:
 def needs_reason() -> str:
     """`breaker probe` without a reason."""
     return "Say why with --because, or only ask what it would do with --dry-run."
+
+
+@example("A probe of decision 12 is under way already.")
+def cannot_be_tried(because: str) -> str:
+    """What a decision of the breaker holds cannot be tried: it holds nothing, is over, is being tried, or is a list or campaign."""
+    return because

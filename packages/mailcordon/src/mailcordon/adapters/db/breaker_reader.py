@@ -28,6 +28,7 @@ from mailcordon.guard.arming import Check, Name, Wish
 from mailcordon.guard.breaker.nouns import Dimension, Level, Slice, Standing
 from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
+from mailcordon.messages import breaker_probes as probes
 from mailcordon.observe.breaker import alarms, view
 from mailcordon.observe.breaker.alarms import LostLane, OpenDecision
 from mailcordon.observe.breaker.records import Kept, Sharer
@@ -108,7 +109,7 @@ class BreakerEditor:
             (found,) = await conn.fetch(_SQL.decisions, None, id, None, None, None, 1)
             probe = view.probe(_decision(found), await _standing(conn, id))
             if not probe.possible:
-                raise Conflict(probe.sentence, code="cannot-be-tried")
+                raise Conflict(probes.cannot_be_tried(probe.sentence), code="cannot-be-tried")
             await conn.execute(_SQL.try_now, id, actor, because)
             what = f"decision {id} about {row['type']} of {row['slug']}"
             await conn.execute(
