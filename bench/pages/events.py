@@ -93,6 +93,8 @@ async def _write(owner: asyncpg.Connection, amounts: Amounts, now_ms: int, words
     await run["decisions"](
         now_ms, amounts.decisions, min(amounts.open_, lanes)
     )  # one of a lane and signal is open
+    await run["held_lanes"]()
+    await run["stopped_lanes"]()
     await run["alarms"](now_ms)
     await run["entries"]()
     await run["suppressions"](now_ms, amounts.suppressions)
@@ -104,6 +106,7 @@ async def _write(owner: asyncpg.Connection, amounts: Amounts, now_ms: int, words
         await run[name](now_ms, amounts.others)
     for name in ("quarantine", "pools", "members", "rollout_steps"):
         await run[name](amounts.others)
+    await run["rollout_lanes"]()
     await run["ungoverned_hours"](now_ms)
     await run["keys"](10 * amounts.others)
     await run["identities"]()

@@ -44,6 +44,12 @@ select p.tenant, p.lane, case when n % 4 = 0 then pg_temp.say(n) end, case when 
   join place p on p.place = x.n % (select count(*) from place)
  order by at;
 
+-- name: held_lanes
+update lane l set held = true from hold h where h.lane = l.id and h.lifted_at is null and h.stops and h.campaign is null and h.list is null;
+
+-- name: stopped_lanes
+update lane l set stopped = true from stop s where s.lane = l.id and s.ended_at is null;
+
 -- name: stops(now, rows, twice the open ones)
 insert into stop (scope, name, tenant, lane, cause, because, said, urgent, since, last_seen, hits, probe_at, probes, last_probe, ended_at,
                   ended_by, ended_because)
@@ -89,7 +95,7 @@ insert into plan (revision, source, tenant, state, made_at, made_by, because, de
 select n, 'person', p.tenant, case when done then 'applied' else 'proposed' end, now() - make_interval(hours => n::int), pg_temp.say(n), pg_temp.say(n + 1),
        case when done then now() - make_interval(hours => n::int) end, case when done then pg_temp.say(n) end,
        case when done then pg_temp.say(n + 2) end, case when done then now() - make_interval(hours => n::int) end
-  from (select n, n < $1::bigint - $2::bigint as done from generate_series(0, $1::bigint - 1) n) x join place p on p.place = x.n % (select count(*) from place)
+  from (select n, n >= $2::bigint as done from generate_series(0, $1::bigint - 1) n) x join place p on p.place = x.n % (select count(*) from place)
  order by x.n desc;
 
 -- name: changes
@@ -128,7 +134,8 @@ insert into quarantine (digest, why, detail, document, source, tenant, first_rec
 select sha256(n::text::bytea), (array['malformed', 'ungoverned', 'disagreement', 'unknown-delivery', 'double'])[1 + n % 5], pg_temp.say(n),
        json_build_object('eventType', 'Bounce', 'said', pg_temp.say(n + 1))::text, 'mailcordon-outcome', null,
        now() - make_interval(mins => n::int), now() - make_interval(mins => n::int)
-  from generate_series(0, $1::bigint - 1) n;
+  from generate_series(0, $1::bigint - 1) n
+ order by n desc;
 
 -- name: pools(rows)
 insert into ip_pool (name, managed, marketing, owner, because, escalation, created_by)
@@ -146,6 +153,10 @@ select p.tenant, (array['running', 'held', 'back', 'finished'])[1 + n % 4], (arr
        '{1,5,20,50,100}', $1::bigint - (n + 1) * 3600000, pg_temp.say(n), pg_temp.say(n + 1), $1::bigint, 'wait', pg_temp.say(n + 2),
        case when n % 4 = 3 then $1::bigint - n * 60000 end
   from generate_series(0, $2::bigint / 4) n join place p on p.place = n % (select count(*) from place);
+
+-- name: rollout_lanes
+insert into rollout_lane (rollout, tenant, lane, open)
+select distinct on (l.id) r.id, r.tenant, l.id, r.ended_at is null from rollout r join lane l on l.tenant = r.tenant order by l.id, r.id desc;
 
 -- name: rollout_steps(the highest rollout)
 insert into rollout_step (rollout, tenant, what, from_share, to_share, by, sentence)

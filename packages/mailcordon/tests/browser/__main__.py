@@ -94,7 +94,9 @@ async def _page(context: BrowserContext, path: str, into: Path, *, quick: bool) 
         watch = await looking.prepared(page)
         answer = await page.goto(path)
         variants = looking.QUICK if quick else looking.VARIANTS
-        found = await looking.look(page, watch, path, into=into, variants=variants, axe=not quick)
+        found = await looking.look(
+            page, watch, path, into=into, variants=variants, axe=not quick, pictures=True
+        )
         status = answer.status if answer is not None else "no answer"
         print(f"{path}: {status} ({time.monotonic() - began:.1f} s)", flush=True)
         for one in found:

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, BrowserContext
 
 from browser import chromium, hostile, serving, signing_in, worlds
 from browser.serving import Served
+from mailcordon.control.people.roles import Role
 from mailcordon_fixtures.systems import System
 
 #: The conftest above has its class, which is no module to import.
@@ -56,12 +57,12 @@ async def empty(
 
 @contextlib.asynccontextmanager
 async def signed_in(
-    browser: Browser, url: str, control: str, **options: bool
+    browser: Browser, url: str, control: str, *, role: Role = Role.ADMIN, **options: bool
 ) -> AsyncIterator[BrowserContext]:
     """`control`: URL of the control login."""
     context = await browser.new_context(base_url=url, **options)  # pyright: ignore[reportArgumentType]
     try:
-        await signing_in.sign_in(context, url, control)
+        await signing_in.sign_in(context, url, control, role=role)
         yield context
     finally:
         await context.close()

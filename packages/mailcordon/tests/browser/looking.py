@@ -18,12 +18,32 @@ VARIANTS: tuple[tuple[int, str], ...] = ((WIDE, "light"), (WIDE, "dark"), (NARRO
 QUICK: tuple[tuple[int, str], ...] = ((WIDE, "light"), (NARROW, "dark"))
 #: Impacts of axe-core that fail a page.
 _BAD = ("serious", "critical")
-#: What axe-core looks for in a variant; empty: for everything. Schemes differ in colours, widths in what has to be scrolled.
-_RULES: dict[tuple[int, str], tuple[str, ...]] = {
-    (WIDE, "light"): (),
-    (WIDE, "dark"): ("color-contrast",),
-    (NARROW, "dark"): ("color-contrast", "scrollable-region-focusable"),
-}
+#: Of axe-core; the dearest of all, so it is asked only where a page has colours that no page had before it.
+_CONTRAST = "color-contrast"
+#: The colours of each text and of what is behind it, and whether it is large: what decides of its contrast.
+_COLOURS = """() => {
+    const behind = new Map(), found = new Set();
+    const ground = one => {
+        if (!one) return 'canvas';
+        if (!behind.has(one)) {
+            const of = getComputedStyle(one).backgroundColor;
+            behind.set(one, of === 'rgba(0, 0, 0, 0)' ? ground(one.parentElement) : of);
+        }
+        return behind.get(one);
+    };
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), seen = new Set();
+    while (walker.nextNode()) {
+        const one = walker.currentNode.parentElement;
+        if (seen.has(one) || !walker.currentNode.data.trim()) continue;
+        seen.add(one);
+        const style = getComputedStyle(one), size = parseFloat(style.fontSize);
+        const isLarge = size >= 24 || (size >= 18.66 && style.fontWeight >= 700), isDrawn = one.closest('svg') !== null;
+        found.add(`${style.color} on ${ground(one)}, ${style.opacity}, ${isLarge}, ${isDrawn}`);
+    }
+    for (const one of document.querySelectorAll('input, select, textarea, button'))
+        found.add(`${getComputedStyle(one).color} on ${ground(one)}, ${one.disabled}`);
+    return [...found];
+}"""
 _MOST_SHOWN = 3  #: elements of one violation
 _LONGEST_PICTURE = 6000  #: pixels; a table of thousands of rows says no more below
 #: Violations of the content security policy, also of those that the console does not show.
@@ -99,6 +119,20 @@ async def prepared(page: Page, *, refusals: bool = True) -> Watch:
     return Watch(refusals=refusals).on(page)
 
 
+@dataclass
+class Seen:
+    """What pages had that were looked at already, so that the same is not judged again on each page."""
+
+    colours: dict[str, set[str]] = field(default_factory=dict[str, set[str]])  #: by scheme
+
+    def new(self, scheme: str, colours: Sequence[str]) -> bool:
+        """Whether some of them are new; from now on they are not."""
+        known = self.colours.setdefault(scheme, set())
+        before = len(known)
+        known.update(colours)
+        return len(known) > before
+
+
 async def look(
     page: Page,
     watch: Watch,
@@ -107,20 +141,32 @@ async def look(
     into: Path | None = None,
     variants: Sequence[tuple[int, str]] = VARIANTS,
     axe: bool = True,
-    pictures: bool = True,
+    pictures: bool | None = None,
+    seen: Seen | None = None,
 ) -> list[str]:
-    """What is wrong with the page that is open, as sentences; writes a picture of each variant. `name` names the pictures."""
+    """What is wrong with the page that is open, as sentences. `name` names the pictures.
+
+    `pictures`: of each variant, whatever it shows; None: only if MAILCORDON_TEST_ARTEFACTS names a folder. Of a variant that has
+    something wrong there is always one. axe-core asks everything in the first variant, and in others only what they can change.
+    """
     wrong: list[str] = []
     folder = into or artefacts()
-    folder.mkdir(parents=True, exist_ok=True)
-    for width, scheme in variants:
+    seen = seen or Seen()
+    wanted = pictures if pictures is not None else bool(os.environ.get("MAILCORDON_TEST_ARTEFACTS"))
+    for place, (width, scheme) in enumerate(variants):
         await page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
         await page.set_viewport_size({"width": width, "height": HEIGHT[width]})
-        wrong += [f"{scheme}, {width} px: {one}" for one in await page.evaluate(_STICKING)]
-        if axe and (width, scheme) in _RULES:
-            found = await violations(page, _RULES[width, scheme])
-            wrong += [f"{scheme}, {width} px: {one}" for one in found]
-        if pictures:
+        found: list[str] = await page.evaluate(_STICKING)
+        if axe:
+            if place == 0:
+                found += await violations(page, without=(_CONTRAST,))
+            elif width == NARROW:
+                found += await violations(page, only=("scrollable-region-focusable",))
+            if seen.new(scheme, await page.evaluate(_COLOURS)):
+                found += await violations(page, only=(_CONTRAST,))
+        wrong += [f"{scheme}, {width} px: {one}" for one in found]
+        if wanted or found:
+            folder.mkdir(parents=True, exist_ok=True)
             await _picture(page, folder / f"{_file(name)}-{width}-{scheme}.png", width)
     wrong += await page.evaluate("window.violations ?? []")
     wrong += watch.complaints
@@ -130,13 +176,14 @@ async def look(
     return [f"{name}: {one}" for one in wrong]
 
 
-async def violations(page: Page, only: Sequence[str] = ()) -> list[str]:
-    """Serious and critical violations that axe-core finds; `only`: of these rules."""
+async def violations(page: Page, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> list[str]:
+    """Serious and critical violations that axe-core finds; `only`: of these rules, `without`: of all but these."""
     if not await page.evaluate("typeof window.axe === 'object'"):
         await page.evaluate(_axe())
     options: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
     if only:
         options["runOnly"] = {"type": "rule", "values": list(only)}
+    options["rules"] = {name: {"enabled": False} for name in without}
     found = await page.evaluate("options => axe.run(document, options)", options)
     return [
         f"axe {one['id']} ({one['impact']}): {one['help']}, at "

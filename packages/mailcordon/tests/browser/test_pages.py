@@ -3,7 +3,6 @@
 Pages are found by following links, so a new page is looked at without being listed here.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,55 +35,77 @@ SECTIONS = (
 CLICKS = 2
 
 
-def fetching(context: BrowserContext) -> Callable:
-    async def fetch(path: str) -> str:
-        return await (await context.request.get(path)).text()
+#: What can be acted on and seen, and cannot be reached by Tab; and what has the focus without showing it.
+_UNREACHABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [hx-get], [hx-post]')]
+    .filter(e => e.checkVisibility({visibilityProperty: true}) && e.type !== 'hidden' && !e.disabled && !e.closest('[inert]'))
+    .filter(e => e.tabIndex !== 0).map(e => e.outerHTML.slice(0, 100))"""
+_FOCUSED = """() => {
+    const one = document.activeElement, style = getComputedStyle(one), at = one.getBoundingClientRect();
+    return {tag: one.tagName, text: (one.innerText || one.name || '').slice(0, 40), top: at.top, height: at.height,
+            ring: (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none'};
+}"""
 
-    return fetch
+
+@pytest.fixture(scope="module")
+def seen() -> looking.Seen:
+    return looking.Seen()
 
 
 async def every_page(
-    context: BrowserContext, into: Path, *, thorough: bool = True, hostile_names: bool = False
+    context: BrowserContext,
+    into: Path,
+    *,
+    seen: looking.Seen | None = None,
+    hostile_names: bool = False,
 ) -> tuple[list[str], list[str]]:
-    """The paths that were looked at, one of each kind, and what is wrong. `thorough`: with axe-core and pictures."""
-    seen: list[str] = []
+    """The paths that were looked at, one of each kind, and what is wrong. `seen`: axe-core is asked, too.
+
+    Each page is opened once: its links are those that the browser got."""
+    html: dict[str, str] = {}
     wrong: list[str] = []
     page = await context.new_page()
     # Rows have names that the API would refuse, so what leads back to it may be refused, in words.
     watch = await looking.prepared(page, refusals=not hostile_names)
-    async for path in links.pages(fetching(context), each=1, clicks=CLICKS):
-        seen.append(path)
-        await page.goto(path)
+
+    async def fetched(path: str) -> str:
+        return html[path]
+
+    async for path in links.pages(fetched, each=1, clicks=CLICKS):
+        answer = await page.goto(path)
+        assert answer is not None, path
+        html[path] = await answer.text()
         if hostile_names:
             wrong += [f"{path}: {one}" for one in await hostile.harm(page)]
+        else:
+            wrong += [f"{path}: Tab does not reach {one}" for one in await page.evaluate(_UNREACHABLE)]
         wrong += await looking.look(
-            page, watch, path, into=into, variants=looking.QUICK, axe=thorough, pictures=thorough
+            page, watch, path, into=into, variants=looking.QUICK, axe=seen is not None, seen=seen
         )
     await page.close()
-    return seen, wrong
+    return list(html), wrong
 
 
-async def test_every_page_amid_an_incident(chrome: Browser, incident_system: System) -> None:
+async def test_every_page_amid_an_incident(
+    chrome: Browser, incident_system: System, seen: looking.Seen
+) -> None:
     async with signed_in(chrome, incident_system.dashboard_url, incident_system.dsn("control")) as context:
-        seen, wrong = await every_page(context, looking.artefacts() / "incident")
+        found, wrong = await every_page(context, looking.artefacts() / "incident", seen=seen)
     assert not wrong, "\n".join(wrong)
-    assert set(SECTIONS) <= set(seen)
+    assert set(SECTIONS) <= set(found)
 
 
-async def test_every_page_before_the_first_tenant(chrome: Browser, empty: Served) -> None:
+async def test_every_page_before_the_first_tenant(chrome: Browser, empty: Served, seen: looking.Seen) -> None:
     async with signed_in(chrome, empty.url, empty.control) as context:
-        seen, wrong = await every_page(context, looking.artefacts() / "empty")
+        found, wrong = await every_page(context, looking.artefacts() / "empty", seen=seen)
     assert not wrong, "\n".join(wrong)
-    assert set(SECTIONS) <= set(seen)
+    assert set(SECTIONS) <= set(found)
 
 
 async def test_hostile_names_never_run_and_break_no_page(chrome: Browser, hostile_names: Served) -> None:
     async with signed_in(chrome, hostile_names.url, hostile_names.control) as context:
-        seen, wrong = await every_page(
-            context, looking.artefacts() / "hostile", thorough=False, hostile_names=True
-        )
+        found, wrong = await every_page(context, looking.artefacts() / "hostile", hostile_names=True)
     assert not wrong, "\n".join(wrong)
-    assert set(SECTIONS) <= set(seen)
+    assert set(SECTIONS) <= set(found)
 
 
 @pytest.mark.skipif(
@@ -97,11 +118,9 @@ async def test_strings_of_other_projects_never_run_and_break_no_page(
         hostile_dashboard(template, copy_of, tmp_path, hostile.shared()) as served,
         signed_in(chrome, served.url, served.control) as context,
     ):
-        seen, wrong = await every_page(
-            context, looking.artefacts() / "shared", thorough=False, hostile_names=True
-        )
+        found, wrong = await every_page(context, looking.artefacts() / "shared", hostile_names=True)
     assert not wrong, "\n".join(wrong)
-    assert set(SECTIONS) <= set(seen)
+    assert set(SECTIONS) <= set(found)
 
 
 async def test_a_harm_is_seen(chrome: Browser) -> None:
@@ -132,14 +151,13 @@ async def test_pages_can_be_read_without_javascript(chrome: Browser, incident_sy
         signed_in(chrome, url, control, java_script_enabled=False) as without,
         signed_in(chrome, url, control) as with_it,
     ):
+        pages = [await context.new_page() for context in (without, with_it)]
         for path in (*SECTIONS, f"/tenants/{acme}"):
             words: list[set[str]] = []
-            for context in (without, with_it):
-                page = await context.new_page()
+            for page in pages:
                 await page.goto(path)
                 assert await page.locator("main h1").count() == 1, path
                 words.append(set((await page.locator("main").inner_text()).split()))
-                await page.close()
             # Times and counts go on between the two; what is only there with JavaScript would be many words.
             if missing := {one for one in words[1] - words[0] if one.isalpha()}:
                 wrong += [f"{path}: only with JavaScript: {' '.join(sorted(missing)[:8])}"] * (
@@ -148,24 +166,12 @@ async def test_pages_can_be_read_without_javascript(chrome: Browser, incident_sy
     assert not wrong, "\n".join(wrong)
 
 
-#: What can be acted on and seen, and cannot be reached by Tab; and what has the focus without showing it.
-_UNREACHABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [hx-get], [hx-post]')]
-    .filter(e => e.checkVisibility({visibilityProperty: true}) && e.type !== 'hidden' && !e.disabled && !e.closest('[inert]'))
-    .filter(e => e.tabIndex !== 0).map(e => e.outerHTML.slice(0, 100))"""
-_FOCUSED = """() => {
-    const one = document.activeElement, style = getComputedStyle(one), at = one.getBoundingClientRect();
-    return {tag: one.tagName, text: (one.innerText || one.name || '').slice(0, 40), top: at.top, height: at.height,
-            ring: (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none'};
-}"""
-
-
-async def test_everything_can_be_done_by_keyboard(chrome: Browser, incident_system: System) -> None:
-    acme = worlds.TENANTS[0]
+async def test_the_keyboard_skips_to_the_content_and_shows_where_it_is(
+    chrome: Browser, incident_system: System
+) -> None:
+    """That Tab reaches everything is asked of each page above."""
     async with signed_in(chrome, incident_system.dashboard_url, incident_system.dsn("control")) as context:
         page = await context.new_page()
-        for path in (*SECTIONS, f"/tenants/{acme}"):
-            await page.goto(path)
-            assert await page.evaluate(_UNREACHABLE) == [], path
         await page.goto("/now")
         await page.keyboard.press("Tab")
         first = await page.evaluate(_FOCUSED)

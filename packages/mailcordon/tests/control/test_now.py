@@ -91,12 +91,12 @@ def test_nothing_is_wrong() -> None:
 
 
 def test_what_people_hold_is_no_incident_and_is_not_said_to_flow() -> None:
-    assert said(holds=[hold(), hold(tenant="zen")]) == "All mail flows, but for what 2 holds keep."
+    assert said(holds=[hold(), hold(tenant="zen")]) == "All mail flows, except what 2 holds keep."
     # A hold of other mail of the same lane is not the incident's.
     found = said(incidents=[incident()], holds=[hold(part="other")])
     assert found == (
         "One incident: list bought of acme's newsletter has too many bounces or complaints (3 min ago)."
-        " Everything else flows, but for what one hold keeps."
+        " Everything else flows, except what one hold keeps."
     )
 
 

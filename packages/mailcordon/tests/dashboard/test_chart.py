@@ -1,7 +1,8 @@
 """The chart of an incident: what it counts, and where things lie on it."""
 
 from mailcordon.adapters.dashboard import chart
-from mailcordon.adapters.dashboard.chart import Frame, Mark, Point
+from mailcordon.adapters.dashboard.chart import Mark, Point
+from mailcordon.adapters.dashboard.time_axis import Axis
 
 AT = 1_795_879_380  # 28 Nov 2026 15:23:00 UTC
 
@@ -22,7 +23,7 @@ def test_the_frame_has_a_margin_and_whole_steps() -> None:
 
 
 def test_a_step_without_mail_is_a_point_of_zero() -> None:
-    of = Frame(by="minute", start=AT, end=AT + 180)
+    of = Axis(by="minute", start=AT, end=AT + 180)
     items = [{"minute": "2026-11-28T15:24:00.000Z", "sent": 40, "hard_bounced": 3, "complained": 1}]
     assert chart.points(items, of) == [
         Point(at=AT, sent=0, bad=0),
@@ -32,7 +33,7 @@ def test_a_step_without_mail_is_a_point_of_zero() -> None:
 
 
 def test_the_picture_has_a_bar_for_each_step_with_mail_and_marks_at_their_times() -> None:
-    of = Frame(by="minute", start=AT, end=AT + 600)
+    of = Axis(by="minute", start=AT, end=AT + 600)
     series = [Point(at=AT + 60 * n, sent=10 * n, bad=n % 2) for n in range(10)]
     found = chart.picture(series, [Mark("onset", AT + 300), Mark("mitigated", AT + 9_999)], of)
     sent, bad = found["panels"]

@@ -236,9 +236,9 @@ async def test_a_preview_changes_nothing_and_names_its_command(full: Dashboard) 
     plan = await full.owner.fetchval("select id from plan where state = 'proposed' limit 1")
     finding = await full.owner.fetchval("select id from finding where ended_at is null limit 1")
     for path, command in (
-        (f"/ses/plans/{plan}/apply", f"mailcordon apply {plan} --because REASON"),
-        (f"/ses/plans/{plan}/reject", f"mailcordon plans reject {plan} --because REASON"),
-        (f"/ses/drift/{finding}/accept", f"mailcordon drift accept {finding} --because REASON"),
+        (f"/ses/plans/{plan}/apply", f'mailcordon apply {plan} --because "..."'),
+        (f"/ses/plans/{plan}/reject", f'mailcordon plans reject {plan} --because "..."'),
+        (f"/ses/drift/{finding}/accept", f'mailcordon drift accept {finding} --because "..."'),
         (
             "/ses/drift/policies/destination-disabled?act=propose&hold=yes",
             "mailcordon drift policy destination-disabled propose --hold",

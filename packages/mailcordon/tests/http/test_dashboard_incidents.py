@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from mailcordon.adapters.dashboard import application
-from mailcordon.adapters.dashboard.pages import holds, incidents, now
+from mailcordon.adapters.dashboard.pages import holds, incidents, lane_actions, now
 from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.adapters.dashboard.visitor import Visitor
@@ -126,15 +126,16 @@ async def pages(world: Any) -> AsyncIterator[Pages]:
     rows = await world.owner.fetch("select id, slug from tenant where slug in ('acme', 'zen')")
     sessions = Sessions({row["slug"]: row["id"] for row in rows})
     stop = asyncio.Event()
-    acting = [*holds.routes(site), *incidents.routes(site)]
+    acting = [*holds.routes(site), *incidents.routes(site), *lane_actions.routes(site)]
     handlers = [*now.routes(site, sessions, now.live(site, stop)), *acting]
     transport = httpx.ASGITransport(application.build(site, sessions, handlers))  # pyright: ignore[reportArgumentType]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         found = sorted(
             {
-                path.replace("{incident:int}", str(world.incident)).replace(
-                    "{decision:int}", str(world.decision)
-                )
+                path.replace("{incident:int}", str(world.incident))
+                .replace("{decision:int}", str(world.decision))
+                .replace("{slug:str}", "acme")
+                .replace("{type_:str}", "newsletter")
                 for handler in acting
                 if "POST" in handler.http_methods
                 for path in handler.paths
@@ -218,6 +219,33 @@ async def test_an_incident_has_its_picture_culprits_and_the_commands_that_do_the
     await pages.get("viewer", "/incidents/999999", 404)
 
 
+async def test_the_decisions_of_an_incident_are_paged_and_are_those_of_no_other(pages: Pages) -> None:
+    number = await lane_incident(pages)
+    await pages.world.owner.execute(
+        "insert into breaker_decision (tenant, lane, part, signal, half, level, mode, at, since, seen, done, waiting, document,"
+        " ended_at, ended_by, ended_because) select i.tenant, i.lane, '', 'bounces', 'absolute', 1, 'shadow', i.since, i.since,"
+        " 'seen', 'done', 0, '{}', i.since, 'breaker', case when n > 25 then 'of another' else 'ended ' || n end"
+        " from incident i cross join generate_series(1, 30) n where i.id = $1",
+        number,
+    )
+    await pages.world.owner.execute(
+        "insert into incident_alarm (incident, key, source, kind, cause, severity, contained, tenant, sentence, since,"
+        " first_seen) select $1, 'breaker:' || id, 'breaker', 'breaker', 'x', 'low', true, tenant, 'x', at, at"
+        " from breaker_decision"
+        " where ended_because like 'ended %'",
+        number,
+    )
+    newest = html.unescape(await pages.get("viewer", f"/incidents/{number}"))
+    older = re.search(r'href="(/incidents/[^"#]*decisions=[^"#]*)', newest)
+    assert older is not None
+    rest = await pages.get("viewer", older[1])
+    found = [set(re.findall(r"ended \d+", page)) for page in (newest, rest)]
+    assert [len(one) for one in found] == [20, 5]
+    assert len(found[0] | found[1]) == 25
+    assert "of another" not in newest + rest
+    assert "decisions=" not in rest
+
+
 async def test_the_list_is_filtered(pages: Pages) -> None:
     number = await lane_incident(pages)
     link = f'href="/incidents/{number}"'
@@ -244,7 +272,17 @@ async def test_actions_act_with_the_persons_name_and_lead_back(pages: Pages) -> 
     await pages.post("operator", f"{back}/acknowledge")
     await pages.post("operator", f"{back}/reported", at="2026-11-28T15:23:00Z")
     await pages.post("operator", f"{back}/decisions/{pages.world.decision}/accept", because="they opted in")
-    await pages.post("admin", f"{back}/throttle", rate="5", because="slowly")
+    throttle = re.search(
+        r'href="(/tenants/[^"]*/rate\?[^"]*)"', html.unescape(await pages.get("admin", back))
+    )
+    assert throttle is not None
+    assert "required" in await pages.get("admin", throttle[1])
+    asked = await pages.get("admin", f"{throttle[1]}&rate=5")
+    assert "acme/newsletter will send at most 5 a second" in asked
+    slowed = await pages.post(
+        "admin", "/tenants/acme/lanes/newsletter/rate", rate="5", because="slowly", back=back
+    )
+    assert slowed.headers["location"] == f"{back}?did=throttled"
     await pages.post("operator", f"{back}/close", because="list deleted")
     assert await pages.audited() == [
         ("hold.place", "operator"),
@@ -288,6 +326,14 @@ async def test_a_refused_action_says_why_on_its_page_and_keeps_what_was_typed(pa
     answer = await pages.post("operator", "/holds/new", 422, tenant="acme", type="newsletter", because="")
     assert 'role="alert"' in answer.text
     assert await pages.audited() == []
+    for mistyped in (
+        await pages.get("operator", "/holds/new?tenant=acmee"),
+        (await pages.post("operator", "/holds/new", 404, tenant="acmee", because="x")).text,
+    ):
+        assert "acmee" in mistyped
+        assert mistyped.count('role="alert"') == 1, "it says what is wrong"
+        assert 'value="acmee"' in mistyped, "it can be mended where it was typed"
+        assert "What it will do" not in mistyped
     elsewhere = await pages.post("operator", "/holds/new", tenant="acme", because="x", back="//evil.example")
     assert elsewhere.headers["location"] == "/now?did=held"
 
@@ -299,7 +345,7 @@ async def test_a_viewer_and_a_tenant_may_not_act_whatever_the_route(pages: Pages
         for who in ("viewer", "acme", "zen"):
             await pages.get(who, path, 403)
             await pages.post(who, path, 403, **FIELDS)
-    await pages.post("operator", f"/incidents/{pages.world.incident}/throttle", 403, **FIELDS)
+    await pages.post("operator", "/tenants/acme/lanes/newsletter/rate", 403, **FIELDS)
     assert await pages.world.everything() == before
     shown = await pages.get("viewer", f"/incidents/{pages.world.incident}")
     assert not [path for path in pages.actions if f'href="{path}' in shown]

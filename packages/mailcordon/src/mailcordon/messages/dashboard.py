@@ -143,3 +143,9 @@ def listening(url: str) -> str:
 def switched_off() -> str:
     """`mailcordon run dashboard` while MAILCORDON_DASHBOARD says off: it does not start."""
     return "MAILCORDON_DASHBOARD is off, so there is nothing for this role to do."
+
+
+@example("password-reset of acme; every other tenant.")
+def not_touched(mail: str) -> str:
+    """The page of an action: what it leaves as it is, as the API's preview says it."""
+    return f"Not touched: {mail[:1].lower() + mail[1:] if mail.startswith('Every ') else mail}"

@@ -1,6 +1,5 @@
 """What the dashboard says before it acts on an incident or a hold, beside the API's own preview."""
 
-from mailcordon.messages import times
 from mailcordon.messages.catalogue import example
 
 
@@ -17,47 +16,6 @@ def breaker_watches() -> str:
         "The breaker held this mail. For a week it judges what leaves ten times more strictly. If what it saw is normal for this"
         " lane, accept its decision in the incident instead."
     )
-
-
-@example()
-def no_lane() -> str:
-    """A rate is to be set for an incident that is not about one lane."""
-    return "This incident is not about one lane, so there is no rate to set."
-
-
-@example()
-def no_rate() -> str:
-    """The page that sets a rate got no number."""
-    return "Give a number of mails a second above 0, such as 0.5 or 20."
-
-
-def _per_second(rate: float | None) -> str:
-    return "no limit" if rate is None else f"{rate:g} a second"
-
-
-@example(lane="acme/newsletter", state="throttled", rate=0.25, own=None)
-def rate_now(*, lane: str, state: str, rate: float | None, own: float | None) -> str:
-    """The page that sets a rate: how it is now."""
-    return f"{lane} is {state}. In force: {_per_second(rate)}; set by people: {_per_second(own)}."
-
-
-@example(rate=5, waiting=1_200)
-@example(rate=5, waiting=0)
-def rate_then(*, rate: float, waiting: int) -> str:
-    """The page that sets a rate: what it will do."""
-    said = f"It will send at most {_per_second(rate)}. Holds and the policy may slow it further."
-    if not waiting:
-        return f"{said} No mail of it waits now."
-    needs = times.span(waiting / rate)
-    return (
-        f"{said} {waiting:,} mails wait now, and need {needs} at this rate; what expires before is dropped."
-    )
-
-
-@example()
-def rate_others() -> str:
-    """The page that sets a rate: whom it leaves alone."""
-    return "No other lane is touched."
 
 
 @example("acme/newsletter")

@@ -1,5 +1,6 @@
 """What the dashboard's pages about tenants and lanes say beside what the API answers."""
 
+from mailcordon.messages import times
 from mailcordon.messages.catalogue import example
 
 
@@ -9,15 +10,14 @@ def not_a_rate(lane: str) -> str:
     return f"Give {lane} a number of mails a second above 0. To stop a lane, hold it."
 
 
-@example("acme/newsletter", 50.0)
-@example("acme/newsletter", None)
-def has_rate(lane: str, rate: float | None) -> str:
-    """The page that sets a lane's rate: what it is now."""
-    return (
-        f"{lane} has no rate of its own now."
-        if rate is None
-        else f"{lane} sends at most {rate:g} mails a second now."
-    )
+def _per_second(rate: float | None) -> str:
+    return "no limit" if rate is None else f"{rate:g} a second"
+
+
+@example(lane="acme/newsletter", state="throttled", rate=0.25, own=None)
+def has_rate(*, lane: str, state: str, rate: float | None, own: float | None) -> str:
+    """The page that sets a lane's rate: how it is now."""
+    return f"{lane} is {state}. In force: {_per_second(rate)}; set by people: {_per_second(own)}."
 
 
 @example("kim")
@@ -35,13 +35,26 @@ def what_can_be_found() -> str:
     )
 
 
-@example("acme/newsletter", 500.0)
-@example("acme/newsletter", None)
-def sets_rate(lane: str, rate: float | None) -> str:
+@example(lane="acme/newsletter", rate=5, waiting=1_200)
+@example(lane="acme/newsletter", rate=5, waiting=0)
+@example(lane="acme/newsletter", rate=None, waiting=0)
+def sets_rate(*, lane: str, rate: float | None, waiting: int) -> str:
     """The page that sets a lane's rate, before it is set."""
     if rate is None:
         return f"{lane} will have no rate of its own. What holds and limits slow stays slow."
-    return f"{lane} will send at most {rate:g} mails a second, from all processes together. The rest waits; nothing is lost."
+    said = f"{lane} will send at most {_per_second(rate)}, from all processes together. Holds and the policy may slow it further."
+    if not waiting:
+        return f"{said} No mail of it waits now."
+    needs = times.span(waiting / rate)
+    return (
+        f"{said} {waiting:,} mails wait now, and need {needs} at this rate; what expires before is dropped."
+    )
+
+
+@example()
+def no_other_lane() -> str:
+    """The page that sets a lane's rate: whom it leaves alone."""
+    return "No other lane is touched."
 
 
 @example("acme/newsletter", 360, 120)

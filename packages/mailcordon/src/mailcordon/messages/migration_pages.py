@@ -19,9 +19,9 @@ def no_rollout_yet(*, shared: bool) -> str:
 def rollouts_are(count: int, back: int) -> str:
     """The sentence on top of the page of rollouts."""
     if not count:
-        return "No rollout is under way"
+        return "No rollout is under way."
     said = f"{count} {'rollout is' if count == 1 else 'rollouts are'} under way"
-    return f"{said}; {back} went back to the old path" if back else said
+    return f"{said}; {back} went back to the old path." if back else f"{said}."
 
 
 @example()
@@ -114,7 +114,7 @@ def advice_is(prices_of: str) -> str:
 def pools_are(count: int, troubled: int) -> str:
     """The sentence on top of the page of IP pools."""
     said = f"{count} {'pool' if count == 1 else 'pools'}"
-    return f"{said}, {troubled} of them with trouble" if troubled else f"{said}, all well"
+    return f"{said}, {troubled} of them with trouble." if troubled else f"{said}, all well."
 
 
 @example()

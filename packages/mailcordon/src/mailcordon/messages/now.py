@@ -146,8 +146,6 @@ def flows(*, wrong: bool, holds: int, observing: bool) -> str:
     if holds:
         kept = "one hold keeps" if holds == 1 else f"{holds:,} holds keep"
         return (
-            f"Everything else flows, but for what {kept}."
-            if wrong
-            else f"All mail flows, but for what {kept}."
+            f"Everything else flows, except what {kept}." if wrong else f"All mail flows, except what {kept}."
         )
     return "Everything else flows." if wrong else "Nothing is wrong: all mail flows."

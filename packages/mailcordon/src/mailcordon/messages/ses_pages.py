@@ -12,18 +12,18 @@ from mailcordon.messages.catalogue import example
 def ses_account_is(open_things: Sequence[str], enforcement: Sequence[str]) -> str:
     """The sentence on top of the page of the SES account."""
     if not enforcement:
-        return "SES was not asked for the account's limits yet"
+        return "SES was not asked for the account's limits yet."
     if bad := sorted({one for one in enforcement if one != "HEALTHY"}):
-        return f"AWS reviews the account: its state is {', '.join(bad).lower()}. Mail can be stopped; answer AWS's case first"
+        return f"AWS reviews the account: its state is {', '.join(bad).lower()}. Mail can be stopped; answer AWS's case first."
     if open_things:
-        return f"SES lets mail through. Open: {', '.join(open_things)}"
-    return "SES lets mail through, and has what is desired"
+        return f"SES lets mail through. Open: {', '.join(open_things)}."
+    return "SES lets mail through, and has what is desired."
 
 
 @example()
 def feedback_comes() -> str:
     """No feedback is lost or late."""
-    return "Events of all mail come back"
+    return "Events of all mail come back."
 
 
 @example()
@@ -61,9 +61,7 @@ def will_set_lapse(class_: str, effect: str, action: str, now: str) -> str:
 @example(2)
 def plan_waits(calls: int) -> str:
     """A plan has calls that a person has to approve."""
-    return (
-        f"{calls} {'call waits' if calls == 1 else 'calls wait'} for a person's approval: see why beside each"
-    )
+    return f"{calls} {'call waits' if calls == 1 else 'calls wait'} for a person's approval: see why beside each."
 
 
 @example({"create tenant": 3, "update event-destination": 1}, 3)
@@ -87,8 +85,8 @@ def plan_not_applied() -> str:
 def differences(count: int) -> str:
     """How many differences are open."""
     if not count:
-        return "SES has what is desired"
-    return f"SES differs from what is desired in {count} {'place' if count == 1 else 'places'}"
+        return "SES has what is desired."
+    return f"SES differs from what is desired in {count} {'place' if count == 1 else 'places'}."
 
 
 @example("apply")
@@ -135,8 +133,8 @@ def quarantine_needs() -> str:
 def quarantine_has(count: int) -> str:
     """How many entries of the newest ones wait."""
     if not count:
-        return "No event waits in quarantine"
-    return f"{count} of the newest {'entry waits' if count == 1 else 'entries wait'} for somebody to look"
+        return "No event waits in quarantine."
+    return f"{count} of the newest {'entry waits' if count == 1 else 'entries wait'} for somebody to look."
 
 
 @example()
@@ -157,7 +155,8 @@ def ungoverned_are(senders: int, *, excess: bool) -> str:
         )
     if excess:
         parts.append("SES counts more mail than anything names")
-    return ", and ".join(parts) or "All mail of the account passes Mailcordon, or is expected"
+    said = ", and ".join(parts) or "All mail of the account passes Mailcordon, or is expected"
+    return f"{said}."
 
 
 @example()

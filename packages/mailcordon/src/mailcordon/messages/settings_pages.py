@@ -14,10 +14,10 @@ def keys_are() -> str:
 def system_is(problems: int, notices: int) -> str:
     """The sentence on top of the page of the system."""
     if problems:
-        return f"{problems} {'thing is' if problems == 1 else 'things are'} wrong"
+        return f"{problems} {'thing is' if problems == 1 else 'things are'} wrong."
     if notices:
-        return f"It works, and {notices} {'thing needs' if notices == 1 else 'things need'} somebody"
-    return "It works"
+        return f"It works, and {notices} {'thing needs' if notices == 1 else 'things need'} somebody."
+    return "It works."
 
 
 @example()
@@ -31,12 +31,10 @@ def types_are() -> str:
 def channels_are(count: int, failing: int) -> str:
     """The sentence on top of the page of alert channels."""
     if not count:
-        return "Nobody is told of incidents: there is no alert channel"
+        return "Nobody is told of incidents: there is no alert channel."
     if failing:
-        return (
-            f"{failing} of {count} alert channels {'fails' if failing == 1 else 'fail'}: nobody is told there"
-        )
-    return f"{count} {'channel is' if count == 1 else 'channels are'} told of incidents"
+        return f"{failing} of {count} alert channels {'fails' if failing == 1 else 'fail'}: nobody is told there."
+    return f"{count} {'channel is' if count == 1 else 'channels are'} told of incidents."
 
 
 @example()
@@ -69,8 +67,8 @@ def policy_is(version: int, waiting: int) -> str:
     """The sentence on top of the page of the policy."""
     said = f"Version {version} is in force" if version else "What is built in is in force"
     if not waiting:
-        return said
-    return f"{said}; {waiting} {'plan waits' if waiting == 1 else 'plans wait'} for a person"
+        return f"{said}."
+    return f"{said}; {waiting} {'plan waits' if waiting == 1 else 'plans wait'} for a person."
 
 
 @example(0)

@@ -2,27 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-By = Literal["minute", "hour", "day"]
-STEP: Mapping[By, int] = {"minute": 60, "hour": 3_600, "day": 86_400}  #: seconds
+from mailcordon.adapters.dashboard.time_axis import Axis, By
+
 WIDTH, LEFT, RIGHT = 1000, 46, 14
 TOP, PANEL, GAP, BOTTOM = 68, 130, 26, 24
 _LEAST_MARGIN, _MOST_MINUTES, _MOST_HOURS = 600, 6 * 3_600, 14 * 86_400  #: seconds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """What is shown. Seconds since 1970; `end` is not shown any more."""
-
-    by: By
-    start: int
-    end: int
-
-    @property
-    def steps(self) -> int:
-        return (self.end - self.start) // STEP[self.by]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +24,19 @@ class Mark:
     at: int
 
 
-def frame(since: float, until: float) -> Frame:
+def frame(since: float, until: float) -> Axis:
     """Around an incident, with a margin before and after it."""
     margin = max(_LEAST_MARGIN, (until - since) / 4)
     start, end = since - margin, until + margin
     by: By = "minute" if end - start <= _MOST_MINUTES else "hour" if end - start <= _MOST_HOURS else "day"
-    step = STEP[by]
-    return Frame(by=by, start=int(start // step * step), end=int(-(-end // step) * step))
+    return Axis.around(start, end, by)
 
 
-def points(items: Sequence[Mapping[str, Any]], of: Frame) -> list[Point]:
+def points(items: Sequence[Mapping[str, Any]], of: Axis) -> list[Point]:
     """One for each step, from the lines of GET /v1/metrics by this step. Harm: hard bounces and complaints."""
-    found = {_seconds(item[of.by]): item for item in items}
-    step = STEP[of.by]
+    found = {of.at(item): item for item in items}
     made: list[Point] = []
-    for at in range(of.start, of.end, step):
+    for at in of.starts:
         item = found.get(at)
         made.append(
             Point(at=at, sent=0, bad=0)
@@ -62,13 +46,12 @@ def points(items: Sequence[Mapping[str, Any]], of: Frame) -> list[Point]:
     return made
 
 
-def picture(series: Sequence[Point], marks: Sequence[Mark], of: Frame) -> dict[str, Any]:
+def picture(series: Sequence[Point], marks: Sequence[Mark], of: Axis) -> dict[str, Any]:
     """For the template incidents/chart.html."""
-    span = max(1, of.end - of.start)
     inner = WIDTH - LEFT - RIGHT
 
     def x(at: float) -> float:
-        return round(LEFT + (at - of.start) / span * inner, 1)
+        return round(LEFT + of.share(at) * inner, 1)
 
     bar = max(0.8, round(inner / max(1, of.steps) - 0.6, 2))
     panels: list[dict[str, Any]] = []
@@ -96,14 +79,14 @@ def picture(series: Sequence[Point], marks: Sequence[Mark], of: Frame) -> dict[s
                         "y": round(top + PANEL - PANEL * value / scale, 1),
                         "height": round(PANEL * value / scale, 1),
                         "value": value,
-                        "at": _clock(one.at, of.by),
+                        "at": of.label(one.at),
                     }
                     for one, value in zip(series, values, strict=True)
                     if value
                 ],
             }
         )
-    ticks = [of.start + span * place / 5 for place in range(6)]
+    ticks = [of.start + (of.end - of.start) * place / 5 for place in range(6)]
     return {
         "width": WIDTH,
         "left": LEFT,
@@ -113,7 +96,7 @@ def picture(series: Sequence[Point], marks: Sequence[Mark], of: Frame) -> dict[s
         "bottom": TOP + 2 * PANEL + GAP,
         "bar": bar,
         "panels": panels,
-        "ticks": [{"x": x(at), "label": _clock(at, of.by)} for at in ticks],
+        "ticks": [{"x": x(at), "label": of.label(at)} for at in ticks],
         "marks": [
             {"name": one.name, "x": x(one.at), "y": 12 + 14 * place, "is_right": x(one.at) > WIDTH * 0.8}
             for place, one in enumerate(marks)
@@ -131,18 +114,3 @@ def nice(most: int) -> int:
             if factor * size >= most:
                 return factor * size
         size *= 10
-
-
-def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
-
-
-def _clock(at: float, by: By) -> str:
-    moment = datetime.fromtimestamp(at, UTC)
-    return (
-        f"{moment.day} {moment:%b}"
-        if by == "day"
-        else f"{moment.day} {moment:%b %H:%M}"
-        if by == "hour"
-        else f"{moment:%H:%M}"
-    )

@@ -6,12 +6,12 @@ A chart is drawn in a box of 1000 by 100, and the page stretches it. So its word
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from mailcordon.adapters.dashboard import formats
+from mailcordon.adapters.dashboard.time_axis import Axis
 
 WIDTH, HEIGHT = 1000.0, 100.0
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
@@ -34,24 +34,6 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """Where each value begins, and how long it is."""
-
-    starts: Sequence[datetime]
-    step: timedelta
-
-    @classmethod
-    def between(cls, since: datetime, until: datetime, step: timedelta) -> "Times":
-        """From the whole step in which `since` is, up to `until`."""
-        first = datetime.fromtimestamp(since.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
-        count = max(1, math.ceil((until - first) / step))
-        return cls([first + place * step for place in range(count)], step)
-
-    def values(self, found: Mapping[datetime, float | None], missing: float | None) -> list[float | None]:
-        return [found.get(start, missing) for start in self.starts]
-
-
-@dataclass(frozen=True, slots=True)
 class Drawn:
     """What the template `lanes/chart.html` draws."""
 
@@ -68,39 +50,39 @@ class Drawn:
     parts: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def bars(label: str, times: Times, series: Series) -> Drawn:
+def bars(label: str, axis: Axis, series: Series) -> Drawn:
     """Amounts, as bars."""
     most = _ceiling(max((value or 0.0 for value in series.values), default=0.0))
-    width = WIDTH / len(times.starts)
+    width = WIDTH / axis.steps
     drawn = [
         {
-            "x": round(place * width + width * 0.1, 2),
+            "x": round(axis.share(start) * WIDTH + width * 0.1, 2),
             "width": round(width * 0.8, 2),
             "y": round(HEIGHT * (1 - value / most), 2),
             "height": round(HEIGHT * value / most, 2),
-            "title": f"{_when(start, times.step)}: {formats.number(value)}",
+            "title": f"{axis.label(start)}: {formats.number(value)}",
         }
-        for place, (start, value) in enumerate(zip(times.starts, series.values, strict=True))
+        for start, value in zip(axis.starts, series.values, strict=True)
         if value
     ]
     rows = [
-        (_when(start, times.step), formats.number(value))
-        for start, value in zip(times.starts, series.values, strict=True)
+        (axis.label(start), formats.number(value))
+        for start, value in zip(axis.starts, series.values, strict=True)
         if value
     ]
     return Drawn(
         label,
         bars=drawn,
         top=formats.short(most),
-        ticks=_ticks(times),
+        ticks=_ticks(axis),
         table=rows,
         heads=("from", series.name),
-        data=_json(times, [series], "number"),
+        data=_json(axis, [series], "number"),
         empty=not drawn,
     )
 
 
-def shares(label: str, times: Times, series: Sequence[Series], levels: Sequence[Level]) -> Drawn:
+def shares(label: str, axis: Axis, series: Sequence[Series], levels: Sequence[Level]) -> Drawn:
     """Shares between 0 and 1, as lines."""
     known = [value for one in series for value in one.values if value is not None]
     most = _ceiling(max([*known, *(level.value for level in levels)], default=0.0), least=0.001)
@@ -108,14 +90,14 @@ def shares(label: str, times: Times, series: Sequence[Series], levels: Sequence[
         {
             "name": one.name,
             "kind": one.kind,
-            "paths": _paths(times, one.values, most),
-            "dots": _dots(times, one, most),
+            "paths": _paths(axis, one.values, most),
+            "dots": _dots(axis, one, most),
         }
         for one in series
     ]
     rows = [
-        (_when(start, times.step), *(formats.percent(one.values[place]) for one in series))
-        for place, start in enumerate(times.starts)
+        (axis.label(start), *(formats.percent(one.values[place]) for one in series))
+        for place, start in enumerate(axis.starts)
         if any(one.values[place] is not None for one in series)
     ]
     return Drawn(
@@ -126,10 +108,10 @@ def shares(label: str, times: Times, series: Sequence[Series], levels: Sequence[
             for level in levels
         ],
         top=formats.percent(most, 1 if most < 0.1 else 0),
-        ticks=_ticks(times),
+        ticks=_ticks(axis),
         table=rows,
         heads=("from", *(one.name for one in series)),
-        data=_json(times, series, "share"),
+        data=_json(axis, series, "share"),
         empty=not known,
     )
 
@@ -141,50 +123,46 @@ def _ceiling(value: float, least: float = 1.0) -> float:
     return next(step * size for step in _STEPS if step * size >= value * 0.999999)
 
 
-def _x(place: float, times: Times) -> float:
-    return round((place + 0.5) * WIDTH / len(times.starts), 2)
+def _middle(start: float, axis: Axis) -> float:
+    return round(axis.share(start + axis.step / 2) * WIDTH, 2)
 
 
-def _paths(times: Times, values: Sequence[float | None], most: float) -> list[str]:
+def _paths(axis: Axis, values: Sequence[float | None], most: float) -> list[str]:
     """The line's parts: it is broken where nothing is known."""
     found: list[list[str]] = [[]]
-    for place, value in enumerate(values):
+    for start, value in zip(axis.starts, values, strict=True):
         if value is None:
             if found[-1]:
                 found.append([])
         else:
-            found[-1].append(f"{_x(place, times)},{round(HEIGHT * (1 - value / most), 2)}")
+            found[-1].append(f"{_middle(start, axis)},{round(HEIGHT * (1 - value / most), 2)}")
     return [" ".join(points) for points in found if len(points) > 1]
 
 
-def _dots(times: Times, series: Series, most: float) -> list[Mapping[str, Any]]:
+def _dots(axis: Axis, series: Series, most: float) -> list[Mapping[str, Any]]:
     """Values with no neighbour, which a line would not show."""
     values = series.values
     found: list[Mapping[str, Any]] = []
     for place, value in enumerate(values):
         beside = [values[other] for other in (place - 1, place + 1) if 0 <= other < len(values)]
         if value is not None and all(one is None for one in beside):
-            width = WIDTH / len(values)
-            y = round(HEIGHT * (1 - value / most), 2)
-            found.append({"x1": round(place * width, 2), "x2": round((place + 1) * width, 2), "y": y})
+            start = axis.starts[place]
+            x1, x2 = (round(axis.share(at) * WIDTH, 2) for at in (start, start + axis.step))
+            found.append({"x1": x1, "x2": x2, "y": round(HEIGHT * (1 - value / most), 2)})
     return found
 
 
-def _ticks(times: Times) -> list[Mapping[str, Any]]:
-    starts = times.starts
+def _ticks(axis: Axis) -> list[Mapping[str, Any]]:
+    starts = axis.starts
     places = sorted({0, len(starts) // 2, len(starts) - 1})
-    return [{"words": _when(starts[place], times.step)} for place in places]
+    return [{"words": axis.label(starts[place])} for place in places]
 
 
-def _when(start: datetime, step: timedelta) -> str:
-    return start.strftime("%-d %b" if step >= timedelta(days=1) else "%-d %b %H:%M")
-
-
-def _json(times: Times, series: Sequence[Series], unit: str) -> str:
+def _json(axis: Axis, series: Sequence[Series], unit: str) -> str:
     return msgspec.json.encode(
         {
             "unit": unit,
-            "times": [int(start.timestamp()) for start in times.starts],
+            "times": list(axis.starts),
             "series": [{"name": one.name, "kind": one.kind, "values": list(one.values)} for one in series],
         }
     ).decode()

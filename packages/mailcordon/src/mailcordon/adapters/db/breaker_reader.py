@@ -47,6 +47,7 @@ class BreakerReader(ViewerReads):
         *,
         id: int | None = None,
         type: str | None = None,
+        incident: int | None = None,
         is_open: bool | None,
         before: int | None,
         limit: int,
@@ -57,7 +58,7 @@ class BreakerReader(ViewerReads):
             self._control, self._reader, tenant if own else None, snapshot=False
         ) as conn:
             statement = _SQL.own_decisions if own else _SQL.decisions
-            rows = await conn.fetch(statement, tenant, id, type, is_open, before, limit)
+            rows = await conn.fetch(statement, tenant, id, type, is_open, before, limit, incident)
         return [_decision(row) for row in rows]
 
     async def lanes(

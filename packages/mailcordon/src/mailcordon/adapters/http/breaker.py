@@ -129,11 +129,21 @@ def routes(reads: BreakerReads, changes: BreakerChanges) -> list[HTTPRouteHandle
                 name="open", description="Only those that last, or only those that are over. Default: both."
             ),
         ] = None,
+        incident: Annotated[
+            int | None,
+            QueryParameter(
+                ge=1,
+                le=2**63 - 1,
+                description="Only those that this incident is about. A tenant's key is shown none of them.",
+            ),
+        ] = None,
         after: After = None,
         limit: Limit = 100,
     ) -> DecisionPage:
         scope = await _scope(reads, principal_of(request), tenant)
-        found = await reads.decisions(scope, type=type_, is_open=is_open, before=after, limit=limit)
+        found = await reads.decisions(
+            scope, type=type_, incident=incident, is_open=is_open, before=after, limit=limit
+        )
         return DecisionPage(
             [_decision(one) for one in found], shapes.next_of([one.id for one in found], limit)
         )

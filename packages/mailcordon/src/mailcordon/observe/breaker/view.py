@@ -152,11 +152,12 @@ class BreakerReads(Protocol):
         *,
         id: int | None = None,
         type: str | None = None,
+        incident: int | None = None,
         is_open: bool | None,
         before: int | None,
         limit: int,
     ) -> Sequence[DecisionView]:
-        """The newest first. `scope`: None reads all tenants."""
+        """The newest first. `scope`: None reads all tenants. `incident`: only those that it is about, and none for a tenant."""
         ...
 
     async def lanes(

@@ -31,6 +31,7 @@ Number = Annotated[int, typer.Argument(metavar="DECISION", help="The decision's 
     examples="""
 mailcordon breaker list
 mailcordon breaker list --tenant acme --all
+mailcordon breaker list --incident 12 --all
 mailcordon breaker list --lanes
 """,
     watchable=True,
@@ -40,6 +41,9 @@ async def list_decisions(
     tenant: OfTenant = None,
     type_: Type = None,
     all_: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+    incident: Annotated[
+        int | None, typer.Option("--incident", min=1, help="Only of this incident. Default: of all.")
+    ] = None,
     lanes: Annotated[
         bool, typer.Option("--lanes", help="What the breaker may do to each lane, instead of decisions.")
     ] = False,
@@ -50,7 +54,12 @@ async def list_decisions(
         found = await cli.api.items(path("breaker", "lanes"), {"tenant": tenant, "type": type_}, limit=limit)
         cli.show_result(found, lane_table(found["items"]), *show.more(found))
         return
-    given = {"tenant": tenant, "type": type_, "open": None if all_ else "true"}
+    given = {
+        "tenant": tenant,
+        "type": type_,
+        "incident": None if incident is None else str(incident),
+        "open": None if all_ else "true",
+    }
     found = await cli.api.items(path("breaker", "decisions"), given, limit=limit)
     if not found["items"]:
         cli.show_result(found, messages.none_ever() if all_ else messages.none_open())

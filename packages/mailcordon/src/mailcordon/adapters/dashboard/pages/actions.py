@@ -41,6 +41,7 @@ class Field:
 class Table:
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
+    numbers: Sequence[int] = ()  #: the columns that have numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Asked:
     back: str  #: the page that it was reached from
     says: Sequence[str] = ()  #: what it will do, whom it touches and whom not: the API's sentences
     warnings: Sequence[str] = ()
+    wrong: Sequence[str] = ()  #: why there is no preview of what was chosen: the API's sentences
     tables: Sequence[Table] = ()
     fields: Sequence[Field] = ()
     is_ready: bool = True  #: False: choices are missing, so there is no preview and no button yet
@@ -121,7 +123,7 @@ def routes(
             because=given.because,
             reason_limit=MAX_REASON,
             action=request.url.path,
-            wrong="" if wrong is None else wrong.sentence,
+            wrong=asked.wrong if wrong is None else [wrong.sentence],
             faults=[]
             if wrong is None
             else [{"field": one.field, "problem": one.problem} for one in wrong.fields],
@@ -141,8 +143,9 @@ def routes(
         try:
             target = await perform(rest, given)
         except Problem as problem:
-            if problem.status in (401, 404):
+            if problem.status == 401:
                 raise
+            # If what the path names is not there, asking says so in its turn.
             return show(request, await ask(rest, given), given, problem)
         return site.done(target, done)
 
@@ -155,6 +158,38 @@ def _require(request: PageRequest, scope: str) -> None:
         raise Problem(403, messages.role_needed("admin"), "role")
     if scope == OPERATE and not visitor.may_operate:
         raise Problem(403, messages.role_needed("operator"), "role")
+
+
+async def preview_of_hold(rest: Rest, body: Mapping[str, Any]) -> tuple[list[str], list[Table], list[str]]:
+    """What a hold, its end or a cancellation would do, the lanes with their mail, and why it cannot be done."""
+    try:
+        found = await rest.post("/v1/holds/preview", body=body)
+    except Problem as problem:
+        if problem.status not in (400, 404, 409, 422):
+            raise
+        return [], [], [problem.sentence, *(f"{one.field}: {one.problem}" for one in problem.fields)]
+    rows = [
+        (
+            one["type"],
+            one["class"],
+            one["state"],
+            *(f"{one[name]:,}" for name in ("ready", "waiting", "sending")),
+        )
+        for one in found["lanes"]
+    ]
+    heads = ("Lane", "Class", "State", "Ready", "Waiting", "Being sent")
+    says = [found["effect"], messages.not_touched(found["untouched"])]
+    return says, [Table(heads=heads, rows=rows, numbers=(3, 4, 5))] if rows else [], []
+
+
+def reason(given: Given) -> str:
+    """The reason as a word of a command line; what stands for it while none is given."""
+    return shell(given.because) if given.because else '"..."'
+
+
+def because(given: Given) -> str:
+    """The option of a command that gives the reason."""
+    return f"--because {reason(given)}"
 
 
 def shell(text: str) -> str:

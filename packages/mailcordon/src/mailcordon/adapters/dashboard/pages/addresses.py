@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
 from mailcordon.adapters.dashboard.pages import actions, blocks
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, link, shell
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, because, link, shell
 from mailcordon.adapters.dashboard.pages.blocks import Button, Filter, Page, Section
 from mailcordon.adapters.dashboard.pages.messages import TONES
 from mailcordon.adapters.dashboard.rest import Rest
@@ -173,7 +173,7 @@ async def _ask_suppress(rest: Rest, given: Given) -> Asked:
         button="Suppress it",
         is_dangerous=True,
         command=f"mailcordon suppression add {shell(address or 'ADDRESS')} --tenant {tenant or 'TENANT'} "
-        f"--scope {scope or 'tenant'}{_options(given)} --because REASON",
+        f"--scope {scope or 'tenant'}{_options(given)} {because(given)}",
     )
 
 
@@ -220,7 +220,7 @@ async def _ask_allow(rest: Rest, given: Given) -> Asked:
         ],
         button="Allow it again",
         command=f"mailcordon suppression remove {shell(address)} --tenant {tenant} --scope {given.get('scope')}"
-        f"{_options(given)} --because REASON",
+        f'{_options(given)} --because "..."',
     )
 
 

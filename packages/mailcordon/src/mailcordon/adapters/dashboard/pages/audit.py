@@ -112,7 +112,7 @@ def changed(before: Any, after: Any) -> str:
         for name in dict.fromkeys([*old, *new])
         if old.get(name) != new.get(name)
     )
-    return said[:_MOST_SHOWN]
+    return _cut(said)
 
 
 def _all_of(found: Any) -> str:
@@ -120,12 +120,25 @@ def _all_of(found: Any) -> str:
         return _short(found)
     members = cast("Mapping[str, Any]", found)
     said = ", ".join(
-        f"{name} {_short(value)}" for name, value in members.items() if value not in (None, [], {})
+        f"{name} {_short(value)}"
+        for name, value in members.items()
+        if value not in (None, [], {}) and name != "because"  # it is said beside it
     )
-    return said[:_MOST_SHOWN]
+    return _cut(said)
+
+
+def _cut(said: str) -> str:
+    return said if len(said) <= _MOST_SHOWN else f"{said[: _MOST_SHOWN - 1]}…"
 
 
 def _short(value: Any) -> str:
     if value is None:
         return "nothing"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        several = cast("list[object]", value)
+        if all(isinstance(one, str) for one in several):
+            return ", ".join(map(str, several))
+        return blocks.document(several).replace("\n", " ")
     return value if isinstance(value, str) else blocks.document(value).replace("\n", " ")

@@ -91,6 +91,11 @@ def text(value: object, href: str = "", note: str = "") -> Cell:
     return Cell("text", "" if value is None else str(value), href, note)
 
 
+def said(value: object, note: str = "") -> Cell:
+    """A sentence of ours: what stands in backticks is code."""
+    return Cell("said", "" if value is None else str(value), note=note)
+
+
 def act(words: str, href: str, needs: str) -> Cell:
     """A link to an action, for who may do it."""
     return Cell("text", words, href, needs=needs)

@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard import links
 from mailcordon.adapters.dashboard.pages import actions
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, Table
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.messages import dashboard_actions as messages
@@ -41,8 +41,12 @@ def target_of(given: Given) -> dict[str, str]:
 
 async def _ask_to_hold(rest: Rest, given: Given) -> Asked:
     target = target_of(given)
-    is_ready = "tenant" in target
-    says, tables = await _preview(rest, {"action": "cordon", **target}) if is_ready else ([], [])
+    says, tables, wrong = (
+        await actions.preview_of_hold(rest, {"action": "cordon", **target})
+        if "tenant" in target
+        else ([], [], [])
+    )
+    is_ready = "tenant" in target and not wrong
     until = given.get("until_seconds")
     return Asked(
         title="Hold mail",
@@ -51,6 +55,7 @@ async def _ask_to_hold(rest: Rest, given: Given) -> Asked:
             *says,
             messages.held_mail(),
         ],
+        wrong=wrong,
         tables=tables,
         fields=[
             Field(name="tenant", label="Tenant", required=True),
@@ -83,12 +88,15 @@ async def _hold(rest: Rest, given: Given) -> str:
 async def _ask_to_lift(rest: Rest, given: Given) -> Asked:
     owner, number = given.get("owner", "person"), _number(given)
     target = target_of(given)
-    says, tables = await _preview(rest, {"action": "uncordon", "owner": owner, **target})
+    says, tables, wrong = await actions.preview_of_hold(
+        rest, {"action": "uncordon", "owner": owner, **target}
+    )
     return Asked(
         title="Lift a hold",
         back=_back(given),
         says=says,
         warnings=[messages.breaker_watches()] if owner == "breaker" else [],
+        wrong=wrong,
         tables=tables,
         fields=[
             *(Field(name=name, label="", kind="hidden", value=given.get(name)) for name in links.TARGET),
@@ -96,6 +104,7 @@ async def _ask_to_lift(rest: Rest, given: Given) -> Asked:
             Field(name="id", label="", kind="hidden", value=given.get("id")),
             Field(name="back", label="", kind="hidden", value=_back(given)),
         ],
+        is_ready=not wrong,
         button="Lift it",
         command=_command("uncordon", given, *(["--owner", owner] if owner != "person" else []))
         if not number
@@ -118,27 +127,12 @@ def _number(given: Given) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-async def _preview(rest: Rest, body: dict[str, Any]) -> tuple[list[str], list[Table]]:
-    found = await rest.post("/v1/holds/preview", body=body)
-    rows = [
-        (
-            one["type"],
-            one["class"],
-            one["state"],
-            *(f"{one[name]:,}" for name in ("ready", "waiting", "sending")),
-        )
-        for one in found["lanes"]
-    ]
-    heads = ("lane", "class", "now", "could leave", "waits", "on the wire")
-    return [found["effect"], found["untouched"]], [Table(heads=heads, rows=rows)] if rows else []
-
-
 def _command(verb: str, given: Given, *more: str) -> str:
     words = ["mailcordon", verb, actions.shell(given.get("tenant"))]
     for name in links.TARGET[1:]:
         if value := given.get(name):
             words += [f"--{name}", actions.shell(value)]
-    return " ".join([*words, *more, "--because", actions.shell(given.because or "...")])
+    return " ".join([*words, *more, actions.because(given)])
 
 
 def _back(given: Given) -> str:

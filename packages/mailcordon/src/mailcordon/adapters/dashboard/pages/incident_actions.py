@@ -1,6 +1,6 @@
-"""What people do about an incident: throttle, accept as normal, acknowledge, note, close, and say that a customer reported it.
+"""What people do about an incident: accept as normal, acknowledge, note, close, and say that a customer reported it.
 
-To hold mail and to lift holds: pages/holds.py."""
+To hold mail and to lift holds: holds.py. To set a lane's rate: lane_actions.py."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,41 +8,23 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.pages import actions
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given
-from mailcordon.adapters.dashboard.rest import FieldProblem, Problem, Rest
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, because
+from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import Site
-from mailcordon.core.principal import ADMIN
 from mailcordon.messages import dashboard_actions as messages
 
 _PATH = "/incidents/{incident:int}"
 
 
 def routes(site: Site) -> list[HTTPRouteHandler]:
-    def action(
-        name: str, ask: actions.Ask, perform: actions.Perform, done: str, **more: Any
-    ) -> list[HTTPRouteHandler]:
+    def action(name: str, ask: actions.Ask, perform: actions.Perform, done: str) -> list[HTTPRouteHandler]:
         return actions.routes(
-            site, f"{_PATH}/{name}", section="incidents", ask=ask, perform=perform, done=done, **more
+            site, _PATH + "/" + name, section="incidents", ask=ask, perform=perform, done=done
         )
 
     return [
-        *action("throttle", _ask_to_throttle, _throttle, "throttled", needs=ADMIN),
-        *actions.routes(
-            site,
-            _PATH + "/decisions/{decision:int}/accept",
-            section="incidents",
-            ask=_ask_to_accept,
-            perform=_accept,
-            done="accepted",
-        ),
-        *actions.routes(
-            site,
-            _PATH + "/decisions/{decision:int}/probe",
-            section="incidents",
-            ask=_ask_to_probe,
-            perform=_probe,
-            done="tried",
-        ),
+        *action("decisions/{decision:int}/accept", _ask_to_accept, _accept, "accepted"),
+        *action("decisions/{decision:int}/probe", _ask_to_probe, _probe, "tried"),
         *action("acknowledge", _ask_to_acknowledge, _acknowledge, "acknowledged"),
         *action("note", _ask_for_note, _note, "noted"),
         *action("close", _ask_to_close, _close, "closed"),
@@ -76,56 +58,6 @@ async def _incident(rest: Rest, given: Given) -> Any:
     return (await rest.get("/v1/incidents/{}", given["incident"]))["incident"]
 
 
-async def _lane(rest: Rest, given: Given) -> Any:
-    """The lane that the incident is about. Raises Problem if it is about none."""
-    incident = await _incident(rest, given)
-    if incident["tenant"] is None or incident["type"] is None:
-        raise Problem(422, messages.no_lane(), "no-lane")
-    return await rest.get("/v1/tenants/{}/lanes/{}", incident["tenant"], incident["type"])
-
-
-async def _ask_to_throttle(rest: Rest, given: Given) -> Asked:
-    lane = await _lane(rest, given)
-    rate = _rate(given)
-    name = f"{lane['tenant']}/{lane['type']}"
-    says = [messages.rate_now(lane=name, state=lane["state"], rate=lane["rate"], own=lane["own_rate"])]
-    if rate is not None:
-        says += [messages.rate_then(rate=rate, waiting=lane["backlog"]["deliveries"]), messages.rate_others()]
-    return Asked(
-        title=f"Throttle {name}",
-        back=_back(given),
-        says=says,
-        fields=[
-            Field(name="rate", label="Mails a second, at most", required=True, hint="Such as 0.5 or 20.")
-        ],
-        is_ready=rate is not None,
-        button="Set this rate",
-        command=""
-        if rate is None
-        else f"mailcordon lane limit {lane['tenant']} {lane['type']} --rate {rate:g} --because"
-        f" {actions.shell(given.because or '...')}",
-    )
-
-
-async def _throttle(rest: Rest, given: Given) -> str:
-    rate = _rate(given)
-    if rate is None:
-        raise Problem(422, messages.no_rate(), "invalid", fields=(FieldProblem("rate", messages.no_rate()),))
-    lane = await _lane(rest, given)
-    await rest.patch(
-        "/v1/tenants/{}/lanes/{}", lane["tenant"], lane["type"], body={"rate": rate, "because": given.because}
-    )
-    return _back(given)
-
-
-def _rate(given: Given) -> float | None:
-    try:
-        found = float(given.get("rate"))
-    except ValueError:
-        return None
-    return found if 0 < found < 1e6 else None
-
-
 async def _ask_to_accept(rest: Rest, given: Given) -> Asked:
     found = await rest.get("/v1/breaker/decisions/{}", given["decision"])
     return Asked(
@@ -141,7 +73,7 @@ async def _ask_to_accept(rest: Rest, given: Given) -> Asked:
         is_ready=True,
         button="Accept it as normal",
         is_dangerous=True,
-        command=f"mailcordon breaker accept {found['id']} --because {actions.shell(given.because or '...')}",
+        command=f"mailcordon breaker accept {found['id']} {because(given)}",
     )
 
 
@@ -199,7 +131,7 @@ async def _ask_for_note(rest: Rest, given: Given) -> Asked:
             messages.note(),
         ],
         button="Write it",
-        command=f"mailcordon incident note {incident['id']} {actions.shell(given.because or '...')}",
+        command=f"mailcordon incident note {incident['id']} {actions.reason(given)}",
     )
 
 
@@ -222,7 +154,7 @@ async def _ask_to_close(rest: Rest, given: Given) -> Asked:
         warnings=[messages.close_showing(showing)] if showing else [],
         button="Close it",
         is_dangerous=showing > 0,
-        command=f"mailcordon incident close {incident['id']} --because {actions.shell(given.because or '...')}",
+        command=f"mailcordon incident close {incident['id']} {because(given)}",
     )
 
 

@@ -13,10 +13,12 @@ from mailcordon.adapters.dashboard import chart, formats, links
 from mailcordon.adapters.dashboard.pages import incident_actions
 from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
+from mailcordon.adapters.dashboard.time_axis import Axis
 from mailcordon.core.incident import SEVERITIES, Kind
 from mailcordon.messages import dashboard_actions as messages
 
 _PAGE = 100
+_DECISIONS = 20  #: of the breaker, on one page
 _SHOWN_SECONDS = 7 * 86_400.0  #: of an incident that lasts longer, the chart shows the beginning
 _CALM_SECONDS = 1_800.0  #: of one that does no more harm, at least so much
 
@@ -61,9 +63,9 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         found = await rest.get("/v1/incidents/{}", incident_id)
         incident = found["incident"]
         target = incident_actions.target(found)
-        (of, series), decisions, holds, waiting = await asyncio.gather(
+        (of, series), (decisions, older), holds, waiting = await asyncio.gather(
             _series(rest, incident),
-            _decisions(rest, incident),
+            _decisions(rest, incident, request.query_params.get("decisions")),
             _holds(rest, incident),
             _waiting(rest, incident),
         )
@@ -77,6 +79,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             story=_story(incident),
             chart=None if of is None else chart.picture(series, _marks(incident), of),
             decisions=decisions,
+            older=older and links.link(f"/incidents/{incident_id}", decisions=older) + "#decisions",
             holds=holds,
             waiting=waiting,
             cordon=links.cordon(target, f"/incidents/{incident_id}") if target else None,
@@ -122,7 +125,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     return [every, one, figures, report, *incident_actions.routes(site)]
 
 
-async def _series(rest: Rest, incident: Mapping[str, Any]) -> tuple[chart.Frame | None, list[chart.Point]]:
+async def _series(rest: Rest, incident: Mapping[str, Any]) -> tuple[Axis | None, list[chart.Point]]:
     """Mail of whose it is; of everybody for an incident of the platform."""
     since = _moment(incident["since"])
     end = _moment(incident["closed_at"]) if incident["closed_at"] else datetime.now(UTC).timestamp()
@@ -146,14 +149,18 @@ async def _series(rest: Rest, incident: Mapping[str, Any]) -> tuple[chart.Frame 
     return of, chart.points(found["items"], of)
 
 
-async def _decisions(rest: Rest, incident: Mapping[str, Any]) -> list[Any]:
-    """What the breaker decided about it."""
-    if incident["tenant"] is None:
-        return []
+async def _decisions(
+    rest: Rest, incident: Mapping[str, Any], after: str | None
+) -> tuple[list[Any], str | None]:
+    """What the breaker decided about it, the newest first, and where older ones begin."""
     found = await rest.found(
-        "/v1/breaker/decisions", tenant=incident["tenant"], type=incident["type"], limit=_PAGE
+        "/v1/breaker/decisions",
+        tenant=incident["tenant"],
+        incident=incident["id"],
+        after=after,
+        limit=_DECISIONS,
     )
-    return [one for one in _items(found) if one["incident"] == incident["id"]]
+    return _items(found), found and found["next"]
 
 
 async def _holds(rest: Rest, incident: Mapping[str, Any]) -> list[Any]:

@@ -5,10 +5,11 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
+from mailcordon.adapters.dashboard import links
 from mailcordon.adapters.dashboard.formats import segment
 from mailcordon.adapters.dashboard.links import TARGET
 from mailcordon.adapters.dashboard.pages import actions
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, Table, shell
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, because, shell
 from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.core.principal import ADMIN
@@ -80,35 +81,14 @@ async def _fields(rest: Rest, given: Given) -> list[Field]:
     ]
 
 
-async def _preview(rest: Rest, chosen: Mapping[str, Any]) -> tuple[list[str], list[Table], list[str]]:
-    """What it would do, the lanes with their mail, and why it cannot be done."""
-    try:
-        found = await rest.post("/v1/holds/preview", body={"action": "cancel", **chosen})
-    except Problem as problem:
-        if problem.status not in (400, 404, 409, 422):
-            raise
-        return [], [], [problem.sentence, *(f"{one.field}: {one.problem}" for one in problem.fields)]
-    rows = [
-        (
-            one["type"],
-            one["class"],
-            one["state"],
-            *(f"{one[name]:,}" for name in ("ready", "waiting", "sending")),
-        )
-        for one in found["lanes"]
-    ]
-    heads = ("Lane", "Class", "State", "Ready", "Waiting", "Being sent")
-    return [found["effect"], found["untouched"]], [Table(heads=heads, rows=rows)], []
-
-
 async def _ask_cancel(rest: Rest, given: Given) -> Asked:
     chosen = selection(given)
-    says, tables, wrong = await _preview(rest, chosen)
+    says, tables, wrong = await actions.preview_of_hold(rest, {"action": "cancel", **chosen})
     return Asked(
         title=f"Cancel waiting mail of {given['slug']}",
         back=page_of(given),
         says=says,
-        warnings=wrong,
+        wrong=wrong,
         tables=tables,
         fields=await _fields(rest, given),
         is_ready=not wrong,
@@ -124,28 +104,42 @@ async def _cancel(rest: Rest, given: Given) -> str:
 
 
 async def _ask_rate(rest: Rest, given: Given) -> Asked:
-    slug, type_ = given["slug"], given["type_"]
+    slug, type_, back = given["slug"], given["type_"], _back(given)
     lane = await rest.get("/v1/tenants/{}/lanes/{}", slug, type_)
-    text, own = given.get("rate"), lane["own_rate"]
+    name, text = f"{slug}/{type_}", given.get("rate")
     rate = _rate(text)
     is_wrong = bool(text) and rate is None
+    says = [messages.has_rate(lane=name, state=lane["state"], rate=lane["rate"], own=lane["own_rate"])]
+    # An empty field takes the limit away, if there is one and the field was shown.
+    is_empty = not text and (lane["own_rate"] is None or "rate" not in given.fields)
+    if not is_empty:
+        says += [
+            messages.sets_rate(lane=name, rate=rate, waiting=lane["backlog"]["deliveries"]),
+            messages.no_other_lane(),
+        ]
     option = "--no-limit" if rate is None else f"--rate {rate:g}"
     return Asked(
-        title=f"Rate of {slug}/{type_}",
-        back=f"/tenants/{segment(slug)}/lanes/{segment(type_)}",
-        says=[messages.has_rate(f"{slug}/{type_}", own), messages.sets_rate(f"{slug}/{type_}", rate)],
-        warnings=[messages.not_a_rate(f"{slug}/{type_}")] if is_wrong else [],
+        title=f"Rate of {name}",
+        back=back,
+        says=says,
+        wrong=[messages.not_a_rate(name)] if is_wrong else [],
         fields=[
             Field(
                 name="rate",
                 label="Mails a second, at most",
                 value=text,
-                hint="Empty: no limit of its own. To stop it, hold it.",
-            )
+                required=lane["own_rate"] is None,
+                hint="Such as 0.5 or 20. To stop it, hold it."
+                if lane["own_rate"] is None
+                else "Such as 0.5 or 20. Empty: no limit of its own. To stop it, hold it.",
+            ),
+            Field(name="back", label="", kind="hidden", value=back),
         ],
-        is_ready=not is_wrong,
-        button="Remove its limit" if rate is None else "Set the rate",
-        command=f'mailcordon lane limit {slug} {type_} {option} --because "..."',
+        is_ready=not is_wrong and not is_empty,
+        button="Remove its limit" if rate is None else "Set this rate",
+        command=""
+        if is_wrong or is_empty
+        else f"mailcordon lane limit {shell(slug)} {shell(type_)} {option} {because(given)}",
     )
 
 
@@ -155,7 +149,13 @@ async def _set_rate(rest: Rest, given: Given) -> str:
     if text and rate is None:
         raise Problem(422, messages.not_a_rate(f"{slug}/{type_}"), "bad-rate")
     await rest.patch("/v1/tenants/{}/lanes/{}", slug, type_, body={"rate": rate, "because": given.because})
-    return f"/tenants/{segment(slug)}/lanes/{segment(type_)}"
+    return _back(given)
+
+
+def _back(given: Given) -> str:
+    """The page that led to the form; else the lane's."""
+    lane = f"/tenants/{segment(given['slug'])}/lanes/{segment(given['type_'])}"
+    return links.own_path(given.get("back"), lane)
 
 
 def _rate(text: str) -> float | None:
@@ -163,4 +163,4 @@ def _rate(text: str) -> float | None:
         found = float(text)
     except ValueError:
         return None
-    return found if 0 < found < 1e9 else None
+    return found if 0 < found < 1e6 else None

@@ -1,7 +1,7 @@
 """One lane: its state with every reason and the way out, its rates over time, and all that decides what leaves."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Response, get
@@ -12,14 +12,14 @@ from mailcordon.adapters.dashboard import lane_charts as charts
 from mailcordon.adapters.dashboard.pages import tenant
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
+from mailcordon.adapters.dashboard.time_axis import Axis, By
 
 #: Of the charts: minutes, and the size of each step.
-WINDOWS: dict[str, tuple[int, str]] = {
+WINDOWS: dict[str, tuple[int, By]] = {
     "24 h": (1440, "hour"),
     "14 d": (14 * 1440, "hour"),
     "90 d": (90 * 1440, "day"),
 }
-_STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 def routes(site: Site) -> list[HTTPRouteHandler]:
@@ -106,22 +106,26 @@ async def _parts(rest: Rest, slug: str, type_: str) -> dict[str, Any]:
 def _charts(
     over_time: dict[str, Any] | None,
     minutes: int,
-    by: str,
+    by: By,
     line: dict[str, Any] | None,
     objectives: list[dict[str, Any]],
 ) -> list[charts.Drawn]:
     if over_time is None:
         return []
-    now = datetime.now(UTC)
-    times = charts.Times.between(now - timedelta(minutes=minutes), now, _STEPS[by])
-    sent: dict[datetime, float | None] = {}
-    shares: dict[str, dict[datetime, float | None]] = {"bounces": {}, "complaints": {}}
+    now = datetime.now(UTC).timestamp()
+    axis = Axis.around(now - 60 * minutes, now, by)
+    sent: dict[int, float | None] = {}
+    shares: dict[str, dict[int, float | None]] = {"bounces": {}, "complaints": {}}
     for item in over_time["items"]:
-        at = datetime.fromisoformat(item[by])
+        at = axis.at(item)
         sent[at] = item["sent"]
         for name, values in shares.items():
             values[at] = item["rates"][name]["rate"]
-    drawn = [charts.bars("Mails sent", times, charts.Series("sent", "sent", times.values(sent, 0)))]
+    drawn = [
+        charts.bars(
+            "Mails sent", axis, charts.Series("sent", "sent", [sent.get(at, 0) for at in axis.starts])
+        )
+    ]
     for name, label in (("bounces", "Hard bounces"), ("complaints", "Complaints")):
         levels: list[charts.Level] = []
         usual = line["rates"][name]["usual"] if line else None
@@ -133,6 +137,6 @@ def _charts(
         )
         if most is not None:
             levels.append(charts.Level("at most", "most", most))
-        series = charts.Series(label.lower(), name, times.values(shares[name], None))
-        drawn.append(charts.shares(f"{label}, of the mail whose feedback has come", times, [series], levels))
+        series = charts.Series(label.lower(), name, [shares[name].get(at) for at in axis.starts])
+        drawn.append(charts.shares(f"{label}, of the mail whose feedback has come", axis, [series], levels))
     return drawn

@@ -218,7 +218,7 @@ async def _ask_cancel(rest: Rest, given: Given) -> Asked:
         tables=[Table(heads=("To", "State", "Why it waits"), rows=rows)] if rows else (),
         button="Cancel it for good",
         is_dangerous=True,
-        command=f"mailcordon message cancel {id} --because REASON",
+        command=f'mailcordon message cancel {id} --because "..."',
     )
 
 

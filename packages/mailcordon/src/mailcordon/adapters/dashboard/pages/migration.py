@@ -182,7 +182,7 @@ def _rollout(one: Any) -> Page:
             blocks.text(f"{one['tenant']}: {', '.join(one['types'])}", href=f"/tenants/{one['tenant']}"),
         ),
         ("At this share since", blocks.ago(one["since"])),
-        ("Went back", blocks.text(f"{one['backs']} times" if one["backs"] != 1 else "once")),
+        ("Went back", blocks.text({0: "never", 1: "once"}.get(one["backs"], f"{one['backs']} times"))),
         ("Began", blocks.clock(one["began_at"])),
         ("By", blocks.text(one["began_by"], note=one["because"])),
         ("Looked at", blocks.ago(one["looked_at"])),

@@ -7,7 +7,7 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.pages import actions
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, Table, shell
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, Table, because, shell
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.messages import migration_pages as messages
@@ -69,7 +69,7 @@ async def _ask_start(rest: Rest, given: Given) -> Asked:
         is_ready=bool(tenant),
         button="Begin it",
         command=f"mailcordon rollout start {shell(tenant or 'TENANT')}"
-        f"{f' --type {shell(type)}' if type else ''} --because REASON",
+        f"{f' --type {shell(type)}' if type else ''} {because(given)}",
     )
 
 
@@ -104,7 +104,7 @@ async def _ask_advance(rest: Rest, given: Given) -> Asked:
         ],
         button=f"Go on to {following} %",
         command=f"mailcordon rollout advance {number} --to {following}"
-        f"{''.join(f' --override {shell(key)}' for key in overrides)} --because REASON",
+        f"{''.join(f' --override {shell(key)}' for key in overrides)} {because(given)}",
     )
 
 
@@ -135,7 +135,7 @@ def _asking(verb: str, button: str, *, is_dangerous: bool = False) -> actions.As
             says=[says(one["tenant"], one["types"], one["share"])],
             button=button,
             is_dangerous=is_dangerous,
-            command=f"mailcordon rollout {verb} {number} --because REASON",
+            command=f'mailcordon rollout {verb} {number} --because "..."',
         )
 
     return ask
@@ -163,7 +163,7 @@ async def _ask_freeze(_: Rest, given: Given) -> Asked:
         is_ready=bool(days),
         button="Freeze",
         command=f"mailcordon rollout freeze add --for {days or 4}d"
-        f"{f' --tenant {shell(tenant)}' if tenant else ''} --because REASON",
+        f"{f' --tenant {shell(tenant)}' if tenant else ''} {because(given)}",
     )
 
 
@@ -188,7 +188,7 @@ async def _ask_unfreeze(rest: Rest, given: Given) -> Asked:
         back=PATH,
         says=[messages.will_unfreeze(one["tenant"] if one else None)],
         button="End it",
-        command=f"mailcordon rollout freeze end {given['number']} --because REASON",
+        command=f"mailcordon rollout freeze end {given['number']} {because(given)}",
     )
 
 

@@ -24,7 +24,7 @@ _HOLDS, _INCIDENTS = 50, 50
 #: Of the map, wide and narrow: the width and height that its cells are laid out in.
 _SIZES = {"wide": (1200.0, 300.0), "tall": (360.0, 420.0)}
 _LEAST_OPEN, _LEAST_OTHER = 0.0006, 0.006  #: of the map's area, so that each lane can be seen and clicked
-_CHARACTER = 6.6  #: width of one in a label
+_CHARACTER = 7.4  #: width of one in a label
 _SORTS = ("attention", "volume", "bounces", "complaints", "name")
 _CHOICES = ("state", "class", "tenant", "sort")
 

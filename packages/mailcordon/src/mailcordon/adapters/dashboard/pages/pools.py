@@ -6,7 +6,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.pages import actions, blocks
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, shell
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, because, shell
 from mailcordon.adapters.dashboard.pages.blocks import Button, Cell, Page, Section
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
@@ -199,7 +199,7 @@ def _asked(given: Given, verb: str, title: str, says: str) -> Asked:
         is_ready=bool(tenant),
         button="Make the plan",
         command=f"mailcordon pool {verb} {shell(given['name'])} {shell(tenant or 'TENANT')}"
-        f"{f' --class {class_}' if class_ else ''} --because REASON",
+        f"{f' --class {class_}' if class_ else ''} {because(given)}",
     )
 
 

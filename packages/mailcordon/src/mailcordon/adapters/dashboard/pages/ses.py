@@ -14,7 +14,7 @@ from mailcordon.adapters.dashboard.pages import (
     ses_quarantine,
     ses_ungoverned,
 )
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, link
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, because, link
 from mailcordon.adapters.dashboard.pages.blocks import Cell, Page, Section
 from mailcordon.adapters.dashboard.pages.ses_tabs import page
 from mailcordon.adapters.dashboard.rest import Rest
@@ -286,7 +286,7 @@ async def _ask_lapse(rest: Rest, given: Given) -> Asked:
         ],
         is_ready=bool(action),
         button="Set it",
-        command=f"{command}{f' --rate {rate}' if rate else ''} --because REASON",
+        command=f"{command}{f' --rate {rate}' if rate else ''} {because(given)}",
     )
 
 

@@ -6,7 +6,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.pages import actions, blocks
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, link
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, because, link
 from mailcordon.adapters.dashboard.pages.blocks import Button, Cell, Filter, Page, Section
 from mailcordon.adapters.dashboard.pages.ses_tabs import page
 from mailcordon.adapters.dashboard.rest import Rest
@@ -229,7 +229,7 @@ async def _ask_accept(rest: Rest, given: Given) -> Asked:
         says=[one["says"], messages.will_accept_difference()],
         button="Accept it as it is",
         is_dangerous=True,
-        command=f"mailcordon drift accept {one['id']} --because REASON",
+        command=f"mailcordon drift accept {one['id']} {because(given)}",
     )
 
 
@@ -265,7 +265,7 @@ async def _ask_policy(rest: Rest, given: Given) -> Asked:
         ],
         is_ready=bool(act),
         button="Set it",
-        command=f"mailcordon drift policy {kind} {act or 'apply'}{' --hold' if holds else ''} --because REASON",
+        command=f"mailcordon drift policy {kind} {act or 'apply'}{' --hold' if holds else ''} {because(given)}",
     )
 
 

@@ -5,13 +5,13 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.dashboard.pages import actions, blocks
-from mailcordon.adapters.dashboard.pages.actions import Asked, Given, Table, link
+from mailcordon.adapters.dashboard.links import link
+from mailcordon.adapters.dashboard.pages import blocks, plan_decisions
+from mailcordon.adapters.dashboard.pages.actions import Table
 from mailcordon.adapters.dashboard.pages.blocks import Button, Filter, Page, Section
+from mailcordon.adapters.dashboard.pages.plan_decisions import Plans
 from mailcordon.adapters.dashboard.pages.ses_tabs import page
-from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
-from mailcordon.core.principal import ADMIN
 from mailcordon.messages import ses_pages as messages
 
 PATH = "/ses/plans"
@@ -58,17 +58,12 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         )
         return blocks.shown(site, request, "ses", _steps_page(number, found))
 
-    def deciding(verb: str, ask: actions.Ask, perform: actions.Perform, done: str) -> list[HTTPRouteHandler]:
-        path = PATH + "/{number:int}/" + verb
-        return actions.routes(site, path, section="ses", ask=ask, perform=perform, done=done, needs=ADMIN)
-
     return [
         plans,
         plan,
         calls,
         steps,
-        *deciding("apply", _ask_apply, _apply, "applied"),
-        *deciding("reject", _ask_reject, _reject, "rejected"),
+        *plan_decisions.routes(site, _DECIDED),
     ]
 
 
@@ -151,14 +146,7 @@ def _plan(one: Any) -> Page:
         ),
         Section(command=f"mailcordon plans show {number}"),
     ]
-    decide = (
-        [
-            Button(f"{PATH}/{number}/apply", "Apply…", "admin"),
-            Button(f"{PATH}/{number}/reject", "Reject…", "admin"),
-        ]
-        if one["state"] == "proposed" or (waits and one["state"] == "applying")
-        else ()
-    )
+    is_undecided = one["state"] == "proposed" or (waits and one["state"] == "applying")
     return page(
         "plans",
         f"Plan {number}",
@@ -166,7 +154,7 @@ def _plan(one: Any) -> Page:
         sentence=messages.plan_waits(waits) if waits and one["state"] in ("proposed", "applying") else "",
         tone="slow",
         sections=[each for each in sections if each != Section()],
-        buttons=decide,
+        buttons=plan_decisions.buttons(_DECIDED, number) if is_undecided else (),
     )
 
 
@@ -222,47 +210,29 @@ def _steps_page(number: int, found: Any) -> Page:
     )
 
 
-def _preview(one: Any) -> tuple[list[str], list[Table]]:
-    says = [
+def _does(one: Any) -> list[str]:
+    return [
         messages.plan_does(one["actions"], len(one["tenants"]) + one["tenants_left_off"]),
         *one["notes"],
     ]
-    rows = [(each["says"], each["tenant"] or "all tenants", each["why"]) for each in one["calls"][:100]]
-    steps = [(each["says"], each["tenant"], "") for each in one["steps"][:100]]
-    tables = [Table(heads=("Step", "Tenant", ""), rows=steps)] if steps else []
-    return says, [*tables, *([Table(heads=("Call", "Tenant", "Why"), rows=rows)] if rows else [])]
 
 
-async def _ask_apply(rest: Rest, given: Given) -> Asked:
-    one = await rest.get("/v1/plans/{}", given["number"])
-    says, tables = _preview(one)
-    return Asked(
-        title=f"Apply plan {one['id']}",
-        back=f"{PATH}/{one['id']}",
-        says=says,
-        warnings=sorted({each["waits"] for each in one["calls"] if each["waits"]}),
-        tables=tables,
-        button="Apply the plan",
-        command=f"mailcordon apply {one['id']} --because REASON",
-    )
+def _tables(one: Any) -> list[Table]:
+    calls = [(each["says"], each["tenant"] or "all tenants", each["why"]) for each in one["calls"][:100]]
+    steps = [(each["says"], each["tenant"] or "all tenants") for each in one["steps"][:100]]
+    tables = [Table(heads=("Step", "Tenant"), rows=steps)] if steps else []
+    return [*tables, *([Table(heads=("Call", "Tenant", "Why"), rows=calls)] if calls else [])]
 
 
-async def _apply(rest: Rest, given: Given) -> str:
-    await rest.post("/v1/plans/{}/apply", given["number"], body={"because": given.because})
-    return f"{PATH}/{given['number']}"
-
-
-async def _ask_reject(rest: Rest, given: Given) -> Asked:
-    one = await rest.get("/v1/plans/{}", given["number"])
-    return Asked(
-        title=f"Reject plan {one['id']}",
-        back=f"{PATH}/{one['id']}",
-        says=[messages.plan_not_applied(), *_preview(one)[0]],
-        button="Reject the plan",
-        command=f"mailcordon plans reject {one['id']} --because REASON",
-    )
-
-
-async def _reject(rest: Rest, given: Given) -> str:
-    await rest.post("/v1/plans/{}/reject", given["number"], body={"because": given.because})
-    return f"{PATH}/{given['number']}"
+_DECIDED = Plans(
+    section="ses",
+    path=PATH,
+    api="/v1/plans",
+    name="plan {}",
+    command="mailcordon apply {}",
+    reject_command="mailcordon plans reject {}",
+    says=_does,
+    not_applied=messages.plan_not_applied(),
+    warnings=lambda one: sorted({each["waits"] for each in one["calls"] if each["waits"]}),
+    tables=_tables,
+)

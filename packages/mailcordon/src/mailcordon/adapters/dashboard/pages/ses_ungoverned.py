@@ -7,7 +7,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.pages import actions, blocks
-from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, link, shell
+from mailcordon.adapters.dashboard.pages.actions import Asked, Field, Given, because, link, shell
 from mailcordon.adapters.dashboard.pages.blocks import Button, Cell, Page, Section
 from mailcordon.adapters.dashboard.pages.ses_tabs import page
 from mailcordon.adapters.dashboard.rest import Rest
@@ -201,7 +201,7 @@ async def _ask_expect(rest: Rest, given: Given) -> Asked:
         ],
         is_ready=is_ready,
         button="Expect it",
-        command=f"mailcordon ungoverned expect {shell(identity or 'IDENTITY')} --until {days or 14}d --because REASON",
+        command=f"mailcordon ungoverned expect {shell(identity or 'IDENTITY')} --until {days or 14}d {because(given)}",
     )
 
 
@@ -222,7 +222,7 @@ async def _ask_end(rest: Rest, given: Given) -> Asked:
         back=PATH,
         says=[messages.will_end_expectation()],
         button="End it",
-        command=f"mailcordon ungoverned unexpect {given['number']} --because REASON",
+        command=f"mailcordon ungoverned unexpect {given['number']} {because(given)}",
     )
 
 

@@ -108,13 +108,13 @@ def _system(status: Any) -> Page:
         tone="bad" if status["problems"] else "slow" if problems else "good",
         sections=[
             Section(
-                heading="What is wrong",
+                heading="What is wrong, and what people hold",
                 heads=("Check", "What", "What next", "Since"),
                 rows=[
                     [
                         blocks.text(one["check"]),
-                        blocks.text(one["detail"]),
-                        blocks.text(one["next"]),
+                        blocks.said(one["detail"]),
+                        blocks.said(one["next"]),
                         blocks.ago(one["since"]),
                     ]
                     for one in problems

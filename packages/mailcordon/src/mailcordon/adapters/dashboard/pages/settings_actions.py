@@ -5,7 +5,7 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.pages import actions
-from mailcordon.adapters.dashboard.pages.actions import Asked, Given, shell
+from mailcordon.adapters.dashboard.pages.actions import Asked, Given, because, shell
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH
 from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import Site
@@ -69,7 +69,7 @@ async def _ask_revoke(rest: Rest, given: Given) -> Asked:
         warnings=[messages.key_is_used()] if key["last_used_at"] else (),
         button="Revoke it for good",
         is_dangerous=True,
-        command=f"mailcordon key revoke {key['prefix']} --because REASON",
+        command=f"mailcordon key revoke {key['prefix']} {because(given)}",
     )
 
 
@@ -134,7 +134,7 @@ def _removing(part: str) -> actions.Ask:
             ],
             button="Remove it",
             is_dangerous=True,
-            command=f"mailcordon {_NOUNS[part]} remove {shell(name)} --because REASON",
+            command=f'mailcordon {_NOUNS[part]} remove {shell(name)} --because "..."',
         )
 
     return ask
@@ -156,7 +156,7 @@ def _pausing(verb: str) -> actions.Ask:
             back=PATH + "/webhooks",
             says=[messages.will_pause(name) if verb == "pause" else messages.will_resume(name)],
             button=_VERBS[verb] + " it",
-            command=f"mailcordon webhook {verb} {shell(name)} --because REASON",
+            command=f'mailcordon webhook {verb} {shell(name)} --because "..."',
         )
 
     return ask

@@ -6,13 +6,13 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.dashboard.pages import actions, blocks
-from mailcordon.adapters.dashboard.pages.actions import Asked, Given, Table, link
-from mailcordon.adapters.dashboard.pages.blocks import Button, Page, Section
+from mailcordon.adapters.dashboard.links import link
+from mailcordon.adapters.dashboard.pages import blocks, plan_decisions
+from mailcordon.adapters.dashboard.pages.actions import Table
+from mailcordon.adapters.dashboard.pages.blocks import Page, Section
+from mailcordon.adapters.dashboard.pages.plan_decisions import Plans
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH, page
-from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
-from mailcordon.core.principal import ADMIN
 from mailcordon.messages import settings_pages as messages
 
 PLANS = PATH + "/policy/plans"
@@ -41,18 +41,11 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         )
         return blocks.shown(site, request, "settings", _tiers(found))
 
-    def deciding(verb: str, ask: actions.Ask, perform: actions.Perform, done: str) -> list[HTTPRouteHandler]:
-        path = PLANS + "/{number:int}/" + verb
-        return actions.routes(
-            site, path, section="settings", ask=ask, perform=perform, done=done, needs=ADMIN
-        )
-
     return [
         policy,
         plan,
         tiers,
-        *deciding("apply", _ask_apply, _apply, "applied"),
-        *deciding("reject", _ask_reject, _reject, "rejected"),
+        *plan_decisions.routes(site, _DECIDED),
     ]
 
 
@@ -121,12 +114,7 @@ def _plan(one: Any) -> Page:
         crumbs=[(PATH + "/policy", "Policy")],
         sentence=messages.policy_plan_changes(len(one["changes"]) + one["changes_left_off"]),
         tone="slow" if one["state"] == "proposed" else "good",
-        buttons=[
-            Button(f"{PLANS}/{number}/apply", "Apply…", "admin"),
-            Button(f"{PLANS}/{number}/reject", "Reject…", "admin"),
-        ]
-        if one["state"] == "proposed"
-        else (),
+        buttons=plan_decisions.buttons(_DECIDED, number) if one["state"] == "proposed" else (),
         sections=[
             Section(
                 facts=[
@@ -180,41 +168,22 @@ def _tiers(found: Any) -> Page:
     )
 
 
-async def _ask_apply(rest: Rest, given: Given) -> Asked:
-    one = await rest.get("/v1/policy/plans/{}", given["number"])
+def _tables(one: Any) -> list[Table]:
     rows = [
         (change["path"], change["was"], change["now"], f"{change['number']:,} lanes", change["because"])
         for change in one["changes"][:200]
     ]
-    return Asked(
-        title=f"Apply plan {one['id']} of the policy",
-        back=f"{PLANS}/{one['id']}",
-        says=[messages.policy_plan_changes(len(one["changes"]) + one["changes_left_off"])],
-        tables=[Table(heads=("Value", "Was", "Now", "Of", "Why"), rows=rows)] if rows else (),
-        button="Apply the plan",
-        command=f"mailcordon policy apply {one['id']} --because REASON",
-    )
+    return [Table(heads=("Value", "Was", "Now", "Of", "Why"), rows=rows)] if rows else []
 
 
-async def _apply(rest: Rest, given: Given) -> str:
-    await rest.post("/v1/policy/plans/{}/apply", given["number"], body={"because": given.because})
-    return f"{PLANS}/{given['number']}"
-
-
-async def _ask_reject(rest: Rest, given: Given) -> Asked:
-    one = await rest.get("/v1/policy/plans/{}", given["number"])
-    return Asked(
-        title=f"Reject plan {one['id']} of the policy",
-        back=f"{PLANS}/{one['id']}",
-        says=[
-            messages.policy_stays(),
-            messages.policy_plan_changes(len(one["changes"]) + one["changes_left_off"]),
-        ],
-        button="Reject the plan",
-        command=f"mailcordon policy reject {one['id']} --because REASON",
-    )
-
-
-async def _reject(rest: Rest, given: Given) -> str:
-    await rest.post("/v1/policy/plans/{}/reject", given["number"], body={"because": given.because})
-    return f"{PLANS}/{given['number']}"
+_DECIDED = Plans(
+    section="settings",
+    path=PLANS,
+    api="/v1/policy/plans",
+    name="plan {} of the policy",
+    command="mailcordon policy apply {}",
+    reject_command="mailcordon policy reject {}",
+    says=lambda one: [messages.policy_plan_changes(len(one["changes"]) + one["changes_left_off"])],
+    not_applied=messages.policy_stays(),
+    tables=_tables,
+)

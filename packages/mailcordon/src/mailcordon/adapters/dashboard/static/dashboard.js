@@ -41,3 +41,13 @@ window.addEventListener("resize", focusWhatScrolls);
 
 document.addEventListener("DOMContentLoaded", () => showCopyButtons(document));
 document.addEventListener("htmx:after:swap", () => showCopyButtons(document));
+
+// On a phone the bars of sections and of tabs are wider than the page: what is open is scrolled to.
+const showWhereWeAre = () => {
+  for (const one of document.querySelectorAll(".sections [aria-current], .tabs [aria-current]")) {
+    const bar = one.parentElement;
+    bar.scrollLeft = one.offsetLeft - bar.offsetLeft - (bar.clientWidth - one.offsetWidth) / 2;
+  }
+};
+document.addEventListener("DOMContentLoaded", showWhereWeAre);
+window.addEventListener("resize", showWhereWeAre);

@@ -1,22 +1,23 @@
 -- The breaker as people see it, and what they tell it (docs/breaker.md).
 
 -- name: decisions
--- The newest first, or one of them ($2), of a tenant ($1) and type ($3), open ones or those that are over ($4).
+-- The newest first, or one of them ($2), of a tenant ($1) and type ($3), open ones or those that are over ($4), of an incident ($7).
 select d.id, e.slug as tenant, t.name as type, d.part, d.signal, d.half, d.level, d.mode, d.at, d.since, d.seen, d.done, d.waiting,
        d.rate, d.hold, d.accepted_at, d.ended_at, d.ended_because, d.accepted_by, d.ended_by, d.document, d.sharers,
        (select a.incident from incident_alarm a where a.key = 'breaker:' || d.id order by a.incident desc limit 1) as incident
   from breaker_decision d join lane l on l.id = d.lane join tenant e on e.id = d.tenant join message_type t on t.id = l.type
  where ($1::int is null or d.tenant = $1) and ($2::bigint is null or d.id = $2) and ($3::text is null or t.name = $3)
    and ($4::boolean is null or $4 = (d.ended_at is null)) and ($5::bigint is null or d.id < $5)
+   and ($7::bigint is null or 'breaker:' || d.id in (select a.key from incident_alarm a where a.incident = $7))
  order by d.id desc limit $6;
 
 -- name: own_decisions
--- The same for the tenant that the transaction names, without what names others.
+-- The same for the tenant that the transaction names, without what names others, such as the incident: of one ($7) it is shown none.
 select d.id, e.slug as tenant, t.name as type, d.part, d.signal, d.half, d.level, d.mode, d.at, d.since, d.seen, d.done, d.waiting,
        d.rate, d.hold, d.accepted_at, d.ended_at, d.ended_because
   from breaker_decision d join lane l on l.id = d.lane join tenant e on e.id = d.tenant join message_type t on t.id = l.type
  where d.tenant = $1 and ($2::bigint is null or d.id = $2) and ($3::text is null or t.name = $3)
-   and ($4::boolean is null or $4 = (d.ended_at is null)) and ($5::bigint is null or d.id < $5)
+   and ($4::boolean is null or $4 = (d.ended_at is null)) and ($5::bigint is null or d.id < $5) and $7::bigint is null
  order by d.id desc limit $6;
 
 -- name: lanes

@@ -21,7 +21,7 @@ select a.key, a.kind, a.severity, e.slug as tenant, a.sentence, a.since, a.first
 
 -- name: entries
 -- Its timeline.
-select at, what, author, text from incident_entry where incident = $1 order by id limit $2;
+select at, what, author, text from incident_entry where incident = $1 order by at, id limit $2;
 
 -- name: own_incidents
 -- Those that concern the tenant that the transaction names, the newest first.
