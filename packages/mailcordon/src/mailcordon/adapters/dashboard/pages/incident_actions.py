@@ -92,7 +92,7 @@ async def _ask_to_probe(rest: Rest, given: Given) -> Asked:
         warnings=[] if probe["possible"] else [probe["detail"]],
         is_ready=True,
         button="Try it now",
-        command=f"mailcordon breaker probe {found['id']} --because {actions.shell(given.because or '...')}",
+        command=f"mailcordon breaker probe {found['id']} {because(given)}",
     )
 
 
