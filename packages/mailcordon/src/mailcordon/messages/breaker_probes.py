@@ -70,5 +70,5 @@ def needs_reason() -> str:
 
 @example("A probe of decision 12 is under way already.")
 def cannot_be_tried(because: str) -> str:
-    """What a decision of the breaker holds cannot be tried: it holds nothing, is over, is being tried, or is a list or campaign."""
+    """What a decision of the breaker holds cannot be tried: it is nothing, over, being tried, or a list or campaign."""
     return because
