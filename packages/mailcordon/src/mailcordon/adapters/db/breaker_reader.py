@@ -107,7 +107,7 @@ class BreakerEditor:
             row = await conn.fetchrow(_SQL.lock_decision, id)
             if row is None:
                 raise NotFound(messages.no_decision(id=id), code="no-such-decision")
-            (found,) = await conn.fetch(_SQL.decisions, None, id, None, None, None, 1)
+            (found,) = await conn.fetch(_SQL.decisions, None, id, None, None, None, 1, None)
             probe = view.probe(_decision(found), await _standing(conn, id))
             if not probe.possible:
                 raise Conflict(probes.cannot_be_tried(probe.sentence), code="cannot-be-tried")
