@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import json
 import logging
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from seslocal import messages
@@ -29,6 +31,8 @@ from seslocal.state.settings import Settings
 from seslocal.wire.model import ses_routes, sqs_checks
 from seslocal.wire.protocol import Limits
 from seslocal.wire.query import ses_v1
+
+_WINSOCK = 10_000  #: error numbers from here on are those of Windows's sockets
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,6 +80,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(options, settings))
+    except KeyboardInterrupt:  # before it listened
+        return 130
     except Refused as refused:
         print(messages.scenario_refused(str(options.scenario), str(refused)), file=sys.stderr)
         return 1
@@ -86,7 +92,9 @@ def main(argv: list[str] | None = None) -> int:
         print(messages.failed(str(error)), file=sys.stderr)
         return 2
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        # the error numbers of Windows's sockets have no text there
+        known = error.errno is not None and error.errno in errno.errorcode and error.errno < _WINSOCK
+        reason = os.strerror(error.errno or 0) if known else str(error)
         print(messages.cannot_listen(options.host, options.port, options.dns_port, reason), file=sys.stderr)
         return 1
 
@@ -141,10 +149,10 @@ def _event_delay(options: Any) -> float:
 
 def _allow_many_files() -> None:
     """Each connection is a file. The usual soft limit of 1,024 is below what two clients may open."""
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
         return
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -152,10 +160,10 @@ def _allow_many_files() -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
+    try:
+        import uvloop
+    except ImportError:  # there is none for Windows: asyncio's own loop
         return None
-    import uvloop
-
     return uvloop.new_event_loop
 
 
@@ -169,8 +177,7 @@ def _run_collector_rarely() -> None:
 async def _serve(options: Any, settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _on_signals(loop, stop.set)
     clock = Clock(options.clock, options.speed)
     local = await start(host=options.host, port=options.port, settings=settings, clock=clock)
     _run_collector_rarely()
@@ -181,9 +188,30 @@ async def _serve(options: Any, settings: Settings) -> int:
         where = str(options.ready_file or f"file descriptor {options.ready_fd}")
         print(messages.cannot_write_ready(where, error.strerror), file=sys.stderr)
         return 1
-    await stop.wait()
-    await local.close()
+    try:
+        await stop.wait()
+    finally:
+        await local.close()
     return 0
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> None:
+    """Ctrl-C and what ends a process politely: SIGTERM, on Windows Ctrl-Break (`CTRL_BREAK_EVENT`)."""
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        number: signal.Signals | None = getattr(signal, name, None)
+        if number is None:
+            continue
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # the loop of Windows
+            signal.signal(number, partial(_stop_soon, loop, stop))
+
+
+def _stop_soon(
+    loop: asyncio.AbstractEventLoop, stop: Callable[[], object], number: int, frame: object
+) -> None:
+    """Wakes the loop, which may wait for a socket."""
+    loop.call_soon_threadsafe(stop)
 
 
 def _announce(local: Local, options: Any) -> None:
@@ -208,7 +236,7 @@ def _announce(local: Local, options: Any) -> None:
         partial = options.ready_file.with_name(options.ready_file.name + ".part")
         partial.unlink(missing_ok=True)
         partial.touch(mode=0o600 if local.token is not None else 0o666)
-        partial.write_text(line)
+        partial.write_text(line, encoding="utf-8", newline="\n")
         partial.replace(options.ready_file)
     if options.ready_fd is not None:
         os.write(options.ready_fd, line.encode())

@@ -37,7 +37,7 @@ def read(body: Json) -> Attached:
 def read_file(path: Path) -> Attached:
     """A policy document, or what the admin call takes. Raises Refused."""
     try:
-        found: Any = json.loads(path.read_text())
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise Refused(
             400, messages.policies_unreadable(str(path), getattr(error, "strerror", None) or str(error))

@@ -28,7 +28,7 @@ _FOREVER: Final = 1e9  # seconds
 def load(path: Path) -> tuple[Json, ...]:
     """Returns the steps in a file, unchecked. Raises Refused with a sentence that names the file."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         found: object = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError as error:
         raise Refused(400, messages.scenario_unreadable(str(path), error.strerror)) from None

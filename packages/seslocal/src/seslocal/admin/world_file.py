@@ -24,7 +24,7 @@ def load(path: Path) -> Json:
     """Returns the settings in a TOML or JSON file, as a step of a scenario that makes the world. Raises Refused with a sentence
     that names the file."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         found: object = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError as error:
         raise Refused(400, messages.world_file_unreadable(str(path), error.strerror or str(error))) from None

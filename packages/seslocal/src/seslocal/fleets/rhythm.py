@@ -18,7 +18,7 @@ _NORMAL_FROM: Final = 60.0  # means from which a Poisson number is drawn as a ro
 
 @cache
 def parameters() -> Parameters:
-    return Parameters("rhythm", tomllib.loads(FILE.read_text()))
+    return Parameters("rhythm", tomllib.loads(FILE.read_text(encoding="utf-8")))
 
 
 @cache

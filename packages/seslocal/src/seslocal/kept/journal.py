@@ -117,8 +117,8 @@ class Journal:
                 size += file.write(_frame(payload))
             file.flush()
             os.fsync(file.fileno())
+        self._close_file()  # before: Windows does not replace an open file
         new.replace(self.path)
-        self._close_file()
         self.size = self.rewritten_size = size
 
     def close(self) -> None:

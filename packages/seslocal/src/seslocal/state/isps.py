@@ -44,7 +44,7 @@ def _read(text: str) -> dict[str, str]:
     return by_domain
 
 
-_BY_DOMAIN: Final = _read(Path(__file__).with_name("mailbox_domains.txt").read_text())
+_BY_DOMAIN: Final = _read(Path(__file__).with_name("mailbox_domains.txt").read_text(encoding="utf-8"))
 
 
 def isp_of(recipient: str) -> str:

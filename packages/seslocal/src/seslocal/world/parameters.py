@@ -65,7 +65,7 @@ class Parameters:
 @cache
 def read(name: str) -> Parameters:
     """Returns the parameters of `data/NAME.toml`. Raises WrongParameter."""
-    return Parameters(name, tomllib.loads((_DATA / f"{name}.toml").read_text()))
+    return Parameters(name, tomllib.loads((_DATA / f"{name}.toml").read_text(encoding="utf-8")))
 
 
 def files() -> list[str]:

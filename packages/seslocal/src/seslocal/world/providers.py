@@ -88,7 +88,7 @@ class System(msgspec.Struct, frozen=True):
 def _read() -> dict[str, str]:
     table = Path(__file__).parents[1] / "state" / "mailbox_domains.txt"
     found: dict[str, str] = {}
-    for line in table.read_text().splitlines():
+    for line in table.read_text(encoding="utf-8").splitlines():
         family, *domains = line.split() or [""]
         if not family.startswith("#"):
             # The families that are not named above run Postfix or something like it.

@@ -300,7 +300,7 @@ def _voice(system: str) -> Voice:
 def read(system: str) -> dict[str, Any]:
     """Returns the file of a system, as it is."""
     path = Path(__file__).with_name("data") / "replies" / f"{system}.toml"
-    return tomllib.loads(path.read_text())
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _choice(texts: list[tuple[float, Text]]) -> Words:
