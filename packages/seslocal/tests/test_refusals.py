@@ -204,6 +204,7 @@ def test_a_bulk_call_whose_sender_is_no_address_is_refused_as_a_whole(ready: Wor
 )
 def test_what_ses_may_take_can_be_switched(ready: World, switch: str, data: bytes) -> None:
     content = {"Raw": {"Data": f"From: {SENDER}\r\nTo: a@x.example\r\n".encode() + data}}
+    ready.admin("PUT", "/account", {"behaviour": {switch: True}})
     assert raw(ready, content["Raw"]["Data"])[0] == "BadRequestException"
     ready.admin("PUT", "/account", {"behaviour": {switch: False}})
     ready.ses.send_email(Content=content)

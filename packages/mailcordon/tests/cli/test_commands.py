@@ -60,7 +60,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         feedback metrics_rebuild
         limit_list limit_show
         objective_list objective_show signal_import signal_list
-        breaker_list breaker_show breaker_arm breaker_disarm breaker_accept
+        breaker_list breaker_show breaker_arm breaker_disarm breaker_accept breaker_probe
         campaign_list campaign_show campaign_open warmup_show
         rollout_list rollout_status rollout_start rollout_advance rollout_hold rollout_back rollout_finish rollout_cancel
         rollout_freeze_list rollout_freeze_add rollout_freeze_end
@@ -74,7 +74,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         identity_dkim identity_dkim-keys
         identity_claim identity_claims identity_transfer identity_share identity_unshare identity_shared
         type_list type_add
-        type_change message_show message_cancel message_events
+        type_change message_show message_cancel message_events message_preview
         suppression_list suppression_add suppression_remove suppression_explain
         suppression_import suppression_export suppression_forget holds_list stops_list
         suppression_split_start suppression_split_status suppression_split_show suppression_split_assign
@@ -117,7 +117,7 @@ def test_every_example_in_a_help_is_a_command_line_that_is_understood(app: typer
             text,
             re.MULTILINE,
         ):
-            words = shlex.split(line.partition("|")[0], comments=True)[1:]
+            words = shlex.split(re.split(r" [|>] ", line)[0], comments=True)[1:]
             if "..." in words:
                 continue
             at: object = root

@@ -162,6 +162,8 @@ def _filled(part: ast.expr) -> str:
             return text
         case ast.FormattedValue(value=ast.IfExp()):
             return ""
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="because") | ast.Attribute(attr="because"))):
+            return "--because REASON"
         case _:
             return "7"
 
@@ -176,8 +178,8 @@ def offered() -> Iterator[tuple[str, str]]:
             match node:
                 case ast.JoinedStr():
                     line = "".join(_filled(part) for part in node.values)
-                case ast.Constant(value=str() as line):
-                    pass
+                case ast.Constant(value=str() as text):
+                    line = text.replace("{}", "7")
                 case _:
                     continue
             sentence = line.startswith(_NAMES) or re.search(r" (says|prints) ", line)

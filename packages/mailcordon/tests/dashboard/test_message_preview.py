@@ -236,7 +236,7 @@ async def test_the_html_comes_in_a_frame_in_which_nothing_can_happen(mail: Mail)
     assert "operator@platform.example" in shown.replace("<wbr>", "")
     policy = page.headers["content-security-policy"]
     assert policy.endswith(f"frame-src {str(mail.pages.base_url).rstrip('/')}{frame}")
-    answer = await mail.page("receipt", "operator", "/html", **{"sec-fetch-dest": "iframe"})
+    answer = await mail.page("receipt", "operator", "/html", 200, **{"sec-fetch-dest": "iframe"})
     for name, value in message_preview.FRAME_HEADERS.items():
         assert answer.headers[name] == value
     assert "sandbox;" in answer.headers["content-security-policy"]

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from mailcordon.adapters import runbooks as shipped
 from mailcordon.adapters.dashboard.pages import runbooks
+from mailcordon.core import runbooks as shipped
 from mailcordon.core.incident import Kind
 
 

@@ -270,7 +270,7 @@ async def test_a_replay_that_cannot_be_decided_yet_says_so_and_changes_nothing(w
     reader = Reader(Proof({topic}, Certificates(denied)))
     [(id,)] = await world.rows("select id from quarantine")
     with pytest.raises(Unavailable, match="HTTP 403"):
-        await view.Replay(world.store, reader=reader, ingest=world.ingest).run(id, "ann")
+        await view.Replay(world.store, reader=reader, ingest=world.ingest).run(id, "ann", because="tried")
     assert await world.rows("select replayed_at, resolution from quarantine") == [(None, None)]
 
 

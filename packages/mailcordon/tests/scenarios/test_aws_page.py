@@ -23,12 +23,12 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.main import get_command
 
-import seslocal.__main__ as seslocal_program
 from mailcordon import __main__ as program
 from mailcordon.adapters.db import roles
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.aws_program import ACCOUNT, KINDS, REGION, AwsProgram
 from mailcordon_fixtures.served_programs import Shell
+from seslocal import options as seslocal_options
 
 PAGE = (Path(__file__).parents[4] / "docs" / "aws.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.M | re.S)
@@ -149,7 +149,7 @@ class Reader:
 
     def _seslocal(self, words: list[str]) -> int:
         """Its options and files are read; it would not come to an end."""
-        seslocal_program._parser().parse_args(words)  # pyright: ignore[reportPrivateUsage]
+        seslocal_options.parser().parse_args(words)
         return 0
 
     def publish(self) -> None:

@@ -266,6 +266,7 @@ async def test_processes_of_another_version_are_named(settings: dict[str, str], 
         await store.close()
         said = await one(settings, "versions")
         assert said.state == ("ok" if role == "control" else "warn"), said
+    said = await one(settings, "versions")
     assert "dispatch on mail-2 (pid 41), 0.0.1 and smtp on mail-2 (pid 41), unknown" in said.says
 
 

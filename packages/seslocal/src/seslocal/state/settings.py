@@ -62,7 +62,7 @@ class Behaviour:
         "MessageRejected"  #: code of SES v1 for mail of a paused account; SMTP's words follow it
     )
     refuse_bare_names: bool = True  #: a display name beyond ASCII that is not encoded is refused
-    refuse_long_words: bool = True  #: an encoded word of more than 75 characters is refused
+    refuse_long_words: bool = False  #: an encoded word of more than 75 characters is refused
     refuse_long_lines: bool = True  #: raw mail with a line of more than 998 octets is refused
     ooto_bounces: bool = False  #: ooto@ of the mailbox simulator is also reported as a transient bounce
     merge_template_data: bool = True  #: a bulk entry overrides the default data name by name, not as a whole

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from mailcordon.adapters import runbooks
 from mailcordon.adapters.cli import command
+from mailcordon.core import runbooks
 from mailcordon.core.incident import Kind
 from mailcordon.messages import cli as messages
 

@@ -11,8 +11,8 @@ from litestar.params import FromPath
 from markdown_it import MarkdownIt
 from minijinja import safe
 
-from mailcordon.adapters import runbooks as shipped
 from mailcordon.adapters.dashboard.site import PageRequest, Site
+from mailcordon.core import runbooks as shipped
 from mailcordon.core.incident import Kind
 
 PATH = "/runbooks"
