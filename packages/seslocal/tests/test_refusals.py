@@ -79,7 +79,21 @@ ELSEWHERE = {refusals.INVALID_ADDRESS, refusals.MISSING_HEADER}  #: rows with a 
 @pytest.fixture
 def ready(world: World) -> World:
     world.domain()
+    world.admin("PUT", "/account", {"behaviour": {"refuse_long_words": True}})
     return world
+
+
+def test_long_encoded_words_pass_unless_they_are_to_be_refused(world: World) -> None:
+    world.domain()
+    long = f"=?utf-8?q?{'x' * 100}?= <a@x.example>"
+    call: Any = {
+        "FromEmailAddress": SENDER,
+        "Content": {"Simple": TEXT},
+        "Destination": {"ToAddresses": [long]},
+    }
+    world.ses.send_email(**call)
+    world.admin("PUT", "/account", {"behaviour": {"refuse_long_words": True}})
+    assert world.refused(world.ses.send_email, **call)[1] == "BadRequestException"
 
 
 def simple(world: World, **more: Any) -> tuple[str, str]:

@@ -277,7 +277,7 @@ async def test_a_replay_that_cannot_be_decided_yet_says_so_and_changes_nothing(w
 async def test_an_entry_about_many_mails_is_not_settled_by_its_first(world: World) -> None:
     await world.tell(ungoverned(1), ungoverned(2))
     [(id,)] = await world.rows("select id from quarantine")
-    await world.store.run(lambda tx: tx.resolve(id, "counted: x", "ann", settled=True))
+    await world.store.run(lambda tx: tx.resolve(id, "counted: x", "ann", because="counted", settled=True))
     assert await world.rows("select resolved_at from quarantine") == [(None,)]
 
 
