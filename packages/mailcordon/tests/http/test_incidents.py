@@ -126,6 +126,7 @@ async def test_what_keeps_mail_and_how_it_goes_on_is_in_the_report(world: Any) -
     report = await get(world, reader, f"/v1/incidents/{world.incident}/report?tenant=acme")
     (new,) = set(report["holds"]) - set(before["holds"])
     assert "bad list" in new
+    assert new.startswith("Held by the platform since "), "it names who is on call"
     assert "goes on when these 2 holds end" in report["resume"]
 
 

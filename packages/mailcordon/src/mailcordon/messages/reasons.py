@@ -1,5 +1,7 @@
 """Why a delivery, a lane or an address is in the state it is in. The API, the CLI and the log show the same text."""
 
+import re
+
 from mailcordon.messages import example, phrases
 
 # Holds and suppressions --------------------------------------------------------------------------------------------------
@@ -46,6 +48,19 @@ def held(
     """
     ends = f" until {until}" if until else ""
     return f"{'Held' if stops else 'Slowed'} by {_OWNERS.get(owner, by)} since {since}{ends}: {because} [hold {hold}]"
+
+
+_PLACED_BY = re.compile(r"^(Held|Slowed) by (.+?) since (?=[0-9]+ [A-Z][a-z]{2} [0-9]{4} )", re.DOTALL)
+
+
+@example(
+    "Held by kim@example.com (key dashboard, abc) since 28 Nov 2026 15:23 UTC: complaints rising [hold 5]"
+)
+def for_the_tenant(held: str) -> str:
+    """What `held` says, as a tenant is told it in a report: the platform's people are not named."""
+    return _PLACED_BY.sub(
+        lambda found: found[0] if found[2] in _OWNERS.values() else f"{found[1]} by the platform since ", held
+    )
 
 
 @example("28 Nov 2026 15:23 UTC")

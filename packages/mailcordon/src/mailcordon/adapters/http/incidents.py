@@ -18,6 +18,7 @@ from mailcordon.core.errors import parse_field
 from mailcordon.core.incident import runbook
 from mailcordon.core.principal import OPERATE, READ
 from mailcordon.messages import incidents as messages
+from mailcordon.messages import reasons
 from mailcordon.observe.incidents import culprits
 from mailcordon.observe.incidents.view import (
     AlarmView,
@@ -432,8 +433,8 @@ def _report(found: Report) -> ReportItem:
         identify_seconds=_seconds(incident.since, incident.identified_at),
         mitigate_seconds=_seconds(incident.since, incident.mitigated_at),
         effects=_effects(found),
-        actions=_actions(found),
-        holds=list(found.holds),
+        actions=_told_actions(found),
+        holds=[reasons.for_the_tenant(one) for one in found.holds],
         resume=found.resume,
     )
 
@@ -461,6 +462,12 @@ def _effects(found: Report) -> list[AlarmItem]:
 def _actions(found: Report) -> list[EntryItem]:
     return [
         EntryItem(at=shapes.iso_ms(at), what="action", author=None, detail=text) for at, text in found.actions
+    ]
+
+
+def _told_actions(found: Report) -> list[EntryItem]:
+    return [
+        msgspec.structs.replace(one, detail=reasons.for_the_tenant(one.detail)) for one in _actions(found)
     ]
 
 
