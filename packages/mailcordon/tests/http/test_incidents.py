@@ -118,6 +118,22 @@ async def test_tenant_is_told_of_its_own_incident(world: Any) -> None:
     assert said["detail"] == f"incident {number} does not concern zen: there is nothing to report to it"
 
 
+async def test_what_people_do_about_the_mail_is_in_the_timeline_with_its_reason(world: Any) -> None:
+    operator = await world.key(None, "read", "operate", "admin")
+    hold = {"tenant": "acme", "type": "newsletter", "because": "bad list"}
+    placed = (await world.ask(("POST", "/v1/holds", hold), operator)).json()
+    lifted = {"tenant": "acme", "ids": [placed["id"]], "because": "it is clean"}
+    answer = await world.ask(("POST", "/v1/holds/lift", lifted), operator)
+    assert answer.status_code == 200, answer.text
+    found = await get(world, operator, f"/v1/incidents/{world.incident}")
+    [entry] = [one for one in found["timeline"] if one["detail"].startswith("Lifted: ")]
+    assert entry["detail"] == f"Lifted: hold {placed['id']} on newsletter mail of acme: it is clean"
+    assert entry["what"] == "action"
+    assert "key" in entry["author"]
+    own = await get(world, world.tenant_keys["acme"], f"/v1/incidents/{world.incident}")
+    assert "Lifted" not in str(own["timeline"])
+
+
 async def test_what_keeps_mail_and_how_it_goes_on_is_in_the_report(world: Any) -> None:
     reader = await world.key(None, "read", "operate")
     before = await get(world, reader, f"/v1/incidents/{world.incident}/report?tenant=acme")

@@ -350,3 +350,23 @@ def closed(number: int) -> str:
 def reported(number: int, nobody: bool) -> str:
     """`mailcordon incident reported` is done."""
     return f"Incident {number}: " + ("no customer reported it." if nobody else "a customer reported it.")
+
+
+_CHANGES = {
+    "hold.lift": "Lifted: {object}",
+    "lane.rate": "Rate set: {object}",
+    "delivery.cancel": "Waiting mail dropped: {object}",
+    "message.cancel": "Cancelled: {object}",
+    "breaker.accept": "Accepted as normal: {object}",
+    "breaker.probe": "Tried: {object}",
+}
+
+
+@example(
+    action="hold.lift", object="hold 5 on newsletter mail of acme, list bought", because="the list is deleted"
+)
+@example(action="delivery.cancel", object="newsletter mail of acme, list bought", because=None)
+def entry_change(*, action: str, object: str, because: str | None) -> str:
+    """In the timeline: what somebody changed about the mail, as the audit trail has it."""
+    said = _CHANGES[action].format(object=object)
+    return said if because is None else f"{said}: {because}"

@@ -53,10 +53,13 @@ class IncidentReader(ViewerReads):
                 raise NotFound(messages.no_incident(id), code="no-such-incident")
             alarms = await conn.fetch(_SQL.alarms, id)
             entries = await conn.fetch(_SQL.entries, id, view.LONGEST_TIMELINE)
+            changes = await conn.fetch(_SQL.changes, id, view.MOST_CHANGES, view.CHANGES)
         return Detail(
             incident=_view(row),
             alarms=[AlarmView(**_with_kind(one)) for one in alarms],
-            timeline=[EntryView(**dict(one)) for one in entries],
+            timeline=view.timeline(
+                [EntryView(**dict(one)) for one in entries], [view.Change(**dict(one)) for one in changes]
+            ),
         )
 
     async def own_page(

@@ -11,6 +11,9 @@ from mailcordon.messages import incidents as messages
 
 MOST_NOTES = 1_000  #: of one incident
 LONGEST_TIMELINE = 2_000  #: entries shown
+MOST_CHANGES = 200  #: of the audit trail that are shown among them
+#: What people do about mail, by the actions of the audit trail. Holds that they place are entered by the alarms.
+CHANGES = ("hold.lift", "lane.rate", "delivery.cancel", "message.cancel", "breaker.accept", "breaker.probe")
 
 _KEY = re.compile(r"mc-[a-z0-9]{8,60}")
 _WORD = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
@@ -74,6 +77,31 @@ class EntryView:
     what: str
     author: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A record of the audit trail: what somebody changed about the mail of whose the incident is."""
+
+    at: int
+    action: str
+    author: str
+    object: str
+    because: str | None
+
+
+def timeline(entries: Sequence[EntryView], changes: Sequence[Change]) -> list[EntryView]:
+    """Entries and changes in the order of time."""
+    told = [
+        EntryView(
+            at=one.at,
+            what="action",
+            author=one.author,
+            text=messages.entry_change(action=one.action, object=one.object, because=one.because),
+        )
+        for one in changes
+    ]
+    return sorted([*entries, *told], key=lambda entry: entry.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

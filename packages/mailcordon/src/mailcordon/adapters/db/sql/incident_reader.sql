@@ -23,6 +23,14 @@ select a.key, a.kind, a.severity, e.slug as tenant, a.sentence, a.since, a.first
 -- Its timeline.
 select at, what, author, text from incident_entry where incident = $1 order by at, id limit $2;
 
+-- name: changes
+-- What people changed about the mail of whose the incident is, while it lasted: records of the audit trail, the newest $2.
+select (extract(epoch from a.at) * 1000)::bigint as at, a.action, a.actor as author, a.object, a.because
+  from incident x join audit a on a.tenant = x.tenant
+ where x.id = $1 and a.at >= to_timestamp(x.opened_at / 1000.0) and (x.closed_at is null or a.at <= to_timestamp(x.closed_at / 1000.0))
+   and a.action = any ($3)
+ order by a.id desc limit $2;
+
 -- name: own_incidents
 -- Those that concern the tenant that the transaction names, the newest first.
 select * from own_incident
