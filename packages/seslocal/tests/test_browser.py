@@ -165,7 +165,9 @@ async def test_the_page_fits_the_width_of_phone_and_desktop(tmp_path: Path, widt
         assert await tab.value("document.documentElement.scrollWidth") == width
         message_id = await asyncio.to_thread(send, local, "<p>Hello</p>")
         mail = f"{local.url}/mail/{quote(message_id)}"
-        for url in (empty, mail, *(f"{mail}?view={view}" for view in ("text", "headers", "source"))):
+        local.account.sending.set_enabled(False)
+        views = [f"{mail}?view={view}" for view in ("text", "headers", "source", "events")]
+        for url in (empty, mail, *views, f"{local.url}/account", f"{empty}?fate=delivered&tenant={'t' * 64}"):
             await tab.go(url, width)
             assert await tab.value("document.documentElement.scrollWidth") == width, url
             sticking = (
@@ -173,6 +175,7 @@ async def test_the_page_fits_the_width_of_phone_and_desktop(tmp_path: Path, widt
                 "e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
             )
             assert await tab.value(sticking) == [], url
+        assert await tab.value("document.querySelector('.none').textContent") == "No matches."
         await tab.go(mail, width)
         is_shown = "getComputedStyle(document.querySelector('.list')).display !== 'none'"
         assert await tab.value(is_shown) is (width > 760)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
 
 from seslocal.page import PER_PAGE
+from seslocal.state.event_log import EventLog
+from seslocal_fixtures.pages import NASTY, get, happen, mail, rows
 
 if TYPE_CHECKING:
     from seslocal_fixtures.world import World
 
-NASTY = '<script>alert("x")</script>'
 HTML = (
     '<html><head><meta http-equiv="refresh" content="0;url=https://evil.example/"></head><body>Hello '
     '<img src="https://evil.example/spy.png"><img src="cid:logo@acme"><script>document.title=1</script>'
@@ -27,31 +27,8 @@ DOT = bytes.fromhex(
 )
 
 
-def get(world: World, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
-    connection = http.client.HTTPConnection(world.local.host, world.local.port, timeout=60)
-    try:
-        connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        text = answer.read().decode("utf-8", "replace")
-        return answer.status, text, {name.lower(): value for name, value in answer.getheaders()}
-    finally:
-        connection.close()
-
-
 def clear(world: World, **headers: str) -> int:
     return world.http("POST", "/clear", headers=headers)[0]
-
-
-def mail(world: World, subject: str = "Hi", to: str = "kim@example.com", **more: Any) -> str:
-    simple: dict[str, Any] = {"Subject": {"Data": subject}, "Body": {"Text": {"Data": "Hello & welcome"}}}
-    simple["Body"] |= more.pop("body", {})
-    if attachments := more.pop("attachments", None):
-        simple["Attachments"] = attachments
-    return world.send(to, Content={"Simple": simple}, **more)
-
-
-def rows(text: str) -> list[str]:
-    return [unescape(found) for found in re.findall(r"<span class=subject>(.*?)</span>", text)]
 
 
 def test_the_empty_page_shows_how_to_send(world: World) -> None:
@@ -69,6 +46,7 @@ def test_the_page_shows_everything_about_a_mail(world: World) -> None:
         EmailTags=[{"Name": "attempt", "Value": "a-1"}],
         text="Good news",
     )
+    happen(world)
     status, listed, _ = get(world, "/")
     assert (status, rows(listed)) == (200, ["Hi"])
     _, text, _ = get(world, f"/mail/{message_id}")
@@ -269,6 +247,7 @@ def test_a_mail_made_from_a_template_shows_the_template_its_data_and_why_it_fail
         world.send("kim@example.com", Content={"Template": {**template, "TemplateData": data}})
         for data in ('{"name": "Kim"}', '{"nom": "<b>"}')
     )
+    happen(world)
     _, text, _ = get(world, f"/mail/{made}")
     assert "<dt>Template</dt><dd>inline</dd>" in text
     assert '<pre class="data">{\n  &quot;name&quot;: &quot;Kim&quot;\n}</pre>' in text
@@ -294,6 +273,7 @@ def test_an_opted_out_recipient_shows_as_unsubscribed_with_a_link(world: World) 
     world.ses.create_contact_list(ContactListName="people")
     world.ses.create_contact(ContactListName="people", EmailAddress="kim@example.com", UnsubscribeAll=True)
     sent = mail(world, ListManagementOptions={"ContactListName": "people"})
+    happen(world)
     _, text, _ = get(world, f"/mail/{sent}")
     assert text.count('<span class="fate off">unsubscribed</span>') == 2  # in the list and in the detail
     found = re.search('<dt>Unsubscribe</dt><dd><a href="(/U0/[^"]+)">', text)
@@ -309,11 +289,13 @@ def test_a_callers_own_unsubscribe_header_is_not_a_link(world: World) -> None:
     assert "<dt>Unsubscribe</dt><dd>&lt;javascript:alert(&quot;x&quot;)&gt;</dd>" in text
 
 
-def test_the_page_shows_events_while_vdm_is_on(world: World) -> None:
+def test_events_that_the_log_has_forgotten_are_shown_if_vdm_recorded_them(world: World) -> None:
     world.ready()
-    assert "<dt>Events</dt>" not in get(world, f"/mail/{mail(world)}")[1]
+    untracked = mail(world)
     world.ses.put_account_vdm_attributes(VdmAttributes={"VdmEnabled": "ENABLED"})
     sent = mail(world)
-    world.admin("PUT", "/clock", {"advance": 60})
+    happen(world)
+    world.local.account.events.log = EventLog()
+    assert "<dt>Events</dt>" not in get(world, f"/mail/{untracked}")[1]
     events = get(world, f"/mail/{sent}")[1].partition("<dt>Events</dt>")[2].partition("</dd>")[0]
     assert re.findall(r"<span>(\w+) ", events) == ["Send", "Delivery"]

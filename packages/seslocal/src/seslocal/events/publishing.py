@@ -41,11 +41,11 @@ def publish(
     account: Account,
     configuration_set: ConfigurationSet | None,
     event: str,
-    tenant: str | None,
+    mail: Mail,
     build: Callable[[], Document],
 ) -> None:
     """Publishes one event. Calls `build` only if a destination matches. Without a set nothing is published."""
-    account.events.log.add(event, build)
+    account.events.log.add(event, mail.message_id, account.clock.now(), build)
     if configuration_set is None:
         return
     matching = MATCHING[event]
@@ -58,7 +58,9 @@ def publish(
     if not account.faults.active:
         _deliver(account, configuration_set, event, document)
         return
-    faults = {fault.kind: fault for fault in account.faults.on_event(event, tenant, configuration_set.name)}
+    faults = {
+        fault.kind: fault for fault in account.faults.on_event(event, mail.tenant, configuration_set.name)
+    }
     if "drop_events" in faults:
         return
     if "untagged_events" in faults:
@@ -184,7 +186,7 @@ def _publish_event(
 ) -> None:
     tenant_tag = account.behaviour.tenant_tag_on_every_event
     build = partial(event_document, mail, event, body, tenant_tag=tenant_tag)
-    publish(account, configuration_set, event, mail.tenant, build)
+    publish(account, configuration_set, event, mail, build)
 
 
 def _deliver(account: Account, configuration_set: ConfigurationSet, event: str, document: Document) -> None:

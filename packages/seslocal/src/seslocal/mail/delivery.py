@@ -263,6 +263,6 @@ def _report(
             tenant_tag=account.behaviour.tenant_tag_on_every_event,
         )
 
-    publish(account, configuration_set, event, mail.tenant, build)
+    publish(account, configuration_set, event, mail, build)
     if mail.source_arn in account.identities.with_topics and event in notifications.TYPES:
         notifications.notify(account, mail, event, build())

@@ -193,7 +193,7 @@ def _report(account: Account, tracked: Tracked, event: str, body: dict[str, obje
         account,
         tracked.configuration_set,
         event,
-        mail.tenant,
+        mail,
         lambda: event_document(mail, event, body, tenant_tag=tenant_tag, left=True),
     )
 

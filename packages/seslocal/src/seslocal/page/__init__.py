@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs, quote, unquote
 
 from seslocal.mail.parts import read_parts
-from seslocal.page import mail_html, messages, views
+from seslocal.page import fates, mail_html, messages, views
 from seslocal.page.search import find
 from seslocal.state.account import Account
 from seslocal.state.ledger import LedgerEntry
@@ -39,7 +39,9 @@ def is_for(request: Request) -> bool:
     path = request.path
     if path == "/clear":
         return True
-    return request.method in ("GET", "HEAD") and (path == "/" or path.startswith(("/assets/", "/mail/")))
+    return request.method in ("GET", "HEAD") and (
+        path in ("/", "/account") or path.startswith(("/assets/", "/mail/"))
+    )
 
 
 def respond(account: Account, request: Request) -> Response | None:
@@ -51,6 +53,8 @@ def respond(account: Account, request: Request) -> Response | None:
         return _clear(account, request)
     if path == "/":
         return _html(views.listing(_page_request(account, request), None))
+    if path == "/account":
+        return _html(views.account(_page_request(account, request)))
     if path.startswith("/assets/"):
         return _asset(path[len("/assets/") :])
     return _mail(account, request, [unquote(part) for part in path[len("/mail/") :].split("/")])
@@ -82,16 +86,20 @@ def _page_request(account: Account, request: Request) -> views.PageRequest:
         return query.get(name, [""])[0]
 
     text, tenant = of("q").strip(), of("tenant")
+    fate = of("fate") if of("fate") in fates.GROUPS else ""
     before = _number(of("before"))
-    entries, more = find(account.mail.ledger, text, tenant, before, PER_PAGE)
+    events = account.events.log.by_mail()
+    entries, more = find(account, text, tenant, fate, before, PER_PAGE, events)
     return views.PageRequest(
         account=account,
         text=text,
         tenant=tenant,
+        fate=fate,
         before=before,
         view=of("view"),
         remote=of("remote") == "1",
         entries=entries,
+        events=events,
         more=more,
         base=f"http://{request.headers.get('host', '')}" if request.headers.get("host") else account.url,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -14,26 +14,25 @@ from seslocal.clock import iso
 from seslocal.mail import list_management
 from seslocal.mail.mime import File
 from seslocal.mail.parts import Parts, UsedTemplate, read_parts, template_of
-from seslocal.page import messages
+from seslocal.page import labels, messages, timeline
+from seslocal.page.account_view import account_page
+from seslocal.page.fates import GROUPS, Fate, fates
+from seslocal.page.holds import holds
 from seslocal.state.account import Account
+from seslocal.state.event_log import Entry
 from seslocal.state.ledger import LedgerEntry
 
-_VIEWS: Final = (("html", "HTML"), ("text", "Text"), ("headers", "Headers"), ("source", "Source"))
+_VIEWS: Final = (
+    ("html", "HTML"),
+    ("text", "Text"),
+    ("headers", "Headers"),
+    ("source", "Source"),
+    ("events", "Events"),
+)
 _MOST_SOURCE: Final = 256 * 1024  # bytes shown; the rest is in the download
-_FATES: Final = {
-    "delivers": ("good", "delivered"),
-    "bounces": ("bad", "bounced"),
-    "complains": ("bad", "complained"),
-    "defers": ("slow", "deferred"),
-    "suppressed": ("off", "suppressed"),
-    "rejected": ("bad", "rejected"),
-    "rendering_failed": ("bad", "not rendered"),
-    "world": ("good", "sent"),
-}
-
-_UNSUBSCRIBED: Final = ("off", "unsubscribed")
 _MOST_DATA: Final = 16 * 1024  # characters of a template's data shown
 _MOST_EVENTS: Final = 20  # shown for one mail
+_MOST_TENANTS: Final = 500  # to choose from; the search finds the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +42,18 @@ class PageRequest:
     account: Account
     text: str  #: the search
     tenant: str
+    fate: str  #: one of fates.GROUPS; "": any
     before: int | None  #: the list starts after the mail of this number
     view: str
     remote: bool
     entries: list[LedgerEntry]
+    events: Mapping[str, list[Entry]]  #: by MessageId, oldest first
     more: bool
     base: str
 
     def query(self, **changes: str | None) -> str:
         """Returns the query string of this request with some parameters changed."""
-        now = {"q": self.text, "tenant": self.tenant, "before": str(self.before or "")}
+        now = {"q": self.text, "tenant": self.tenant, "fate": self.fate, "before": str(self.before or "")}
         pairs = {name: value for name, value in {**now, **changes}.items() if value}
         return "?" + urlencode(pairs) if pairs else ""
 
@@ -62,6 +63,13 @@ def listing(page: PageRequest, chosen: LedgerEntry | None) -> str:
     detail = _detail(page, chosen) if chosen else _nothing_selected(page)
     title = _facts(chosen)["subject"] or "(no subject)" if chosen else "Mail"
     return _layout(page, f"{_list(page, chosen)}{detail}", title, has_detail=chosen is not None)
+
+
+def account(page: PageRequest) -> str:
+    """What holds mail, faults and tenants."""
+    return _layout(
+        page, _list(page, None) + account_page(page.account, page.base), "Account", has_detail=True
+    )
 
 
 def missing(page: PageRequest, message_id: str) -> str:
@@ -87,15 +95,23 @@ def _layout(page: PageRequest, inner: str, title: str, *, has_detail: bool) -> s
     }{_conditions(page.account)}</span><a id="new" href="/" hidden></a>
 <form class="search" action="/" role="search"><input type="search" name="q" value="{
         escape(page.text)
-    }" placeholder="Recipient, subject, tenant" aria-label="Search">{
-        f'<input type="hidden" name="tenant" value="{escape(page.tenant)}">' if page.tenant else ""
-    }</form>
+    }" placeholder="Recipient, subject, tenant" aria-label="Search">{_hidden(page, "tenant", "fate")}</form>
 <form class="clear" action="/clear" method="post"><button>Clear</button></form></header>
 <div class="panes">{inner}</div></body></html>"""
 
 
+def _hidden(page: PageRequest, *names: str) -> str:
+    """What one form keeps of the other's filters."""
+    values = {"q": page.text, "tenant": page.tenant, "fate": page.fate}
+    return "".join(
+        f'<input type="hidden" name="{name}" value="{escape(values[name])}">'
+        for name in names
+        if values[name]
+    )
+
+
 def _conditions(account: Account) -> str:
-    """Notes on unusual conditions: a clock that differs from real time, and active faults."""
+    """Notes on unusual conditions: a clock that differs from real time, holds and faults."""
     notes: list[str] = []
     if (move := account.clock.moving) is not None:
         notes.append(messages.clock_moving(iso(move.to)[:19].replace("T", " ")))
@@ -103,28 +119,59 @@ def _conditions(account: Account) -> str:
         notes.append(messages.clock_frozen(iso(account.clock.now())[:19].replace("T", " ")))
     elif account.clock.speed != 1:
         notes.append(messages.clock_speed(account.clock.speed))
-    if count := len(account.faults.active):
-        notes.append(messages.active_faults(count))
-    return "".join(f'<span class="note">{escape(note)}</span>' for note in notes)
+    shown = "".join(f'<span class="note">{escape(note)}</span>' for note in notes)
+    found = [hold.colour for hold in holds(account, "")]
+    links = [("bad", messages.held(found.count("bad")))] if "bad" in found else []
+    if "slow" in found:
+        links.append(("slow", messages.watched(found.count("slow"))))
+    if count := len(account.faults.active) + sum(1 for _ in account.faults.names):
+        links.append(("slow", messages.active_faults(count)))
+    links = links or [("off", "account")]
+    return shown + "".join(
+        f'<a class="note {colour}" href="/account">{escape(word)}</a>' for colour, word in links
+    )
 
 
 def _list(page: PageRequest, chosen: LedgerEntry | None) -> str:
     rows = "".join(_row(page, entry, entry is chosen) for entry in page.entries)
     if not rows:
-        words = messages.NO_MATCHES if page.text or page.tenant else messages.NO_MAIL
+        words = messages.NO_MATCHES if page.text or page.tenant or page.fate else messages.NO_MAIL
         rows = f'<li class="none">{words}</li>'
     narrowed = ""
-    if page.text or page.tenant:
-        terms = " ".join(
+    if page.text or page.tenant or page.fate:
+        terms = " · ".join(
             [f"“{escape(page.text)}”"] * bool(page.text)
             + [f"tenant {escape(page.tenant)}"] * bool(page.tenant)
+            + [GROUPS.get(page.fate, "").lower()] * bool(page.fate)
         )
         narrowed = f'<p class="narrowed"><span>{terms}</span><a href="/">Show all</a></p>'
     pages = f'<a href="/{page.query(before=None)}">Newest</a>' if page.before else "<span></span>"
     if page.more:
         pages += f'<a href="/{page.query(before=str(page.entries[-1].number))}">Older</a>'
     foot = f'<nav class="pages">{pages}</nav>' if page.more or page.before else ""
-    return f'<aside class="list">{narrowed}<ol>{rows}</ol>{foot}</aside>'
+    return f'<aside class="list">{_filter(page)}{narrowed}<ol>{rows}</ol>{foot}</aside>'
+
+
+def _filter(page: PageRequest) -> str:
+    """Chooses a tenant by name, and a fate. Left out while there is nothing to filter."""
+    if not page.account.mail.ledger.total and not page.tenant and not page.fate:
+        return ""
+    names = sorted(page.account.tenants)[:_MOST_TENANTS]
+    if page.tenant and page.tenant not in names:
+        names.append(page.tenant)
+    tenants = _choice("tenant", "All tenants", [(name, name) for name in names], page.tenant) if names else ""
+    chosen = _choice("fate", "All fates", list(GROUPS.items()), page.fate)
+    return (
+        f'<form class="filter" action="/">{_hidden(page, "q")}{tenants}{chosen}<button>Filter</button></form>'
+    )
+
+
+def _choice(name: str, every: str, values: list[tuple[str, str]], chosen: str) -> str:
+    options = "".join(
+        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(word)}</option>'
+        for value, word in values
+    )
+    return f'<select name="{name}" aria-label="{name.capitalize()}"><option value="">{every}</option>{options}</select>'
 
 
 def _row(page: PageRequest, entry: LedgerEntry, is_chosen: bool) -> str:
@@ -132,11 +179,12 @@ def _row(page: PageRequest, entry: LedgerEntry, is_chosen: bool) -> str:
     to = ", ".join(entry.recipients)
     tenant = f'<span class="tenant">{escape(entry.tenant)}</span>' if entry.tenant else ""
     link = f"/mail/{quote(entry.message_id)}{page.query()}"
-    looks = {_badge_of(fate) for fate in facts["fates"].values()}
-    badge = _badge(*next(iter(looks))) if len(looks) == 1 else _badge("slow", "mixed")
+    found = fates(page.account, entry, facts, page.events.get(entry.message_id, ())).values()
+    looks = {(fate.colour, fate.word) for fate in found}
+    badge = labels.badge(*next(iter(looks))) if len(looks) == 1 else labels.badge("slow", "mixed")
     return (
         f'<li{" class=chosen" if is_chosen else ""}><a href="{escape(link)}"><span class=line><span class=to>{escape(to)}</span>'
-        f"{_time(entry.at, page.account.clock.now())}</span><span class=line><span class=subject>"
+        f"{labels.time(entry.at, page.account.clock.now())}</span><span class=line><span class=subject>"
         f"{escape(facts['subject']) or '<i>no subject</i>'}</span>"
         f"<span class=marks>{tenant}{badge}</span></span></a></li>"
     )
@@ -163,9 +211,10 @@ def _detail(page: PageRequest, entry: LedgerEntry) -> str:
 
 def _facts_shown(page: PageRequest, entry: LedgerEntry, facts: Any) -> str:
     rows = [("From", escape(facts["from"]))]
+    happened = page.events.get(entry.message_id, [])
+    found = fates(page.account, entry, facts, happened)
     to = "".join(
-        f"<li>{escape(recipient)} {_fate(facts['fates'].get(recipient))}</li>"
-        for recipient in entry.recipients
+        f"<li>{escape(recipient)} {_fate(found.get(recipient))}</li>" for recipient in entry.recipients
     )
     rows.append(("To", f"<ul>{to}</ul>"))
     if entry.tenant:
@@ -181,7 +230,7 @@ def _facts_shown(page: PageRequest, entry: LedgerEntry, facts: Any) -> str:
         rows.append(("Tags", tags))
     if out := _unsubscribe(page, facts):
         rows.append(("Unsubscribe", out))
-    if events := _events(page, entry):
+    if events := timeline.chips(happened, page.account.clock.now()) or _events(page, entry):
         rows.append(("Events", events))
     rows.append(("Accepted", f"{iso(entry.at)[:19].replace('T', ' ')} UTC · {_size(facts['size'])}"))
     rows.append(("MessageId", f"<code>{escape(entry.message_id)}</code>"))
@@ -198,13 +247,13 @@ def _unsubscribe(page: PageRequest, facts: Any) -> str:
 
 
 def _events(page: PageRequest, entry: LedgerEntry) -> str:
-    """The mail's events as Virtual Deliverability Manager recorded them; empty while that is off."""
+    """The mail's events as Virtual Deliverability Manager recorded them, which outlive the log; empty while that is off."""
     found = page.account.mail.insights.get(entry.message_id)
     if found is None:
         return ""
     events = found.events
     shown = [
-        f"{escape(event.type.replace('_', ' ').capitalize())} <small>{_time(event.at, page.account.clock.now())}</small>"
+        f"{escape(event.type.replace('_', ' ').capitalize())} <small>{labels.time(event.at, page.account.clock.now())}</small>"
         for event in events[:_MOST_EVENTS]
     ]
     more = f"<span>and {len(events) - _MOST_EVENTS} more</span>" if len(events) > _MOST_EVENTS else ""
@@ -234,14 +283,16 @@ def _formatted(data: str) -> str:
 
 def _views(parts: Parts | None) -> list[str]:
     if parts is None:
-        return ["headers"]
+        return ["headers", "events"]
     views = [name for name, part in (("html", parts.html), ("text", parts.text)) if part is not None]
-    return [*views, "headers", "source"]
+    return [*views, "headers", "source", "events"]
 
 
 def _shown(
     page: PageRequest, entry: LedgerEntry, facts: Any, parts: Parts | None, view: str, base: str
 ) -> str:
+    if view == "events":
+        return timeline.timeline(page.events.get(entry.message_id, []), page.account.clock.now())
     if view == "headers":
         rows = "".join(
             f"<tr><th>{escape(header['name'])}</th><td>{escape(header['value'])}</td></tr>"
@@ -284,6 +335,8 @@ def _files(base: str, files: list[File]) -> str:
 def _nothing_selected(page: PageRequest) -> str:
     if page.entries:
         inner = f"<p>{messages.SELECT_A_MAIL}</p>"
+    elif page.text or page.tenant or page.fate:
+        inner = ""
     else:
         code = (
             f'import boto3\nses = boto3.client("sesv2", endpoint_url="{page.base}",\n'
@@ -296,27 +349,8 @@ def _nothing_selected(page: PageRequest) -> str:
     return f'<main class="detail empty"><div class="hint">{inner}</div></main>'
 
 
-def _fate(fate: dict[str, Any] | None) -> str:
-    if fate is None:
-        return ""
-    colour, word = _badge_of(fate)
-    return _badge(colour, word, "" if word == _UNSUBSCRIBED[1] else fate["subtype"] or "")
-
-
-def _badge_of(fate: dict[str, Any]) -> tuple[str, str]:
-    """Returns colour and word. An unsubscribed recipient is not shown as a bounce."""
-    return _UNSUBSCRIBED if fate["subtype"] == "UnsubscribedRecipient" else _FATES[fate["fate"]]
-
-
-def _badge(colour: str, word: str, more: str = "") -> str:
-    small = f" <small>{escape(more)}</small>" if more else ""
-    return f'<span class="fate {colour}">{word}{small}</span>'
-
-
-def _time(at: float, now: float) -> str:
-    moment, today = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC)
-    text = f"{moment:%H:%M:%S}" if moment.date() == today.date() else f"{moment.day} {moment:%b %H:%M}"
-    return f'<time datetime="{iso(at)}" title="{iso(at)}">{text}</time>'
+def _fate(fate: Fate | None) -> str:
+    return labels.badge(fate.colour, fate.word, fate.more) if fate else ""
 
 
 def _size(count: int) -> str:

@@ -10,23 +10,32 @@ from typing import Any, Final
 MOST: Final = 10_000  #: events that are kept
 
 Document = dict[str, Any]
+#: eventType, MessageId, time in seconds since the epoch, what builds the document
+Entry = tuple[str, str, float, Callable[[], Document]]
 
 
 class EventLog:
     def __init__(self) -> None:
         self.total = 0  #: events since the start, kept or not
-        self._entries: deque[tuple[str, Callable[[], Document]]] = deque(maxlen=MOST)
+        self._entries: deque[Entry] = deque(maxlen=MOST)
 
-    def add(self, event: str, build: Callable[[], Document]) -> None:
+    def add(self, event: str, message_id: str, at: float, build: Callable[[], Document]) -> None:
         """`event` is the eventType; `build` returns the document as SES publishes it, whenever it is called."""
         self.total += 1
-        self._entries.append((event, build))
+        self._entries.append((event, message_id, at, build))
 
     def newest_first(self, event: str | None = None) -> Iterator[Document]:
         """Yields the documents, of one eventType or of all."""
-        for kind, build in reversed(self._entries):
+        for kind, _, _, build in reversed(self._entries):
             if event is None or kind == event:
                 yield build()
+
+    def by_mail(self) -> dict[str, list[Entry]]:
+        """Returns the entries of each mail by its MessageId, oldest first. Builds no documents."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self._entries:
+            found.setdefault(entry[1], []).append(entry)
+        return found
 
 
 def recipients(document: Document) -> list[str]:
