@@ -84,6 +84,7 @@ def test_faults_are_shown_and_their_commands_end_them(world: World) -> None:
     for words in ("drop_events", "<dd>3 more times</dd>", "429 Throttled: &lt;script&gt;", "25%", "SERVFAIL"):
         assert words in text, words
     assert "<script>" not in text
+    assert text.count("<dt>Operation</dt>") == 1  # an event has none
     assert "3 active faults" in text
     assert "All faults end with" in text
     for command in commands(text):

@@ -9,11 +9,12 @@ from urllib.parse import quote, urlencode
 from seslocal.page import labels, messages
 from seslocal.page.holds import Hold, admin, holds
 from seslocal.state.account import Account
-from seslocal.state.faults import Fault
+from seslocal.state.faults import ON_CALLS, ON_MANAGEMENT_EVENTS, Fault
 from seslocal.state.name_faults import NameFault
 from seslocal.state.tenants import Tenant
 
 MOST: Final = 200  #: of each list
+_OF_OPERATIONS: Final = (*ON_CALLS, *ON_MANAGEMENT_EVENTS)  #: other kinds do not look at the operation
 _STATUSES: Final = {
     "ENABLED": ("good", "sending"), "REINSTATED": ("good", "reinstated"), "DISABLED": ("bad", "paused"),
 }  # fmt: skip
@@ -63,10 +64,11 @@ def _hold(hold: Hold, now: float) -> str:
 
 def _fault(fault: Fault, url: str, now: float) -> str:
     left = "" if fault.left is None else f"{fault.left:,} more time{'' if fault.left == 1 else 's'}"
+    operation = fault.operation if fault.kind in _OF_OPERATIONS and fault.operation != "*" else ""
     rows = [
         ("Tenant", escape(fault.tenant or "")),
         ("Set", escape(fault.configuration_set or "")),
-        ("Operation", escape("" if fault.operation == "*" else fault.operation)),
+        ("Operation", escape(operation)),
         ("Events", escape(", ".join(sorted(fault.events)))),
         (
             "Answers",

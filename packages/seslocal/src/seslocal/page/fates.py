@@ -55,8 +55,7 @@ def fates(
     """Returns the fate of each recipient. `events` are all of this mail that are kept, oldest first."""
     planned: dict[str, Fate] = {one: _planned(fate) for one, fate in facts["fates"].items()}
     if not events:
-        is_new = account.clock.now() < entry.at + account.settings.event_delay
-        return dict.fromkeys(planned, _IN_FLIGHT) if is_new else planned
+        return dict.fromkeys(planned, _IN_FLIGHT) if _is_new(account, entry) else planned
     # A mail whose Send is forgotten may have lost other events too.
     found: dict[str, Fate] = dict.fromkeys(planned, _IN_FLIGHT) if events[0][0] == "Send" else planned
     spelled = {one.lower(): one for one in found}
@@ -76,15 +75,20 @@ def fates(
     return found
 
 
-def may_be(entry: LedgerEntry, group: str) -> bool:
+def may_be(account: Account, entry: LedgerEntry, group: str) -> bool:
     """Whether a mail without events may have a fate of this group; it is cheaper than reading its facts."""
     if group == "in-flight":
-        return True
+        return _is_new(account, entry)
     return any(
         b'"fate":"%b"' % name.encode() in entry.facts
         for name, fate in _PLANNED.items()
         if fate.group == group
     ) or (group == "suppressed" and b"UnsubscribedRecipient" in entry.facts)
+
+
+def _is_new(account: Account, entry: LedgerEntry) -> bool:
+    """Whether a mail's first event is still to come."""
+    return account.clock.now() < entry.at + account.settings.event_delay
 
 
 def _planned(fate: Mapping[str, Any]) -> Fate:

@@ -41,7 +41,7 @@ def find(
 
 
 def _has_fate(account: Account, entry: LedgerEntry, group: str, events: Sequence[Entry]) -> bool:
-    if not events and not fates.may_be(entry, group):
+    if not events and not fates.may_be(account, entry, group):
         return False
     facts = msgspec.json.decode(entry.facts)
     return any(fate.group == group for fate in fates.fates(account, entry, facts, events).values())
