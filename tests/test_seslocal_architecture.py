@@ -21,7 +21,7 @@ LAYERS = (
     ("mail", "dns"),
     ("authorization",),
     ("sesv2", "sqs", "sns", "faulted_calls"),
-    ("sesv1", "cloudwatch", "eventbridge", "sts_and_iam", "page", "admission"),
+    ("sesv1", "smtp", "cloudwatch", "eventbridge", "sts_and_iam", "page", "admission"),
     ("admin", "web"),
     ("front", "kept"),
     ("server",),

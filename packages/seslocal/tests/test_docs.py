@@ -93,11 +93,11 @@ def test_readme_example_of_other_runners_runs(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize(
     ("page", "fixture", "count"),
-    [(README, "(seslocal)", 3), (GUIDE, "(seslocal)", 1), (FROM_MOTO, "(seslocal_aws)", 1)],
+    [(README, "(seslocal)", 3), (GUIDE, "(seslocal)", 2), (FROM_MOTO, "(seslocal_aws)", 1)],
     ids=["readme", "guide", "from-moto"],
 )
 def test_pytest_example_passes(page: Path, fixture: str, count: int, tmp_path: Path) -> None:
-    [example] = blocks(page, fixture)
+    example = "\n\n".join(blocks(page, fixture))
     (tmp_path / "test_example.py").write_text(WELCOME + "\n\n" + example)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "seslocal.pytest_plugin"],

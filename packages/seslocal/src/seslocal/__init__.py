@@ -11,14 +11,16 @@ if TYPE_CHECKING:
     from seslocal.clock import Clock
     from seslocal.server import Local, running, start
     from seslocal.state.settings import Settings
+    from seslocal.wire.smtp_password import smtp_password
 
-__all__ = ["Clock", "Local", "Settings", "running", "start"]
+__all__ = ["Clock", "Local", "Settings", "running", "smtp_password", "start"]
 
 _HOMES = {
     "Clock": "seslocal.clock",
     "Local": "seslocal.server",
     "Settings": "seslocal.state.account",
     "running": "seslocal.server",
+    "smtp_password": "seslocal.wire.smtp_password",
     "start": "seslocal.server",
 }
 

@@ -22,7 +22,7 @@ from seslocal.fleets.command import main as world
 from seslocal.iam.decision import Attached
 from seslocal.kept.keeper import StateRefused
 from seslocal.options import DEFAULTS, parser
-from seslocal.server import DnsNotInstalled, Local, start
+from seslocal.server import DnsNotInstalled, Local, SmtpNotInstalled, start
 from seslocal.sesv1.table import IMPLEMENTED as V1_IMPLEMENTED
 from seslocal.sesv2.table import IMPLEMENTED
 from seslocal.sqs.operations import OPERATIONS as SQS_IMPLEMENTED
@@ -68,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
         management_rate=options.management_rate,
         management_together=options.management_together,
         dns_port=options.dns_port,
+        smtp_port=options.smtp_port,
+        smtp_without_tls=options.smtp_without_tls,
         keys=DEFAULTS.keys + tuple(options.key),
         policies=_together(options.policy),
         check_signatures=not options.no_auth,
@@ -88,14 +90,17 @@ def main(argv: list[str] | None = None) -> int:
     except StateRefused as refused:
         print(str(refused), file=sys.stderr)
         return 1
-    except DnsNotInstalled as error:
+    except (DnsNotInstalled, SmtpNotInstalled) as error:
         print(messages.failed(str(error)), file=sys.stderr)
         return 2
     except OSError as error:
         # the error numbers of Windows's sockets have no text there
         known = error.errno is not None and error.errno in errno.errorcode and error.errno < _WINSOCK
         reason = os.strerror(error.errno or 0) if known else str(error)
-        print(messages.cannot_listen(options.host, options.port, options.dns_port, reason), file=sys.stderr)
+        print(
+            messages.cannot_listen(options.host, options.port, options.dns_port, reason, options.smtp_port),
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -230,6 +235,9 @@ def _announce(local: Local, options: Any) -> None:
     if local.names is not None:
         ready["dns_port"] = local.names.port
         print(messages.dns_ready(local.host, local.names.port), flush=True)
+    if local.smtp is not None:
+        ready["smtp_port"] = local.smtp.port
+        print(messages.smtp_ready(local.host, local.smtp.port, local.url), flush=True)
     line = json.dumps(ready) + "\n"
     if options.ready_file is not None:
         # Renamed into place: a process that watches for the file reads it as soon as it exists.

@@ -168,13 +168,52 @@ def dns_ready(host: str, port: int) -> str:
     return f"Query its DNS: dig @{host} -p {port} NAME"
 
 
+def smtp_ready(host: str, port: int, url: str) -> str:
+    """Printed after `ready` when the SMTP door is open."""
+    return f"Send by SMTP: {host}:{port}. Password and certificate: {url}/_seslocal/smtp"
+
+
+def smtp_is_not_installed() -> str:
+    """`--smtp-port` was given, or a test asked for SMTP, and aiosmtpd is missing."""
+    return 'SMTP needs the package aiosmtpd: pip install "seslocal[smtp]"'
+
+
+def refused_smtp_user(user: str) -> str:
+    """On the log: AUTH with a user that is no access key."""
+    return f"refused SMTP user {user}: it is no access key of this server. Use test, or start it with --key {user}:SECRET."
+
+
+def refused_smtp_password(user: str, region: str, *, is_secret: bool) -> str:
+    """On the log: AUTH with a wrong password."""
+    given = (
+        "its secret is not its SMTP password"
+        if is_secret
+        else "the password is not the one derived from its secret"
+    )
+    return (
+        f"refused SMTP user {user}: {given} for {region}. seslocal.smtp_password(secret, region) derives it."
+    )
+
+
 def failed(what: str) -> str:
     """How every failure on standard error begins."""
     return f"seslocal: {what}"
 
 
-def cannot_listen(host: str, port: int, dns_port: int | None, reason: str) -> str:
+def cannot_listen(
+    host: str, port: int, dns_port: int | None, reason: str, smtp_port: int | None = None
+) -> str:
     """A port is taken, or the address is not one of this machine."""
+    if smtp_port is not None:
+        others = (
+            f" and SMTP port {smtp_port}"
+            if dns_port is None
+            else f", DNS port {dns_port} and SMTP port {smtp_port}"
+        )
+        switches = "--smtp-port" if dns_port is None else "--dns-port, --smtp-port"
+        return failed(
+            f"cannot listen on {host}:{port}{others}: {reason}. Change --host, --port or {switches} (0: a free port)."
+        )
     if dns_port is None:
         return failed(f"cannot listen on {host}:{port}: {reason}. Change --host or --port (0: a free port).")
     return failed(

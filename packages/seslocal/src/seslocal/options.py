@@ -47,6 +47,17 @@ def _server_options(add: Callable[..., object]) -> None:
         help="port to listen on; 0 takes a free one (default %(default)s)",
     )
     add(
+        "--smtp-port",
+        metavar="N",
+        type=_whole_number(0, 65_535),
+        help="port of its SMTP door, with STARTTLS; 0: a free one (default: no SMTP)",
+    )
+    add(
+        "--smtp-without-tls",
+        action="store_true",
+        help="SMTP takes passwords and mail without STARTTLS too",
+    )
+    add(
         "--ready-file",
         metavar="PATH",
         type=Path,

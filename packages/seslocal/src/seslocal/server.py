@@ -21,6 +21,7 @@ from seslocal.kept.keeper import App, Keeper
 from seslocal.mail import delivery, world_delivery
 from seslocal.sesv2 import reputation_monitor
 from seslocal.sesv2.reputation_monitor import ReputationMonitor
+from seslocal.state.access import SmtpPort
 from seslocal.state.account import Account
 from seslocal.state.settings import Settings
 from seslocal.web import Web
@@ -28,6 +29,7 @@ from seslocal.wire.protocol import Connection, Connections, Request
 
 if TYPE_CHECKING:
     from seslocal.dns.nameserver import NameServer
+    from seslocal.smtp.door import Door
 
 
 WORLD: Final = ("PUT", "/world")  #: the step of a scenario that puts a world behind SES
@@ -36,6 +38,10 @@ _EVERY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: 
 
 class DnsNotInstalled(Exception):
     """The settings ask for DNS and dnspython is not installed (`pip install "seslocal[dns]"`)."""
+
+
+class SmtpNotInstalled(Exception):
+    """The settings ask for SMTP and aiosmtpd is not installed (`pip install "seslocal[smtp]"`)."""
 
 
 class Local:
@@ -51,6 +57,7 @@ class Local:
         self._server: asyncio.Server | None = None
         self._admin: Admin | None = None
         self.names: NameServer | None = None  #: its DNS server, if it has one
+        self.smtp: Door | None = None  #: its SMTP door, if it is open
 
     @property
     def url(self) -> str:
@@ -94,6 +101,26 @@ class Local:
         if settings.dns_port is not None or settings.strict:
             self.names = _name_server(lambda: self.account)
             await self.names.listen(host, settings.dns_port or 0)
+        if settings.smtp_port is not None:
+            await self.open_smtp(settings.smtp_port)
+
+    async def open_smtp(self, port: int = 0) -> Door:
+        """Opens the SMTP door, if it is not open, and returns it. Port 0 takes a free port. Raises OSError, SmtpNotInstalled."""
+        if self.smtp is None:
+            wrap = self._keeper.wrap if self._keeper is not None else _as_it_is
+            door = _smtp_door(
+                lambda: self.account, wrap, needs_tls=not self.account.settings.smtp_without_tls
+            )
+            await door.listen(self.host, port, self.url.removeprefix("http://"))
+            self.smtp = door
+            self._show_smtp()
+        return self.smtp
+
+    def _show_smtp(self) -> None:
+        """Tells the account where its SMTP door is, for the admin API."""
+        if self.smtp is not None:
+            door, host = self.smtp, _EVERY.get(self.host, self.host)
+            self.account.access.smtp = SmtpPort(host, door.port, door.needs_tls, door.certificate)
 
     def _protect(self, admission: Admission, bound: list[str]) -> None:
         """Beyond loopback the admin API and the page always require a token. If none was set, one is generated."""
@@ -116,6 +143,8 @@ class Local:
             connection.close()
         if self.names is not None:
             await self.names.close()
+        if self.smtp is not None:
+            await self.smtp.close()
         await self.account.events.outbox.close()
         await asyncio.gather(*self._closing)
         if self._server is not None:
@@ -137,6 +166,7 @@ class Local:
     def _set_up_account(self) -> None:
         """Sets up a new account for this server."""
         self.account.url = self.url
+        self._show_smtp()
         self.account.mail.observers += (ReputationMonitor(self.account),)
         if self.account.settings.strict:
             self.account.behaviour.verify_at_once = False
@@ -186,10 +216,24 @@ def _name_server(account: Callable[[], Account]) -> NameServer:
     return NameServer(account)
 
 
+def _smtp_door(account: Callable[[], Account], wrap: Callable[[App], App], *, needs_tls: bool) -> Door:
+    try:
+        from seslocal.smtp.door import Door
+    except ModuleNotFoundError as error:
+        if error.name != "aiosmtpd":
+            raise
+        raise SmtpNotInstalled(messages.smtp_is_not_installed()) from None
+    return Door(account, wrap, needs_tls=needs_tls)
+
+
+def _as_it_is(app: App) -> App:
+    return app
+
+
 async def start(
     *, host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None, clock: Clock | None = None
 ) -> Local:
-    """Starts a local SES; it listens when this returns. Port 0 takes a free port. Raises DnsNotInstalled."""
+    """Starts a local SES; it listens when this returns. Port 0 takes a free port. Raises DnsNotInstalled, SmtpNotInstalled."""
     local = Local(settings or Settings(), clock or Clock())
     await local.listen(host, port)
     return local

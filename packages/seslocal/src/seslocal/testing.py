@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
 
 from seslocal import messages
+from seslocal.wire.smtp_password import smtp_password
 
 if TYPE_CHECKING:
     from seslocal.clock import Clock
     from seslocal.server import Local
+    from seslocal.smtp.door import Door
     from seslocal.state.settings import Settings
 
 _T = TypeVar("_T")
@@ -48,6 +51,23 @@ SentMail = TypedDict(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class SmtpDoor:
+    """Where mail is taken by SMTP, and what a client needs for it: `smtplib.SMTP(host, port)`, `starttls(context=tls())`,
+    `login(user, password)`."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    certificate: str  #: PEM; a client that trusts it can check the server
+    needs_tls: bool  #: AUTH and mail are refused before STARTTLS, as at SES
+
+    def tls(self) -> ssl.SSLContext:
+        """Returns a context for `starttls` that trusts this server alone."""
+        return ssl.create_default_context(cadata=self.certificate)
+
+
 class MailWithContent(SentMail):
     """`content` is what the call said: `Simple`, `Raw` or `Template`; None: dropped to save memory."""
 
@@ -58,7 +78,8 @@ class SesLocal:
     """The value of the fixture `seslocal`. `url` is the endpoint for any client of SES, SQS or SNS. Methods raise AssertionError
     with a sentence if the server refuses what they ask."""
 
-    def __init__(self, local: Local) -> None:
+    def __init__(self, local: Local, open_smtp: Callable[[], Door] | None = None) -> None:
+        self._open_smtp = open_smtp
         self.url = local.url
         self.region = local.account.region
         self.account_id = local.account.id
@@ -92,6 +113,27 @@ class SesLocal:
             "AWS_DEFAULT_REGION": self.region,
             **{f"AWS_ENDPOINT_URL_{name}": self.url for name in names},
         }
+
+    @property
+    def smtp(self) -> SmtpDoor:
+        """The SMTP door, and the credentials of the key `test`. It opens when this is first read, or at the start with
+        `Settings(smtp_port=...)`. Raises ModuleNotFoundError without aiosmtpd."""
+        from seslocal.server import SmtpNotInstalled
+
+        if self._open_smtp is not None:
+            try:
+                self._open_smtp()
+            except SmtpNotInstalled as error:
+                raise ModuleNotFoundError(str(error), name="aiosmtpd") from None
+        shown = self.admin("GET", "/smtp")
+        return SmtpDoor(
+            host=shown["host"],
+            port=shown["port"],
+            user="test",
+            password=smtp_password("test", self.region),
+            certificate=shown["certificate"],
+            needs_tls=shown["needs_tls"],
+        )
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """Calls the admin API at a path below `/_seslocal` and returns its JSON."""
@@ -267,7 +309,7 @@ class Server:
     @property
     def seslocal(self) -> SesLocal:
         """A view of the server for one test; close it when the test ends."""
-        return SesLocal(self._local)
+        return SesLocal(self._local, lambda: self._run(self._local.open_smtp()))
 
     def reset(self) -> None:
         """Empties it; faults, mailboxes and the clock are as at the start."""

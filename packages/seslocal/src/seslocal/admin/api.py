@@ -24,6 +24,7 @@ from seslocal.admin import (
     messages,
     scenario,
     settle_calls,
+    smtp_calls,
     tenant_calls,
     world_calls,
 )
@@ -60,6 +61,7 @@ _MODULES: Final = (
     dns_calls,
     event_calls,
     settle_calls,
+    smtp_calls,
     job_calls,
     key_calls,
     dedicated_ip_calls,

@@ -346,3 +346,7 @@ def sent_nothing(tenant: str) -> str:
 
 def world_is_gone() -> str:
     return "The world was removed or replaced, or the account was reset, before its mails were played."
+
+
+def no_smtp() -> str:
+    return "There is no SMTP door: start seslocal with --smtp-port."

@@ -99,13 +99,14 @@ def read_letter(params: Params, behaviour: Behaviour) -> Letter:
     return letter
 
 
-def _check_whole(letter: Letter) -> None:
+def _check_whole(letter: Letter, *, is_encoded: bool = False) -> None:
     if not letter.recipients:
         raise refusals.MISSING_HEADER.error(name="To")
     if len(letter.recipients) > MOST_RECIPIENTS:
         raise bad_request(f"Recipient count exceeds {MOST_RECIPIENTS}.")
-    if letter.size * 4 // 3 > MOST_BYTES:
-        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{letter.size * 4 // 3}'.")
+    size = letter.size if is_encoded else letter.size * 4 // 3
+    if size > MOST_BYTES:
+        raise bad_request(f"Message length is more than {MOST_BYTES} bytes long: '{size}'.")
 
 
 _GROUPS: Final = ("ToAddresses", "CcAddresses", "BccAddresses")
@@ -240,9 +241,11 @@ def read_message(
     sender: str | None = None,
     recipients: Sequence[str] = (),
     others: Sequence[str] = (),
+    is_encoded: bool = False,
 ) -> Letter:
     """Reads a whole MIME message. `sender` is that of the call or of MAIL FROM. `recipients` are those of the call or of RCPT TO:
-    without any, the headers' are the envelope. `others` are further addresses of the call. Raises ApiError.
+    without any, the headers' are the envelope. `others` are further addresses of the call. With `is_encoded` the
+    size counts as it is: mail by SMTP is not encoded again. Raises ApiError.
 
     SES reads the sender, From, the call's addresses, and then those of the other headers."""
     head = _END_OF_HEAD.split(data, maxsplit=1)[0]
@@ -289,7 +292,7 @@ def read_message(
         arns=tuple([arn for name in _ARNS if (arn := headers.first(by_name, name).strip())]),
         list_management=headers.first(by_name, "x-ses-list-management-options").strip() or None,
     )
-    _check_whole(letter)
+    _check_whole(letter, is_encoded=is_encoded)
     return letter
 
 

@@ -20,6 +20,15 @@ class Caller(NamedTuple):
     user: str  #: name of the key's owner
 
 
+class SmtpPort(NamedTuple):
+    """Where the SMTP door of the server is."""
+
+    host: str
+    port: int
+    needs_tls: bool  #: AUTH and mail are refused before STARTTLS
+    certificate: str  #: of STARTTLS, self-signed, in PEM
+
+
 class Access:
     def __init__(self, settings: Settings) -> None:
         self.keys = Keys(settings.keys)
@@ -28,4 +37,5 @@ class Access:
         }  #: by access key; one without an entry may do everything
         self.check_signatures = settings.check_signatures
         self.refusals: set[str] = set()  #: lines about refused signatures that were logged
+        self.smtp: SmtpPort | None = None  #: set by the server if the door is open
         self.management_rate = ManagementRate(settings.management_rate, together=settings.management_together)

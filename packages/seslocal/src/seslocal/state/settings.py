@@ -31,6 +31,8 @@ class Settings:
     home: str | None = None  #: directory in place of S3; None: an empty temporary one
     strict: bool = False  #: identities verify only when their records are published
     dns_port: int | None = None  #: UDP and TCP port of its DNS server; 0: a free one; None: no DNS
+    smtp_port: int | None = None  #: TCP port of its SMTP door; 0: a free one; None: no SMTP
+    smtp_without_tls: bool = False  #: SMTP takes passwords and mail without STARTTLS too
     sns_url: str | None = None  #: base of the URLs in SNS messages; None: as AWS writes it
     keys: tuple[tuple[str, str], ...] = (("test", "test"),)  #: access keys with their secrets
     policies: tuple[tuple[str, Attached], ...] = ()  #: by access key
