@@ -11,7 +11,7 @@ import pytest
 
 from seslocal import Clock, Settings
 from seslocal.sesv2 import configuration_sets, identities, sending
-from seslocal.state import tracking
+from seslocal.state import event_log, tracking
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
 
@@ -22,6 +22,7 @@ KEPT = 150  # mails in the ledger, and twice as many messages in a queue
 @pytest.fixture
 async def account(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Account]:
     monkeypatch.setattr(tracking, "MOST", KEPT)
+    monkeypatch.setattr(event_log, "MOST", 2 * KEPT)
     settings = Settings(seed=1, ledger=KEPT, queue_most=2 * KEPT, rate=1e9, quota=-1, event_delay=0.01)
     account = Account(settings, Clock(1_767_225_600.0, 0))
     identities.create(account, {"EmailIdentity": "acme.example"}, CALLER)
