@@ -6,6 +6,7 @@ import base64
 import builtins
 import json
 import os
+import shutil
 import smtplib
 import socket
 import ssl
@@ -453,17 +454,34 @@ def test_the_admin_api_does_not_show_a_password_that_is_secret(local: SesLocal) 
     assert local.admin("GET", "/smtp")["password"] is None
 
 
-def test_mail_is_kept_across_a_restart(tmp_path: Path) -> None:
-    settings = seslocal.Settings(smtp_port=0, state=str(tmp_path))
+def test_mail_is_kept_when_the_server_is_killed(tmp_path: Path) -> None:
+    settings = seslocal.Settings(smtp_port=0, state=str(tmp_path / "state"))
     with serving(settings) as server:
         local = server.seslocal
         local.client("sesv2").create_email_identity(EmailIdentity="acme.example")
         with signed_in(local.smtp) as client:
             client.send_message(mail())
+        shutil.copytree(tmp_path / "state", tmp_path / "at-the-kill")
         local.close()
-    with serving(settings) as server:
+    with serving(replace(settings, state=str(tmp_path / "at-the-kill"))) as server:
         [sent] = server.seslocal.sent()
         assert sent["recipients"] == [KIM]
+
+
+def test_the_server_stops_while_clients_are_connected() -> None:
+    with serving(seslocal.Settings(smtp_port=0)) as server, emptied(server) as local:
+        door = local.smtp
+        local.fault("time_out")
+        client = smtplib.SMTP(door.host, door.port, timeout=60)
+        client.starttls(context=door.tls())
+        client.login(door.user, door.password)
+        client.mail(SENDER)
+        client.rcpt(KIM)
+        client.docmd("DATA")
+        client.send(mail().as_string().replace("\n", "\r\n") + "\r\n.\r\n")
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        client.noop()
+    client.close()
 
 
 def test_a_policy_that_allows_the_api_alone_denies_smtp(local: SesLocal) -> None:
