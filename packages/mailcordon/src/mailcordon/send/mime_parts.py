@@ -30,9 +30,9 @@ _MATCHED = (
     16 * 1024
 )  #: bytes that one call of a regular expression searches: half a microsecond each at worst
 
-_PART_HEAD = re.compile(rb"(?:(?!--)[!-9;-~]++[ \t]*+:[^\n]*+\n(?:[ \t][^\n]*+\n)*+)*+")
+_PART_HEAD = re.compile(rb"(?>(?:(?!--)[!-9;-~]++[ \t]*+:[^\n]*+\n(?>(?:[ \t][^\n]*+\n)*))*)")
 _CONTENT = re.compile(
-    rb"^(content-type|content-disposition|content-transfer-encoding)[ \t]*+:([^\n]*+\n(?:[ \t][^\n]*+\n)*+)",
+    rb"^(content-type|content-disposition|content-transfer-encoding)[ \t]*+:([^\n]*+\n(?>(?:[ \t][^\n]*+\n)*))",
     re.IGNORECASE | re.MULTILINE,
 )
 _CONTENT_NAMES = ("content-type", "content-disposition", "content-transfer-encoding")

@@ -22,7 +22,7 @@ _REMOVED = frozenset(
 #: Families that belong to SES, to Mailcordon, to mailbox providers or to filters (mail_headers.py), and resent mail's.
 _REMOVED_FAMILIES = ("x-ses-", "x-mailcordon-", "resent-", "arc-", "x-google-", "x-ms-", "x-spam-")
 
-_FIELD = re.compile(rb"([!-9;-~]++):([^\n]*+\n(?:[ \t][^\n]*+\n)*+)")
+_FIELD = re.compile(rb"([!-9;-~]++):([^\n]*+\n(?>(?:[ \t][^\n]*+\n)*))")
 _BLANK_CONTINUATION = re.compile(rb"\n[ \t]+\r?\n")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

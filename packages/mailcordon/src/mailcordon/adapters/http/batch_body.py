@@ -23,8 +23,8 @@ MOST_BRACKETS = 400_000  #: of objects and lists; a thousand messages with fifty
 _SLICE = 64 * 1024
 _LONGEST_FULL_LOOK = 1024 * 1024  #: bytes
 _QUOTE, _OPEN, _CLOSE = ord('"'), b"{[", b"}]"
-_TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
-_IN_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_TO_BRACKET = re.compile(rb'(?>(?:[^"{}\[\]]++|"(?>(?:[^"\\]++|\\.)*)")*)', re.DOTALL)
+_IN_STRING = re.compile(rb'(?>(?:[^"\\]++|\\.)*)', re.DOTALL)
 
 
 class Item(NamedTuple):

@@ -21,7 +21,7 @@ _SLICE = 64 * 1024  #: bytes that one call decodes
 _QUOTE = ord('"')
 
 #: Whole strings, and what is between strings.
-_SHORT = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_SHORT = re.compile(rb'(?>(?:[^"]++|"(?>(?:[^"\\]++|\\.)*)")*)', re.DOTALL)
 #: The second half of a pair of escapes that is one character.
 _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F]")
 _LONGEST_ESCAPE = 6  #: bytes: \uXXXX

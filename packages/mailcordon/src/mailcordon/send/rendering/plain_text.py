@@ -55,7 +55,7 @@ _VOID: Final = frozenset(
     ("br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "wbr")
 )
 _LONGEST_TAG: Final = 8192  #: characters in which a `>` between quotes does not end it
-_TAG: Final = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?:[^>"']++|"[^"]*+"|'[^']*+')*+)>""")
+_TAG: Final = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)((?>(?:[^>"']++|"[^"]*+"|'[^']*+')*))>""")
 _OPEN: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]*+)")
 _ATTRIBUTE: Final = re.compile(r"""([a-zA-Z-]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+))?""")
 _READ: Final = frozenset(("href", "alt", "style", "hidden"))
