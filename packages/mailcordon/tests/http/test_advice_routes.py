@@ -82,6 +82,14 @@ async def test_the_fleet_names_the_riskiest_first(world: Any) -> None:
     first, second, *_ = found.json()["items"]
     assert (first["tenant"], first["risk"], first["bad_share"]) == ("acme", 2.0, 0.1)
     assert (second["tenant"], second["risk"]) == ("zen", 0.0)
+    assert found.json()["next"] is None
+    page = (await world.ask(("GET", "/v1/advice?limit=1", None), await world.key(None, "read"))).json()
+    assert ([one["tenant"] for one in page["items"]], page["next"]) == (["acme"], "1")
+    assert page["tenants"] == found.json()["tenants"] == len(found.json()["items"])
+    page = (
+        await world.ask(("GET", "/v1/advice?limit=1&after=1", None), await world.key(None, "read"))
+    ).json()
+    assert [one["tenant"] for one in page["items"]] == ["zen"]
     assert "month.identity" in found.json()["unknown"]
     assert found.json()["unchecked"] == [], "no mail leaves from managed addresses"
 

@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 from mailcordon.adapters.http import plans, shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.plans import PlanDetails
+from mailcordon.adapters.http.shapes import After, Limit
 from mailcordon.control import steps
 from mailcordon.control.advice import Advice
 from mailcordon.control.advice.advisor import Advisor
@@ -70,7 +71,9 @@ class FleetList(msgspec.Struct):
     currency: str
     unknown: list[str]  #: prices that the file does not have: left out of all lines
     unchecked: list[str]  #: prices in some line that nobody looked up
+    tenants: int  #: in all
     items: list[FleetItem]  #: the riskiest first
+    next: str | None
 
 
 def routes(advisor: Advisor, planned: Plans) -> list[HTTPRouteHandler]:
@@ -105,14 +108,18 @@ def routes(advisor: Advisor, planned: Plans) -> list[HTTPRouteHandler]:
         return plans.details(planned, made)
 
     @get("/v1/advice", summary="List all tenants by what they cost and the risk they carry", tags=["control"])
-    async def fleet(request: AnyRequest) -> FleetList:
+    async def fleet(request: AnyRequest, after: After = None, limit: Limit = 100) -> FleetList:
         platform_principal(request, READ)
         found, prices = await advisor.fleet()
+        start = after or 0
+        end = start + limit
         return FleetList(
             prices_of=prices.dated.isoformat(),
             currency=prices.currency,
             unknown=list(found.unknown),
             unchecked=list(found.unchecked),
+            tenants=len(found.lines),
+            next=str(end) if end < len(found.lines) else None,
             items=[
                 FleetItem(
                     tenant=line.slug,
@@ -122,7 +129,7 @@ def routes(advisor: Advisor, planned: Plans) -> list[HTTPRouteHandler]:
                     bad_share=round(line.bad_share, 6),
                     risk=round(line.risk, 2),
                 )
-                for line in found.lines
+                for line in found.lines[start:end]
             ],
         )
 

@@ -7,7 +7,7 @@ from rich.console import RenderableType
 
 from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
-from mailcordon.adapters.cli.command import Cli, Yes
+from mailcordon.adapters.cli.command import Cli, Limit, Yes
 from mailcordon.adapters.cli.commands import change, pool
 from mailcordon.adapters.cli.document import Document, child, children, strings
 from mailcordon.adapters.cli.text import plain
@@ -45,6 +45,7 @@ async def advise(
     ] = None,
     yes: Yes = False,
     dry_run: change.DryRun = False,
+    limit: Limit = 200,
 ) -> None:
     """Advise on three separate decisions about a tenant: its domains, its configuration sets, its IP addresses.
 
@@ -55,8 +56,8 @@ async def advise(
     if plan is not None and (tenant is None or because is None):
         raise failures.usage(messages.plan_of_a_tenant())
     if tenant is None:
-        found = await cli.api.get(path("advice"))
-        cli.show_result(found, *fleet_view(found))
+        found = await cli.api.items(path("advice"), limit=limit)
+        cli.show_result(found, *fleet_view(found), *show.more(found))
     elif plan is not None and because is not None:
         made = await cli.api.post(path("tenants", tenant, "advice", plan, "plan"), {"because": because})
         if made.get("id") is None:

@@ -44,6 +44,7 @@ class Section:
     diff: Sequence[tuple[str, str]] = ()  #: a sign (`+`, `-`, `~` or a space) and a line
     buttons: Sequence[Button] = ()
     more: str = ""  #: the next page
+    more_words: str = "Older"
     command: str = ""
 
 

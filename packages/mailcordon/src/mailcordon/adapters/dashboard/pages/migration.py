@@ -29,6 +29,7 @@ _TONES = {
     "finished": "good",
 }
 _VERDICTS = {"pass": "good", "wait": "slow", "back": "bad"}
+_TENANTS = 100  #: of one page of advice
 _OPEN = (("", "Open and ended"), ("yes", "Open"), ("no", "Ended"))
 
 
@@ -83,7 +84,9 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
 
     @get(PATH + "/advice")
     async def advice(request: PageRequest) -> Response[str]:
-        found = await site.rest(request).get("/v1/advice")
+        found = await site.rest(request).get(
+            "/v1/advice", limit=_TENANTS, after=request.query_params.get("after")
+        )
         return blocks.shown(site, request, "migration", _advice(found))
 
     return [rollouts, rollout, paths, split, advice, *migration_actions.routes(site)]
@@ -426,10 +429,12 @@ def _advice(found: Any) -> Page:
                         blocks.percent(one["bad_share"]),
                         blocks.text(f"{one['risk']:.1f} x"),
                     ]
-                    for one in found["items"][:500]
+                    for one in found["items"]
                 ],
                 empty="There is no tenant yet.",
-                command="mailcordon advise",
+                more="" if found["next"] is None else link(f"{PATH}/advice", after=found["next"]),
+                more_words="More tenants",
+                command="mailcordon advise --fleet",
             )
         ],
     )
