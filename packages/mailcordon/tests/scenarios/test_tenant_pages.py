@@ -97,7 +97,7 @@ async def test_every_section_shows_what_is_known_of_the_tenant(pages: Pages) -> 
         assert "the list was bought" in page
         assert f"mailcordon uncordon {slug} --hold {held}" in page
         assert f"/holds/lift?id={held}" in page
-        assert "It ends when it is lifted" in page
+        assert "when it is lifted" in page
     assert "proof" in shown[lane].lower()
     assert "3" in shown[lane]
     assert "<figure" in shown[lane]

@@ -1,5 +1,6 @@
 """The database as a second lock: what a login may make the owner do, and what PUBLIC may do (docs/control.md, "Logins")."""
 
+import secrets
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -151,17 +152,23 @@ async def test_no_login_may_make_anything_in_the_database(database: Any) -> None
 
 
 async def test_a_function_of_a_later_migration_is_nobodys_until_it_is_granted(
-    postgres: Any, tmp_path: Path, shipped_database: Any
+    postgres: Any, tmp_path: Path
 ) -> None:
     later = migrate.Migration("9999-later", "create function later() returns int language sql as 'select 1';")
-    shipped = migrate.shipped_migrations()
-    await migrate.migrate(
-        shipped_database.dsn("owner"), home=tmp_path, say=lambda _: None, migrations=[*shipped, later]
+    name = f"mct_later_{secrets.token_hex(4)}"  # not a copy: its roles own nothing in one
+    made = await migrate.migrate(
+        postgres.database_dsn(name),
+        home=tmp_path,
+        say=lambda _: None,
+        migrations=[*migrate.shipped_migrations(), later],
     )
-    connection = await engine.connect(shipped_database.dsn("send"))
+    connection = await engine.connect(made.dsns["send"])
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.fetchval("select later()")
     await connection.close()
+    await postgres.administer(f"drop database {name} with (force)")
+    for role in roles.role_names(name).values():
+        await postgres.administer(f"drop role if exists {role}")
 
 
 # What a login may make the owner do ---------------------------------------------------------------------------------------
