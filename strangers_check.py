@@ -52,7 +52,9 @@ def write(place: Path, times: int) -> int:
 def passed(python: Path, place: Path, count: int, *more: str) -> str | None:
     """Returns what pytest said if not all passed."""
     command = [str(python), "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", *more, str(place)]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_"))}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "AWS_"))
+    }
     done = subprocess.run(command, cwd=place, env=clean, capture_output=True, text=True, check=False)
     good = done.returncode == 0 and re.search(rf"^{count} passed\b", done.stdout, re.MULTILINE)
     return None if good else done.stdout + done.stderr

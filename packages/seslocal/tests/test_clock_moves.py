@@ -20,7 +20,7 @@ import pytest
 from seslocal import Clock, Settings
 from seslocal.clock import ClockIsMoving
 from seslocal.sesv2 import configuration_sets, identities, sending
-from seslocal.state import under_way
+from seslocal.state import event_log, under_way
 from seslocal.state.accepted_mail import Mail
 from seslocal.state.access import Caller
 from seslocal.state.account import Account
@@ -366,8 +366,9 @@ def another(account: Account, first: MailUnderWay, number: int, late: float) -> 
     ("count", "spread"), [(10_000, True), (4000, False)], ids=["spread over an hour", "all at one moment"]
 )
 async def test_due_mails_take_less_than_300_bytes_each_and_an_hour_of_them_takes_no_more(
-    count: int, spread: bool
+    count: int, spread: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(event_log, "MOST", 100)  # it keeps what it has told, up to its limit
     account = Account(Settings(seed=1, ledger=100, event_delay=0.01), Clock(START, 0))
     first, counter = first_mail(account), Counter()
     account.clock.advance(1.0)

@@ -56,6 +56,8 @@ def simple(sender: str, to: str) -> Letter:
 @example("Kim, Chan", "k im", "x.example")
 @example('a "b" \\', 'k"i\\m', "x.example")
 def test_every_address_that_python_writes_in_ascii_is_accepted(name: str, local: str, domain: str) -> None:
+    # Python does not quote for a dot alone: what it writes then is no address (RFC 5322 3.4.1).
+    assume(not local.startswith(".") and not local.endswith(".") and ".." not in local)
     one = Address(display_name=name, username=local, domain=domain)
     read = mailbox(str(one))
     assert read.address == one.addr_spec

@@ -55,9 +55,11 @@ def _inside(address: IPv4Address | IPv6Address) -> list[IPv4Address]:
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address) and (
-        address.ipv4_mapped is not None or address in IPv6Network("64:ff9b::/96")
+        address.ipv4_mapped is not None
+        or address in IPv6Network("64:ff9b::/96")
+        or address.sixtofour is not None
     ):
-        return True  # judged by what is inside
+        return True  # judged by what is inside; Pythons differ in whether they call 6to4 private
     if isinstance(address, IPv6Address) and address not in _UNICAST:
         return False
     return address.is_global and not address.is_multicast and not is_named(address, _NOT_PUBLIC)
