@@ -368,7 +368,7 @@ def another(account: Account, first: MailUnderWay, number: int, late: float) -> 
 async def test_due_mails_take_less_than_300_bytes_each_and_an_hour_of_them_takes_no_more(
     count: int, spread: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_log, "MOST", 100)  # it keeps what it has told, up to its limit
+    monkeypatch.setattr(event_log, "MOST", 10)  # it keeps what it has told, up to its limit
     account = Account(Settings(seed=1, ledger=100, event_delay=0.01), Clock(START, 0))
     first, counter = first_mail(account), Counter()
     account.clock.advance(1.0)

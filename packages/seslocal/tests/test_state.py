@@ -9,7 +9,7 @@ from seslocal import Clock, Settings
 from seslocal.state import account as account_module
 from seslocal.state.account import Account
 
-MOST_FIELDS = 26
+MOST_FIELDS = 30
 MODULES = sorted(Path(account_module.__file__).parent.glob("*.py"))
 
 
