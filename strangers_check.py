@@ -51,7 +51,9 @@ def write(place: Path, times: int) -> int:
 
 def passed(python: Path, place: Path, count: int, *more: str) -> str | None:
     """Returns what pytest said if not all passed."""
-    command = [str(python), "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", *more, str(place)]
+    # pytest-asyncio, where it is installed, warns of a project without its settings.
+    plugins = ["-p", "no:cacheprovider", "-p", "no:asyncio"]
+    command = [str(python), "-W", "error", "-m", "pytest", "-q", *plugins, *more, str(place)]
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "AWS_"))
     }

@@ -45,11 +45,23 @@ def command_line() -> "typer.Typer":
 
 def _run_role(role: str) -> int:
     gc.disable()  # until `process.freeze_heap`: modules that load leave nothing to collect, and each look costs
-    # structlog loads rich where it is installed, for tracebacks in colour. A role's log has none.
-    sys.modules["rich"] = None  # type: ignore[assignment]
+    _import_structlog_without_rich()
     from mailcordon.app import process
 
     return process.run(role)
+
+
+def _import_structlog_without_rich() -> None:
+    """structlog loads rich where it is installed, for tracebacks in colour. A role's log has none."""
+    loaded = sys.modules.get("rich")
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        import structlog  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    finally:
+        if loaded is None:
+            del sys.modules["rich"]
+        else:
+            sys.modules["rich"] = loaded
 
 
 def _run_command() -> int:
