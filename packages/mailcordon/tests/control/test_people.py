@@ -20,6 +20,12 @@ def test_each_role_may_what_the_one_below_may_and_more_and_none_sends():
                 principal_of(1, "aaaaaaaa", "kim", role).require(scope)
 
 
+def test_only_an_admin_gives_programs_keys_that_send():
+    for role in Role:
+        gives = principal_of(1, "aaaaaaaa", "kim", role).gives
+        assert (SEND in gives, EVENTS in gives) == (role is Role.ADMIN, role is Role.ADMIN)
+
+
 def test_nobody_gives_a_role_above_their_own():
     for giver in Role:
         principal = principal_of(1, "aaaaaaaa", "kim", giver)

@@ -6,17 +6,14 @@ import html
 import json
 import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
-import httpx
 import pytest
 import pytest_asyncio
 from litestar.handlers import HTTPRouteHandler
 
-from browser import hostile, serving
+from browser import hostile
 from mailcordon.adapters.dashboard.pages import (
     actions,
     addresses,
@@ -29,12 +26,9 @@ from mailcordon.adapters.dashboard.pages import (
 )
 from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
 from mailcordon.adapters.dashboard.site import Site
-from mailcordon.adapters.db import engine
-from mailcordon.control.people.roles import Role
 from mailcordon.core import ids
 from mailcordon.core.principal import ADMIN
-from mailcordon_fixtures import signing_in
-from mailcordon_fixtures.pages import csrf_of
+from mailcordon_fixtures.dashboards import ROLES, Dashboard, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,56 +50,10 @@ LINKED = (
     ("/ses/quarantine", r"/ses/quarantine/\d+"), ("/ses/ungoverned", r"/ses/ungoverned/\d+"),
     ("/migration", r"/migration/rollouts/\d+"), ("/pools", r"/pools/[\w-]+"),
 )  # fmt: skip
-ROLES = {"viewer": Role.VIEWER, "operator": Role.OPERATOR, "admin": Role.ADMIN}
 
 
-@dataclass
-class Dashboard:
-    client: httpx.AsyncClient
-    tokens: dict[str, str]
-    owner: engine.Connection
-
-    async def get(self, path: str, who: str = "admin", status: int = 200) -> str:
-        answer = await self.client.get(path, headers=self._headers(who))
-        assert answer.status_code == status, (path, who, answer.status_code, answer.text[-1500:])
-        return answer.text
-
-    async def post(self, path: str, who: str = "admin", status: int = 303, **fields: str) -> httpx.Response:
-        csrf = csrf_of(await self.get("/messages", who))
-        answer = await self.client.post(path, data={"csrf": csrf, **fields}, headers=self._headers(who))
-        assert answer.status_code == status, (path, who, answer.status_code, answer.text[-1500:])
-        return answer
-
-    def _headers(self, who: str) -> dict[str, str]:
-        cookie = signing_in.VIEW_COOKIE if who == "tenant" else signing_in.COOKIE
-        return {"cookie": f"{cookie}={self.tokens[who]}"}
-
-    async def audited(self, action: str) -> tuple[str, str | None]:
-        """Who did this last, and why."""
-        row = await self.owner.fetchrow(
-            "select actor, because from audit where action = $1 order by id desc limit 1", action
-        )
-        assert row is not None, action
-        return row["actor"].partition(" ")[0], row["because"]
-
-
-@contextlib.asynccontextmanager
-async def opened(database: Any, home: Any, tenant: str | None) -> AsyncIterator[Dashboard]:
-    secret, hash_key = await serving.install(database.owner_dsn)
-    if tenant is not None:
-        await hostile.write(database.owner_dsn, hash_key, hostile.WORDS)
-    owner = await asyncpg.connect(database.owner_dsn, server_settings={"search_path": engine.SCHEMA})
-    async with serving.dashboard(database.role_dsns, secret, home) as served:
-        tokens = {
-            name: await signing_in.token(served.control, person=f"{name}@platform.example", role=role)
-            for name, role in ROLES.items()
-        }
-        if tenant is not None:
-            slug = await owner.fetchval("select slug from tenant order by id limit 1")
-            tokens["tenant"] = await signing_in.view_token(served.control, slug)
-        async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
-            yield Dashboard(client, tokens, owner)
-    await owner.close()
+async def hostile_rows(owner_dsn: str, hash_key: bytes) -> None:
+    await hostile.write(owner_dsn, hash_key, hostile.WORDS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -114,7 +62,7 @@ async def full(
 ) -> AsyncIterator[Dashboard]:
     async with (
         copy_of(template.database) as database,
-        opened(database, tmp_path_factory.mktemp("full"), "first") as dashboard,
+        opened(database, tmp_path_factory.mktemp("full"), hostile_rows) as dashboard,
     ):
         yield dashboard
 
@@ -125,7 +73,7 @@ async def empty(
 ) -> AsyncIterator[Dashboard]:
     async with (
         copy_of(template.database) as database,
-        opened(database, tmp_path_factory.mktemp("empty"), None) as dashboard,
+        opened(database, tmp_path_factory.mktemp("empty")) as dashboard,
     ):
         yield dashboard
 
@@ -201,7 +149,7 @@ async def test_a_tenant_is_shown_its_own_mail_and_no_others_name(full: Dashboard
         "/settings/keys",
         "/settings/people",
     ):
-        answer = await full.client.get(path, headers=full._headers("tenant"))  # pyright: ignore[reportPrivateUsage]
+        answer = await full.client.get(path, headers=full.headers("tenant"))
         assert answer.status_code in (303, 403, 404) or not [
             slug for slug in slugs[1:] if slug in answer.text
         ], path
@@ -225,7 +173,7 @@ async def test_a_form_without_the_sessions_token_does_nothing(full: Dashboard) -
         answer = await full.client.post(
             path,
             data={"because": "forged"},
-            headers=full._headers("admin"),  # pyright: ignore[reportPrivateUsage]
+            headers=full.headers("admin"),
         )
         assert answer.status_code == 403, path
     assert await full.owner.fetchval("select count(*) from audit where because = 'forged'") == 0
@@ -332,7 +280,7 @@ async def test_what_is_pasted_into_the_search_finds_its_page(full: Dashboard) ->
         answer = await full.client.get(
             "/messages",
             params={"find": text},
-            headers=full._headers("viewer"),  # pyright: ignore[reportPrivateUsage]
+            headers=full.headers("viewer"),
         )
         assert answer.status_code == 303
         assert answer.headers["location"].startswith(target), text

@@ -56,7 +56,7 @@ SUBJECTS = (
     "smtp",
     "dashboard",
     "lane_pages",
-    "dashboard_actions",
+    *("dashboard_actions", "dashboard_forms"),
     *("ses_pages", "migration_pages", "settings_pages"),
     "sign_in",
     "observing",

@@ -12,12 +12,11 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from mailcordon.adapters.dashboard.rest import Problem
-from mailcordon.adapters.dashboard.site import CSRF, SECURITY_HEADERS, PageRequest, Site, form, here
+from mailcordon.adapters.dashboard.site import CSRF, MAX_FORM, SECURITY_HEADERS, PageRequest, Site, form, here
 from mailcordon.adapters.dashboard.visitor import Visitor, Visitors
 from mailcordon.core.errors import MailcordonError
 from mailcordon.messages import dashboard as messages
 
-MAX_FORM = 256 * 1024  #: bytes
 OPEN = "open"  #: the option of a handler that needs nobody to be signed in
 #: The option of a handler that has a proof of its own that its form is ours; nobody is signed in there.
 NO_SESSION = "no_session"

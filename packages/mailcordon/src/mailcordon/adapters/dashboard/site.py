@@ -27,6 +27,7 @@ SECURITY_HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+MAX_FORM = 256 * 1024  #: bytes of a posted form
 CSRF = "csrf"  #: the field of a form that carries the session's token
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mailcordon.core.errors import Fault, Forbidden, Invalid
-from mailcordon.core.principal import ADMIN, OPERATE, READ, Principal
+from mailcordon.core.principal import ADMIN, EVENTS, OPERATE, READ, SEND, Principal
 from mailcordon.messages import keys, sign_in
 
 LONGEST_VALUE = 256  #: characters of one value of the claim
@@ -31,6 +31,11 @@ _HIGHEST_FIRST = (Role.ADMIN, Role.OPERATOR, Role.VIEWER)
 def scopes_of(role: Role) -> frozenset[str]:
     """What a person with the role may do. None sends mail: that is for programs, with keys."""
     return _SCOPES[role]
+
+
+def also_mints(role: Role) -> frozenset[str]:
+    """What keys that the person makes may do beyond that: an admin gives programs their keys."""
+    return frozenset({SEND, EVENTS}) if role is Role.ADMIN else frozenset()
 
 
 def role(name: str) -> Role:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from mailcordon.control.people import tokens
-from mailcordon.control.people.roles import Role, RoleMap, scopes_of
+from mailcordon.control.people.roles import Role, RoleMap, also_mints, scopes_of
 from mailcordon.control.people.tokens import Kind, Minted
 from mailcordon.core import names
 from mailcordon.core.errors import Forbidden, NotFound, Unauthorised, parse_field
@@ -216,4 +216,5 @@ def principal_of(id: int, prefix: str, person: str, role: Role) -> Principal:
         tenant_id=None,
         tenant_slug=None,
         scopes=scopes_of(role),
+        also_mints=also_mints(role),
     )

@@ -131,13 +131,13 @@ def routes(
 
     @get(path, opt={NEEDS: needs})
     async def preview(request: PageRequest) -> Response[str]:
-        _require(request, needs)
+        require(request, needs)
         given = Given(request.path_params, dict(request.query_params))
         return show(request, await ask(site.rest(request), given), given)
 
     @post(path, status_code=303, opt={NEEDS: needs})
     async def act(request: PageRequest) -> Response[str] | Redirect:
-        _require(request, needs)
+        require(request, needs)
         fields = {name: value for name, value in (await form(request)).items() if name != CSRF}
         given, rest = Given(request.path_params, fields), site.rest(request)
         try:
@@ -152,7 +152,8 @@ def routes(
     return [preview, act]
 
 
-def _require(request: PageRequest, scope: str) -> None:
+def require(request: PageRequest, scope: str) -> None:
+    """Raises Problem for somebody whose role lacks the scope."""
     visitor = visitor_of(request)
     if scope == ADMIN and not visitor.may_administer:
         raise Problem(403, messages.role_needed("admin"), "role")

@@ -1,11 +1,10 @@
 """What people change in Settings: keys, sessions, alert channels and webhooks."""
 
-from typing import Any
-
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.pages import actions
 from mailcordon.adapters.dashboard.pages.actions import Asked, Given, because, shell
+from mailcordon.adapters.dashboard.pages.one_of_a_list import one_of
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH
 from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import Site
@@ -47,21 +46,8 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     ]
 
 
-async def _one(rest: Rest, path: str, field: str, value: str) -> Any:
-    """One of a list. Raises Problem if it is not there."""
-    after: str | None = None
-    while True:
-        page = await rest.get(path, after=after, limit=1000)
-        for one in page["items"]:
-            if one[field] == value:
-                return one
-        after = page.get("next")
-        if after is None:
-            raise Problem(404, messages.nothing_of_that_name(), "not-found")
-
-
 async def _ask_revoke(rest: Rest, given: Given) -> Asked:
-    key = await _one(rest, "/v1/keys", "prefix", given["prefix"])
+    key = await one_of(rest, "/v1/keys", "prefix", given["prefix"])
     return Asked(
         title=f"Revoke the key {key['prefix']}",
         back=PATH + "/keys",
@@ -79,7 +65,7 @@ async def _revoke(rest: Rest, given: Given) -> str:
 
 
 async def _ask_end(rest: Rest, given: Given) -> Asked:
-    one = await _one(rest, "/v1/sessions", "prefix", given["prefix"])
+    one = await one_of(rest, "/v1/sessions", "prefix", given["prefix"])
     return Asked(
         title=f"End a session of {one['person']}",
         back=PATH + "/people",

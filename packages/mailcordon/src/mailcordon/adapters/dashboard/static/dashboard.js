@@ -51,3 +51,19 @@ const showWhereWeAre = () => {
 };
 document.addEventListener("DOMContentLoaded", showWhereWeAre);
 window.addEventListener("resize", showWhereWeAre);
+
+// What a form made is shown once. A reload leads to the page after it, where it would send the form again.
+document.addEventListener("DOMContentLoaded", () => {
+  const once = document.querySelector("[data-reload]");
+  if (once) history.replaceState(null, "", once.dataset.reload);
+});
+
+// A form that makes something is sent once, however often its button is clicked.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-once]")) return;
+  if (event.target.dataset.sent) event.preventDefault();
+  else event.target.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  for (const one of document.querySelectorAll("form[data-once]")) delete one.dataset.sent;
+});

@@ -1,0 +1,145 @@
+"""Forms that make and change things, over a real database: what is made works, what is refused says so beside its field, and
+a secret is on one page and nowhere else. Who may not is refused in test_platform_pages.py, route by route."""
+
+import contextlib
+import html
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from bench import fleet
+from mailcordon.adapters.db import engine
+from mailcordon.control.keys import hash_of
+from mailcordon_fixtures.dashboards import Dashboard, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Template = Any
+Copy = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
+ADMIN = "admin@platform.example"
+
+
+async def two_tenants(owner_dsn: str, _: bytes) -> None:
+    owner = await asyncpg.connect(owner_dsn, server_settings={"search_path": engine.SCHEMA})
+    try:
+        now = int(time.time()) // 60
+        await fleet.write(owner, lanes=4, tenants=2, types=("receipt", "newsletter"), days=1, now=now)
+    finally:
+        await owner.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def dashboard(
+    template: Template, copy_of: Copy, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Dashboard]:
+    home: Path = tmp_path_factory.mktemp("forms")
+    async with copy_of(template.database) as database, opened(database, home, two_tenants) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def slug(dashboard: Dashboard) -> str:
+    return await dashboard.owner.fetchval("select slug from tenant order by id limit 1")
+
+
+def once(answer: httpx.Response) -> list[str]:
+    """The secrets that a page shows once. It is kept nowhere, and no address has them."""
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    found = [
+        html.unescape(one) for one in re.findall(r'class="copy secret"><code>([^<]+)</code>', answer.text)
+    ]
+    assert found, answer.text[-1500:]
+    for one in found:
+        assert one not in str(answer.url)
+        assert one not in answer.headers.get("location", "")
+    return found
+
+
+def beside(answer: httpx.Response, name: str) -> str:
+    """What a refused form says beside a field."""
+    assert answer.status_code == 422, answer.text[-1500:]
+    found = re.search(f'id="{name}-wrong">(.*?)</small>', answer.text)
+    assert found is not None, re.findall(r'id="([\w.]+)-wrong"', answer.text)
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
+
+
+async def test_a_key_is_made_replaced_changed_and_its_text_is_nowhere_else(
+    dashboard: Dashboard, slug: str
+) -> None:
+    made = await dashboard.post(
+        "/settings/keys/new", status=200, whose="tenant", tenant=slug, name="shop",
+        **{"scopes.send": "yes", "scopes.read": "yes"}, days="90", types="receipt", messages_per_second="20",
+    )  # fmt: skip
+    [text] = once(made)
+    row = await dashboard.owner.fetchrow("select * from api_key where hash = $1", hash_of(text))
+    assert row is not None
+    assert (row["name"], row["created_by"].partition(" ")[0]) == ("shop", ADMIN)
+    assert (await dashboard.audited("key.create"))[0] == ADMIN
+    prefix = row["prefix"]
+    listed = await dashboard.get(f"/settings/keys?tenant={quote(slug)}")
+    assert prefix in listed
+    assert text not in listed
+    assert (
+        await dashboard.owner.fetchval("select count(*) from audit where audit::text like $1", f"%{text}%")
+        == 0
+    )
+
+    change = f"/settings/keys/{prefix}/change"
+    shown = await dashboard.get(change)
+    assert 'value="receipt"' in shown
+    same = {
+        "name": "shop", "types": "receipt", "scopes.send": "yes", "scopes.read": "yes", "messages_per_second": "20"
+    }  # fmt: skip
+    unchanged = await dashboard.post(change, status=422, **same)
+    assert "Nothing was changed" in unchanged.text
+    await dashboard.post(change, "admin", 303, **{**same, "scopes.read": ""})
+    assert (await dashboard.audited("key.change"))[0] == ADMIN
+    assert await dashboard.owner.fetchval("select scopes from api_key where prefix = $1", prefix) == ["send"]
+
+    rotate = f"/settings/keys/{prefix}/rotate"
+    assert "Must be" in beside(await dashboard.post(rotate, status=422, hours="soon", end="never"), "hours")
+    [new] = once(await dashboard.post(rotate, status=200, hours="24", end="days", days="30"))
+    successor = await dashboard.owner.fetchrow("select * from api_key where hash = $1", hash_of(new))
+    assert successor is not None
+    assert successor["succeeds"] is not None
+    await dashboard.post(f"/settings/keys/{prefix}/revoke", because="replaced")
+
+
+async def test_a_key_that_cannot_be_made_says_why_beside_the_field_and_keeps_what_was_typed(
+    dashboard: Dashboard, slug: str
+) -> None:
+    send = {"whose": "tenant", "name": "shop", "scopes.send": "yes"}
+    path = "/settings/keys/new"
+    assert "Name the tenant" in beside(await dashboard.post(path, status=422, **send), "tenant")
+    both = {**send, "whose": "platform", "tenant": slug}
+    assert "Name the tenant" in beside(await dashboard.post(path, status=422, **both), "tenant")
+    of = {**send, "tenant": slug}
+    assert beside(await dashboard.post(path, status=422, **of, networks="here"), "networks")
+    assert beside(
+        await dashboard.post(path, status=422, **of, messages_per_second="-1"), "messages_per_second"
+    )
+    wrong = await dashboard.post(path, status=422, **of, types="no-such-type")
+    assert "no-such-type" in beside(wrong, "types")
+    assert 'value="no-such-type"' in wrong.text
+    assert re.search(r'name="scopes.send" value="yes"[^>]* checked', wrong.text)
+    assert not re.search(r'name="scopes.read" value="yes"[^>]* checked', wrong.text)
+    assert beside(await dashboard.post(path, status=422, **of, **{"scopes.admin": "yes"}), "scopes")
+
+
+async def test_an_access_key_of_the_ses_door_is_shown_with_its_key(dashboard: Dashboard, slug: str) -> None:
+    made = await dashboard.post(
+        "/settings/keys/new", status=200, whose="tenant", tenant=slug, name="boto", ses="yes",
+        **{"scopes.send": "yes", "scopes.read": "yes"},
+    )  # fmt: skip
+    _, id, secret = once(made)
+    assert id.startswith("MCAK")
+    assert secret not in await dashboard.get("/settings/keys")
