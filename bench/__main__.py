@@ -15,6 +15,7 @@ from bench import (
     seslocal,
     suppression_split,
 )
+from bench.curve import command as curve
 from bench.detection import command as detect
 from bench.migration import command as migration
 from bench.migration import moves_command as moves
@@ -24,6 +25,7 @@ from bench.week import command as week
 
 _BENCHES = {
     "control": control.main,
+    "curve": curve.main,
     "detect": detect.main,
     "door": door.main,
     "doors": doors.main,

@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import time
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -30,6 +31,19 @@ def client(endpoint: str):
     )
 
 
+def send(client: Any, to: str) -> None:
+    client.send_email(
+        FromEmailAddress=f"Team <hello@{DOMAIN}>",
+        Destination={"ToAddresses": [to]},
+        Content={
+            "Simple": {
+                "Subject": {"Data": mail.SUBJECT},
+                "Body": {"Text": {"Data": mail.TEXT}, "Html": {"Data": mail.HTML}},
+            }
+        },
+    )
+
+
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench bare")
     parser.add_argument("--endpoint", required=True)
@@ -39,24 +53,12 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     ses = client(options.endpoint)
 
-    def send(to: str) -> None:
-        ses.send_email(
-            FromEmailAddress=f"Team <hello@{DOMAIN}>",
-            Destination={"ToAddresses": [to]},
-            Content={
-                "Simple": {
-                    "Subject": {"Data": mail.SUBJECT},
-                    "Body": {"Text": {"Data": mail.TEXT}, "Html": {"Data": mail.HTML}},
-                }
-            },
-        )
-
     for to in mail.recipients(f"{options.run}-warm", _WARM_UP):
-        send(to)
+        send(ses, to)
     sent = 0
     cpu, began = _cpu(), time.perf_counter()
     for to in mail.recipients(options.run, options.messages):
-        send(to)
+        send(ses, to)
         sent += 1
         if time.perf_counter() - began > options.seconds:
             break

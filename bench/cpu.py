@@ -6,11 +6,14 @@ resolution of 10 ms.
 """
 
 import os
+import resource
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+CORES = os.cpu_count() or 1
+PAGE = os.sysconf("SC_PAGE_SIZE")  #: bytes
 _TICKS = os.sysconf("SC_CLK_TCK")
 _OF_PROCESS = 2  #: CPUCLOCK_SCHED of a process's clock (clock_getcpuclockid(3)), as Linux numbers them
 
@@ -55,10 +58,16 @@ class Tree:
         self._names.pop(pid, None)
 
     def sample(self) -> Sample:
+        seconds: dict[str, float] = {}
+        for process, label in self.members():
+            seconds[label] = seconds.get(label, 0.0) + process.seconds
+        return Sample(seconds)
+
+    def members(self) -> Iterator[tuple[Process, str]]:
+        """Each process, and the part that it belongs to."""
         children: dict[int, list[Process]] = {}
         for process in processes():
             children.setdefault(process.parent, []).append(process)
-        seconds: dict[str, float] = {}
         pending: list[tuple[Process, str]] = []
         for pid in (self._root, *self._beside):
             process = read(pid)
@@ -70,10 +79,8 @@ class Tree:
             if process.pid in self.uncounted:
                 continue
             part = self._names.get(process.pid, inherited)
-            label = self._backend(process) if part == "postgres" else part
-            seconds[label] = seconds.get(label, 0.0) + process.seconds
+            yield process, self._backend(process) if part == "postgres" else part
             pending += [(child, part) for child in children.get(process.pid, [])]
-        return Sample(seconds)
 
     def missing(self) -> list[str]:
         """Parts whose process has ended. Its replacement would be counted under another name."""
@@ -85,6 +92,12 @@ class Tree:
             return f"postgres:{name}"
         kind = process.title.partition("postgres: ")[2].split(" ")[0]
         return f"postgres:{kind or 'postmaster and ended backends'}"
+
+
+def own() -> float:
+    """CPU seconds of this process so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def machine() -> float:

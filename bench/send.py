@@ -14,8 +14,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
-import resource
 import subprocess
 import sys
 import time
@@ -226,7 +224,7 @@ class _Meter:
 
     def __init__(self, under_test: System) -> None:
         self._under_test = under_test
-        self._machine, self._ses, self._own = cpu.machine(), under_test.ses.cpu(), _own_cpu()
+        self._machine, self._ses, self._own = cpu.machine(), under_test.ses.cpu(), cpu.own()
         self._tree, self._began = under_test.tree.sample(), time.perf_counter()
 
     def read(self, bare: float = 0.0) -> "_Reading":
@@ -234,8 +232,8 @@ class _Meter:
         parts = self._under_test.tree.sample().since(self._tree)
         if gone := self._under_test.tree.missing():
             raise Failed(f"{', '.join(gone)} died meanwhile")
-        known = sum(parts.values()) + self._under_test.ses.cpu() - self._ses + _own_cpu() - self._own + bare
-        others = max(0.0, cpu.machine() - self._machine - known) / wall / (os.cpu_count() or 1)
+        known = sum(parts.values()) + self._under_test.ses.cpu() - self._ses + cpu.own() - self._own + bare
+        others = max(0.0, cpu.machine() - self._machine - known) / wall / cpu.CORES
         return _Reading(parts, wall, others)
 
 
@@ -293,14 +291,14 @@ async def _governed(
     )
     observing = contextlib.nullcontext() if events else under_test.stopped("observe")
     with observing:
-        meter, own = _Meter(under_test), _own_cpu()
+        meter, own = _Meter(under_test), cpu.own()
         done = await load.run(host, port, requests, options.concurrency, options.seconds)
-        own = _own_cpu() - own
-        await _settled(under_test, total, last, len(done.answers), events=events)
+        own = cpu.own() - own
+        await settled(under_test, total, last, len(done.answers), events=events)
         read = meter.read()
         await _check(under_test, recipients[: len(done.answers)], newest, last, done, events=events)
     if not events:
-        await _settled(under_test, total, last, len(done.answers), events=True)
+        await settled(under_test, total, last, len(done.answers), events=True)
     return report.Phase(
         messages=len(done.answers),
         wall=read.wall,
@@ -311,7 +309,7 @@ async def _governed(
     )
 
 
-async def _settled(under_test: System, total: int, last: int, count: int, *, events: bool) -> None:
+async def settled(under_test: System, total: int, last: int, count: int, *, events: bool) -> None:
     """Waits until all of it is done. The local SES is asked first: its CPU is not counted."""
     await system.until(
         under_test.ses.total, lambda found: found >= total + count, f"SES has to have {total + count} mails"
@@ -359,8 +357,3 @@ def check_ledger(expected: list[str], sent: list[str]) -> None:
             f"SES's ledger has {len(sent)} mails of this phase where {len(expected)} were handed in: "
             f"{missing} are missing, {twice} came more than once"
         )
-
-
-def _own_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime

@@ -136,14 +136,14 @@ class System:
 
     async def name_backends(self) -> None:
         """Finds out which session serves which of our loops. Each login sees the names of its own sessions only."""
-        for dsn in self.logins.values():
+        for login, dsn in self.logins.items():
             connection = await asyncpg.connect(dsn)
             try:
                 for row in await connection.fetch(
                     "select pid, application_name from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()"
                 ):
                     name = row["application_name"].removeprefix("mailcordon ")
-                    self.tree.backends[row["pid"]] = "pools" if name == "mailcordon" else name
+                    self.tree.backends[row["pid"]] = f"{login} pools" if name == "mailcordon" else name
             finally:
                 await connection.close()
 

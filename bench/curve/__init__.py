@@ -1,0 +1,1 @@
+"""`./dev bench curve`: what a governed mail costs at each rate, beside another checkout and beside bare boto3 paced alike."""
