@@ -143,3 +143,132 @@ async def test_an_access_key_of_the_ses_door_is_shown_with_its_key(dashboard: Da
     _, id, secret = once(made)
     assert id.startswith("MCAK")
     assert secret not in await dashboard.get("/settings/keys")
+
+
+async def test_a_webhook_is_made_with_a_secret_that_is_replaced_and_its_events_are_sent_again(
+    dashboard: Dashboard, slug: str
+) -> None:
+    new = "/settings/webhooks/new"
+    of = {"name": "crm", "url": "https://hooks.example.com/secret-path", "tenant": slug, "because": "asked"}
+    events = {f"events.{one}": "yes" for one in ("delivery.bounced", "lane.held")}
+    wrong = await dashboard.post(new, status=422, **{**of, "url": "http://10.0.0.1/"}, **events)
+    assert beside(wrong, "url")
+    assert re.search(r'name="events.lane.held" value="yes"[^>]* checked', wrong.text)
+    assert not re.search(r'name="events.delivery.opened" value="yes"[^>]* checked', wrong.text)
+    [secret] = once(await dashboard.post(new, "admin", 200, **of, **events))
+    assert secret.startswith("whsec_")
+    assert await dashboard.audited("webhook.add") == (ADMIN, "asked")
+    listed = await dashboard.get("/settings/webhooks")
+    assert "delivery.bounced, lane.held" in html.unescape(listed)
+    assert secret not in listed
+    assert "secret-path" not in listed
+
+    rotate = "/settings/webhooks/crm/rotate"
+    assert beside(await dashboard.post(rotate, status=422, hours="9999", because="leaked"), "hours")
+    [other] = once(await dashboard.post(rotate, status=200, hours="1", because="leaked"))
+    assert other != secret
+    assert await dashboard.audited("webhook.rotate") == (ADMIN, "leaked")
+
+    replay = "/settings/webhooks/crm/replay"
+    assert "either" in beside(
+        await dashboard.post(replay, "operator", 422, because="they were down"), "since"
+    )
+    await dashboard.post(replay, "operator", since="2", because="they were down")
+    assert await dashboard.audited("webhook.replay") == ("operator@platform.example", "they were down")
+    await dashboard.post(replay, "operator", 404, message="msg_03ba5kvmth020", because="they were down")
+
+
+async def test_what_is_typed_as_a_secret_is_taken_from_no_address_and_comes_back_empty(
+    dashboard: Dashboard,
+) -> None:
+    for path, name in (
+        ("/settings/webhooks/new", "url"),
+        ("/settings/webhooks/new", "secret"),
+        ("/settings/alerts/new?form=slack", "url"),
+        ("/settings/alerts/new?form=pagerduty", "key"),
+    ):
+        joined = "&" if "?" in path else "?"
+        page = await dashboard.get(f"{path}{joined}{name}=https://hush.example/x&name=known")
+        assert 'value="known"' in page
+        assert "hush.example" not in re.sub(r'<form class="go".*?</form>', "", page, flags=re.DOTALL), path
+    wrong = await dashboard.post(
+        "/settings/alerts/new", status=422, form="pagerduty", name="pager", key="hush-hush", because="x"
+    )
+    assert beside(wrong, "key")
+    assert "hush-hush" not in wrong.text
+
+
+async def test_alert_channels_of_each_form_are_made(dashboard: Dashboard) -> None:
+    new = "/settings/alerts/new"
+    [secret] = once(
+        await dashboard.post(
+            new, status=200, form="webhook", name="night", url="https://hooks.example.com/a", least="high",
+            because="on call", **{"kinds.breaker": "yes"},
+        )
+    )  # fmt: skip
+    assert await dashboard.audited("channel.add") == (ADMIN, "on call")
+    await dashboard.post(
+        new,
+        form="slack",
+        name="ops",
+        url="https://hooks.slack.com/services/T/B/hush",
+        least="low",
+        because="team",
+    )
+    listed = html.unescape(await dashboard.get("/settings/alerts"))
+    assert "high and worse" in listed
+    assert "hooks.slack.com" in listed
+    assert "hush" not in listed
+    assert secret not in listed
+    wrong = await dashboard.post(
+        new,
+        status=422,
+        form="slack",
+        name="x",
+        url="https://hooks.slack.com/x",
+        tenants="nobody",
+        because="x",
+    )
+    assert "nobody" in beside(wrong, "tenants")
+    assert "role" in (await dashboard.post(new, "operator", 403, form="slack")).text
+
+
+async def test_a_contact_of_a_tenant_is_set_tested_and_removed(dashboard: Dashboard, slug: str) -> None:
+    of = f"/tenants/{quote(slug)}"
+    new = of + "/contacts/new"
+    refused = await dashboard.post(new, status=409, form="email", email="ops@acme.example", because="asked")
+    assert "channel" in refused.text
+    assert 'value="ops@acme.example"' in refused.text
+    url = "https://contact.example.com/mail"
+    [secret] = once(await dashboard.post(new, status=200, form="webhook", url=url, because="asked"))
+    assert await dashboard.audited("contact.set") == (ADMIN, "asked")
+    listed = await dashboard.get(of + "/access")
+    assert "contact.example.com" in listed
+    assert secret not in listed
+    assert f"{of}/contacts/webhook/remove" in listed
+    assert f"{of}/contacts/webhook/remove" not in await dashboard.get(of + "/access", "tenant")
+    tried = await dashboard.post(of + "/contacts/webhook/test", "operator", 422)
+    assert "did not arrive" in tried.text
+    await dashboard.post(of + "/contacts/webhook/remove", because="they left")
+    assert "contact.example.com" not in await dashboard.get(of + "/access")
+    await dashboard.post(of + "/contacts/webhook/remove", "admin", 404, because="they left")
+
+
+async def test_a_view_link_is_shown_once_works_and_is_revoked(dashboard: Dashboard, slug: str) -> None:
+    of = f"/tenants/{quote(slug)}"
+    new = of + "/view-links/new"
+    assert beside(await dashboard.post(new, status=422, name="Lee", days="400"), "days")
+    [url] = once(await dashboard.post(new, status=200, name="Lee of Acme", days="3"))
+    token = url.rpartition("/")[2]
+    async with httpx.AsyncClient(base_url=str(dashboard.client.base_url)) as browser:
+        followed = await browser.get(url.removeprefix(str(dashboard.client.base_url)))
+        assert followed.status_code == 303
+        assert (await browser.get(of)).status_code == 200
+        listed = await dashboard.get(of + "/access")
+        assert token not in listed
+        [prefix] = set(
+            re.findall(r"/view-links/(\w+)/revoke", listed.partition("Lee of Acme")[2].partition("</tr>")[0])
+        )
+        await dashboard.post(f"{of}/view-links/{prefix}/revoke")
+        assert (await dashboard.audited("view-link.revoke"))[0] == ADMIN
+        assert (await browser.get(of)).status_code == 303

@@ -23,6 +23,7 @@ from mailcordon.adapters.dashboard.pages import (
     pools,
     ses,
     settings,
+    tenant_forms,
 )
 from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
 from mailcordon.adapters.dashboard.site import Site
@@ -89,7 +90,7 @@ def acts() -> list[tuple[str, str]]:
         is_local=True,
     )
     every: list[HTTPRouteHandler] = []
-    for group in (messages, addresses, ses, migration, pools, audit, settings):
+    for group in (messages, addresses, ses, migration, pools, audit, settings, tenant_forms):
         every += group.routes(site)
     return sorted(
         (re.sub(r"\{\w+:str\}", "x", re.sub(r"\{\w+:int\}", "1", path)), str(handler.opt[actions.NEEDS]))
@@ -157,7 +158,7 @@ async def test_a_tenant_is_shown_its_own_mail_and_no_others_name(full: Dashboard
 
 async def test_who_may_not_act_is_refused_on_every_route_and_nothing_changes(full: Dashboard) -> None:
     every = acts()
-    assert len(every) >= 30
+    assert len(every) >= 45
     before = await full.owner.fetchval("select count(*) from audit")
     for path, needs in every:
         for who in ("viewer", "operator", "tenant"):

@@ -18,6 +18,8 @@ _DONE = {
     "started": "It has started.",
     "checked": "It was checked.",
     "saved": "The change is saved.",
+    "made": "It is made.",
+    "replayed": "The events are sent again.",
     "removed": "It is removed.",
     "tested": "The test arrived.",
     "signed-out": "You are signed out.",

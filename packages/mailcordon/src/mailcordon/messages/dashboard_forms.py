@@ -41,7 +41,7 @@ def platform_key() -> str:
     return "A key of the platform works for every tenant. Give a program that sends for one tenant a key of that tenant."
 
 
-@example("mck_4k2p9x7m_…", "acme", "send, read")
+@example("mck_4k2p9x7m_…", "acme", "send and read")
 def key_made(key: str, tenant: str | None, scopes: str) -> str:
     """The page that shows a new key."""
     return f"The key {key} of {tenant or 'the platform'} may {scopes}. Programs send it as `Authorization: Bearer KEY`."
@@ -84,3 +84,147 @@ def rotates_key(prefix: str) -> str:
 def key_rotated(new: str, old: str, ends: str) -> str:
     """The page that shows the successor of a key."""
     return f"The key {new} replaces {old}, which works until {ends}."
+
+
+@example()
+def new_webhook() -> str:
+    """The form of a new webhook."""
+    return "It gets what happens from now on, signed. The signing secret is shown once, on the page that follows."
+
+
+@example("acme-app")
+def webhook_made(name: str) -> str:
+    """The page that shows a new webhook's signing secret."""
+    return f"The webhook {name} gets events from now on. Its receiver checks each message with this secret (Standard Webhooks)."
+
+
+@example("acme-app")
+def rotates_webhook(name: str) -> str:
+    """The form that gives a webhook another signing secret."""
+    return (
+        f"{name} gets another signing secret, which is shown once. Both sign for the time below: give the receiver the new one"
+        " before that is over."
+    )
+
+
+@example("acme-app", 24)
+def webhook_rotated(name: str, hours: float) -> str:
+    """The page that shows a webhook's other signing secret."""
+    return f"The webhook {name} is signed with both secrets for {hours:g} hours, and then with this one only."
+
+
+@example("acme-app")
+def replays(name: str) -> str:
+    """The form that sends events to a webhook again."""
+    return (
+        f"{name} gets events again, with the ids that they had: those of one mail, or those of a time within the last 7 days."
+        " What arrived already is left out, unless you ask for it. Other webhooks get nothing."
+    )
+
+
+@example()
+def mail_or_time() -> str:
+    """The form that sends events to a webhook again, beside the hours."""
+    return "Give either the id of a mail, or a number of hours."
+
+
+@example(200_000)
+def replay_goes_on(messages: int) -> str:
+    """The form that sends events to a webhook again: there are more than one page sends."""
+    return f"{messages:,} messages are sent again, and there are more: `mailcordon webhook replay` goes on until the end."
+
+
+@example("slack")
+@example("pagerduty")
+@example("email")
+@example("webhook")
+def new_channel(form: str) -> str:
+    """The form of a new alert channel."""
+    how = {
+        "slack": "Alerts are posted to an incoming webhook of Slack. Its URL is stored encrypted.",
+        "pagerduty": "Alerts become events of PagerDuty. The integration key is stored encrypted.",
+        "email": "Alerts are mail over a lane of ours, so they stop with it: have another channel beside it.",
+    }.get(
+        form, "Alerts are posted as JSON, signed. The signing secret is shown once, on the page that follows."
+    )
+    return f"{how} It is told of every open incident that is for it, and of each new one."
+
+
+@example("night")
+def channel_made(name: str) -> str:
+    """The page that shows a new alert channel's signing secret."""
+    return f"The channel {name} gets alerts from now on. Its receiver checks each of them with this secret (Standard Webhooks)."
+
+
+@example("acme", "email")
+@example("acme", "webhook")
+def new_contact(tenant: str, form: str) -> str:
+    """The form that sets whom a tenant's holds are told."""
+    how = (
+        "The mail leaves over the lane of an alert channel."
+        if form == "email"
+        else "The signing secret is shown once, on the page that follows."
+    )
+    return (
+        f"It is told within a minute what is held of {tenant}'s mail, why, and how it is sent again; and once that is over."
+        f" {how} It takes the place of the {'address' if form == 'email' else 'URL'} that {tenant} has now, if there is one."
+    )
+
+
+@example("acme")
+def contact_made(tenant: str) -> str:
+    """The page that shows the signing secret of a tenant's contact."""
+    return f"Holds on mail of {tenant} are posted there from now on. The receiver checks each message with this secret."
+
+
+@example("acme", "email")
+def removes_contact(tenant: str, form: str) -> str:
+    """The preview of removing a tenant's contact."""
+    return f"{tenant} is not told by {form} of what is held any more. Its other contacts stay."
+
+
+@example("acme", "email")
+def tests_contact(tenant: str, form: str) -> str:
+    """The preview of testing a tenant's contact."""
+    return f"The contact of {tenant} by {form} gets one message that says that it is a test. No mail is held."
+
+
+@example("acme")
+def new_view_link(tenant: str) -> str:
+    """The form of a new view link."""
+    return (
+        f"Whoever has the link sees what concerns {tenant}, and nothing else, until it ends; they can change nothing. It is shown"
+        " once, on the page that follows."
+    )
+
+
+@example("Kim Lee, Acme", "acme", "7 Dec 2026 16:00:00 UTC")
+def view_link_made(name: str, tenant: str, ends: str) -> str:
+    """The page that shows a new view link."""
+    return f"With this link {name} sees the mail of {tenant} until {ends}. Send it to nobody else."
+
+
+@example("Kim Lee, Acme", "acme")
+def revokes_view_link(name: str, tenant: str) -> str:
+    """The preview of revoking a view link."""
+    return f"The link of {name} shows nothing of {tenant} any more, at once and for good. Other links stay."
+
+
+@example()
+def new_sign_in_link() -> str:
+    """The form of a new link to sign in."""
+    return (
+        "The link signs one person in, once, within 10 minutes. It is shown once, on the page that follows."
+    )
+
+
+@example("kim@example.com", "operator")
+def sign_in_link_made(person: str, role: str) -> str:
+    """The page that shows a new link to sign in."""
+    return f"Whoever opens this link is signed in as {person}, {role}. Send it to nobody else."
+
+
+@example("kim@example.com")
+def revokes_sign_in_link(person: str) -> str:
+    """The preview of revoking a link to sign in."""
+    return f"The link for {person} signs nobody in any more. Who is signed in stays so."

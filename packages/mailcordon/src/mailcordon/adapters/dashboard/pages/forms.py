@@ -30,14 +30,15 @@ class Input:
     name: str
     label: str
     value: str = ""
-    #: `text`, `email`, `url`, `number`, `select`, `textarea`, `document`, `file`, `check`, or `checks`: any of the options.
+    #: `text`, `email`, `url`, `password`, `number`, `select`, `textarea`, `document`, `file`, `hidden`, `check`, or `checks`: any
+    #: of the options. A password is not shown again after a refusal.
     kind: str = "text"
     options: Sequence[tuple[str, str]] = ()  #: value and words
     required: bool = False
     hint: str = ""
     limit: int = 400  #: characters
     of: Sequence[str] = ()  #: other names of the API whose problems belong to this field
-    is_secret: bool = False  #: not shown again after a refusal, and taken from no address
+    is_secret: bool = False  #: taken from no address, as a password is not
     is_rare: bool = False  #: stands in the part that is folded
 
 
@@ -49,6 +50,9 @@ class Form:
     back: str  #: the page that it was reached from
     says: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    ways: Sequence[
+        tuple[str, str, bool]
+    ] = ()  #: forms of the same with other fields: path, words, whether it is this
     fields: Sequence[Input] = ()
     button: str = "Save it"
     leave: str = "Leave it as it is"  #: the way back
@@ -113,7 +117,7 @@ def routes(
         actions.require(request, needs)
         given = Given(request.path_params, dict(request.query_params))
         asked = await ask(site.rest(request), given)
-        secret = {one.name for one in asked.fields if one.is_secret}
+        secret = {one.name for one in asked.fields if one.is_secret or one.kind == "password"}
         fields = {name: value for name, value in given.fields.items() if name not in secret}
         return show(request, asked, replace(given, fields=fields))
 
@@ -151,7 +155,7 @@ def _once(site: Site, request: PageRequest, section: str, made: ShownOnce) -> Re
 def _shown(one: Input, given: Given, beside: Mapping[str, str]) -> dict[str, Any]:
     """The field with what was typed into it, and what is wrong with that."""
     sent = _SENT in given.fields
-    value = "" if one.is_secret else given.get(one.name) if sent else given.get(one.name, one.value)
+    value = "" if one.kind == "password" else given.get(one.name) if sent else given.get(one.name, one.value)
     return {
         **asdict(one),
         "value": value,
@@ -176,7 +180,7 @@ def _placed(asked: Form, wrong: Problem | None) -> tuple[dict[str, str], list[st
         if home is None:
             above.append(f"{fault.field}: {fault.problem}" if fault.field else fault.problem)
         else:
-            beside.setdefault(home, []).append(fault.problem)
+            beside.setdefault(home, []).append(fault.problem[:1].upper() + fault.problem[1:])
     return {name: " ".join(said) for name, said in beside.items()}, above if beside or above else [
         wrong.sentence
     ]

@@ -192,7 +192,7 @@ async def _create(rest: Rest, given: Given) -> ShownOnce:
             after = [messages.access_key_is(), *after]
     return ShownOnce(
         title=f"The key {made['name']}",
-        says=[messages.key_made(_name(made), made["tenant"], ", ".join(made["scopes"]))],
+        says=[messages.key_made(_name(made), made["tenant"], " and ".join(made["scopes"]))],
         secrets=secrets,
         after=after,
         back=_keys_of(made["tenant"]),
@@ -282,7 +282,7 @@ async def _rotate(rest: Rest, given: Given) -> ShownOnce:
         title=f"The new key {made['name']}",
         says=[
             messages.key_rotated(_name(made), given["prefix"], ends),
-            messages.key_made(_name(made), made["tenant"], ", ".join(made["scopes"])),
+            messages.key_made(_name(made), made["tenant"], " and ".join(made["scopes"])),
         ],
         secrets=[("API key", made["key"])],
         after=[messages.how_to_end_key(made["prefix"])],

@@ -6,10 +6,11 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from mailcordon.adapters.dashboard.formats import segment
 from mailcordon.adapters.dashboard.links import link
-from mailcordon.adapters.dashboard.pages import blocks
+from mailcordon.adapters.dashboard.pages import blocks, channel_forms, webhook_forms
 from mailcordon.adapters.dashboard.pages.actions import shell
-from mailcordon.adapters.dashboard.pages.blocks import Cell, Filter, Page, Section
+from mailcordon.adapters.dashboard.pages.blocks import Button, Cell, Filter, Page, Section
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH, page
 from mailcordon.adapters.dashboard.rest import Problem
 from mailcordon.adapters.dashboard.site import PageRequest, Site
@@ -42,7 +43,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
                 problem = refused.sentence
         return blocks.shown(site, request, "settings", _contacts(tenant, found, problem))
 
-    return [alerts, webhooks, contacts]
+    return [alerts, webhooks, contacts, *channel_forms.routes(site), *webhook_forms.routes(site)]
 
 
 def _failing(one: Any) -> Cell:
@@ -56,6 +57,7 @@ def _alerts(channels: Any, told: Any) -> Page:
     return page(
         "alerts",
         "Alert channels",
+        buttons=[Button(PATH + "/alerts/new", "Make a channel…", "admin")],
         sentence=messages.channels_are(len(channels["items"]), len(failing)),
         tone="bad" if failing else "good" if channels["items"] else "slow",
         sections=[
@@ -76,7 +78,7 @@ def _alerts(channels: Any, told: Any) -> Page:
                     ]
                     for one in channels["items"]
                 ],
-                empty="There is no channel. Making one shows its signing secret once, so it is done on the command line.",
+                empty="There is no channel.",
                 says=[f"{one['name']}: {one['problem']}" for one in failing],
                 command="mailcordon alert channel add NAME --webhook URL"
                 if not channels["items"]
@@ -110,9 +112,10 @@ def _webhooks(found: Any) -> Page:
     return page(
         "webhooks",
         "Webhooks",
+        buttons=[Button(PATH + "/webhooks/new", "Make a webhook…", "admin")],
         sections=[
             Section(
-                heads=("Webhook", "Leads to", "Tenant", "Events", "State", "Problem", "", "", ""),
+                heads=("Webhook", "Leads to", "Tenant", "Events", "State", "Problem", "", "", "", "", ""),
                 rows=[
                     [
                         blocks.text(one["name"], note=one["form"]),
@@ -125,11 +128,15 @@ def _webhooks(found: Any) -> Page:
                         blocks.act("Resume…", f"{PATH}/webhooks/{one['name']}/resume", "operate")
                         if one["paused_at"]
                         else blocks.act("Pause…", f"{PATH}/webhooks/{one['name']}/pause", "operate"),
+                        blocks.act("Replay…", f"{PATH}/webhooks/{one['name']}/replay", "operate"),
+                        blocks.act("New secret…", f"{PATH}/webhooks/{one['name']}/rotate", "admin")
+                        if one["form"] == "standard"
+                        else blocks.text(""),
                         blocks.act("Remove…", f"{PATH}/webhooks/{one['name']}/remove", "admin"),
                     ]
                     for one in found["items"]
                 ],
-                empty="There is no webhook. Making one shows its signing secret once, so it is done on the command line.",
+                empty="There is no webhook.",
                 command="mailcordon webhook list"
                 if found["items"]
                 else "mailcordon webhook add NAME --url URL",
@@ -139,14 +146,16 @@ def _webhooks(found: Any) -> Page:
 
 
 def _contacts(tenant: str, found: Any, problem: str) -> Page:
+    of = f"/tenants/{segment(tenant)}/contacts"
     return page(
         "contacts",
         "Contacts of a tenant",
+        buttons=[Button(of + "/new", "Set a contact…", "admin")] if found else (),
         filters=[Filter(name="tenant", label="Tenant", value=tenant)],
         sections=[
             Section(
                 warns=[problem] if problem else (),
-                heads=("Form", "Leads to", "Told of", "State", "Made"),
+                heads=("Form", "Leads to", "Told of", "State", "Made", "", ""),
                 rows=[
                     [
                         blocks.text(one["form"]),
@@ -154,6 +163,8 @@ def _contacts(tenant: str, found: Any, problem: str) -> Page:
                         blocks.text(", ".join(one["tell"])),
                         _failing(one),
                         blocks.ago(one["made_at"], note=one["made_by"]),
+                        blocks.act("Test…", f"{of}/{one['form']}/test", "operate"),
+                        blocks.act("Remove…", f"{of}/{one['form']}/remove", "admin"),
                     ]
                     for one in (found["items"] if found else ())
                 ],

@@ -8,7 +8,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from mailcordon.adapters.dashboard.links import link
-from mailcordon.adapters.dashboard.pages import tenant
+from mailcordon.adapters.dashboard.pages import tenant, tenant_forms
 from mailcordon.adapters.dashboard.rest import Problem
 from mailcordon.adapters.dashboard.site import PageRequest, Site
 from mailcordon.messages import dashboard as messages
@@ -126,4 +126,4 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             templates=templates and templates["items"],
         )
 
-    return [domains, domain, suppressions, access]
+    return [domains, domain, suppressions, access, *tenant_forms.routes(site)]
