@@ -129,7 +129,7 @@ def _plan(one: Any) -> Page:
                 ]
             ),
             Section(
-                heading="What changes",
+                heading="What changes" if one["changes"] else "",
                 diff=_changes(one),
                 says=[f"{one['changes_left_off']:,} more are not shown."] if one["changes_left_off"] else (),
                 command="mailcordon policy list",
