@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 from bench import checkout, command, system
 from bench.checkout import Checkout
-from bench.curve import phases, report
+from bench.curve import calls, page, phases, report, sustained
 from bench.curve.figures import Result
 from bench.curve.meter import resident
 from bench.curve.plan import IDLE, Options, Rate, order, parse
@@ -22,6 +23,8 @@ from bench.system import System
 
 _SETTLE = 10.0  #: seconds of rest before idle is measured
 _PAUSE = 1.5  #: before each phase, so that the one before is over for both sides
+_COUNTING = 5.0  #: seconds of each rate in which calls are counted
+_COUNTED_FLOOD = 3000  #: mails
 _WARM_UP = 1000  #: mails
 
 
@@ -31,8 +34,17 @@ def main(argv: list[str]) -> int:
 
 
 async def _measured(options: Options) -> tuple[str, str]:
+    if options.sustain is not None:
+        sustained_run = await sustained.measured(options, _say)
+        return sustained.table(sustained_run), sustained.json_line(sustained_run)
+    if options.page is not None:
+        page.around(options.page)  # else it fails after all was measured
     result = await _curve(options)
-    return report.table(result), report.json_line(result)
+    text = report.table(result)
+    if options.page is not None:
+        page.rewrite(options.page, result, options.vcpu_hour, f"on {datetime.now(UTC):%Y-%m-%d}")
+        text += f"\n{options.page} has these figures now."
+    return text, report.json_line(result)
 
 
 def _say(sentence: str) -> None:
@@ -70,6 +82,25 @@ class _Run:
                 _say(report.phase_line(phase))
         return found
 
+    async def counts(self) -> dict[tuple[Rate, str], dict[str, float]]:
+        """Calls a mail. Counting costs CPU, so it comes last."""
+        found: dict[tuple[Rate, str], dict[str, float]] = {}
+        perf = calls.perf_counts()
+        for side, one in self._systems.items():
+            await calls.track_functions(one)
+            for rate in self._options.rates:
+                seconds = min(_COUNTING, self._options.seconds)
+                count = rate.mails(seconds, min(_COUNTED_FLOOD, self._options.flood))
+                await asyncio.sleep(_PAUSE)
+                async with calls.counting(one, perf=perf) as counted:
+                    if rate.idle:
+                        await asyncio.sleep(seconds)
+                    else:
+                        await self._one(rate, side, count)
+                per = seconds if rate.idle else count
+                found[rate, side] = {name: value / per for name, value in counted.calls.items()}
+        return found
+
     async def _one(self, rate: Rate, side: str, count: int) -> Phase:
         self._number += 1
         run = f"n{self._number}"
@@ -97,6 +128,9 @@ async def _curve(options: Options) -> Result:
             rounds.append(await run.round(turn))
         between = spent.read(rounds)
         after = {name: resident(one) for name, one in systems.items()}
+        if options.counts:
+            _say("counting calls")
+        counted = await run.counts() if options.counts else {}
         names = {name: f"{one.name}; {one.interpreter()}" for name, one in sides.items()}
         return Result(
             rates=options.rates,
@@ -109,6 +143,7 @@ async def _curve(options: Options) -> Result:
                 for side, found in before.items()
             },
             between=between,
+            calls=counted,
             notes=_notes(options),
         )
 

@@ -47,7 +47,7 @@ class Done:
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, load: "_Load") -> None:
+    def __init__(self, load: "Load") -> None:
         self._load = load
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -88,10 +88,11 @@ class _Connection(asyncio.Protocol):
         self._load.answered(self, body, self._due)
 
 
-class _Load:
+class Load:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._requests = [self._request(number) for number in range(order.count)] if order.ahead else None
+        self._connections: list[_Connection] = []
         self._free: deque[_Connection] = deque()
         self._waiting: deque[tuple[int, float]] = deque()
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -112,7 +113,8 @@ class _Load:
             _, connection = await loop.create_connection(
                 lambda: _Connection(self), self._order.host, self._order.port
             )
-            self._free.append(connection)
+            self._connections.append(connection)
+        self._free.extend(self._connections)
 
     async def run(self) -> None:
         began, cpu = time.perf_counter(), _cpu()
@@ -133,15 +135,16 @@ class _Load:
         self.done.cpu_seconds = _cpu() - cpu
 
     def close(self) -> None:
-        for connection in self._free:
+        for connection in self._connections:
             connection.close()
 
     def _hand_in(self, number: int, due: float) -> None:
         if not self._free:
             self._waiting.append((number, due))
             return
-        request = self._requests[number] if self._requests else self._request(number)
-        self.done.handed[self._to(number)] = time.time()
+        request = self._requests[number] if self._requests is not None else self._request(number)
+        if self._requests is not None:  # a sustained run has too many mails to keep
+            self.done.handed[self._to(number)] = time.time()
         if self._order.per_second is None:
             due = time.perf_counter()
         self._free.popleft().send(request, due)
@@ -169,7 +172,7 @@ def _cpu() -> float:
 async def main() -> int:
     given = json.loads(sys.stdin.readline())
     order = Order(**given | {"streams": [Stream(**one) for one in given["streams"]]})
-    load = _Load(order)
+    load = Load(order)
     await load.connect()
     print("ready", flush=True)
     sys.stdin.readline()

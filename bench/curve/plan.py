@@ -9,6 +9,7 @@ from pathlib import Path
 CONNECTIONS = 400  #: keep-alive connections of a paced rate
 CALLERS = 64  #: of the flood, each with one open request
 BARE_CALL = 0.004  #: seconds that one bare call may take, so that a thread keeps its pace
+VCPU_HOUR = 0.04048  #: USD, an example: AWS Fargate, Linux on x86, us-east-1, as published
 _DEFAULT_RATES = "0,10,50,200,500,1000,flood"
 
 
@@ -58,6 +59,7 @@ class Options:
     sustain: int | None  #: mails a second of a sustained run, which measures nothing else
     minutes: float
     page: Path | None
+    vcpu_hour: float  #: USD
     json: bool
 
 
@@ -100,10 +102,19 @@ def parse(argv: Sequence[str]) -> Options:
         metavar="FILE",
         help="write the measured table into this page, between its markers",
     )
+    add(
+        "--vcpu-hour",
+        type=_positive,
+        default=VCPU_HOUR,
+        metavar="USD",
+        help="price of a vCPU hour on that page (default %(default)g)",
+    )
     add("--json", action="store_true", help="end with one line of JSON")
     given = parser.parse_args(argv)
     if given.sustain and (given.against or given.page):
         parser.error("--sustain measures this checkout alone")
+    if given.page and (IDLE not in given.rates or all(rate.idle or rate.flood for rate in given.rates)):
+        parser.error("--page needs rate 0 and at least one paced rate")
     quick = given.quick
     return Options(
         rates=given.rates,
@@ -116,6 +127,7 @@ def parse(argv: Sequence[str]) -> Options:
         sustain=given.sustain,
         minutes=given.minutes,
         page=given.page,
+        vcpu_hour=given.vcpu_hour,
         json=given.json,
     )
 

@@ -1,0 +1,116 @@
+"""Calls a mail, counted in phases of their own, since counting costs CPU.
+
+System calls are counted by `perf stat`, where it is there, and calls of database functions by PostgreSQL's `track_functions`. A
+function that PostgreSQL puts into the statement around it is not counted.
+"""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from bench import system
+from bench.system import System
+
+_EVENT = "raw_syscalls:sys_enter"
+_FUNCTIONS = "select funcname as name, sum(calls)::float8 as calls from pg_stat_user_functions group by 1"
+_FLUSHED = 1.5  #: seconds after which sessions have told the server about their calls
+NO_PERF = "System calls were not counted: `perf` is not here or may not count them."
+
+
+def perf_counts() -> bool:
+    """Whether it is installed and allowed."""
+    if shutil.which("perf") is None:
+        return False
+    done = subprocess.run(
+        ["perf", "stat", "-x,", "-e", _EVENT, "true"], capture_output=True, text=True, check=False
+    )
+    return done.returncode == 0 and any(part_count(line) for line in done.stderr.splitlines())
+
+
+def part_count(line: str) -> float | None:
+    """The count in a line of `perf stat -x,`, which begins with it or, by thread, with the thread's name."""
+    fields = line.split(",")
+    place = fields.index(_EVENT) if _EVENT in fields else 0
+    try:
+        return float(fields[place - 2]) if place >= 2 else None
+    except ValueError:  # <not counted>
+        return None
+
+
+def thread_of(line: str) -> int | None:
+    """The thread's number in a line of `perf stat --per-thread -x,`: `name-number,count,...`. A name may have commas."""
+    head, found, _ = line.partition(f",,{_EVENT}")
+    name, _, _ = head.rpartition(",")
+    number = name.rpartition("-")[2]
+    return int(number) if found and number.isdigit() else None
+
+
+@dataclass(slots=True)
+class Counted:
+    """`system calls:PART` and `function:NAME`; complete when the block has ended."""
+
+    calls: dict[str, float] = field(default_factory=dict[str, float])
+
+
+async def track_functions(under_test: System) -> None:
+    logins = json.loads((under_test.home / "database.json").read_text())
+    connection = await asyncpg.connect(system.superuser(logins, under_test.processes["postgres"]))
+    await connection.execute("alter system set track_functions = 'all'")
+    await connection.execute("select pg_reload_conf()")
+    await connection.close()
+
+
+@asynccontextmanager
+async def counting(under_test: System, *, perf: bool) -> AsyncIterator[Counted]:
+    counted = Counted()
+    before = await _functions(under_test.session)
+    parts = _threads(under_test)
+    process = await _perf(sorted(parts)) if perf else None
+    try:
+        yield counted
+    finally:
+        said = await _stopped(process) if process is not None else ""
+    for line in said.splitlines():
+        thread, count = thread_of(line), part_count(line)
+        if thread in parts and count:
+            name = f"system calls:{parts[thread]}"
+            counted.calls[name] = counted.calls.get(name, 0.0) + count
+    await asyncio.sleep(_FLUSHED)
+    for name, calls in (await _functions(under_test.session)).items():
+        if (more := calls - before.get(name, 0.0)) > 0:
+            counted.calls[f"function:{name}"] = more
+
+
+async def _functions(session: asyncpg.Connection) -> Counter[str]:
+    return Counter({row["name"]: row["calls"] for row in await session.fetch(_FUNCTIONS)})
+
+
+def _threads(under_test: System) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for process, part in under_test.tree.members():
+        with contextlib.suppress(OSError):
+            found |= {int(thread.name): part for thread in Path(f"/proc/{process.pid}/task").iterdir()}
+    return found
+
+
+async def _perf(threads: list[int]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        "perf", "stat", "-x,", "--per-thread", "-e", _EVENT, "-t", ",".join(map(str, threads)),
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> str:
+    process.send_signal(signal.SIGINT)
+    _, said = await process.communicate()
+    return said.decode(errors="replace")
