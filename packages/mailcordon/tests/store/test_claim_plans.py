@@ -41,7 +41,12 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
         "int[], bigint[], int, bigint[], smallint[], int[], smallint[], text[], text[], text[], smallint[]",
         ("{1}", "{1}", 200, "{1}", "{null}", "{null}", "{null}", "{spring}", "{null}", "{x}", "{2}"),
     ),
-    "recheck_turns": (_QUEUE.recheck_turns, "int[]", ("{1}",)),
+    "recheck_turns": (_QUEUE.recheck_turns, "int[], boolean", ("{1}", False)),
+    "look_at_rest": (
+        _QUEUE.look_at_rest,
+        "int[], boolean, smallint[], boolean",
+        ("{1}", False, "{0,1,2}", False),
+    ),
     "expire_ready": (_CLEARING.expire_ready, "int, bigint[], bigint[]", (1000, "{1}", "{}")),
     "ended_holds": (_CLEARING.ended_holds + " limit $1", "bigint", (9,)),
     "give_back": (_CLEARING.give_back, "bigint, int", (1, 100)),

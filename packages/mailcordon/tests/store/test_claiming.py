@@ -10,6 +10,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
 from mailcordon.send.claiming import Claiming
 from mailcordon.send.holds import VALID_FOR
+from mailcordon.send.rest import Rest
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.window import CANARY_EVERY
 from mailcordon_fixtures.calls import Caller
@@ -31,6 +32,7 @@ class Loop:
             calling=self.caller.calling,
             probe=self.probe,
             in_flight=lambda: self.claiming.in_flight,
+            rest=Rest(lambda: False),
         )
 
     async def probe(self) -> None:

@@ -31,6 +31,7 @@ from mailcordon.send.decide import RowFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed
 from mailcordon.send.refusals import Answer, Sender, Verdict, decide
+from mailcordon.send.rest import Rest
 from mailcordon.send.results import Results, Slots
 from mailcordon.send.room import Room
 from mailcordon.send.route_cache import RouteCache
@@ -500,6 +501,7 @@ class Loops:
                 calling=calling,
                 probe=no_probe,
                 in_flight=partial(count, n),
+                rest=Rest(lambda: False),
             )
             for n, class_ in enumerate((Class.URGENT, Class.MARKETING))
         ]

@@ -20,6 +20,7 @@ from mailcordon.core.route import Route
 from mailcordon.send.calling import Calling, Loop
 from mailcordon.send.moves import Claimed
 from mailcordon.send.ports import Bounds, QueueStore
+from mailcordon.send.rest import LONGEST, Rest
 from mailcordon.send.results import Slots
 from mailcordon.send.room import Room
 from mailcordon.send.route_cache import RouteCache
@@ -27,11 +28,12 @@ from mailcordon.send.tokens import Tokens
 
 log: Any = structlog.get_logger()
 
-POLL_BUSY = 0.01  #: seconds between claims while there was mail in the last second
+POLL_BUSY = 0.01  #: seconds between attempts to claim while something keeps from it, in the first second
 POLL_FULL = 0.002  #: seconds between checks for free slots while none are free
-POLL_IDLE = 0.05  #: seconds between claims after a quiet second
+POLL_IDLE = 0.05  #: seconds between attempts to claim after a second of them
 RECHECK_EVERY = 0.05  #: seconds between rechecks of turns that were set idle
 BUSY_FOR = 1.0  #: seconds
+TOKENS_KEPT = 0.25  #: seconds of sleep after which unused tokens go back, for other loops and processes
 GROUP = 16  #: calls of a claim that start together
 PACE = 0.0005  #: seconds for each call of a claim: the next group starts when those of the one before have passed
 SLOW = 0.15  #: seconds after which a call counts as slow: others no longer wait for its slot
@@ -72,6 +74,7 @@ class Claiming:
         calling: Calling,
         probe: Callable[[], Awaitable[None]],
         in_flight: Callable[[], int],
+        rest: Rest,
         begins: Callable[[Sequence[Claimed]], Awaitable[None]] | None = None,
     ) -> None:
         self._classes = classes
@@ -81,7 +84,11 @@ class Claiming:
         self._calling = calling
         self._probe = probe
         self._in_flight = in_flight
+        self._rest = rest
+        self._sleep = rest.sleep(classes)
+        self._drained = False  #: whether the last claim left nothing of what it found
         self._begins = begins
+        self._logged: Reason | None = None  #: why the account's rate gives nothing
         self._reserved = 0
         self._claimed_at = float("-inf")
         self._started: deque[_Started] = deque()  #: the oldest claim first
@@ -99,12 +106,16 @@ class Claiming:
 
     async def run(self) -> None:
         """Claims until `calling.stopping`."""
-        slots, tokens, _ = self._loop
+        slots = self._loop.slots
         quiet_since = 0.0
-        logged: Reason | None = None
         while not self._calling.stopping:
             try:
-                claimed = await self._claim(busy=quiet_since == 0)
+                claimed = await self._claim()
+                self._log_tokens()
+                if self._drained and not (claimed and self._rest.often):
+                    await self._sleep_until_due()
+                    quiet_since = 0.0
+                    continue
             except Unavailable as problem:
                 log.warning("claiming failed", problem=str(problem))
                 await asyncio.sleep(0.25)
@@ -114,17 +125,13 @@ class Claiming:
                 log.exception("a claim failed", retry_seconds=FAILED_PAUSE)
                 await asyncio.sleep(FAILED_PAUSE)
                 continue
-            if tokens.because != logged:
-                logged = tokens.because
-                because = None if logged is None else stop.because_of(logged, self._calling.window.name)
-                self._calling.facts.because[self._classes[0].word] = because
-                if because:
-                    log.warning("nothing is sent", because=because)
             now = time.monotonic()
             if claimed:
                 quiet_since = 0.0
                 # Mail and free slots gather meanwhile: claiming many costs little more than claiming one. Most of the time has
                 # passed while the calls of a large claim started.
+                if self._rest.often:
+                    await self._store.awake()
                 await asyncio.sleep(max(POLL_FULL, self._claimed_at + self._gather - now))
             elif not self._worth_a_claim():
                 await asyncio.sleep(POLL_FULL)
@@ -134,26 +141,41 @@ class Claiming:
                 quiet_since = quiet_since or now
                 await asyncio.sleep(POLL_BUSY if now - quiet_since < BUSY_FOR else POLL_IDLE)
 
-    async def _claim(self, *, busy: bool) -> int:
-        slots, tokens, _ = self._loop
-        window = self._calling.window
-        if not self._calling.stops.stopped:
+    async def _sleep_until_due(self) -> None:
+        """After a claim that left nothing: until a turn has mail, and a claim may find several."""
+        tokens, thorough = self._loop.tokens, False
+        if tokens.scarce:
+            await tokens.return_unused()
+        while not self._calling.stopping:
+            self._sleep.begin()
+            look = await self._store.look(thorough=thorough)
+            self._rest.seen(look, thorough=thorough)
+            seconds = self._sleep.seconds(look)
+            if await self._sleep.told_within(min(seconds, TOKENS_KEPT)):
+                break
+            if seconds > TOKENS_KEPT:
+                await tokens.return_unused()
+                if await self._sleep.told_within(seconds - TOKENS_KEPT):
+                    break
+            thorough = seconds >= LONGEST
+        wait = self._claimed_at + self._gather - time.monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    async def _claim(self) -> int:
+        tokens, calling = self._loop.tokens, self._calling
+        self._drained = False
+        if not calling.stops.stopped:
             tokens.because = None  # of an earlier claim; a stop that it led to has ended
-        if (
-            not self._worth_a_claim()
-            or window.stopped
-            or self._calling.stops.stopped
-            or not self._calling.holds.fresh
-        ):
-            if self._calling.holds.fresh and window.canary_due():
+        if not self._worth_a_claim() or calling.window.stopped or calling.stops.stopped:
+            if calling.holds.fresh and calling.window.canary_due():
                 await self._probe()
             return 0
-        await self._store.recheck(RECHECK_EVERY)
-        if not busy and not await self._store.due(self._classes):
-            await tokens.return_unused()
+        if not await calling.holds.refresh() or calling.stops.stopped:
             return 0
-        allowed = window.allowed(self._in_flight())
-        most, bounds = bounds_of(slots, window.narrow)
+        await self._store.recheck(RECHECK_EVERY)
+        allowed = calling.window.allowed(self._in_flight())
+        most, bounds = bounds_of(self._loop.slots, calling.window.narrow)
         most = min(most, allowed)
         if not most:
             return 0
@@ -176,7 +198,9 @@ class Claiming:
         claimed = batch.claimed
         tokens.keep(granted - len(claimed))
         self._claimed_at = time.monotonic()
+        self._drained = len(claimed) < granted
         if claimed:
+            self._rest.worked()
             for claim in claimed:
                 slots.take(claim.tenant)
             self._reserved = 0
@@ -209,6 +233,15 @@ class Claiming:
                 self.calls.add(task)
                 task.add_done_callback(started.ended)
                 task.add_done_callback(self.calls.discard)
+
+    def _log_tokens(self) -> None:
+        because = self._loop.tokens.because
+        if because != self._logged:
+            self._logged = because
+            sentence = None if because is None else stop.because_of(because, self._calling.window.name)
+            self._calling.facts.because[self._classes[0].word] = sentence
+            if sentence:
+                log.warning("nothing is sent", because=sentence)
 
     def _worth_a_claim(self) -> bool:
         """Most slots are free that are not taken by slow calls: a tenant with slow calls delays no other.

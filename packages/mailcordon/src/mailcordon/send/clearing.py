@@ -45,6 +45,11 @@ class Clearing:
                 log.info("expired mail left the queue", deliveries=expired)
             took = time.monotonic() - now
             self._expire_at = now + (0 if expired else max(EXPIRE_EVERY, 20 * took))
+        await self.correct()
+
+    async def correct(self) -> None:
+        """Stamps from the future, every few seconds."""
+        now = time.monotonic()
         if now >= self._correct_at:
             self._correct_at = now + CORRECT_EVERY
             if corrected := await self._store.correct_clocks():

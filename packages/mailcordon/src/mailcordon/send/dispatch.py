@@ -19,7 +19,7 @@ from mailcordon.core.route import Route
 from mailcordon.send.calling import Calling
 from mailcordon.send.canary import Canaries, Identity
 from mailcordon.send.claiming import Claiming
-from mailcordon.send.clearing import Clearing
+from mailcordon.send.clearing import CORRECT_EVERY, Clearing
 from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.lineage import Lineage
@@ -33,6 +33,7 @@ from mailcordon.send.ports import (
     StopAsker,
 )
 from mailcordon.send.proving import Proving
+from mailcordon.send.rest import Rest
 from mailcordon.send.results import Results
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.settling import Settling
@@ -43,6 +44,7 @@ from mailcordon.send.window import Window
 log: Any = structlog.get_logger()
 
 HEARTBEAT_EVERY = 0.75  #: seconds
+HEARTBEAT_AT_REST = 5.0  #: seconds: a dispatcher that has nothing on the wire leaves nothing when it dies
 DEAD_AFTER_MS = 2_000  #: a worker is dead when its heartbeat is this old and its lock is free
 SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
@@ -80,6 +82,8 @@ class Dispatcher:
         self._lineage = lineage
         self._drain = drain
         self._results = Results(store)
+        self._rest = Rest(self._occupied)
+        store.tell(self._rest.hint)
         self._window = Window(cell, clock)
         self._canaries = Canaries(
             identity, ses.send_email, may_use=self._may_use, now_ms=lambda: self._holds.database_ms
@@ -93,7 +97,12 @@ class Dispatcher:
             released=self._window.restart,
         )
         self._holds = Holds(
-            store, clock, self._stops.read, provider_of, None if lineage is None else self._goes_on
+            store,
+            clock,
+            self._stops.read,
+            provider_of,
+            None if lineage is None else self._goes_on,
+            self._rest.pause,
         )
         self._worker = 0
         routes = RouteCache(store)
@@ -134,6 +143,7 @@ class Dispatcher:
                 calling=self._calling,
                 probe=self._probe,
                 in_flight=self._in_flight,
+                rest=self._rest,
                 begins=None if lineage is None else self._begins,
             )
             for (classes, gather), size in zip(LOOPS, (urgent, max(1, slots - urgent)), strict=True)
@@ -152,6 +162,9 @@ class Dispatcher:
         """How long calls and mail took."""
         return self._calling.facts
 
+    def _occupied(self) -> bool:
+        return bool(self._in_flight() or self._results.rejected or self._window.stopped or self._stops.open)
+
     def _in_flight(self) -> int:
         return sum(one.in_flight for one in self._claiming)
 
@@ -166,11 +179,11 @@ class Dispatcher:
             self._holds.run(),
             self._stops.run(lambda: self._worker),
             self._results.run(),
-            self._every(HEARTBEAT_EVERY, self._heartbeat),
+            self._every(HEARTBEAT_EVERY, self._heartbeat, HEARTBEAT_AT_REST),
             self._every(SETTLE_EVERY, self._settling.once),
-            self._every(CLEAR_EVERY, self._clearing.once),
+            self._every(CLEAR_EVERY, self._clear, CORRECT_EVERY),
             self._every(PROVE_EVERY, self._proving.once),
-            self._every(SWEEP_EVERY, self._store.sweep),
+            self._every(SWEEP_EVERY, self._store.sweep, SWEEP_EVERY),
         ]
         tasks = [asyncio.create_task(one) for one in background]
         loops = [asyncio.create_task(one.run()) for one in self._claiming]
@@ -178,6 +191,7 @@ class Dispatcher:
         try:
             await asyncio.wait([waiter, *tasks, *loops], return_when=asyncio.FIRST_COMPLETED)
             self._calling.stopping = True
+            self._rest.end()
             try:
                 async with asyncio.timeout(self._drain):
                     await self._end(loops)
@@ -251,7 +265,13 @@ class Dispatcher:
         if reaped := await self._store.reap(DEAD_AFTER_MS):
             log.warning("a worker died; the outcome of its open calls is unknown", deliveries=reaped)
 
-    async def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    async def _clear(self) -> None:
+        await (self._clearing.correct() if self._rest.resting else self._clearing.once())
+
+    async def _every(
+        self, seconds: float, work: Callable[[], Coroutine[Any, Any, Any]], at_rest: float | None = None
+    ) -> None:
+        """`at_rest`: seconds between two rounds while nothing has to be done; None: then there are none."""
         while True:
             try:
                 await self._retry_until_available(work)
@@ -259,7 +279,7 @@ class Dispatcher:
                 # E.g. a row that the database rejects. Claiming and recording go on.
                 log.exception("a round in the background failed", retry_seconds=FAILED_PAUSE)
                 await asyncio.sleep(FAILED_PAUSE)
-            await asyncio.sleep(seconds)
+            await self._rest.pause(seconds, at_rest)
 
     async def _retry_until_available(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         while True:

@@ -1,4 +1,6 @@
-"""The dispatcher's cache of holds, stops and the database's clock: read every 250 ms, and valid for 0.75 s.
+"""The dispatcher's cache of holds, stops and the database's clock: read every 250 ms while there is mail, and valid for 0.75 s.
+
+A dispatcher that rests does not read it. Then the first claim does, before it takes mail.
 
 A hold acts within a second (architecture, invariant 7): a claim takes at most a second of work, and this cache is checked
 before each call. If it is too old, because the database is unavailable or this process was suspended, no call starts. The
@@ -24,6 +26,7 @@ from mailcordon.send.ports import QueueStore
 
 READ_EVERY = 0.25  #: seconds
 VALID_FOR = 0.75  #: seconds; together with READ_EVERY within 1 s of the commit
+OLD_AFTER = 0.5  #: seconds after which a claim reads first
 
 log: Any = structlog.get_logger()
 
@@ -36,14 +39,19 @@ class Holds:
         stops: Callable[[Sequence[Stop]], None] = lambda stops: None,
         provider_of: Callable[[str], int] = provider.of,
         goes_on: Callable[[], Awaitable[bool]] | None = None,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`stops` is told the open stops whenever they are read. `provider_of` says who receives a domain's mail, from memory.
-        `goes_on` is asked after each reading whether calls may start for all that is known of the database (send/lineage.py)."""
+        """`pause` lasts until the next reading, at least so many seconds. `stops` is told the open stops whenever they are read.
+        `provider_of` says who receives a domain's mail, from memory. `goes_on` is asked after each reading whether calls may
+        start for all that is known of the database (send/lineage.py)."""
         self._store = store
         self._tell_stops = stops
         self._clock = clock
         self._provider_of = provider_of
         self._goes_on = goes_on
+        self._pause = pause
+        self._reading = asyncio.Lock()
+        self._failed = LogLimit()
         self._epoch = -1
         self._read_at = float("-inf")
         self._database: tuple[int, float] | None = None  #: its clock in ms, and ours right after
@@ -128,15 +136,27 @@ class Holds:
             return
         self._read_at = before
 
-    async def run(self) -> None:
-        """Reads until it is cancelled. What cannot be read ages, so that no call starts; it does not end the dispatcher."""
-        failed = LogLimit()
-        while True:
+    async def refresh(self) -> bool:
+        """Before a claim. Returns whether calls may start; reads first if the cache would soon be too old."""
+        if self._clock() - self._read_at >= OLD_AFTER:
+            await self._read_or_log()
+        return self.fresh
+
+    async def _read_or_log(self) -> None:
+        began = self._clock()
+        async with self._reading:
+            if self._read_at >= began:
+                return  # another task has just read it
             try:
                 await self.read()
             except Unavailable as problem:
                 log.warning("reading holds failed; no call starts until it succeeds", problem=str(problem))
             except Exception as problem:
-                if times := failed.count(type(problem)):
+                if times := self._failed.count(type(problem)):
                     log.exception("reading holds failed; no call starts until it succeeds", times=times)
-            await asyncio.sleep(READ_EVERY)
+
+    async def run(self) -> None:
+        """Reads until it is cancelled. What cannot be read ages, so that no call starts; it does not end the dispatcher."""
+        while True:
+            await self._read_or_log()
+            await self._pause(READ_EVERY)

@@ -160,6 +160,18 @@ Narrow: TypeAlias = Mapping[int, Sequence[Hold]]
 NO_HOLDS: Narrow = {}
 
 
+class Look(NamedTuple):
+    """What a dispatcher sees that has nothing to claim."""
+
+    due: Mapping[
+        Class, float
+    ]  #: by class with a turn that has mail: in how many seconds it is due; 0 or less: now
+    certain: (
+        bool  #: whether every transaction that may have to be seen has ended; else a look must follow soon
+    )
+    busy: bool  #: whether other work is queued; False if it was not looked at
+
+
 class QueueStore(Protocol):
     async def begin_work(self) -> int: ...
     async def end_work(self) -> None: ...
@@ -173,7 +185,19 @@ class QueueStore(Protocol):
     ) -> tuple[limits.Grant, Reason | None]: ...
     async def return_tokens(self, cell: str, n: int, *, of_rate: bool = True) -> None: ...
     async def cut_rate(self, cell: str) -> None: ...
-    async def due(self, classes: Sequence[Class]) -> bool: ...
+    async def look(self, *, thorough: bool) -> Look:
+        """For a dispatcher that has nothing to claim. It is told of turns that are woken later, until `awake`. `thorough`:
+        whether to look for other work too."""
+        ...
+
+    async def awake(self) -> None:
+        """It is not told any more: it claims without being told."""
+        ...
+
+    def tell(self, hint: Callable[[int], None]) -> None:
+        """`hint` gets the classes that have mail, as a set of bits."""
+        ...
+
     async def claim(
         self, classes: Sequence[Class], slots: int, bounds: Bounds = NO_BOUNDS, narrow: Narrow = NO_HOLDS
     ) -> Batch: ...

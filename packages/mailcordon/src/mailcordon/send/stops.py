@@ -83,6 +83,11 @@ class Stops:
         return self._stopped
 
     @property
+    def open(self) -> bool:
+        """Whether any stop is known: it has to be tested."""
+        return bool(self._known or self._seen)
+
+    @property
     def restored(self) -> bool:
         """Whether the stop of a restored database is known here."""
         return (StopScope.CELL, self._cell, Reason.RESTORED) in self._known

@@ -14,6 +14,7 @@ class Tokens:
         self._store, self._cell, self.urgent = store, cell, urgent
         self._have = 0
         self._limited = False
+        self.scarce = False  #: whether the last visit of the shared row gave less than it was asked for
         self._lapsed = 0  #: of the quota, but no longer of the rate
         self._until = 0.0
         #: Why the shared row gave the last `take` nothing; None if it gave some or was not asked, or if only the rate limited it.
@@ -30,10 +31,12 @@ class Tokens:
         if self._have < want:
             await self._return_lapsed()
             missing = want - self._have
+            most = want * LOT - self._have
             grant, self.because = await self._store.take_tokens(
-                self._cell, missing, urgent=self.urgent, most=want * LOT - self._have
+                self._cell, missing, urgent=self.urgent, most=most
             )
             self._have += grant.calls
+            self.scarce = grant.calls < most
             self._limited, self.reserve_left = grant.limited, grant.reserve_left
             self._until = now + MAX_AGE
         taken = min(want, self._have)

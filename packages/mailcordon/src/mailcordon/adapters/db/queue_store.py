@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
 import asyncpg
@@ -22,6 +22,7 @@ from mailcordon.adapters.db.result_store import ResultStore
 from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
+from mailcordon.adapters.db.turn_rest import TurnRest
 from mailcordon.core.hold import Hold
 from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
@@ -31,7 +32,7 @@ from mailcordon.send import decide, limits, rotation
 from mailcordon.send.decide import CallFacts, RowFacts
 from mailcordon.send.limits import Grant
 from mailcordon.send.moves import Defer, Finish, Requeue
-from mailcordon.send.ports import NO_BOUNDS, NO_HOLDS, Batch, Bounds, Moment, Narrow
+from mailcordon.send.ports import NO_BOUNDS, NO_HOLDS, Batch, Bounds, Look, Moment, Narrow
 from mailcordon.send.rotation import DueLane, Plan, Visit
 
 _SQL = queries.load("queue_store.sql")
@@ -73,9 +74,7 @@ class QueueStore:
         self._worker_lock = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._register)
         self._rate = PinnedConnection(dsn, "rate", index_plans=False)
         self._watch = PinnedConnection(dsn, "holds", index_plans=False)
-        #: turns set idle here -> xmax of their first recheck; None: not rechecked yet
-        self._idle: dict[int, int | None] = {}
-        self._rechecked_at = 0.0
+        self._rest = TurnRest(self._claims)
 
     async def close(self) -> None:
         for connection in (self._claims, self._results, self._rate, self._watch, self._worker_lock):
@@ -99,6 +98,7 @@ class QueueStore:
         # A new connection is a new worker: while the old one was gone, others may have declared its calls unknown.
         worker = await connection.fetchval(_SQL.new_worker, socket.gethostname(), os.getpid())
         await connection.execute(_SHARED.lock, _WORKER_LOCK, worker)
+        await self._rest.listen(connection)
         self.worker = worker
 
     async def begin_work(self) -> int:
@@ -190,10 +190,21 @@ class QueueStore:
                 after = _account_rate(row).throttled(row["now"])
                 await connection.execute(_SQL.cut_account_rate, cell, after.rate, after.tokens, after.at)
 
-    async def due(self, classes: Sequence[Class]) -> bool:
-        """Whether any turn of these classes is due. An idle dispatcher calls this instead of `claim`."""
-        async with self._claims.use() as connection:
-            return await connection.fetchval(_SQL.any_turn_due, [int(c) for c in classes])
+    # Rest -----------------------------------------------------------------------------------------------------------------
+
+    async def look(self, *, thorough: bool) -> Look:
+        await self._rest.rest(self._worker_lock)
+        return await self._rest.look(thorough=thorough)
+
+    async def awake(self) -> None:
+        await self._rest.awake(self._worker_lock)
+
+    def tell(self, hint: Callable[[int], None]) -> None:
+        self._rest.hint = hint
+
+    async def recheck(self, every: float = 0.0) -> int:
+        """Checks the turns that this worker set idle, at most once in `every` seconds. Returns how many were woken."""
+        return await self._rest.recheck(every)
 
     # Claim --------------------------------------------------------------------------------------------------------------
 
@@ -250,8 +261,7 @@ class QueueStore:
             contents = await claimed_content.read(
                 connection, claimed, urgent=Class.URGENT in classes, only=len(classes) == 1
             )
-        for turn in idle:
-            self._idle[turn] = None
+        self._rest.set_idle(idle)
         reserve = None if bounds.reserve_left is None else bounds.cell
         counted, apart = (taken.counts.counted, taken.counts.apart) if taken.counts else ({}, {})
         return Batch(
@@ -387,26 +397,6 @@ class QueueStore:
         else:
             await connection.execute(_SQL.return_turns, *arguments)
         return [one.turn for one in back if one.place is None and one.at is None]
-
-    async def recheck(self, every: float = 0.0) -> int:
-        """Checks the turns that this worker set idle, at most once in `every` seconds. Returns how many were woken."""
-        now = time.monotonic()
-        if not self._idle or now - self._rechecked_at < every:
-            return 0
-        self._rechecked_at = now
-        turns = sorted(self._idle)
-        async with self._claims.use() as connection:
-            row = await connection.fetchrow(_SQL.recheck_turns, turns)
-        assert row is not None
-        for turn in row["woken"]:
-            self._idle.pop(turn, None)
-        for turn in turns:
-            horizon = self._idle.get(turn, 0)
-            if horizon is None:
-                self._idle[turn] = row["xmax"]
-            elif horizon and row["xmin"] >= horizon:
-                self._idle.pop(turn, None)
-        return len(row["woken"])
 
     async def sweep(self) -> int:
         """Wakes every idle turn that has ready mail, for workers that died before their recheck. Returns how many."""

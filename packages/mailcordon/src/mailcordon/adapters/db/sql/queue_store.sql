@@ -1,10 +1,26 @@
 -- Claiming and finishing deliveries. Hot statements touch rows by whole key or by a range at the head of one key, hold no
 -- snapshot longer than a batch, and use scalar sub-selects instead of joins where a plan made on empty tables could go wrong.
 
--- name: any_turn_due
--- Cheaper than a claim: an idle dispatcher asks this instead.
-select exists (select from unnest($1::smallint[]) c (class)
-                where exists (select from turn t where t.class = c.class and t.next_at is not null and t.next_at <= now_us()));
+-- name: look_at_rest
+-- What a dispatcher that has nothing to claim looks at: `recheck_turns` ($1, $2), then in how many microseconds the first turn of each class
+-- ($3) is due. `busy` ($4: else not looked at): whether anything else is queued that may have to be moved within the next seconds.
+with w as (
+    update turn t set next_at = now_us() from unnest($1::int[]) u (turn)
+     where t.id = u.turn and t.next_at is null
+       and exists (select from lane l where l.turn = t.id and not l.held and not l.stopped
+                    and exists (select from ready r where r.lane = l.id and r.state = 0
+                                   and r.id >= first_id_at(now_ms() - l.expiry_ms)))
+    returning t.id, t.class
+)
+select (select coalesce(array_agg(id), '{}') from w) as woken, (select coalesce(bit_or(1 << class), 0) from w) as woken_classes,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
+       case when $2 then pg_current_xact_id()::text::bigint end as own,
+       array(select (select t.next_at from turn t where t.class = c.class and t.next_at is not null order by t.next_at limit 1) - now_us()
+               from unnest($3::smallint[]) with ordinality c (class, o) order by o) as due_in,
+       $4 and (exists (select from proof_mail where state = 'asked') or exists (select from stop where ended_at is null)
+               or exists (select from waiting where why = 2) or exists (select from waiting where why = 3) or exists (select from waiting where why >= 5)
+               or exists (select from waiting where why in (1, 4) and until <= now_ms() + 2000)
+               or exists (select from ready)) as busy;
 
 -- name: take_turns
 -- Tenants take turns inside a class: the turn that waited longest goes first, and more lanes or more mail give no more turns. Only
@@ -111,7 +127,7 @@ update turn t set next_at = coalesce($7::bigint + u.place, u.at)
 
 -- name: recheck_turns
 -- A turn that this worker set idle is checked again until every enqueue that saw it awake must have ended (docs/decisions/003).
--- Expired mail does not wake it.
+-- Expired mail does not wake it. `own` ($2: else not taken) is the number of this transaction, higher than that of each of those enqueues.
 with w as (
     update turn t set next_at = now_us() from unnest($1::int[]) u (turn)
      where t.id = u.turn and t.next_at is null
@@ -122,7 +138,7 @@ with w as (
 )
 select (select coalesce(array_agg(id), '{}') from w) as woken,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint as xmin,
-       pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax;
+       case when $2 then pg_current_xact_id()::text::bigint end as own;
 
 -- name: sweep_turns
 -- Wakes every idle turn that has ready mail: a worker that died may have set it idle without the recheck.

@@ -80,6 +80,14 @@ select pg_try_advisory_xact_lock($1, $2);
 -- As `try_lock`, but waits for another session to release it.
 select pg_advisory_lock($1, $2);
 
+-- name: lock_shared
+-- As `lock`, but several sessions may have it.
+select pg_advisory_lock_shared($1, $2);
+
+-- name: unlock_shared
+-- Releases it.
+select pg_advisory_unlock_shared($1, $2);
+
 -- name: unlock
 -- Releases a lock of this session.
 select pg_advisory_unlock($1, $2);
