@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,8 @@ from bench.curve.record import BARE, HERE, THERE, Phase, quantile
 from bench.load import BadAnswer
 from bench.mail import Stream
 from bench.system import Failed
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def phase(rate: Rate, side: str, us: float, *, accept: float = 0.002, call: float = 5.0) -> Phase:
@@ -209,6 +214,8 @@ def test_a_goal_is_held_by_the_median_and_says_when_rounds_do_not_agree():
     assert dict(judged(result(measured(rate, 21, 100))))[against] == "NOT HELD"
     mixed = result(measured(rate, 19, 100), measured(rate, 18, 100), measured(rate, 25, 100))
     assert dict(judged(mixed))[against] == "held, but the rounds do not agree"
+    other = result(measured(rate, 19, 100), measured(rate, 26, 100), measured(rate, 25, 100))
+    assert dict(judged(other))[against] == "NOT HELD, but the rounds do not agree"
 
 
 def test_bare_boto3_and_times_are_judged_at_each_rate():
@@ -239,12 +246,19 @@ def test_the_report_has_each_rate_and_its_line_is_json():
     assert said["rates"]["idle"][HERE]["us"]["middle"] == pytest.approx(40_000)
 
 
+def test_who_does_not_keep_the_pace_is_named():
+    found = result(measured(Rate(200), 400, 500))  # `offered` is 100
+    assert "At 200 a second bare was handed in at 100 a second only." in report.table(found)
+    assert "only." not in report.table(result(measured(Rate(100), 400, 500)))
+
+
 # Calls ------------------------------------------------------------------------------------------------------------------
 
 
 def test_lines_of_perf_are_read_by_thread():
     line = "mailcordon: api-515,3241,,raw_syscalls:sys_enter,31663609,100.00,,"
     assert (calls.thread_of(line), calls.part_count(line)) == (515, 3241.0)
+    assert calls.thread_of("a, b-c-516,7,,raw_syscalls:sys_enter,9,100.00,,") == 516
     assert calls.part_count("bash-515,<not counted>,,raw_syscalls:sys_enter,0,100.00,,") is None
     assert calls.part_count("17,,raw_syscalls:sys_enter,9,100.00,,") == 17.0
     assert (calls.thread_of("# started on"), calls.part_count("# started on")) == (None, None)
@@ -310,6 +324,44 @@ def test_two_cores_carry_what_the_cpu_of_a_mail_lets_them():
 def test_history_may_grow_but_queue_and_memory_may_not():
     assert sustained_run().flat
     assert sustained_run().growth()["ledger"] == pytest.approx(500)
-    assert not sustained_run(queue=2.0).flat
+    assert not sustained_run(queue=40.0).flat
     assert not sustained_run(memory=120.0).flat
     assert json.loads(sustained.json_line(sustained_run(memory=120.0)))["flat"] is False
+
+
+# The whole --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(
+    "MAILCORDON_TEST_KILLS" not in os.environ, reason="whole runs of the bench: ./dev crash bench"
+)
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--rates", "0,20,flood", "--seconds", "1", "--idle-seconds", "1", "--flood", "64", "--rounds", "1"],
+        ["--sustain", "50", "--minutes", "0.1"],
+    ],
+)
+def test_a_very_short_run_ends_with_its_figures(argv: list[str]):
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "curve", *argv, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    if "--sustain" in argv:
+        assert said["mails"] == 300
+        assert said["two_cores_carry"] > 0
+        return
+    for rate in said["rates"].values():
+        assert rate[HERE]["us"]["middle"] > 0
+    calls_a_mail = said["rates"]["20"][HERE]["calls"]
+    assert any(name.startswith("function:") for name in calls_a_mail)
+    assert said["rates"]["flood"][BARE]["us"]["middle"] > 0
+    assert said["rates"]["20"][HERE]["accept_to_call_ms"]["urgent"]["p99"] > 0

@@ -83,8 +83,9 @@ async def counting(under_test: System, *, perf: bool) -> AsyncIterator[Counted]:
     for line in said.splitlines():
         thread, count = thread_of(line), part_count(line)
         if thread in parts and count:
-            name = f"system calls:{parts[thread]}"
-            counted.calls[name] = counted.calls.get(name, 0.0) + count
+            for part in {"all", parts[thread].partition(":")[0], parts[thread]}:
+                name = f"system calls:{part}"
+                counted.calls[name] = counted.calls.get(name, 0.0) + count
     await asyncio.sleep(_FLUSHED)
     for name, calls in (await _functions(under_test.session)).items():
         if (more := calls - before.get(name, 0.0)) > 0:

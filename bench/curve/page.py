@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.curve.figures import Result, accept_ms, call_ms, each
 from bench.curve.record import BARE, HERE, THERE
+from bench.curve.report import rounds
 from bench.system import Failed
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -61,7 +62,7 @@ def rewrite(path: Path, result: Result, vcpu_hour: float, when: str) -> None:
 def measured(result: Result, vcpu_hour: float, when: str) -> Iterator[str]:
     yield f"Measured {when}. {result.engine}; {result.here.partition('; ')[2].partition(' (')[0]}."
     notes = "; ".join(result.notes)
-    yield f"{len(result.rounds)} rounds; {notes}. Others used {result.others():.0%} of the machine's CPU meanwhile."
+    yield f"{rounds(result)}; {notes}. Others used {result.others():.0%} of the machine's CPU meanwhile."
     yield ""
     yield from _by_rate(result)
     yield ""

@@ -12,6 +12,7 @@ from bench.curve.plan import Rate
 from bench.curve.record import BARE, ROLES, THERE, Phase
 
 _BUSY = 0.1  #: share of the machine beyond which the work of others blurs the figures
+_KEPT = 0.95  #: share of a rate that counts as having kept it
 _PARTS = ("postgres", *ROLES, "others")
 _COUNTS = ("commits", "inserted", "updated", "deleted", "fetched", "wal_bytes")
 _SMALL = 0.5  #: us a mail below which a part is left out
@@ -32,7 +33,7 @@ def table(result: Result) -> str:
     ]
     lines += ["", *_memory(result), "", "What must hold:"]
     for goal in goals(result):
-        lines.append(f"  {goal.what:58} at most {goal.bound:<5g} {_ratio(goal.measured):26} {goal.verdict}")
+        lines.append(f"  {goal.what:72} at most {goal.bound:<5g} {_ratio(goal.measured):26} {goal.verdict}")
     others = result.others()
     lines += [
         "",
@@ -40,11 +41,25 @@ def table(result: Result) -> str:
         *([f"there: {result.there}"] if result.there else []),
         result.engine,
         *result.notes,
-        f"{len(result.rounds)} rounds. Figures are medians; in brackets the least and the most of the rounds.",
+        *_behind(result),
+        f"{rounds(result)}. Figures are medians; in brackets the least and the most of the rounds.",
         f"Others used {others:.0%} of this machine's CPU meanwhile"
         + (": such figures are for orientation only." if others > _BUSY else "."),
     ]
     return "\n".join(lines)
+
+
+def rounds(result: Result) -> str:
+    return "1 round" if len(result.rounds) == 1 else f"{len(result.rounds)} rounds"
+
+
+def _behind(result: Result) -> Iterator[str]:
+    """Who did not keep the pace: such figures are those of a lower rate."""
+    for rate in result.rates:
+        for side in (*result.sides, BARE):
+            found = result.spread(rate, side, lambda phase: phase.offered)
+            if rate.per_second and found and found.middle < _KEPT * rate.per_second:
+                yield f"At {rate.name} a second {side} was handed in at {found.middle:,.0f} a second only."
 
 
 def _costs(result: Result) -> Iterator[str]:
@@ -98,27 +113,30 @@ def _inside(result: Result) -> Iterator[str]:
     )
     rates = list(result.rates)
     parts = sorted({part for rate in rates for part in result.parts(rate) if part.startswith("postgres:")})
-    yield f"{'':34}" + "".join(f"{rate.name:>14}" for rate in rates)
+    yield f"{'':34}" + "".join(f"{rate.name:>17}" for rate in rates)
     for part in parts:
         cells = [_both(result, rate, part) for rate in rates]
         if any(
             _middle(result.spread(rate, side, of(part))) >= _SMALL for rate in rates for side in result.sides
         ):
-            yield f"  {part.partition(':')[2]:32}" + "".join(f"{cell:>14}" for cell in cells)
+            yield f"  {part.partition(':')[2]:32}" + "".join(f"{cell:>17}" for cell in cells)
 
 
 def _counts(result: Result) -> Iterator[str]:
     yield "Counted a mail (idle: a second)" + ("; here, there:" if result.there else ":")
-    yield f"{'':34}" + "".join(f"{rate.name:>14}" for rate in result.rates)
+    yield f"{'':34}" + "".join(f"{rate.name:>17}" for rate in result.rates)
     for name in _COUNTS:
         cells = [
             ", ".join(f"{value:.{_digits(value)}f}" for value in _counted(result, rate, name))
             for rate in result.rates
         ]
-        yield f"  {name.replace('_', ' '):32}" + "".join(f"{cell:>14}" for cell in cells)
+        yield f"  {name.replace('_', ' '):32}" + "".join(f"{cell:>17}" for cell in cells)
     for part in ("all", "postgres", *ROLES, "others"):
-        cells = [", ".join(f"{value:.2f}" for value in _woken(result, rate, part)) for rate in result.rates]
-        yield f"  {f'wake-ups, {part}':32}" + "".join(f"{cell:>14}" for cell in cells)
+        cells = [
+            ", ".join(f"{value:.{_digits(value)}f}" for value in _woken(result, rate, part))
+            for rate in result.rates
+        ]
+        yield f"  {f'wake-ups, {part}':32}" + "".join(f"{cell:>17}" for cell in cells)
 
 
 def _counted(result: Result, rate: Rate, name: str) -> list[float]:
@@ -139,7 +157,7 @@ def _calls(result: Result) -> Iterator[str]:
     yield "Calls a mail (idle: a second), counted in phases of their own" + (
         "; here, there:" if result.there else ":"
     )
-    yield f"{'':46}" + "".join(f"{rate.name:>14}" for rate in result.rates)
+    yield f"{'':46}" + "".join(f"{rate.name:>17}" for rate in result.rates)
     for name in names:
         values = [
             [result.calls.get((rate, side), {}).get(name, 0.0) for side in result.sides]
@@ -147,7 +165,7 @@ def _calls(result: Result) -> Iterator[str]:
         ]
         if max(max(one) for one in values) >= 0.01:
             yield f"  {name:44}" + "".join(
-                f"{', '.join(f'{v:.{_digits(v)}f}' for v in one):>14}" for one in values
+                f"{', '.join(f'{v:.{_digits(v)}f}' for v in one):>17}" for one in values
             )
 
 
@@ -203,6 +221,7 @@ def _of_rate(result: Result, rate: Rate) -> dict[str, Any]:
     said: dict[str, Any] = {side: _of_side(result, rate, side) for side in result.sides}
     if result.phases(rate, BARE):
         said[BARE] = {"us": _plain(result.spread(rate, BARE, each)), "threads": rate.bare_threads}
+        said[BARE]["offered"] = round(_middle(result.spread(rate, BARE, lambda phase: phase.offered)), 1)
     said["ratio"] = _plain(result.ratio(rate, THERE, each))
     said["ratio_to_bare"] = _plain(result.ratio(rate, BARE, each))
     return said

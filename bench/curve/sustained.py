@@ -26,8 +26,10 @@ from bench.system import Failed, System
 
 CORES = 2
 _WINDOWS = 10  #: that a run is looked at
-_FLAT = 1.1  #: memory at the end, divided by that after the first fifth, up to which it is flat
+_FLAT = 1.1  #: size at the end, divided by the earlier one, up to which it is flat
+_SLACK = 1.0  #: megabytes that it may have more
 _QUEUES = ("ready", "waiting", "urgent_content")  #: tables that hold mail only until it is sent
+_SEEN = 0.1  #: bytes a mail below which a table is not said
 _STUCK = 60.0  #: seconds without a further outcome after which the run has failed
 
 #: Partitions count for their table.
@@ -76,7 +78,7 @@ class Result:
         return CORES * 1e6 / self.each
 
     def growth(self) -> dict[str, float]:
-        """Bytes a mail by which each table grew in the second half. A table of the queue has to stay as it is."""
+        """Bytes a mail by which each table grew in the second half."""
         half, last = self.looks[len(self.looks) // 2], self.looks[-1]
         mails = max(1, last.sent - half.sent)
         return {
@@ -88,10 +90,21 @@ class Result:
         early, last = self.looks[len(self.looks) // 5], self.looks[-1]
         return {name: (early.memory.get(name, 0.0), size) for name, size in sorted(last.memory.items())}
 
+    def queues(self) -> dict[str, tuple[float, float]]:
+        """Megabytes of each table of the queue: the most in the first half of the run, and at its end."""
+        first = self.looks[: len(self.looks) // 2 + 1]
+        return {
+            name: (
+                max(look.tables.get(name, 0.0) for look in first) / 1e6,
+                self.looks[-1].tables.get(name, 0.0) / 1e6,
+            )
+            for name in _QUEUES
+        }
+
     @property
     def flat(self) -> bool:
-        queues = all(self.growth().get(name, 0.0) < 1 for name in _QUEUES)
-        return queues and all(end <= _FLAT * early for early, end in self.memory().values() if early)
+        sizes = [*self.memory().values(), *self.queues().values()]
+        return all(end <= _FLAT * early + _SLACK for early, end in sizes)
 
 
 def table(result: Result) -> str:
@@ -121,10 +134,12 @@ def table(result: Result) -> str:
         "Bytes a mail by which tables grew in the second half (tables of the queue have to stay as they are):",
     ]
     lines += [
-        f"  {name:28}{grown:>10.1f}{'   of the queue' if name in _QUEUES else ''}"
+        f"  {name:28}{grown:>10.1f}"
         for name, grown in result.growth().items()
-        if abs(grown) >= 0.1 or name in _QUEUES
+        if abs(grown) >= _SEEN and name not in _QUEUES
     ]
+    lines += ["Megabytes of tables of the queue, the most in the first half and at the end:"]
+    lines += [f"  {name:28}{most:>10.1f}{end:>10.1f}" for name, (most, end) in result.queues().items()]
     lines += [
         f"Memory of the roles and tables of the queue are {'flat' if result.flat else 'NOT flat'}.",
         "",
@@ -145,7 +160,10 @@ def json_line(result: Result) -> str:
             "us": round(result.each, 1),
             "two_cores_carry": round(result.two_cores, 1),
             "memory_megabytes": result.memory(),
-            "bytes_a_mail": {name: round(grown, 2) for name, grown in result.growth().items()},
+            "bytes_a_mail": {
+                name: round(grown, 2) for name, grown in result.growth().items() if abs(grown) >= _SEEN
+            },
+            "queue_megabytes": result.queues(),
             "flat": result.flat,
             "others_share_of_cpu": round(result.others, 3),
         }
