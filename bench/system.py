@@ -65,18 +65,25 @@ class Ses:
 
     async def lines_after(self, message_id: str | None, *, tenant: str | None = None) -> list[dict[str, Any]]:
         """The ledger's lines, oldest first; of one tenant of SES only, if given."""
-        found: list[dict[str, Any]] = []
+        return [line async for page in self._pages_after(message_id, tenant) for line in page]
+
+    async def recipients_after(self, message_id: str | None) -> list[str]:
+        """Without keeping the lines: there may be millions."""
+        return [
+            to async for page in self._pages_after(message_id) for line in page for to in line["recipients"]
+        ]
+
+    async def _pages_after(
+        self, message_id: str | None, tenant: str | None = None
+    ) -> AsyncIterator[list[dict[str, Any]]]:
         chosen = f"&tenant={tenant}" if tenant else ""
         while True:
             place = f"&after={message_id}" if message_id else ""
             page = await asyncio.to_thread(self._get, f"/sent?limit=1000{chosen}{place}")
-            found += page["sent"]
+            yield page["sent"]
             message_id = page["next"]
             if message_id is None:
-                return found
-
-    async def recipients_after(self, message_id: str | None) -> list[str]:
-        return [to for line in await self.lines_after(message_id) for to in line["recipients"]]
+                return
 
     async def waiting_events(self) -> int:
         """Messages in the outcome queue that are not deleted yet."""
