@@ -301,3 +301,15 @@ async def test_a_search_that_cannot_be_says_so_beside_its_form(full: Dashboard) 
         page = await full.get(f"/messages?{query}", "viewer", 404 if query.startswith("tenant") else 422)
         assert 'role="alert"' in page, query
         assert "<form" in page, query
+
+
+@pytest.mark.parametrize("path", ["/ses/drift", "/migration"])
+async def test_the_sentence_counts_what_is_open_whatever_the_list_shows(full: Dashboard, path: str) -> None:
+    said = [
+        re.search(r'<p class="sentence[^>]*>.*?</p>', await full.get(path + query), re.DOTALL)
+        for query in ("", "?open=no", "?open=yes")
+    ]
+    assert None not in said
+    sentences = {one.group() for one in said if one is not None}
+    assert len(sentences) == 1
+    assert "has what is desired" not in sentences.pop()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mailcordon.messages.catalogue import example
+from mailcordon.messages.phrases import at_least
 
 
 @example(shared=True)
@@ -16,12 +17,13 @@ def no_rollout_yet(*, shared: bool) -> str:
 
 @example(3, 1)
 @example(0, 0)
-def rollouts_are(count: int, back: int) -> str:
-    """The sentence on top of the page of rollouts."""
+@example(100, 0, more=True)
+def rollouts_are(count: int, back: int, *, more: bool = False) -> str:
+    """The sentence on top of the page of rollouts. `more`: others were not counted."""
     if not count:
         return "No rollout is under way."
-    said = f"{count} {'rollout is' if count == 1 else 'rollouts are'} under way"
-    return f"{said}; {back} went back to the old path." if back else f"{said}."
+    said = f"{at_least(count, more)} {'rollout is' if count == 1 else 'rollouts are'} under way"
+    return f"{said}; {at_least(back, more)} went back to the old path." if back else f"{said}."
 
 
 @example()

@@ -26,6 +26,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else many}"
 
 
+def at_least(number: int, more: bool) -> str:
+    """`50`, or `50 or more` where others were not counted."""
+    return f"{number:,} or more" if more else f"{number:,}"
+
+
 def mailbox_does(outcome: str) -> str:
     """What a mailbox of the local SES does with mail."""
     return _OUTCOMES.get(outcome, outcome)

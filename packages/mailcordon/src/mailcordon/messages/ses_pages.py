@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mailcordon.messages.catalogue import example
+from mailcordon.messages.phrases import at_least
 
 
 @example(["1 difference"], ["HEALTHY"])
@@ -82,11 +83,14 @@ def plan_not_applied() -> str:
 
 @example(0)
 @example(2)
-def differences(count: int) -> str:
-    """How many differences are open."""
+@example(100, more=True)
+def differences(count: int, *, more: bool = False) -> str:
+    """How many differences are open. `more`: others were not counted."""
     if not count:
         return "SES has what is desired."
-    return f"SES differs from what is desired in {count} {'place' if count == 1 else 'places'}."
+    return (
+        f"SES differs from what is desired in {at_least(count, more)} {'place' if count == 1 else 'places'}."
+    )
 
 
 @example("apply")
@@ -146,13 +150,13 @@ def will_replay() -> str:
 @example(0, excess=False)
 @example(2, excess=False)
 @example(0, excess=True)
-def ungoverned_are(senders: int, *, excess: bool) -> str:
-    """How many send past Mailcordon unexpectedly, and whether SES counts more than is known."""
+@example(50, excess=False, more=True)
+def ungoverned_are(senders: int, *, excess: bool, more: bool = False) -> str:
+    """How many send past Mailcordon unexpectedly, and whether SES counts more than is known. `more`: others were not counted."""
     parts: list[str] = []
     if senders:
-        parts.append(
-            f"{senders} {'sends' if senders == 1 else 'send'} past Mailcordon, and nobody expects it"
-        )
+        verb = "sends" if senders == 1 else "send"
+        parts.append(f"{at_least(senders, more)} {verb} past Mailcordon, and nobody expects it")
     if excess:
         parts.append("SES counts more mail than anything names")
     said = ", and ".join(parts) or "All mail of the account passes Mailcordon, or is expected"

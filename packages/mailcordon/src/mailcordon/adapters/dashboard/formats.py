@@ -58,6 +58,12 @@ def ago(value: str | None, now: datetime) -> str:
     return safe(f'<time datetime="{_iso(found)}" title="{exact(value)}">{words}</time>')
 
 
+def passed(value: str | None, now: datetime) -> bool:
+    """Whether the time is past."""
+    found = moment(value)
+    return found is not None and found < now
+
+
 def clock(value: str | None) -> str:
     """A `time` element with the exact time."""
     found = moment(value)

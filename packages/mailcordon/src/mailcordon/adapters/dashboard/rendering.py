@@ -72,11 +72,16 @@ class Templates:
         environment.add_filter("said", formats.said)
         environment.add_filter("segment", formats.segment)
         environment.add_filter("ago", _ago)
+        environment.add_filter("passed", _passed)
         environment.add_filter("lift_link", links.lift)
         environment.add_global("static", _static(static))
 
     def render(self, name: str, data: Mapping[str, Any]) -> str:
         return self._environment.render_template(name, **data)
+
+
+def _passed(value: str | None) -> bool:
+    return formats.passed(value, datetime.now(UTC))
 
 
 def _ago(value: str | None) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Response
 
 from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
+from mailcordon.messages.phrases import at_least
 
 Tabs = Sequence[tuple[str, str, str]]  #: key, path, words
 
@@ -86,6 +87,11 @@ def shown(site: Site, request: PageRequest, section: str, page: Page) -> Respons
 
 def tabs(every: Tabs, current: str) -> list[tuple[str, str, bool]]:
     return [(path, words, key == current) for key, path, words in every]
+
+
+def counted(found: Any) -> str:
+    """How many a list has of which this is the first page: `20`, or `100 or more`."""
+    return at_least(len(found["items"]), bool(found["next"]))
 
 
 def text(value: object, href: str = "", note: str = "") -> Cell:

@@ -164,7 +164,10 @@ def _delivery(one: Mapping[str, Any], events: Any) -> dict[str, Any]:
     meaning = None
     if (known := _KNOWN.get(one["reason"] or "")) is not None:
         meaning = {"text": known.meaning, "actor": known.actor.value}
-    return {**one, "timeline": moments, "meaning": meaning, "tone": TONES.get(one["state"], "bad")}
+    tone = TONES.get(one["state"], "bad")
+    if one["state"] == "queued" and meaning is not None:
+        tone = "slow"  # something keeps it
+    return {**one, "timeline": moments, "meaning": meaning, "tone": tone}
 
 
 def _moment_tone(what: str) -> str:

@@ -30,6 +30,7 @@ _TONES = {
 }
 _VERDICTS = {"pass": "good", "wait": "slow", "back": "bad"}
 _TENANTS = 100  #: of one page of advice
+_COUNTED = 200  #: rollouts under way, for the sentence
 _OPEN = (("", "Open and ended"), ("yes", "Open"), ("no", "Ended"))
 
 
@@ -39,7 +40,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         given = request.query_params
         rest = site.rest(request)
         is_open = {"yes": True, "no": False}.get(given.get("open", ""))
-        found, freezes, sharing = await asyncio.gather(
+        found, under_way, freezes, sharing = await asyncio.gather(
             rest.get(
                 "/v1/rollouts",
                 open=is_open,
@@ -47,10 +48,12 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
                 after=given.get("after"),
                 limit=50,
             ),
+            rest.get("/v1/rollouts", open=True, limit=_COUNTED),
             rest.found("/v1/rollout-freezes"),
             rest.get("/v1/shared-paths"),
         )
-        return blocks.shown(site, request, "migration", _rollouts(found, freezes, sharing, dict(given)))
+        page = _rollouts(found, under_way, freezes, sharing, dict(given))
+        return blocks.shown(site, request, "migration", page)
 
     @get(PATH + "/rollouts/{number:int}")
     async def rollout(request: PageRequest) -> Response[str]:
@@ -96,9 +99,9 @@ def _page(tab: str, title: str, **over: Any) -> Page:
     return Page(title=title, tabs=blocks.tabs(_TABS, tab), **over)
 
 
-def _rollouts(found: Any, freezes: Any, shared: Any, asked: dict[str, str]) -> Page:
-    back = [one for one in found["items"] if one["state"] == "back" and not one["ended_at"]]
-    open_ones = [one for one in found["items"] if not one["ended_at"]]
+def _rollouts(found: Any, under_way: Any, freezes: Any, shared: Any, asked: dict[str, str]) -> Page:
+    """`found` is a page of the list, whatever was asked for; `under_way` are those that the sentence counts."""
+    back = [one for one in under_way["items"] if one["state"] == "back"]
     sections = [
         Section(
             heads=("Rollout", "Tenant", "State", "Share", "What it says", "Since", "Went back"),
@@ -151,7 +154,9 @@ def _rollouts(found: Any, freezes: Any, shared: Any, asked: dict[str, str]) -> P
     return _page(
         "rollouts",
         "Migration",
-        sentence=messages.rollouts_are(len(open_ones), len(back)) if found["items"] else "",
+        sentence=messages.rollouts_are(len(under_way["items"]), len(back), more=bool(under_way["next"]))
+        if found["items"] or under_way["items"]
+        else "",
         tone="bad" if back else "good",
         filters=[
             Filter(name="open", label="State", value=asked.get("open", ""), options=_OPEN),

@@ -33,9 +33,9 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         found, status, drift, plans, losses = await asyncio.gather(
             rest.get("/v1/account"),
             rest.get("/v1/status"),
-            rest.get("/v1/drift", open=True, limit=20),
-            rest.get("/v1/plans", state="proposed", limit=20),
-            rest.get("/v1/feedback", open=True, limit=20),
+            rest.get("/v1/drift", open=True, limit=100),
+            rest.get("/v1/plans", state="proposed", limit=100),
+            rest.get("/v1/feedback", open=True, limit=100),
         )
         return blocks.shown(site, request, "ses", _account(found, status, drift, plans, losses))
 
@@ -77,18 +77,22 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
 def _account(found: Any, status: Any, drift: Any, plans: Any, losses: Any) -> Page:
     sections: list[Section] = []
     open_things = [
-        (len(drift["items"]), "Differences at SES", "/ses/drift?open=yes"),
-        (len(plans["items"]), "Plans that wait for a person", "/ses/plans?state=proposed"),
-        (len(losses["items"]), "Losses of feedback", "/ses/feedback"),
+        (blocks.counted(drift), "Differences at SES", "/ses/drift?open=yes"),
+        (blocks.counted(plans), "Plans that wait for a person", "/ses/plans?state=proposed"),
+        (blocks.counted(losses), "Losses of feedback", "/ses/feedback"),
     ]
-    said = [f"{words.lower().replace(' ses', ' SES')} ({count})" for count, words, _ in open_things if count]
+    said = [
+        f"{words.lower().replace(' ses', ' SES')} ({count})"
+        for count, words, _ in open_things
+        if count != "0"
+    ]
     tone = "slow" if said else "good"
     if any(not one["sending_enabled"] or one["enforcement"] != "HEALTHY" for one in found["limits"]):
         tone = "bad"
     sections.append(
         Section(
             heading="What is open",
-            facts=[(words, blocks.text(f"{count:,}", href=href)) for count, words, href in open_things],
+            facts=[(words, blocks.text(count, href=href)) for count, words, href in open_things],
         )
     )
     sections += [_limits(one, found["forecast"]) for one in found["limits"]]
@@ -100,7 +104,7 @@ def _account(found: Any, status: Any, drift: Any, plans: Any, losses: Any) -> Pa
                 heading="What the checks say",
                 heads=("Check", "What", "What next"),
                 rows=[
-                    [blocks.text(one["check"]), blocks.text(one["detail"]), blocks.text(one["next"])]
+                    [blocks.text(one["check"]), blocks.said(one["detail"]), blocks.said(one["next"])]
                     for one in problems
                 ],
             )

@@ -1,5 +1,6 @@
 """Differences between what SES has and what is desired: what follows, who made them, what repairs or accepts them."""
 
+import asyncio
 from typing import Any
 
 from litestar import Response, get
@@ -17,6 +18,7 @@ from mailcordon.messages import ses_pages as messages
 PATH = "/ses/drift"
 _SEVERITIES = ("critical", "high", "medium", "low")
 _OPEN = (("", "Open and ended"), ("yes", "Open"), ("no", "Ended"))
+_COUNTED = 200  #: open differences, for the sentence
 
 
 def routes(site: Site) -> list[HTTPRouteHandler]:
@@ -24,16 +26,20 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     async def findings(request: PageRequest) -> Response[str]:
         given = request.query_params
         asked = {name: given.get(name, "") for name in ("open", "severity", "tenant", "kind")}
-        found = await site.rest(request).get(
-            "/v1/drift",
-            open={"yes": True, "no": False}.get(asked["open"]),
-            severity=asked["severity"] or None,
-            tenant=asked["tenant"] or None,
-            kind=asked["kind"] or None,
-            after=given.get("after"),
-            limit=50,
+        rest = site.rest(request)
+        found, open_ones = await asyncio.gather(
+            rest.get(
+                "/v1/drift",
+                open={"yes": True, "no": False}.get(asked["open"]),
+                severity=asked["severity"] or None,
+                tenant=asked["tenant"] or None,
+                kind=asked["kind"] or None,
+                after=given.get("after"),
+                limit=50,
+            ),
+            rest.get("/v1/drift", open=True, limit=_COUNTED),
         )
-        return blocks.shown(site, request, "ses", _findings(found, asked))
+        return blocks.shown(site, request, "ses", _findings(found, open_ones, asked))
 
     @get(PATH + "/{number:int}")
     async def finding(request: PageRequest) -> Response[str]:
@@ -60,16 +66,16 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     return [findings, finding, policies, *accepting, *setting]
 
 
-def _findings(found: Any, asked: dict[str, str]) -> Page:
-    open_ones = [one for one in found["items"] if one["ended_at"] is None]
+def _findings(found: Any, open_ones: Any, asked: dict[str, str]) -> Page:
+    """`found` is a page of the list, whatever was asked for; `open_ones` are those that the sentence counts."""
     return page(
         "drift",
         "Differences at SES",
-        sentence=messages.differences(len(open_ones)) if not asked["open"] else "",
+        sentence=messages.differences(len(open_ones["items"]), more=bool(open_ones["next"])),
         tone="bad"
-        if any(one["severity"] in ("critical", "high") for one in open_ones)
+        if any(one["severity"] in ("critical", "high") for one in open_ones["items"])
         else "slow"
-        if open_ones
+        if open_ones["items"]
         else "good",
         filters=[
             Filter(name="open", label="State", value=asked["open"], options=_OPEN),

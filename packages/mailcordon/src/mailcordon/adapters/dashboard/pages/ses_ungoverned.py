@@ -26,7 +26,8 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             rest.get("/v1/ungoverned", after=request.query_params.get("after"), limit=50),
             rest.get("/v1/ungoverned/expectations", limit=50),
         )
-        return blocks.shown(site, request, "ses", _senders(found, expected))
+        is_first = "after" not in request.query_params
+        return blocks.shown(site, request, "ses", _senders(found, expected, is_first=is_first))
 
     @get(PATH + "/{number:int}")
     async def sender(request: PageRequest) -> Response[str]:
@@ -52,13 +53,15 @@ def _name(one: Any) -> str:
     return one["who"] or one["identity"] or "somebody that nothing names"
 
 
-def _senders(found: Any, expected: Any) -> Page:
+def _senders(found: Any, expected: Any, *, is_first: bool) -> Page:
     wrong = [one for one in found["items"] if not (one["expected"] and one["expected"]["valid"])]
     excess = [one for one in found["counts"] if one["since"]]
     return page(
         "ungoverned",
         "Mail past Mailcordon",
-        sentence=messages.ungoverned_are(len(wrong), excess=bool(excess)),
+        sentence=messages.ungoverned_are(len(wrong), excess=bool(excess), more=bool(found["next"]))
+        if is_first
+        else "",
         tone="bad" if wrong or excess else "good",
         sections=[
             Section(
