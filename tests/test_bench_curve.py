@@ -103,7 +103,13 @@ def test_sides_take_turns_at_going_first():
 
 
 async def loaded(
-    *, count: int, per_second: int | None, status: str = "202 Accepted", slow: float = 0.0
+    *,
+    count: int,
+    per_second: int | None,
+    status: str = "202 Accepted",
+    slow: float = 0.0,
+    seconds: float | None = None,
+    refusals: int = 0,
 ) -> tuple[paced_load.Done, list[bytes]]:
     bodies: list[bytes] = []
     served: list[asyncio.Task[None]] = []
@@ -119,9 +125,10 @@ async def loaded(
                 break
             length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
             bodies.append(await reader.readexactly(length))
+            said = status if len(bodies) > refusals else "429 Too Many Requests"
             await asyncio.sleep(slow)
             body = b'{"state":"queued"}'
-            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            writer.write(f"HTTP/1.1 {said}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -137,6 +144,8 @@ async def loaded(
             count=count,
             per_second=per_second,
             connections=2,
+            unanswered=2,
+            seconds=seconds,
         )
         load = paced_load.Load(order)
         await load.connect()
@@ -171,8 +180,20 @@ async def test_a_flood_counts_from_when_a_mail_was_written():
 
 
 async def test_an_answer_other_than_202_voids_the_run():
-    with pytest.raises(BadAnswer, match="429"):
-        await loaded(count=3, per_second=None, status="429 Too Many")
+    with pytest.raises(BadAnswer, match="500"):
+        await loaded(count=3, per_second=None, status="500 Oh")
+    with pytest.raises(BadAnswer, match="refused"):
+        await loaded(count=3, per_second=None, refusals=1)
+
+
+async def test_a_sustained_load_tries_again_what_was_refused_and_begins_no_more_after_its_time():
+    done, bodies = await loaded(count=10_000, per_second=100, slow=0.05, seconds=0.2, refusals=3)
+    assert 0 < done.handed_in < 10_000
+    assert done.refused == 3
+    assert done.queued == done.handed_in == len(bodies) - 3
+    assert {json.loads(body)["to"] for body in bodies} == {
+        f"r-{n}@inbox{n % 7}.example" for n in range(done.handed_in)
+    }
 
 
 # Figures ----------------------------------------------------------------------------------------------------------------
@@ -311,7 +332,7 @@ def sustained_run(*, queue: float = 0.0, memory: float = 100.0, cpu: float = 40.
     ]  # fmt: skip
     return sustained.Result(
         rate=1000, mails=100_000, handed_in=1000.0, carried=990.0, seconds=101.0, cpu=cpu, load=5.0, ses=30.0, others=0.0,
-        accepts=[0.002], looks=looks, here="this checkout", engine="PostgreSQL",
+        refused=0, accepts=[0.002], looks=looks, here="this checkout", engine="PostgreSQL",
     )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ from bench import mail
 from bench.load import LAST_ANSWER, BadAnswer
 from bench.mail import Stream
 
+_AGAIN = 0.25  #: seconds until a refused mail is tried again
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -32,12 +34,18 @@ class Order:
     count: int
     per_second: int | None  #: None: each connection sends its next mail when the last one is answered
     connections: int
+    unanswered: int  #: requests at a time; further mails wait and their answers are late
     ahead: bool = True  #: build all requests before the clock starts
+    #: Seconds after which no more mail is begun. What was refused for the moment (429, 503) is tried again, so the mails that
+    #: were handed in are the first `handed_in` of the order. None: all mail, and a refusal voids the run.
+    seconds: float | None = None
 
 
 @dataclass(slots=True)
 class Done:
+    handed_in: int = 0  #: mails
     queued: int = 0  #: answers that say so
+    refused: int = 0  #: answers that said "not now"
     latencies: list[float] = field(default_factory=list[float])  #: seconds, from due to answered
     handed: dict[str, float] = field(
         default_factory=dict[str, float]
@@ -52,11 +60,12 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
+        self._number = -1
         self._due = 0.0
 
-    def send(self, request: bytes, due: float) -> None:
+    def send(self, request: bytes, number: int, due: float) -> None:
         assert self._transport is not None
-        self._due = due
+        self._number, self._due = number, due
         self._transport.write(request)
 
     def close(self) -> None:
@@ -82,10 +91,13 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         body = b"".join(self._body)
         self._body.clear()
-        if (status := self._parser.get_status_code()) != 202:
+        status = self._parser.get_status_code()
+        if status == 202:
+            self._load.answered(self, body, self._due)
+        elif status in (429, 503):
+            self._load.refused(self, self._number, self._due, body)
+        else:
             self._load.failed(f"answered {status}: {body[:500].decode(errors='replace')}")
-            return
-        self._load.answered(self, body, self._due)
 
 
 class Load:
@@ -95,6 +107,7 @@ class Load:
         self._connections: list[_Connection] = []
         self._free: deque[_Connection] = deque()
         self._waiting: deque[tuple[int, float]] = deque()
+        self._open = 0
         self._finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._left = order.count
         self.done = Done()
@@ -123,9 +136,12 @@ class Load:
             due = began if pace is None else began + number / pace
             if (wait := due - time.perf_counter()) > 0:
                 await asyncio.sleep(wait)
-            if self._finished.done():
+            over = self._order.seconds is not None and time.perf_counter() - began >= self._order.seconds
+            if over or self._finished.done():
                 break
             self._hand_in(number, due)
+        if self._order.seconds is not None:
+            self._begin_no_more()
         try:
             async with asyncio.timeout(LAST_ANSWER + self._order.count / 500):
                 await self._finished
@@ -138,24 +154,46 @@ class Load:
         for connection in self._connections:
             connection.close()
 
+    def _begin_no_more(self) -> None:
+        self._waiting = deque(one for one in self._waiting if one[0] < self.done.handed_in)
+        self._left -= self._order.count - self.done.handed_in
+        self._end()
+
     def _hand_in(self, number: int, due: float) -> None:
-        if not self._free:
+        if not self._free or self._open >= self._order.unanswered:
             self._waiting.append((number, due))
             return
+        self._open += 1
+        self.done.handed_in = max(self.done.handed_in, number + 1)
         request = self._requests[number] if self._requests is not None else self._request(number)
         if self._requests is not None:  # a sustained run has too many mails to keep
             self.done.handed[self._to(number)] = time.time()
         if self._order.per_second is None:
             due = time.perf_counter()
-        self._free.popleft().send(request, due)
+        self._free.popleft().send(request, number, due)
 
     def answered(self, connection: _Connection, body: bytes, due: float) -> None:
         self.done.latencies.append(time.perf_counter() - due)
         self.done.queued += b'"state":"queued"' in body
+        self._left -= 1
+        self._released(connection)
+        self._end()
+
+    def refused(self, connection: _Connection, number: int, due: float, why: bytes) -> None:
+        if self._order.seconds is None:
+            self.failed(f"refused: {why[:500].decode(errors='replace')}")
+            return
+        self.done.refused += 1
+        asyncio.get_running_loop().call_later(_AGAIN, self._hand_in, number, due)
+        self._released(connection)
+
+    def _released(self, connection: _Connection) -> None:
+        self._open -= 1
         self._free.append(connection)
         if self._waiting:
             self._hand_in(*self._waiting.popleft())
-        self._left -= 1
+
+    def _end(self) -> None:
         if not self._left and not self._finished.done():
             self._finished.set_result(None)
 

@@ -16,7 +16,7 @@ from typing import Any
 from bench import mail, send
 from bench.curve.meter import Meter
 from bench.curve.paced_load import Done, Order
-from bench.curve.plan import IDLE, Rate
+from bench.curve.plan import IDLE, UNANSWERED, Rate
 from bench.curve.record import BARE, Phase
 from bench.mail import Stream
 from bench.system import Failed, System
@@ -57,7 +57,8 @@ async def governed(
     newest, last, total = await system.ses.newest(), await system.newest_id(), await system.ses.total()
     host, port = system.address
     order = Order(host=host, port=port, key=system.key, streams=system.streams, run=run, count=count,
-                  per_second=rate.per_second, connections=rate.connections)  # fmt: skip
+                  per_second=rate.per_second, connections=rate.connections,
+                  unanswered=UNANSWERED)  # fmt: skip
     async with loading(order) as load:
         meter = await Meter.start(system, beside)
         done = await load.run()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CONNECTIONS = 400  #: keep-alive connections of a paced rate
+UNANSWERED = 200  #: requests at a time; the API refuses a key's 257th
 CALLERS = 64  #: of the flood, each with one open request
 BARE_CALL = 0.004  #: seconds that one bare call may take, so that a thread keeps its pace
 VCPU_HOUR = 0.04048  #: USD, an example: AWS Fargate, Linux on x86, us-east-1, as published

@@ -20,7 +20,7 @@ from bench.curve import phases
 from bench.curve.goals import SUSTAINED, SUSTAINED_AIM
 from bench.curve.meter import Meter, resident
 from bench.curve.paced_load import Done, Order
-from bench.curve.plan import CONNECTIONS, FLOOD, Options
+from bench.curve.plan import CONNECTIONS, FLOOD, UNANSWERED, Options
 from bench.curve.record import quantile
 from bench.system import Failed, System
 
@@ -62,6 +62,7 @@ class Result:
     load: float  #: CPU seconds of the load generator
     ses: float  #: of the local SES
     others: float  #: share of the machine
+    refused: int  #: answers that said "not now"
     accepts: Sequence[float] = field(repr=False)  #: seconds, sorted
     looks: Sequence[Look]
     here: str
@@ -118,7 +119,8 @@ def table(result: Result) -> str:
         f"(goal {SUSTAINED:,}: {'held' if result.two_cores >= SUSTAINED else 'NOT HELD'}; aim {SUSTAINED_AIM:,}: "
         f"{'held' if result.two_cores >= SUSTAINED_AIM else 'NOT HELD'}).",
         f"202: {quantile(result.accepts, 0.5) * 1000:.1f} ms in the median, "
-        f"{quantile(result.accepts, 0.99) * 1000:.1f} ms at p99, from when the mail was due.",
+        f"{quantile(result.accepts, 0.99) * 1000:.1f} ms at p99, from when the mail was due. "
+        f"{result.refused:,} answers said that there is no room now; their mails were tried again.",
         "",
         f"{'seconds':>8}{'at SES':>12}{'cores':>8}"
         + "".join(f"{name + ' MB':>14}" for name in sorted(result.looks[-1].memory)),
@@ -157,6 +159,7 @@ def json_line(result: Result) -> str:
             "mails": result.mails,
             "handed_in": round(result.handed_in, 1),
             "carried": round(result.carried, 1),
+            "refused": result.refused,
             "us": round(result.each, 1),
             "two_cores_carry": round(result.two_cores, 1),
             "memory_megabytes": result.memory(),
@@ -184,7 +187,8 @@ async def measured(options: Options, say: Callable[[str], None]) -> Result:
         )
         host, port = under_test.address
         order = Order(host=host, port=port, key=under_test.key, streams=under_test.streams, run="s", count=count,
-                      per_second=rate, connections=CONNECTIONS, ahead=False)  # fmt: skip
+                      per_second=rate, connections=CONNECTIONS, unanswered=UNANSWERED, ahead=False,
+                      seconds=options.minutes * 60)  # fmt: skip
         async with phases.loading(order) as load:
             meter, ses, began = await Meter.start(under_test, []), under_test.ses.cpu(), time.perf_counter()
             looks = [await _look(under_test, began, total)]
@@ -192,6 +196,7 @@ async def measured(options: Options, say: Callable[[str], None]) -> Result:
             done = await _watched(
                 under_test, running, looks, options.minutes * 60 / _WINDOWS, began, total, say
             )
+            count = done.handed_in
             await _all_recorded(under_test, last, count)
             used = await meter.read(done.cpu_seconds)
             ses = under_test.ses.cpu() - ses
@@ -210,6 +215,7 @@ async def measured(options: Options, say: Callable[[str], None]) -> Result:
             load=done.cpu_seconds,
             ses=ses,
             others=used.others,
+            refused=done.refused,
             accepts=sorted(done.latencies),
             looks=looks,
             here=f"{here.name}; {here.interpreter()}",
