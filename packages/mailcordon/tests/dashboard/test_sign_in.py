@@ -181,7 +181,10 @@ async def test_a_view_link_becomes_a_cookie_and_reads_one_tenant(site: Pages):
     site.browser.cookies.delete(SESSION)
     await site.people.view_links.revoke("acme", made.prefix, actor="ann")
     assert await site.who() is None
-    assert (await site.browser.get(f"/view/{token}")).status_code == 401
+    ended = await site.browser.get(f"/view/{token}")
+    assert ended.status_code == 401
+    assert "<h1>This link does not work</h1>" in ended.text
+    assert "Go to the first page" not in ended.text
 
 
 async def test_a_token_of_one_kind_is_none_of_another(site: Pages):

@@ -26,6 +26,9 @@ _DONE = {
 }
 
 
+_LINKS_UNUSABLE = ("view-link-unusable", "link-unusable")
+
+
 @example()
 def live_stands_still() -> str:
     """The live page cannot read what it shows."""
@@ -70,8 +73,11 @@ def stale_form() -> str:
 
 @example(404)
 @example(503)
-def problem_title(status: int) -> str:
+@example(401, "view-link-unusable")
+def problem_title(status: int, code: str = "") -> str:
     """The heading of a page that says what was refused."""
+    if code in _LINKS_UNUSABLE:
+        return "This link does not work"
     return {
         401: "Sign in first",
         403: "Not allowed",

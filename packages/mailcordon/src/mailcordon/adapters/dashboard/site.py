@@ -84,11 +84,12 @@ class Site:
         return self.page(
             request,
             "problem.html",
-            title=messages.problem_title(problem.status),
+            title=messages.problem_title(problem.status, problem.code),
             status_code=problem.status,
             sentence=problem.sentence,
             fields=[{"field": one.field, "problem": one.problem} for one in problem.fields],
             code=problem.code,
+            may_go_on=problem.code != "view-link-unusable",  # a tenant's reader has no other way in
             retryable=problem.retryable,
         )
 
