@@ -19,6 +19,7 @@ from bench import fleet
 from mailcordon.adapters.db import engine
 from mailcordon.control.keys import hash_of
 from mailcordon_fixtures.dashboards import Dashboard, opened
+from mailcordon_fixtures.pages import csrf_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,7 +68,7 @@ def once(answer: httpx.Response) -> list[str]:
 def beside(answer: httpx.Response, name: str) -> str:
     """What a refused form says beside a field."""
     assert answer.status_code == 422, answer.text[-1500:]
-    found = re.search(f'id="{name}-wrong">(.*?)</small>', answer.text)
+    found = re.search(f'id="{name}-wrong">(.*?)</small>', answer.text, re.DOTALL)
     assert found is not None, re.findall(r'id="([\w.]+)-wrong"', answer.text)
     return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
 
@@ -272,3 +273,114 @@ async def test_a_view_link_is_shown_once_works_and_is_revoked(dashboard: Dashboa
         await dashboard.post(f"{of}/view-links/{prefix}/revoke")
         assert (await dashboard.audited("view-link.revoke"))[0] == ADMIN
         assert (await browser.get(of)).status_code == 303
+
+
+async def test_a_link_to_sign_in_is_shown_once_lets_its_person_in_and_can_be_revoked(
+    dashboard: Dashboard,
+) -> None:
+    new = "/settings/people/new"
+    base = str(dashboard.client.base_url)
+    [url] = once(await dashboard.post(new, status=200, person="lee@platform.example", role="viewer"))
+    assert url.rpartition("/")[2] not in await dashboard.get("/settings/people")
+    async with httpx.AsyncClient(base_url=base) as browser:
+        shown = await browser.get(url.removeprefix(base))
+        used = await browser.post(url.removeprefix(base), data={"csrf": csrf_of(shown.text)})
+        assert used.status_code == 303
+        assert "lee@platform.example" in (await browser.get("/now")).text
+    [unused] = once(await dashboard.post(new, status=200, person="ann@platform.example", role="admin"))
+    listed = html.unescape(await dashboard.get("/settings/people")).partition("ann@platform.example")[2]
+    await dashboard.post(re.findall(r"/settings/people/links/\w+/revoke", listed)[0])
+    async with httpx.AsyncClient(base_url=base) as browser:
+        shown = await browser.get(unused.removeprefix(base))
+        refused = await browser.post(unused.removeprefix(base), data={"csrf": csrf_of(shown.text)})
+        assert refused.status_code == 401
+
+
+async def test_a_policy_is_planned_from_text_or_a_file_and_its_faults_have_lines(
+    dashboard: Dashboard, slug: str
+) -> None:
+    new, because = "/settings/policy/plans/new", "the list bounced"
+    in_force = await dashboard.get(new)
+    assert "version: 1" in in_force
+    same = html.unescape(in_force.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    assert "changes nothing" in (await dashboard.post(new, status=422, document=same, because=because)).text
+    assert "ocument:2: not YAML" in beside(
+        await dashboard.post(new, status=422, document="version: 1\n  x: : y", because=because), "document"
+    )
+    wrong = f"version: 1\ntenants:\n  {slug}:\n    tier: no-such-tier\n    because: growth\n"
+    refused = await dashboard.post(new, status=422, document=wrong, because=because)
+    assert f"Line 4, tenants.{slug}.tier" in beside(refused, "document")
+    assert "no-such-tier" in refused.text.partition("<textarea")[2]
+    assert await dashboard.owner.fetchval("select count(*) from policy_version") == 0
+
+    good = f"version: 1\ntenants:\n  {slug}:\n    tier: trusted\n    because: growth\n"
+    csrf = csrf_of(await dashboard.get(new))
+    made = await dashboard.client.post(
+        new,
+        data={"csrf": csrf, "document": "left as it was", "because": because},
+        files={"file": ("policy.yaml", good.encode(), "application/yaml")},
+        headers=dashboard.headers("admin"),
+    )
+    assert made.status_code == 303, made.text[-1500:]
+    plan = made.headers["location"].partition("?")[0]
+    shown = await dashboard.get(plan)
+    assert "proposed" in shown
+    assert because in shown
+    assert slug in shown
+    no_text = await dashboard.client.post(
+        new,
+        data={"csrf": csrf, "because": because},
+        files={"file": ("policy.yaml", b"\xff\xfe", "application/yaml")},
+        headers=dashboard.headers("admin"),
+    )
+    assert no_text.status_code == 422
+    assert "not UTF-8" in no_text.text
+    await dashboard.post(plan + "/apply", because="agreed")
+    assert await dashboard.audited("policy.apply") == (ADMIN, "agreed")
+
+
+async def test_a_message_type_is_added_and_changed(dashboard: Dashboard) -> None:
+    new = "/settings/types/new"
+    of = {
+        "name": "booking",
+        "class": "transactional",
+        "criticality": "4",
+        "description": "A booking was made",
+    }
+    assert beside(await dashboard.post(new, "admin", 422, **{**of, "name": "Not a name"}), "name")
+    assert beside(await dashboard.post(new, "admin", 422, **of, expiry_seconds="99999999"), "expiry_seconds")
+    await dashboard.post(new, "admin", 303, **of, resend="no")
+    assert (await dashboard.audited("type.create"))[0] == ADMIN
+    change = "/settings/types/booking/change"
+    assert "A booking was made" in await dashboard.get(change)
+    now = {"description": "A booking was made", "criticality": "5", "expiry_seconds": "3600", "resend": "no"}
+    await dashboard.post(change, "admin", 303, **now)
+    assert (await dashboard.audited("type.change"))[0] == ADMIN
+    assert "Nothing was changed" in (await dashboard.post(change, "admin", 422, **now)).text
+    row = await dashboard.owner.fetchrow("select * from message_type where name = 'booking'")
+    assert row is not None
+    assert (row["criticality"], row["expiry_ms"], row["resend"]) == (5, 3_600_000, False)
+    await dashboard.post("/settings/types/no-such/change", "admin", 404, **now)
+
+
+async def test_the_split_is_begun_decided_on_and_ended(dashboard: Dashboard, slug: str) -> None:
+    split = "/migration/suppression-split"
+    assert "Take it apart…" in await dashboard.get(split, "operator")
+    await dashboard.post(
+        split + "/start", "operator", owner="kim", because="acme moves to a path of its own", release="no"
+    )
+    assert await dashboard.audited("suppression-split.start") == (
+        "operator@platform.example",
+        "acme moves to a path of its own",
+    )
+    assign = split + "/assign"
+    of = {"addresses": "kim@example.com lee@example.com", "because": "imported in 2024"}
+    assert "Name the tenant" in beside(
+        await dashboard.post(assign, "operator", 422, **of, to="tenant"), "tenant"
+    )
+    assert "Name the tenant" in beside(
+        await dashboard.post(assign, "operator", 422, **of, to="nobody", tenant=slug), "tenant"
+    )
+    refused = await dashboard.post(assign, "operator", 404, **of, to="tenant", tenant=slug)
+    assert "kim@example.com" in refused.text
+    assert "split" in (await dashboard.post(split + "/finish", "operator", 409, because="all moved")).text

@@ -19,6 +19,7 @@ _DONE = {
     "checked": "It was checked.",
     "saved": "The change is saved.",
     "made": "It is made.",
+    "planned": "The plan is made. Nothing changes before it is applied.",
     "replayed": "The events are sent again.",
     "removed": "It is removed.",
     "tested": "The test arrived.",
@@ -133,6 +134,12 @@ def will_allow(tenant: str, address: str, covered: str) -> str:
 def not_a_number(field: str) -> str:
     """A field of an action's form is no whole number."""
     return f"{field}: must be a whole number of at most six digits."
+
+
+@example()
+def file_is_no_text() -> str:
+    """A file that was chosen in a form cannot be read."""
+    return "The file is not UTF-8 text, so nothing was done. Choose a YAML or JSON file."
 
 
 @example("held")

@@ -228,3 +228,66 @@ def sign_in_link_made(person: str, role: str) -> str:
 def revokes_sign_in_link(person: str) -> str:
     """The preview of revoking a link to sign in."""
     return f"The link for {person} signs nobody in any more. Who is signed in stays so."
+
+
+@example()
+def plans_policy() -> str:
+    """The form that plans a policy."""
+    return "The document is the whole policy. What it would change is shown next, as a plan: nothing is applied yet."
+
+
+@example()
+def policy_stays() -> str:
+    """The form that plans a policy, with a document that changes nothing."""
+    return "This document changes nothing: it says what is in force already. No plan was made."
+
+
+@example(14, "tenants.acme.tier", "there is no tier gold")
+def in_document(line: int, member: str, problem: str) -> str:
+    """Beside the document of a policy."""
+    return f"Line {line}, {member}: {problem}"
+
+
+@example()
+def new_type() -> str:
+    """The form of a new message type."""
+    return "A tenant can send it after it is onboarded for it. The class never changes, and the type is never removed."
+
+
+@example("invoice")
+def changes_type(name: str) -> str:
+    """The form that changes a message type."""
+    return f"What {name} says applies to every lane of it within seconds. Its class stays: for another one, add another type."
+
+
+@example()
+def starts_split() -> str:
+    """The form that takes the account's suppression list apart."""
+    return (
+        "The account's suppression list is listed, and each entry is given to the tenant that it is about. It goes on by itself,"
+        " at the pace of calls to SES. Started again, it compares all of it once more."
+    )
+
+
+@example()
+def assigns_split() -> str:
+    """The form that decides on entries of the account's suppression list."""
+    return "You decide on entries that nothing says the owner of. All of them are decided, or none."
+
+
+@example()
+def which_owner() -> str:
+    """The form that decides on entries of the account's suppression list, beside the tenant."""
+    return "Name the tenant, or choose the platform or nobody and leave this empty."
+
+
+@example()
+def nobody_loses_protection() -> str:
+    """The form that decides on entries of the account's suppression list, of what cannot be undone."""
+    return "If it is nobody's, it leaves the account's list and covers no mail any more: the next mail to it is sent."
+
+
+@example()
+def finishes_split() -> str:
+    """The form that ends the split of the account's suppression list."""
+    return "It ends, once every entry is taken apart and SES's lists agree. What comes on the account's list later stays there."

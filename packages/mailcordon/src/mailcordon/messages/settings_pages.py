@@ -52,7 +52,7 @@ def people_need() -> str:
 @example()
 def links_are() -> str:
     """Above the links to sign in."""
-    return "A link works once. It is made on the command line, which shows it once."
+    return "A link works once, within 10 minutes, and is shown once: on the page that makes it."
 
 
 @example()

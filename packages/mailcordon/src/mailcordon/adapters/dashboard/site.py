@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from litestar import Request, Response
+from litestar.datastructures import UploadFile
 from litestar.response import Redirect
 
 from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
@@ -114,9 +115,24 @@ def visitor_of(request: PageRequest) -> Visitor:
 
 
 async def form(request: PageRequest) -> dict[str, str]:
-    """The fields of a posted form. Of a field that comes twice, the last one counts."""
+    """The fields of a posted form, a file as its text. Of a field that comes twice, the last one counts.
+
+    Raises Problem for a file that is no text.
+    """
     found = await request.form()
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    return {
+        name: value if isinstance(value, str) else await _text_of(value)
+        for name, value in found.items()
+        if isinstance(value, str | UploadFile)
+    }
+
+
+async def _text_of(file: UploadFile) -> str:
+    await file.seek(0)  # it was read before, to find the form's token
+    try:
+        return (await file.read()).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Problem(422, messages.file_is_no_text(), "not-text") from None
 
 
 def here(request: PageRequest) -> str:

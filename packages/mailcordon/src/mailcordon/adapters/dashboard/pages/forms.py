@@ -39,6 +39,7 @@ class Input:
     limit: int = 400  #: characters
     of: Sequence[str] = ()  #: other names of the API whose problems belong to this field
     is_secret: bool = False  #: taken from no address, as a password is not
+    file: str = ""  #: the field of a file that is taken instead, if one is chosen
     is_rare: bool = False  #: stands in the part that is folded
 
 
@@ -105,7 +106,7 @@ def routes(
             rare=[_shown(one, given, beside) for one in asked.fields if one.is_rare],
             has_file=any(one.kind == "file" for one in asked.fields),
             because=given.because,
-            because_wrong=beside.get(BECAUSE, ""),
+            because_wrong=beside.get(BECAUSE, []),
             reason_limit=MAX_REASON,
             action=request.url.path,
             above=above,
@@ -152,21 +153,23 @@ def _once(site: Site, request: PageRequest, section: str, made: ShownOnce) -> Re
     return answer
 
 
-def _shown(one: Input, given: Given, beside: Mapping[str, str]) -> dict[str, Any]:
+def _shown(one: Input, given: Given, beside: Mapping[str, list[str]]) -> dict[str, Any]:
     """The field with what was typed into it, and what is wrong with that."""
     sent = _SENT in given.fields
     value = "" if one.kind == "password" else given.get(one.name) if sent else given.get(one.name, one.value)
+    if one.file and given.get(one.file):
+        value = given.get(one.file)
     return {
         **asdict(one),
         "value": value,
         "chosen": [word for word, _ in one.options if given.get(f"{one.name}.{word}")]
         if sent or any(name.startswith(f"{one.name}.") for name in given.fields)
         else one.value.split(),
-        "wrong": beside.get(one.name, ""),
+        "wrong": beside.get(one.name, []),
     }
 
 
-def _placed(asked: Form, wrong: Problem | None) -> tuple[dict[str, str], list[str]]:
+def _placed(asked: Form, wrong: Problem | None) -> tuple[dict[str, list[str]], list[str]]:
     """What stands beside each field, and what stands above them all."""
     if wrong is None:
         return {}, []
@@ -181,9 +184,7 @@ def _placed(asked: Form, wrong: Problem | None) -> tuple[dict[str, str], list[st
             above.append(f"{fault.field}: {fault.problem}" if fault.field else fault.problem)
         else:
             beside.setdefault(home, []).append(fault.problem[:1].upper() + fault.problem[1:])
-    return {name: " ".join(said) for name, said in beside.items()}, above if beside or above else [
-        wrong.sentence
-    ]
+    return beside, above if beside or above else [wrong.sentence]
 
 
 def chosen(given: Given, name: str, options: Sequence[str]) -> list[str]:

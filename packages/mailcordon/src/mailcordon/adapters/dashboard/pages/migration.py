@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from mailcordon.adapters.dashboard.pages import blocks, migration_actions
+from mailcordon.adapters.dashboard.pages import blocks, migration_actions, split_forms
 from mailcordon.adapters.dashboard.pages.actions import link
 from mailcordon.adapters.dashboard.pages.blocks import Button, Cell, Filter, Page, Section
 from mailcordon.adapters.dashboard.rest import Problem
@@ -78,7 +78,13 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         except Problem as problem:
             if problem.status != 404:
                 raise
-            page = _page("split", "The account's suppression list", sentence=problem.sentence, tone="slow")
+            page = _page(
+                "split",
+                "The account's suppression list",
+                sentence=problem.sentence,
+                tone="slow",
+                buttons=[Button(split_forms.SPLIT + "/start", "Take it apart…", "operate")],
+            )
             return blocks.shown(site, request, "migration", page)
         entries = await rest.get(
             "/v1/suppression-split/entries", after=request.query_params.get("after"), limit=50
@@ -92,7 +98,15 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         )
         return blocks.shown(site, request, "migration", _advice(found))
 
-    return [rollouts, rollout, paths, split, advice, *migration_actions.routes(site)]
+    return [
+        rollouts,
+        rollout,
+        paths,
+        split,
+        advice,
+        *split_forms.routes(site),
+        *migration_actions.routes(site),
+    ]
 
 
 def _page(tab: str, title: str, **over: Any) -> Page:
@@ -360,6 +374,10 @@ def _split(one: Any, entries: Any) -> Page:
     return _page(
         "split",
         "The account's suppression list",
+        buttons=[
+            Button(split_forms.SPLIT + "/start", "Compare again…", "operate"),
+            *([] if one["ended_at"] else [Button(split_forms.SPLIT + "/finish", "End it…", "operate")]),
+        ],
         sentence=" ".join(one["sentences"]),
         tone="bad" if one["problem"] else "slow" if one["phase"] != "watching" else "good",
         sections=[
@@ -386,7 +404,7 @@ def _split(one: Any, entries: Any) -> Page:
             ),
             Section(
                 heading="Entries",
-                heads=("Address", "State", "Tenant", "Assigned by", "Reason", "Listed", "Problem"),
+                heads=("Address", "State", "Tenant", "Assigned by", "Reason", "Listed", "Problem", ""),
                 rows=[
                     [
                         blocks.text(each["address"], href=link("/addresses", address=each["address"])),
@@ -398,6 +416,13 @@ def _split(one: Any, entries: Any) -> Page:
                         blocks.text(each["reason"]),
                         blocks.ago(each["listed_at"]),
                         blocks.text(each["problem"]),
+                        blocks.act(
+                            "Decide…",
+                            link(split_forms.SPLIT + "/assign", addresses=each["address"]),
+                            "operate",
+                        )
+                        if each["state"] == "unowned"
+                        else blocks.text(""),
                     ]
                     for each in entries["items"]
                 ],

@@ -8,13 +8,15 @@ from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.pages import (
     blocks,
+    people_forms,
     settings_actions,
     settings_channels,
     settings_keys,
     settings_policy,
+    type_forms,
 )
 from mailcordon.adapters.dashboard.pages.actions import link, shell
-from mailcordon.adapters.dashboard.pages.blocks import Cell, Filter, Page, Section
+from mailcordon.adapters.dashboard.pages.blocks import Button, Cell, Filter, Page, Section
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH, page
 from mailcordon.adapters.dashboard.rest import Problem
 from mailcordon.adapters.dashboard.site import PageRequest, Site
@@ -68,7 +70,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     return [
         system, types, people, signals, providers, templates,
         *settings_keys.routes(site), *settings_channels.routes(site), *settings_policy.routes(site),
-        *settings_actions.routes(site),
+        *settings_actions.routes(site), *type_forms.routes(site), *people_forms.routes(site),
     ]  # fmt: skip
 
 
@@ -145,6 +147,7 @@ def _types(found: Any) -> Page:
     return page(
         "types",
         "Message types",
+        buttons=[Button(PATH + "/types/new", "Add a type…", "admin")],
         sections=[
             Section(
                 says=[messages.types_are()],
@@ -155,6 +158,7 @@ def _types(found: Any) -> Page:
                     "What for",
                     "Worth sending for",
                     "Unknown outcome settled after",
+                    "",
                 ),
                 rows=[
                     [
@@ -164,6 +168,7 @@ def _types(found: Any) -> Page:
                         blocks.text(one["description"]),
                         _or_class(one["expiry_seconds"]),
                         _or_class(one["grace_seconds"]),
+                        blocks.act("Change…", f"{PATH}/types/{one['name']}/change", "admin"),
                     ]
                     for one in found["items"]
                 ],
@@ -207,7 +212,8 @@ def _people(sessions: Any, links: Any) -> Page:
             Section(
                 heading="Links to sign in",
                 says=[messages.links_are()],
-                heads=("For", "Role", "Made", "State"),
+                buttons=[Button(people_forms.PEOPLE + "/new", "Let somebody in…", "admin")],
+                heads=("For", "Role", "Made", "State", ""),
                 rows=[
                     [
                         blocks.text(one["person"], note=one["prefix"]),
@@ -216,6 +222,9 @@ def _people(sessions: Any, links: Any) -> Page:
                         blocks.text(
                             "revoked" if one["revoked_at"] else "used" if one["used_at"] else "not used"
                         ),
+                        blocks.text("")
+                        if one["revoked_at"] or one["used_at"]
+                        else blocks.act("Revoke…", f"{PATH}/people/links/{one['prefix']}/revoke", "admin"),
                     ]
                     for one in (links["items"] if links else ())
                 ],

@@ -7,9 +7,9 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from mailcordon.adapters.dashboard.links import link
-from mailcordon.adapters.dashboard.pages import blocks, plan_decisions
+from mailcordon.adapters.dashboard.pages import blocks, plan_decisions, policy_forms
 from mailcordon.adapters.dashboard.pages.actions import Table
-from mailcordon.adapters.dashboard.pages.blocks import Page, Section
+from mailcordon.adapters.dashboard.pages.blocks import Button, Page, Section
 from mailcordon.adapters.dashboard.pages.plan_decisions import Plans
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH, page
 from mailcordon.adapters.dashboard.site import PageRequest, Site
@@ -45,6 +45,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         policy,
         plan,
         tiers,
+        *policy_forms.routes(site),
         *plan_decisions.routes(site, _DECIDED),
     ]
 
@@ -54,6 +55,7 @@ def _policy(found: Any, plans: Any) -> Page:
     return page(
         "policy",
         "Policy",
+        buttons=[Button(policy_forms.NEW, "Plan a policy…", "admin")],
         sentence=messages.policy_is(found["version"], len(waits)),
         tone="slow" if waits else "good",
         sections=[
