@@ -82,6 +82,41 @@ def test_the_cached_key_follows_the_day_and_the_credentials() -> None:
         assert sent["authorization"] == botocores(credentials, endpoint, "ses", "us-east-1", "/", b"{}", sent)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2).map(lambda n: 1_790_000_000.5 + n / 2 + 86_400 * (n == 2)),
+            st.sampled_from(
+                [Credentials("AK", "s"), Credentials("AK", "other"), Credentials("AK", "s", "token")]
+            ),
+            st.sampled_from(["/v2/email/outbound-emails", "/a b"]),
+            st.sampled_from([{"content-type": "application/json"}, {"content-type": "x"}, {}]),
+            st.sampled_from([b"", b"one", b"two"]),
+        ),
+        min_size=2,
+        max_size=8,
+    )
+)
+def test_what_calls_of_one_second_share_changes_no_signature(
+    calls: list[tuple[float, Credentials, str, dict[str, str], bytes]],
+) -> None:
+    kept = Signer(service="ses", region="us-east-1", host="127.0.0.1:8443")
+    for now, credentials, path, headers, body in calls:
+        alone = Signer(service="ses", region="us-east-1", host="127.0.0.1:8443")
+        assert kept.sign(credentials, path, body, headers, now) == alone.sign(
+            credentials, path, body, headers, now
+        )
+
+
+def test_headers_that_the_caller_changes_are_signed_as_they_are() -> None:
+    signer, headers = Signer(service="ses", region="us-east-1", host="h"), {"a": "1"}
+    before = signer.sign(Credentials("AK", "s"), "/", b"", headers, 1.0)
+    headers["a"] = "2"
+    after = signer.sign(Credentials("AK", "s"), "/", b"", headers, 1.0)
+    assert after["a"] == "2"
+    assert after["authorization"] != before["authorization"]
+
+
 def test_no_repr_shows_the_secret() -> None:
     assert "hush" not in repr(FixedCredentials(Credentials("AK", "hush", "hush-token")))
 

@@ -8,7 +8,7 @@ import pytest
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
-from mailcordon.send.claiming import Claiming
+from mailcordon.send.claiming import Claiming, Gather
 from mailcordon.send.holds import VALID_FOR
 from mailcordon.send.rest import Rest
 from mailcordon.send.route_cache import RouteCache
@@ -26,7 +26,7 @@ class Loop:
         self.claiming = Claiming(
             (Class.URGENT,),
             slots=8,
-            gather=0,
+            gather=Gather(0, 0),
             store=self.caller.queue,
             routes=self.routes or RouteCache(self.caller.queue),
             calling=self.caller.calling,

@@ -57,6 +57,12 @@ async def test_another_dispatcher_settles_once_the_session_of_a_frozen_one_was_i
 async def test_what_a_frozen_dispatcher_parks_and_expires_another_does_after_the_same_time(
     world: Any,
 ) -> None:
+    lane = await world.lane("acme", "password-reset", expiry_ms=1_000)
+    await world.connection.execute(
+        "insert into ready (lane, id, tenant, hash) select id, first_id_at(now_ms() - 60000) + 1, tenant, '\\x00' from lane"
+        " where id = $1",
+        lane,
+    )
     frozen = ClearingStore(world.database.dsn("send"), idle_seconds=IDLE)
     other = ClearingStore(world.database.dsn("send"))
     locked, thawed = asyncio.Event(), asyncio.Event()
@@ -77,6 +83,7 @@ async def test_what_a_frozen_dispatcher_parks_and_expires_another_does_after_the
                     if connection is not None:
                         break
                 await asyncio.sleep(0.05)
+        await world.connection.execute("delete from ready")
         thawed.set()
         assert await expiring == 0
         assert await frozen.expire() == 0

@@ -26,7 +26,7 @@ from mailcordon.observe import windows
 from mailcordon.observe.metrics_view import MetricQuery, MetricScope
 from mailcordon.send.calling import Calling, Loop
 from mailcordon.send.canary import Canaries, Identity
-from mailcordon.send.claiming import Claiming
+from mailcordon.send.claiming import Claiming, Gather
 from mailcordon.send.decide import RowFacts
 from mailcordon.send.holds import Holds
 from mailcordon.send.moves import Claimed
@@ -495,7 +495,7 @@ class Loops:
             Claiming(
                 [class_],
                 slots=8,
-                gather=0,
+                gather=Gather(0, 0),
                 store=queue,
                 routes=RouteCache(queue),
                 calling=calling,

@@ -18,6 +18,7 @@ from mailcordon.messages import restorations as messages
 from mailcordon.send.lineage import Lineage, Remembered, Standing
 
 ACTOR = "dispatch"
+_AT_ONCE = 32  #: lines of the log of calls
 
 
 class HomeMemory:
@@ -42,9 +43,15 @@ class HomeMemory:
         await asyncio.to_thread(dispatch_memory.save, self._home, self._memory)
 
     async def calls(self, calls: Sequence[tuple[int, int, int]]) -> None:
-        if self._log.on:
-            async with self._writing:  # two loops claim
-                await asyncio.to_thread(self._log.write, [Call(*one) for one in calls])
+        if not self._log.on:
+            return
+        # A few lines into the page cache take less than giving them to a thread.
+        lines = [Call(*one) for one in calls]
+        if len(lines) <= _AT_ONCE and self._log.is_open(lines[0].at) and not self._writing.locked():
+            self._log.write(lines)
+            return
+        async with self._writing:  # two loops claim
+            await asyncio.to_thread(self._log.write, lines)
 
     def close(self) -> None:
         self._log.close()

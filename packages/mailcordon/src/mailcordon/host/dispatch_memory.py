@@ -73,6 +73,10 @@ class CallLog:
     def on(self) -> bool:
         return self._keep_ms > 0
 
+    def is_open(self, at: int) -> bool:
+        """Whether a call at that time goes to the file that is open."""
+        return at // _HOUR_MS == self._hour
+
     def write(self, calls: Sequence[Call]) -> None:
         """All of them are at about the same time. Raises OSError."""
         if not calls or not self.on:

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -37,6 +37,7 @@ TOKENS_KEPT = 0.25  #: seconds of sleep after which unused tokens go back, for o
 GROUP = 16  #: calls of a claim that start together
 PACE = 0.0005  #: seconds for each call of a claim: the next group starts when those of the one before have passed
 SLOW = 0.15  #: seconds after which a call counts as slow: others no longer wait for its slot
+FEW = 0.25  #: of what a claim could take: it took few
 FREE = 0.5  #: of the slots that no slow call has, this share must be free before a claim
 FAILED_PAUSE = 1.0  #: seconds until the next claim after one that failed with an error of its own
 
@@ -58,8 +59,15 @@ class _Started:
         self.left -= 1
 
 
+class Gather(NamedTuple):
+    """Seconds in which mail gathers between two claims. The first mail after a longer time is claimed at once."""
+
+    many: float  #: after a claim that took a good part of what it could
+    few: float  #: after another one: the slots are free, and a claim of few costs nearly as much as one of many
+
+
 class Claiming:
-    """`probe` sends a canary for a stopped window. `gather`: seconds in which a busy loop lets mail gather between two claims.
+    """`probe` sends a canary for a stopped window. `gather`: how long a busy loop lets mail gather between two claims.
     `in_flight`: calls of all loops on the wire. `begins` is told what was claimed before its calls begin.
     """
 
@@ -68,7 +76,7 @@ class Claiming:
         classes: Sequence[Class],
         *,
         slots: int,
-        gather: float,
+        gather: Gather,
         store: QueueStore,
         routes: RouteCache,
         calling: Calling,
@@ -79,6 +87,7 @@ class Claiming:
     ) -> None:
         self._classes = classes
         self._gather = gather
+        self._pause = gather.many
         self._store = store
         self._routes = routes
         self._calling = calling
@@ -130,9 +139,10 @@ class Claiming:
                 quiet_since = 0.0
                 # Mail and free slots gather meanwhile: claiming many costs little more than claiming one. Most of the time has
                 # passed while the calls of a large claim started.
-                if self._rest.often:
+                if self._rest.often and self._rest.asked:
+                    self._rest.asked = False
                     await self._store.awake()
-                await asyncio.sleep(max(POLL_FULL, self._claimed_at + self._gather - now))
+                await asyncio.sleep(max(POLL_FULL, self._claimed_at + self._pause - now))
             elif not self._worth_a_claim():
                 await asyncio.sleep(POLL_FULL)
             elif slots.free < slots.size:
@@ -146,7 +156,11 @@ class Claiming:
         tokens, thorough = self._loop.tokens, False
         if tokens.scarce:
             await tokens.return_unused()
-        while not self._calling.stopping:
+        # Most often a hint comes within the time in which mail gathers anyway, and no look is needed.
+        told = self._rest.asked and await self._sleep.told_within(
+            self._claimed_at + self._pause - time.monotonic()
+        )
+        while not told and not self._calling.stopping:
             self._sleep.begin()
             look = await self._store.look(thorough=thorough)
             self._rest.seen(look, thorough=thorough)
@@ -158,7 +172,7 @@ class Claiming:
                 if await self._sleep.told_within(seconds - TOKENS_KEPT):
                     break
             thorough = seconds >= LONGEST
-        wait = self._claimed_at + self._gather - time.monotonic()
+        wait = self._claimed_at + self._pause - time.monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
 
@@ -194,11 +208,13 @@ class Claiming:
         if not granted:
             return 0
         bounds = bounds._replace(cell=self._calling.window.name, reserve_left=tokens.reserve_left)
+        self._sleep.begin()
         batch = await self._store.claim(self._classes, granted, bounds, self._calling.holds.narrow)
         claimed = batch.claimed
         tokens.keep(granted - len(claimed))
         self._claimed_at = time.monotonic()
         self._drained = len(claimed) < granted
+        self._pause = self._gather.few if len(claimed) < most * FEW else self._gather.many
         if claimed:
             self._rest.worked()
             for claim in claimed:

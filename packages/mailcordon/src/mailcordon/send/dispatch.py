@@ -18,7 +18,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
 from mailcordon.send.calling import Calling
 from mailcordon.send.canary import Canaries, Identity
-from mailcordon.send.claiming import Claiming
+from mailcordon.send.claiming import Claiming, Gather
 from mailcordon.send.clearing import CORRECT_EVERY, Clearing
 from mailcordon.send.facts import DispatchFacts
 from mailcordon.send.holds import Holds
@@ -48,14 +48,15 @@ HEARTBEAT_AT_REST = 5.0  #: seconds: a dispatcher that has nothing on the wire l
 DEAD_AFTER_MS = 2_000  #: a worker is dead when its heartbeat is this old and its lock is free
 SWEEP_EVERY = 30.0  #: seconds
 SETTLE_EVERY = 0.25  #: seconds
+NOTHING_WAITS = 0.5  #: seconds more until it is looked again whether mail waits, after a look that found none
 CLEAR_EVERY = 0.25  #: seconds
 PROVE_EVERY = 1.0  #: seconds
 FAILED_PAUSE = 5.0  #: seconds until background work that failed is tried again
 DRAIN = 35.0  #: seconds in which the calls on the wire may end and their results be recorded
 URGENT_SHARE = 0.25  #: share of the call slots reserved for urgent mail
 
-#: The classes that share a loop, and the seconds in which a busy loop lets mail gather between two claims.
-LOOPS = (((Class.URGENT,), 0.02), ((Class.TRANSACTIONAL, Class.MARKETING), 0.06))
+#: The classes that share a loop, and the seconds in which a busy loop lets mail gather between two claims: many, and few.
+LOOPS = (((Class.URGENT,), Gather(0.02, 0.02)), ((Class.TRANSACTIONAL, Class.MARKETING), Gather(0.06, 0.12)))
 
 
 class Dispatcher:
@@ -81,7 +82,7 @@ class Dispatcher:
         self._store = store
         self._lineage = lineage
         self._drain = drain
-        self._results = Results(store)
+        self._results = Results(store, lambda: self._window.narrow is None)
         self._rest = Rest(self._occupied)
         store.tell(self._rest.hint)
         self._window = Window(cell, clock)
@@ -180,7 +181,7 @@ class Dispatcher:
             self._stops.run(lambda: self._worker),
             self._results.run(),
             self._every(HEARTBEAT_EVERY, self._heartbeat, HEARTBEAT_AT_REST),
-            self._every(SETTLE_EVERY, self._settling.once),
+            self._every(SETTLE_EVERY, self._settle),
             self._every(CLEAR_EVERY, self._clear, CORRECT_EVERY),
             self._every(PROVE_EVERY, self._proving.once),
             self._every(SWEEP_EVERY, self._store.sweep, SWEEP_EVERY),
@@ -264,6 +265,10 @@ class Dispatcher:
         self._stops.outage(self._window.outage)
         if reaped := await self._store.reap(DEAD_AFTER_MS):
             log.warning("a worker died; the outcome of its open calls is unknown", deliveries=reaped)
+
+    async def _settle(self) -> None:
+        if not await self._settling.once():
+            await asyncio.sleep(NOTHING_WAITS)
 
     async def _clear(self) -> None:
         await (self._clearing.correct() if self._rest.resting else self._clearing.once())

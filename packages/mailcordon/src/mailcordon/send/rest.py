@@ -12,7 +12,7 @@ from mailcordon.core.priority import Class
 from mailcordon.send.ports import Look
 
 LONGEST = 1.0  #: seconds between two looks
-UNCERTAIN = 0.02  #: seconds until the next look while transactions that must be seen have not ended
+UNCERTAIN = 0.05  #: seconds until the next look while transactions that must be seen have not ended
 OFTEN = 50  #: hints in a second, from which on looking at a pace is cheaper than being told
 QUIET_AFTER = 2.0  #: seconds without mail after which what runs beside the claims may rest
 
@@ -64,6 +64,7 @@ class Rest:
         self._sleeps: list[Sleep] = []
         self._hints: deque[float] = deque(maxlen=OFTEN)  #: when the last ones came
         self._worked_at = clock()
+        self.asked = False  #: whether the database was asked for hints
         self._needed = asyncio.Event()
         self._needed.set()
 
@@ -90,7 +91,8 @@ class Rest:
         self._needed.set()
 
     def seen(self, look: Look, *, thorough: bool) -> None:
-        """A loop without mail has looked. `thorough`: also for other work."""
+        """A loop without mail has looked, and asked for hints. `thorough`: also for other work."""
+        self.asked = True
         if due := sum(1 << class_ for class_, seconds in look.due.items() if seconds <= 0):
             self.worked()
             self._tell(due)

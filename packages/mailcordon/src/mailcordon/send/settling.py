@@ -32,11 +32,11 @@ class Settling:
         self._window = window
         self.rejected = 0  #: moves that the database rejects
 
-    async def once(self) -> None:
-        """One round. Another dispatcher may be doing it; then nothing happens."""
+    async def once(self) -> bool:
+        """One round. Returns False if nothing waits, or if another dispatcher is doing it."""
         settled = await self._store.settle()
         if settled is None:
-            return
+            return False
         self.rejected = settled.rejected
         if settled.proved_sent or settled.resent or settled.given_up or settled.no_outcome:
             log.info(
@@ -51,6 +51,7 @@ class Settling:
             route = (await self._routes.get({lane}, settled.epoch)).get(lane)
             if route is not None:
                 await self._canaries.prove(need, route, functools.partial(self.may_start, route))
+        return True
 
     def may_start(self, route: Route) -> bool:
         """As for mail, right before the call: a stop may have been placed since the round read the lane."""

@@ -39,6 +39,10 @@ class ClearingStore:
     async def expire(self) -> int:
         gone = 0
         with suppress(SessionEnded):
+            # Usually none has expired, and one query without a lock is enough.
+            async with self._connection.use() as connection:
+                if not await connection.fetchval(_SQL.any_expired):
+                    return 0
             async with self._connection.locked(_LOCK) as connection:
                 if connection is None:
                     return 0
@@ -142,6 +146,10 @@ class ClearingStore:
     async def open_limits(self) -> int:
         moved = 0
         with suppress(SessionEnded):
+            if not self._limits.has_more:
+                async with self._connection.use() as connection:
+                    if not await connection.fetchval(_SQL.any_waits_for_limit):
+                        return 0
             async with self._connection.locked(_LOCK) as connection:
                 if connection is not None:
                     moved = await self._limits.once(connection)

@@ -47,16 +47,21 @@ async def connect(
     application_name: str = "mailcordon",
     answer_seconds: float = ANSWER_PATIENCE,
     idle_seconds: float | None = None,
+    durable: bool = True,
 ) -> Connection:
     """One connection for one caller. If it breaks, the caller connects again. Raises TimeoutError if the server does not answer.
 
     `idle_seconds`: the server ends the session, and with it its locks, when it was idle so long.
+
+    `durable` False: a commit does not wait until it is on disk. If the server crashes, the last half second of them may be gone.
 
     `generic_plans` plans each statement once; otherwise an unanalysed queue table costs up to 7 times as much.
     """
     settings = _SETTINGS | {"application_name": application_name}
     if idle_seconds is not None:
         settings["idle_session_timeout"] = f"{round(idle_seconds * 1000)}ms"
+    if not durable:
+        settings["synchronous_commit"] = "off"
     if generic_plans:
         settings["plan_cache_mode"] = "force_generic_plan"
     return await asyncpg.connect(

@@ -43,6 +43,11 @@ class LimitClearing:
         self._passes: dict[int, _Pass] = {}
         self._forgot_at = 0.0
 
+    @property
+    def has_more(self) -> bool:
+        """Whether a round has something to do also if no mail waits."""
+        return bool(self._given or self._passes) or time.monotonic() - self._forgot_at > _FORGET_EVERY
+
     async def once(self, connection: engine.Connection) -> int:
         """Returns how many were given back."""
         rows = await connection.fetch(_SQL.waiting_limits)

@@ -27,6 +27,8 @@ class SessionEnded(Exception):
 class PinnedConnection:
     """`index_plans`: plan every statement once, with index lookups only. `prepare` runs on each new connection.
 
+    `durable`: whether a commit waits until it is on disk (engine.connect).
+
     `answer_seconds`: how long to wait for the server's answer to a statement before the connection counts as broken.
 
     `idle_seconds`: for sessions that hold an advisory lock across statements. The server ends a session that was idle so long,
@@ -42,6 +44,7 @@ class PinnedConnection:
         prepare: Callable[[engine.Connection], Awaitable[None]] | None = None,
         answer_seconds: float = engine.ANSWER_PATIENCE,
         idle_seconds: float | None = None,
+        durable: bool = True,
     ) -> None:
         self._dsn = dsn
         self._name = name
@@ -49,6 +52,7 @@ class PinnedConnection:
         self._prepare = prepare
         self._answer_seconds = answer_seconds
         self._idle_seconds = idle_seconds
+        self._durable = durable
         self._connection: engine.Connection | None = None
         self._lock = asyncio.Lock()
 
@@ -114,6 +118,7 @@ class PinnedConnection:
                 application_name=f"mailcordon {self._name}",
                 answer_seconds=self._answer_seconds,
                 idle_seconds=self._idle_seconds,
+                durable=self._durable,
             )
             try:
                 if self._index_plans:

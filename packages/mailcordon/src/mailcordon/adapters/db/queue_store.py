@@ -71,8 +71,11 @@ class QueueStore:
         self._limited = LimitedClaim()
         self._claims = PinnedConnection(dsn, "claim")
         self._results = ResultStore(dsn)
-        self._worker_lock = PinnedConnection(dsn, "worker", index_plans=False, prepare=self._register)
-        self._rate = PinnedConnection(dsn, "rate", index_plans=False)
+        # What these two write is on disk with the next claim at the latest: before a call that it is about.
+        self._worker_lock = PinnedConnection(
+            dsn, "worker", index_plans=False, prepare=self._register, durable=False
+        )
+        self._rate = PinnedConnection(dsn, "rate", index_plans=False, durable=False)
         self._watch = PinnedConnection(dsn, "holds", index_plans=False)
         self._rest = TurnRest(self._claims)
 

@@ -17,7 +17,9 @@ _SQL = queries.load("result_store.sql")
 
 class ResultStore:
     def __init__(self, dsn: str) -> None:
-        self._connection = PinnedConnection(dsn, "complete")
+        # A result that a crash of the server takes away leaves its delivery `sending`, of a worker that is gone: its outcome is
+        # unknown, and the Send events settle it (docs/decisions/102).
+        self._connection = PinnedConnection(dsn, "complete", durable=False)
 
     async def close(self) -> None:
         await self._connection.close()

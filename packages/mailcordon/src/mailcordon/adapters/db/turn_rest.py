@@ -70,6 +70,7 @@ class TurnRest:
 
     async def look(self, *, thorough: bool) -> Look:
         classes = list(Class)
+        self._rechecked_at = time.monotonic()
         turns, prove = self._asked()
         async with self._claims.use() as connection:
             row = await connection.fetchrow(

@@ -10,7 +10,7 @@ import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 import structlog
@@ -116,6 +116,17 @@ def digest_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
+class _Head(NamedTuple):
+    """What the signatures of one second have in common, as long as path and headers are the same."""
+
+    asked: tuple[int, Credentials, str, Mapping[str, str]]
+    key: bytes
+    request: Any  #: hash of the canonical request up to the body's digest
+    to_sign: bytes  #: up to the request's digest
+    headers: Mapping[str, str]
+    authorization: str  #: up to the signature
+
+
 class Signer:
     """Signs POSTs to one service in one region at one host."""
 
@@ -129,6 +140,7 @@ class Signer:
         self._key_of: tuple[str, Credentials] | None = None
         self._scope = ""
         self._paths: dict[str, str] = {}
+        self._head: _Head | None = None
 
     def sign(
         self,
@@ -144,7 +156,20 @@ class Signer:
         `path` is the path as sent, without a query. `now` is in seconds since 1970. `digest` is that of
         the body (`digest_of`), if it is known.
         """
-        date = self._stamp(int(time.time() if now is None else now))
+        second = int(time.time() if now is None else now)
+        head = self._head
+        asked = (second, credentials, path, headers)
+        if head is None or head.asked != asked:
+            head = self._head = self._head_of(second, credentials, path, headers)
+        request = head.request.copy()
+        request.update((digest or hashlib.sha256(body).hexdigest()).encode())
+        signature = hmac.digest(head.key, head.to_sign + request.hexdigest().encode(), "sha256").hex()
+        return {**head.headers, "authorization": head.authorization + signature}
+
+    def _head_of(
+        self, second: int, credentials: Credentials, path: str, headers: Mapping[str, str]
+    ) -> "_Head":
+        date = self._stamp(second)
         key = self._signing_key(date[:8], credentials)
         out = {"host": self._host, "x-amz-date": date, **headers}
         if credentials.token is not None:
@@ -152,15 +177,14 @@ class Signer:
         names = sorted(out)
         signed = ";".join(names)
         lines = "".join([f"{name}:{out[name]}\n" for name in names])
-        digest = digest or hashlib.sha256(body).hexdigest()
-        request = f"POST\n{self._canonical(path)}\n\n{lines}\n{signed}\n{digest}"
-        to_sign = f"AWS4-HMAC-SHA256\n{date}\n{self._scope}\n{hashlib.sha256(request.encode()).hexdigest()}".encode()
-        signature = hmac.digest(key, to_sign, "sha256").hex()
-        out["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, "
-            f"SignedHeaders={signed}, Signature={signature}"
+        return _Head(
+            (second, credentials, path, dict(headers)),
+            key,
+            hashlib.sha256(f"POST\n{self._canonical(path)}\n\n{lines}\n{signed}\n".encode()),
+            f"AWS4-HMAC-SHA256\n{date}\n{self._scope}\n".encode(),
+            out,
+            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, SignedHeaders={signed}, Signature=",
         )
-        return out
 
     def _stamp(self, second: int) -> str:
         if second != self._second:

@@ -23,6 +23,21 @@ select count(f.id) as expired
           from x having count(*) > 0) a
  cross join lateral queue_finish(a.lanes, a.ids, null, 1, a.states, null, null, a.reasons, a.details, 0) f;
 
+-- name: any_expired
+-- Whether `expire_ready` finds any, by the first mail of each lane.
+with recursive lanes as (
+    (select r.lane from ready r order by r.lane limit 1)
+    union all
+    select (select r.lane from ready r where r.lane > s.lane order by r.lane limit 1) from lanes s where s.lane is not null
+)
+select exists (select from lanes s
+                where (select r.id from ready r where r.lane = s.lane and r.state = 0 order by r.id limit 1)
+                      < (select first_id_at(now_ms() - l.expiry_ms) from lane l where l.id = s.lane));
+
+-- name: any_waits_for_limit
+-- Whether `waiting_limits` finds any.
+select exists (select from waiting where send_limit is not null);
+
 -- name: expired_page
 -- The rows that `expire_ready` chooses from.
 select r.lane, r.id from ready r join lane l on l.id = r.lane
