@@ -133,7 +133,7 @@ def table(result: Result) -> str:
         )
     lines += [
         "",
-        "Bytes a mail by which tables grew in the second half (tables of the queue have to stay as they are):",
+        "Bytes a mail by which tables grew in the second half:",
     ]
     lines += [
         f"  {name:28}{grown:>10.1f}"
