@@ -38,6 +38,10 @@ log: Any = structlog.get_logger()
 MAX_BATCH = 256  #: messages per transaction
 #: Bytes of content per transaction. A mail of a tenant is in the next batch, so this bounds what others' mails delay it by.
 _MAX_BATCH_BYTES = 2 * 1024 * 1024
+#: Seconds from the beginning of a commit to that of the next, while callers are many: what a batch costs is shared by more mail.
+APART = 0.004
+#: Commits in a row during which no mail came, after which callers are few: one that sends mail after mail waits for nothing.
+_ALONE = 8
 _BACKLOG_CACHE_SECONDS = 1.0
 _STALE_TRIES = 5
 #: Remembered until the control epoch moves: tenants with their lanes, and slugs of no tenant.
@@ -76,6 +80,8 @@ class Committer:
         self._facts = facts
         self._backlogs: dict[int, tuple[float, Backlog]] = {}
         self._batches = Batches()
+        self._began = float("-inf")  #: when the last commit did
+        self._alone = 0  #: commits in a row during which no mail came
 
     def put(self, item: Item) -> Full | None:
         """Puts it into the next batch in which its tenant has a turn. Returns the bound that it would exceed."""
@@ -98,9 +104,12 @@ class Committer:
             while True:
                 await self._next()
                 self._arrived.clear()
-                while batch := self._pending.take(MAX_BATCH, _MAX_BATCH_BYTES):
+                while len(self._pending):
+                    await self._gather()
+                    batch = self._pending.take(MAX_BATCH, _MAX_BATCH_BYTES)
                     for part in _apart(batch):
                         await self._commit(part)
+                    self._alone = 0 if len(self._pending) else self._alone + 1
         finally:
             rest = self._pending.take(len(self._pending), self._pending.bytes)
             fail_items([*batch, *rest], Unavailable(api.server_stopping()))
@@ -115,6 +124,13 @@ class Committer:
             except TimeoutError:
                 await self._tell(rest)
         await self._arrived.wait()
+
+    async def _gather(self) -> None:
+        """Until the next commit may begin (`APART`)."""
+        left = self._began + APART - time.monotonic()
+        if left > 0 and self._alone < _ALONE and len(self._pending) < MAX_BATCH:
+            await asyncio.sleep(left)
+        self._began = time.monotonic()
 
     async def _tell(self, rest: Sequence[Arrived]) -> None:
         try:

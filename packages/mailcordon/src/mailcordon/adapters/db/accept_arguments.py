@@ -1,4 +1,4 @@
-"""A batch of new mail as the arguments of the statement `accept`, in a form that is cheap to encode.
+"""New mail as the arguments of `accept_one` and `accept`, in a form that is cheap to encode.
 
 The driver inspects each element of an array, which costs more than one long text. So numbers go as the text of an array, hashes
 and keys as one string of bytes, and what messages have in common (lane, sender, campaign...) once, as a kind that they name by
@@ -22,6 +22,35 @@ class _Kind:
         self.message = message
         self.deliveries = 0
         self.bytes = 0
+
+
+def of_one(message: NewMessage, node: int) -> tuple[object, ...]:
+    """The arguments $2 to $22 of `accept_one`, for a message to one recipient."""
+    route, [delivery] = message.route, message.deliveries
+    lane = route.lane
+    return (
+        node,
+        message.id,
+        delivery.id,
+        lane.tenant,
+        int(lane.class_),
+        lane.id,
+        route.turn,
+        route.path,
+        message.from_address,
+        delivery.address,
+        delivery.hash,
+        delivery.provider,
+        message.campaign,
+        message.list,
+        message.api_key,
+        message.tags,
+        message.alike,
+        message.others,
+        message.content,
+        message.key,
+        message.body,
+    )
 
 
 def build(batch: Sequence[NewMessage], node: int, *, with_content: bool = True) -> tuple[object, ...]:

@@ -1,8 +1,10 @@
 """Stores accepted mail: one transaction per batch, committed before any sender is told.
 
 Implements `send.ports.AcceptStore`. A batch without repeated idempotency keys, refused recipients and scheduled mail is one
-statement; any other takes the slow path, which can give the reasons. The node number that makes ids unique is leased with the
-connection (an advisory lock), so two processes never share one, and a dead process's number is free at once.
+statement, a lean one for a mail that comes alone; any other takes the slow path, which can give the reasons.
+
+The node number that makes ids unique is leased with the connection (an advisory lock), so two processes never share one, and a
+dead process's number is free at once.
 """
 
 import contextlib
@@ -136,6 +138,10 @@ class AcceptStore:
             try:
                 if large_content.is_alone(batch):
                     row = await self._accept_large(connection, batch, epoch)
+                elif len(batch) == 1 and len(batch[0].deliveries) == 1:
+                    row = await connection.fetchrow(
+                        _SQL.accept_one, epoch, *accept_arguments.of_one(batch[0], self._node)
+                    )
                 else:
                     row = await connection.fetchrow(
                         _SQL.accept, epoch, *accept_arguments.build(batch, self._node)

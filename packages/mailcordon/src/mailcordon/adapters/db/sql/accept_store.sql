@@ -73,6 +73,11 @@ select b.epoch, b.now, b.ok,
        case when b.ok then wake_turns($28::int[], (select count(*) from k)) end
   from b;
 
+-- name: accept_one
+-- The same for one message to one recipient, which is what arrives at all but the highest rates.
+select a.epoch, a.now, a.ok, case when a.held then array[$7::int] else '{}' end as held
+  from accept_one($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) a;
+
 -- name: places
 -- Numbers that no process has had, for the ids of mail that is scheduled.
 select nextval('scheduled_place') from generate_series(1, $1::int);
