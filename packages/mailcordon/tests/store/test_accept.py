@@ -14,6 +14,7 @@ from mailcordon.core import address, ids
 from mailcordon.core.delivery import State
 from mailcordon.core.errors import Conflict, Invalid, TooMuch, Unavailable
 from mailcordon.core.reason import Reason
+from mailcordon.send import committer
 from mailcordon.send.accept import Accept
 from mailcordon.send.accept_item import LARGE, Accepted, Repeated
 from mailcordon.send.pending import Pending
@@ -148,6 +149,26 @@ async def test_a_turn_that_looks_idle_is_woken_and_one_that_is_due_is_left_alone
     await world.connection.execute("update turn set next_at = 9000000000000000")
     await put(accept, make_submission("receipt"))
     assert woken <= await world.connection.fetchval(next_at) < 9000000000000000
+
+
+async def test_who_sends_mail_after_mail_waits_for_nothing_and_mail_of_many_callers_gathers(
+    world, accept, make_submission, monkeypatch
+):
+    monkeypatch.setattr(committer, "APART", 3600.0)
+    await world.lane("acme", "receipt")
+    for _ in range(5):
+        await put(accept, make_submission("receipt"))
+    first = accept.enqueue("acme", make_submission("receipt"), api_key=7, key=None, still_allowed=allowed)
+    while accept.waiting:
+        await asyncio.sleep(0)
+    assert not first.done()
+    second = accept.enqueue("acme", make_submission("receipt"), api_key=7, key=None, still_allowed=allowed)
+    await first
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert accept.waiting == 1
+    assert not second.done()
+    second.cancel()
 
 
 async def test_ids_of_a_batch_are_in_the_order_of_its_messages(world, accept, make_submission):

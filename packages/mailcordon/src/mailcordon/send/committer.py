@@ -81,7 +81,7 @@ class Committer:
         self._backlogs: dict[int, tuple[float, Backlog]] = {}
         self._batches = Batches()
         self._began = float("-inf")  #: when the last commit did
-        self._alone = 0  #: commits in a row during which no mail came
+        self._alone = _ALONE  #: commits in a row during which no mail came
 
     def put(self, item: Item) -> Full | None:
         """Puts it into the next batch in which its tenant has a turn. Returns the bound that it would exceed."""
