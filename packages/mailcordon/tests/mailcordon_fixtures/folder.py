@@ -8,13 +8,14 @@ import os
 
 from mailcordon import config
 from mailcordon.adapters.db.cohort_store import CohortStore
+from mailcordon.core.news import no_news
+from mailcordon.core.pace import steady
 from mailcordon.observe import folding
 
 
 async def main() -> None:
-    folding.EVERY = 0.02
     store = CohortStore(config.read(os.environ, "observe").login_url("observe"))
-    await folding.run(store, asyncio.Event())
+    await folding.run(store, asyncio.Event(), no_news().loop(steady(0.02)))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from mailcordon.adapters.ses.feedback import Reader
 from mailcordon.adapters.ses.queue import SqsQueue, open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
 from mailcordon.adapters.ses.sns_signature import Proof
+from mailcordon.core.pace import steady
 from mailcordon.core.queue import Received
 from mailcordon.observe.pipeline import RECEIVERS, Pipeline
 from mailcordon.observe.ports import EventReader
@@ -105,8 +106,8 @@ class PipelineWorld:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is asked and proved every second or four times a second happens ten times as often."""
-    monkeypatch.setattr("mailcordon.observe.pipeline.ASK_EVERY", 0.1)
+    """What is asked and proved every second or twice a second happens ten or twenty times as often."""
+    monkeypatch.setattr("mailcordon.observe.pipeline.ASK", steady(0.1))
     monkeypatch.setattr("mailcordon.observe.pipeline.TICK", 0.025)
 
 

@@ -40,7 +40,7 @@ from mailcordon.adapters.dns.resolver import Resolver
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.adapters.ses.event_road import EventRoad
 from mailcordon.adapters.ses.feedback_look import FeedbackLook
-from mailcordon.control import desired, schedule
+from mailcordon.control import desired, paces, schedule
 from mailcordon.control.beside import Beside
 from mailcordon.control.claims import Claims
 from mailcordon.control.dkim_keys import DkimSigning
@@ -347,7 +347,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         count_sent=lambda: counts.count_sent("default", 0),
         purge_ungoverned=lambda: counts.purge(90 * 86_400_000),
         reconciler_lock=world.provision.reconciler_lock,
-        intervals=schedule.LOCAL,
+        paces=paces.LOCAL,
         budget=world.administer.budget,
         scan=Scan(world.administer.budget.turns.rates),
     )

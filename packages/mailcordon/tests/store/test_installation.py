@@ -8,6 +8,7 @@ import pytest
 
 from mailcordon.adapters.db import engine, installation
 from mailcordon.adapters.db.installation import load_installation, load_or_create_installation
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.secrets import SecretsUnreadable, make_secret_key
 from mailcordon.app import mac_keys
 from mailcordon.config import Config
@@ -170,13 +171,15 @@ async def test_a_running_process_takes_over_a_rotated_mac_key(database: Any, tmp
     ours = await load_or_create_installation(conn, keys, "local")
     old = ours.mac_key
     config = Config(home=tmp_path, login_urls={"observe": database.dsn("observe")}, secret_keys=keys)
+    session = PinnedConnection(database.dsn("observe"), "keys", index_plans=False)
     await installation.rotate_mac_key(conn, keys, actor="ann")
-    await mac_keys.refresh(ours, config, "observe")
+    await mac_keys.refresh(ours, config, session)
     assert len(ours.mac_keys) == 2
     assert ours.mac_key == old
     await age(database, installation.SETTLE_SECONDS)
-    await mac_keys.refresh(ours, config, "observe")
+    await mac_keys.refresh(ours, config, session)
     assert ours.mac_key != old
+    await session.close()
     await conn.close()
 
 

@@ -16,10 +16,14 @@ from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.control.keys import Keys, Terms
 from mailcordon.core.incident import Alarm
+from mailcordon.core.news import News
+from mailcordon.core.pace import Pace
 from mailcordon.core.principal import SEND, Principal
 from mailcordon.observe.alerts import alarms
 from mailcordon.observe.alerts.channels import Channels
-from mailcordon.observe.alerts.loop import NOTICES_EVERY, Alerts
+from mailcordon.observe.alerts.loop import NOTICES_PACE, Alerts
+
+LOCAL_NOTICES_PACE = Pace(quick=1.0, slow=10.0)
 
 
 def courier(config: Config) -> WebCourier:
@@ -54,7 +58,7 @@ async def alarms_of(store: PostgresAlerts) -> Sequence[Alarm]:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, stop: Event, *, stand_by: bool) -> AsyncGenerator[None]:
+async def running(config: Config, stop: Event, news: News, *, stand_by: bool) -> AsyncGenerator[None]:
     """`stand_by`: only while no control process reports."""
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -68,7 +72,8 @@ async def running(config: Config, stop: Event, *, stand_by: bool) -> AsyncGenera
             courier(config),
             store.now,
             leads,
-            notices_every=1.0 if config.local else NOTICES_EVERY,
+            notices_pace=LOCAL_NOTICES_PACE if config.local else NOTICES_PACE,
+            news=news,
         )
         await stack.enter_async_context(wiring.running(loop.run(stop), stop))
         yield

@@ -13,6 +13,7 @@ from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.control.governor import Governor
 from mailcordon.control.retention import DAY_MS
+from mailcordon.core.news import News
 from mailcordon.observe.breaker import intervals as breaker_intervals
 from mailcordon.observe.breaker.intervals import Intervals
 from mailcordon.observe.breaker.loop import BreakerLoop
@@ -23,7 +24,9 @@ def intervals(config: Config) -> Intervals:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, stop: asyncio.Event, *, stand_by: bool) -> AsyncGenerator[BreakerLoop]:
+async def running(
+    config: Config, stop: asyncio.Event, news: News, *, stand_by: bool
+) -> AsyncGenerator[BreakerLoop]:
     """`stand_by`: only while no control process reports."""
     async with contextlib.AsyncExitStack() as stack:
 
@@ -41,5 +44,5 @@ async def running(config: Config, stop: asyncio.Event, *, stand_by: bool) -> Asy
             stand_by=stand_by,
         )
         stack.push_async_callback(loop.close)
-        await stack.enter_async_context(wiring.running(loop.run(), stop))
+        await stack.enter_async_context(wiring.running(loop.run(news), stop))
         yield loop

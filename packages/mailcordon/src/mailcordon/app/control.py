@@ -46,12 +46,13 @@ from mailcordon.app import (
     mac_keys,
     machine_metrics,
     machine_state,
+    pulse,
     webhooks,
     wiring,
 )
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
-from mailcordon.control import reconcile, retention, retirement, schedule, unlisting
+from mailcordon.control import paces, reconcile, retention, retirement, schedule, unlisting
 from mailcordon.control.beside import LIST_COVERS_SECONDS, Beside
 from mailcordon.control.call_budget import CallBudget, Rates
 from mailcordon.control.dkim_keys import DkimSigning
@@ -78,9 +79,11 @@ from mailcordon.control.ungoverned import SentCalls
 from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.core import address as addresses
+from mailcordon.core.news import Topic
 from mailcordon.observe import folding
 from mailcordon.observe.feedback_loop import Watch
 
+QUIET = 60.0  #: seconds without news, after which the local SES is looked at more rarely
 _CALLS_OF_A_LOOP = 4.0  #: a second: a call to AWS takes 100 to 200 ms, with what is recorded
 
 
@@ -96,6 +99,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     observe_only = installation.observe_only
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(mac_keys.kept_fresh(installation, config, "control"))
+        news = await stack.enter_async_context(pulse.felt(config, stop))
         pool = await stack.enter_async_context(await engine.create_pool(config.login_url("control")))
         governors = await stack.enter_async_context(
             await engine.create_pool(config.login_url("governor"), max_size=2)
@@ -129,7 +133,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         local = config.local
         # The local SES is fast, and a developer who changes something there by hand waits for the result.
-        scan = Scan(rates, shared=15.0 if local else SHARED_SECONDS)
+        # What a person changes by hand there is told by its management events.
+        is_quiet = lambda: local and news.quiet_seconds(Topic.CONTROL, Topic.HINTS, Topic.COUNTS) > QUIET  # noqa: E731
+        scan = Scan(rates, shared=15.0 if local else SHARED_SECONDS, is_quiet=is_quiet)
         topic = config.outcome_topic_arn or ""
         road = EventRoad(
             topic=topic,
@@ -216,11 +222,12 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             count_sent=lambda: ungoverned.count_sent(config.cell, wiring.count_lag_ms(config)),
             purge_ungoverned=lambda: ungoverned.purge(config.keep_records_days * retention.DAY_MS),
             reconciler_lock=provision.reconciler_lock,
-            intervals=schedule.LOCAL if local else schedule.Intervals(),
+            paces=paces.LOCAL if local else paces.AWS,
             budget=budget,
             scan=scan,
             loops=_loops(config.ses_calls_per_second),
             observe_only=observe_only,
+            news=news,
         )
         services.facts.advice_problem = lambda: ses_findings.problem
         if config.management_queue_url is not None and not observe_only:
@@ -243,17 +250,20 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 urgent_per_minute=urgent,
                 advised=ses_findings.notice,
                 sent=SentCalls(ungoverned.record, installation),
+                told=lambda: news.tell({Topic.HINTS}),
             )
             services.facts.signals = signals.facts
             await stack.enter_async_context(wiring.running(signals.run(stop), stop))
         counts = CohortStore(config.login_url("control"))
         stack.push_async_callback(counts.close)
-        await stack.enter_async_context(wiring.running(folding.run(counts, stop), stop))
+        await stack.enter_async_context(
+            wiring.running(folding.run(counts, stop, news.loop(folding.PACE)), stop)
+        )
         await stack.enter_async_context(checkpoints.written(config, pool))
-        told = await stack.enter_async_context(incidents.running(config, stop, stand_by=False))
-        watched = await stack.enter_async_context(breaker.running(config, stop, stand_by=False))
-        await stack.enter_async_context(alerts.running(config, stop, stand_by=False))
-        await stack.enter_async_context(webhooks.running(config, stop, stand_by=False))
+        told = await stack.enter_async_context(incidents.running(config, stop, news, stand_by=False))
+        watched = await stack.enter_async_context(breaker.running(config, stop, news, stand_by=False))
+        await stack.enter_async_context(alerts.running(config, stop, news, stand_by=False))
+        await stack.enter_async_context(webhooks.running(config, stop, news, stand_by=False))
         state = machine_state.Kept(MachineStateReader(pool, families.TOP_LANES))
         facts = await stack.enter_async_context(
             machine_metrics.served(

@@ -16,6 +16,7 @@ import mailcordon
 from mailcordon.adapters.db.health_store import HealthStore
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.health import BEAT_EVERY, Role
+from mailcordon.core.news import News, Topic
 
 _END_PATIENCE = 2.0  #: seconds
 
@@ -25,12 +26,13 @@ Facts = Callable[[], Mapping[str, object]]
 
 
 @contextlib.asynccontextmanager
-async def beating(role: Role, dsn: str, facts: Facts) -> AsyncGenerator[None]:
-    """Reports while the body runs. At the end the row is deleted: the process has stopped in order."""
+async def beating(role: Role, dsn: str, facts: Facts, stand_by: News | None = None) -> AsyncGenerator[None]:
+    """Reports while the body runs. At the end the row is deleted: the process has stopped in order. `stand_by`: news for loops
+    that work while no control process reports; they hear of each beat without one."""
     store = HealthStore(
         dsn, role=role, instance=secrets.token_hex(8), host=socket.gethostname(), pid=os.getpid()
     )
-    task = asyncio.create_task(_beat(store, facts), name="heartbeat")
+    task = asyncio.create_task(_beat(store, facts, stand_by), name="heartbeat")
     try:
         yield
     finally:
@@ -42,10 +44,12 @@ async def beating(role: Role, dsn: str, facts: Facts) -> AsyncGenerator[None]:
         await store.close()
 
 
-async def _beat(store: HealthStore, facts: Facts) -> None:
+async def _beat(store: HealthStore, facts: Facts, stand_by: News | None) -> None:
     while True:
         try:
-            await store.beat({"version": mailcordon.__version__, **facts()})
+            control_reports = await store.beat({"version": mailcordon.__version__, **facts()})
+            if stand_by is not None and not control_reports:
+                stand_by.tell(Topic)
         except Unavailable as problem:
             _log.warning("the report of this process could not be written", problem=str(problem))
         except Exception:

@@ -18,6 +18,7 @@ from mailcordon.config import Config
 from mailcordon.control import alarms, ungoverned_alarms
 from mailcordon.control.outside_signals import ALARMS_EVERY, OutsideAlarms, OutsideSignals
 from mailcordon.core.incident import Alarm
+from mailcordon.core.news import News
 from mailcordon.observe import door_alarms, objectives, rate_watch
 from mailcordon.observe.incidents import rules
 from mailcordon.observe.incidents.loop import Incidents
@@ -70,7 +71,9 @@ def _ungoverned(config: Config, control: Pool) -> Callable[[], Awaitable[Sequenc
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, stop: asyncio.Event, *, stand_by: bool) -> AsyncGenerator[Incidents]:
+async def running(
+    config: Config, stop: asyncio.Event, news: News, *, stand_by: bool
+) -> AsyncGenerator[Incidents]:
     """`stand_by`: only while no control process reports."""
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -83,5 +86,5 @@ async def running(config: Config, stop: asyncio.Event, *, stand_by: bool) -> Asy
             stand_by=stand_by,
         )
         stack.push_async_callback(loop.close)
-        await stack.enter_async_context(wiring.running(loop.run(), stop))
+        await stack.enter_async_context(wiring.running(loop.run(news), stop))
         yield loop

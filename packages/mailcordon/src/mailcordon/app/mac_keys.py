@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 
 import structlog
 
+from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.app import wiring
 from mailcordon.config import Config
 from mailcordon.core.installation import Installation
@@ -27,27 +28,31 @@ async def kept_fresh(
     changed: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[None]:
     """Updates `installation` in place while the body runs, and calls `changed` afterwards."""
-    task = asyncio.create_task(_read_again(installation, config, login, changed), name="MAC keys")
+    # A session that stays: to open one, with its password, costs as much as hundreds of looks.
+    session = PinnedConnection(config.login_url(login), "keys", index_plans=False)
+    task = asyncio.create_task(_read_again(installation, config, session, changed), name="MAC keys")
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await session.close()
 
 
-async def refresh(installation: Installation, config: Config, login: str) -> None:
+async def refresh(installation: Installation, config: Config, session: PinnedConnection) -> None:
     """Reads the row once and takes over its MAC keys."""
-    now = await wiring.installation(config, login)
+    async with session.use() as connection:
+        now = await wiring.read_installation(connection, config)
     installation.mac_key, installation.other_mac_key = now.mac_key, now.other_mac_key
 
 
 async def _read_again(
-    installation: Installation, config: Config, login: str, changed: Callable[[], None]
+    installation: Installation, config: Config, session: PinnedConnection, changed: Callable[[], None]
 ) -> None:
     while True:
         await asyncio.sleep(_EVERY)
         try:
-            await refresh(installation, config, login)
+            await refresh(installation, config, session)
         except Exception as problem:
             # The next time. A role that works must not end, and one without its database stores nothing meanwhile.
             _log.warning("the keys of attempt tags could not be read again", problem=str(problem))

@@ -11,6 +11,7 @@ from mailcordon.adapters.ses.queue import open_queue
 from mailcordon.app import heartbeat, mac_keys, machine_metrics, wiring
 from mailcordon.app.credentials import credentials
 from mailcordon.config import Config
+from mailcordon.core.news import News
 from mailcordon.observe import facts, folding
 from mailcordon.observe.facts import QueueFacts
 from mailcordon.observe.pipeline import Pipeline
@@ -51,13 +52,16 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             )
         counts = CohortStore(config.login_url("observe"))
         stack.push_async_callback(counts.close)
+        folds = News(is_fed=True).loop(folding.PACE_OF_OBSERVERS)
         queues = [pipeline.facts for pipeline in pipelines]
         report = lambda: facts.document(queues, reader.proof.version_1_topics)  # noqa: E731
         reported = await stack.enter_async_context(
             machine_metrics.served(config, "observe", report, lambda: _events(queues))
         )
         async with heartbeat.beating("observe", config.login_url("observe"), reported):
-            await asyncio.gather(folding.run(counts, stop), *(pipeline.run(stop) for pipeline in pipelines))
+            await asyncio.gather(
+                folding.run(counts, stop, folds), *(pipeline.run(stop) for pipeline in pipelines)
+            )
 
 
 def _events(queues: Sequence[QueueFacts]) -> Iterator[Sample]:

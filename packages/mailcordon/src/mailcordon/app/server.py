@@ -19,11 +19,26 @@ from mailcordon.host import listening
 _OTHER_FILES = 128
 
 
+_DATE_SECONDS = 1.0
+
+
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         # app/process.py handles the signals: they set `stop`, and `stop` ends the server.
         yield
+
+    async def main_loop(self) -> None:
+        """Renews the time that answers carry. uvicorn's own loop wakes ten times a second, also to look for its end."""
+        while not self.should_exit:
+            await self.on_tick(0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_DATE_SECONDS):
+                    await self.ending.wait()
 
 
 async def serve(
@@ -55,6 +70,7 @@ async def serve(
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     server.should_exit = True
+    server.ending.set()
     await serving
 
 

@@ -18,12 +18,14 @@ from mailcordon.config import Config
 from mailcordon.core import ids, ses_door_ids
 from mailcordon.core.errors import Conflict
 from mailcordon.core.incident import Alarm
+from mailcordon.core.news import News
+from mailcordon.core.pace import Pace
 from mailcordon.messages import webhooks as messages
 from mailcordon.observe.webhooks import alarms, loop
 from mailcordon.observe.webhooks.endpoints import Endpoints
 from mailcordon.observe.webhooks.loop import Webhooks
 
-LOCAL_EVERY = 0.5  #: seconds
+LOCAL_PACE = Pace(quick=0.5, other=0.5, slow=5.0)
 
 
 class Signing:
@@ -90,7 +92,7 @@ def source(control: Pool, config: Config) -> Callable[[], Awaitable[Sequence[Ala
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, stop: Event, *, stand_by: bool) -> AsyncGenerator[None]:
+async def running(config: Config, stop: Event, news: News, *, stand_by: bool) -> AsyncGenerator[None]:
     """`stand_by`: only while no control process reports."""
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -98,8 +100,8 @@ async def running(config: Config, stop: Event, *, stand_by: bool) -> AsyncGenera
         )
         store = PostgresWebhooks(pool, config.secret_keys)
         leads = PostgresAlerts(pool, config.secret_keys).control_is_silent if stand_by else wiring.always
-        every = LOCAL_EVERY if config.local and not stand_by else loop.EVERY
-        webhooks = Webhooks(store, courier(config, store), leads, every=every)
+        pace = LOCAL_PACE if config.local and not stand_by else loop.PACE
+        webhooks = Webhooks(store, courier(config, store), leads, pace=pace, news=news)
         await stack.enter_async_context(wiring.running(webhooks.run(stop), stop))
         yield
 

@@ -123,9 +123,14 @@ async def installation(config: Config, login: str) -> Installation:
     """The installation with its keys. Raises Unavailable if the database has none yet."""
     connection = await engine.connect(config.login_url(login))
     try:
-        installation = await load_installation(connection, config.secret_keys)
+        return await read_installation(connection, config)
     finally:
         await connection.close()
+
+
+async def read_installation(connection: engine.Connection, config: Config) -> Installation:
+    """As `installation`, over a connection that is there."""
+    installation = await load_installation(connection, config.secret_keys)
     if installation is None:
         raise Unavailable(database.installation_missing())
     if config.observe_only is not None:

@@ -2,6 +2,7 @@
 a second SES allows. What the scan costs is measured, since a list shows many resources in one call.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailcordon.control.call_budget import SHARES, Rates
@@ -13,6 +14,7 @@ LEAST_SECONDS = 45.0  #: between two looks at any other resource
 MOST_SECONDS = (
     86_400.0  #: a row is due again after a day at most; if calls are too few by then, it waits for them
 )
+QUIET_TIMES = 8  #: so much rarer are the looks at a quiet local SES
 CALLS_EACH = 1.2  #: calls a resource, until that is measured
 _FEW = 50  #: resources after which the measure counts
 
@@ -34,7 +36,10 @@ class Scan:
         least: float = LEAST_SECONDS,
         shared: float = SHARED_SECONDS,
         each: float = 0.1,
+        is_quiet: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`is_quiet`: nothing has happened for a while, so that a look finds nothing and can be rarer."""
+        self._is_quiet = is_quiet
         self.rates = rates
         self.shared_seconds = shared
         self.size = Size(rows=0)
@@ -63,7 +68,8 @@ class Scan:
 
     def again_in(self, *, shared: bool) -> float:
         """Seconds until a resource that is as it should be is read again."""
-        return self.shared_seconds if shared else min(self.period(), MOST_SECONDS)
+        seconds = self.shared_seconds if shared else self.period()
+        return min(seconds * (QUIET_TIMES if self._is_quiet() else 1), MOST_SECONDS)
 
     def _period(self, part: float) -> float:
         if self.rates.per_second is None:

@@ -1,4 +1,4 @@
-"""The control role: runs each of its duties in a separate loop, at its own interval, until it is stopped.
+"""The control role: runs each of its duties in a separate loop, at its own pace, until it is stopped.
 
 A duty that fails is logged and retried with back-off; it does not delay the others. One process of an installation reconciles:
 there each kind of work (control/work.py) has loops of its own, so that a long queue of one delays no other.
@@ -22,6 +22,7 @@ from mailcordon.control.findings import Findings
 from mailcordon.control.governor import Governor
 from mailcordon.control.identity_checks import IdentityChecks
 from mailcordon.control.outside_signals import OutsideSignals
+from mailcordon.control.paces import Paces
 from mailcordon.control.pacing.releases import Releases
 from mailcordon.control.pacing.warm_ups import WarmUps
 from mailcordon.control.provider_learning import ProviderLearning
@@ -37,41 +38,11 @@ from mailcordon.control.unlisting import Unlister
 from mailcordon.control.upkeep import Upkeep
 from mailcordon.control.work import WORK_OF_ROWS, Work
 from mailcordon.core.clock import boot_time, host_ms
+from mailcordon.core.news import Loop, News, Topic, no_news
+from mailcordon.core.pace import Pace
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_WAIT = 30.0  #: seconds between two attempts of a duty that fails
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intervals:
-    """Seconds between two runs of a duty."""
-
-    reconcile: float = 1.0  #: what is due
-    lock: float = 5.0  #: whether this process still reconciles
-    lists: float = 60.0  #: what stands beside our resources; a round takes a call per 100 of each kind
-    hints: float = 1.0  #: management events about what is not ours, and approved changes of it
-    account: float = 60.0  #: each run is one call at SES's management rate
-    pauses: float = 60.0
-    advice: float = 1.0  #: whether it is time to read SES's findings
-    checks: float = 15.0  #: domains whose check is due; most are due once a day
-    lapses: float = 5.0  #: the holds that lapses ask for
-    removals: float = 2.0
-    clock: float = 1.0
-    claims: float = 30.0
-    align: float = 60.0
-    purge: float = 30.0
-    partitions: float = 3_600.0
-    counts: float = 60.0
-    learn: float = 0.5  #: who receives the mail of new domains
-    counts_of_unknown: float = 30.0
-    proofs: float = 1.0  #: those that run; without any it is one look at an empty index
-    feedback: float = 5.0  #: whether events come back; a round reads what was folded since the last one
-    releases: float = 1.0  #: which steps open; without a large batch it is one query
-    warm_ups: float = 60.0  #: the budgets of domains that are new to a provider
-    outside: float = 300.0  #: limits for what others say; an import looks at once, and days pass
-    rollouts: float = (
-        1.0  #: what moves from the shared path; without a rollout it is three looks at small tables
-    )
 
 
 #: What asks SES or changes it, or what is sent: left out by an installation that observes only.
@@ -93,30 +64,6 @@ _ABOUT_SES = frozenset(
         "settle claims to domains",
         "give SES the DKIM keys that are published",
     }
-)
-
-#: Short enough that a developer does not wait, and as long as that allows: each round takes some milliseconds of CPU.
-LOCAL = Intervals(
-    reconcile=0.4,
-    lists=15.0,
-    hints=0.6,
-    account=3.0,
-    pauses=3.0,
-    checks=2.0,
-    lapses=1.0,
-    removals=1.0,
-    claims=2.0,
-    align=10.0,
-    purge=10.0,
-    partitions=10.0,
-    learn=0.5,
-    counts_of_unknown=2.0,
-    proofs=0.5,
-    feedback=2.0,
-    releases=1.0,
-    warm_ups=3.0,
-    outside=10.0,
-    rollouts=1.0,
 )
 
 
@@ -159,63 +106,64 @@ class Services:
     count_sent: Callable[[], Awaitable[None]]
     purge_ungoverned: Callable[[], Awaitable[None]]
     reconciler_lock: Callable[[], AbstractAsyncContextManager[Callable[[], Awaitable[bool]] | None]]
-    intervals: Intervals
+    paces: Paces
     budget: CallBudget
     scan: Scan
     loops: int = 1
     observe_only: bool = False  #: SES is asked for nothing
+    news: News = field(default_factory=no_news)
     facts: ControlFacts = field(default_factory=ControlFacts)
 
 
 async def run(services: Services, stop: asyncio.Event) -> None:
     """Returns soon after `stop` is set. Nothing is half recorded: the next start continues unfinished work."""
-    intervals, upkeep = services.intervals, services.upkeep
-    duties: list[tuple[str, float, Callable[[], Awaitable[object]]]] = [
-        ("reconcile SES", intervals.reconcile, lambda: _lead(services, stop)),
-        ("follow plans", intervals.clock, services.follow_plans),
-        ("end what is retired", intervals.clock, services.retirement.advance),
-        ("erase personal data", intervals.clock, lambda: services.erasures.run(stop)),
-        ("ask SES for the account's rate", intervals.account, lambda: _poll_account(services)),
-        ("ask SES for paused tenants", intervals.pauses, upkeep.follow_pauses),
-        ("read SES's findings", intervals.advice, services.ses_findings.advance),
-        ("end the stops of dead dispatchers", intervals.clock, services.governor.stops.end_of_gone_workers),
-        ("end the stops that cover no lane", intervals.align, services.governor.stops.end_of_no_lane),
-        ("remove suppressions", intervals.removals, services.ses_lists.remove),
-        ("forget addresses at SES", intervals.removals, services.ses_lists.forget),
-        ("read SES's suppression lists", intervals.removals, services.ses_lists.read),
-        ("take open addresses off SES's lists", intervals.removals, services.unlister.advance),
-        ("lift expired holds", intervals.clock, services.governor.lift_expired),
-        ("learn mailbox providers", intervals.learn, services.learning.advance),
-        ("move counts of unknown providers", intervals.counts_of_unknown, services.learning.settle_counts),
-        ("forget domains", intervals.partitions, services.learning.purge),
-        ("judge proofs", intervals.proofs, services.judge.advance),
-        ("open the steps of releases", intervals.releases, services.releases.advance),
-        ("warm domains up", intervals.warm_ups, services.warm_ups.advance),
-        ("slow mail for what others say", intervals.outside, services.outside.advance),
-        ("decide rollouts", intervals.rollouts, services.rollouts.advance),
-        ("watch IP pools", intervals.warm_ups, services.watch_pools),
-        ("purge proofs", intervals.purge, services.judge.purge),
-        ("settle claims to domains", intervals.claims, services.claims.advance),
-        ("give SES the DKIM keys that are published", intervals.claims, services.dkim.advance),
-        ("purge findings", intervals.partitions, services.findings.purge),
-        ("hold what findings ask for", intervals.clock, services.findings.align_holds),
-        ("check domains", intervals.checks, lambda: services.checks.run_due(stop)),
-        ("hold what lapses ask for", intervals.lapses, services.checks.align_holds),
-        ("align lanes", intervals.align, services.governor.align_all),
-        ("keep policies", intervals.align, services.keep_policies),
-        ("count lanes", intervals.counts, upkeep.count_lanes),
-        ("thin counts", intervals.partitions, upkeep.thin_counts),
-        ("make partitions", intervals.partitions, upkeep.make_partitions),
-        ("drop days past retention", intervals.partitions, upkeep.drop_expired_days),
-        ("purge ungoverned senders", intervals.partitions, services.purge_ungoverned),
-        ("purge old rows", intervals.partitions, lambda: upkeep.purge_old_rows(stop)),
-        ("purge", intervals.purge, lambda: upkeep.purge(stop)),
+    paces, upkeep = services.paces, services.upkeep
+    duties: list[tuple[str, Pace, Callable[[], Awaitable[object]]]] = [
+        ("reconcile SES", paces.reconcile, lambda: _lead(services, stop)),
+        ("follow plans", paces.plans, services.follow_plans),
+        ("end what is retired", paces.clock, services.retirement.advance),
+        ("erase personal data", paces.clock, lambda: services.erasures.run(stop)),
+        ("ask SES for the account's rate", paces.account, lambda: _poll_account(services)),
+        ("ask SES for paused tenants", paces.pauses, upkeep.follow_pauses),
+        ("read SES's findings", paces.advice, services.ses_findings.advance),
+        ("end the stops of dead dispatchers", paces.gone, services.governor.stops.end_of_gone_workers),
+        ("end the stops that cover no lane", paces.align, services.governor.stops.end_of_no_lane),
+        ("remove suppressions", paces.removals, services.ses_lists.remove),
+        ("forget addresses at SES", paces.removals, services.ses_lists.forget),
+        ("read SES's suppression lists", paces.removals, services.ses_lists.read),
+        ("take open addresses off SES's lists", paces.removals, services.unlister.advance),
+        ("lift expired holds", paces.clock, services.governor.lift_expired),
+        ("learn mailbox providers", paces.learn, services.learning.advance),
+        ("move counts of unknown providers", paces.counts_of_unknown, services.learning.settle_counts),
+        ("forget domains", paces.partitions, services.learning.purge),
+        ("judge proofs", paces.proofs, services.judge.advance),
+        ("open the steps of releases", paces.releases, services.releases.advance),
+        ("warm domains up", paces.warm_ups, services.warm_ups.advance),
+        ("slow mail for what others say", paces.outside, services.outside.advance),
+        ("decide rollouts", paces.rollouts, services.rollouts.advance),
+        ("watch IP pools", paces.warm_ups, services.watch_pools),
+        ("purge proofs", paces.purge, services.judge.purge),
+        ("settle claims to domains", paces.claims, services.claims.advance),
+        ("give SES the DKIM keys that are published", paces.claims, services.dkim.advance),
+        ("purge findings", paces.partitions, services.findings.purge),
+        ("hold what findings ask for", paces.clock, services.findings.align_holds),
+        ("check domains", paces.checks, lambda: services.checks.run_due(stop)),
+        ("hold what lapses ask for", paces.lapses, services.checks.align_holds),
+        ("align lanes", paces.align, services.governor.align_all),
+        ("keep policies", paces.align, services.keep_policies),
+        ("count lanes", paces.counts, upkeep.count_lanes),
+        ("thin counts", paces.partitions, upkeep.thin_counts),
+        ("make partitions", paces.partitions, upkeep.make_partitions),
+        ("drop days past retention", paces.partitions, upkeep.drop_expired_days),
+        ("purge ungoverned senders", paces.partitions, services.purge_ungoverned),
+        ("purge old rows", paces.partitions, lambda: upkeep.purge_old_rows(stop)),
+        ("purge", paces.purge, lambda: upkeep.purge(stop)),
     ]
     if services.observe_only:
         duties = [duty for duty in duties if duty[0] not in _ABOUT_SES]
     async with asyncio.TaskGroup() as group:
-        for name, every, duty in duties:
-            group.create_task(_repeat(name, every, duty, stop))
+        for name, pace, duty in duties:
+            group.create_task(_repeat(name, pace, duty, stop, services.news))
         group.create_task(_stop_calls(services, stop))
         if not services.observe_only:
             await _until_done("derive what SES should have", lambda: _want(services), stop)
@@ -254,17 +202,19 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
                     group.create_task(_work(services, work, busy, due[work], over))
                 if work is Work.ONBOARDING:
                     group.create_task(_work(services, work, busy, due[work], over, newest=True))
-            beside, intervals = services.beside, services.intervals
-            group.create_task(_list(beside, intervals.lists, over))
-            group.create_task(_repeat("follow management events", intervals.hints, beside.follow_hints, over))
+            beside, paces, news = services.beside, services.paces, services.news
+            group.create_task(_list(beside, news.loop(paces.lists, Topic.CONTROL, Topic.HINTS), over))
+            group.create_task(
+                _repeat("follow management events", paces.hints, beside.follow_hints, over, news)
+            )
             others = beside.follow_other_hints
-            group.create_task(_repeat("follow management events of others", intervals.hints, others, over))
-            group.create_task(_repeat("carry out plans", intervals.hints, beside.carry_out, over))
+            group.create_task(_repeat("follow management events of others", paces.hints, others, over, news))
+            group.create_task(_repeat("carry out plans", paces.plans, beside.carry_out, over, news))
             split = "take the account's suppression list apart"
             advance = partial(services.splitter.advance, over)
-            group.create_task(_repeat(split, intervals.removals, advance, over))
+            group.create_task(_repeat(split, paces.removals, advance, over, news))
             watch = services.watch_feedback
-            group.create_task(_repeat("watch whether events come back", intervals.feedback, watch, over))
+            group.create_task(_repeat("watch whether events come back", paces.feedback, watch, over, news))
             try:
                 await _look(services, holds, due, stop)
             except Exception as error:  # raised below: here it would cancel the calls that are being made
@@ -278,15 +228,16 @@ async def _lead(services: Services, stop: asyncio.Event) -> None:
             raise failed
 
 
-async def _list(beside: Beside, least: float, over: asyncio.Event) -> None:
+async def _list(beside: Beside, rests: Loop, over: asyncio.Event) -> None:
     """Reads SES's lists again and again. A pause is three times as long as its round, so that the lists take a quarter of the
     scan's calls at most and leave the rest to what is read one by one."""
     wait = 0.5
     while not over.is_set():
         began = boot_time()
+        rests.begins()
         if await _done("list what SES has", beside.round, wait):
             wait = 0.5
-            await _sleep(max(least, 3 * (boot_time() - began)), over)
+            await rests.rest(over, least=3 * (boot_time() - began))
         else:
             await _sleep(wait, over)
             wait = min(wait * 2, _LONGEST_WAIT)
@@ -300,8 +251,10 @@ async def _look(
 ) -> None:
     """Wakes the loops of the kinds of work that are due: one statement for all, since it is asked all the time."""
     asked = 0.0
+    rests = services.news.loop(services.paces.reconcile, Topic.CONTROL, Topic.HINTS)
     while not stop.is_set():
-        if (now := boot_time()) - asked >= services.intervals.lock:
+        rests.begins()
+        if (now := boot_time()) - asked >= services.paces.lock:
             asked = now
             if not await holds():
                 return
@@ -310,7 +263,7 @@ async def _look(
             due[work].set()
         if not kinds:
             services.facts.last_reconcile = host_ms()
-        await _sleep(services.intervals.reconcile, stop)
+        await rests.rest(stop, worked=bool(kinds))
 
 
 async def _work(
@@ -347,16 +300,20 @@ async def _until_done(name: str, duty: Callable[[], Awaitable[object]], stop: as
 
 
 async def _repeat(
-    name: str, every: float, duty: Callable[[], Awaitable[object]], stop: asyncio.Event
+    name: str, pace: Pace, duty: Callable[[], Awaitable[object]], stop: asyncio.Event, news: News
 ) -> None:
-    wait = min(every, 0.5)
+    rests = news.loop(pace, Topic.CONTROL, Topic.HINTS)
+    first = min(pace.quick, 0.5)
+    wait = first
     while not stop.is_set():
+        rests.begins()
         if await _done(name, duty, wait):
-            wait = min(every, 0.5)
-            await _sleep(every, stop)
+            wait = first
+            await rests.rest(stop)
         else:
             await _sleep(wait, stop)
             wait = min(wait * 2, _LONGEST_WAIT)
+    rests.close()
 
 
 async def _done(name: str, duty: Callable[[], Awaitable[object]], wait: float) -> bool:

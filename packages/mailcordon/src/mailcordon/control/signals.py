@@ -93,11 +93,14 @@ class Signals:
         sent: "SentCalls | None" = None,
         urgent_per_minute: int | None = None,
         advised: Callable[[], None] = lambda: None,
+        told: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`urgent_per_minute` None: every look is urgent. `advised` is called when SES tells of a finding of its own. `sent`:
+        """`urgent_per_minute` None: every look is urgent. `advised` is called when SES tells of a finding of its own,
+        `told` after anything was stored. `sent`:
         what to do with calls that sent mail; None: nothing."""
         self._advised = advised
+        self._told = told
         self._queue = queue
         self._store = store
         self._decode = decode
@@ -125,6 +128,7 @@ class Signals:
         self.facts.last_receive, self.facts.problem = host_ms(), None
         if received:
             await self.take(received)
+            self._told()
             await self._queue.delete([message.receipt for message in received])
             self.facts.last_event = host_ms()
         return len(received)

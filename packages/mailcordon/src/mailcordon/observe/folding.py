@@ -8,11 +8,17 @@ import asyncio
 import logging
 from typing import Protocol
 
+from mailcordon.core.news import Loop
+from mailcordon.core.pace import Pace
 from mailcordon.core.queue import Unreachable
 
 _LOG = logging.getLogger(__name__)
 
-EVERY = 1.0  #: seconds
+#: Counts are a second old while mail flows. What says how old they are (`cohort_fold.folded_at`) is renewed within the slow
+#: pace; the status takes 15 s for silence.
+PACE = Pace(quick=1.0, other=1.0, slow=5.0)
+#: In an observe process, which folds what it stored itself, and what control does not fold.
+PACE_OF_OBSERVERS = Pace(quick=2.0, slow=5.0)
 MOST = 10_000  #: changes in one transaction, some tenths of a second
 _LONGEST_WAIT = 30.0  #: seconds between two tries while the database is away
 
@@ -49,18 +55,16 @@ async def fold_all(store: CohortStore) -> int:
         most = min(MOST, most * 10)
 
 
-async def run(store: CohortStore, stop: asyncio.Event) -> None:
+async def run(store: CohortStore, stop: asyncio.Event, rests: Loop) -> None:
     """Returns soon after `stop` is set."""
-    wait = EVERY
+    wait = rests.quick
     while not stop.is_set():
+        rests.begins()
         try:
-            await fold_all(store)
-            wait = EVERY
+            worked = await fold_all(store)
+            wait = rests.quick
+            await rests.rest(stop, worked=bool(worked))
         except Unreachable as error:
             wait = min(wait * 2, _LONGEST_WAIT)
             _LOG.warning("could not fold counts: %s; retrying in %.0f s", error, wait)
-        try:
-            async with asyncio.timeout(wait):
-                await stop.wait()
-        except TimeoutError:
-            pass
+            await rests.rest(stop, worked=True, least=wait)

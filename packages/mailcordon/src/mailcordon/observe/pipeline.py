@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mailcordon.core.clock import boot_time
 from mailcordon.core.log_limit import LogLimit
+from mailcordon.core.pace import Pace, Rest
 from mailcordon.core.queue import Queue, Received, Unreachable
 from mailcordon.messages import reasons
 from mailcordon.observe.batches import Batches
@@ -48,8 +49,10 @@ MAX_BUFFERED = 200  #: receives whose messages are not stored yet
 FIRST_PAUSE = 0.1  #: seconds until the first retry; doubled up to LONGEST_PAUSE
 LONGEST_PAUSE = 5.0
 COUNT_EVERY = 30.0  #: seconds
-TICK = 0.25  #: seconds between two ticks of the watermark
-ASK_EVERY = 1.0  #: seconds between two questions to the database whether the watermark is needed
+TICK = 0.5  #: seconds between two ticks of the watermark
+#: Questions to the database whether the watermark is needed: quick while messages come, or something waits for its proof. An
+#: unclear answer is settled after its grace of a minute at least.
+ASK = Pace(quick=1.0, slow=4.0)
 ASK_PATIENCE = 3.0  #: seconds; while such a question is open for longer, nothing is received
 
 _log = logging.getLogger("mailcordon.observe")
@@ -306,14 +309,17 @@ class Pipeline:
     # Prove ----------------------------------------------------------------------------------------------------------------
 
     async def _prove_all(self) -> None:
-        asked = self._clock()
+        rest = Rest(ASK, self._clock())
+        received = self.totals.received
         while True:
             await asyncio.sleep(TICK)
             now = self._clock()
             self._watermark.tick(now)
-            if now - asked < ASK_EVERY or not self._open.is_set():
+            if self.totals.received != received:
+                received = self.totals.received
+                rest.changed(now)
+            if now < rest.over_at or not self._open.is_set():
                 continue
-            asked = now
             try:
                 await self._prove_soon()
             except Unreachable as error:
@@ -322,6 +328,7 @@ class Pipeline:
                 _log.warning("how far the queue is read could not be recorded: %s", error)
             if not self._waiting:
                 self._open.set()
+            rest.ends(now, worked=self._watermark.waits)
 
     async def _prove_soon(self) -> None:
         """Receives nothing while the database takes too long to answer."""

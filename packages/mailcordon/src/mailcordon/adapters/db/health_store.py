@@ -18,10 +18,10 @@ class HealthStore:
         self._connection = PinnedConnection(dsn, f"{role} health", index_plans=False)
         self._role, self._instance, self._host, self._pid = role, instance, host, pid
 
-    async def beat(self, facts: Mapping[str, object]) -> None:
-        """Raises Unavailable."""
+    async def beat(self, facts: Mapping[str, object]) -> bool:
+        """Returns whether a control process reports. Raises Unavailable."""
         async with self._connection.use() as connection:
-            await connection.execute(
+            return await connection.fetchval(
                 _SQL.beat,
                 self._role,
                 self._instance,
@@ -29,6 +29,7 @@ class HealthStore:
                 self._pid,
                 json.dumps(facts),
                 health.FORGET_AFTER_MS,
+                health.SILENT_AFTER_MS,
             )
 
     async def end(self) -> None:

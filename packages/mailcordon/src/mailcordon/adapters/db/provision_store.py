@@ -82,6 +82,7 @@ class ProvisionStore:
                 None if whole is None else json.dumps(uncovered.baseline(one.kind, whole, row.accepted)),
                 work,
                 json.dumps(new),
+                row.work is Work.SCAN and not (outcome.done or outcome.found or new),
             )
             if new:
                 await finding_store.keep_members(conn, one, list(new))

@@ -10,14 +10,18 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+from mailcordon.core.news import News, Topic, no_news
+from mailcordon.core.pace import Pace, steady
 from mailcordon.observe.alerts import trouble
 from mailcordon.observe.alerts.nouns import Due, DueNotice
 from mailcordon.observe.alerts.ports import AlertStore, Courier, NotDelivered, NoticeStore
 from mailcordon.observe.repeating import repeat
 
 _LOG = logging.getLogger(__name__)
-EVERY = 1.0  #: seconds
-NOTICES_EVERY = 5.0  #: seconds; a tenant is told within a minute
+#: People are told within seconds of an incident. Reminders and second tries are due by time.
+PACE = Pace(quick=1.0, slow=10.0)
+#: A tenant is told within a minute.
+NOTICES_PACE = Pace(quick=5.0, slow=20.0)
 AT_ONCE = 32  #: messages under way
 OF_ONE = 4  #: of these, to one channel: a receiver that does not answer delays no other
 _RETIRED_EVERY = 600.0
@@ -34,14 +38,16 @@ class Alerts:
         now: Callable[[], Awaitable[int]],
         leads: Callable[[], Awaitable[bool]],
         *,
-        notices_every: float = NOTICES_EVERY,
+        notices_pace: Pace = NOTICES_PACE,
+        news: News | None = None,
     ) -> None:
         self._store = store
         self._notices = notices
         self._courier = courier
         self._now = now
         self._leads = leads
-        self._notices_every = notices_every
+        self._notices_pace = notices_pace
+        self._news = news or no_news()
         self._under_way: dict[asyncio.Task[None], int] = {}  #: with the channel of each
 
     async def round(self) -> int:
@@ -129,9 +135,10 @@ class Alerts:
 
     async def _run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
-            for name, every, duty in (
-                ("send alerts", EVERY, self.begin),
-                ("tell tenants", self._notices_every, self.notice_round),
-                ("forget contacts of retired tenants", _RETIRED_EVERY, self._notices.forget_retired),
+            for name, pace, duty in (
+                ("send alerts", PACE, self.begin),
+                ("tell tenants", self._notices_pace, self.notice_round),
+                ("forget contacts of retired tenants", steady(_RETIRED_EVERY), self._notices.forget_retired),
             ):
-                group.create_task(repeat(name, every, duty, self._leads, stop, _LOG))
+                rests = self._news.loop(pace, Topic.INCIDENTS, Topic.CONTROL)
+                group.create_task(repeat(name, rests, duty, self._leads, stop, _LOG))

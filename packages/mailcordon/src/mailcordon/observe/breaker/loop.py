@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from mailcordon.core.errors import NotFound
 from mailcordon.core.limit import Mode
+from mailcordon.core.news import News, Topic, no_news
+from mailcordon.core.pace import Pace
 from mailcordon.guard import arming as arming_rules
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import Decision, Dimension, Level
@@ -43,7 +45,8 @@ from mailcordon.observe.leading import NotLeading, rounds
 
 _LOG = logging.getLogger(__name__)
 
-ROUND_SECONDS = 1.0  #: between two rounds
+#: As for incidents: quick while mail is counted. The breaker's own clock goes by minutes.
+PACE = Pace(quick=1.0, other=6.0, slow=12.0)
 LOAD_AT_ONCE = 100  #: lanes whose history is read in a round
 ARM_AT_ONCE = 100  #: lanes of which it is judged in a round what may be done to them
 REFRESH_AT_ONCE = 200  #: lanes whose policy is read again in a round
@@ -96,9 +99,13 @@ class BreakerLoop:
         """For the report of this process: when it last completed a round, by the database's clock; None: it does not lead."""
         return {"last_breaker_round": self._completed}
 
-    async def run(self, seconds: float = ROUND_SECONDS) -> None:
+    async def run(self, news: News | None = None) -> None:
         """Until it is cancelled, whatever fails."""
-        await rounds("breaker", self.advance, seconds, _LOG)
+        rests = (news or no_news()).loop(PACE, Topic.COUNTS, Topic.CONTROL)
+        await rounds("breaker", self.advance, self._has_more, rests, _LOG)
+
+    def _has_more(self) -> bool:
+        return self._state is not None and bool(self._state.to_load or self._state.unarmed)
 
     async def close(self) -> None:
         self._forget()

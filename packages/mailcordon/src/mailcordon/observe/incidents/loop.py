@@ -9,6 +9,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from mailcordon.core.news import News, Topic, no_news
+from mailcordon.core.pace import Pace
 from mailcordon.observe.incidents import judge as judging
 from mailcordon.observe.incidents.book import Change, Incident, Kept, Stored
 from mailcordon.observe.incidents.grouping import Found
@@ -19,7 +21,9 @@ from mailcordon.observe.leading import NotLeading, rounds
 
 _LOG = logging.getLogger(__name__)
 
-ROUND_SECONDS = 1.0  #: between two rounds
+#: A culprit is named within seconds. While nothing happens only time makes alarms; the session that leads must not be idle for
+#: longer than 20 s (adapters/db/leading_session.py).
+PACE = Pace(quick=1.0, other=2.0, slow=12.0)
 
 
 class IncidentStore(Protocol):
@@ -65,6 +69,7 @@ class Incidents:
         self._begins = True  #: it remembers nothing yet
         self._last: int | None = None  #: when the last round was that was written
         self._clock: int | None = None  #: the database's, as of the last round
+        self._news = no_news()
 
     async def advance(self, *, ahead_ms: int = 0) -> bool:
         """One round. Returns whether this process leads. `ahead_ms`: as if it were so much later."""
@@ -88,9 +93,16 @@ class Incidents:
         """For the report of this process: when it last completed a round, by the database's clock; None: it does not lead."""
         return {"last_alarm_round": self._completed}
 
-    async def run(self, seconds: float = ROUND_SECONDS) -> None:
+    async def run(self, news: News | None = None) -> None:
         """Until it is cancelled, whatever fails."""
-        await rounds("incidents", self.advance, seconds, _LOG)
+        self._news = news or no_news()
+        await rounds(
+            "incidents",
+            self.advance,
+            lambda: any(one.incident.closed_at is None for one in self._kept.values()),
+            self._news.loop(PACE, Topic.COUNTS, Topic.CONTROL),
+            _LOG,
+        )
 
     async def close(self) -> None:
         await self._forget()
@@ -131,6 +143,7 @@ class Incidents:
         if ids is None:
             return  # the next round sees what the person did
         self._last = stored.now + ahead_ms
+        self._news.tell({Topic.INCIDENTS})
         for id, change in zip(ids, changes, strict=True):
             after = dataclasses.replace(change.after.incident, id=id)
             self._kept[id] = dataclasses.replace(

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from mailcordon.core.clock import boot_time
+from mailcordon.core.news import News, no_news
+from mailcordon.core.pace import Pace, steady
 from mailcordon.observe.alerts.ports import NotDelivered
 from mailcordon.observe.repeating import repeat
 from mailcordon.observe.webhooks import plan
@@ -16,7 +18,8 @@ from mailcordon.observe.webhooks.nouns import Endpoint, Message, Result
 from mailcordon.observe.webhooks.ports import Courier, Line, WebhookStore
 
 _LOG = logging.getLogger(__name__)
-EVERY = 1.0  #: seconds
+#: A message leaves about a second after what it tells of. Whatever is written may put one into the outbox.
+PACE = Pace(quick=1.0, other=1.0, slow=5.0)
 ENDPOINTS = 100  #: that are served at a time: so many slow ones delay nobody
 REQUESTS = 8  #: under way to one endpoint
 #: Seconds in which a worker begins requests. The last one ends 10 s later, within the lease.
@@ -33,13 +36,15 @@ class Webhooks:
         courier: Courier,
         leads: Callable[[], Awaitable[bool]],
         *,
-        every: float = EVERY,
+        pace: Pace = PACE,
+        news: News | None = None,
         turn: float = TURN,
     ) -> None:
         self._store = store
         self._courier = courier
         self._leads = leads
-        self._every = every
+        self._pace = pace
+        self._news = news or no_news()
         self._turn = turn
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -104,8 +109,11 @@ class Webhooks:
         """Returns soon after `stop` is set."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(repeat("send webhooks", self._every, self.begin, self._leads, stop, _LOG))
-                group.create_task(repeat("tidy webhooks", TIDY_EVERY, self.tidy, self._leads, stop, _LOG))
+                for name, pace, duty in (
+                    ("send webhooks", self._pace, self.begin),
+                    ("tidy webhooks", steady(TIDY_EVERY), self.tidy),
+                ):
+                    group.create_task(repeat(name, self._news.loop(pace), duty, self._leads, stop, _LOG))
         finally:
             for worker in self._workers:
                 worker.cancel()  # what arrived and is not recorded is sent again, with its id

@@ -53,14 +53,15 @@ where state = 'pending' and work = 'onboarding' and next_try_at <= now() and ten
 );
 
 -- name: put_shared_first
--- What all tenants share comes before what has been due for longer, one at a time.
+-- What all tenants share comes before what has been due for longer, one at a time. That it is looked at again is no news.
 update ses_resource
 set due_since = '-infinity'
 where (kind, name) = (
     select r.kind, r.name from ses_resource r
     where r.tenant is null and r.work = 'scan' and r.next_try_at <= now()
     order by r.next_try_at limit 1
-);
+)
+returning nextval('quiet_write');
 
 -- name: kinds_due
 -- Asked all the time: one look into the index for each kind of work.
@@ -82,7 +83,7 @@ select count(*) filter (where tenant is not null) as rows, count(*) filter (wher
 -- Only if the wish has not changed since it was read. A row that was made due meanwhile stays due: SES may have changed after
 -- it was read, or a plan was applied, so what it still needs is not known. Returns whether that was not so. `whole` is null if SES
 -- did not return all members; what no check covers is accepted when it is first read, and a member that this version does not know
--- ($10) when it first appears.
+-- ($10) when it first appears. It is no news that the scan found a row as it should be ($11; 0071-pulse.sql).
 update ses_resource r
 set observed = $3::jsonb, observed_at = now(), whole = coalesce($7::jsonb, whole), accepted = coalesce(accepted || $10::jsonb, $8::jsonb),
     state = 'applied', error = null, attempts = 0,
@@ -91,7 +92,7 @@ set observed = $3::jsonb, observed_at = now(), whole = coalesce($7::jsonb, whole
 from (select kind, name, xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same
       from ses_resource where kind = $1 and name = $2 for update) s
 where r.kind = s.kind and r.name = s.name and r.desired = $5::jsonb and r.wanted
-returning s.same;
+returning s.same, case when $11 then nextval('quiet_write') end;
 
 -- name: failed
 -- As `applied`. The attempts in a row without success decide when to retry; what keeps failing leaves the share of those for whom

@@ -197,8 +197,8 @@ update account_rate set rate = $2, tokens = $3, at = $4 where cell = $1;
 insert into worker (heartbeat, host, pid) values (now_ms(), $1, $2) returning id;
 
 -- name: heartbeat
--- Says that a worker still runs.
-update worker set heartbeat = now_ms() where id = $1;
+-- Says that a worker still runs, which is no news (0071-pulse.sql).
+update worker set heartbeat = now_ms() where id = $1 returning nextval('quiet_write');
 
 -- name: end_worker
 -- A worker that stopped in an orderly way has nothing to be recovered.
