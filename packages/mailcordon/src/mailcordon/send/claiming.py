@@ -121,7 +121,7 @@ class Claiming:
             try:
                 claimed = await self._claim()
                 self._log_tokens()
-                if self._drained and not (claimed and self._rest.often):
+                if self._drained and not (claimed and self._sleep.often):
                     await self._sleep_until_due()
                     quiet_since = 0.0
                     continue
@@ -139,9 +139,9 @@ class Claiming:
                 quiet_since = 0.0
                 # Mail and free slots gather meanwhile: claiming many costs little more than claiming one. Most of the time has
                 # passed while the calls of a large claim started.
-                if self._rest.often and self._rest.asked:
-                    self._rest.asked = False
-                    await self._store.awake()
+                if self._sleep.often and self._sleep.asked:
+                    self._sleep.asked = False
+                    await self._store.awake(self._classes)
                 await asyncio.sleep(max(POLL_FULL, self._claimed_at + self._pause - now))
             elif not self._worth_a_claim():
                 await asyncio.sleep(POLL_FULL)
@@ -157,12 +157,13 @@ class Claiming:
         if tokens.scarce:
             await tokens.return_unused()
         # Most often a hint comes within the time in which mail gathers anyway, and no look is needed.
-        told = self._rest.asked and await self._sleep.told_within(
+        told = self._sleep.asked and await self._sleep.told_within(
             self._claimed_at + self._pause - time.monotonic()
         )
         while not told and not self._calling.stopping:
             self._sleep.begin()
-            look = await self._store.look(thorough=thorough)
+            look = await self._store.look(self._classes, thorough=thorough)
+            self._sleep.asked = True
             self._rest.seen(look, thorough=thorough)
             seconds = self._sleep.seconds(look)
             if await self._sleep.told_within(min(seconds, TOKENS_KEPT)):

@@ -185,13 +185,13 @@ class QueueStore(Protocol):
     ) -> tuple[limits.Grant, Reason | None]: ...
     async def return_tokens(self, cell: str, n: int, *, of_rate: bool = True) -> None: ...
     async def cut_rate(self, cell: str) -> None: ...
-    async def look(self, *, thorough: bool) -> Look:
-        """For a dispatcher that has nothing to claim. It is told of turns that are woken later, until `awake`. `thorough`:
-        whether to look for other work too."""
+    async def look(self, classes: Sequence[Class], *, thorough: bool) -> Look:
+        """For a loop that has nothing to claim. It is told of turns of its classes that are woken later, until `awake`. Sees all
+        classes. `thorough`: whether to look for other work too."""
         ...
 
-    async def awake(self) -> None:
-        """It is not told any more: it claims without being told."""
+    async def awake(self, classes: Sequence[Class]) -> None:
+        """It is not told of these any more: it claims without being told."""
         ...
 
     def tell(self, hint: Callable[[int], None]) -> None:

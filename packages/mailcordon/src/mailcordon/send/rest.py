@@ -12,16 +12,19 @@ from mailcordon.core.priority import Class
 from mailcordon.send.ports import Look
 
 LONGEST = 1.0  #: seconds between two looks
-UNCERTAIN = 0.05  #: seconds until the next look while transactions that must be seen have not ended
-OFTEN = 50  #: hints in a second, from which on looking at a pace is cheaper than being told
+UNCERTAIN = 0.03  #: seconds until the next look while transactions that must be seen have not ended
+OFTEN = 50  #: hints of a loop in a second, from which on looking at a pace is cheaper than being told
 QUIET_AFTER = 2.0  #: seconds without mail after which what runs beside the claims may rest
 
 
 class Sleep:
     """Of one claiming loop: until a turn of its classes may have mail."""
 
-    def __init__(self, classes: Sequence[Class]) -> None:
+    def __init__(self, classes: Sequence[Class], clock: Callable[[], float]) -> None:
+        self.asked = False  #: whether the database was asked for hints
         self._classes = classes
+        self._clock = clock
+        self._hints: deque[float] = deque(maxlen=OFTEN)  #: when the last ones came
         self._bits = sum(1 << class_ for class_ in classes)
         self._told = False
         self._ends = asyncio.Event()
@@ -30,6 +33,17 @@ class Sleep:
         """Before the look: what is told from now on ends the sleep."""
         self._told = False
         self._ends.clear()
+
+    def hint(self, classes: int) -> None:
+        """The database says that these classes, a set of bits, have mail."""
+        if classes & self._bits:
+            self._hints.append(self._clock())
+            self.told(classes)
+
+    @property
+    def often(self) -> bool:
+        """Whether hints come so often that it is better not to be told."""
+        return len(self._hints) == OFTEN and self._clock() - self._hints[0] < 1.0
 
     def told(self, classes: int) -> None:
         """These classes, a set of bits, may have mail."""
@@ -62,28 +76,21 @@ class Rest:
         self._occupied = occupied
         self._clock = clock
         self._sleeps: list[Sleep] = []
-        self._hints: deque[float] = deque(maxlen=OFTEN)  #: when the last ones came
         self._worked_at = clock()
-        self.asked = False  #: whether the database was asked for hints
         self._needed = asyncio.Event()
         self._needed.set()
 
     def sleep(self, classes: Sequence[Class]) -> Sleep:
         """For a loop that claims these classes."""
-        made = Sleep(classes)
+        made = Sleep(classes, self._clock)
         self._sleeps.append(made)
         return made
 
     def hint(self, classes: int) -> None:
         """The database says that turns of these classes, a set of bits, have mail."""
-        self._hints.append(self._clock())
         self.worked()
-        self._tell(classes)
-
-    @property
-    def often(self) -> bool:
-        """Whether hints come so often that it is better not to be told."""
-        return len(self._hints) == OFTEN and self._clock() - self._hints[0] < 1.0
+        for one in self._sleeps:
+            one.hint(classes)
 
     def worked(self) -> None:
         """There is or was something to do: what runs beside the claims goes on."""
@@ -91,8 +98,7 @@ class Rest:
         self._needed.set()
 
     def seen(self, look: Look, *, thorough: bool) -> None:
-        """A loop without mail has looked, and asked for hints. `thorough`: also for other work."""
-        self.asked = True
+        """A loop without mail has looked. `thorough`: also for other work."""
         if due := sum(1 << class_ for class_, seconds in look.due.items() if seconds <= 0):
             self.worked()
             self._tell(due)

@@ -195,12 +195,12 @@ class QueueStore:
 
     # Rest -----------------------------------------------------------------------------------------------------------------
 
-    async def look(self, *, thorough: bool) -> Look:
-        await self._rest.rest(self._worker_lock)
+    async def look(self, classes: Sequence[Class], *, thorough: bool) -> Look:
+        await self._rest.rest(self._worker_lock, classes)
         return await self._rest.look(thorough=thorough)
 
-    async def awake(self) -> None:
-        await self._rest.awake(self._worker_lock)
+    async def awake(self, classes: Sequence[Class]) -> None:
+        await self._rest.awake(self._worker_lock, classes)
 
     def tell(self, hint: Callable[[int], None]) -> None:
         self._rest.hint = hint

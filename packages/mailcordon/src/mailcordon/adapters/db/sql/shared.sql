@@ -81,12 +81,12 @@ select pg_try_advisory_xact_lock($1, $2);
 select pg_advisory_lock($1, $2);
 
 -- name: lock_shared
--- As `lock`, but several sessions may have it.
-select pg_advisory_lock_shared($1, $2);
+-- As `lock` for each second key of $2, but several sessions may have it.
+select pg_advisory_lock_shared($1, u.key) from unnest($2::int[]) u (key);
 
 -- name: unlock_shared
--- Releases it.
-select pg_advisory_unlock_shared($1, $2);
+-- Releases them.
+select pg_advisory_unlock_shared($1, u.key) from unnest($2::int[]) u (key);
 
 -- name: unlock
 -- Releases a lock of this session.
