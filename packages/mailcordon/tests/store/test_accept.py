@@ -171,6 +171,35 @@ async def test_who_sends_mail_after_mail_waits_for_nothing_and_mail_of_many_call
     second.cancel()
 
 
+async def test_the_backlogs_of_all_lanes_in_use_are_read_at_once_before_each_is_too_old(
+    world, make_submission, monkeypatch
+):
+    asked: list[list[int]] = []
+
+    class Counting(AcceptStore):
+        async def backlogs(self, lanes):
+            asked.append(sorted(lanes))
+            return await super().backlogs(lanes)
+
+    monkeypatch.setattr(committer, "_BACKLOG_CACHE_SECONDS", 3600.0)
+    lanes = sorted([await world.lane("acme", type) for type in ("receipt", "newsletter")])
+    store = Counting(world.database.dsn("send"))
+    accept = Accept(store, HASH_KEY, lambda: NOW, lambda: None, local=True)
+    running = asyncio.create_task(accept.run())
+    try:
+        for _ in range(2):
+            await put(accept, make_submission("receipt"), make_submission("newsletter"))
+        await put(accept, make_submission("receipt"))
+        assert asked == [lanes]
+        monkeypatch.setattr(committer, "_BACKLOG_CACHE_SECONDS", 0.0)
+        await put(accept, make_submission("receipt"))
+        assert asked == [lanes, lanes]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await store.close()
+
+
 async def test_ids_of_a_batch_are_in_the_order_of_its_messages(world, accept, make_submission):
     await world.lane("acme", "receipt")
     answers = await put(accept, *(make_submission("receipt", to=[f"r{n}@example.com"]) for n in range(80)))

@@ -43,6 +43,7 @@ APART = 0.004
 #: Commits in a row during which no mail came, after which callers are few: one that sends mail after mail waits for nothing.
 _ALONE = 8
 _BACKLOG_CACHE_SECONDS = 1.0
+_MOST_BESIDE = 100  #: lanes whose backlog is read before it is too old, because that of another is
 _STALE_TRIES = 5
 #: Remembered until the control epoch moves: tenants with their lanes, and slugs of no tenant.
 _MOST_TENANTS = 50_000
@@ -79,6 +80,7 @@ class Committer:
         self._ids = ids.IdGenerator(0)
         self._facts = facts
         self._backlogs: dict[int, tuple[float, Backlog]] = {}
+        self._used: set[int] = set()  #: lanes that mail came for since backlogs were read
         self._batches = Batches()
         self._began = float("-inf")  #: when the last commit did
         self._alone = _ALONE  #: commits in a row during which no mail came
@@ -297,16 +299,20 @@ class Committer:
             self._on_change()
 
     async def _refresh_backlogs(self, lanes: set[int]) -> None:
+        """Reads those that are too old, and with them those that soon will be: one question for many lanes costs little more."""
         now = time.monotonic()
-        stale = [
-            lane
-            for lane in lanes
-            if lane not in self._backlogs or now - self._backlogs[lane][0] > _BACKLOG_CACHE_SECONDS
-        ]
-        if stale:
-            for lane, backlog in (await self._store.backlogs(stale)).items():
+        self._used |= lanes
+        if old := [lane for lane in lanes if self._age(lane, now) > _BACKLOG_CACHE_SECONDS]:
+            others = sorted(self._used - lanes)[:_MOST_BESIDE]
+            old += [lane for lane in others if self._age(lane, now) > _BACKLOG_CACHE_SECONDS / 2]
+            self._used.clear()
+            for lane, backlog in (await self._store.backlogs(old)).items():
                 self._backlogs[lane] = (now, backlog)
                 self._set_clock(backlog.now)
+
+    def _age(self, lane: int, now: float) -> float:
+        read = self._backlogs.get(lane)
+        return float("inf") if read is None else now - read[0]
 
     def _check_backlog(self, slug: str, entry: Entry) -> None:
         lane = entry.route.lane
