@@ -9,16 +9,19 @@ create function accept_one(
     the_tags text, the_likeness int, the_others bigint, the_content bytea, the_key bytea, the_body bytea,
     out epoch bigint, out now bigint, out ok boolean, out held boolean
 ) language plpgsql as $$
+declare
+    suppressed boolean;
 begin
     ok := false;
     held := false;
     lock table idempotency in row exclusive mode;
-    select e.value, now_ms() into epoch, now from epoch e where e.name = 'control';
-    if epoch <> the_epoch
-       or exists (select from suppression s where s.tenant = the_tenant and s.hash = the_hash
-                   and (s.scope = 0 or s.scope = 1 and s.target = the_class or s.scope = 2 and s.target = the_lane)
-                   and (s.until is null or s.until > now))
-       or exists (select from platform_suppression p where p.hash = the_hash and (p.class is null or p.class = the_class)) then
+    select e.value, now_ms(),
+           exists (select from suppression s where s.tenant = the_tenant and s.hash = the_hash
+                    and (s.scope = 0 or s.scope = 1 and s.target = the_class or s.scope = 2 and s.target = the_lane)
+                    and (s.until is null or s.until > now_ms()))
+           or exists (select from platform_suppression p where p.hash = the_hash and (p.class is null or p.class = the_class))
+      into epoch, now, suppressed from epoch e where e.name = 'control';
+    if epoch <> the_epoch or suppressed then
         return;
     end if;
     if the_key is not null then
@@ -43,11 +46,17 @@ begin
     if not found then
         insert into lane_intake (lane, node, deliveries, bytes) values (the_lane, the_node, 1, octet_length(the_content));
     end if;
-    select l.held or l.stopped into held from lane l where l.id = the_lane;
-    if not held then
-        held := every_lane_stopped();
+    -- Whether every lane is stopped is asked only if something besides lanes is.
+    select l.held or l.stopped or exists (select from stop s where s.ended_at is null and s.scope in ('cell', 'worker'))
+      into held from lane l where l.id = the_lane;
+    if held then
+        select l.held or l.stopped or every_lane_stopped() into held from lane l where l.id = the_lane;
     end if;
-    perform wake_turns(array[the_turn], 0);
+    -- As wake_turns, which takes many turns.
+    update turn t set next_at = now_us() where t.id = the_turn and (t.next_at is null or t.next_at > now_us());
+    if found then
+        perform turns_hint(1 << the_class);
+    end if;
     ok := true;
 end $$;
 revoke all on function accept_one(bigint, int, bigint, bigint, int, int, int, int, text, text, text, bytea, int, text, text, int, text, int,
