@@ -83,7 +83,7 @@ from mailcordon.core.news import Topic
 from mailcordon.observe import folding
 from mailcordon.observe.feedback_loop import Watch
 
-QUIET = 60.0  #: seconds without news, after which the local SES is looked at more rarely
+QUIET = 20.0  #: seconds without news, after which the local SES is looked at more rarely
 _CALLS_OF_A_LOOP = 4.0  #: a second: a call to AWS takes 100 to 200 ms, with what is recorded
 
 

@@ -1,24 +1,28 @@
 """What is known of recipients' domains, in the memory of a process: the answer of a dictionary, whatever the database or the DNS
-do. It is filled at the start and follows what is learnt within about a second.
+do. It is filled at the start and follows what is learnt: within about a second while
+this process meets new domains, else within five.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
-from time import time
+from time import monotonic, time
 from typing import Any, NamedTuple, Protocol
 
 import structlog
 
 from mailcordon.core import provider
 from mailcordon.core.errors import Unavailable
+from mailcordon.core.pace import Pace, Rest
 from mailcordon.core.provider import Provider
 
 log: Any = structlog.get_logger()
 
 MOST = 100_000  #: domains; the ones that were learnt first are dropped
 MOST_WANTED = 10_000  #: domains that wait to be asked for; more are asked for when mail to them comes again
-READ_EVERY = 1.0  #: seconds
+#: Quick while domains are asked for or learnt. At the slow pace a process that sends nothing follows what others learnt.
+PACE = Pace(quick=1.0, slow=5.0)
 PAGE = 2_000  #: answers of one read: mail that arrives meanwhile waits for no more than a few ms
 OVERLAP_MS = 10_000  #: read again each time: what was written at a time may be committed a little later
 FORGET_EVERY = 30.0  #: seconds after which a domain that is still unknown is asked for again
@@ -64,6 +68,8 @@ class ProviderTable:
         self._asked: set[str] = set()
         self._asked_since = 0.0
         self._read_to: int | None = None
+        self._new = False  #: the last read brought answers, or asked
+        self._met = asyncio.Event()  #: a domain that is to be asked for
 
     def __len__(self) -> int:
         return len(self._known)
@@ -81,6 +87,7 @@ class ProviderTable:
             and len(self._wanted) < MOST_WANTED
         ):
             self._wanted.setdefault(domain, slug)
+            self._met.set()
         return known % _PROVIDERS - 1
 
     def put(self, answers: Sequence[Answer]) -> None:
@@ -101,6 +108,7 @@ class ProviderTable:
         since = self._read_to - OVERLAP_MS
         while True:
             answers = await self._feed.asked_since(since, PAGE)
+            self._new = self._new or bool(answers and answers[-1].asked_at > self._read_to)
             self.put(answers)
             if answers:
                 self._read_to = max(self._read_to, answers[-1].asked_at)
@@ -117,6 +125,7 @@ class ProviderTable:
         if not self._wanted or self._feed is None:
             return
         wanted, self._wanted = self._wanted, {}
+        self._new = True
         await self._feed.want(wanted)
         self._asked.update(wanted)
         if len(self._asked) > self._most:
@@ -124,8 +133,11 @@ class ProviderTable:
 
     async def run(self) -> None:
         """Reads until it is cancelled. While the database does not answer, the table stays as it is."""
+        rest = Rest(PACE, monotonic())
         while True:
-            pause = READ_EVERY
+            pause, self._new = 0.0, False
+            self._met.clear()
+            rest.begins()
             try:
                 await self.read()
             except Unavailable as problem:
@@ -134,4 +146,10 @@ class ProviderTable:
             except Exception:
                 log.exception("reading mailbox providers failed")
                 pause = FAILED_PAUSE
-            await asyncio.sleep(pause)
+            rest.ends(monotonic(), worked=self._new)
+            await asyncio.sleep(max(pause, rest.pace.quick))
+            left = rest.over_at - monotonic()
+            if left > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await self._met.wait()

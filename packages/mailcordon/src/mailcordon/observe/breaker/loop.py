@@ -46,7 +46,7 @@ from mailcordon.observe.leading import NotLeading, rounds
 _LOG = logging.getLogger(__name__)
 
 #: As for incidents: quick while mail is counted. The breaker's own clock goes by minutes.
-PACE = Pace(quick=1.0, other=6.0, slow=12.0)
+PACE = Pace(quick=1.0, other=6.0, slow=15.0)
 LOAD_AT_ONCE = 100  #: lanes whose history is read in a round
 ARM_AT_ONCE = 100  #: lanes of which it is judged in a round what may be done to them
 REFRESH_AT_ONCE = 200  #: lanes whose policy is read again in a round
