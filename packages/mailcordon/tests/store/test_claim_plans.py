@@ -28,8 +28,8 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
     ),
     "return_turns": (
         _QUEUE.return_turns,
-        "tid[], int[], bigint[], int[], real[], bigint[], bigint",
-        ('{"(0,1)"}', "{0}", "{null}", "{1}", "{1}", "{1}", 1),
+        "tid[], int[], bigint[], int[], real[], bigint[], bigint, bigint[], bigint, bigint, boolean, int",
+        ('{"(0,1)"}', "{0}", "{null}", "{1}", "{1}", "{1}", 1, "{64}", 64, 64, False, 1_000_000),
     ),
     "suppressed_ahead": (
         _QUEUE.suppressed_ahead,
@@ -65,8 +65,13 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
     ),
     "return_limited_turns": (
         _LIMITED.return_turns,
-        "tid[], int[], bigint[], int[], real[], bigint[], bigint" + ", text" * 13,
-        ('{"(0,1)"}', "{0}", "{null}", "{1}", "{1}", "{1}", 1, *["{1}"] * 11, "{x}", "{1}"),
+        "tid[], int[], bigint[], int[], real[], bigint[], bigint"
+        + ", text" * 13
+        + ", bigint[], bigint, bigint, boolean, int",
+        (
+            *('{"(0,1)"}', "{0}", "{null}", "{1}", "{1}", "{1}", 1, *["{1}"] * 11, "{x}", "{1}"),
+            *("{64}", 64, 64, False, 1_000_000),
+        ),
     ),
     "bring_back": (_LIMITED.bring_back, "int[], bigint", ("{1}", 1)),
     "park_limited": (

@@ -12,32 +12,47 @@ from mailcordon.send.moves import Claimed
 _SQL = queries.load("queue_store.sql")
 #: Bytes of content that is read right before its call: a claim may have hundreds.
 LARGE = 1024 * 1024
-_Content = tuple[
+Content = tuple[
     list[str], bytes | None, str, int, int | None
 ]  #: recipients, content, path, bytes of a content that is not read yet, who takes the other path
-_NO_CONTENT: _Content = ([], None, "isolated", 0, None)
+_NO_CONTENT: Content = ([], None, "isolated", 0, None)
 
 
-async def read(
-    connection: engine.Connection, claimed: Sequence[asyncpg.Record], *, urgent: bool, only: bool
-) -> dict[int, _Content]:
-    """Recipients and content by message. Urgent content has a table of its own, read only if a claim can need it."""
-    if not claimed:
-        return {}
+def asked(claimed: Sequence[asyncpg.Record], *, urgent: bool) -> tuple[object, ...]:
+    """The last arguments of the statement that ends a claim: whose content it returns, and from which table."""
     messages = sorted({ids.message_of(row["id"]) for row in claimed})
-    found: dict[int, _Content] = {}
-    for apart in (True,) if urgent and only else (False, True) if urgent else (False,):
-        rows = await connection.fetch(_SQL.claimed_content, messages, messages[0], messages[-1], apart, LARGE)
-        for row in rows:
-            if row["body"] is not None or row["id"] not in found:
-                found[row["id"]] = (row["recipients"], row["body"], row["path"], row["large"], row["others"])
-    return found
+    first, last = (messages[0], messages[-1]) if messages else (None, None)
+    return messages, first, last, urgent, LARGE
+
+
+def found(rows: Sequence[asyncpg.Record]) -> dict[int, Content]:
+    """What it returned, by message."""
+    return {
+        row["id"]: (row["recipients"], row["body"], row["path"], row["large"], row["others"])
+        for row in rows
+        if row["id"] is not None
+    }
+
+
+async def read_urgent(
+    connection: engine.Connection, claimed: Sequence[asyncpg.Record], contents: dict[int, Content]
+) -> None:
+    """For a claim of urgent mail and other: urgent content has a table of its own."""
+    missing = [row for row in claimed if not _has_content(contents.get(ids.message_of(row["id"])))]
+    if missing:
+        nothing: tuple[object, ...] = ([], [], [], [], [], [], 0)
+        rows = await connection.fetch(_SQL.return_turns, *nothing, *asked(missing, urgent=True))
+        contents.update(found(rows))
+
+
+def _has_content(found: Content | None) -> bool:
+    return found is not None and (found[1] is not None or found[3] > 0)
 
 
 def claimed(
     row: asyncpg.Record,
     now: int,
-    contents: Mapping[int, _Content],
+    contents: Mapping[int, Content],
     reserve: str | None,
     counted: Mapping[int, tuple[int, ...]],
     apart: Mapping[int, tuple[bytes, ...]],

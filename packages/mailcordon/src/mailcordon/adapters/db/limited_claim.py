@@ -246,9 +246,14 @@ class LimitedClaim:
                 del self._near[lane]
 
     async def return_turns(
-        self, connection: engine.Connection, returned: Sequence[object], counts: Counts
-    ) -> None:
-        """Counts what was taken, beside the queue's `return_turns`, whose arguments are `returned`. Raises Overtaken."""
+        self,
+        connection: engine.Connection,
+        returned: Sequence[object],
+        counts: Counts,
+        asked: Sequence[object],
+    ) -> list[asyncpg.Record]:
+        """Counts what was taken, beside the queue's `return_turns`, whose arguments are `returned` and `asked`, and returns what
+        that does. Raises Overtaken."""
         uses = sorted(counts.uses, key=lambda use: (use not in counts.shared, use))
         caps = [counts.caps.get(use, NO_CAPS) for use in uses]
         lanes = list(counts.of_address)
@@ -270,12 +275,15 @@ class LimitedClaim:
             arrays.integers([lane for lane, _ in addresses]),
             arrays.digests([hash for _, hash in addresses]),
             arrays.integers([counts.addresses[address] for address in addresses]),
+            *asked,
         )
-        if found:
-            near = {row["lane"] for row in found if row["lane"] is not None}
-            near |= counts.lanes_of({row["use"] for row in found})
+        over = [row for row in found if row["id"] is None]
+        if over:
+            near = {row["lane"] for row in over if row["lane"] is not None}
+            near |= counts.lanes_of({row["use"] for row in over})
             self._near.update(dict.fromkeys(near, time.monotonic()))
             raise Overtaken
+        return found
 
     async def _park(
         self, connection: engine.Connection, overs: Sequence[Over], visits: Mapping[int, Visit]

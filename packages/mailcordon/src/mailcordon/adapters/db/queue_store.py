@@ -15,6 +15,7 @@ from dataclasses import replace
 import asyncpg
 
 from mailcordon.adapters.db import claim_look, claimed_content, engine, parking, queries
+from mailcordon.adapters.db.claimed_content import Content
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.limited_claim import LimitedClaim, Overtaken, Taken, Unmet
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
@@ -260,10 +261,13 @@ class QueueStore:
             if bounds.reserve_left is not None and claimed:
                 await self._use_reserve(connection, bounds.cell, claimed, plan)
             places = {row["turn"]: row["row"] for row in rows}
-            idle = await self._return_turns(connection, plan, visits, taken, unclear, places, us)
-            contents = await claimed_content.read(
-                connection, claimed, urgent=Class.URGENT in classes, only=len(classes) == 1
+            only_urgent = list(classes) == [Class.URGENT]
+            asked = claimed_content.asked(claimed, urgent=only_urgent)
+            idle, contents = await self._return_turns(
+                connection, plan, visits, taken, unclear, places, us, asked
             )
+            if Class.URGENT in classes and not only_urgent:
+                await claimed_content.read_urgent(connection, claimed, contents)
         self._rest.set_idle(idle)
         reserve = None if bounds.reserve_left is None else bounds.cell
         counted, apart = (taken.counts.counted, taken.counts.apart) if taken.counts else ({}, {})
@@ -379,8 +383,9 @@ class QueueStore:
         unclear: Set[int],
         places: Mapping[int, object],
         us: int,
-    ) -> list[int]:
-        """Returns the turns that became idle. Raises Overtaken."""
+        asked: Sequence[object],
+    ) -> tuple[list[int], dict[int, Content]]:
+        """Returns the turns that became idle, and the content of what is `asked`. Raises Overtaken."""
         n: dict[int, int] = defaultdict(int)
         for row in taken.rows:
             n[row["lane"]] += 1
@@ -396,10 +401,11 @@ class QueueStore:
             us,
         )
         if taken.counts is not None and taken.counts.counted:
-            await self._limited.return_turns(connection, arguments, taken.counts)
+            rows = await self._limited.return_turns(connection, arguments, taken.counts, asked)
         else:
-            await connection.execute(_SQL.return_turns, *arguments)
-        return [one.turn for one in back if one.place is None and one.at is None]
+            rows = await connection.fetch(_SQL.return_turns, *arguments, *asked)
+        idle = [one.turn for one in back if one.place is None and one.at is None]
+        return idle, claimed_content.found(rows)
 
     async def sweep(self) -> int:
         """Wakes every idle turn that has ready mail, for workers that died before their recheck. Returns how many."""

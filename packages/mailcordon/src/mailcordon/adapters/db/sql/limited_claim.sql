@@ -72,7 +72,8 @@ returning q.id;
 -- in the order of their ids) by $9, then rows of addresses ($18 to $20), as in `uncount` of result_store.sql. A window in the future counts
 -- on, up to 60 minutes, 24 hours and 7 days; one that is farther ahead is brought to now (guard/limits/windows.py). $10 to $13: the least
 -- cap of a minute, an hour, a day and for ever, or 2^62 if there is none; $14 to $17: the same of each address of a lane. Returns what is
--- over a cap, or has one in a window that has not begun: rows that count, and lanes with such an address.
+-- over a cap, or has one in a window that has not begun: rows that count, and lanes with such an address. Then the content of what was claimed
+-- ($21 to $25), as there.
 with w as (
     select ($7::bigint / 60000000)::int as minute, ($7 / 3600000000)::int as hour, ($7 / 86400000000)::int as day, 1::bigint << 62 as never
 ), b as (
@@ -110,13 +111,22 @@ with w as (
         in_day = case when x.day >= excluded.day then x.in_day else 0 end + excluded.in_day
     returning x.lane, x.minute, x.in_minute, x.hour, x.in_hour, x.day, x.in_day
 )
-select c.id as use, null::int as lane from c where c.over
+select c.id as use, null::int as lane, null::bigint as id, null::text[] as recipients, null::text as path, null::bigint as others,
+       null::int as large, null::bytea as body
+  from c where c.over
 union all
-select distinct null::int, a.lane
+select distinct null::int, a.lane, null::bigint, null::text[], null::text, null::bigint, null::int, null::bytea
   from a join unnest($14::text::int[], $15::text::bigint[], $16::text::bigint[], $17::text::bigint[]) u (lane, per_minute, per_hour, per_day) on u.lane = a.lane cross join w
  where a.in_minute > u.per_minute or a.minute > w.minute and u.per_minute < w.never
     or a.in_hour > u.per_hour or a.hour > w.hour and u.per_hour < w.never
-    or a.in_day > u.per_day or a.day > w.day and u.per_day < w.never;
+    or a.in_day > u.per_day or a.day > w.day and u.per_day < w.never
+union all
+select null::int, null::int,
+       m.id, m.recipients, m.path, m.other_path, case when m.bytes > $25::int then m.bytes else 0 end as large,
+       case when m.bytes > $25 then null
+            when $24 then (select u.body from urgent_content u where u.id = m.id)
+            else (select c.body from content c where c.id = m.id and c.id between $22 and $23) end as body
+  from message m where m.id = any ($21::bigint[]) and m.id between $22 and $23;
 
 -- name: bring_back
 -- Windows of rows that are too far ahead of the clock to count on. Where such a row is used up, nothing would count there, and

@@ -98,15 +98,6 @@ select r.lane, r.id, r.tenant, r.hash, l.class, (select t.slug from tenant t whe
 -- Ends suppressed mail in bulk, before it takes a call slot.
 select count(*) from queue_finish($1::int[], $2::bigint[], null, 1, $3::smallint[], null, null, $4::text[], $5::text[], 0);
 
--- name: claimed_content
--- Recipients and content of claimed messages. Apart from the claim, and between two ids, so that only the partitions of those
--- days are opened. Of a content of more than $5 bytes, only its size.
-select m.id, m.recipients, m.path, m.other_path as others, case when m.bytes > $5::int then m.bytes else 0 end as large,
-       case when m.bytes > $5 then null
-            when $4 then (select u.body from urgent_content u where u.id = m.id)
-            else (select c.body from content c where c.id = m.id and c.id between $2 and $3) end as body
-  from message m where m.id = any ($1::bigint[]) and m.id between $2 and $3;
-
 -- name: part_of_content
 -- Of a large one, right before its call. It is stored without compression, so only what is asked for is read.
 select coalesce((select substr(c.body, $2::int, $3::int) from content c where c.id = $1),
@@ -117,13 +108,22 @@ select coalesce((select substr(c.body, $2::int, $3::int) from content c where c.
 -- long dispatchers take, the turns keep the order in which they were taken. Another is due at its time (microseconds since 1970)
 -- or, without one, when it has mail. Then what is left in the lanes' rate limits. The turns are locked by us, so each is
 -- still where `take_turns` saw it: looked up there, it costs the same beside a snapshot that keeps all its old versions.
+--
+-- Returns recipients and content of the claimed messages ($8), between two ids ($9, $10), so that only the partitions of those days are
+-- opened; of urgent ones if $11. Of a content of more than $12 bytes, only its size.
 with b as (
     update lane l set tokens = u.tokens, tokens_at = u.at from unnest($4::int[], $5::real[], $6::bigint[]) u (lane, tokens, at)
      where l.id = u.lane
+), t as (
+    update turn t set next_at = coalesce($7::bigint + u.place, u.at)
+      from unnest($1::tid[], $2::int[], $3::bigint[]) u (row, place, at)
+     where t.ctid = u.row
 )
-update turn t set next_at = coalesce($7::bigint + u.place, u.at)
-  from unnest($1::tid[], $2::int[], $3::bigint[]) u (row, place, at)
- where t.ctid = u.row;
+select m.id, m.recipients, m.path, m.other_path as others, case when m.bytes > $12::int then m.bytes else 0 end as large,
+       case when m.bytes > $12 then null
+            when $11 then (select u.body from urgent_content u where u.id = m.id)
+            else (select c.body from content c where c.id = m.id and c.id between $9 and $10) end as body
+  from message m where m.id = any ($8::bigint[]) and m.id between $9 and $10;
 
 -- name: recheck_turns
 -- A turn that this worker set idle is checked again until every enqueue that saw it awake must have ended (docs/decisions/003).
