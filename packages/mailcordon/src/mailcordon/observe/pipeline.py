@@ -1,7 +1,7 @@
 """Reads one queue: several receives run at once, their messages are stored in batches and deleted after the commit.
 
-Messages gather for a moment before they are stored, longer under load, and while one batch is committed the next gathers. While
-the database is unavailable nothing is received and the messages stay in the queue. If a batch cannot be stored, its messages
+Messages gather in the queue for a moment, so that a receive brings ten and a batch is full. What was received is stored when the
+queue is read to its end, or a batch is full. While one batch is committed the next gathers. While the database is unavailable nothing is received and the messages stay in the queue. If a batch cannot be stored, its messages
 are stored one by one, and the bad one goes to quarantine. While SNS's certificates cannot be fetched, nothing is received
 either: whatever they signed stays in the queue. So do messages with a certificate that may or may not exist; others go on.
 
@@ -38,9 +38,8 @@ from mailcordon.observe.ports import (
 from mailcordon.observe.watermark import Observer, Watermark
 
 BATCH = 500  #: events per transaction, at most: about 10 ms of locks
-GATHER = 0.1  #: seconds in which messages gather before they are stored
-GATHER_BUSY = 0.25  #: the same while batches have at least BUSY_BATCH events
-BUSY_BATCH = 40
+#: Seconds in which messages gather in the queue after it was read to its end, and at most before what was received is stored.
+GATHER = 0.25
 FULL = 10  #: most messages of one receive
 #: At most. A receive brings ten messages and takes SQS 5 to 20 ms, so a full queue of 10,000 messages a second needs that many.
 RECEIVERS = 16
@@ -90,7 +89,7 @@ class Pipeline:
         self._reported = False
         #: The number of each receive with its messages.
         self._buffer: asyncio.Queue[tuple[int, list[Received]]] = asyncio.Queue(MAX_BUFFERED)
-        self._gather = GATHER
+        self._read_to_end = asyncio.Event()  #: set while the first receiver lets messages gather in the queue
         self._open = asyncio.Event()  #: set while the database is available
         self._waiting = False  #: one loop waits for the database, the other one for `_open`
         #: One per additional receiver; set while it should receive.
@@ -168,7 +167,9 @@ class Pipeline:
                 self._add_receivers(full)
             elif messages:
                 # A call costs the same for one message as for ten, and a waiting call returns with the first one.
-                await asyncio.sleep(self._gather / 2)
+                self._read_to_end.set()
+                await asyncio.sleep(GATHER)
+                self._read_to_end.clear()
 
     async def _count_all(self) -> None:
         """Counts what waits in the queue, for the status."""
@@ -190,12 +191,11 @@ class Pipeline:
             receive, messages = await self._buffer.get()
             receives, batch = [receive], list(messages)
             if self._buffer.qsize() * FULL < self._batch:
-                await asyncio.sleep(self._gather)
+                await self._gathered()
             while len(batch) < self._batch and not self._buffer.empty():
                 receive, messages = self._buffer.get_nowait()
                 receives.append(receive)
                 batch += messages
-            self._gather = GATHER_BUSY if len(batch) >= BUSY_BATCH else GATHER
             try:
                 await self._store_batch(batch)
             except Unreachable as error:
@@ -204,6 +204,12 @@ class Pipeline:
                 for receive in receives:
                     self._watermark.stored(receive)
                     self._buffer.task_done()
+
+    async def _gathered(self) -> None:
+        """Waits for the rest of what is in the queue."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await self._read_to_end.wait()
 
     async def _store_batch(self, batch: Sequence[Received]) -> None:
         """What needs a certificate that is not here yet is stored after the rest."""
