@@ -472,7 +472,10 @@ async def test_a_bad_record_is_quarantined_alone(doors: Doors) -> None:
     body = {
         "requestId": "r-1",
         "timestamp": 1,
-        "records": [{"data": base64.b64encode(one.send().encode()).decode()} for one in (*good, bad)]
+        "records": [
+            {"data": base64.b64encode(one.encode()).decode()}
+            for one in (*(one.send() for one in good), bad.delivery_event())
+        ]
         + [{"data": "!no base64!"}, {"data": base64.b64encode(b"{nonsense").decode()}],
     }
     answer = await doors.batch(raw=json.dumps(body).encode())

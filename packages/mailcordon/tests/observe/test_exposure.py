@@ -224,6 +224,22 @@ async def test_who_ends_a_delivery_and_who_stores_its_first_event_wait_for_each_
     await assert_rebuilt(world)
 
 
+async def test_two_processes_fold_no_more_often_than_one(world: World, database: Any) -> None:
+    """Each sum would be written twice as often."""
+    await world.sent("acme", "newsletter", "a@gmail.com")
+    stores = [CohortStore(database.dsn(login)) for login in ("observe", "control")]
+    assert await folding.fold_all(stores[0]) == 1
+    await world.sent("acme", "newsletter", "b@gmail.com")
+    await world.owner.execute("update cohort_fold set folded_at = now_ms() - 1000")
+    assert await folding.fold_all(stores[1], lately_ms=60_000) == 0
+    assert await folding.fold_all(stores[1], lately_ms=900) == 1  # whoever died folds no more
+    await world.owner.execute("update cohort_fold set folded_at = now_ms() + 60000")  # the clock was set back
+    await world.sent("acme", "newsletter", "c@gmail.com")
+    assert await folding.fold_all(stores[0], lately_ms=900) == 1
+    for store in stores:
+        await store.close()
+
+
 async def test_two_folders_and_one_that_dies_count_each_change_once(world: World, database: Any) -> None:
     sent = [await world.sent("acme", "newsletter", f"a{n}@gmail.com") for n in range(40)]
     dying = await asyncpg.connect(database.dsn("observe"), server_settings={"search_path": engine.SCHEMA})

@@ -56,7 +56,11 @@ OUTCOMES = st.builds(
     at=st.integers(1000, 1005),
     attempt=st.integers(1, 2),
     called_at=st.sampled_from([1000, 70_000]),
-).map(fold.outcome_of)
+).flatmap(
+    lambda one: st.booleans().map(
+        lambda rowless: fold.outcome_of(one, without_row=rowless and one.event.kind is Kind.SEND)
+    )
+)
 
 
 @given(OUTCOMES, OUTCOMES, OUTCOMES)

@@ -474,7 +474,7 @@ async def unknown(world: World, slug: str = "acme", type: str = "password-reset"
 
 
 async def stored(world: World, call: Sent) -> int:
-    return (await world.rows("select count(*) from event where delivery = $1", call.delivery))[0][0]
+    return (await world.rows("select count(*) from outcome where id = $1", call.delivery))[0][0]
 
 
 async def proved(world: World) -> int:

@@ -60,7 +60,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         async with heartbeat.beating("observe", config.login_url("observe"), reported):
             await asyncio.gather(
-                folding.run(counts, stop, folds), *(pipeline.run(stop) for pipeline in pipelines)
+                folding.run(counts, stop, folds, lately_ms=folding.LATELY_MS),
+                *(pipeline.run(stop) for pipeline in pipelines),
             )
 
 

@@ -13,8 +13,12 @@ from mailcordon.observe.ports import Outcome
 RANK: dict[State, int] = {state: rank for rank, state in sorted(MOVES.values())}
 
 
-def outcome_of(found: Attributed) -> Outcome:
-    """The outcome of one event alone. Any event means at least that SES has the mail."""
+_SENT = 1 << Kind.SEND
+
+
+def outcome_of(found: Attributed, *, without_row: bool = False) -> Outcome:
+    """The outcome of one event alone. Any event means at least that SES has the mail. `without_row`: of a Send event of which
+    nothing else is stored."""
     event = found.event
     move = MOVES.get(event.kind)
     if move is None or event.kind is Kind.SEND:
@@ -35,6 +39,7 @@ def outcome_of(found: Attributed) -> Outcome:
         ses_id=event.ses_id,
         reason=reason,
         detail=detail,
+        send_at=event.at if without_row else None,
     )
 
 
@@ -46,7 +51,14 @@ def merge(one: Outcome, other: Outcome) -> Outcome:
     reasons = one.reasons | other.reasons
     left_at = min(one.left_at, other.left_at)
     provider = max(one.provider, other.provider)
-    if (kinds, reasons, left_at, provider) == (first.kinds, first.reasons, first.left_at, first.provider):
+    send_at = _send_at(one, other)
+    if (kinds, reasons, left_at, provider, send_at) == (
+        first.kinds,
+        first.reasons,
+        first.left_at,
+        first.provider,
+        first.send_at,
+    ):
         return first
     return Outcome(
         id=first.id,
@@ -62,7 +74,19 @@ def merge(one: Outcome, other: Outcome) -> Outcome:
         ses_id=first.ses_id,
         reason=first.reason,
         detail=first.detail,
+        send_at=send_at,
     )
+
+
+def _send_at(one: Outcome, other: Outcome) -> int | None:
+    """None if a row has the Send event, or nobody saw it."""
+    if not one.kinds & _SENT:
+        return other.send_at
+    if not other.kinds & _SENT:
+        return one.send_at
+    if one.send_at is None or other.send_at is None:
+        return None
+    return min(one.send_at, other.send_at)
 
 
 def _order(row: Outcome) -> tuple[int, int, str, str, str]:

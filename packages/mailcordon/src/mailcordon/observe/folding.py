@@ -19,6 +19,8 @@ _LOG = logging.getLogger(__name__)
 PACE = Pace(quick=1.0, other=1.0, slow=5.0)
 #: In an observe process, which folds what it stored itself, and what control does not fold.
 PACE_OF_OBSERVERS = Pace(quick=2.0, slow=5.0)
+#: Milliseconds after a fold in which an observe process does not fold: two that fold write each sum twice as often.
+LATELY_MS = 1500
 MOST = 10_000  #: changes in one transaction, some tenths of a second
 _LONGEST_WAIT = 30.0  #: seconds between two tries while the database is away
 
@@ -28,20 +30,22 @@ class NotFolded(Unreachable):
 
 
 class CohortStore(Protocol):
-    async def fold(self, most: int) -> int | None:
-        """Adds up to `most` changes. Returns how many; None if another process folds. Raises NotFolded, Unreachable."""
+    async def fold(self, most: int, *, lately_ms: int = 0) -> int | None:
+        """Adds up to `most` changes. Returns how many; None if another process folds, or all was folded within `lately_ms`.
+
+        Raises NotFolded, Unreachable."""
         ...
 
 
-async def fold_all(store: CohortStore) -> int:
-    """Folds until nothing is left, or another process folds. Returns the number of changes.
+async def fold_all(store: CohortStore, *, lately_ms: int = 0) -> int:
+    """Folds until nothing is left, or another process folds, or has within `lately_ms`. Returns the number of changes.
 
     Raises NotFolded at a change that cannot be added, after it has added all before it.
     """
     folded, most = 0, MOST
     while True:
         try:
-            n = await store.fold(most)
+            n = await store.fold(most, lately_ms=lately_ms)
         except NotFolded:
             if most == 1:
                 raise
@@ -50,18 +54,19 @@ async def fold_all(store: CohortStore) -> int:
         if not n:
             return folded
         folded += n
+        lately_ms = 0
         if n < most:
             return folded
         most = min(MOST, most * 10)
 
 
-async def run(store: CohortStore, stop: asyncio.Event, rests: Loop) -> None:
-    """Returns soon after `stop` is set."""
+async def run(store: CohortStore, stop: asyncio.Event, rests: Loop, *, lately_ms: int = 0) -> None:
+    """Returns soon after `stop` is set. It leaves alone what another process folded within `lately_ms`."""
     wait = rests.quick
     while not stop.is_set():
         rests.begins()
         try:
-            worked = await fold_all(store)
+            worked = await fold_all(store, lately_ms=lately_ms)
             wait = rests.quick
             await rests.rest(stop, worked=bool(worked))
         except Unreachable as error:

@@ -6,7 +6,7 @@ and deletes from the queue only after the commit.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from mailcordon.core import address as addresses
@@ -20,12 +20,12 @@ from mailcordon.messages import observing as observing_messages
 from mailcordon.messages import reasons
 from mailcordon.observe import (
     attribute,
-    closing,
     cohorts,
     delivery_times,
     fold,
     observed_mail,
     plausible,
+    recording,
     suppressing,
 )
 from mailcordon.observe.attribute import Attributed, OtherInstallation, Quarantine
@@ -52,6 +52,7 @@ from mailcordon.observe.webhooks import outbox
 from mailcordon.observe.webhooks.nouns import Subscriptions
 
 MAX_PROOFS = 50_000  #: entries of the cache, about 30 MB
+LONG_WAY = 8  #: batches that are stored step by step after one whose rows had changed
 LONGEST_DOCUMENT = 256 * 1024  #: characters of a document that are stored
 
 #: The values of all signed tags -> the attempt that they prove. A cache, since a mail has several events.
@@ -135,6 +136,7 @@ class Ingest:
         self._soft_bounces = soft_bounces or SoftBouncePolicy()
         self._proofs: Proofs = {}
         self._proved_with = installation.mac_keys
+        self._long_way = 0  #: batches that are stored step by step
 
     async def store(
         self,
@@ -164,8 +166,12 @@ class Ingest:
             quarantine,
             proves,
             self._observe_only,
+            self._long_way == 0,
         )
-        return await batch.run(decoded)
+        report = await batch.run(decoded)
+        # Copies that come again, or another observer of the same mail, are seldom alone.
+        self._long_way = max(0, self._long_way - 1) if batch.is_short or self._long_way else LONG_WAY
+        return report
 
     async def set_aside(
         self, tx: Transaction, decoded: Decoded, unstorable: Malformed, source: str
@@ -196,6 +202,7 @@ class _Batch:
         quarantine: bool,
         proves: bool,
         observe_only: bool,
+        is_short: bool,
     ) -> None:
         self._ours = ours
         self._kept_ms = kept_ms
@@ -221,6 +228,9 @@ class _Batch:
         self._facts: dict[int, Facts] = {}
         self._webhooks: Subscriptions = {}
         self._documents: dict[tuple[int, bytes], str] = {}  #: SES's JSON, for endpoints that get it
+        self.is_short = (
+            is_short  #: whether all is tried in one statement; afterwards, whether that was possible
+        )
 
     async def run(self, decoded: Sequence[Decoded]) -> Report:
         claimed = await self._claim(decoded)
@@ -231,7 +241,6 @@ class _Batch:
             new = await self._record(found)
             if self._webhooks:
                 await self._tell_webhooks(new)
-            await self._record_sends(found)
             await self._suppress(new)
         await self._write_the_rest()
         return self._report
@@ -383,23 +392,80 @@ class _Batch:
     # Writing --------------------------------------------------------------------------------------------------------------
 
     async def _record(self, found: Sequence[Attributed]) -> list[Attributed]:
-        """Stores events and outcomes. Returns the new events; past retention all count as new, as copies cannot be detected."""
-        first: dict[tuple[int, bytes], Attributed] = {}
+        """Stores events, outcomes and what follows. Returns the new events; past retention all count as new, as copies cannot be
+        detected."""
+        first: dict[recording.Place, Attributed] = {}
         for one in found:
             first.setdefault((one.attempt.delivery, one.event.key), one)
-        outcomes = _outcomes(first.values())
-        rows = [_event_row(one) for one in first.values() if one.has_rows]
-        inserted: Set[tuple[int, bytes]] = set()
-        if rows:
-            inserted, new_rows = await self._tx.record(rows, list(outcomes.values()))
-            await self._lock_queued(outcomes)
-            await self._fold([(None, outcomes.pop(id)) for id in new_rows], outcomes)
-        new = [one for key, one in first.items() if key in inserted or not one.has_rows]
+        rowless = recording.without_rows(
+            first, self._facts, lambda tenant: outbox.reads_sends(tenant, self._webhooks)
+        )
+        for place in [place for place in rowless if recording.is_copy(place, self._facts)]:
+            del first[place]
+        reported = recording.outcomes(first, rowless)
+        events = [
+            recording.event_row(one) for place, one in first.items() if one.has_rows and place not in rowless
+        ]
+        sends = recording.sends(found)
+        if self.is_short and await self._store_at_once(first.values(), events, reported, sends):
+            new = list(first.values())
+        else:
+            new = await self._store_step_by_step(first, rowless, events, reported, sends)
         for one in new:
             self._report.counted[one.event.kind] += 1
         self._report.new += new
         self._report.copies += len(found) - len(new)
         return new
+
+    async def _store_at_once(
+        self,
+        found: Iterable[Attributed],
+        events: Sequence[EventRow],
+        reported: Mapping[int, Outcome],
+        sends: Sequence[Send],
+    ) -> bool:
+        """In one statement, if the rows are as they were read. It is the whole transaction, unless more is to be written."""
+        alone = not (
+            self._proof_events
+            or self._quarantined
+            or self._ungoverned
+            or self._notices
+            or self._other_installations
+            or self._untagged
+            or any(one.event.kind in suppressing.ABOUT_ADDRESSES for one in found)
+            or outbox.rows(found, self._webhooks, {})[0]
+        )
+        batch = recording.at_once(events, reported, self._facts, sends, self._seen if alone else {})
+        self.is_short = await self._tx.store_at_once(batch, alone=alone)
+        if self.is_short and alone:
+            self._seen = {}
+        return self.is_short
+
+    async def _store_step_by_step(
+        self,
+        first: Mapping[recording.Place, Attributed],
+        rowless: Set[recording.Place],
+        events: Sequence[EventRow],
+        reported: Mapping[int, Outcome],
+        sends: Sequence[Send],
+    ) -> list[Attributed]:
+        """The same with locks, and a statement for each step."""
+        outcomes = dict(reported)
+        inserted: Set[recording.Place] = set()
+        newly_sent: Set[int] = set()
+        if events or outcomes:
+            inserted, new_rows = await self._tx.record(events, list(outcomes.values()))
+            await self._lock_queued(outcomes)
+            pairs: list[cohorts.Pair] = [(None, outcomes.pop(id)) for id in new_rows]
+            await self._fold(pairs, outcomes)
+            newly_sent = {after.id for before, after in pairs if before is None or not before.kinds & _SENT}
+        if sends:
+            await self._tx.record_sends(sends)
+        return [
+            one
+            for place, one in first.items()
+            if not one.has_rows or (place[0] in newly_sent if place in rowless else place in inserted)
+        ]
 
     async def _lock_queued(self, outcomes: Iterable[int]) -> None:
         """Keeps deliveries without a ledger row as they are until the commit. Else this batch and whoever ends one could each
@@ -424,16 +490,6 @@ class _Batch:
                 pairs += [(None, outcomes.pop(id)) for id in inserted]
         self._counts = cohorts.changes(pairs, self._facts)
         self._times = delivery_times.changes(pairs, self._facts)
-
-    async def _record_sends(self, found: Sequence[Attributed]) -> None:
-        """Any event of an attempt settles its outcome, unless the answer to its call did."""
-        sends: dict[tuple[int, int], Send] = {}
-        for one in found:
-            if one.settles and one.has_rows:
-                key = (one.attempt.delivery, one.attempt.attempt)
-                sends.setdefault(key, Send(*key, one.event.ses_id, one.event.mail_at))
-        if sends:
-            await self._tx.record_sends(list(sends.values()))
 
     async def _tell_webhooks(self, new: Sequence[Attributed]) -> None:
         rows, documents = outbox.rows(new, self._webhooks, self._documents)
@@ -494,6 +550,7 @@ class _Batch:
 
 
 _NOTHING = Facts()
+_SENT = 1 << Kind.SEND
 
 
 def text_of(document: str | bytes) -> str:
@@ -507,45 +564,8 @@ def digest_of(document: str | bytes) -> bytes:
     return hashlib.blake2b(raw, digest_size=16).digest()
 
 
-def _outcomes(found: Iterable[Attributed]) -> dict[int, Outcome]:
-    """The merged outcome of these events, by delivery."""
-    merged: dict[int, Outcome] = {}
-    for one in found:
-        if one.has_rows and one.event.kind is not Kind.OTHER:
-            outcome = fold.outcome_of(one)
-            before = merged.get(outcome.id)
-            merged[outcome.id] = outcome if before is None else fold.merge(before, outcome)
-    return merged
-
-
 def _with_ses_id(facts: Facts, attempt: int, ses_id: str) -> Facts:
     return replace(facts, ses_ids={**facts.ses_ids, attempt: ses_id})
-
-
-def _event_row(one: Attributed) -> EventRow:
-    event = one.event
-    detail = event.detail
-    if event.reason is not None:
-        detail = {**detail, "reason": event.reason}
-    if event.text is not None:
-        detail = {**detail, "text": event.text}
-    if event.bounce_reason is not None:
-        detail = {
-            **detail,
-            "bounce_reason": event.bounce_reason.word,
-            "follows": closing.follow(event).value,
-        }
-    return EventRow(
-        delivery=one.attempt.delivery,
-        key=event.key,
-        tenant=one.lane.tenant,
-        lane=one.lane.id,
-        kind=event.kind,
-        attempt=one.attempt.attempt,
-        at=event.at,
-        ses_id=event.ses_id,
-        detail=detail,
-    )
 
 
 def _counted(one: Attributed) -> str:

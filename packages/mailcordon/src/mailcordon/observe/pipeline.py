@@ -1,9 +1,10 @@
 """Reads one queue: several receives run at once, their messages are stored in batches and deleted after the commit.
 
 Messages gather in the queue for a moment, so that a receive brings ten and a batch is full. What was received is stored when the
-queue is read to its end, or a batch is full. While one batch is committed the next gathers. While the database is unavailable nothing is received and the messages stay in the queue. If a batch cannot be stored, its messages
-are stored one by one, and the bad one goes to quarantine. While SNS's certificates cannot be fetched, nothing is received
-either: whatever they signed stays in the queue. So do messages with a certificate that may or may not exist; others go on.
+queue is read to its end, or a batch is full; while one batch is committed the next gathers. While the database is unavailable
+nothing is received and the messages stay in the queue. If a batch cannot be stored, its messages are stored one by one, and the
+bad one goes to quarantine. While SNS's certificates cannot be fetched, nothing is received either: whatever they signed stays in
+the queue. So do messages with a certificate that may or may not exist; others go on.
 
 A pipeline with a watermark also proves how far its queue is read (watermark.py). It asks the database once a second whether an
 unknown outcome needs that, and does nothing more if none does. If it gets no answer it stops receiving: the other observers

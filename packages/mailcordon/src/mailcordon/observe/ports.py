@@ -135,6 +135,11 @@ class Facts:
     list: str | None = None
     ledger_state: int | None = None  #: how it left the queue; None: it has not
     called_at: int | None = None  #: of the ledger: its call of SES
+    is_answered: bool = (
+        False  #: the ledger says that SES took the first attempt, with its id: there is no other attempt
+    )
+    before: "Outcome | None" = None  #: what SES has reported
+    version: str | None = None  #: of that row
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +186,7 @@ class Outcome:
     ses_id: str
     reason: str | None
     detail: str | None
+    send_at: int | None = None  #: time of the Send event, if it has no row of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +268,21 @@ class TimeCell(NamedTuple):
 Times = Mapping[TimeCell, Sequence[int]]
 
 
+@dataclass(slots=True, kw_only=True)
+class AtOnce:
+    """All that is written of a batch, computed from what was read of its deliveries (`Facts`)."""
+
+    events: Sequence[EventRow]
+    new: Sequence[Outcome]  #: of deliveries that had none
+    changed: Sequence[tuple[str, Outcome]]  #: with the version of the row that was read
+    #: Deliveries that had no ledger row, with the minute in which they count as sent.
+    queued: Sequence[tuple[int, int]]
+    sends: Sequence[Send]
+    counts: Counts
+    seen: Mapping[str, int]
+    times: Times
+
+
 class Transaction(Protocol):
     """The statements of one transaction. Each takes a whole batch and locks rows in key order."""
 
@@ -274,6 +295,12 @@ class Transaction(Protocol):
 
     async def by_ses_id(self, ses_id: str, from_domain: str, address_hash: bytes) -> Candidate | None:
         """Searches only the newest deliveries to that address by the tenant that owns the domain."""
+        ...
+
+    async def store_at_once(self, batch: AtOnce, *, alone: bool) -> bool:
+        """Stores all of it in one statement. False: something else than what was read is there, and nothing is stored.
+
+        `alone`: the statement is the whole transaction."""
         ...
 
     async def record(

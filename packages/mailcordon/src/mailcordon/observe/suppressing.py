@@ -10,9 +10,7 @@ from mailcordon.observe.ports import Transaction
 from mailcordon.observe.reports import ListHit, Report, TakenBack, Unlist
 
 #: Others say nothing about an address.
-_ABOUT_ADDRESSES = frozenset(
-    {Kind.HARD_BOUNCE, Kind.SOFT_BOUNCE, Kind.COMPLAINT, Kind.SUPPRESSED, Kind.OTHER}
-)
+ABOUT_ADDRESSES = frozenset({Kind.HARD_BOUNCE, Kind.SOFT_BOUNCE, Kind.COMPLAINT, Kind.SUPPRESSED, Kind.OTHER})
 
 
 async def suppress(
@@ -27,7 +25,7 @@ async def suppress(
     hits: list[ListHit] = []
     unlist: list[Unlist] = []
     for one in new:
-        if one.event.kind not in _ABOUT_ADDRESSES:
+        if one.event.kind not in ABOUT_ADDRESSES:
             continue
         hash = hash_of(one.address)
         if hash is None:

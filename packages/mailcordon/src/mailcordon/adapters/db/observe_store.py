@@ -4,6 +4,7 @@ A batch that meets another transaction's locks is retried. Rows that the databas
 database that is unavailable (Unreachable).
 """
 
+import contextlib
 import operator
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
@@ -36,6 +37,7 @@ from mailcordon.messages import api
 from mailcordon.observe import quarantine as quarantines
 from mailcordon.observe.observing import ObservedMail, Origin, Placed, Rules, Unmapped
 from mailcordon.observe.ports import (
+    AtOnce,
     BadRow,
     Candidate,
     Counts,
@@ -67,6 +69,10 @@ _place = operator.attrgetter("delivery", "key")
 _id = operator.attrgetter("id")
 
 
+def _changed_id(one: tuple[str, Outcome]) -> int:
+    return one[1].id
+
+
 class ObserveStore:
     """One connection, one transaction at a time. Implements observe.ports.Store."""
 
@@ -93,8 +99,8 @@ class ObserveStore:
     ) -> T:
         for left in reversed(range(TRIES)):
             try:
-                async with connection.transaction():
-                    return await work(PostgresTransaction(connection, self._cache))
+                async with contextlib.AsyncExitStack() as stack:
+                    return await work(PostgresTransaction(connection, self._cache, stack))
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
                 if left == 0:
                     raise Unreachable(api.batch_always_blocked(in_words(error))) from error
@@ -127,11 +133,25 @@ class _Cache:
 
 
 class PostgresTransaction:
-    """Implements observe.ports.Transaction."""
+    """Implements observe.ports.Transaction.
 
-    def __init__(self, connection: engine.Connection, cache: _Cache) -> None:
+    It begins with the first statement that writes or locks, and ends with `stack`: what is read before is the same outside of it,
+    and work of a single statement takes one round trip.
+    """
+
+    def __init__(
+        self, connection: engine.Connection, cache: _Cache, stack: contextlib.AsyncExitStack
+    ) -> None:
         self._connection = connection
         self._cache = cache
+        self._stack = stack
+        self._begun = False
+
+    async def _writing(self) -> engine.Connection:
+        if not self._begun:
+            self._begun = True
+            await self._stack.enter_async_context(self._connection.transaction())
+        return self._connection
 
     async def known(
         self, deliveries: Mapping[int, LaneName], lanes: Set[LaneName], sets: Set[str]
@@ -182,35 +202,39 @@ class PostgresTransaction:
             return None
         return Candidate(row["tenant_key"], row["type"], row["delivery"], row["attempt"], row["called_at"])
 
+    async def store_at_once(self, batch: AtOnce, *, alone: bool) -> bool:
+        connection = self._connection if alone else await self._writing()
+        events = sorted(batch.events, key=_place)
+        new = sorted(batch.new, key=_id)
+        changed = sorted(batch.changed, key=_changed_id)
+        counted = [(*cell, arrays.integers(counts)) for cell, counts in batch.counts.items()]
+        timed = [(*cell, arrays.integers(counts)) for cell, counts in batch.times.items()]
+        proofs = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in batch.sends)
+        stored: bool = await connection.fetchval(
+            _SQL.store_at_once,
+            *_event_columns(events),
+            len(events),
+            *_outcome_columns([*new, *(row for _, row in changed)]),
+            len(new),
+            arrays.texts([version for version, _ in changed]),
+            len(new) + len(changed),
+            *_some(sorted(batch.queued), 2),
+            *_some(proofs, 4),
+            *_some(counted, 9),
+            *_some(timed, 6),
+            *_some(sorted(batch.seen.items()), 2),
+        )
+        return stored
+
     async def record(
         self, events: Sequence[EventRow], outcomes: Sequence[Outcome]
     ) -> tuple[Set[tuple[int, bytes]], Set[int]]:
         events = sorted(events, key=_place)
         outcomes = sorted(outcomes, key=_id)
-        row = await self._connection.fetchrow(
+        row = await (await self._writing()).fetchrow(
             _SQL.record,
-            arrays.integers([row.delivery for row in events]),
-            arrays.digests([row.key for row in events]),
-            arrays.integers([row.tenant for row in events]),
-            arrays.integers([row.lane for row in events]),
-            arrays.integers([row.kind for row in events]),
-            arrays.integers([row.attempt for row in events]),
-            arrays.integers([row.at for row in events]),
-            arrays.texts([row.ses_id for row in events]),
-            arrays.texts([_clean(row.detail) for row in events]),
-            arrays.integers([row.id for row in outcomes]),
-            arrays.integers([row.tenant for row in outcomes]),
-            arrays.integers([row.lane for row in outcomes]),
-            arrays.integers([row.provider for row in outcomes]),
-            arrays.integers([row.left_at for row in outcomes]),
-            arrays.integers([row.state for row in outcomes]),
-            arrays.integers([row.at for row in outcomes]),
-            arrays.integers([row.kinds for row in outcomes]),
-            arrays.integers([row.attempt for row in outcomes]),
-            arrays.texts([row.ses_id for row in outcomes]),
-            arrays.texts([row.reason for row in outcomes]),
-            arrays.texts([row.detail for row in outcomes]),
-            arrays.integers([row.reasons for row in outcomes]),
+            *_event_columns(events),
+            *_outcome_columns(outcomes),
             len(events),
             len(outcomes),
         )
@@ -225,40 +249,23 @@ class PostgresTransaction:
         return new, set(row["ids"] or ())
 
     async def lock_deliveries(self, ids: Sequence[int]) -> dict[int, tuple[int, int | None]]:
-        rows = await self._connection.fetch(_SQL.lock_deliveries, arrays.integers(ids))
+        rows = await (await self._writing()).fetch(_SQL.lock_deliveries, arrays.integers(ids))
         return {row["id"]: (row["state"], row["called_at"]) for row in rows}
 
     async def lock_outcomes(self, ids: Sequence[int]) -> dict[int, Outcome]:
         ordered = sorted(ids)
-        rows = await self._connection.fetch(
+        rows = await (await self._writing()).fetch(
             _SQL.lock_outcomes, arrays.integers(ordered), ordered[0], ordered[-1]
         )
-        return {row["id"]: _outcome(row) for row in rows}
+        return {row["id"]: _outcome(row, row["id"], row["provider"]) for row in rows}
 
     async def update_outcomes(self, rows: Sequence[Outcome]) -> None:
-        values = [
-            (
-                row.id,
-                row.tenant,
-                row.lane,
-                row.provider,
-                row.left_at,
-                int(row.state),
-                row.at,
-                row.kinds,
-                row.attempt,
-                row.ses_id,
-                row.reason,
-                row.detail,
-                row.reasons,
-            )
-            for row in sorted(rows, key=_id)
-        ]
-        await self._connection.execute(_SQL.update_outcomes, *_columns(values, 13))
+        columns = _outcome_columns(sorted(rows, key=_id))
+        await (await self._writing()).execute(_SQL.update_outcomes, *columns)
 
     async def record_sends(self, rows: Sequence[Send]) -> None:
         ordered = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in rows)
-        await self._connection.execute(_SQL.record_sends, *_columns(ordered, 4))
+        await (await self._writing()).execute(_SQL.record_sends, *_columns(ordered, 4))
 
     async def record_proof_events(self, rows: Sequence[ProofEventRow]) -> None:
         values = [
@@ -278,7 +285,7 @@ class PostgresTransaction:
             for row in rows
         ]
         values.sort(key=operator.itemgetter(0, 1))
-        await self._connection.execute(_SQL.record_proof_events, *_columns(values, 11))
+        await (await self._writing()).execute(_SQL.record_proof_events, *_columns(values, 11))
 
     async def suppress(self, rows: Sequence[Suppression]) -> None:
         values = [
@@ -296,40 +303,42 @@ class PostgresTransaction:
             )
             for row in rows
         ]
-        await self._connection.execute(_SQL.suppress, *_columns(sorted(values, key=lambda one: one[:4]), 10))
+        await (await self._writing()).execute(
+            _SQL.suppress, *_columns(sorted(values, key=lambda one: one[:4]), 10)
+        )
 
     async def remember(self, reports: Sequence[Report]) -> Sequence[Remembered]:
-        return await address_reports.remember(self._connection, reports)
+        return await address_reports.remember(await self._writing(), reports)
 
     async def lift(self, taken_back: Sequence[TakenBack]) -> None:
-        await address_reports.lift(self._connection, taken_back)
+        await address_reports.lift(await self._writing(), taken_back)
 
     async def want_entries(self, hits: Sequence[ListHit]) -> None:
-        await address_reports.want_entries(self._connection, hits)
+        await address_reports.want_entries(await self._writing(), hits)
 
     async def deleted_entries(
         self, addresses: Iterable[tuple[int, bytes]]
     ) -> Mapping[tuple[int, bytes], int]:
-        return await address_reports.deleted_entries(self._connection, addresses)
+        return await address_reports.deleted_entries(await self._writing(), addresses)
 
     async def unlist(self, rows: Sequence[Unlist]) -> None:
-        await address_reports.unlist(self._connection, rows)
+        await address_reports.unlist(await self._writing(), rows)
 
     async def tell_webhooks(self, rows: Sequence[OutboxRow], documents: Sequence[DocumentRow]) -> None:
         told = [(row.endpoint, row.event, row.tenant, row.delivery, row.key) for row in rows]
-        await self._connection.execute(_SQL.tell_webhooks, *_columns(told, 5))
+        await (await self._writing()).execute(_SQL.tell_webhooks, *_columns(told, 5))
         if documents:
             kept = [(row.delivery, row.key, row.document) for row in documents]
-            await self._connection.execute(_SQL.keep_documents, *_columns(kept, 3))
+            await (await self._writing()).execute(_SQL.keep_documents, *_columns(kept, 3))
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
         kinds = sorted({row.why for row in rows})
-        locked = await self._connection.fetch(_SQL.lock_quarantine_kinds, kinds)
+        locked = await (await self._writing()).fetch(_SQL.lock_quarantine_kinds, kinds)
         if len(locked) < len(kinds):
-            await self._connection.execute(_SQL.add_quarantine_kinds, kinds)
-            locked = await self._connection.fetch(_SQL.lock_quarantine_kinds, kinds)
+            await (await self._writing()).execute(_SQL.add_quarantine_kinds, kinds)
+            locked = await (await self._writing()).fetch(_SQL.lock_quarantine_kinds, kinds)
         found = quarantines.entries(rows, locked[0]["today"])
-        before = await self._connection.fetch(
+        before = await (await self._writing()).fetch(
             _SQL.quarantined_before, [entry.digest for entry in found], quarantines.MOST_SAMPLES
         )
         plan = quarantines.plan(
@@ -364,31 +373,31 @@ class PostgresTransaction:
             for entry in plan.new
         ]
         if new:
-            await self._connection.execute(_SQL.quarantine, *_columns(new, 9))
+            await (await self._writing()).execute(_SQL.quarantine, *_columns(new, 9))
         again = [(one.id, one.copies, _json_text(one.samples), one.bytes) for one in plan.again]
         if again:
-            await self._connection.execute(_SQL.quarantine_again, *_columns(again, 4))
+            await (await self._writing()).execute(_SQL.quarantine_again, *_columns(again, 4))
         counts = [
             (why, plan.entries[why], plan.bytes[why], documents, plan.not_kept[why])
             for why, documents in sorted(plan.documents.items())
         ]
-        await self._connection.execute(_SQL.count_quarantine, *_columns(counts, 5))
+        await (await self._writing()).execute(_SQL.count_quarantine, *_columns(counts, 5))
 
     async def record_ungoverned(self, sightings: Sequence[Sighting]) -> None:
-        await ungoverned_rows.record(self._connection, sightings)
+        await ungoverned_rows.record(await self._writing(), sightings)
 
     async def observed_rules(self) -> tuple[int, Rules]:
         now = await self._fill_cache(set(), set())
-        return now, await observed_mail.rules(self._connection, self._cache.observed)
+        return now, await observed_mail.rules(await self._writing(), self._cache.observed)
 
     async def place_observed(self, mails: Sequence[ObservedMail]) -> Mapping[int, Placed]:
-        return await observed_mail.place(self._connection, self._cache.observed, mails)
+        return await observed_mail.place(await self._writing(), self._cache.observed, mails)
 
     async def observed_lanes(self, of: Set[tuple[int, int]]) -> Mapping[tuple[int, int], Lane]:
-        return await observed_mail.lanes(self._connection, self._cache.observed, of)
+        return await observed_mail.lanes(await self._writing(), self._cache.observed, of)
 
     async def count_unmapped(self, counts: Mapping[Origin, Unmapped]) -> None:
-        await observed_mail.count_unmapped(self._connection, counts)
+        await observed_mail.count_unmapped(await self._writing(), counts)
 
     async def keep_notices(self, notices: Sequence[NoticeRow]) -> int:
         copies = Counter(row.digest for row in notices)
@@ -397,11 +406,11 @@ class PostgresTransaction:
             (digest, row.what, row.subject, row.document, copies[digest])
             for digest, row in sorted(once.items())
         ]
-        not_kept: int = await self._connection.fetchval(
+        not_kept: int = await (await self._writing()).fetchval(
             _SQL.keep_notices, *_columns(values, 5), quarantines.MOST_NOTICES
         )
         if not_kept:
-            await self._connection.execute(
+            await (await self._writing()).execute(
                 _SQL.count_notices_not_kept,
                 not_kept,
                 quarantines.MOST_NOTICES,
@@ -411,14 +420,14 @@ class PostgresTransaction:
 
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None:
         values = [(name, int(kind), documents) for (name, kind), documents in sorted(counts.items())]
-        await self._connection.execute(
+        await (await self._writing()).execute(
             _SQL.count_elsewhere, *_columns(values, 3), quarantines.MOST_INSTALLATIONS
         )
 
     async def count(self, counts: Counts, seen: Mapping[str, int], times: Times) -> None:
         values = [(*cell, arrays.integers(counts[cell])) for cell in counts]
         timed = [(*cell, arrays.integers(times[cell])) for cell in times]
-        await self._connection.execute(
+        await (await self._writing()).execute(
             _SQL.add_counts,
             *_columns(values, 9),
             *_columns(sorted(seen.items()), 2),
@@ -444,16 +453,16 @@ class PostgresTransaction:
         ]
 
     async def quarantined(self, id: int) -> tuple[str, str] | None:
-        row = await self._connection.fetchrow(_SQL.lock_quarantined, id)
+        row = await (await self._writing()).fetchrow(_SQL.lock_quarantined, id)
         return None if row is None else (row["why"], row["document"])
 
     async def resolve(
         self, id: int, resolution: str, actor: str, *, settled: bool, because: str | None
     ) -> None:
-        row = await self._connection.fetchrow(_SQL.resolve, id, resolution[:2000], settled)
+        row = await (await self._writing()).fetchrow(_SQL.resolve, id, resolution[:2000], settled)
         if row is not None:
             after = _clean({"why": row["why"], "resolution": resolution[:2000]})
-            await self._connection.execute(
+            await (await self._writing()).execute(
                 _SHARED.write_audit,
                 actor,
                 "quarantine.replay",
@@ -465,9 +474,47 @@ class PostgresTransaction:
             )
 
     async def audit_replay(self, file: str, actor: str, counts: Mapping[str, int]) -> None:
-        await self._connection.execute(
+        await (await self._writing()).execute(
             _SHARED.write_audit, actor, "events.replay", None, f"file {file}", None, _clean(counts), None
         )
+
+
+def _event_columns(rows: Sequence[EventRow]) -> list[str]:
+    return [
+        arrays.integers([row.delivery for row in rows]),
+        arrays.digests([row.key for row in rows]),
+        arrays.integers([row.tenant for row in rows]),
+        arrays.integers([row.lane for row in rows]),
+        arrays.integers([row.kind for row in rows]),
+        arrays.integers([row.attempt for row in rows]),
+        arrays.integers([row.at for row in rows]),
+        arrays.texts([row.ses_id for row in rows]),
+        arrays.texts([_clean(row.detail) for row in rows]),
+    ]
+
+
+def _outcome_columns(rows: Sequence[Outcome]) -> list[str]:
+    return [
+        arrays.integers([row.id for row in rows]),
+        arrays.integers([row.tenant for row in rows]),
+        arrays.integers([row.lane for row in rows]),
+        arrays.integers([row.provider for row in rows]),
+        arrays.integers([row.left_at for row in rows]),
+        arrays.integers([row.state for row in rows]),
+        arrays.integers([row.at for row in rows]),
+        arrays.integers([row.kinds for row in rows]),
+        arrays.integers([row.attempt for row in rows]),
+        arrays.texts([row.ses_id for row in rows]),
+        arrays.texts([row.reason for row in rows]),
+        arrays.texts([row.detail for row in rows]),
+        arrays.integers([row.reasons for row in rows]),
+        arrays.mixed([row.send_at for row in rows]),
+    ]
+
+
+def _some(rows: Sequence[tuple[Any, ...]], width: int) -> Sequence[str | None]:
+    """As `_columns`; nulls for no rows."""
+    return _columns(rows, width) if rows else [None] * width
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
@@ -498,6 +545,7 @@ def _by_delivery(rows: Iterable[asyncpg.Record]) -> dict[int, Facts]:
 
 
 def _facts(row: asyncpg.Record) -> Facts:
+    version: str | None = row["version"]
     ses_ids: dict[int, str] = dict(zip(row["attempts"] or (), row["ses_ids"] or (), strict=True))
     if row["ledger_ses_id"] is not None:
         ses_ids[row["ledger_attempt"]] = row["ledger_ses_id"]
@@ -513,15 +561,20 @@ def _facts(row: asyncpg.Record) -> Facts:
         list=row["list"],
         ledger_state=row["ledger_state"],
         called_at=row["called_at"],
+        is_answered=row["ledger_state"] == State.SENT
+        and row["ledger_attempt"] == 1
+        and row["ledger_ses_id"] is not None,
+        before=None if version is None else _outcome(row, row["delivery"], row["own_provider"]),
+        version=version,
     )
 
 
-def _outcome(row: asyncpg.Record) -> Outcome:
+def _outcome(row: asyncpg.Record, id: int, provider: int) -> Outcome:
     return Outcome(
-        id=row["id"],
+        id=id,
         tenant=row["tenant"],
         lane=row["lane"],
-        provider=row["provider"],
+        provider=provider,
         left_at=row["left_at"],
         state=State(row["state"]),
         at=row["at"],
@@ -531,4 +584,5 @@ def _outcome(row: asyncpg.Record) -> Outcome:
         ses_id=row["ses_id"],
         reason=row["reason"],
         detail=row["detail"],
+        send_at=row["send_at"],
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from mailcordon.core.event import Kind
 from mailcordon.observe.attribute import Attributed
 from mailcordon.observe.webhooks.nouns import REPORTED, DocumentRow, OutboxRow, Subscription, Subscriptions
 
@@ -13,6 +14,10 @@ def of_tenant(tenant: int, subscriptions: Subscriptions) -> Sequence[Subscriptio
 
 def wants_documents(tenant: int, subscriptions: Subscriptions) -> bool:
     return any(one.documents for one in of_tenant(tenant, subscriptions))
+
+
+def reads_sends(tenant: int, subscriptions: Subscriptions) -> bool:
+    return any(REPORTED[Kind.SEND] in one.events for one in of_tenant(tenant, subscriptions))
 
 
 def rows(

@@ -30,14 +30,20 @@ union all
 select e.delivery, e.at, 'event:' || e.kind, coalesce(e.detail ->> 'text', e.detail ->> 'reason', ''), e.attempt,
        e.detail ->> 'bounce_reason', e.detail ->> 'follows'
   from event e where e.delivery > $1 and e.delivery <= $1 + 50
+union all
+select o.id, o.send_at, 'event:0', '', 1::smallint, null, null from outcome o where o.id > $1 and o.id <= $1 + 50 and o.send_at is not null
 order by 1, 2 limit 2000;
 
 -- name: events
--- What SES reported of a message's deliveries, as it is stored. What is larger than $2 is left out.
+-- What SES reported of a message's deliveries, as it is stored. What is larger than $2 is left out. Most Send events are a part of the
+-- outcome, without the time of their arrival.
 select e.delivery, e.kind, e.attempt, e.at, (extract(epoch from e.received_at) * 1000)::bigint as received_at, e.ses_id,
        octet_length(e.detail::text) as size, case when octet_length(e.detail::text) <= $2 then e.detail end as detail
   from event e where e.delivery > $1 and e.delivery <= $1 + 50
- order by e.delivery, e.at, e.kind limit $3;
+union all
+select o.id, 0::smallint, 1::smallint, o.send_at, o.send_at, o.ses_id, 2, '{}'::jsonb
+  from outcome o where o.id > $1 and o.id <= $1 + 50 and o.send_at is not null
+ order by 1, 4, 2 limit $3;
 
 -- name: holds_since
 -- Holds that stopped mail of each lane after a time, lifted ones too: what a delivery's timeline says of them is read from them.

@@ -15,7 +15,8 @@ select t.key as tenant_key, y.name as type, l.id as lane, l.tenant, l.class
 select name, kind, class, tenant from configuration_set where name = any($1::text[]);
 
 -- name: facts
--- One statement, one snapshot: a delivery that moves from the queue to the ledger meanwhile is in one of them. The clock and the
+-- One statement, one snapshot: a delivery that moves from the queue to the ledger meanwhile is in one of them, and the outcome is of
+-- that moment. If the first attempt was answered, no other can have been reported. The clock and the
 -- epoch for which the lanes asked for were right come with it.
 select (select now_ms()) as now, (select value from epoch where name = 'control') as epoch,
        x.delivery, m.tenant, m.lane, m.recipient,
@@ -23,7 +24,7 @@ select (select now_ms()) as now, (select value from epoch where name = 'control'
        coalesce(l.provider, r.provider, w.provider) as provider,
        l.attempt as ledger_attempt, l.ses_id as ledger_ses_id, l.state as ledger_state, l.called_at,
        path_of(m.path, m.other_path, x.delivery) as path, m.campaign, m.list, s.attempts,
-       s.ses_ids
+       s.ses_ids, o.*
   from unnest($1::text::bigint[], $2::text::int[]) as x (delivery, lane)
   left join lateral (
       select tenant, lane, recipients[(x.delivery & 63)::int] as recipient, path, other_path, campaign, list from message
@@ -38,7 +39,10 @@ select (select now_ms()) as now, (select value from epoch where name = 'control'
        where l.attempt is null and r.attempt is null and lane = x.lane and id = x.delivery limit 1) w on true
   left join lateral (
       select array_agg(attempt) as attempts, array_agg(ses_id) as ses_ids from send_event
-       where delivery = x.delivery and delivery between $3 and $4) s on true;
+       where (l.ses_id is null or l.attempt <> 1) and delivery = x.delivery and delivery between $3 and $4) s on true
+  left join lateral (
+      select xmin::text as version, provider as own_provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons, send_at
+        from outcome where id = x.delivery and id between $3 and $4 limit 1) o on true;
 
 -- name: by_ses_id
 -- For notifications without tags. SES's id has no index; the address has one, and the newest hundred mails to it are enough.
@@ -65,17 +69,17 @@ with e as (
     on conflict do nothing
     returning delivery, key),
 o as (
-    insert into outcome (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons)
+    insert into outcome (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons, send_at)
     select * from unnest($10::text::bigint[], $11::text::int[], $12::text::int[], $13::text::smallint[], $14::text::bigint[],
                          $15::text::smallint[], $16::text::bigint[], $17::text::int[], $18::text::smallint[], $19::text::text[],
-                         $20::text::text[], $21::text::text[], $22::text::int[])
+                         $20::text::text[], $21::text::text[], $22::text::int[], $23::text::bigint[])
     on conflict do nothing
     returning id),
 n as (select (select count(*) from e) as events, (select count(*) from o) as outcomes)
 select n.events, n.outcomes,
-       case when n.events < $23::int then (select array_agg(delivery) from e) end as deliveries,
-       case when n.events < $23 then (select array_agg(key) from e) end as keys,
-       case when n.outcomes < $24::int then (select array_agg(id) from o) end as ids
+       case when n.events < $24::int then (select array_agg(delivery) from e) end as deliveries,
+       case when n.events < $24 then (select array_agg(key) from e) end as keys,
+       case when n.outcomes < $25::int then (select array_agg(id) from o) end as ids
   from n;
 
 -- name: lock_deliveries
@@ -86,20 +90,26 @@ select id, state, called_at from ledger_locked($1::text::bigint[]);
 -- In id order, so that two observers cannot deadlock. Each id is looked up in its own partition: late events are of many days.
 select o.* from unnest($1::text::bigint[]) as x (id)
  cross join lateral (
-      select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons from outcome
+      select id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons, send_at from outcome
        where id = x.id and id between $2 and $3 limit 1 for update) o;
 
 -- name: update_outcomes
 -- The outcomes that this batch changed, locked before. An insert that always conflicts finds each row in its own partition by its key;
 -- an update would join the rows between the first and the last id with the batch, on a plan that was made when there were few.
-insert into outcome as o (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons)
+insert into outcome as o (id, tenant, lane, provider, left_at, state, at, kinds, attempt, ses_id, reason, detail, reasons, send_at)
 select * from unnest($1::text::bigint[], $2::text::int[], $3::text::int[], $4::text::smallint[], $5::text::bigint[],
                      $6::text::smallint[], $7::text::bigint[], $8::text::int[], $9::text::smallint[], $10::text::text[],
-                     $11::text::text[], $12::text::text[], $13::text::int[])
+                     $11::text::text[], $12::text::text[], $13::text::int[], $14::text::bigint[])
 on conflict (id) do update
    set provider = excluded.provider, left_at = excluded.left_at, state = excluded.state, at = excluded.at, kinds = excluded.kinds,
        attempt = excluded.attempt, ses_id = excluded.ses_id, reason = excluded.reason, detail = excluded.detail,
-       reasons = excluded.reasons;
+       reasons = excluded.reasons, send_at = excluded.send_at;
+
+-- name: store_at_once
+-- A whole batch in one round trip, if its deliveries are still as `facts` read them; else nothing is stored.
+select store_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+                    $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48,
+                    $49, $50);
 
 -- name: record_sends
 -- Proof that an attempt was sent: settles unknown outcomes.

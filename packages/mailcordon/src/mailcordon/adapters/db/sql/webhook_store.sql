@@ -33,7 +33,11 @@ select m.*, t.slug,
        where a.id = m.delivery & ~63::bigint limit 1) g on true
   left join lateral (
       select kind, at, attempt, detail from event
-       where m.event like 'delivery.%' and delivery = m.delivery and key = m.key limit 1) e on true
+       where m.event like 'delivery.%' and delivery = m.delivery and key = m.key
+      union all
+      select 0::smallint, send_at, 1::smallint, '{}'::jsonb from outcome
+       where m.key = '\x53656e64' and id = m.delivery and send_at is not null
+       limit 1) e on true
   left join lateral (
       select state, at, attempt, reason, detail from ledger where m.key is null and id = m.delivery limit 1) l on true
   left join lateral (
@@ -142,12 +146,17 @@ with x as materialized (
 select count(*) as messages, max(id) as last from x;
 
 -- name: replay_mail
--- Everything that happened to deliveries of a message, from the rows of its events: also of what is no longer in the outbox.
+-- Everything that happened to deliveries of a message, from the rows of its events: also of what is no longer in the outbox. A Send event
+-- without a row has a key of its own, "Send".
 insert into webhook_message (endpoint, event, tenant, delivery, key, made_at, due_at)
 select $1::int, w.event, e.tenant, e.delivery, e.key, $4::bigint, $4
   from event e
   join unnest($5::smallint[], $6::text[]) w (kind, event) on w.kind = e.kind
  where e.delivery > $2::bigint and e.delivery <= $2 + 50 and ($3::bigint is null or e.delivery = $3) and w.event = any ($7::text[])
+union all
+select $1, 'delivery.sent', o.tenant, o.id, '\x53656e64', $4, $4
+  from outcome o
+ where o.id > $2 and o.id <= $2 + 50 and ($3 is null or o.id = $3) and o.send_at is not null and 'delivery.sent' = any ($7)
 union all
 select $1, w.event, l.tenant, l.id, null, $4, $4
   from ledger l
