@@ -36,7 +36,7 @@ CLICKS = 2
 
 
 #: What can be acted on and seen, and cannot be reached by Tab; and what has the focus without showing it.
-_UNREACHABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [hx-get], [hx-post]')]
+UNREACHABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [hx-get], [hx-post]')]
     .filter(e => e.checkVisibility({visibilityProperty: true}) && e.type !== 'hidden' && !e.disabled && !e.closest('[inert]'))
     .filter(e => e.tabIndex !== 0).map(e => e.outerHTML.slice(0, 100))"""
 _FOCUSED = """() => {
@@ -77,7 +77,7 @@ async def every_page(
         if hostile_names:
             wrong += [f"{path}: {one}" for one in await hostile.harm(page)]
         else:
-            wrong += [f"{path}: Tab does not reach {one}" for one in await page.evaluate(_UNREACHABLE)]
+            wrong += [f"{path}: Tab does not reach {one}" for one in await page.evaluate(UNREACHABLE)]
         wrong += await looking.look(
             page, watch, path, into=into, variants=looking.QUICK, axe=seen is not None, seen=seen
         )
