@@ -1,10 +1,12 @@
 """Forms, clicked: a key is made, sends a mail and is revoked; what is shown once is nowhere else; forms for eye and keyboard."""
 
+import asyncio
 import re
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from browser import looking, worlds
 from browser.conftest import signed_in
@@ -120,12 +122,34 @@ async def test_forms_for_eye_and_keyboard(chrome: Browser, incident_system: Syst
 async def made(page: Page, name: str) -> str:
     """Makes a key with the form that is open. Returns it, as the button copies it."""
     await page.get_by_label("Name", exact=True).fill(name)
-    await page.get_by_role("button", name="Make the key").dblclick()  # it is made once
+    await clicked_twice(page, "Make the key")
     shown = await page.locator(".secret code").inner_text()
     await page.get_by_role("button", name="Copy: API key").click()
     await expect(page.get_by_text("Copied")).to_be_visible()
     assert await page.evaluate("navigator.clipboard.readText()") == shown
     return shown
+
+
+async def clicked_twice(page: Page, name: str) -> None:
+    """The second click comes while the first one's form is on its way: it must send none."""
+    sent: list[str] = []
+    clicked = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        sent.append(route.request.method)
+        await clicked.wait()
+        await route.continue_()
+
+    path = urlsplit(page.url).path
+    await page.route(f"**{path}", hold)
+    await page.get_by_role("button", name=name).evaluate(
+        "one => new Promise(done => {"
+        " one.click(); setTimeout(() => { one.click(); setTimeout(done, 100); }, 100); })"
+    )
+    clicked.set()
+    await expect(page.locator(".once")).to_be_visible()
+    await page.unroute(f"**{path}")
+    assert sent == ["POST"]
 
 
 async def send(api: httpx.AsyncClient, key: str) -> httpx.Response:
