@@ -278,11 +278,12 @@ def test_who_does_not_keep_the_pace_is_named():
 
 def test_lines_of_perf_are_read_by_thread():
     line = "mailcordon: api-515,3241,,raw_syscalls:sys_enter,31663609,100.00,,"
-    assert (calls.thread_of(line), calls.part_count(line)) == (515, 3241.0)
-    assert calls.thread_of("a, b-c-516,7,,raw_syscalls:sys_enter,9,100.00,,") == 516
-    assert calls.part_count("bash-515,<not counted>,,raw_syscalls:sys_enter,0,100.00,,") is None
-    assert calls.part_count("17,,raw_syscalls:sys_enter,9,100.00,,") == 17.0
-    assert (calls.thread_of("# started on"), calls.part_count("# started on")) == (None, None)
+    assert (calls.thread_of(line), calls.count_of(line)) == (515, ("system calls", 3241.0))
+    sent = "a, b-c-516,7,,syscalls:sys_enter_sendto,9,100.00,,"
+    assert (calls.thread_of(sent), calls.count_of(sent)) == (516, ("round trips", 7.0))
+    assert calls.count_of("bash-515,<not counted>,,raw_syscalls:sys_enter,0,100.00,,") is None
+    assert calls.count_of("17,,syscalls:sys_enter_fdatasync,9,100.00,,") == ("syncs", 17.0)
+    assert (calls.thread_of("# started on"), calls.count_of("# started on")) == (None, None)
 
 
 # The page ---------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Calls a mail, counted in phases of their own, since counting costs CPU.
 
-System calls are counted by `perf stat`, where it is there, and calls of database functions by PostgreSQL's `track_functions`. A
-function that PostgreSQL puts into the statement around it is not counted.
+System calls are counted by `perf stat`, where it is there; those of PostgreSQL's sessions tell round trips and syncs. Calls of
+database functions are counted by PostgreSQL's `track_functions`; one that it puts into the statement around it is not counted.
 """
 
 import asyncio
@@ -21,7 +21,12 @@ import asyncpg
 from bench import system
 from bench.system import System
 
-_EVENT = "raw_syscalls:sys_enter"
+#: A session of PostgreSQL sends one answer for each round trip, and one fdatasync may serve the commits of several.
+_EVENTS = {
+    "raw_syscalls:sys_enter": "system calls",
+    "syscalls:sys_enter_sendto": "round trips",
+    "syscalls:sys_enter_fdatasync": "syncs",
+}
 _FUNCTIONS = "select funcname as name, sum(calls)::float8 as calls from pg_stat_user_functions group by 1"
 _FLUSHED = 1.5  #: seconds after which sessions have told the server about their calls
 NO_PERF = "System calls were not counted: `perf` is not here or may not count them."
@@ -31,33 +36,32 @@ def perf_counts() -> bool:
     """Whether it is installed and allowed."""
     if shutil.which("perf") is None:
         return False
-    done = subprocess.run(
-        ["perf", "stat", "-x,", "-e", _EVENT, "true"], capture_output=True, text=True, check=False
-    )
-    return done.returncode == 0 and any(part_count(line) for line in done.stderr.splitlines())
+    command = ["perf", "stat", "-x,", "-e", ",".join(_EVENTS), "true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode == 0 and any(count_of(line) for line in done.stderr.splitlines())
 
 
-def part_count(line: str) -> float | None:
-    """The count in a line of `perf stat -x,`, which begins with it or, by thread, with the thread's name."""
+def count_of(line: str) -> tuple[str, float] | None:
+    """What a line of `perf stat -x,` counts, and how often: `count,,event,...`, after the thread's name if it is by thread."""
     fields = line.split(",")
-    place = fields.index(_EVENT) if _EVENT in fields else 0
-    try:
-        return float(fields[place - 2]) if place >= 2 else None
-    except ValueError:  # <not counted>
-        return None
+    for event, what in _EVENTS.items():
+        place = fields.index(event) if event in fields else 0
+        if place >= 2 and fields[place - 2].isdigit():  # else <not counted>
+            return what, float(fields[place - 2])
+    return None
 
 
 def thread_of(line: str) -> int | None:
     """The thread's number in a line of `perf stat --per-thread -x,`: `name-number,count,...`. A name may have commas."""
-    head, found, _ = line.partition(f",,{_EVENT}")
-    name, _, _ = head.rpartition(",")
+    event = next((event for event in _EVENTS if f",,{event}," in line), None)
+    name, _, _ = line.partition(f",,{event}")[0].rpartition(",")
     number = name.rpartition("-")[2]
-    return int(number) if found and number.isdigit() else None
+    return int(number) if event and number.isdigit() else None
 
 
 @dataclass(slots=True)
 class Counted:
-    """`system calls:PART` and `function:NAME`; complete when the block has ended."""
+    """`system calls:PART`, `round trips:SESSION`, `syncs:SESSION` and `function:NAME`; complete when the block has ended."""
 
     calls: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -81,11 +85,13 @@ async def counting(under_test: System, *, perf: bool) -> AsyncIterator[Counted]:
     finally:
         said = await _stopped(process) if process is not None else ""
     for line in said.splitlines():
-        thread, count = thread_of(line), part_count(line)
-        if thread in parts and count:
-            for part in {"all", parts[thread].partition(":")[0], parts[thread]}:
-                name = f"system calls:{part}"
-                counted.calls[name] = counted.calls.get(name, 0.0) + count
+        part, found = parts.get(thread_of(line) or 0), count_of(line)
+        if part is None or found is None:
+            continue
+        what, count = found
+        if what == "system calls" or part.startswith("postgres:"):
+            for name in {"all", part.partition(":")[0], part}:
+                counted.calls[f"{what}:{name}"] = counted.calls.get(f"{what}:{name}", 0.0) + count
     await asyncio.sleep(_FLUSHED)
     for name, calls in (await _functions(under_test.session)).items():
         if (more := calls - before.get(name, 0.0)) > 0:
@@ -106,7 +112,7 @@ def _threads(under_test: System) -> dict[int, str]:
 
 async def _perf(threads: list[int]) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        "perf", "stat", "-x,", "--per-thread", "-e", _EVENT, "-t", ",".join(map(str, threads)),
+        "perf", "stat", "-x,", "--per-thread", "-e", ",".join(_EVENTS), "-t", ",".join(map(str, threads)),
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 
