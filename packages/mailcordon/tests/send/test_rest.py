@@ -79,6 +79,14 @@ async def test_how_long_a_loop_sleeps_follows_from_what_it_saw(
     assert rest.sleep([Class.URGENT]).seconds(look) == seconds
 
 
+async def test_a_transaction_that_does_not_end_is_looked_for_less_and_less_often(rest: Rest) -> None:
+    sleep, uncertain = rest.sleep([Class.URGENT]), NOTHING._replace(certain=False)
+    waits = [sleep.seconds(uncertain, before) for before in range(20)]
+    assert waits[0] == UNCERTAIN
+    assert waits == sorted(waits)
+    assert waits[-1] == min(LONGEST, UNCERTAIN * 32)
+
+
 async def test_what_runs_beside_the_claims_rests_only_after_a_thorough_look_that_found_nothing(
     rest: Rest,
 ) -> None:

@@ -160,12 +160,14 @@ class Claiming:
         told = self._sleep.asked and await self._sleep.told_within(
             self._claimed_at + self._pause - time.monotonic()
         )
+        looks = 0
         while not told and not self._calling.stopping:
             self._sleep.begin()
             look = await self._store.look(self._classes, thorough=thorough)
             self._sleep.asked = True
             self._rest.seen(look, thorough=thorough)
-            seconds = self._sleep.seconds(look)
+            seconds = self._sleep.seconds(look, looks)
+            looks += 1
             if await self._sleep.told_within(min(seconds, TOKENS_KEPT)):
                 break
             if seconds > TOKENS_KEPT:

@@ -178,7 +178,7 @@ class Dispatcher:
             return
         background: list[Coroutine[Any, Any, None]] = [
             self._holds.run(),
-            self._stops.run(lambda: self._worker),
+            self._stops.run(lambda: self._worker, self._rest.pause),
             self._results.run(),
             self._every(HEARTBEAT_EVERY, self._heartbeat, HEARTBEAT_AT_REST),
             self._every(SETTLE_EVERY, self._settle),

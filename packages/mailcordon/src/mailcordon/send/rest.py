@@ -51,9 +51,10 @@ class Sleep:
             self._told = True
             self._ends.set()
 
-    def seconds(self, look: Look) -> float:
-        """How long to sleep for all that `look` saw; 0 or less: there is mail."""
-        longest = LONGEST if look.certain else UNCERTAIN
+    def seconds(self, look: Look, before: int = 0) -> float:
+        """How long to sleep for all that `look` saw; 0 or less: there is mail. `before`: looks of this sleep before it. A
+        transaction that does not end is looked for less and less often."""
+        longest = LONGEST if look.certain else min(LONGEST, UNCERTAIN * 2 ** min(before, 5))
         return min(longest, *(look.due.get(class_, LONGEST) for class_ in self._classes))
 
     async def told_within(self, seconds: float) -> bool:

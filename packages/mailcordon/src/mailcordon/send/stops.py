@@ -7,7 +7,7 @@ mail to SES's simulator over a route that the stop covers. An accepted one ends 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -330,7 +330,10 @@ class Stops:
             self._seen.pop(found.key, None)
             self._refresh()
 
-    async def run(self, worker: Callable[[], int]) -> None:
+    async def run(
+        self, worker: Callable[[], int], pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """`pause` lasts until the next round, at least so many seconds."""
         try:
             while True:
                 try:
@@ -340,7 +343,7 @@ class Stops:
                 except Exception as problem:
                     if times := self._failures.count(("round", type(problem))):
                         log.exception("stops could not be written", times=times)
-                await asyncio.sleep(EVERY)
+                await pause(EVERY)
         finally:
             for task in self._probing.values():
                 task.cancel()
