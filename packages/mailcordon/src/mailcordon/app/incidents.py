@@ -33,7 +33,7 @@ def sources(config: Config, control: Pool) -> list[Source]:
     """Everything that raises alarms. `control`: connections of the control login, for these sources only."""
     rates = RateWatch(RateAlarmStore(control), rate_watch.LOCAL if config.local else None)
     budgets = ObjectiveWatch(ObjectiveStore(control), objectives.LOCAL if config.local else None)
-    status = AlarmReader(control, alarms.LOCAL, longest=30.0) if config.local else AlarmReader(control)
+    status = AlarmReader(control, alarms.LOCAL if config.local else None)
     found: list[Source] = [
         Source(name="status", read=status.read),
         Source(name="rates", read=rates.read),
