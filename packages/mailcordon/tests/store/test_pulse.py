@@ -1,0 +1,81 @@
+"""What one look at the database says. The number of transactions is the whole server's, which other tests use too: so what is
+news is tested here, and what is none by the sequence of this database that says so."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from mailcordon.adapters.db.cohort_store import CohortStore
+from mailcordon.adapters.db.health_store import HealthStore
+from mailcordon.adapters.db.pulse_store import PulseStore
+from mailcordon.core.news import Topic
+from mailcordon.core.pulse import Pulse
+
+
+@pytest.fixture
+async def pulse(world: Any) -> AsyncIterator[PulseStore]:
+    store = PulseStore(world.database.dsn("control"))
+    yield store
+    await store.close()
+
+
+async def quiet(world: Any) -> int:
+    return await world.connection.fetchval("select last_value from quiet_write")
+
+
+async def test_what_is_written_is_news(world: Any, pulse: PulseStore) -> None:
+    sees = Pulse()
+    assert sees.news(await pulse.look()) == set(Topic)
+    await world.connection.execute("update epoch set value = value where name = 'desired'")
+    assert Topic.ANYTHING in sees.news(await pulse.look())
+
+
+async def test_what_is_open_at_a_look_is_not_still(world: Any, pulse: PulseStore) -> None:
+    first = world.connection.transaction()
+    await first.start()
+    await world.connection.execute("update epoch set value = value where name = 'desired'")
+    other = PulseStore(world.database.dsn("control"))
+    store = HealthStore(world.database.dsn("control"), role="control", instance="a", host="h", pid=1)
+    await store.beat({})  # it commits after the first one has begun
+    assert not (await other.look()).is_still
+    await first.rollback()
+    await store.close()
+    await other.close()
+
+
+async def test_decisions_and_the_end_of_holds_are_news_for_control(world: Any, pulse: PulseStore) -> None:
+    sees = Pulse()
+    sees.news(await pulse.look())
+    await world.connection.execute("update epoch set value = value + 1 where name = 'hold'")
+    assert Topic.CONTROL in sees.news(await pulse.look())
+    assert Topic.CONTROL not in sees.news(await pulse.look())
+    await world.connection.execute(
+        "insert into role_health (role, instance, host, pid, started, beat) values ('observe', 'b', 'h', 2, 0, now_ms() - 11000)"
+    )
+    assert Topic.CONTROL in sees.news(await pulse.look())
+
+
+async def test_a_report_and_a_fold_of_nothing_are_no_news(world: Any) -> None:
+    store = HealthStore(world.database.dsn("control"), role="control", instance="a", host="h", pid=1)
+    await store.beat({})
+    before = await quiet(world)
+    assert await store.beat({})
+    assert await quiet(world) == before + 1
+    await store.close()
+    counts = CohortStore(world.database.dsn("observe"))
+    assert await counts.fold(10) == 0
+    assert await quiet(world) == before + 2
+    await counts.close()
+
+
+async def test_a_report_says_whether_control_reports(world: Any) -> None:
+    api = HealthStore(world.database.dsn("control"), role="api", instance="a", host="h", pid=1)
+    control = HealthStore(world.database.dsn("control"), role="control", instance="a", host="h", pid=2)
+    assert not await api.beat({})
+    await control.beat({})
+    assert await api.beat({})
+    await world.connection.execute("update role_health set beat = beat - 11000 where role = 'control'")
+    assert not await api.beat({})
+    await api.close()
+    await control.close()
