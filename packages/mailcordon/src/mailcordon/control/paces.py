@@ -57,14 +57,14 @@ AWS = Paces(
     purge=steady(30.0),
     partitions=steady(3_600.0),
     counts=steady(60.0),
-    learn=Pace(quick=0.5, other=1.0, slow=5.0),
+    learn=Pace(quick=0.5, other=1.0, slow=10.0),
     counts_of_unknown=steady(30.0),
     proofs=Pace(quick=1.0, other=2.0, slow=10.0),
     feedback=Pace(quick=5.0, slow=15.0),
-    releases=Pace(quick=1.0, other=2.0, slow=5.0),
+    releases=Pace(quick=1.0, other=3.0, slow=10.0),
     warm_ups=steady(60.0),
     outside=steady(300.0),
-    rollouts=Pace(quick=1.0, other=2.0, slow=5.0),
+    rollouts=Pace(quick=1.0, other=3.0, slow=10.0),
 )
 
 #: Short enough after a change that a developer does not wait, and rare while nothing changes.
@@ -78,7 +78,7 @@ LOCAL = replace(
     checks=Pace(quick=2.0, slow=10.0),
     lapses=Pace(quick=1.0, other=5.0, slow=30.0),
     removals=Pace(quick=1.0, other=2.0, slow=30.0),
-    clock=Pace(quick=1.0, other=3.0, slow=30.0),
+    clock=Pace(quick=1.0, other=4.0, slow=30.0),
     claims=Pace(quick=2.0, slow=5.0),
     align=Pace(quick=10.0, slow=60.0),
     purge=Pace(quick=10.0, slow=60.0),

@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 #: A culprit is named within seconds. While nothing happens only time makes alarms; the session that leads must not be idle for
 #: longer than 20 s (adapters/db/leading_session.py).
-PACE = Pace(quick=1.0, other=2.0, slow=15.0)
+PACE = Pace(quick=1.0, other=5.0, slow=15.0)
 
 
 class IncidentStore(Protocol):
