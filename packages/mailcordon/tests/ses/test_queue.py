@@ -1,6 +1,7 @@
 """Our SQS client against a queue that real boto3 fills and inspects."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import boto3
 import pytest
 
 import seslocal
+from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
 from mailcordon.adapters.ses.queue import SqsQueue, open_queue
 from mailcordon.adapters.ses.signer import Credentials, FixedCredentials
 from mailcordon.core.queue import Unreachable
@@ -70,6 +72,30 @@ async def test_what_boto3_sends_is_received_and_deleted(sqs: Sqs) -> None:
     assert await queue.receive() == []
     await queue.delete([message.receipt for message in messages])
     assert await sqs.left() == 0
+    await queue.close()
+
+
+async def test_receives_of_one_second_have_one_signature(sqs: Sqs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS takes a signature for five minutes, however often it comes."""
+    now = [time.time()]
+    monkeypatch.setattr("mailcordon.adapters.ses.queue.time.time", lambda: now[0])
+    sent: list[str] = []
+    post = HttptoolsTransport.post
+
+    async def listen(self: HttptoolsTransport, path: str, body: bytes, headers: Any) -> Any:
+        sent.append(headers["authorization"])
+        return await post(self, path, body, headers)
+
+    monkeypatch.setattr(HttptoolsTransport, "post", listen)
+    queue = sqs.open()
+    for _ in range(3):
+        await queue.receive()
+    now[0] += 1
+    await queue.receive()
+    queue._credentials = FixedCredentials(Credentials("test", "another"))  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(Unreachable):  # it is signed anew
+        await queue.receive()
+    assert [sent.index(one) for one in sent] == [0, 0, 0, 3, 4]
     await queue.close()
 
 

@@ -8,7 +8,7 @@ installation. Values match `[A-Za-z0-9_-]{1,256}` (ses.md 3.3).
 import hmac
 from collections.abc import Mapping, Sequence
 
-from mailcordon.core import ids
+from mailcordon.core import ids, keyed_hash
 from mailcordon.core.event import Attempt
 
 INSTALLATION = "mc-installation"
@@ -81,4 +81,4 @@ def verify(keys: Sequence[bytes], tags: Mapping[str, str]) -> Attempt:
 
 def _mac(key: bytes, installation: str, tenant: str, type: str, delivery: str, head: str) -> str:
     text = f"{installation}\n{tenant}\n{type}\n{delivery}\n{head}"
-    return hmac.digest(key, text.encode(), "sha256")[:_MAC_BYTES].hex()
+    return keyed_hash.digest(key, text.encode())[:_MAC_BYTES].hex()

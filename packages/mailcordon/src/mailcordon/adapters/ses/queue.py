@@ -6,13 +6,14 @@ which is well below the grace of *outcome unknown*.
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
 
 from mailcordon.adapters.ses.httptools_transport import HttptoolsTransport
-from mailcordon.adapters.ses.signer import CredentialsSource, NoCredentials, Signer
+from mailcordon.adapters.ses.signer import Credentials, CredentialsSource, NoCredentials, Signer
 from mailcordon.adapters.ses.transport import CallFailed, Response, Transport
 from mailcordon.core.queue import Received, Unreachable
 from mailcordon.messages import queues
@@ -93,6 +94,8 @@ class SqsQueue:
         }
         self._receive = _encode(asked | {"WaitTimeSeconds": wait_seconds})
         self._receive_now = _encode(asked | {"WaitTimeSeconds": 0})
+        #: The headers of the last receive of each kind, and what they were signed with: within a second they are the same.
+        self._signed: dict[bytes, tuple[int, Credentials, dict[str, str]]] = {}
         self._count = _encode({"QueueUrl": url, "AttributeNames": _COUNTS})
 
     async def receive(self, *, wait: bool = True) -> list[Received]:
@@ -157,12 +160,22 @@ class SqsQueue:
         return answer.body
 
     async def _post(self, operation: str, body: bytes) -> Response:
-        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"AmazonSQS.{operation}"}
         try:
-            signed = self._signer.sign(self._credentials.current(), "/", body, headers)
+            signed = self._sign(operation, body)
             return await self._transport.post("/", body, signed)
         except (CallFailed, NoCredentials) as error:
             raise Unreachable(queues.queue_call_failed(queue=self.name, why=str(error))) from error
+
+    def _sign(self, operation: str, body: bytes) -> dict[str, str]:
+        second, credentials = int(time.time()), self._credentials.current()
+        before = self._signed.get(body)
+        if before is not None and before[0] == second and before[1] is credentials:
+            return before[2]
+        headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"AmazonSQS.{operation}"}
+        signed = self._signer.sign(credentials, "/", body, headers, now=second)
+        if body is self._receive or body is self._receive_now:
+            self._signed[body] = (second, credentials, signed)
+        return signed
 
 
 def open_queue(

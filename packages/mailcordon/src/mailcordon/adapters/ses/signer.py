@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import structlog
 
+from mailcordon.core import keyed_hash
 from mailcordon.messages import reasons
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class Signer:
             head = self._head = self._head_of(second, credentials, path, headers)
         request = head.request.copy()
         request.update((digest or hashlib.sha256(body).hexdigest()).encode())
-        signature = hmac.digest(head.key, head.to_sign + request.hexdigest().encode(), "sha256").hex()
+        signature = keyed_hash.digest(head.key, head.to_sign + request.hexdigest().encode()).hex()
         return {**head.headers, "authorization": head.authorization + signature}
 
     def _head_of(
