@@ -163,6 +163,9 @@ async def test_a_webhook_is_made_with_a_secret_that_is_replaced_and_its_events_a
     assert "delivery.bounced, lane.held" in html.unescape(listed)
     assert secret not in listed
     assert "secret-path" not in listed
+    assert "all but the frequent ones" not in listed
+    await dashboard.post(new, status=200, **{**of, "name": "usual"})
+    assert "all but the frequent ones" in await dashboard.get("/settings/webhooks")
 
     rotate = "/settings/webhooks/crm/rotate"
     assert beside(await dashboard.post(rotate, status=422, hours="9999", because="leaked"), "hours")

@@ -121,7 +121,7 @@ def _webhooks(found: Any) -> Page:
                         blocks.text(one["name"], note=one["form"]),
                         blocks.text(one["target"]),
                         blocks.tenant(one["tenant"]) if one["tenant"] else blocks.text("every tenant"),
-                        blocks.text(", ".join(one["events"]) or "all but the frequent ones"),
+                        blocks.text(webhook_forms.events_of(one)),
                         state(one),
                         blocks.text(one["problem"] or one["paused_because"]),
                         blocks.act("Test…", f"{PATH}/webhooks/{one['name']}/test", "operate"),

@@ -1,6 +1,7 @@
 """Webhooks as people make them, give them another secret, and have events sent to them again."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
@@ -12,7 +13,7 @@ from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.core.principal import ADMIN, OPERATE
 from mailcordon.messages import dashboard_forms as messages
-from mailcordon.observe.webhooks.nouns import EVENTS, FREQUENT
+from mailcordon.observe.webhooks.nouns import EVENTS, FREQUENT, OF_SES
 
 WEBHOOKS = PATH + "/webhooks"
 _USUAL = [one for one in EVENTS if one not in FREQUENT]
@@ -33,6 +34,12 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         *page("/{name:str}/rotate", _ask_rotate, _rotate),
         *page("/{name:str}/replay", _ask_replay, _replay, "replayed", OPERATE),
     ]
+
+
+def events_of(webhook: Any) -> str:
+    """What a webhook gets, in words: most get what they would get of themselves, which would be a long list."""
+    possible = [one for one in _USUAL if webhook["form"] == "standard" or one in OF_SES]
+    return "all but the frequent ones" if webhook["events"] == possible else ", ".join(webhook["events"])
 
 
 async def _ask_new(_: Rest, given: Given) -> Form:
