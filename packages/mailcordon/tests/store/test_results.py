@@ -6,6 +6,7 @@ from typing import Any
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.core.delivery import State
 from mailcordon.core.reason import Reason
+from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
 from mailcordon.send.results import MOST_REJECTED, PATIENCE, Results, Slots
 from mailcordon_fixtures import calls
@@ -130,3 +131,23 @@ async def test_results_wait_while_the_database_is_away(world: Any, queue: QueueS
         await world.connection.execute(f'alter role "{role}" login')
     await flushing
     assert (slots.free, await world.count("ledger")) == (1, 1)
+
+
+async def test_what_a_claim_commits_is_on_disk_and_only_results_may_be_late(queue: QueueStore) -> None:
+    """A call whose intent a crash of the server takes away would be made twice; a lost result is settled by its Send event."""
+    settings: dict[str, str] = {}
+    for name, session in (("claim", queue._claims), ("complete", queue._results._connection)):
+        async with session.use() as connection:
+            settings[name] = await connection.fetchval("show synchronous_commit")
+    assert settings == {"claim": "on", "complete": "off"}
+
+
+async def test_results_gather_longer_only_while_most_slots_stay_free(queue: QueueStore) -> None:
+    slots, claim = Slots(8), Claimed(1, 1, 1, 1, 0, 0, None, None, "a@b.example", b"", RowFacts(None))
+    results = Results(queue, lambda: True)
+    few: list[bool] = []
+    for _ in range(4):
+        slots.take(claim.tenant)
+        results.requeue(slots, Requeue(claim))
+        few.append(results._batch.few)
+    assert few == [True, True, False, False]
