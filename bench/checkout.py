@@ -55,6 +55,17 @@ class Checkout:
         return Interpreter(**json.loads(done.stdout))
 
 
+def commit(path: Path) -> str | None:
+    """The commit of a checkout, short; None where it is no repository, or git is not here."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", path, "rev-parse", "--short=8", "HEAD"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
 def this() -> Checkout:
     modules = [[sys.executable, "-m", name] for name in ("mailcordon", "seslocal")]
     return Checkout("this checkout", sys.executable, *modules)

@@ -46,6 +46,7 @@ def result(*rounds: dict[tuple[Rate, str], Phase], there: str | None = "before; 
     return Result(
         rates=rates, rounds=rounds, here="this checkout; Python 3.11.2", there=there, engine="PostgreSQL 18.4",
         resident={HERE: {"api": (100.0, 101.0)}, THERE: {"api": (90.0, 91.0)}}, between={HERE: 12.0},
+        commits={HERE: "abcd0123", THERE: "6e8db4c5"},
     )  # fmt: skip
 
 
@@ -309,6 +310,8 @@ def test_the_page_gets_what_was_measured_between_its_markers_only(tmp_path: Path
     assert "| 50 | 4,000 | 20.0% | 0.50 (0.50 to 0.50) | 1,000 | 4.00 (4.00 to 4.00) |" in text
     # 1,000,000 a month are 0.3805 a second: 0.1 + 0.1 * 0.3805 / 50 cores.
     assert "| 1,000,000 | 0.38 | 0.101 | 3.68 | 100 | 3.68% |" in text
+    assert "Measured on 2026-01-01 at abcd0123." in text
+    assert "| to 6e8db4c5 |" in text
     page.rewrite(path, found, 0.05, "on 2026-01-01")
     assert path.read_text() == text
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bench import checkout, command, system
 from bench.checkout import Checkout
@@ -144,6 +145,7 @@ async def _curve(options: Options) -> Result:
             },
             between=between,
             calls=counted,
+            commits=_commits(options),
             notes=_notes(options),
         )
 
@@ -165,6 +167,11 @@ class _Between:
             outside = _cpu(one) - self._cpu[name] - sum(sum(phase.cpu.values()) for phase in own)
             found[name] = outside / (wall - sum(phase.seconds for phase in own)) * 1000
         return found
+
+
+def _commits(options: Options) -> dict[str, str | None]:
+    paths = {HERE: Path(__file__).parents[2]} | ({THERE: options.against} if options.against else {})
+    return {side: checkout.commit(path) for side, path in paths.items()}
 
 
 def _cpu(one: System) -> float:

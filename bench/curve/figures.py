@@ -38,6 +38,7 @@ class Result:
         default_factory=dict[tuple[Rate, str], Mapping[str, float]]
     )
     #: system calls a mail by part (`system calls:api`), and calls of database functions a mail (`function:accept`)
+    commits: Mapping[str, str | None] = field(default_factory=dict[str, str | None])  #: by side, where known
     notes: Sequence[str] = ()
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.curve.figures import Result, accept_ms, call_ms, each
 from bench.curve.record import BARE, HERE, THERE
-from bench.curve.report import rounds
+from bench.curve.report import BUSY, rounds
 from bench.system import Failed
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -60,9 +60,12 @@ def rewrite(path: Path, result: Result, vcpu_hour: float, when: str) -> None:
 
 
 def measured(result: Result, vcpu_hour: float, when: str) -> Iterator[str]:
-    yield f"Measured {when}. {result.engine}; {result.here.partition('; ')[2].partition(' (')[0]}."
+    commit = result.commits.get(HERE)
+    place = f"{when} at {commit}" if commit else when
+    yield f"Measured {place}. {result.engine}; {result.here.partition('; ')[2].partition(' (')[0]}."
     notes = "; ".join(result.notes)
-    yield f"{rounds(result)}; {notes}. Others used {result.others():.0%} of the machine's CPU meanwhile."
+    busy = "**: such figures are for orientation only**" if result.others() > BUSY else ""
+    yield f"{rounds(result)}; {notes}. Others used {result.others():.0%} of the machine's CPU meanwhile{busy}."
     yield ""
     yield from _by_rate(result)
     yield ""
@@ -70,8 +73,9 @@ def measured(result: Result, vcpu_hour: float, when: str) -> Iterator[str]:
 
 
 def _by_rate(result: Result) -> Iterator[str]:
+    other = result.commits.get(THERE) or "the other checkout"
     against = result.there is not None
-    titles = ["mails a second", "CPU us a mail", "of a core", *(["to 6e8db4c"] if against else []), "bare boto3, us a mail",
+    titles = ["mails a second", "CPU us a mail", "of a core", *([f"to {other}"] if against else []), "bare boto3, us a mail",
               "to bare boto3", "202: p50 / p99 ms", "urgent mail at SES: p50 / p99 ms"]  # fmt: skip
     yield f"| {' | '.join(titles)} |"
     yield "| " + " | ".join("---" for _ in titles) + " |"

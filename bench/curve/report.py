@@ -11,7 +11,7 @@ from bench.curve.phases import CLASSES
 from bench.curve.plan import Rate
 from bench.curve.record import BARE, ROLES, THERE, Phase
 
-_BUSY = 0.1  #: share of the machine beyond which the work of others blurs the figures
+BUSY = 0.1  #: share of the machine beyond which the work of others blurs the figures
 _KEPT = 0.95  #: share of a rate that counts as having kept it
 _PARTS = ("postgres", *ROLES, "others")
 _COUNTS = ("commits", "inserted", "updated", "deleted", "fetched", "wal_bytes")
@@ -44,7 +44,7 @@ def table(result: Result) -> str:
         *_behind(result),
         f"{rounds(result)}. Figures are medians; in brackets the least and the most of the rounds.",
         f"Others used {others:.0%} of this machine's CPU meanwhile"
-        + (": such figures are for orientation only." if others > _BUSY else "."),
+        + (": such figures are for orientation only." if others > BUSY else "."),
     ]
     return "\n".join(lines)
 
