@@ -195,7 +195,9 @@ class Fleet:
     async def events(self) -> list[Any]:
         return await self.mail.db.fetch(
             "select e.ses_id, e.kind, e.detail::json ->> 'text' as text from event e join tenant t on t.id = e.tenant"
-            " where t.slug = any ($1::text[])",
+            " where t.slug = any ($1::text[]) union all"  # Send events without a row
+            " select o.ses_id, 0, null from outcome o join tenant t on t.id = o.tenant"
+            " where t.slug = any ($1) and o.send_at is not null",
             list(self.slugs.values()),
         )
 
