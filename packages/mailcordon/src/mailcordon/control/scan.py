@@ -39,7 +39,7 @@ class Scan:
         is_quiet: Callable[[], bool] = lambda: False,
     ) -> None:
         """`is_quiet`: nothing has happened for a while, so that a look finds nothing and can be rarer."""
-        self._is_quiet = is_quiet
+        self.is_quiet = is_quiet
         self.rates = rates
         self.shared_seconds = shared
         self.size = Size(rows=0)
@@ -69,7 +69,7 @@ class Scan:
     def again_in(self, *, shared: bool) -> float:
         """Seconds until a resource that is as it should be is read again."""
         seconds = self.shared_seconds if shared else self.period()
-        return min(seconds * (QUIET_TIMES if self._is_quiet() else 1), MOST_SECONDS)
+        return min(seconds * (QUIET_TIMES if self.is_quiet() else 1), MOST_SECONDS)
 
     def _period(self, part: float) -> float:
         if self.rates.per_second is None:

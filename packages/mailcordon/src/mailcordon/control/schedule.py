@@ -263,7 +263,9 @@ async def _look(
             due[work].set()
         if not kinds:
             services.facts.last_reconcile = host_ms()
-        await rests.rest(stop, worked=bool(kinds))
+        # A quiet scan waits for no one.
+        hurries = any(work is not Work.SCAN for work in kinds) or (kinds and not services.scan.is_quiet())
+        await rests.rest(stop, worked=bool(hurries))
 
 
 async def _work(
@@ -280,6 +282,8 @@ async def _work(
         while not over.is_set() and await services.reconciler.check_next(work, busy, newest=newest):
             if work is Work.SCAN:
                 services.scan.looked(calls=services.budget.turns.total[Work.SCAN])
+                if services.scan.is_quiet():
+                    return  # the next one with the next look
 
     wait = 0.5
     while await due.wait() and not over.is_set():
