@@ -121,7 +121,10 @@ class Claiming:
             try:
                 claimed = await self._claim()
                 self._log_tokens()
-                if self._drained and not (claimed and self._sleep.often):
+                if self._sleep.often and self._sleep.asked:
+                    self._sleep.asked = False
+                    await self._store.awake(self._classes)
+                if self._drained and not self._sleep.often:
                     await self._sleep_until_due()
                     quiet_since = 0.0
                     continue
@@ -135,13 +138,10 @@ class Claiming:
                 await asyncio.sleep(FAILED_PAUSE)
                 continue
             now = time.monotonic()
-            if claimed:
+            if claimed or self._drained:
                 quiet_since = 0.0
                 # Mail and free slots gather meanwhile: claiming many costs little more than claiming one. Most of the time has
                 # passed while the calls of a large claim started.
-                if self._sleep.often and self._sleep.asked:
-                    self._sleep.asked = False
-                    await self._store.awake(self._classes)
                 await asyncio.sleep(max(POLL_FULL, self._claimed_at + self._pause - now))
             elif not self._worth_a_claim():
                 await asyncio.sleep(POLL_FULL)

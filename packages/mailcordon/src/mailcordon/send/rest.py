@@ -13,7 +13,9 @@ from mailcordon.send.ports import Look
 
 LONGEST = 1.0  #: seconds between two looks
 UNCERTAIN = 0.03  #: seconds until the next look while transactions that must be seen have not ended
-OFTEN = 50  #: hints of a loop in a second, from which on looking at a pace is cheaper than being told
+#: Hints of a loop in a second, from which on claiming at a pace is cheaper than being told. A hint's transaction holds a lock of
+#: the whole server while its commit waits for the disk, so many of them wait for each other.
+OFTEN = 20
 QUIET_AFTER = 2.0  #: seconds without mail after which what runs beside the claims may rest
 
 
