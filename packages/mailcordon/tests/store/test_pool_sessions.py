@@ -16,6 +16,7 @@ LOCKS = {
     "leading_session.try_lead",
     "settle_store.lock_if_anything_waits",
     "shared.lock",
+    "shared.lock_shared",
     "shared.try_lock",
     "provision_store.try_reconciler_lock",
 }
