@@ -22,7 +22,6 @@ from bench.curve.plan import IDLE, Options, Rate, order, parse
 from bench.curve.record import BARE, HERE, THERE, Phase
 from bench.system import System
 
-_SETTLE = 10.0  #: seconds of rest before idle is measured
 _PAUSE = 1.5  #: before each phase, so that the one before is over for both sides
 _COUNTING = 5.0  #: seconds of each rate in which calls are counted
 _COUNTED_FLOOD = 3000  #: mails
@@ -71,7 +70,7 @@ class _Run:
         found: dict[tuple[Rate, str], Phase] = {}
         for place, rate in enumerate(self._options.rates):
             if rate.idle:
-                await asyncio.sleep(_SETTLE)
+                await asyncio.sleep(self._options.settle_seconds)
                 for phase in await phases.idle(list(self._systems.items()), self._options.idle_seconds):
                     found[rate, phase.side] = phase
                     _say(report.phase_line(phase))
@@ -180,7 +179,7 @@ def _cpu(one: System) -> float:
 
 def _notes(options: Options) -> list[str]:
     paced = f"{options.seconds:g} s at each rate over 400 connections"
-    idle = f"{options.idle_seconds:g} s idle after {_SETTLE:g} s of rest" if IDLE in options.rates else ""
+    idle = f"{options.idle_seconds:g} s idle after {options.settle_seconds:g} s of rest" if IDLE in options.rates else ""
     return [
         "; ".join(part for part in (paced, idle, f"a flood of {options.flood} mails by 64 callers") if part)
     ]

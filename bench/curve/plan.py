@@ -53,6 +53,7 @@ class Options:
     rates: Sequence[Rate]
     seconds: float  #: of mail at each paced rate
     idle_seconds: float
+    settle_seconds: float  #: of rest before that
     flood: int  #: mails of a flood
     rounds: int
     against: Path | None  #: another checkout
@@ -121,6 +122,7 @@ def parse(argv: Sequence[str]) -> Options:
         rates=given.rates,
         seconds=given.seconds or (4.0 if quick else 10.0),
         idle_seconds=given.idle_seconds or (10.0 if quick else 30.0),
+        settle_seconds=10.0 if quick else 60.0,  # loops rest longer and longer, for 30 s at most
         flood=given.flood or (2000 if quick else 6000),
         rounds=given.rounds or (1 if quick else 3),
         against=given.against,
