@@ -66,7 +66,7 @@ def test_each_block_of_the_page_works_in_its_order(
                         lambda: bool(found("incidents", kind="breaker")), "there is an incident", 180
                     )
                 except AssertionError as late:
-                    for what in ("holds", "incidents", "messages"):
+                    for what in ("breaker/lanes", "breaker/decisions", "holds", "incidents", "messages"):
                         answer = api.get(f"/v1/{what}", params={"tenant": name})
                         late.add_note(f"{what}: {answer.text[:4000]}")
                     raise

@@ -129,8 +129,8 @@ async def test_a_made_partition_is_like_those_of_the_first_migration(connection:
             name: await connection.fetchrow(
                 "select c.reloptions, (select array_agg(contype::text || pg_get_constraintdef(k.oid) order by contype, conname)"
                 " from pg_constraint k where k.conrelid = c.oid and contype <> 'n') as constraints,"
-                " (select array_agg(regexp_replace(pg_get_indexdef(i.indexrelid), '_p\\d{8}', '', 'g') order by indisprimary)"
-                " from pg_index i where i.indrelid = c.oid) as indexes,"
+                " (select array_agg(d.made order by d.made) from (select regexp_replace(pg_get_indexdef(i.indexrelid),"
+                " '_p\\d{8}', '', 'g') as made from pg_index i where i.indrelid = c.oid) d) as indexes,"
                 " (select array_agg(attname || attstorage::text || attnotnull::text order by attnum) from pg_attribute"
                 " where attrelid = c.oid and attnum > 0) as columns"
                 " from pg_class c where c.oid = $1::text::regclass",

@@ -176,6 +176,25 @@ def test_a_throttle_ends_when_a_day_was_quiet():
     assert open_levels(made)[IMPORT,] in (Phase.CORDONED, Phase.PROBING)
 
 
+@pytest.mark.parametrize("steps", [(7,), (6, 1), (4, 1, 1, 1), (1,) * 12, (40,)])
+def test_a_bought_list_is_stopped_by_the_ceiling_however_its_bounces_come_while_the_past_is_in_shadow(
+    steps: tuple[int, ...],
+):
+    # What the past says is only said then. It must not use up what the ceiling needs.
+    breaker = Breaker()
+    breaker.lane(replace(lane(), past_in_shadow=True))
+    decisions = [
+        decision
+        for count in steps
+        for decision in breaker.observe(
+            START, [Delta(START, 1, None, "import-7", 0, sent=count, hard_bounces=count)]
+        )
+    ]
+    stops = [each for each in decisions if each.level is Level.CORDON and each.half is Half.ABSOLUTE]
+    assert [each.guilty for each in stops] == [(IMPORT,)]
+    assert float(str(stops[0].evidence["absolute"])) >= stops[0].threshold
+
+
 def test_one_campaign_above_the_ceiling_is_stopped_and_the_second_stops_the_lane():
     # A lane whose campaigns are known to vary much: its past says nothing, only the ceiling does.
     breaker = Breaker()

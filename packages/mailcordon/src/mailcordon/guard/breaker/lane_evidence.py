@@ -55,9 +55,9 @@ class Verdict:
     signal: int  #: that says most
     since: int  #: minute of the probable beginning
 
-    @property
-    def half(self) -> Half:
-        return Half.ABSOLUTE if self.absolute >= self.relative else Half.RELATIVE
+    def half(self, enough: float = math.inf) -> Half:
+        """Which half decides: the one that says more, or the ceiling if that alone has `enough` nats."""
+        return Half.ABSOLUTE if self.absolute >= min(enough, self.relative) else Half.RELATIVE
 
 
 class LaneEvidence:

@@ -39,7 +39,8 @@ class LaneState(LaneCases):
             return found
         self.watch.heard = False
         whole = self.cases.get(())
-        if any(self.watch.news[s] for s in LANE_SIGNALS) and (whole is None or whole.level < Level.CORDON):
+        judged_further = whole is None or whole.level < Level.CORDON or self._may_follow()
+        if any(self.watch.news[s] for s in LANE_SIGNALS) and judged_further:
             found += self._judge_lane(minute, whole)
         for signal in PROVIDER_SIGNALS:
             if self.watch.news[signal]:
@@ -55,8 +56,26 @@ class LaneState(LaneCases):
                 return case
         return self.cases.get(())
 
+    def _half(self, verdict: Verdict, threshold: float) -> Half:
+        """Bounces and complaints above the ceiling stop mail for that, even where the lane's past says more but is in shadow."""
+        alone = self.watch.facts.past_in_shadow and verdict.signal in LANE_SIGNALS
+        return verdict.half(threshold if alone else math.inf)
+
+    def _may_follow(self) -> bool:
+        """Whether mail was to be stopped for being unlike the lane's past, and still leaves, since that half is in shadow: the
+        ceiling is judged on."""
+        return self.watch.facts.past_in_shadow and any(
+            case.phase is Phase.CORDONED
+            and not case.pooled
+            and case.decision is not None
+            and case.decision.half is Half.RELATIVE
+            and SIGNALS.index(case.signal) in LANE_SIGNALS
+            for case in self.cases.values()
+        )
+
     def _judge_lane(self, minute: int, whole: Case | None) -> list[Decision]:
-        level = 0 if whole is None else whole.level
+        follows = self._may_follow()
+        level = Level.THROTTLE if follows else 0 if whole is None else whole.level
         judged = self._judged_as()
         # A big fish is judged a class stricter, which is only known once its suspects are.
         room = self.watch.facts.room is not None
@@ -79,7 +98,8 @@ class LaneState(LaneCases):
         bonus, most = self._stakes(verdict, lane)
         reached = level
         for each in range(level + 1, most + 1):
-            if self._evidence_for(Level(each), verdict) >= self._nats(each, judged) + bonus:
+            evidence = verdict.absolute if follows else self._evidence_for(Level(each), verdict)
+            if evidence >= self._nats(each, judged) + bonus:
                 reached = each
         if reached == level:
             return []
@@ -123,16 +143,19 @@ class LaneState(LaneCases):
         for each in found:
             self._open(each, Phase.CORDONED, minute)
         whole = self.cases.get(())
-        if part and part[0].dimension in PARTS:
+        is_settled = decision.half is Half.ABSOLUTE or not self.watch.facts.past_in_shadow
+        if is_settled and part and part[0].dimension in PARTS:
             self.watch.hold(part[0], minute + 1)
         if guilty:
             if whole is None or whole.level < Level.THROTTLE:
                 also = self._decision(Level.THROTTLE, verdict, (), lane, ranked, minute, over_the_ceiling)
                 self._open(also, Phase.THROTTLED, minute)
                 found.append(also)
-            self.cases[()].decided = minute + 1
-        self.watch.clear(minute)
-        self.evidence.clear()
+            if is_settled:
+                self.cases[()].decided = minute + 1
+        if is_settled:
+            self.watch.clear(minute)
+            self.evidence.clear()
         return found
 
     def _guilty(
@@ -145,7 +168,8 @@ class LaneState(LaneCases):
         single = next((each for each in ranked if len(each.slices) == 1), None)
         if single is None or single.slices[0].dimension is Dimension.LANE or single.share < _MOST:
             return (), False
-        if verdict.half is Half.ABSOLUTE and single.slices[0].dimension is not Dimension.PROVIDER:
+        half = self._half(verdict, self._nats(Level.CORDON, self._judged_as()))
+        if half is Half.ABSOLUTE and single.slices[0].dimension is not Dimension.PROVIDER:
             self._parts_over = [each for each in self._parts_over if each > minute - _AGAIN]
             self._parts_over.append(minute)
             if len(self._parts_over) > 1:
@@ -172,16 +196,17 @@ class LaneState(LaneCases):
     ) -> Decision:
         facts = self.watch.facts
         case = self._judged_as() if verdict.signal in LANE_SIGNALS else self.cases.get(guilty)
+        threshold = self._nats(level, case)
         return Decision(
             minute=minute,
             lane=facts.lane,
             level=level,
             signal=SIGNALS[verdict.signal],
-            half=verdict.half,
+            half=self._half(verdict, threshold),
             guilty=guilty,
             since=verdict.since,
             nats=verdict.nats,
-            threshold=self._nats(level, case),
+            threshold=threshold,
             days=math.exp(min(60.0, verdict.nats)),
             events=lane.events,
             mails=lane.mails,

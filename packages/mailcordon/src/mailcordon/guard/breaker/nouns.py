@@ -66,6 +66,7 @@ class LaneFacts:
     )  #: pools that it belongs to while it is new, such as `signup:partner-x`
     #: The account's room for bad events a day at AWS's review line; None: not known (detection.md, section 8)
     room: Mapping[Signal, float] | None = None
+    past_in_shadow: bool = False  #: what is decided for being unlike its past is said, and not done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from mailcordon.core.news import News, Topic, no_news
 from mailcordon.core.pace import Pace
 from mailcordon.guard import arming as arming_rules
 from mailcordon.guard.breaker.engine import Breaker
-from mailcordon.guard.breaker.nouns import Decision, Dimension, Level
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Half, Level
 from mailcordon.messages import breaker as messages
 from mailcordon.observe.breaker import account, carrying, freeing, volume, words
 from mailcordon.observe.breaker.account import AccountWatch
@@ -179,7 +179,7 @@ class BreakerLoop:
         for one in loaded.lanes:
             state.lanes[one.facts.lane] = one
             state.unarmed[one.facts.lane] = None
-            state.engine.lane(one.facts)
+            state.engine.lane(one.judged)
         known = {one.facts.lane for one in loaded.lanes}
         state.engine.restore([one for one in state.standings.values() if one.lane in known])
         history, newest = newest_apart(loaded.history, minute - RECENT)
@@ -210,7 +210,7 @@ class BreakerLoop:
                 continue
             one = dataclasses.replace(one, arming=before.arming)
             if one.facts != before.facts:
-                state.engine.lane(one.facts)
+                state.engine.lane(one.judged)
             state.lanes[lane] = one
 
     # Arming ----------------------------------------------------------------------------------------------------------
@@ -236,7 +236,8 @@ class BreakerLoop:
         ):
             _LOG.warning("breaker: %s is back in shadow: %s", lane.name, " ".join(arming.failed))
         await self._store.set_arming(found.lane, arming, lost_since)
-        state.lanes[found.lane] = dataclasses.replace(lane, arming=arming)
+        state.lanes[found.lane] = lane = dataclasses.replace(lane, arming=arming)
+        state.engine.lane(lane.judged)
         state.rearmed.add(found.lane)
 
     # Deciding --------------------------------------------------------------------------------------------------------
@@ -331,7 +332,12 @@ class BreakerLoop:
             return
         if _is_small_pool(decision):
             return
-        if any(one.signal == decision.signal and one.level == decision.level for one in before):
+        if any(
+            one.signal == decision.signal
+            and one.level == decision.level
+            and one.half in (str(decision.half), str(Half.ABSOLUTE))
+            for one in before
+        ):
             return  # as after a probe that failed: it goes on
         kept = await self._kept(state, lane, decision, now, beside)
         for one in before:

@@ -1,7 +1,7 @@
 """Nouns of the breaker's loop: what it reads of lanes, and what it keeps of its decisions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailcordon.core.hold import Hold
 from mailcordon.core.limit import Mode
@@ -9,7 +9,7 @@ from mailcordon.core.provider import parse_provider
 from mailcordon.core.target import Target
 from mailcordon.guard.account_guard import LaneShare
 from mailcordon.guard.arming import Arming, ArmingFacts
-from mailcordon.guard.breaker.nouns import Decision, Dimension, LaneFacts, Level, Slice, Standing
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Half, LaneFacts, Level, Slice, Standing
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
 
@@ -65,6 +65,12 @@ class Watched:
     @property
     def name(self) -> str:
         return f"{self.slug}/{self.facts.type}"
+
+    @property
+    def judged(self) -> LaneFacts:
+        """For the engine, which goes by what is done about its decisions."""
+        past = self.mode(str(Half.RELATIVE))
+        return replace(self.facts, past_in_shadow=past is not Mode.ENFORCE)
 
     def mode(self, half: str) -> Mode:
         return Mode.SHADOW if self.arming is None else self.arming.mode(half)

@@ -80,8 +80,8 @@ async def _ask_new(_: Rest, given: Given) -> Form:
         button="Make the key",
         leave="Make none",
         needs_reason=False,
-        command=f"mailcordon key create{of} --name {shell(given.get('name') or 'NAME')}"
-        f"{options('scope', forms.chosen(given, 'scopes', SCOPES) or ['send', 'read'])}",
+        command=f"mailcordon key create --name {shell(given.get('name') or 'NAME')}"
+        f"{of}{options('scope', forms.chosen(given, 'scopes', SCOPES) or ['send', 'read'])}",
     )
 
 
@@ -267,7 +267,7 @@ async def _ask_rotate(rest: Rest, given: Given) -> Form:
         ],
         button="Make the new key",
         needs_reason=False,
-        command=f"mailcordon key rotate {key['prefix']} --overlap {given.get('hours') or '24'}h{end}",
+        command=f"mailcordon key rotate {key['prefix']}{end} --overlap {given.get('hours') or '24'}h",
     )
 
 

@@ -118,7 +118,7 @@ async def _ask_finish(_: Rest, given: Given) -> Form:
             )
         ],
         button="End it",
-        command=f"mailcordon suppression split finish{leave} {because(given)}",
+        command=f"mailcordon suppression split finish {because(given)}{leave}",
     )
 
 
