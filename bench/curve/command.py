@@ -179,7 +179,11 @@ def _cpu(one: System) -> float:
 
 def _notes(options: Options) -> list[str]:
     paced = f"{options.seconds:g} s at each rate over 400 connections"
-    idle = f"{options.idle_seconds:g} s idle after {options.settle_seconds:g} s of rest" if IDLE in options.rates else ""
+    idle = (
+        f"{options.idle_seconds:g} s idle after {options.settle_seconds:g} s of rest"
+        if IDLE in options.rates
+        else ""
+    )
     return [
         "; ".join(part for part in (paced, idle, f"a flood of {options.flood} mails by 64 callers") if part)
     ]
