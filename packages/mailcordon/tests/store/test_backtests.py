@@ -100,15 +100,17 @@ async def test_it_says_of_the_recorded_stream_what_the_loop_decided_when_it_came
     record, found = await past.test(document("shadow"), minutes=3 * HOUR)
     assert record.exact_since <= past.now - 50
     assert found[other].decisions == []
-    said = [
-        (one.lane, part_of(one.guilty), int(one.level), str(one.signal), str(one.half), one.since)
+    said = {
+        (one.lane, part_of(one.guilty)): (int(one.level), str(one.signal), str(one.half), one.since)
         for one in found[lane].decisions
         if not one.over
-    ]
-    # The loop is a second behind at most, so its minute may be another one; what it saw is not.
-    assert said == [
-        (row["lane"], row["part"], row["level"], row["signal"], row["half"], row["since"]) for row in decided
-    ]
+    }
+    # The loop is a second behind at most, so its minute may be another one; what it saw in the end is not. Within a second the loop
+    # may have judged twice, so that the past spoke before the ceiling.
+    assert said == {
+        (row["lane"], row["part"]): (row["level"], row["signal"], row["half"], row["since"])
+        for row in decided
+    }
     assert found[lane].breaker.mails == 0
 
 

@@ -9,7 +9,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from mailcordon.core.limit import Limit, Mode
@@ -38,6 +38,11 @@ class BackLane:
     facts: LaneFacts
     slug: str
     mode: Mode  #: of the breaker: only `enforce` keeps mail
+
+    @property
+    def judged(self) -> LaneFacts:
+        """For the engine, which goes by what is done about its decisions."""
+        return replace(self.facts, past_in_shadow=self.mode is not Mode.ENFORCE)
 
     @property
     def name(self) -> str:
@@ -142,7 +147,7 @@ class Replay:
         self.breaker = breaker or Breaker()
         self.results = {lane.facts.lane: LaneResult(lane) for lane in lanes}
         for result in self.results.values():
-            self.breaker.lane(result.lane.facts)
+            self.breaker.lane(result.lane.judged)
         self._gate = gate
         self._minute: int | None = None
         self._offered: dict[int, dict[Mail, int]] = {}  #: of the last minutes

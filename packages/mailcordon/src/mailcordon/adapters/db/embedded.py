@@ -39,7 +39,7 @@ STOP_PATIENCE = 30.0  #: seconds for a fast shutdown with its checkpoint, before
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
+    "max_connections": "200",
     # A pinned plan locks every partition of its tables: several hundred with 90 days of records.
     "max_locks_per_transaction": "256",
     "shared_buffers": "128MB",
