@@ -105,8 +105,8 @@ async def test_it_says_of_the_recorded_stream_what_the_loop_decided_when_it_came
         for one in found[lane].decisions
         if not one.over
     }
-    # The loop is a second behind at most, so its minute may be another one; what it saw in the end is not. Within a second the loop
-    # may have judged twice, so that the past spoke before the ceiling.
+    # The loop is a second behind at most, so its minute may be another one; what it saw in the end is not. Within a second the
+    # loop may have judged twice, so that the past spoke before the ceiling.
     assert said == {
         (row["lane"], row["part"]): (row["level"], row["signal"], row["half"], row["since"])
         for row in decided
