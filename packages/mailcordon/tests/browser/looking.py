@@ -52,6 +52,10 @@ window.violations = [];
 document.addEventListener('securitypolicyviolation', e => window.violations.push(
     `${e.effectiveDirective} refused ${e.blockedURI} (${e.sourceFile}:${e.lineNumber})`));
 """
+#: The page hears of its new size at the begin of a frame, and a busy browser is late with that.
+_TWO_FRAMES = (
+    "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))"
+)
 #: What sticks out at the right, without an element around it that scrolls or clips.
 _STICKING = """() => {
     const inner = document.documentElement.clientWidth, found = [];
@@ -156,6 +160,7 @@ async def look(
     for place, (width, scheme) in enumerate(variants):
         await page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
         await page.set_viewport_size({"width": width, "height": HEIGHT[width]})
+        await page.evaluate(_TWO_FRAMES)
         found: list[str] = await page.evaluate(_STICKING)
         if axe:
             if place == 0:
