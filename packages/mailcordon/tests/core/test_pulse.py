@@ -5,7 +5,16 @@ from dataclasses import replace
 from mailcordon.core.news import Topic
 from mailcordon.core.pulse import Look, Pulse
 
-LOOK = Look(written=900, is_still=True, audited=7, epochs=20, fold=3, silent=0, hold_is_over=False)
+LOOK = Look(
+    written=900,
+    is_still=True,
+    audited=7,
+    epochs=20,
+    fold=3,
+    is_trouble=False,
+    silent=0,
+    hold_is_over=False,
+)
 
 
 def news(*looks: Look | None) -> list[set[Topic]]:
@@ -64,3 +73,5 @@ def test_the_end_of_a_hold_is_news_until_it_is_lifted():
 
 def test_counts_are_news_for_those_who_judge_them():
     assert news(LOOK, replace(wrote(1), fold=4)) == [{Topic.ANYTHING, Topic.COUNTS}]
+    bad = replace(wrote(1), fold=4, is_trouble=True)
+    assert news(LOOK, bad) == [{Topic.ANYTHING, Topic.COUNTS, Topic.TROUBLE}]

@@ -9,8 +9,11 @@ import pytest
 from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.health_store import HealthStore
 from mailcordon.adapters.db.pulse_store import PulseStore
+from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.news import Topic
 from mailcordon.core.pulse import Pulse
+
+TROUBLE = ("hard_bounced", "soft_bounced", "complained", "delayed", "sender_reputation", "content", "policy")
 
 
 @pytest.fixture
@@ -67,6 +70,24 @@ async def test_a_report_and_a_fold_of_nothing_are_no_news(world: Any) -> None:
     assert await counts.fold(10) == 0
     assert await quiet(world) == before + 2
     await counts.close()
+
+
+async def test_bounces_complaints_blocks_and_delays_are_trouble_once(world: Any, pulse: PulseStore) -> None:
+    fold = (await pulse.look()).fold
+    assert not (await pulse.look()).is_trouble
+    columns = {name: COLUMNS.index(name) + 1 for name in ("sent", "delivered", "opened", *TROUBLE)}
+    for name, place in columns.items():
+        fold += 1
+        await world.connection.execute("update cohort_fold set fold = $1", fold)
+        await world.connection.execute(
+            "insert into cohort_feed (fold, at, minute, slice, provider, counts) "
+            "select $1, now_ms(), 1, 1, 0, array_agg(case n when $2 then 1 else 0 end) from generate_series(1, $3::int) n",
+            fold,
+            place,
+            len(COLUMNS),
+        )
+        assert (await pulse.look()).is_trouble == (name in TROUBLE), name
+        assert not (await pulse.look()).is_trouble
 
 
 async def test_a_report_says_whether_control_reports(world: Any) -> None:

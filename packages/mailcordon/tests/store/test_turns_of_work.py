@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine, queries
-from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.provision_store import BY_INDEX, ProvisionStore
 from mailcordon.control.provisioning import Outcome
 from mailcordon.control.resources import Reading
 from mailcordon.control.work import WORK_OF_ROWS, Work
@@ -204,6 +204,22 @@ async def test_what_is_due_is_found_by_the_index_however_much_waits(world: World
         text = await plans.plan(world.owner, _SQL[name], types, *([argument] if argument else []))
         assert "using ses_resource_turn" in text or "using ses_resource_shared" in text, text
         assert "Seq Scan on ses_resource" not in text, text
+
+
+async def test_connections_that_read_by_the_index_need_no_transaction(world: World, database: Any) -> None:
+    await world.fill(3000)
+    others = await engine.create_pool(database.dsn("control"))
+    await others.close()  # nothing is asked of these
+    async with await engine.create_pool(database.dsn("control"), max_size=1, settings=BY_INDEX) as by_index:
+        store = ProvisionStore(others, by_index)
+        assert await store.kinds_due() == [Work.BULK]
+        assert [row.tenant for row in await store.due(1, Work.BULK)] == [1]
+        async with by_index.acquire() as conn:
+            await conn.execute(f"prepare hot (text, int, int[]) as {_SQL.due}")
+            rows = await conn.fetch("explain (costs off) execute hot ('bulk', 1, '{}')")
+    text = "\n".join(row[0] for row in rows)
+    assert "Index Scan using ses_resource_turn on ses_resource r" in text, text
+    assert "Sort" not in text, text
 
 
 @pytest.mark.parametrize("work", [Work.BULK, Work.ONBOARDING])

@@ -22,7 +22,7 @@ from mailcordon.adapters.db.policy_store import PolicyStore
 from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.adapters.db.proof_store import ProofStore
 from mailcordon.adapters.db.provider_store import ProviderStore
-from mailcordon.adapters.db.provision_store import ProvisionStore
+from mailcordon.adapters.db.provision_store import BY_INDEX, ProvisionStore
 from mailcordon.adapters.db.release_store import ReleaseStore
 from mailcordon.adapters.db.ses_finding_store import SesFindingStore
 from mailcordon.adapters.db.ses_list_store import SesListStore
@@ -119,7 +119,10 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         )
         stack.callback(ses.close)
         governor = Governor(GovernorStore(governors))
-        provision = ProvisionStore(pool)
+        by_index = await stack.enter_async_context(
+            await engine.create_pool(config.login_url("control"), max_size=2, settings=BY_INDEX)
+        )
+        provision = ProvisionStore(pool, by_index)
         plans = wiring.plans(config, pool, governor, observe_only=observe_only)
         dns = wiring.resolver(config)
         recipients_dns = wiring.resolver(config)  # apart: it is asked for what anybody mails
@@ -134,7 +137,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         local = config.local
         # The local SES is fast, and a developer who changes something there by hand waits for the result.
         # What a person changes by hand there is told by its management events.
-        is_quiet = lambda: local and news.quiet_seconds(Topic.CONTROL, Topic.HINTS, Topic.COUNTS) > QUIET  # noqa: E731
+        is_quiet = lambda: local and news.quiet_seconds(Topic.CONTROL, Topic.HINTS) > QUIET  # noqa: E731
         scan = Scan(rates, shared=15.0 if local else SHARED_SECONDS, is_quiet=is_quiet)
         topic = config.outcome_topic_arn or ""
         road = EventRoad(

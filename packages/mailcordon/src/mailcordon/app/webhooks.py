@@ -25,7 +25,7 @@ from mailcordon.observe.webhooks import alarms, loop
 from mailcordon.observe.webhooks.endpoints import Endpoints
 from mailcordon.observe.webhooks.loop import Webhooks
 
-LOCAL_PACE = Pace(quick=0.5, other=0.5, slow=5.0)
+LOCAL_PACE = Pace(quick=0.5, other=1.0, slow=5.0)
 
 
 class Signing:

@@ -71,11 +71,11 @@ class Judge:
         self._keep_ms = keep_days * 86_400_000
         self._again: dict[int, float] = {}  #: proof -> when its scope may be read again
 
-    async def advance(self) -> None:
-        """One round over the proofs that run."""
+    async def advance(self) -> bool:
+        """One round over the proofs that run. Returns whether any does."""
         running = await self._store.open(proofs.MOST_OPEN)
         if not running:
-            return
+            return False
         now = await self._store.now_ms()
         late: list[tuple[Proof, Lane]] = []
         unread: list[Proof] = []
@@ -95,6 +95,7 @@ class Judge:
             *(self._end_late(proof, lane) for proof, lane in late),
             *(self._read_scope(proof) for proof in unread[:_AT_ONCE]),
         )
+        return True
 
     async def purge(self) -> None:
         while await self._store.purge(self._keep_ms, proofs.KEPT_OF_LANE, 1_000):

@@ -306,14 +306,21 @@ async def _until_done(name: str, duty: Callable[[], Awaitable[object]], stop: as
 async def _repeat(
     name: str, pace: Pace, duty: Callable[[], Awaitable[object]], stop: asyncio.Event, news: News
 ) -> None:
+    """`duty`: returns True while something is under way, so that the next round is soon."""
     rests = news.loop(pace, Topic.CONTROL, Topic.HINTS)
     first = min(pace.quick, 0.5)
     wait = first
     while not stop.is_set():
         rests.begins()
-        if await _done(name, duty, wait):
+        busy = False
+
+        async def round_() -> None:
+            nonlocal busy
+            busy = await duty() is True
+
+        if await _done(name, round_, wait):
             wait = first
-            await rests.rest(stop)
+            await rests.rest(stop, worked=busy)
         else:
             await _sleep(wait, stop)
             wait = min(wait * 2, _LONGEST_WAIT)

@@ -17,6 +17,7 @@ class Topic(StrEnum):
         "control"  #: what people, policies and the governor decide; a process fell silent; a hold is over
     )
     COUNTS = "counts"  #: mail and its events were counted
+    TROUBLE = "trouble"  #: among them bounces, complaints, blocks or delays
     INCIDENTS = "incidents"  #: an incident opened, changed or closed
     HINTS = "hints"  #: SES told of a change there
     ANYTHING = "anything"  #: a row was written that no topic is about

@@ -15,6 +15,7 @@ class Look:
     audited: int | None  #: the newest entry of the audit trail
     epochs: int  #: the sum of the counters that invalidate caches
     fold: int  #: the newest fold of counts
+    is_trouble: bool  #: folds since the look before counted bounces, complaints, blocks or delays
     silent: int  #: processes that have stopped to report
     hold_is_over: bool  #: the time of an open hold is over
 
@@ -44,6 +45,8 @@ class Pulse:
             found.add(Topic.CONTROL)
         if now.fold != before.fold:
             found.add(Topic.COUNTS)
+        if now.is_trouble:
+            found.add(Topic.TROUBLE)
         return found
 
     def _has_written(self, written: int) -> bool:

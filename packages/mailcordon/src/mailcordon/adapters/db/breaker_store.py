@@ -106,33 +106,18 @@ class BreakerStore:
         )
 
     async def changes(self, fold: int) -> Changes:
-        async with connection_pool.transaction(self._pool, snapshot=True) as conn:
-            at = await conn.fetchrow(_SQL.fold, fold)
-            assert at is not None
-            rows: list[asyncpg.Record] = []
-            domains: list[asyncpg.Record] = []
-            if at["continues"] and at["fold"] != fold:
-                rows = await conn.fetch(_SQL.changed, fold, at["fold"])
-                bounced = {
-                    (row["minute"], row["lane"])
-                    for row in rows
-                    if row["hard_bounces"] and row["provider"] <= 0
-                }
-                if bounced:
-                    minutes, lanes = zip(*sorted(bounced), strict=True)
-                    domains = await conn.fetch(_SQL.domains, list(minutes), list(lanes))
-            accepted = await conn.fetch(_SQL.requests)
-            lifted = await conn.fetch(_SQL.lifted)
-            tried = await conn.fetch(_SQL.tried)
+        async with connection_pool.acquire(self._pool) as conn:
+            row = await conn.fetchrow(_SQL.changes, fold)
+        assert row is not None
         return Changes(
-            now=at["now"],
-            fold=at["fold"],
-            continues=at["continues"],
-            deltas=[(row["fold"], _delta(row)) for row in rows],
-            domains=[DomainDelta(*row) for row in domains],
-            accepted=[Accepted(**dict(row)) for row in accepted],
-            lifted=[Lifted(**dict(row)) for row in lifted],
-            tried=[Tried(**dict(row)) for row in tried],
+            now=row["now"],
+            fold=row["fold"],
+            continues=row["continues"],
+            deltas=[(fold, Delta(*values)) for fold, *values in _list(row["deltas"])],
+            domains=[DomainDelta(*values) for values in _list(row["domains"])],
+            accepted=[Accepted(**values) for values in _list(row["accepted"])],
+            lifted=[Lifted(**values) for values in _list(row["lifted"])],
+            tried=[Tried(**values) for values in _list(row["tried"])],
         )
 
     async def load(self, lanes: Sequence[int], *, room: Mapping[Signal, float] | None) -> Loaded:
@@ -308,6 +293,11 @@ def _row(one: Kept) -> tuple[object, ...]:
         _encode(one.document).decode(),
         _encode(one.sharers).decode(),
     )
+
+
+def _list(text: str | None) -> list[Any]:
+    """Of an aggregate, which is null where there are no rows."""
+    return [] if text is None else json.loads(text)
 
 
 def _delta(row: asyncpg.Record) -> Delta:

@@ -5,6 +5,7 @@ Hot paths keep a connection of their own from `connect`; cold paths share a pool
 while the server hangs, so the client has its own: a statement fails with TimeoutError if no answer comes.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -78,11 +79,12 @@ async def create_pool(
     max_size: int = 8,
     answer_seconds: float = ANSWER_PATIENCE,
     statement_seconds: float = STATEMENT_SECONDS,
+    settings: Mapping[str, str] | None = None,
 ) -> Pool:
     """A pool for cold paths. Its users leave the session of a connection as it was: what they set ends with their transaction,
     and who takes a lock of the session gives it back. A reset would be one more round trip for each user.
 
-    `statement_seconds`: the server ends a statement that takes longer.
+    `statement_seconds`: the server ends a statement that takes longer. `settings`: more settings of its sessions.
 
     It opens no connection at startup, so that a role can start while the database is down.
     """
@@ -94,7 +96,8 @@ async def create_pool(
         timeout=min(CONNECT_PATIENCE, answer_seconds),
         command_timeout=answer_seconds,
         server_settings=_SETTINGS
-        | {"application_name": "mailcordon", "statement_timeout": f"{round(statement_seconds * 1000)}ms"},
+        | {"application_name": "mailcordon", "statement_timeout": f"{round(statement_seconds * 1000)}ms"}
+        | (settings or {}),
     )
 
 

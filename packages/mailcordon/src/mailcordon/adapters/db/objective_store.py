@@ -85,7 +85,7 @@ class ObjectiveStore:
             return await conn.fetchval(_SHARED.now)
 
     async def fold(self, most: int, *, forget: bool) -> None:
-        async with connection_pool.transaction(self._control) as conn:
+        async with connection_pool.acquire(self._control) as conn:
             await conn.execute(_SQL.fold_times, most)
             if forget:
                 await conn.execute(_SQL.forget_times)

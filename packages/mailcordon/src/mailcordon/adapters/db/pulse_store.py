@@ -13,12 +13,14 @@ class PulseStore:
 
     def __init__(self, dsn: str) -> None:
         self._connection = PinnedConnection(dsn, "pulse", index_plans=False)
+        self._fold: int | None = None  #: what the look before saw
 
     async def look(self) -> Look:
         """Raises Unavailable."""
         async with self._connection.use() as connection:
-            row = await connection.fetchrow(_SQL.look, health.SILENT_AFTER_MS)
+            row = await connection.fetchrow(_SQL.look, health.SILENT_AFTER_MS, self._fold)
         assert row is not None
+        self._fold = row["fold"]
         return Look(**row)
 
     async def close(self) -> None:

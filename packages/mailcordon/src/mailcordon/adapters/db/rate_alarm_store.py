@@ -37,12 +37,9 @@ class RateAlarmStore:
         self._control = control
 
     async def changes(self, fold: int | None) -> Changes:
-        async with connection_pool.transaction(self._control, snapshot=True) as conn:
-            at = await conn.fetchrow(_SQL.fold, fold)
-            assert at is not None
-            rows = []
-            if at["continues"] and at["fold"] != fold:
-                rows = await conn.fetch(_SQL.changed, fold, at["fold"])
+        async with connection_pool.acquire(self._control) as conn:
+            rows = await conn.fetch(_SQL.changes, fold)
+        at = rows[0]
         return Changes(
             now=at["now"],
             fold=at["fold"],

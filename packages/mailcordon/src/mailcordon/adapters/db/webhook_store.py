@@ -61,10 +61,10 @@ class PostgresWebhooks:
     # -- sending ----------------------------------------------------------------------------------------------------
 
     async def lease(self, most: int) -> list[Endpoint]:
-        async with connection_pool.transaction(self._pool) as conn:
-            now = await self._now(conn)
+        async with connection_pool.acquire(self._pool) as conn:
             found: list[Endpoint] = []
-            for row in await conn.fetch(_SQL.lease, now, most, LEASE_MS):
+            for row in await conn.fetch(_SQL.lease, most, LEASE_MS, self.clock_ms):
+                now = row["now"]
                 try:
                     found.append(self._with_secret(row, now))
                 except SecretsUnreadable as unreadable:  # the other endpoints get theirs

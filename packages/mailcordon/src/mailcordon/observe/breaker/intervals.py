@@ -20,7 +20,7 @@ class Intervals:
     keep: int = 90 * _DAY_MS  #: decisions after their end
 
 
-LOCAL = Intervals(arming=1_000, facts=1_000, carried=1_000, account=2_000, volume=2_000)
+LOCAL = Intervals(arming=5_000, facts=3_000, carried=3_000, account=10_000, volume=5_000)
 
 
 def is_due(now: int, last: int, every: int) -> bool:

@@ -45,8 +45,8 @@ from mailcordon.observe.leading import NotLeading, rounds
 
 _LOG = logging.getLogger(__name__)
 
-#: As for incidents: quick while mail is counted. The breaker's own clock goes by minutes.
-PACE = Pace(quick=1.0, other=6.0, slow=15.0)
+#: As for incidents: quick while anything bad is counted. The breaker's own clock goes by minutes.
+PACE = Pace(quick=1.0, other=3.0, slow=15.0)
 LOAD_AT_ONCE = 100  #: lanes whose history is read in a round
 ARM_AT_ONCE = 100  #: lanes of which it is judged in a round what may be done to them
 REFRESH_AT_ONCE = 200  #: lanes whose policy is read again in a round
@@ -101,7 +101,7 @@ class BreakerLoop:
 
     async def run(self, news: News | None = None) -> None:
         """Until it is cancelled, whatever fails."""
-        rests = (news or no_news()).loop(PACE, Topic.COUNTS, Topic.CONTROL)
+        rests = (news or no_news()).loop(PACE, Topic.TROUBLE, Topic.CONTROL)
         await rounds("breaker", self.advance, self._has_more, rests, _LOG)
 
     def _has_more(self) -> bool:

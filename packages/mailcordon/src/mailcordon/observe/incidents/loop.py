@@ -1,4 +1,4 @@
-"""The loop of incidents: each second it asks all sources for their alarms, and records what becomes of incidents.
+"""The loop of incidents: it asks all sources for their alarms, each second while something bad is counted, and records incidents.
 
 One process of an installation does, the one whose session holds a lock. What it wrote last it remembers, so that a round without
 news reads the open incidents and writes nothing; a process that takes over reads what is stored. A round is one transaction.
@@ -100,7 +100,7 @@ class Incidents:
             "incidents",
             self.advance,
             lambda: any(one.incident.closed_at is None for one in self._kept.values()),
-            self._news.loop(PACE, Topic.COUNTS, Topic.CONTROL),
+            self._news.loop(PACE, Topic.TROUBLE, Topic.CONTROL),
             _LOG,
         )
 

@@ -33,26 +33,42 @@ select f.fold, now_ms() as now,
            and coalesce((select min(x.fold) from cohort_feed x), f.fold + 1) <= $1 + 1 as continues
   from cohort_fold f;
 
--- name: changed
--- The changes of counts in the folds since one.
-select f.fold, f.minute, s.lane, s.campaign, s.list, f.provider, f.counts[1] as sent, f.counts[3] as delivered,
-       f.counts[4] as hard_bounces, f.counts[6] as complaints, f.counts[17] + f.counts[19] + f.counts[21] as blocks,
-       f.counts[7] as delays, f.counts[10] as opens
-  from cohort_feed f
- cross join lateral (select x.lane, x.campaign, x.list from slice x where x.id = f.slice limit 1) s
- where f.fold > $1 and f.fold <= $2
-   and (f.counts[1] <> 0 or f.counts[3] <> 0 or f.counts[4] <> 0 or f.counts[6] <> 0 or f.counts[7] <> 0 or f.counts[10] <> 0
-        or f.counts[17] + f.counts[19] + f.counts[21] <> 0)
- order by f.fold, f.minute, f.slice, f.provider;
-
--- name: domains
--- Hard bounces outside the named providers by the recipient's domain, of these lanes and minutes.
-select d.minute, d.lane, d.domain, d.hard_bounced
-  from unnest($1::int[], $2::int[]) k (minute, lane)
- cross join lateral (select x.* from cohort_bounce_domain x where x.minute = k.minute and x.lane = k.lane) d;
+-- name: changes
+-- What a round reads, in one snapshot: as `fold`; the changes of counts in the folds since the one that was seen; of the lanes and
+-- minutes of hard bounces outside the named providers, these by the recipient's domain; open decisions that a person has accepted
+-- as normal; their holds that somebody else has lifted; those whose mail a person wants to be tried at once.
+with f as materialized (
+    select f.fold, $1::bigint is not null and $1 <= f.fold
+                   and coalesce((select min(x.fold) from cohort_feed x), f.fold + 1) <= $1 + 1 as continues
+      from cohort_fold f
+), c as materialized (
+    select x.fold, x.minute, s.lane, s.campaign, s.list, x.provider, x.counts[1] as sent, x.counts[3] as delivered,
+           x.counts[4] as hard_bounces, x.counts[6] as complaints, x.counts[17] + x.counts[19] + x.counts[21] as blocks,
+           x.counts[7] as delays, x.counts[10] as opens, x.slice
+      from cohort_feed x
+     cross join lateral (select y.lane, y.campaign, y.list from slice y where y.id = x.slice limit 1) s
+     where (select f.continues from f) and x.fold > $1 and x.fold <= (select f.fold from f)
+       and (x.counts[1] <> 0 or x.counts[3] <> 0 or x.counts[4] <> 0 or x.counts[6] <> 0 or x.counts[7] <> 0 or x.counts[10] <> 0
+            or x.counts[17] + x.counts[19] + x.counts[21] <> 0)
+)
+select f.fold, now_ms() as now, f.continues,
+       (select json_agg(json_build_array(c.fold, c.minute, c.lane, c.campaign, c.list, c.provider, c.sent, c.delivered, c.hard_bounces,
+                                         c.complaints, c.blocks, c.delays, c.opens)
+                        order by c.fold, c.minute, c.slice, c.provider) from c) as deltas,
+       (select json_agg(json_build_array(d.minute, d.lane, d.domain, d.hard_bounced))
+          from (select distinct c.minute, c.lane from c where c.hard_bounces <> 0 and c.provider <= 0) k
+         cross join lateral (select x.* from cohort_bounce_domain x where x.minute = k.minute and x.lane = k.lane) d) as domains,
+       (select json_agg(json_build_object('decision', b.id, 'by', b.accepted_by, 'because', b.accepted_because))
+          from breaker_decision b where b.ended_at is null and b.accepted_at is not null) as accepted,
+       (select json_agg(json_build_object('decision', b.id, 'by', coalesce(h.lifted_by, '?'), 'because', coalesce(h.lifted_because, '')))
+          from breaker_decision b join hold h on h.id = b.hold
+         where b.ended_at is null and h.lifted_at is not null and h.lifted_by <> 'breaker') as lifted,
+       (select json_agg(json_build_object('decision', b.id, 'at', b.tried_at))
+          from breaker_decision b where b.ended_at is null and b.tried_at is not null) as tried
+  from f;
 
 -- name: history_domains
--- The same of these lanes since a minute.
+-- Hard bounces outside the named providers by the recipient's domain, of these lanes since a minute.
 select d.minute, d.lane, d.domain, d.hard_bounced from cohort_bounce_domain d where d.minute >= $2 and d.lane = any ($1::int[]);
 
 -- name: history
@@ -92,21 +108,6 @@ select l.id as lane, l.tenant, t.slug, y.name as type, l.class, p.document, f.si
 -- name: findings
 -- SES's own open findings about the tenant of a lane.
 select f.type, f.impact from ses_finding f where f.tenant = $1 and f.ended_at is null order by f.impact, f.type limit 5;
-
--- name: requests
--- Open decisions that a person has accepted as normal.
-select id as decision, accepted_by as by, accepted_because as because
-  from breaker_decision where ended_at is null and accepted_at is not null;
-
--- name: tried
--- Open decisions whose mail a person wants to be tried at once.
-select id as decision, tried_at as at from breaker_decision where ended_at is null and tried_at is not null;
-
--- name: lifted
--- Holds of open decisions that somebody else has lifted.
-select d.id as decision, coalesce(h.lifted_by, '?') as by, coalesce(h.lifted_because, '') as because
-  from breaker_decision d join hold h on h.id = d.hold
- where d.ended_at is null and h.lifted_at is not null and h.lifted_by <> 'breaker';
 
 -- name: open_holds
 -- The breaker's open holds, with the decision that each carries out.

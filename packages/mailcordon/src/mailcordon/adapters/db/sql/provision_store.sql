@@ -1,8 +1,7 @@
 -- The observed-state table: what SES should have, and what it was last seen to have.
 
 -- name: by_index
--- For `due` in the same transaction: it reads by the index whatever the statistics say, since a large plan is written in one
--- transaction, and then everything is due.
+-- For `due` in the same transaction, where the session does not have these settings (provision_store.BY_INDEX).
 select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true);
 
 -- name: due

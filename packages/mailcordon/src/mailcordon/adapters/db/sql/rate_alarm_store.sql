@@ -1,18 +1,21 @@
 -- What alarms about rates are judged from (observe/rate_watch.py), as the control role.
 
--- name: fold
--- The newest fold, and whether the feed of changes still has all after the one that was seen.
-select f.fold, now_ms() as now,
-       $1::bigint is not null and $1 <= f.fold
-           and coalesce((select min(x.fold) from cohort_feed x), f.fold + 1) <= $1 + 1 as continues
-  from cohort_fold f;
-
--- name: changed
--- New hard bounces and complaints by lane, of the folds since one.
-select (select s.lane from slice s where s.id = f.slice) as lane, sum(greatest(0, f.counts[4]) + greatest(0, f.counts[6]))::int as events
-  from cohort_feed f
- where f.fold > $1 and f.fold <= $2 and (f.counts[4] > 0 or f.counts[6] > 0)
- group by 1;
+-- name: changes
+-- In one snapshot: the newest fold, whether the feed of changes still has all after the one that was seen ($1), and new hard bounces and
+-- complaints since, by lane: a row for each, one without a lane if there are none.
+with f as materialized (
+    select f.fold, $1::bigint is not null and $1 <= f.fold
+                   and coalesce((select min(x.fold) from cohort_feed x), f.fold + 1) <= $1 + 1 as continues
+      from cohort_fold f
+)
+select f.fold, now_ms() as now, f.continues, c.lane, c.events
+  from f
+  left join (
+       select (select s.lane from slice s where s.id = x.slice) as lane,
+              sum(greatest(0, x.counts[4]) + greatest(0, x.counts[6]))::int as events
+         from cohort_feed x
+        where (select f.continues from f) and x.fold > $1 and x.fold <= (select f.fold from f) and (x.counts[4] > 0 or x.counts[6] > 0)
+        group by 1) c on true;
 
 -- name: suspects
 -- Lanes with enough hard bounces or complaints since a day ($1: its first minute). One row a lane and day is read, once an hour.

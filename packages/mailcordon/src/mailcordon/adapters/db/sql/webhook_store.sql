@@ -2,16 +2,17 @@
 
 -- name: lease
 -- Endpoints for which something is due, those first that were served longest ago. A process that dies leaves them to another one.
+-- $1: at most; $2: milliseconds of a lease; $3: added to the clock.
 with chosen as materialized (
-    select e.id from webhook_endpoint e
-     where e.removed_at is null and e.paused_at is null and e.leased_until <= $1 and e.next_at <= $1
-       and exists (select from webhook_message m where m.endpoint = e.id and m.due_at <= $1)
-     order by e.leased_until, e.id limit $2
+    select e.id, n.now from webhook_endpoint e cross join (select now_ms() + $3::bigint as now) n
+     where e.removed_at is null and e.paused_at is null and e.leased_until <= n.now and e.next_at <= n.now
+       and exists (select from webhook_message m where m.endpoint = e.id and m.due_at <= n.now)
+     order by e.leased_until, e.id limit $1
        for update of e skip locked
 )
-update webhook_endpoint e set leased_until = $1 + $3 from chosen x
+update webhook_endpoint e set leased_until = x.now + $2 from chosen x
  where e.id = x.id
-returning e.*, (select slug from tenant t where t.id = e.tenant) as slug;
+returning e.*, x.now, (select slug from tenant t where t.id = e.tenant) as slug;
 
 -- name: due
 -- The oldest first, with what their rows say now.
