@@ -5,7 +5,6 @@ Hot paths keep a connection of their own from `connect`; cold paths share a pool
 while the server hangs, so the client has its own: a statement fails with TimeoutError if no answer comes.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -79,7 +78,7 @@ async def create_pool(
     max_size: int = 8,
     answer_seconds: float = ANSWER_PATIENCE,
     statement_seconds: float = STATEMENT_SECONDS,
-    settings: Mapping[str, str] | None = None,
+    settings: dict[str, str] | None = None,
 ) -> Pool:
     """A pool for cold paths. Its users leave the session of a connection as it was: what they set ends with their transaction,
     and who takes a lock of the session gives it back. A reset would be one more round trip for each user.
