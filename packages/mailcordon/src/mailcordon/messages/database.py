@@ -184,16 +184,10 @@ def migrations_applied(*, count: int, first: str, last: str) -> str:
     return f"applied {count} migrations, {first} to {last}"
 
 
-@example(problem="Failed to apply 0002-control", why='relation "lane" does not exist')
-def migration_failed(*, problem: str, why: str) -> str:
+@example(name="0002-control", why='relation "lane" does not exist')
+def migration_failed(*, name: str, why: str) -> str:
     """A statement of a migration failed. The database stays as it was before this migration."""
-    return f"{problem}: {why}"
-
-
-@example()
-def migration_unreadable() -> str:
-    """Stands for the reason of a failed migration that the server did not give: the file is not in the expected form."""
-    return "the file cannot be read"
+    return f"Failed to apply {name}: {why}"
 
 
 @example(names="0004-rollouts")
