@@ -18,8 +18,8 @@ def rests(rest: Rest, now: float, count: int, *, worked: bool = False) -> list[f
     return found
 
 
-def test_rests_double_up_to_the_slow_pace_once_what_follows_a_change_had_its_time():
-    assert rests(Rest(PACE, 0.0), 0.0, 11) == [1, 1, 1, 1, 1, 2, 4, 8, 10, 10, 10]
+def test_rests_grow_up_to_the_slow_pace_once_what_follows_a_change_had_its_time():
+    assert rests(Rest(PACE, 0.0), 0.0, 10) == [1, 1, 1, 1, 1, 3, 9, 10, 10, 10]
 
 
 def test_a_loop_that_finds_work_stays_quick():

@@ -138,7 +138,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         # The local SES is fast, and a developer who changes something there by hand waits for the result.
         # What a person changes by hand there is told by its management events.
         is_quiet = lambda: local and news.quiet_seconds(Topic.CONTROL, Topic.HINTS) > QUIET  # noqa: E731
-        scan = Scan(rates, shared=15.0 if local else SHARED_SECONDS, is_quiet=is_quiet)
+        scan = Scan(rates, shared=30.0 if local else SHARED_SECONDS, is_quiet=is_quiet)
         topic = config.outcome_topic_arn or ""
         road = EventRoad(
             topic=topic,

@@ -13,7 +13,7 @@ from mailcordon.core.news import News, Topic
 from mailcordon.core.pace import Pace
 from mailcordon.core.pulse import Pulse
 
-#: Quick after a change, since what follows one is due within a second; and never slower than a second.
+#: Quick after a decision and after trouble, since what follows is due within a second; and never slower than a second.
 PACE = Pace(quick=0.4, slow=1.0)
 
 _log = structlog.get_logger("mailcordon.app")
@@ -45,6 +45,6 @@ async def _beat(store: PulseStore, told: News, stop: Event) -> None:
             is_known = False
         else:
             topics = pulse.news(look)
-            is_known, found = True, bool(topics - {Topic.ANYTHING})
+            is_known, found = True, bool(topics - {Topic.ANYTHING, Topic.COUNTS})
             told.tell(topics)
         await rests.rest(stop, worked=found)

@@ -263,9 +263,8 @@ async def _look(
             due[work].set()
         if not kinds:
             services.facts.last_reconcile = host_ms()
-        # A quiet scan waits for no one.
-        hurries = any(work is not Work.SCAN for work in kinds) or (kinds and not services.scan.is_quiet())
-        await rests.rest(stop, worked=bool(hurries))
+        # The scan waits for no one, and goes on by itself while rows are due.
+        await rests.rest(stop, worked=any(work is not Work.SCAN for work in kinds))
 
 
 async def _work(

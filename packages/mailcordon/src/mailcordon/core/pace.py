@@ -1,7 +1,7 @@
 """How long a loop rests between two rounds: short while something happens, longer and longer while nothing does.
 
 Each loop has a `Pace`. After a change of the facts that it works on it goes at its quick pace, as long as what follows a change
-usually takes, since that comes in steps. After that each rest is twice as long as the one before, up to the slow pace, which is
+usually takes, since that comes in steps. After that each rest is three times as long as the one before, up to the slow pace, which is
 what time alone may need to be noticed. docs/operations.md lists the paces of all loops.
 
 Pure: times are passed in, in seconds of a clock that never goes back.
@@ -10,6 +10,7 @@ Pure: times are passed in, in seconds of a clock that never goes back.
 from dataclasses import dataclass
 
 LASTING = 10.0  #: seconds at the quick pace after a change
+LONGER = 3  #: times the rest before, afterwards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class Rest:
         if worked:
             self.changed(now)
         elif now >= self._quick_until:
-            self._wait = min(2 * self._wait, self.pace.slow)
+            self._wait = min(LONGER * self._wait, self.pace.slow)
         self._ended = now
 
     @property

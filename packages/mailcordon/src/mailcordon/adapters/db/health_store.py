@@ -9,17 +9,21 @@ from mailcordon.core import health
 from mailcordon.core.health import Role
 
 _SQL = queries.load("health_store.sql")
+_TIDY_EVERY = 30  #: reports
 
 
 class HealthStore:
     """The row of one process. On a connection of its own, so that a busy pool does not read as silence."""
 
     def __init__(self, dsn: str, *, role: Role, instance: str, host: str, pid: int) -> None:
-        self._connection = PinnedConnection(dsn, f"{role} health", index_plans=False)
+        # A report that is lost with the server is followed by the next one.
+        self._connection = PinnedConnection(dsn, f"{role} health", index_plans=False, durable=False)
+        self._beats = 0
         self._role, self._instance, self._host, self._pid = role, instance, host, pid
 
     async def beat(self, facts: Mapping[str, object]) -> bool:
         """Returns whether a control process reports. Raises Unavailable."""
+        tidies, self._beats = self._beats % _TIDY_EVERY == 0, self._beats + 1
         async with self._connection.use() as connection:
             return await connection.fetchval(
                 _SQL.beat,
@@ -30,6 +34,7 @@ class HealthStore:
                 json.dumps(facts),
                 health.FORGET_AFTER_MS,
                 health.SILENT_AFTER_MS,
+                tidies,
             )
 
     async def end(self) -> None:

@@ -49,7 +49,7 @@ _Read = Callable[[_Connection], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """What is read at once. `seconds`: how old its facts may be for the alarms, which are judged every second; None: no alarm is
+    """What is read at once. `seconds`: how old its facts may be for the alarms, which are judged every second at most; None: no alarm is
     made of them."""
 
     checks: tuple[Check, ...]  #: that cannot be made without it
@@ -333,20 +333,20 @@ READINGS: tuple[Reading, ...] = (
     Reading(("stops",), _stops, 1),
     Reading(("waiting mail",), partial(alarm_facts.past_stops, of_row=_stop), 5),
     Reading(("set-aside mail",), _set_aside, 10),
-    Reading(("account",), _accounts, 2),
+    Reading(("account",), _accounts, 3),
     Reading(("feedback",), _seen_call, 5),
     Reading(("feedback",), _losses, 1),
     Reading(("unknown outcomes",), _overdue, 30),
     Reading(("resources at SES",), _failing, 2),
-    Reading(("findings of SES",), alarm_facts.ses_findings, 1),
+    Reading(("findings of SES",), alarm_facts.ses_findings, 3),
     Reading(("findings of SES",), _half_moved, None),
     Reading(("backlogs",), alarm_facts.full_lanes, 2),
     Reading(("domains",), _domains, 5),
     Reading(("IP pools",), alarm_facts.pool_troubles, 30),
-    Reading(("rollouts",), alarm_facts.back_rollouts, 2),
+    Reading(("rollouts",), alarm_facts.back_rollouts, 5),
     Reading(("partitions", "default partitions"), _storage, 300),
     Reading(("quarantine",), _quarantine, 10),
-    Reading(("quarantine",), alarm_facts.doubtful, 2),
+    Reading(("quarantine",), alarm_facts.doubtful, 3),
     Reading(("incidents",), _incidents, None),
     Reading(("feedback",), _unproved, None),
     Reading(("snapshots",), _snapshot, 15),
