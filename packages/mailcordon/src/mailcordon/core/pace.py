@@ -1,8 +1,8 @@
 """How long a loop rests between two rounds: short while something happens, longer and longer while nothing does.
 
 Each loop has a `Pace`. After a change of the facts that it works on it goes at its quick pace, as long as what follows a change
-usually takes, since that comes in steps. After that each rest is three times as long as the one before, up to the slow pace, which is
-what time alone may need to be noticed. docs/operations.md lists the paces of all loops.
+usually takes, since that comes in steps. After that each rest is three times as long as the one before, up to the slow pace,
+which is what time alone may need to be noticed. docs/operations.md lists the paces of all loops.
 
 Pure: times are passed in, in seconds of a clock that never goes back.
 """
