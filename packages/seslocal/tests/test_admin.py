@@ -131,6 +131,24 @@ def test_a_mailbox_setting_for_one_tenant_wins_over_one_for_all(world: World) ->
     assert fates[1]["anybody@broken.example"]["fate"] == "defers"
 
 
+def test_the_narrowest_mailbox_setting_wins(world: World) -> None:
+    world.ready()
+    world.mailbox("*@*.example", "bounces")
+    world.mailbox("*@*.shop.example", "complains")
+    world.mailbox("*@kim.shop.example", "defers", then="nothing")
+    world.mailbox("kim@kim.shop.example", "delivers")
+    expected = {
+        "kim@kim.shop.example": "delivers",
+        "lee@kim.shop.example": "defers",
+        "lee@lee.shop.example": "complains",
+        "lee@shop.example": "bounces",
+        "lee@example": "delivers",
+    }
+    for recipient in expected:
+        world.send(recipient)
+    assert [next(iter(line["fates"].values()))["fate"] for line in world.sent()] == list(expected.values())
+
+
 def test_a_mailbox_bounces_with_the_words_that_it_is_given() -> None:
     said = "smtp; 554 5.7.1 message identified as spam"
     late = Mailbox("delivers", then="bounces", diagnostic=said).plan

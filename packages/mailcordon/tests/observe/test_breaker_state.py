@@ -3,15 +3,17 @@
 import dataclasses
 from typing import Any, cast
 
+import pytest
+
 from mailcordon.core.limit import Mode
 from mailcordon.core.priority import Class
 from mailcordon.guard.arming import Arming
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import LaneFacts, Level
-from mailcordon.guard.counts import Delta
+from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.observe.breaker.intervals import is_due
 from mailcordon.observe.breaker.records import MINUTE_MS, Changes, Kept, Watched
-from mailcordon.observe.breaker.state import State
+from mailcordon.observe.breaker.state import State, newest_apart
 
 DAY = 1440
 NOW = 20_000 * DAY
@@ -120,3 +122,30 @@ def test_when_mail_of_a_minute_was_seen_is_remembered_for_a_while():
     assert state.onset(1, "", NOW + 1) == (NOW + 1) * MINUTE_MS + 1_000
     state.note_first(Changes(now=(NOW + 30) * MINUTE_MS, fold=3, continues=True))
     assert (state.first, state.onset(1, "", NOW)) == ({}, NOW * MINUTE_MS)
+
+
+def as_read(domains: int, *, read_after: int) -> list[int]:
+    """Levels of what is decided about a new lane of which 40 mails bounce, evenly at so many domains outside the named providers:
+    `read_after` bounces were counted when the lane was first read, and the rest came later."""
+    breaker = Breaker()
+    breaker.lane(dataclasses.replace(watched(1, age=0).facts, past_in_shadow=True))
+
+    def part(first: int, last: int) -> tuple[list[Delta], list[DomainDelta]]:
+        count = last - first
+        each = [count // domains + (1 if name < count % domains else 0) for name in range(domains)]
+        mails = Delta(NOW, 1, None, "bought", 0, sent=count, hard_bounces=count)
+        return [mails] if count else [], [DomainDelta(NOW, 1, name, n) for name, n in enumerate(each) if n]
+
+    known = newest_apart(*part(0, read_after), NOW - DAY)
+    breaker.replay(NOW, known.history, known.domains)
+    decided = breaker.observe(NOW, known.newest, known.newest_domains)
+    decided += breaker.observe(NOW, *part(read_after, 40))
+    return [int(one.level) for one in decided]
+
+
+@pytest.mark.parametrize("read_after", [0, 1, 5, 17, 39, 40])
+def test_bounces_at_one_domain_are_one_cause_however_many_were_counted_when_the_lane_was_first_read(
+    read_after: int,
+):
+    assert Level.CORDON not in as_read(1, read_after=read_after)
+    assert Level.CORDON in as_read(40, read_after=read_after)

@@ -60,7 +60,7 @@ def test_each_block_of_the_page_works_in_its_order(
             if "incident list" in block:
                 try:
                     systems.wait_until(
-                        lambda: bool(found("holds", list="bought")), "the breaker has held the list", 60
+                        lambda: bool(found("holds", list="bought")), "the breaker has held the list", 180
                     )
                     systems.wait_until(
                         lambda: bool(found("incidents", kind="breaker")), "there is an incident", 180
@@ -69,8 +69,6 @@ def test_each_block_of_the_page_works_in_its_order(
                     for what in ("breaker/lanes", "breaker/decisions", "holds", "incidents", "messages"):
                         answer = api.get(f"/v1/{what}", params={"tenant": name})
                         late.add_note(f"{what}: {answer.text[:4000]}")
-                    if not found("breaker/decisions"):
-                        pytest.xfail(f"a known fault: no decision about a lane that is seconds old ({late})")
                     raise
                 [hold], [incident] = found("holds", list="bought"), found("incidents", kind="breaker")
             # Numbers and the port are this system's.

@@ -196,6 +196,53 @@ async def test_counts_are_told_once_whether_read_as_history_or_as_changes(watchi
     assert sum(delta.hard_bounces for delta in told if delta.lane == new) == 3
 
 
+@pytest.mark.parametrize(
+    "known", [True, False], ids=["counted before it is read", "counted after it is read"]
+)
+async def test_bounces_at_one_domain_hold_no_list_and_the_lane_says_so_and_those_at_many_do(
+    watching: Watching, known: bool
+) -> None:
+    dead = await watching.world.lane("acme", "newsletter")
+    bought = await watching.world.lane("zen", "newsletter")
+    for lane in (dead, bought):
+        await watching.prove(lane)
+    loop = watching.start(real=True)
+    if not known:
+        await bounces(watching, dead, 1, 1)
+        await bounces(watching, bought, 1, 1)
+        await loop.advance()
+    await bounces(watching, dead, 40, 1)
+    await bounces(watching, bought, 40, 40)
+    await loop.advance()
+    await loop.advance()
+    assert [one[:3] for one in await watching.holds()] == [(bought, "list", True), (bought, None, False)]
+    found = {
+        one.name: one.sentence
+        for one in await BreakerReader(watching.control, watching.reader).lanes(
+            None, type=None, after=0, limit=9
+        )
+    }
+    assert (
+        f"of the hard bounces of today it leaves out {37 if known else 38}, since" in found["acme/newsletter"]
+    )
+    assert "leaves out" not in found["zen/newsletter"]
+
+
+async def bounces(watching: Watching, lane: int, mails: int, domains: int) -> None:
+    """So many mails to a list bounce, evenly at so many domains outside the named providers."""
+    for number in range(domains):
+        count = mails // domains
+        await watching.cohorts.add(
+            lane,
+            list="list",
+            provider=Provider.OTHER,
+            domain=f"shop{number}.example",
+            fold=number == domains - 1,
+            sent=count,
+            hard_bounced=count,
+        )
+
+
 async def test_a_person_who_lifts_the_hold_is_obeyed_and_the_lane_is_watched(watching: Watching) -> None:
     loop, lane = await held_list(watching)
     ((hold,),) = await watching.rows("select id from hold")

@@ -113,6 +113,16 @@ def state(*, wish: str | None, policy: str, absolute: str, relative: str, propos
     return "shadow: it only says what it would have held"
 
 
+@example(bounces=37)
+@example(bounces=1)
+def one_cause(*, bounces: int) -> str:
+    """Bounces of a lane that the breaker does not count."""
+    return (
+        f"of the hard bounces of today it leaves out {bounces:,}, since they are many at one recipient domain, "
+        "which has one cause, such as a domain that is gone: about three of each domain count"
+    )
+
+
 @example()
 def why_unjudged() -> str:
     """The lane was only just seen."""

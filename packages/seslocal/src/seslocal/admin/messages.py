@@ -105,7 +105,7 @@ def mailbox_not_set(address: str, tenant: str | None) -> str:
 
 
 def not_an_address(address: str) -> str:
-    return f"{address} is not an address. Use *@domain for all addresses of a domain."
+    return f"{address} is not an address. Use *@domain for all addresses of a domain, *@*.domain for those of its subdomains."
 
 
 def nothing_follows(fate: str) -> str:

@@ -3,6 +3,7 @@ admin API, then the world if there is one; any other mail is delivered."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -100,7 +101,8 @@ class Simulator:
 
 
 class Mailboxes:
-    """The mailboxes set through the admin API, for one tenant or for all. `*@domain` is every address of a domain."""
+    """The mailboxes set through the admin API, for one tenant or for all. `*@domain` is every address of a domain, `*@*.domain`
+    of its subdomains. An address wins over its domain, and that over the domains above it, the nearest first."""
 
     def __init__(self) -> None:
         self.by_tenant: dict[str | None, dict[str, Mailbox]] = {}
@@ -123,9 +125,16 @@ class Mailboxes:
     def receive(self, recipient: str, tenant: str | None, now: float) -> Plan | None:
         if not self.by_tenant:
             return None
-        everybody = "*@" + recipient.rpartition("@")[2]
+        names = _names(recipient)
         for owner in (tenant, None) if tenant else (None,):
             boxes = self.by_tenant.get(owner)
-            if boxes and (mailbox := boxes.get(recipient) or boxes.get(everybody)):
-                return mailbox.plan
+            if boxes and (name := next((one for one in names if one in boxes), None)):
+                return boxes[name].plan
         return None
+
+
+def _names(recipient: str) -> list[str]:
+    """What a mailbox of a recipient can be set as, the narrowest first."""
+    domain = recipient.rpartition("@")[2]
+    above = (domain[dot.end() :] for dot in re.finditer(r"\.", domain))
+    return [recipient, f"*@{domain}", *(f"*@*.{one}" for one in above)]

@@ -25,6 +25,7 @@ from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
 from mailcordon.guard import arming
 from mailcordon.guard.arming import Check, Name, Wish
+from mailcordon.guard.breaker.lane_watch import DOMAIN_EVENTS
 from mailcordon.guard.breaker.nouns import Dimension, Level, Slice, Standing
 from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
@@ -69,7 +70,12 @@ class BreakerReader(ViewerReads):
         async with row_level_security.read_transaction(
             self._control, self._reader, tenant if own else None, snapshot=False
         ) as conn:
-            rows = await conn.fetch(_SQL.own_lanes if own else _SQL.lanes, tenant, type, after, limit)
+            asked = (tenant, type, after, limit)
+            rows = (
+                await conn.fetch(_SQL.own_lanes, *asked)
+                if own
+                else await conn.fetch(_SQL.lanes, *asked, DOMAIN_EVENTS)
+            )
         return [_lane(row) for row in rows]
 
     async def probe(self, decision: DecisionView) -> ProbeView:
@@ -184,6 +190,7 @@ def _lane(row: asyncpg.Record) -> LaneView:
         wish_because=row["wish_because"],
         checks=_checks(row),
         open=row["open"],
+        one_cause=row.get("one_cause", 0),
     )
 
 

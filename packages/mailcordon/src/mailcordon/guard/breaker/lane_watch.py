@@ -47,7 +47,7 @@ _FEW_EPOCHS = 20
 _RECENT_EPOCHS = 50  #: that a bounce can be of
 #: Bounces of a day at one recipient domain that count, and as many as all mail outside the named providers usually has: how much
 #: of it goes to the domain is not known.
-_DOMAIN_EVENTS = 3.0
+DOMAIN_EVENTS = 3.0
 
 
 @dataclass(slots=True)
@@ -184,7 +184,7 @@ class LaneWatch:
         counts = self._domains.setdefault((delta.domain, day), [0.0, 0.0])
         counts[0] = max(0.0, counts[0] + delta.hard_bounces)
         expected = float(self.versions.now.usual[BOUNCES, 0]) * self._rest_sent.get(day, 0.0)
-        too_many = max(0.0, counts[0] - _DOMAIN_EVENTS - expected)
+        too_many = max(0.0, counts[0] - DOMAIN_EVENTS - expected)
         change = too_many - counts[1]
         if change:
             counts[1] = too_many

@@ -182,13 +182,13 @@ class BreakerLoop:
             state.engine.lane(one.judged)
         known = {one.facts.lane for one in loaded.lanes}
         state.engine.restore([one for one in state.standings.values() if one.lane in known])
-        history, newest = newest_apart(loaded.history, minute - RECENT)
-        state.engine.replay(minute, history, loaded.domains)
+        counts = newest_apart(loaded.history, loaded.domains, minute - RECENT)
+        state.engine.replay(minute, counts.history, counts.domains)
         state.note_domains(loaded.domains)
-        state.count_probes([*history, *newest])
+        state.count_probes([*counts.history, *counts.newest])
         state.gone_lanes |= set(chosen) - known
         state.volume.note((), known)
-        return state.engine.observe(minute, newest) if newest else []
+        return state.engine.observe(minute, counts.newest, counts.newest_domains) if counts.newest else []
 
     async def _refresh_facts(self, state: State, now: int) -> None:
         """A few lanes in a round, so that a round stays short."""

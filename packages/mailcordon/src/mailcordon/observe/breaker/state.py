@@ -4,6 +4,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from mailcordon.core.limit import Limit, Mode
 from mailcordon.guard.breaker.engine import Breaker
@@ -257,8 +258,19 @@ class Writing:
         )
 
 
-def newest_apart(history: Sequence[Delta], since: int) -> tuple[list[Delta], list[Delta]]:
-    """For each lane the newest minute with an event apart from the rest, without its mails: those are counted with the rest."""
+class Known(NamedTuple):
+    """The counts of lanes that were just read: what is only remembered, and what is judged."""
+
+    history: list[Delta]
+    domains: list[DomainDelta]
+    newest: list[Delta]
+    newest_domains: list[DomainDelta]
+
+
+def newest_apart(history: Sequence[Delta], domains: Sequence[DomainDelta], since: int) -> Known:
+    """For each lane the newest minute with an event apart from the rest, without its mails: those are counted with the rest.
+
+    Bounces at one domain are taken back from those that are known, so the domains of that minute go with its events."""
     newest: dict[int, int] = {}
     for place, one in enumerate(history):
         if one.minute >= since and (
@@ -266,11 +278,16 @@ def newest_apart(history: Sequence[Delta], since: int) -> tuple[list[Delta], lis
         ):
             newest[one.lane] = place
     places = set(newest.values())
-    rest = [
-        one._replace(hard_bounces=0, complaints=0, blocks=0, delays=0) if place in places else one
-        for place, one in enumerate(history)
-    ]
-    return rest, [history[place]._replace(sent=0, delivered=0, opens=0) for place in sorted(places)]
+    minutes = {(history[place].lane, history[place].minute) for place in places}
+    return Known(
+        history=[
+            one._replace(hard_bounces=0, complaints=0, blocks=0, delays=0) if place in places else one
+            for place, one in enumerate(history)
+        ],
+        domains=[one for one in domains if (one.lane, one.minute) not in minutes],
+        newest=[history[place]._replace(sent=0, delivered=0, opens=0) for place in sorted(places)],
+        newest_domains=[one for one in domains if (one.lane, one.minute) in minutes],
+    )
 
 
 def _is_of(standing: Standing, delta: Delta) -> bool:

@@ -87,6 +87,9 @@ class LaneView:
     wish_because: str | None
     checks: Sequence[Check]
     open: int  #: decisions
+    one_cause: int = (
+        0  #: hard bounces of today (UTC) that it leaves out: many at one recipient domain have one cause
+    )
 
     @property
     def name(self) -> str:
@@ -94,13 +97,14 @@ class LaneView:
 
     @property
     def sentence(self) -> str:
-        return arming_messages.state(
+        state = arming_messages.state(
             wish=None if self.wish is None else str(self.wish),
             policy=str(self.policy),
             absolute=str(self.absolute),
             relative=str(self.relative),
             proposed=self.proposed,
         )
+        return f"{state}; {arming_messages.one_cause(bounces=self.one_cause)}" if self.one_cause else state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,11 @@ mailcordon mailbox set kim@example.com delivers        # as before
 async def set_mailbox(
     cli: Cli,
     address: Annotated[
-        str, typer.Argument(metavar="ADDRESS", help="The recipient's address, or *@example.com for a domain.")
+        str,
+        typer.Argument(
+            metavar="ADDRESS",
+            help="The recipient's address, *@example.com for a domain, or *@*.example.com for its subdomains.",
+        ),
     ],
     outcome: Annotated[
         Literal["delivers", "bounces", "complains", "defers"],

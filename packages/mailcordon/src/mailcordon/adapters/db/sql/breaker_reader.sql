@@ -21,12 +21,20 @@ select d.id, e.slug as tenant, t.name as type, d.part, d.signal, d.half, d.level
  order by d.id desc limit $6;
 
 -- name: lanes
--- What the breaker may do to lanes, by their ids from $3 on.
+-- What the breaker may do to lanes, by their ids from $3 on. `one_cause`: hard bounces of today that it leaves out, of domains with more
+-- than $5.
 select l.id as lane, e.slug as tenant, t.name as type, l.class, p.document, b.absolute, b.relative, coalesce(b.proposed, false) as proposed,
        b.lost_since, b.judged_at, b.wish, b.wish_at, b.wish_by, b.wish_because, coalesce(b.checks, '[]') as checks,
-       (select count(*) from breaker_decision d where d.lane = l.id and d.ended_at is null) as open
+       (select count(*) from breaker_decision d where d.lane = l.id and d.ended_at is null) as open,
+       coalesce(o.bounces, 0)::int as one_cause
   from lane l join tenant e on e.id = l.tenant join message_type t on t.id = l.type
   left join breaker_lane b on b.lane = l.id left join lane_policy p on p.lane = l.id
+  left join (select x.lane, sum(x.bounces - $5) as bounces
+               from (select d.lane, sum(d.hard_bounced) as bounces from cohort_bounce_domain d
+                      where d.minute >= (now_ms() / 86400000)::int * 1440
+                        and d.lane in (select k.id from lane k where $1::int is null or k.tenant = $1)
+                      group by d.lane, d.domain having sum(d.hard_bounced) > $5) x
+              group by x.lane) o on o.lane = l.id
  where ($1::int is null or l.tenant = $1) and ($2::text is null or t.name = $2) and l.id > $3 and l.retired_at is null and not l.observed
  order by l.id limit $4;
 
