@@ -306,6 +306,15 @@ def ask_next(*, tenant: str, part: Part) -> str:
     return f"Next: ask {tenant} where the addresses of {named(part, 'this mail')} come from, and cancel it if they are bought."
 
 
+@example(tenant="acme", type="receipt")
+def refused_next(*, tenant: str, type: str) -> str:
+    """What a person does about mail that a mailbox provider refuses."""
+    return (
+        f"Next: read what the provider says (mailcordon messages --tenant {tenant} --type {type} --state bounced), "
+        "and mend it: content, a block list, or a rate that is too high for it."
+    )
+
+
 @example()
 def quiet_next() -> str:
     """A slowed lane goes on by itself."""

@@ -7,7 +7,7 @@ import pytest
 
 from mailcordon.core.priority import Class
 from mailcordon.guard.breaker.engine import Breaker
-from mailcordon.guard.breaker.nouns import Dimension, Half, LaneFacts, Level, Phase, Slice
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Half, LaneFacts, Level, Phase, Slice
 from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon.guard.delays import Signal
 from mailcordon_fixtures.breaker_mail import DAY, GMAIL, MICROSOFT, START, YAHOO, Post, lane, permits
@@ -193,6 +193,50 @@ def test_a_bought_list_is_stopped_by_the_ceiling_however_its_bounces_come_while_
     stops = [each for each in decisions if each.level is Level.CORDON and each.half is Half.ABSOLUTE]
     assert [each.guilty for each in stops] == [(IMPORT,)]
     assert float(str(stops[0].evidence["absolute"])) >= stops[0].threshold
+
+
+def blocked(breaker: Breaker, steps: tuple[int, ...]) -> list[Decision]:
+    """A new lane's mail to Yahoo, of which the newest is blocked in these steps."""
+    decisions: list[Decision] = []
+    for minute, sent in enumerate((300, 100)):  # the first 200 make the provider known
+        decisions += breaker.observe(START + minute, [Delta(START + minute, 1, None, None, YAHOO, sent=sent)])
+    for minute, count in enumerate(steps, START + 2):
+        decisions += breaker.observe(minute, [Delta(minute, 1, None, None, YAHOO, sent=count, blocks=count)])
+    return decisions
+
+
+@pytest.mark.parametrize("steps", [(40,), (10,) * 4, (5,) * 8, (1,) * 40])
+def test_blocks_of_a_provider_stop_its_mail_by_the_ceiling_however_they_come_while_the_past_is_in_shadow(
+    steps: tuple[int, ...],
+):
+    breaker = Breaker()
+    breaker.lane(replace(lane(), past_in_shadow=True))
+    stops = [each for each in blocked(breaker, steps) if each.level is Level.CORDON]
+    assert [each.half for each in stops[-1:]] == [Half.ABSOLUTE]
+    assert [each.half for each in stops[:-1]] in ([], [Half.RELATIVE])
+    assert {each.guilty for each in stops} == {(Slice(Dimension.PROVIDER, "yahoo"),)}
+
+
+@pytest.mark.parametrize("provider", [0, YAHOO])
+def test_what_was_decided_in_shadow_uses_up_nothing_that_the_ceiling_needs_after_a_restart(provider: int):
+    facts = replace(lane(), past_in_shadow=True)
+    before, after = Breaker(), Breaker()
+    for each in (before, after):
+        each.lane(facts)
+    many = Delta(START, 1, None, None, provider, sent=400 if provider else 0)  # makes the provider known
+    bad = Delta(START + 1, 1, None, "import-7", provider, sent=1)
+    bad = bad._replace(blocks=1) if provider else bad._replace(hard_bounces=1)
+    known, stops = [many], list[Half]()
+    before.observe(START, known)
+    while not stops and len(known) < 40:
+        known.append(bad)
+        stops = [each.half for each in before.observe(START + 1, [bad]) if each.level is Level.CORDON]
+    assert stops == [Half.RELATIVE]
+    after.restore(before.standing(1))
+    after.replay(START + 1, known)
+    for breaker in (before, after):  # it was as near to the ceiling as without the restart
+        decided = [each for _ in range(3) for each in breaker.observe(START + 1, [bad])]
+        assert [each.half for each in decided if each.level is Level.CORDON] == [Half.ABSOLUTE]
 
 
 def test_one_campaign_above_the_ceiling_is_stopped_and_the_second_stops_the_lane():

@@ -31,7 +31,7 @@ from mailcordon.guard.breaker.measures import (
     SIGNALS,
     ceiling,
 )
-from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Slice, Standing
+from mailcordon.guard.breaker.nouns import Decision, Dimension, Half, Level, Phase, Slice, Standing
 from mailcordon.guard.delays import Signal
 
 PARTS = (Dimension.CAMPAIGN, Dimension.LIST)
@@ -54,6 +54,10 @@ class LaneCases:
         nats = threshold(facts.class_, Level(level), facts.sensitivity)
         return nats + (LOG_STRICTER if on_probation else 0.0)
 
+    def _is_settled(self, decision: Decision) -> bool:
+        """Its evidence is used up: not if it is in shadow, since the ceiling still needs it."""
+        return decision.half is Half.ABSOLUTE or not self.watch.facts.past_in_shadow
+
     def _open(self, decision: Decision, phase: Phase, minute: int) -> None:
         case = self.cases.get(decision.guilty)
         decided = case.decided if case is not None else self.watch.blocks.birth
@@ -63,7 +67,7 @@ class LaneCases:
             signal=decision.signal,
             phase=phase,
             since=minute,
-            decided=minute + 1 if phase is Phase.CORDONED else decided,
+            decided=minute + 1 if phase is Phase.CORDONED and self._is_settled(decision) else decided,
             failed_probes=failed,
             decision=decision,
         )
@@ -296,6 +300,8 @@ class LaneCases:
             self._ended = [
                 Unlearned(SIGNALS.index(signal), since, until) for signal, since, until in standing.unlearned
             ]
+        elif case.decision is not None and case.decided <= case.decision.minute:
+            pass  # in shadow, so its evidence is not used up
         elif case.is_part and case.level:
             self.watch.hold(case.guilty[0], case.decided)
         elif case.guilty[0].dimension is Dimension.PROVIDER:

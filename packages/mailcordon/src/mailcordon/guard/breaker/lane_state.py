@@ -57,19 +57,23 @@ class LaneState(LaneCases):
         return self.cases.get(())
 
     def _half(self, verdict: Verdict, threshold: float) -> Half:
-        """Bounces and complaints above the ceiling stop mail for that, even where the lane's past says more but is in shadow."""
-        alone = self.watch.facts.past_in_shadow and verdict.signal in LANE_SIGNALS
-        return verdict.half(threshold if alone else math.inf)
+        """What is above the ceiling stops mail for that, even where the lane's past says more but is in shadow."""
+        return verdict.half(threshold if self.watch.facts.past_in_shadow else math.inf)
 
-    def _may_follow(self) -> bool:
-        """Whether mail was to be stopped for being unlike the lane's past, and still leaves, since that half is in shadow: the
+    def _is_followed(self, case: Case) -> bool:
+        """Whether its mail was to be stopped for being unlike the past, and still leaves, since that half is in shadow: the
         ceiling is judged on."""
-        return self.watch.facts.past_in_shadow and any(
-            case.phase is Phase.CORDONED
+        return (
+            self.watch.facts.past_in_shadow
+            and case.phase is Phase.CORDONED
             and not case.pooled
             and case.decision is not None
             and case.decision.half is Half.RELATIVE
-            and SIGNALS.index(case.signal) in LANE_SIGNALS
+        )
+
+    def _may_follow(self) -> bool:
+        return self.watch.facts.past_in_shadow and any(
+            self._is_followed(case) and SIGNALS.index(case.signal) in LANE_SIGNALS
             for case in self.cases.values()
         )
 
@@ -143,7 +147,7 @@ class LaneState(LaneCases):
         for each in found:
             self._open(each, Phase.CORDONED, minute)
         whole = self.cases.get(())
-        is_settled = decision.half is Half.ABSOLUTE or not self.watch.facts.past_in_shadow
+        is_settled = self._is_settled(decision)
         if is_settled and part and part[0].dimension in PARTS:
             self.watch.hold(part[0], minute + 1)
         if guilty:
@@ -229,7 +233,7 @@ class LaneState(LaneCases):
                 self.watch.use(column, self._restored.pop(slice_) - 1)
         open_ = {each: self.cases.get((slices[each],)) for each in named}
         most = MEASURES[SIGNALS[signal]].most
-        levels = {each: 0 if case is None else case.level for each, case in open_.items()}
+        levels = {each: self._provider_level(case) for each, case in open_.items()}
         named = [each for each in named if levels[each] < most]
         target = min((self._nats(levels[each] + 1, open_[each]) for each in named), default=math.inf)
         if not self.evidence.could_pass(signal, minute, target):
@@ -244,7 +248,9 @@ class LaneState(LaneCases):
                     reached = each
             # Delays alone stop nothing.
             blocks = self.evidence.provider(column, (BLOCKS,))
-            if most >= Level.CORDON and blocks.nats >= self._nats(Level.CORDON, case):
+            follows = case is not None and self._is_followed(case)
+            evidence = blocks.absolute if follows else blocks.nats
+            if most >= Level.CORDON and evidence >= self._nats(Level.CORDON, case):
                 verdict, reached = blocks, int(Level.CORDON)
             if reached == levels[column]:
                 continue
@@ -257,11 +263,16 @@ class LaneState(LaneCases):
             decision = self._decision(Level(reached), verdict, (slices[column],), about, ranked, minute)
             phase = (Phase.WARNED, Phase.THROTTLED, Phase.CORDONED)[reached - 1]
             self._open(decision, phase, minute)
-            if phase is Phase.CORDONED:
+            if phase is Phase.CORDONED and self._is_settled(decision):
                 self.watch.use(column, minute)
                 self.evidence.clear()
             found.append(decision)
         return found
+
+    def _provider_level(self, case: Case | None) -> int:
+        if case is None:
+            return 0
+        return Level.THROTTLE if self._is_followed(case) else case.level
 
     def _provider_slice(self, column: int) -> Slice:
         provider = self.watch.providers[column]

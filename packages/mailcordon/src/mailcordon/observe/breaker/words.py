@@ -6,6 +6,7 @@ from mailcordon.core.limit import Mode
 from mailcordon.guard.breaker.cases import IDLE_MINUTES, Case
 from mailcordon.guard.breaker.measures import MEASURES
 from mailcordon.guard.breaker.nouns import Decision, Dimension, Level, Phase, Slice, Standing
+from mailcordon.guard.delays import Signal
 from mailcordon.messages import arming as arming_messages
 from mailcordon.messages import breaker as messages
 from mailcordon.messages import breaker_probes as probes
@@ -142,7 +143,11 @@ def _next(kept: Kept, lane: Watched, standing: Standing | None, out: int) -> str
         return messages.quiet_next()
     if standing is not None and standing.phase is Phase.PROBING and standing.probe_mails:
         return messages.probing(mails=standing.probe_mails, out=min(out, standing.probe_mails))
-    ask = messages.ask_next(tenant=lane.slug, part=part)
+    ask = (
+        messages.refused_next(tenant=lane.slug, type=lane.facts.type)
+        if kept.signal == Signal.BLOCKS
+        else messages.ask_next(tenant=lane.slug, part=part)
+    )
     if standing is None:
         return ask
     probe = Case.of(standing)
