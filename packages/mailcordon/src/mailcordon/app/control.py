@@ -156,7 +156,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         ses_findings = SesFindings(
             SesFindingStore(pool),
             ses,
-            every=3.0 if local else ADVICE_SECONDS,
+            every=10.0 if local else ADVICE_SECONDS,
             keep_ms=config.keep_records_days * DAY_MS,
         )
         ungoverned = UngovernedStore(pool)

@@ -86,7 +86,7 @@ LOCAL = replace(
     partitions=Pace(quick=10.0, slow=120.0),
     counts_of_unknown=Pace(quick=2.0, other=10.0, slow=30.0),
     proofs=Pace(quick=0.5, other=3.0, slow=10.0),
-    feedback=Pace(quick=2.0, other=4.0, slow=15.0),
+    feedback=Pace(quick=2.0, other=5.0, slow=15.0),
     warm_ups=Pace(quick=3.0, slow=30.0),
     outside=Pace(quick=10.0, slow=60.0),
 )

@@ -9,7 +9,7 @@ Pure: times are passed in, in seconds of a clock that never goes back.
 
 from dataclasses import dataclass
 
-LASTING = 10.0  #: seconds at the quick pace after a change
+LASTING = 6.0  #: seconds at the quick pace after a change
 LONGER = 3  #: times the rest before, afterwards
 
 
