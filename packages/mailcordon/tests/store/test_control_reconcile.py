@@ -564,3 +564,21 @@ async def test_calls_use_the_share_of_the_work_that_they_are_made_for(world: Wor
     await world.owner.execute("update ses_resource set next_try_at = now()")
     await world.settle()
     assert total[Work.SCAN] > 0
+
+
+async def test_it_is_no_news_that_a_domain_is_as_it_was(world: World) -> None:
+    """A domain that is not verified is asked for again and again (docs/decisions/100-pace.md)."""
+    await world.onboard("acme", {"newsletter": "mail.acme.example"})
+    await world.settle()
+    due = "update ses_resource set next_try_at = 'epoch', work = 'repair', state = $1 where kind = 'identity'"
+
+    async def quiet_writes(state: str) -> int:
+        await world.owner.execute(due, state)
+        before = await world.owner.fetchval("select nextval('quiet_write')")
+        assert await world.reconciler.step(1) == 1
+        return await world.owner.fetchval("select nextval('quiet_write')") - before - 1
+
+    # Of the domain and of the resource.
+    assert [await quiet_writes(state) for state in ("applied", "pending", "failing")] == [2, 1, 1]
+    await world.owner.execute("update identity set status = 'pending'")
+    assert await quiet_writes("applied") == 1

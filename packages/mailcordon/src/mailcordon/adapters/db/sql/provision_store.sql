@@ -82,16 +82,17 @@ select count(*) filter (where tenant is not null) as rows, count(*) filter (wher
 -- Only if the wish has not changed since it was read. A row that was made due meanwhile stays due: SES may have changed after
 -- it was read, or a plan was applied, so what it still needs is not known. Returns whether that was not so. `whole` is null if SES
 -- did not return all members; what no check covers is accepted when it is first read, and a member that this version does not know
--- ($10) when it first appears. It is no news that the scan found a row as it should be ($11; 0071-pulse.sql).
+-- ($10) when it first appears. It is no news that a row that was as it should be still is, if the scan read it, or one that waits
+-- for its domain ($11; 0071-pulse.sql).
 update ses_resource r
 set observed = $3::jsonb, observed_at = now(), whole = coalesce($7::jsonb, whole), accepted = coalesce(accepted || $10::jsonb, $8::jsonb),
     state = 'applied', error = null, attempts = 0,
     next_try_at = case when s.same then now() + make_interval(secs => $4::float8) else next_try_at end,
     work = case when s.same then $9 else work end, due_since = case when s.same then null else due_since end
-from (select kind, name, xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same
+from (select kind, name, xmin::text::bigint = coalesce($6::bigint, xmin::text::bigint) as same, state = 'applied' as was
       from ses_resource where kind = $1 and name = $2 for update) s
 where r.kind = s.kind and r.name = s.name and r.desired = $5::jsonb and r.wanted
-returning s.same, case when $11 then nextval('quiet_write') end;
+returning s.same, case when $11 and s.was then nextval('quiet_write') end;
 
 -- name: failed
 -- As `applied`. The attempts in a row without success decide when to retry; what keeps failing leaves the share of those for whom
@@ -174,8 +175,11 @@ where s.kind = o.kind and s.name = o.name;
 select tenant, status, records from identity where domain = $1 and freed_at is null for update;
 
 -- name: set_identity
--- What SES says of a domain, and the DNS records it asks for.
-update identity set status = $2, records = $3::jsonb, checked_at = now() where domain = $1 and freed_at is null;
+-- What SES says of a domain, and the DNS records it asks for. It is no news that it says the same as before.
+update identity i set status = $2, records = $3::jsonb, checked_at = now()
+  from (select id, status = $2 and records = $3::jsonb as same from identity where domain = $1 and freed_at is null) b
+ where i.id = b.id
+returning case when b.same then nextval('quiet_write') end;
 
 -- name: tenant_arn
 -- Known once the tenant was seen at SES. Without a name, the one of any tenant.
