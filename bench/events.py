@@ -299,8 +299,10 @@ async def _until_read(side: Side, began: float) -> float:
 
 async def _until_folded(side: Side) -> None:
     if side.has_cohorts:
+        batches = await side.owner.fetchval("select to_regclass('mailcordon.pending_change') is not null")
+        changes = "pending_change" if batches else "cohort_change"  # an older checkout has no batches
         await system.until(
-            lambda: side.owner.fetchval("select count(*) from (select from cohort_change limit 1) x"),
+            lambda: side.owner.fetchval(f"select count(*) from (select from {changes} limit 1) x"),
             lambda found: not found,
             "all changes have to be folded",
             pause=0.05,

@@ -9,7 +9,7 @@ from .conftest import World
 async def counted(world: World) -> dict[int, int]:
     """By class of time, in all changes."""
     found: dict[int, int] = {}
-    for row in await world.owner.fetch("select counts from delivery_time_change order by id"):
+    for row in await world.owner.fetch("select counts from pending_time order by id"):
         for place, count in enumerate(row["counts"]):
             if count:
                 found[place] = found.get(place, 0) + count
@@ -30,7 +30,7 @@ async def test_a_delivery_counts_once_in_the_class_of_its_time(world: World) -> 
     await world.tell(read.delivery_event(after=8_000))
     await world.tell(read.document("Open", after=200_000))
     assert await counted(world) == {time_class(1.5): 1, time_class(8): 1, time_class(45.5): 1}
-    row = await world.owner.fetchrow("select * from delivery_time_change order by id limit 1")
+    row = await world.owner.fetchrow("select * from pending_time order by id limit 1")
     assert row is not None
     assert (row["lane"], row["tenant"]) == (world.lanes["acme", "newsletter"], world.tenants["acme"])
     assert (row["provider"], len(row["counts"])) == (provider.Provider.GMAIL, TIME_CLASSES)
@@ -44,4 +44,4 @@ async def test_a_time_counts_for_the_path_that_the_delivery_took(world: World) -
         "update message set path = 'shared', other_path = 1 where id = $1", one.delivery & -64
     )
     await world.tell(one.delivery_event(after=1_500))
-    assert await world.owner.fetchval("select array_agg(path) from delivery_time_change") == ["isolated"]
+    assert await world.owner.fetchval("select array_agg(path) from pending_time") == ["isolated"]

@@ -340,7 +340,7 @@ async def finish(dsn: str) -> None:
             "select move_unknown($1, 10000)", UNKNOWN_DOMAINS
         ):
             pass
-        assert await owner.fetchval("select count(*) from cohort_change") == 0
+        assert await owner.fetchval("select count(*) from pending_change") == 0
     finally:
         await owner.close()
 

@@ -173,7 +173,7 @@ async def test_mail_that_was_never_called_is_not_counted(world: World, ledger: L
     sent = await world.sent("acme", "newsletter", "kim@gmail.com", known=False)
     await world.owner.execute("update ready set state = 0, attempt = 0, called_at = null, worker = null")
     await ledger.ended(sent, State.CANCELLED)
-    assert await world.rows("select count(*) from cohort_change") == [(0,)]
+    assert await world.rows("select count(*) from pending_change") == [(0,)]
 
 
 async def test_an_earlier_attempt_takes_all_counts_back_from_the_later_ones_minute(
@@ -298,7 +298,8 @@ async def test_a_random_history_is_rebuilt_from_ledger_and_outcomes(world: World
     picture = await everything(world)
     assert all(picture.values())
     await world.owner.execute(
-        "truncate cohort_minute, cohort_hour, cohort_day, cohort_slice, cohort_bounce_domain, cohort_unknown, cohort_change"
+        "truncate cohort_minute, cohort_hour, cohort_day, cohort_slice, cohort_bounce_domain, cohort_unknown, cohort_change,"
+        " cohort_batch"
     )
     compared = await cohort_rebuild.rebuild(world.owner, 0, check=False)
     assert compared.differences

@@ -17,8 +17,8 @@ from .conftest import Sent, World
 
 TABLES = (
     "event, outcome, send_event, send_seen, suppression, address_report, ses_entry, ses_unlisting, quarantine,"
-    " cohort_change, cohort_minute, cohort_hour, cohort_day, cohort_slice, cohort_bounce_domain, cohort_unknown, cohort_feed,"
-    " domain_provider_change"
+    " cohort_change, cohort_batch, cohort_minute, cohort_hour, cohort_day, cohort_slice, cohort_bounce_domain, cohort_unknown,"
+    " cohort_feed, domain_provider_change"
 )
 UNKNOWN_DOMAIN = "nobody-knows.example"
 #: What happens between events: a fold, the provider of a domain becomes known, and an answer of SES is recorded.

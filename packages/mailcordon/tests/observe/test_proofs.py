@@ -7,7 +7,7 @@ from mailcordon.core import ids
 from mailcordon.core.proof import What, mail_id
 
 COUNTING = (
-    "cohort_change", "cohort_minute", "cohort_feed",
+    "cohort_change", "cohort_batch", "cohort_minute", "cohort_feed",
     "event", "outcome", "send_event", "suppression", "platform_suppression", "quarantine", "quarantine_kind",
     "lane_count", "lane_intake", "lane_finished", "elsewhere", "ses_notice", "hold", "stop", "lane", "turn", "ledger", "waiting",
     "ready",

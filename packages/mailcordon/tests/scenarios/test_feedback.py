@@ -99,7 +99,7 @@ class Feedback:
         await self.mail.db.execute("delete from feedback_loss")
 
         async def folded() -> bool:
-            return not await self.mail.db.fetchval("select exists (select from cohort_change)")
+            return not await self.mail.db.fetchval("select exists (select from pending_change)")
 
         await self.mail.until(folded, "it is taken back")
 

@@ -31,7 +31,8 @@ TABLES = {
     "message": "*",
     "recipient": "*",
     "turn": "id, next_at is null",
-    "cohort_change": "tenant, lane, minute, path, campaign, list, provider, domain, counts",
+    "pending_change group by 1, 2, 3, 4, 5, 6, 7, 8": "tenant, lane, minute, path, campaign, list, provider, domain,"
+    " sum(counts[1]), max(cardinality(counts))",
 }
 
 

@@ -34,7 +34,7 @@ class Budgets:
         self.restart()
 
     def restart(self) -> None:
-        self.watch = ObjectiveWatch(ObjectiveStore(self.control), Intervals(again=0))
+        self.watch = ObjectiveWatch(ObjectiveStore(self.control), Intervals(again=0, fold=0))
 
     async def lane(self, name: str = LANE, **objectives: Any) -> int:
         """`objectives`: of the lane's policy; without them it has the built-in one."""
@@ -268,7 +268,7 @@ async def test_times_of_delivery_add_up_once_in_buckets_of_three_sizes(budgets: 
     wanted = [0] * TIME_CLASSES
     wanted[time_class(3)], wanted[time_class(15)], wanted[time_class(16)], wanted[-1] = 4, 2, 2, 2
     assert sorted(tuple(row) for row in rows) == [(span, wanted, 4) for span in (10, 60, 1440)]
-    assert await budgets.world.connection.fetchval("select count(*) from delivery_time_change") == 0
+    assert await budgets.world.connection.fetchval("select count(*) from pending_time") == 0
 
 
 async def test_a_lane_without_mail_meets_nothing_and_breaks_nothing(budgets: Budgets) -> None:

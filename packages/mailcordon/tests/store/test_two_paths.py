@@ -65,7 +65,7 @@ async def test_a_mailing_splits_and_is_counted_by_the_path_of_each_recipient(
     ]
     await queue.complete(again, [], [])
     counted = await world.connection.fetch(
-        "select path, campaign, sum(counts[1])::int as sent from cohort_change group by 1, 2"
+        "select path, campaign, sum(counts[1])::int as sent from pending_change group by 1, 2"
     )
     assert {(row["path"], row["campaign"]): row["sent"] for row in counted} == {
         ("isolated", "may"): len(expected),

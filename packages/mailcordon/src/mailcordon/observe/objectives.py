@@ -140,9 +140,12 @@ class Intervals:
     """Milliseconds."""
 
     again: int = 60_000  #: between two looks at all candidates
+    fold: int = (
+        10_000  #: between two folds of times of delivery: the shortest window of an objective is five minutes
+    )
 
 
-LOCAL = Intervals(again=2_000)
+LOCAL = Intervals(again=2_000, fold=5_000)
 
 
 @dataclass(slots=True)
@@ -150,6 +153,7 @@ class _State:
     waiting: list[int] = field(default_factory=list[int])  #: lanes that are judged next
     looked_at: int = 0
     forgot_at: int = 0
+    folded_at: int = 0
 
 
 class ObjectiveWatch:
@@ -169,7 +173,9 @@ class ObjectiveWatch:
         if self._open is None:
             self._open = {one.of: one for one in await self._store.open()}
         forget = abs(now - state.forgot_at) >= FORGET_MS
-        await self._store.fold(FOLD, forget=forget)
+        if forget or abs(now - state.folded_at) >= self._intervals.fold:
+            await self._store.fold(FOLD, forget=forget)
+            state.folded_at = now
         state.forgot_at = now if forget else state.forgot_at
         if not state.waiting:
             await self._look(now)

@@ -76,7 +76,7 @@ async def rebuild(
 
 
 async def _fold(connection: Connection) -> None:
-    while (n := await connection.fetchval(_FOLD.fold, folding.MOST, 0)) != 0:
+    while (n := await connection.fetchval(_FOLD.fold, folding.MOST, 0, 0)) != 0:
         if n is None:
             await asyncio.sleep(_PAUSE)
 

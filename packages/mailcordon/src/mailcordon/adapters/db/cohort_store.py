@@ -22,10 +22,10 @@ class CohortStore:
     async def close(self) -> None:
         await self._connection.close()
 
-    async def fold(self, most: int, *, lately_ms: int = 0) -> int | None:
+    async def fold(self, most: int, *, lately_ms: int = 0, calm_ms: int = 0) -> int | None:
         try:
             async with self._connection.use() as connection:
-                return await connection.fetchval(_SQL.fold, most, lately_ms)
+                return await connection.fetchval(_SQL.fold, most, lately_ms, calm_ms)
         except Unavailable as error:
             cause = error.__cause__ or error
             raise Unreachable(api.database_unreachable(in_words(cause))) from cause

@@ -207,7 +207,7 @@ class PostgresTransaction:
         events = sorted(batch.events, key=_place)
         new = sorted(batch.new, key=_id)
         changed = sorted(batch.changed, key=_changed_id)
-        counted = [(*cell, arrays.integers(counts)) for cell, counts in batch.counts.items()]
+        counted = [(*cell, arrays.integers(_trimmed(counts))) for cell, counts in batch.counts.items()]
         timed = [(*cell, arrays.integers(counts)) for cell, counts in batch.times.items()]
         proofs = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in batch.sends)
         stored: bool = await connection.fetchval(
@@ -520,6 +520,14 @@ def _some(rows: Sequence[tuple[Any, ...]], width: int) -> Sequence[str | None]:
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
     """One array per column, as `unnest` takes them."""
     return [arrays.mixed(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
+
+
+def _trimmed(counts: Sequence[int]) -> Sequence[int]:
+    """Without the zeros at its end: most changes are of the first columns."""
+    last = len(counts)
+    while last > 1 and not counts[last - 1]:
+        last -= 1
+    return counts[:last]
 
 
 def _json_text(texts: Sequence[str]) -> str:

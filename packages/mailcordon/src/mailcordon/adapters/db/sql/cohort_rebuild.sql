@@ -64,7 +64,7 @@ with l as materialized (
      where case b.i when 1 then k.sent when 14 then k.unclear else k.kinds & b.kinds <> 0 or k.reasons & b.reasons <> 0 end
 ), pending as materialized (
     select c.*, case when c.provider = -1 and c.domain is not null then provider_at(c.domain, c.minute) else c.provider end as now_provider
-      from cohort_change c where c.minute >= $1 and c.minute < $2
+      from pending_change c where c.minute >= $1 and c.minute < $2
 ), there as (
     select s.tenant, s.lane, c.minute, s.path, s.campaign, s.list, c.provider, null::text as domain, b.i, b.count
       from cohort_minute c join slice s on s.id = c.slice

@@ -2,7 +2,10 @@
 
 -- name: fold
 -- One transaction: each change is deleted where it is added. It is no news that there was none (0071-pulse.sql). Nothing is done if all
--- was folded in the last $2 milliseconds.
+-- was folded in the last $2 milliseconds, or in the last $3 and all that waits is mail sent and delivered.
 select f.folded, case f.folded when 0 then nextval('quiet_write') end
-  from (select case when (select now_ms() - folded_at from cohort_fold) between 0 and $2::int - 1 then null
-                    else fold_cohorts($1) end as folded) f;
+  from (select case when x.age between 0 and $2::int - 1 then null
+                    when x.age between 0 and $3::int - 1 and not exists (select from cohort_change)
+                         and not exists (select from cohort_batch where hurry) then null
+                    else fold_cohorts($1) end as folded
+          from (select now_ms() - folded_at as age from cohort_fold) x) f;

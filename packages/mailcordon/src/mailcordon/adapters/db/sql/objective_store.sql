@@ -3,9 +3,18 @@
 -- name: fold_times
 -- Adds up times of delivery that observers appended. Each change is deleted where it is added. One process at a time reads alarms; two
 -- would each take other rows. Classes are written out (guard/objectives.py, TIME_BOUNDS); from the sixth on, above 15 s, they are slow.
-with t as (
+with c as (
     delete from delivery_time_change where id = any (array(select c.id from delivery_time_change c order by c.id limit $1::int))
     returning tenant, lane, minute, provider, path, counts
+), b as (
+    delete from delivery_time_batch where id = any (array(select b.id from delivery_time_batch b order by b.id limit $1))
+    returning tenants, lanes, minutes, providers, paths, counts
+), t as (
+    select * from c
+    union all
+    select u.tenant, u.lane, u.minute, u.provider, u.path, u.counts::int[]
+      from b cross join lateral unnest(b.tenants, b.lanes, b.minutes, b.providers, b.paths, b.counts)
+           u (tenant, lane, minute, provider, path, counts)
 ), y as (
     -- By path for rollouts, which are rare: of a lane in one.
     select b.span, t.minute - t.minute % b.span as minute, t.lane, t.provider, t.path, t.tenant, u.place, sum(u.n)::int as n

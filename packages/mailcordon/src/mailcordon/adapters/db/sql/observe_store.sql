@@ -236,16 +236,14 @@ on conflict (installation, day, kind) do update set documents = e.documents + ex
 -- Appends changes of cohorts and times of delivery, and raises the latest call for which each set showed a Send event: the rows that
 -- all observers share.
 with counted as (
-    insert into cohort_change (tenant, lane, minute, path, campaign, list, provider, domain, counts)
-    select x.tenant, x.lane, x.minute, x.path, x.campaign, x.list, x.provider, x.domain, x.counts::int[]
-      from unnest($1::text::int[], $2::text::int[], $3::text::int[], $4::text::text[], $5::text::text[], $6::text::text[],
-                  $7::text::smallint[], $8::text::text[], $9::text::text[])
-           as x (tenant, lane, minute, path, campaign, list, provider, domain, counts)
+    insert into cohort_batch (tenants, lanes, minutes, paths, campaigns, lists, providers, domains, counts)
+    select $1::text::int[], $2::text::int[], $3::text::int[], $4::text::text[], $5::text::text[], $6::text::text[],
+           $7::text::smallint[], $8::text::text[], $9::text::text[]
+     where $1::text <> '{}'
 ), timed as (
-    insert into delivery_time_change (tenant, lane, minute, provider, path, counts)
-    select x.tenant, x.lane, x.minute, x.provider, x.path, x.counts::int[]
-      from unnest($12::text::int[], $13::text::int[], $14::text::int[], $15::text::smallint[], $16::text::text[], $17::text::text[])
-           as x (tenant, lane, minute, provider, path, counts))
+    insert into delivery_time_batch (tenants, lanes, minutes, providers, paths, counts)
+    select $12::text::int[], $13::text::int[], $14::text::int[], $15::text::smallint[], $16::text::text[], $17::text::text[]
+     where $12::text <> '{}')
 insert into send_seen as s (configuration_set, called_at)
 select * from unnest($10::text::text[], $11::text::bigint[])
 on conflict (configuration_set) do update set called_at = excluded.called_at where s.called_at < excluded.called_at;
