@@ -146,6 +146,13 @@ async def test_a_migration_that_fails_leaves_nothing_behind_and_can_be_corrected
     assert (await fresh.migrate(PEOPLE, PETS)).applied == ("0002-pets",)
 
 
+async def test_a_migration_that_cannot_be_recorded_is_not_applied(fresh: Fresh):
+    unrecordable = Migration("0002-" + "x" * 300, PETS.text)  # longer than the table's column
+    with pytest.raises(migrate.MigrationFailed, match="0002-x"):
+        await fresh.migrate(PEOPLE, unrecordable)
+    assert await fresh.value("select to_regclass('person') is not null and to_regclass('pet') is null")
+
+
 async def test_a_database_of_a_newer_version_is_refused(fresh: Fresh):
     await fresh.migrate(PEOPLE, PETS)
     with pytest.raises(migrate.MigrationFailed, match="0002-pets.*newer Mailcordon"):
