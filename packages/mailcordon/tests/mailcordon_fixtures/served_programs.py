@@ -1,6 +1,7 @@
 """Programs that a shell calls and that run in the test's process: a page's blocks cost no new Python for each command."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -11,14 +12,30 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
+import typer
+from typer.main import get_command
+
+from mailcordon import __main__ as program
+from mailcordon.adapters.cli import called
+
 #: Given the words after the program's name. Returns the exit status; what it prints goes to the shell.
 Program = Callable[[list[str]], int]
 
+_commands: Callable[[], typer.Typer] = functools.cache(program.command_line)
+
+
+def mailcordon(words: list[str]) -> int:
+    """The command line, as its own process would carry it out."""
+    get_command(called.narrowed(_commands(), words)).main(words, prog_name="mailcordon")
+    return 0
+
+
 _STUB = """#!{python} -IS
-import json, os, socket, sys
+import json, os, socket, stat, sys
+piped = sys.stdin.read() if stat.S_ISFIFO(os.fstat(0).st_mode) else ""
 with socket.socket(socket.AF_UNIX) as there:
     there.connect({address!r})
-    asked = dict(name={name!r}, words=sys.argv[1:], environment=dict(os.environ), directory=os.getcwd())
+    asked = dict(name={name!r}, words=sys.argv[1:], environment=dict(os.environ), directory=os.getcwd(), piped=piped)
     there.sendall(json.dumps(asked).encode() + b"\\n")
     answer = json.loads(there.makefile().read())
 sys.stdout.write(answer["out"])
@@ -98,10 +115,11 @@ class Shell:
 
 @contextlib.contextmanager
 def _as_called(asked: Mapping[str, object]) -> Iterator[None]:
-    """With the caller's environment and directory."""
+    """With the caller's environment, directory, and what was piped to it."""
     environment: dict[str, str] = asked["environment"]  # type: ignore[assignment]
     here = Path.cwd()
-    with mock.patch.dict(os.environ, environment, clear=True):
+    piped = io.TextIOWrapper(io.BytesIO(str(asked["piped"]).encode()), encoding="utf-8")
+    with mock.patch.dict(os.environ, environment, clear=True), mock.patch.object(sys, "stdin", piped):
         os.chdir(str(asked["directory"]))
         try:
             yield

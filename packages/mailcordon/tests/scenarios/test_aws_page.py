@@ -21,11 +21,9 @@ import asyncpg
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from typer.main import get_command
 
-from mailcordon import __main__ as program
 from mailcordon.adapters.db import roles
-from mailcordon_fixtures import systems
+from mailcordon_fixtures import served_programs, systems
 from mailcordon_fixtures.aws_program import ACCOUNT, KINDS, REGION, AwsProgram
 from mailcordon_fixtures.served_programs import Shell
 from seslocal import options as seslocal_options
@@ -99,7 +97,7 @@ class Reader:
         }
         self.shell = Shell(
             directory,
-            {"mailcordon": self._mailcordon, "aws": self._aws, "seslocal": self._seslocal},
+            {"mailcordon": served_programs.mailcordon, "aws": self._aws, "seslocal": self._seslocal},
             systems.environment(home, self._outside),
         )
         self._directory = directory
@@ -138,10 +136,6 @@ class Reader:
             lambda: (self.home / "run.json").exists() or up.poll() is not None, "the processes are up", 240
         )
         assert up.poll() is None, (self._directory / "up.txt").read_text()
-
-    def _mailcordon(self, words: list[str]) -> int:
-        get_command(program.command_line()).main(words, prog_name="mailcordon")
-        return 0
 
     def _aws(self, words: list[str]) -> int:
         print(self.aws.run(words, self._directory), end="")

@@ -7,12 +7,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mailcordon.messages import drill as messages
-from mailcordon_fixtures import systems
+from mailcordon_fixtures import served_programs, systems
+from mailcordon_fixtures.served_programs import Shell
 
 README = (Path(__file__).parents[4] / "README.md").read_text()
 DOORS = README.partition("## Send from the app you have\n")[2].partition("\n## ")[0]
@@ -28,41 +30,41 @@ def name() -> str:
     return f"acme-{secrets.token_hex(3)}"
 
 
-def typed(system: systems.System, line: str, name: str) -> subprocess.CompletedProcess[str]:
-    words = shlex.split(line.replace("acme", name))
+@pytest.fixture
+def shell(system: systems.System, tmp_path: Path) -> Iterator[Shell]:
+    opened = Shell(tmp_path, {"mailcordon": served_programs.mailcordon}, systems.environment(system.home))
+    yield opened
+    opened.close()
+
+
+def typed(line: str, name: str) -> str:
+    """The line as somebody types it who has no terminal to say yes on."""
+    words = line.split()
     assert words[:2] == ["./dev", "mailcordon"]
-    asks = ["--yes"] if words[2] in ("cordon", "uncordon") else []
-    return system.cli(*words[2:], *asks)
+    asks = " --yes" if words[2] in ("cordon", "uncordon") else ""
+    return line.removeprefix("./dev ").replace("acme", name) + asks
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README sends with curl")
-def test_the_commands_of_the_readme_work(system: systems.System, name: str) -> None:
+def test_the_commands_of_the_readme_work(shell: Shell, name: str) -> None:
     shown = [block for block in blocks("./dev mailcordon") if block not in DOORS]
     [onboard, *then] = [line for block in shown for line in block.splitlines()]
-    onboarded = typed(system, onboard, name)
-    assert onboarded.returncode == 0, onboarded.stderr
-
+    shell.run(typed(onboard, name))
     [send] = blocks("eval")
-    script = send.replace("acme", name).replace(
-        "./dev mailcordon", f"{shlex.quote(sys.executable)} -m mailcordon"
-    )
-    environment = systems.environment(system.home, {"SHELL": "/bin/sh"})
-    response = subprocess.run(["sh", "-c", script], env=environment, capture_output=True)
-    accepted = json.loads(response.stdout)
+    accepted = json.loads(shell.run(send.replace("acme", name).replace("./dev mailcordon", "mailcordon")))
     assert accepted["deliveries"][0]["state"] == "queued"
 
     for line in then:
-        done = typed(system, line, name)
-        assert done.returncode == 0, (line, done.stderr)
-    said = {
-        line.split()[2]: typed(system, line, name).stdout for line in then if "why" in line or "sent" in line
-    }
+        shell.run(typed(line, name))
+    said = {line.split()[2]: shell.run(typed(line, name)) for line in then if "why" in line or "sent" in line}
     assert accepted["id"] in said["why"]
     assert "kim@example.com" in said["sent"]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the README sends with curl")
-def test_each_door_of_the_readme_takes_its_example(system: systems.System, name: str, tmp_path: Path) -> None:
+def test_each_door_of_the_readme_takes_its_example(
+    system: systems.System, shell: Shell, name: str, tmp_path: Path
+) -> None:
     settings, rest, boto3, smtp, templates, webhook = (
         next(text for _, text in FENCES if text in DOORS and text.startswith(start))
         for start in (
@@ -74,15 +76,14 @@ def test_each_door_of_the_readme_takes_its_example(system: systems.System, name:
             "./dev mailcordon webhook",
         )
     )
-    onboarded, made = (typed(system, line, name) for line in settings.splitlines())
-    assert onboarded.returncode == made.returncode == 0, onboarded.stderr + made.stderr
+    onboard, make_key = settings.splitlines()
+    shell.run(typed(onboard, name))
+    made = shell.run(typed(make_key, name))
     values = {"mck_...": r"mck_\S+", "MCAK...": r"MCAK\S+", '"..."': r"(?<=SECRET_ACCESS_KEY=)\S+"}
-    found = {placeholder: re.findall(pattern, made.stdout)[0] for placeholder, pattern in values.items()}
+    found = {placeholder: re.findall(pattern, made)[0] for placeholder, pattern in values.items()}
 
     def filled(text: str) -> str:
-        text = text.replace("acme", name).replace(
-            "./dev mailcordon", f"{shlex.quote(sys.executable)} -m mailcordon"
-        )
+        text = text.replace("acme", name).replace("./dev mailcordon", "mailcordon")
         text = text.replace("http://127.0.0.1:8025", system.url).replace(
             "127.0.0.1:8587", "{}:{}".format(*system.smtp)
         )
@@ -91,18 +92,10 @@ def test_each_door_of_the_readme_takes_its_example(system: systems.System, name:
         return text
 
     (tmp_path / "app.py").write_text(filled(boto3))
+    shell.run(f"export MAILCORDON_URL={system.url}")
     for script in (rest, smtp, templates, f"{shlex.quote(sys.executable)} app.py", webhook):
-        environment = systems.environment(system.home, {"MAILCORDON_URL": system.url, "SHELL": "/bin/sh"})
-        done = subprocess.run(
-            ["sh", "-c", filled(script)],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, (script, done.stderr)
-    found_mail = json.loads(system.cli("messages", "--tenant", name, "--json").stdout)
+        shell.run(filled(script))
+    found_mail = json.loads(shell.run(f"mailcordon messages --tenant {name} --json"))
     assert len(found_mail["items"]) == 5, found_mail  # one of the four mails has a copy
 
 

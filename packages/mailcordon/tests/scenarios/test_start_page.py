@@ -4,15 +4,14 @@ import json
 import re
 import secrets
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from mailcordon_fixtures import systems
+from mailcordon_fixtures import served_programs, systems
+from mailcordon_fixtures.served_programs import Shell
 
 PAGE = (Path(__file__).parents[4] / "docs" / "start.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE.partition("## 2. ")[2], re.M | re.S)
@@ -36,19 +35,14 @@ def api(system: systems.System) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.timeout(
-    900
-)  # sixteen commands, each a process: on a machine with much else to do it took seven minutes
+@pytest.mark.timeout(900)  # on a machine with much else to do
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the page sends with curl")
 def test_each_block_of_the_page_works_in_its_order(
     system: systems.System, api: httpx.Client, tmp_path: Path
 ) -> None:
     name = f"acme-{secrets.token_hex(3)}"
-    program = tmp_path / "mailcordon"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mailcordon "$@"\n')
-    program.chmod(0o755)
-    environment = systems.environment(system.home, {"PATH": f"{tmp_path}:/usr/bin:/bin", "SHELL": "/bin/sh"})
-    variables, incident, hold = "", 0, 0
+    shell = Shell(tmp_path, {"mailcordon": served_programs.mailcordon}, systems.environment(system.home))
+    incident, hold = 0, 0
 
     def found(what: str, **values: object) -> list[int]:
         """Numbers of the open ones of the tenant with these values."""
@@ -75,16 +69,13 @@ def test_each_block_of_the_page_works_in_its_order(
             text = re.sub(r"(?<=incident )(show|note|report) 1\b", rf"\1 {incident}", block)
             text = re.sub(r"--hold \d+", f"--hold {hold}", text).replace("acme", name)
             text = text.replace("http://127.0.0.1:8005", system.ses_url)
-            # A reader's shell keeps the variables of `mailcordon env` from block to block.
-            script = ["sh", "-e", "-c", text if "eval" in block or "curl" not in block else variables + text]
-            done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, (text, done.stdout, done.stderr)
+            said = shell.run(text)
             if "eval" in block:
-                variables = 'eval "$(mailcordon env)"\n'
-                assert json.loads(done.stdout)["deliveries"][0]["state"] == "queued"
+                assert json.loads(said)["deliveries"][0]["state"] == "queued"
             for command, words in SHOWN.items():
-                assert command not in block or words in done.stdout, (text, done.stdout)
+                assert command not in block or words in said, (text, said)
     finally:
+        shell.close()
         for hold in found("holds"):
             system.cli("uncordon", name, "--hold", str(hold), "--because", "the test is over", "--yes")
         for incident in found("incidents"):
