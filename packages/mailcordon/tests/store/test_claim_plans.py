@@ -12,6 +12,7 @@ _PARKING = queries.load("parking.sql")
 _CLEARING = queries.load("clearing_store.sql")
 _LIMITED = queries.load("limited_claim.sql")
 _OPENING = queries.load("limit_clearing.sql")
+_QUICK = queries.load("quick_claim.sql")
 _RESULTS = queries.load("result_store.sql")
 
 #: Statement, its types, and arguments for a lane 1 of turn 1.
@@ -21,6 +22,7 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
         "smallint[], int[], int, int[], bigint[]",
         ("{1,2}", "{0,0,0,0,0,0,0,9,0,0,0,0,0,0,9,0,0,0,0,6,3,0,0,0}", 9, "{7}", "{0,0}"),
     ),
+    "see": (_QUICK.see, "smallint[], int[], int, int", ("{1,2}", "{7}", 49, 8)),
     "claim": (
         _QUEUE.claim,
         "int[], int[], bigint[], int[], int[], smallint[], bigint, int",

@@ -1,6 +1,7 @@
 """What a claiming loop does while it may not claim, and when it ends."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,21 +11,27 @@ from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
 from mailcordon.send.claiming import Claiming, Gather
 from mailcordon.send.holds import VALID_FOR
+from mailcordon.send.moves import Claimed
 from mailcordon.send.rest import Rest
 from mailcordon.send.route_cache import RouteCache
 from mailcordon.send.window import CANARY_EVERY
 from mailcordon_fixtures.calls import Caller
+
+from .test_claim import mail
 
 
 @dataclass
 class Loop:
     caller: Caller
     routes: RouteCache | None = None
+    classes: tuple[Class, ...] = (Class.URGENT,)
+    helps: Claiming | None = None
     probes: list[float] = field(default_factory=list)
+    claimed: int = 0
 
     def __post_init__(self) -> None:
         self.claiming = Claiming(
-            (Class.URGENT,),
+            self.classes,
             slots=8,
             gather=Gather(0, 0),
             store=self.caller.queue,
@@ -33,7 +40,14 @@ class Loop:
             probe=self.probe,
             in_flight=lambda: self.claiming.in_flight,
             rest=Rest(lambda: False),
+            begins=self.begins,
+            helps=self.helps,
         )
+
+    async def begins(self, claimed: Sequence[Claimed]) -> None:
+        """Ends the loop after its first claim."""
+        self.claimed = len(claimed)
+        self.caller.calling.stopping = True
 
     async def probe(self) -> None:
         self.probes.append(self.caller.now)
@@ -74,3 +88,27 @@ async def test_if_the_dispatcher_stops_while_routes_cannot_be_read_claimed_mail_
     await caller.calling.results.flush()
     assert await caller.world.count("ready", "state = 0") == 2
     assert caller.ses.calls == 0
+
+
+@pytest.mark.parametrize(("waiting", "left"), [(2, 2), (5, 0)])
+async def test_urgent_mail_that_its_loop_has_no_slots_for_is_claimed_with_other_mail(
+    caller: Caller, waiting: int, left: int
+) -> None:
+    """The loop of urgent mail has eight slots and takes five: more may wait behind five, none behind two."""
+    lane, calling = await caller.lane(), caller.calling
+    for _ in range(24):
+        calling.window.answered()  # it is open now
+    urgent = Loop(caller)
+    await mail(caller.world, lane, waiting)
+    await calling.holds.read()
+    await urgent.claiming.run()
+    assert urgent.claimed == waiting
+    await mail(caller.world, lane, 2, age_ms=1)
+    calling.stopping = False
+    other = Loop(caller, classes=(Class.TRANSACTIONAL, Class.MARKETING), helps=urgent.claiming)
+    running = asyncio.create_task(other.claiming.run())
+    await asyncio.wait([running], timeout=0.5)
+    calling.stopping = True
+    other.claiming._sleep.told(-1)  # pyright: ignore[reportPrivateUsage]
+    await running
+    assert await caller.world.count("ready", "state = 0") == left

@@ -64,6 +64,7 @@ def test_no_later_migration_writes_the_queue_beside_its_functions() -> None:
         "0046-limits.sql": {"ready", "waiting"},
         "0051-paths.sql": {"ready", "waiting"},  # queue_defer, by the path of each delivery
         "0060-paths-apart.sql": {"ready", "waiting"},  # queue_defer, for a stop of the path too
+        "0079-claims-at-once.sql": {"ready"},  # claim_seen, the twin of the statements `claim` and `take`
         "0072-accept-one.sql": {"ready"},  # accept_one, the twin of the statement `accept`
         "0025-cohorts.sql": {
             "ready",

@@ -14,7 +14,7 @@ import structlog
 from mailcordon.core import ids
 from mailcordon.core.delivery import State
 from mailcordon.core.log_limit import LogLimit
-from mailcordon.core.priority import CLASS_DEFAULTS
+from mailcordon.core.priority import CLASS_DEFAULTS, Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop, StopScope
@@ -301,7 +301,8 @@ class Calling:
             self.window.answered(began)
         match verdict.next:
             case Next.SENT:
-                self.facts.success(claim.called_at, ids.ms_of(claim.id), urgent=loop.tokens.urgent)
+                urgent = route.lane.class_ is Class.URGENT
+                self.facts.success(claim.called_at, ids.ms_of(claim.id), urgent=urgent)
                 self.stops.accepted()
                 self._finish(claim, route, loop, State.SENT, verdict.reason, verdict.detail, verdict.ses_id)
             case Next.DEAD:

@@ -68,7 +68,8 @@ class Gather(NamedTuple):
 
 class Claiming:
     """`probe` sends a canary for a stopped window. `gather`: how long a busy loop lets mail gather between two claims.
-    `in_flight`: calls of all loops on the wire. `begins` is told what was claimed before its calls begin.
+    `in_flight`: calls of all loops on the wire. `begins` is told what was claimed before its calls begin. `helps`: a loop whose
+    mail this one claims as well, by the weights of the classes, while that has more mail than slots.
     """
 
     def __init__(
@@ -84,8 +85,11 @@ class Claiming:
         in_flight: Callable[[], int],
         rest: Rest,
         begins: Callable[[Sequence[Claimed]], Awaitable[None]] | None = None,
+        helps: "Claiming | None" = None,
     ) -> None:
         self._classes = classes
+        self._helps = helps
+        self._short = False  #: whether the last claim took all that it could: there may be more
         self._gather = gather
         self._pause = gather.many
         self._store = store
@@ -112,6 +116,11 @@ class Claiming:
     def in_flight(self) -> int:
         """Calls on the wire, results that are not recorded yet, and what a claim in progress may add."""
         return self._loop.slots.size - self._loop.slots.free + self._reserved
+
+    @property
+    def _now_claimed(self) -> Sequence[Class]:
+        helped = self._helps
+        return self._classes if helped is None or not helped._short else (*helped._classes, *self._classes)
 
     async def run(self) -> None:
         """Claims until `calling.stopping`."""
@@ -212,11 +221,12 @@ class Claiming:
             return 0
         bounds = bounds._replace(cell=self._calling.window.name, reserve_left=tokens.reserve_left)
         self._sleep.begin()
-        batch = await self._store.claim(self._classes, granted, bounds, self._calling.holds.narrow)
+        batch = await self._store.claim(self._now_claimed, granted, bounds, self._calling.holds.narrow)
         claimed = batch.claimed
         tokens.keep(granted - len(claimed))
         self._claimed_at = time.monotonic()
         self._drained = len(claimed) < granted
+        self._short = not self._drained
         self._pause = self._gather.few if len(claimed) < most * FEW else self._gather.many
         if claimed:
             self._rest.worked()

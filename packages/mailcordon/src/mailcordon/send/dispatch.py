@@ -2,7 +2,7 @@
 
 The intent to send is committed before the call. `claiming` takes mail from the queue, `calling` decides and calls, `results`
 records, `settling` settles unknown outcomes. Urgent mail has its own loop and slots, so that a newsletter cannot delay a
-password reset.
+password reset. While it has more mail than slots, the loop of other mail claims urgent mail too.
 """
 
 import asyncio
@@ -134,21 +134,23 @@ class Dispatcher:
         )
         self._clearing = Clearing(clearing, holds=self._holds, facts=self._calling.facts)
         urgent = max(1, round(slots * URGENT_SHARE))
-        self._claiming = [
-            Claiming(
-                classes,
-                slots=size,
-                gather=gather,
-                store=store,
-                routes=routes,
-                calling=self._calling,
-                probe=self._probe,
-                in_flight=self._in_flight,
-                rest=self._rest,
-                begins=None if lineage is None else self._begins,
+        self._claiming: list[Claiming] = []
+        for (classes, gather), size in zip(LOOPS, (urgent, max(1, slots - urgent)), strict=True):
+            self._claiming.append(
+                Claiming(
+                    classes,
+                    slots=size,
+                    gather=gather,
+                    store=store,
+                    routes=routes,
+                    calling=self._calling,
+                    probe=self._probe,
+                    in_flight=self._in_flight,
+                    rest=self._rest,
+                    begins=None if lineage is None else self._begins,
+                    helps=self._claiming[0] if self._claiming else None,
+                )
             )
-            for (classes, gather), size in zip(LOOPS, (urgent, max(1, slots - urgent)), strict=True)
-        ]
 
     def facts(self) -> dict[str, object]:
         """What this dispatcher reports of itself (send/facts.py)."""

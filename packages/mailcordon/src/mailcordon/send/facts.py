@@ -43,7 +43,7 @@ class DispatchFacts:
         self.last_claim = host_ms()
 
     def success(self, called_at: int, accepted_at: int, *, urgent: bool) -> None:
-        """SES accepted the call that was made then, of the loop for urgent mail or the other one."""
+        """SES accepted the call that was made then, of urgent mail or other."""
         self.sent += 1
         self.sent_seconds["urgent" if urgent else "other"].add((called_at - accepted_at) / 1000)
         if self.last_success is None or called_at > self.last_success:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import asyncpg
 
-from mailcordon.adapters.db import arrays, engine, queries
+from mailcordon.adapters.db import engine, queries
+from mailcordon.adapters.db.count_arguments import counted
 from mailcordon.adapters.db.limit_row import limit_from_row
 from mailcordon.core.limit import EACH, MOST_EACH, OF_AN_ADDRESS, SIMULATOR_DOMAIN
 from mailcordon.core.priority import Class
@@ -21,7 +22,7 @@ from mailcordon.guard.limits import rules as limit_rules
 from mailcordon.guard.limits import sentences
 from mailcordon.guard.limits.admission import Judged, Mail, Over, judge
 from mailcordon.guard.limits.counts import Counts, leaves_room
-from mailcordon.guard.limits.rules import NO_CAPS, Kind, LaneRules
+from mailcordon.guard.limits.rules import Kind, LaneRules
 from mailcordon.guard.limits.sentences import LaneName
 from mailcordon.guard.limits.windows import Use
 from mailcordon.send.rotation import Plan, Visit
@@ -147,6 +148,31 @@ class LimitedClaim:
                 )
         return any(self._tenants[tenant].lanes for tenant in versions)
 
+    def far(
+        self, versions: Mapping[int, int], epoch: int, visits: Sequence[Visit]
+    ) -> dict[int, LaneRules] | None:
+        """The rules of these lanes, from memory. None if they must be read, or one may be near a limit: then `take` looks."""
+        rules: dict[int, LaneRules] = {}
+        now = time.monotonic()
+        for visit in visits:
+            version = versions.get(visit.tenant)
+            if version is None:
+                continue
+            kept = self._tenants.get(visit.tenant)
+            if kept is None or kept.version != version or kept.epoch != epoch:
+                return None
+            found = kept.lanes.get(visit.lane)
+            if found is None:
+                continue
+            if (
+                not found.by_row
+                or visit.lane in self._near
+                or self._closed.get(visit.lane, (0, 0.0))[1] > now
+            ):
+                return None
+            rules[visit.lane] = found
+        return rules
+
     async def take(
         self,
         connection: engine.Connection,
@@ -180,7 +206,7 @@ class LimitedClaim:
             return Taken([], 0.0, None, closed)
         if all(of_lane.by_row and lane not in self._near for lane, of_lane in rules.items()):
             rows, took_ms = await take_all(left)
-            return Taken(rows, took_ms, self._count(rows, rules), closed)
+            return Taken(rows, took_ms, self.count(rows, rules), closed)
         claim = _Claim(connection, now, worker)
         budgets = dict(plan.budgets)
         over: set[int] = set()
@@ -223,7 +249,8 @@ class LimitedClaim:
         self._note_near(claim, rules, over, believed)
         return Taken(claim.taken, claim.took_ms, claim.counts, closed)
 
-    def _count(self, rows: Sequence[asyncpg.Record], rules: Mapping[int, LaneRules]) -> Counts | None:
+    def count(self, rows: Sequence[asyncpg.Record], rules: Mapping[int, LaneRules]) -> Counts | None:
+        """What this mail counts in, of lanes that are far from their limits. Raises Unmet."""
         if not rules:
             return None
         self._look_for_unmet(rows, rules)
@@ -254,27 +281,10 @@ class LimitedClaim:
     ) -> list[asyncpg.Record]:
         """Counts what was taken, beside the queue's `return_turns`, whose arguments are `returned` and `asked`, and returns what
         that does. Raises Overtaken."""
-        uses = sorted(counts.uses, key=lambda use: (use not in counts.shared, use))
-        caps = [counts.caps.get(use, NO_CAPS) for use in uses]
-        lanes = list(counts.of_address)
-        of_address = [counts.of_address[lane] for lane in lanes]
-        addresses = sorted(counts.addresses)
         found = await connection.fetch(
             _SQL.return_turns,
             *returned,
-            arrays.integers(uses),
-            arrays.integers([counts.uses[use] for use in uses]),
-            arrays.integers([one.minute for one in caps]),
-            arrays.integers([one.hour for one in caps]),
-            arrays.integers([one.day for one in caps]),
-            arrays.integers([one.ever for one in caps]),
-            arrays.integers(lanes),
-            arrays.integers([one.minute for one in of_address]),
-            arrays.integers([one.hour for one in of_address]),
-            arrays.integers([one.day for one in of_address]),
-            arrays.integers([lane for lane, _ in addresses]),
-            arrays.digests([hash for _, hash in addresses]),
-            arrays.integers([counts.addresses[address] for address in addresses]),
+            *counted(counts),
             *asked,
         )
         over = [row for row in found if row["id"] is None]

@@ -14,23 +14,22 @@ from dataclasses import replace
 
 import asyncpg
 
-from mailcordon.adapters.db import claim_look, claimed_content, engine, parking, queries
+from mailcordon.adapters.db import claim_look, claimed_content, engine, parking, queries, suppressed_ahead
 from mailcordon.adapters.db.claimed_content import Content
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.limited_claim import LimitedClaim, Overtaken, Taken, Unmet
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
+from mailcordon.adapters.db.quick_claim import WEIGHTS, QuickClaim
 from mailcordon.adapters.db.result_store import ResultStore
 from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
-from mailcordon.adapters.db.suppression_row import Recipient, why_suppressed
 from mailcordon.adapters.db.turn_rest import TurnRest
 from mailcordon.core.hold import Hold
-from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.core.priority import Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop
-from mailcordon.send import decide, limits, rotation
-from mailcordon.send.decide import CallFacts, RowFacts
+from mailcordon.send import limits, rotation
 from mailcordon.send.limits import Grant
 from mailcordon.send.moves import Defer, Finish, Requeue
 from mailcordon.send.ports import NO_BOUNDS, NO_HOLDS, Batch, Bounds, Look, Moment, Narrow
@@ -42,9 +41,7 @@ _WORKER_LOCK = 0x6D64  #: first key of the advisory locks of live workers; the s
 _PARK_WINDOW = (
     200  #: deliveries of a lane that a claim looks at for narrow holds; the rest is parked beside the claims
 )
-_SUPPRESSED_WINDOW = 500  #: deliveries of a lane that are looked at for suppressions once a claim has met one
 _SUPPRESSED_LOOKS = 4  #: of one claim
-_WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
 #: Seconds that the server may take to find the mail of a claim. A longer look has met too many old versions of rows.
 CROWDED_AFTER = 0.05
 #: Seconds between two claims that look at everything, while old versions are in the way.
@@ -70,6 +67,7 @@ class QueueStore:
         self._late_ms = late_ms
         self._looks: dict[tuple[Class, ...], claim_look.Look] = {}
         self._limited = LimitedClaim()
+        self._quick = QuickClaim(self._limited, ramp_ms, crowded_after)
         self._claims = PinnedConnection(dsn, "claim")
         self._results = ResultStore(dsn)
         # What these two write is on disk with the next claim at the latest: before a call that it is about.
@@ -226,6 +224,23 @@ class QueueStore:
                     await self._limited.meet(connection, unmet)
 
     async def _claim(self, classes: Sequence[Class], slots: int, bounds: Bounds, narrow: Narrow) -> Batch:
+        look = self._looks.setdefault(tuple(classes), claim_look.Look(self._late_ms))
+        if not look.crowded and self._quick.may(classes, bounds):
+            async with self._claims.use() as connection:
+                quick = await self._quick.claim(connection, self.worker, classes, slots, bounds, narrow)
+            if quick is not None:
+                self._rest.set_idle(quick.idle)
+                return quick.batch
+        return await self._claim_plainly(classes, slots, bounds, narrow, look)
+
+    async def _claim_plainly(
+        self,
+        classes: Sequence[Class],
+        slots: int,
+        bounds: Bounds,
+        narrow: Narrow,
+        look: claim_look.Look,
+    ) -> Batch:
         async with self._claims.transaction() as connection:
             if bounds.reserve_left is not None:
                 used = await connection.fetch(_SQL.reserve_used, bounds.cell)
@@ -233,7 +248,6 @@ class QueueStore:
             tenants = {*bounds.in_flight, *bounds.reserve_used}
             blocked = [tenant for tenant in tenants if bounds.may_start(tenant) <= 0]
             started = time.monotonic()
-            look = self._looks.setdefault(tuple(classes), claim_look.Look(self._late_ms))
             full = not look.crowded or started - look.at >= self._full_look_every
             low = [0 if full else look.turns.get(c, 0) for c in classes]
             rows = await connection.fetch(
@@ -321,7 +335,7 @@ class QueueStore:
         limited = {row["tenant"]: row["limits"] for row in rows if row["limits"] is not None}
         if limited and await self._limited.read(connection, limited, rows[0]["epoch"]):
             return await self._limited.take(
-                connection, plan, visits, now, self.worker, unclear, take_all, _refuse_suppressed
+                connection, plan, visits, now, self.worker, unclear, take_all, suppressed_ahead.refuse
             )
         return Taken(*await take_all(visits), None, {})
 
@@ -363,7 +377,7 @@ class QueueStore:
                 budgets[row["turn"]] -= 1
                 took[row["lane"]] += 1
             visits = [v._replace(budget=v.budget - took[v.lane]) for v in visits if v.turn in dead]
-            await _refuse_suppressed(connection, visits, now)
+            await suppressed_ahead.refuse(connection, visits, now)
         return claimed, took_ms
 
     async def _use_reserve(
@@ -432,50 +446,6 @@ class QueueStore:
         await self._results.complete(self.worker, finished, deferred, requeued)
 
 
-async def _refuse_suppressed(connection: engine.Connection, visits: Sequence[Visit], now: int) -> None:
-    """Ends suppressed mail near the heads of these lanes, with the reason that accept would have given."""
-    rows = await connection.fetch(
-        _SQL.suppressed_ahead,
-        [visit.lane for visit in visits],
-        [visit.cutoff for visit in visits],
-        _SUPPRESSED_WINDOW,
-        now,
-    )
-    whys = await why_suppressed(
-        connection,
-        [
-            Recipient(
-                row["tenant"],
-                row["hash"],
-                row["address"] or "",
-                Class(row["class"]),
-                row["lane"],
-                row["type"],
-            )
-            for row in rows
-        ],
-    )
-    decisions = [
-        decide.before_call(
-            CallFacts(
-                may_start=True,
-                hold=None,
-                has_content=True,
-                row=RowFacts(suppressed=why.sentence(row["slug"])),
-            )
-        )
-        for row, why in zip(rows, whys, strict=True)
-    ]
-    await connection.fetchval(
-        _SQL.refuse_suppressed,
-        [row["lane"] for row in rows],
-        [row["id"] for row in rows],
-        [one.state for one in decisions],
-        [one.reason for one in decisions],
-        [one.sentence for one in decisions],
-    )
-
-
 def _shares(classes: Sequence[Class], slots: int) -> list[int]:
     """Each class's share of the slots, for every set of classes that may have due turns, as `take_turns` wants it."""
     chance = random.random()
@@ -483,7 +453,7 @@ def _shares(classes: Sequence[Class], slots: int) -> list[int]:
     for size in range(1, len(classes) + 1):
         for due in itertools.combinations(classes, size):
             first = 3 * sum(1 << class_ for class_ in due)
-            for class_, share in limits.shares(slots, dict.fromkeys(due, 1), _WEIGHTS, chance).items():
+            for class_, share in limits.shares(slots, dict.fromkeys(due, 1), WEIGHTS, chance).items():
                 out[first + class_] = share
     return out
 
