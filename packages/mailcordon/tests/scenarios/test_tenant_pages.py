@@ -6,13 +6,13 @@ import html
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from browser import serving
 from mailcordon.control.people.roles import Role
@@ -54,17 +54,24 @@ class Pages:
         return await self.stack.enter_async_context(client)
 
 
+@pytest.fixture(scope="module")
+def served(system: systems.System, tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
+    """The dashboard in this process, over the database of the shared system. Making its pages takes most of a second of CPU."""
+    logins = json.loads((system.home / "database.json").read_text())
+    secret = (system.home / "secret-keys").read_text().strip()
+    dashboard = serving.dashboard(logins, secret, tmp_path_factory.mktemp("dashboard"))
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(dashboard) as found:
+        yield found
+
+
 @pytest.fixture
-async def pages(mail: Traffic, system: systems.System, tmp_path: Path) -> AsyncIterator[Pages]:
-    """In this process, over the database of the shared system."""
+async def pages(mail: Traffic, served: serving.Served) -> AsyncIterator[Pages]:
     acme, other = (f"{name}-{secrets.token_hex(3)}" for name in ("pages", "bystander"))
     await mail.onboard({acme: (NEWS, RESET), other: (NEWS,)})
     for slug in (acme, other):
         await mail.fill(slug, NEWS, 3, campaign="spring-sale")
     await mail.all_final(acme, other)
-    logins = json.loads((system.home / "database.json").read_text())
-    secret = (system.home / "secret-keys").read_text().strip()
-    async with serving.dashboard(logins, secret, tmp_path) as served, contextlib.AsyncExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         yield Pages(served.url, served.control, mail, acme, other, stack)
     await mail.lift(acme)
 
