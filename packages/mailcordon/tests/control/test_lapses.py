@@ -246,6 +246,13 @@ def test_every_domain_is_checked_again_within_a_day_or_so(
     assert 10 * 60_000 <= wait <= 27 * HOUR
 
 
+def test_a_domain_is_checked_again_soon_if_what_ses_has_of_it_was_not_read() -> None:
+    wait = lapses.next_check(
+        after(), 0, RULES, read=False, verified=True, complete=True, age_ms=90 * 24 * HOUR, identity=7
+    )
+    assert wait == 60_000
+
+
 def test_a_record_that_receivers_still_use_is_not_lost() -> None:
     wrong = Fault(
         code=Code.DMARC_SYNTAX, severity="warning", sentence="A tag is ignored.", record=f"_dmarc.{DOMAIN}"

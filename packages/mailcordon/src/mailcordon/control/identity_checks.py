@@ -297,7 +297,8 @@ class IdentityChecks:
                 state,
                 at,
                 self._rules,
-                verified=facts.status == "verified",
+                read=facts.whole is not None,
+                verified=facts.status == "verified" and _is_complete(facts),
                 complete=judgement.complete,
                 age_ms=max(0, at - facts.created_at),
                 identity=facts.identity,
@@ -383,6 +384,12 @@ def _ses(facts: Facts) -> Ses:
         mail_from=mail_from.get("MailFromDomain"),
         mail_from_status=mail_from.get("MailFromDomainStatus"),
     )
+
+
+def _is_complete(facts: Facts) -> bool:
+    """Whether SES signs mail of the domain, and uses the MAIL FROM that it is to use."""
+    ses = _ses(facts)
+    return ses.dkim_status == "SUCCESS" and (facts.mail_from is None or ses.mail_from_status == "SUCCESS")
 
 
 def _domain(facts: Facts, region: str) -> Domain:

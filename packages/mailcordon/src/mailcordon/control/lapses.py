@@ -371,6 +371,7 @@ def because(domain: str, state: State) -> str:
 class Pace:
     """Milliseconds until a domain is checked again."""
 
+    unread: int = _MINUTE  #: what SES has of it was not read yet
     first: int = (
         10 * _MINUTE
     )  #: a domain of less than a day that SES has not verified; later a tenth of its age
@@ -381,11 +382,22 @@ class Pace:
 
 
 def next_check(
-    state: State, now: int, rules: Rules, *, verified: bool, complete: bool, age_ms: int, identity: int
+    state: State,
+    now: int,
+    rules: Rules,
+    *,
+    read: bool = True,
+    verified: bool,
+    complete: bool,
+    age_ms: int,
+    identity: int,
 ) -> int:
-    """When to check again, in milliseconds since 1970."""
+    """When to check again, in milliseconds since 1970. `read`: what SES has of the domain is known. `verified`: all of it is as
+    mail needs it."""
     pace = Pace()
-    if state.lapses:
+    if not read:
+        wait = pace.unread
+    elif state.lapses:
         wait = pace.lapsed
     elif state.suspicions:
         wait = rules.over_ms // 3
