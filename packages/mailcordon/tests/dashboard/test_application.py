@@ -14,6 +14,7 @@ from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
 from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
 from mailcordon.adapters.dashboard.visitor import Visitor
+from mailcordon.core.errors import Unavailable
 from mailcordon.core.principal import OPERATE, READ, Principal
 
 PERSON = Principal(
@@ -44,7 +45,12 @@ class Api:
 
 
 class OneSession:
+    def __init__(self) -> None:
+        self.is_away = False
+
     async def visitor(self, cookies: dict[str, str]) -> Visitor | None:
+        if self.is_away:
+            raise Unavailable("The database does not respond.")
         return Visitor(principal=PERSON, csrf=TOKEN) if cookies.get("mailcordon") == "kim" else None
 
 
@@ -54,7 +60,12 @@ def api() -> Api:
 
 
 @pytest.fixture
-async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+def sessions() -> OneSession:
+    return OneSession()
+
+
+@pytest.fixture
+async def client(api: Api, sessions: OneSession) -> AsyncIterator[httpx.AsyncClient]:
     static = StaticFiles()
     site = Site(
         calls=api,
@@ -76,7 +87,7 @@ async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
         await site.rest(request).post("/v1/things", body={"because": "of this"})
         return site.done("/things/a?x=1#part", "held")
 
-    app = application.build(site, OneSession(), [thing, act])
+    app = application.build(site, sessions, [thing, act])
     transport = httpx.ASGITransport(app)  # pyright: ignore[reportArgumentType]
     async with httpx.AsyncClient(
         transport=transport, base_url="https://mail.platform.example", cookies={"mailcordon": "kim"}
@@ -186,6 +197,16 @@ async def test_static_files_are_kept_for_ever_under_the_name_of_their_content(cl
     assert (await client.get(url.replace("/static/", "/static/0"))).status_code == 404
     for path in ("/static/x/../rest.py", "/static/x/%2e%2e/rest.py", "/static/x//etc/passwd"):
         assert (await client.get(path)).status_code == 404
+
+
+async def test_while_the_database_is_away_a_page_says_so_and_looks_as_always(
+    client: httpx.AsyncClient, sessions: OneSession
+):
+    sessions.is_away = True
+    shown = await client.get("/things/acme")
+    assert (shown.status_code, "The database does not respond." in shown.text) == (503, True)
+    assert (await client.get(StaticFiles().url("dashboard.css"))).status_code == 200
+    assert (await client.get("/health")).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["a/b", "../keys", "", ".", ".."])

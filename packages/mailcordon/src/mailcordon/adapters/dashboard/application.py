@@ -18,6 +18,8 @@ from mailcordon.core.errors import MailcordonError
 from mailcordon.messages import dashboard as messages
 
 OPEN = "open"  #: the option of a handler that needs nobody to be signed in
+#: The option of a handler that is the same for everybody. It is not asked who looks, so it needs no database.
+ANYBODY = "anybody"
 #: The option of a handler that has a proof of its own that its form is ours; nobody is signed in there.
 NO_SESSION = "no_session"
 _READS = ("GET", "HEAD")
@@ -29,6 +31,8 @@ def build(site: Site, visitors: Visitors, handlers: Sequence[HTTPRouteHandler]) 
     async def admit(request: PageRequest) -> Response[Any] | None:
         """Finds who looks. Without anybody a page leads to the sign-in, and back."""
         opt = request.route_handler.opt
+        if opt.get(ANYBODY):
+            return None
         visitor = await visitors.visitor(dict(request.cookies))
         request.state.visitor = visitor
         if request.method not in _READS:
@@ -43,7 +47,7 @@ def build(site: Site, visitors: Visitors, handlers: Sequence[HTTPRouteHandler]) 
             await _own_form(request, visitor)
         return None
 
-    @get("/static/{digest:str}/{name:path}", opt={OPEN: True})
+    @get("/static/{digest:str}/{name:path}", opt={ANYBODY: True})
     async def static(digest: FromPath[str], name: FromPath[str]) -> Response[bytes]:
         found = site.static.find(digest, str(name).lstrip("/"))
         if found is None:
@@ -51,7 +55,7 @@ def build(site: Site, visitors: Visitors, handlers: Sequence[HTTPRouteHandler]) 
         headers = {"cache-control": "public, max-age=31536000, immutable"}
         return Response(found.body, media_type=found.media_type, headers=headers)
 
-    @get("/health", opt={OPEN: True})
+    @get("/health", opt={ANYBODY: True})
     async def health() -> Response[bytes]:
         return Response(b"ok\n", media_type="text/plain")
 

@@ -17,6 +17,10 @@ _SHARED = queries.load("shared.sql")
 _MOST_PENDING = 10_000  #: browsers on their way to the OpenID provider: some megabytes at most
 
 
+#: Somebody waits for a page. Who it is is read in a millisecond, so a database that needs longer than this is away.
+WHO_SECONDS = 5.0
+
+
 class SessionStore:
     def __init__(self, control: Pool) -> None:
         self._pool = control
@@ -38,7 +42,7 @@ class SessionStore:
 
     async def find(self, hash: bytes) -> Session | None:
         async with connection_pool.acquire(self._pool) as conn:
-            row = await conn.fetchrow(_SQL.find_session, hash)
+            row = await conn.fetchrow(_SQL.find_session, hash, timeout=WHO_SECONDS)
         return None if row is None else _session(row)
 
     async def end(self, hash: bytes) -> Session | None:

@@ -8,6 +8,7 @@ import asyncpg
 
 from mailcordon.adapters.db import connection_pool, queries
 from mailcordon.adapters.db.engine import Pool
+from mailcordon.adapters.db.session_store import WHO_SECONDS
 from mailcordon.control.people.tokens import Minted
 from mailcordon.control.people.view_links import KEY_NAME, ViewLink
 from mailcordon.core import names
@@ -63,7 +64,7 @@ class ViewLinkStore:
 
     async def find(self, hash: bytes, *, opened: bool) -> ViewLink | None:
         async with connection_pool.acquire(self._pool) as conn:
-            row = await conn.fetchrow(_SQL.find_view_link, hash)
+            row = await conn.fetchrow(_SQL.find_view_link, hash, timeout=WHO_SECONDS)
         if row is None:
             return None
         if opened:
