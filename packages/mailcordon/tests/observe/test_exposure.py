@@ -312,6 +312,21 @@ async def test_a_random_history_is_rebuilt_from_ledger_and_outcomes(world: World
     await assert_rebuilt(world)
 
 
+async def test_what_waits_for_a_fold_is_compared_as_counted(
+    world: World, database: Any, ledger: Ledger
+) -> None:
+    folding_now = await asyncpg.connect(database.dsn("observe"))
+    await folding_now.execute("select pg_advisory_lock(28015, 0)")
+    sent = await world.sent("acme", "newsletter", "kim@corp.example", known=False)
+    await ledger.claimed(sent)
+    await ledger.answered(sent)
+    await world.tell(sent.send(), sent.bounce())
+    await folding_now.close()
+    assert await world.rows("select count(*) from cohort_batch") == [(2,)]
+    compared = await cohort_rebuild.rebuild(world.owner, 0, check=True)
+    assert compared.differences == []
+
+
 async def test_wrong_counts_are_found_and_only_corrected_when_asked(world: World) -> None:
     sent = await world.sent("acme", "newsletter", "kim@corp.example")
     await world.tell(sent.bounce())
