@@ -698,3 +698,13 @@ async def test_a_tenant_has_ten_endpoints_at_most_and_names_are_unique(hooks: Ho
         await hooks.add("https://hooks.acme.example/", "one-more")
     with pytest.raises(Conflict):
         await hooks.add("https://hooks.zen.example/", "app-0", "zen")
+
+
+async def test_a_tenant_has_at_most_ten_however_many_are_added_at_once(hooks: Hooks):
+    adding = (hooks.add("http://127.0.0.1:1/", f"app-{number}") for number in range(14))
+    found = await asyncio.gather(*adding, return_exceptions=True)
+    refused = [one for one in found if isinstance(one, BaseException)]
+    assert {(type(one), getattr(one, "code", None)) for one in refused} == {(Conflict, "too-many-webhooks")}
+    assert len(refused) == 4
+    assert await hooks.world.owner.fetchval("select count(*) from webhook_endpoint") == 10
+    await hooks.add("http://127.0.0.1:1/", "of-the-platform", None)

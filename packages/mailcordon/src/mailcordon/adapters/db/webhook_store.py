@@ -148,10 +148,6 @@ class PostgresWebhooks:
     def _vault(self) -> Vault:
         return Vault(self._secret_keys)
 
-    async def count(self, tenant: int | None) -> int:
-        async with connection_pool.acquire(self._pool) as conn:
-            return await conn.fetchval(_SQL.count, tenant)
-
     async def waiting(self, endpoint: Endpoint) -> int:
         async with connection_pool.acquire(self._pool) as conn:
             return await conn.fetchval(_SQL.waiting, endpoint.id, MOST_COUNTED)
@@ -165,12 +161,16 @@ class PostgresWebhooks:
         target: str,
         secret: Mapping[str, object],
         events: Sequence[str],
+        most: int,
         actor: str,
         because: str | None,
     ) -> None:
         stored = self._vault.encrypt(json.dumps(secret).encode())
         try:
             async with connection_pool.transaction(self._pool) as conn:
+                await conn.execute(_SQL.lock_adding, tenant)
+                if await conn.fetchval(_SQL.count, tenant) >= most:
+                    raise Conflict(messages.too_many_endpoints(most), code="too-many-webhooks")
                 now = await self._now(conn)
                 await conn.execute(_SQL.add, new.name, tenant, form, target, stored, list(events), now, actor)
                 after = {"form": form, "tenant": new.tenant, "target": target, "events": list(events)}

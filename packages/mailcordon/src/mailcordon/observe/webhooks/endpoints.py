@@ -51,8 +51,6 @@ class EndpointStore(Protocol):
 
     async def with_secret(self, name: str) -> Endpoint | None: ...
 
-    async def count(self, tenant: int | None) -> int: ...
-
     async def waiting(self, endpoint: Endpoint) -> int: ...
 
     async def add(
@@ -64,10 +62,11 @@ class EndpointStore(Protocol):
         target: str,
         secret: Mapping[str, object],
         events: Sequence[str],
+        most: int,
         actor: str,
         because: str | None,
     ) -> None:
-        """Raises Conflict if the name is taken."""
+        """`most`: of one tenant, or of the platform. Raises Conflict for one more, and if the name is taken."""
         ...
 
     async def change_secret(
@@ -169,8 +168,6 @@ class Endpoints:
             if new.secret is not None:
                 raise Invalid(Fault("secret", messages.no_secret_of_form(form)))
             await self._ses_form()
-        if await self._store.count(tenant) >= MOST_ENDPOINTS:
-            raise Conflict(messages.too_many_endpoints(MOST_ENDPOINTS), code="too-many-webhooks")
         made = self._new_secret() if new.secret is None else None
         await self._store.add(
             new,
@@ -179,6 +176,7 @@ class Endpoints:
             target=host_of(new.url),
             secret={"url": new.url, "signing": [new.secret or made]},
             events=events,
+            most=MOST_ENDPOINTS,
             actor=principal.actor,
             because=because,
         )

@@ -97,6 +97,10 @@ select e.id, e.name, e.tenant, e.form, e.target, e.events, e.made_at, e.made_by,
 -- With its secret, to sign with it or to change it.
 select e.*, t.slug from webhook_endpoint e left join tenant t on t.id = e.tenant where e.name = $1 and e.removed_at is null;
 
+-- name: lock_adding
+-- Those that are added for one tenant, or for the platform, at the same time are counted one after the other.
+select pg_advisory_xact_lock(hashtextextended('webhook_endpoint ' || coalesce($1::int::text, ''), 0));
+
 -- name: count
 -- How many there are of a tenant, or of the platform.
 select count(*) from webhook_endpoint where removed_at is null and tenant is not distinct from $1::int;
