@@ -1,7 +1,10 @@
 """New tenants too small to be judged alone are judged together."""
 
+import pytest
+
 from mailcordon.guard.breaker.engine import Breaker
 from mailcordon.guard.breaker.nouns import Dimension, Level, Slice
+from mailcordon.guard.counts import Delta, DomainDelta
 from mailcordon_fixtures.breaker_mail import DAY, START, Post, lane
 
 PARTNER = Slice(Dimension.POOL, "signup:partner-x")
@@ -65,6 +68,28 @@ def test_one_bad_newcomer_does_not_throttle_the_others():
     day(post, guilty=0)
     assert any(each.level is Level.CORDON for each in post.decisions if each.lane == 0)
     assert not [each for each in post.decisions if each.lane >= 1000]
+
+
+@pytest.mark.parametrize("domains", [1, 40])
+@pytest.mark.parametrize("read_at_once", [True, False])
+def test_bounces_at_one_dead_domain_throttle_no_newcomers_and_those_at_many_do(
+    domains: int, read_at_once: bool
+):
+    breaker = Breaker()
+    lanes = range(12)
+    for number in lanes:
+        breaker.lane(lane(number, labels={"signup:partner-x"}, since=START))
+    counts = [Delta(START, number, None, None, 0, sent=400, hard_bounces=40) for number in lanes]
+    at = [DomainDelta(START, number, one, 40 // domains) for number in lanes for one in range(domains)]
+    if read_at_once:
+        breaker.replay(START, counts, at)
+        counts, at = (
+            [Delta(START + 1, number, None, None, 0, sent=100, hard_bounces=1) for number in lanes],
+            [],
+        )
+    found = breaker.observe(START + 5, counts, at)
+    pooled = {each.lane for each in found if each.guilty == (PARTNER,)}
+    assert pooled == (set() if domains == 1 else set(lanes))
 
 
 def test_they_are_let_go_when_their_mail_is_good_again():

@@ -123,10 +123,7 @@ class Breaker:
                 saw(BLOCKS, delta.provider, delta.minute, minute, delta.blocks)
             if delta.delays > 0:
                 saw(DELAYS, delta.provider, delta.minute, minute, delta.delays)
-        for domain in domains:
-            state = self._awake(domain.lane)
-            if state is not None:
-                state.watch.add_domain(domain)
+        self._take_back(domains)
         found: list[Decision] = []
         for lane, state in changed.items():
             decisions = state.judge(minute)
@@ -140,6 +137,14 @@ class Breaker:
                     found += self._take([joined])
         self._rest(minute, 0)
         return found
+
+    def _take_back(self, domains: Iterable[DomainDelta]) -> None:
+        for domain in domains:
+            state = self._awake(domain.lane)
+            bounces = 0 if state is None else state.watch.add_domain(domain)
+            if bounces:
+                for pool in self._pools_of.get(domain.lane, ()):
+                    pool.take_back(domain.lane, domain.minute, bounces)
 
     def _awake(self, lane: int) -> LaneState | None:
         """A lane that is known, unpacked if it rests."""
@@ -287,10 +292,7 @@ class Breaker:
                 pools = self._pools_of.get(delta.lane)
                 if pools is not None:
                     self._count_in_pools(pools, state, delta, delta.minute)
-        for domain in domains:
-            state = self._awake(domain.lane)
-            if state is not None:
-                state.watch.add_domain(domain)
+        self._take_back(domains)
         self._make_restored(minute)
         self._rest(minute, 0)
 

@@ -178,22 +178,23 @@ class LaneWatch:
             self.news[signal] += abs(events)
             self.touched[signal].add(column)
 
-    def add_domain(self, delta: DomainDelta) -> None:
-        """Bounces that one recipient domain has too many of are taken back: they have one cause."""
+    def add_domain(self, delta: DomainDelta) -> int:
+        """Bounces that one recipient domain has too many of are taken back: they have one cause. Returns how many."""
         day = delta.minute // DAY
         counts = self._domains.setdefault((delta.domain, day), [0.0, 0.0])
         counts[0] = max(0.0, counts[0] + delta.hard_bounces)
         expected = float(self.versions.now.usual[BOUNCES, 0]) * self._rest_sent.get(day, 0.0)
         too_many = max(0.0, counts[0] - DOMAIN_EVENTS - expected)
         change = too_many - counts[1]
-        if change:
-            counts[1] = too_many
-            self._take_back(delta.minute, round(change))
+        if not change:
+            return 0
+        counts[1] = too_many
+        return self._take_back(delta.minute, round(change))
 
-    def _take_back(self, minute: int, bounces: int) -> None:
+    def _take_back(self, minute: int, bounces: int) -> int:
         """Of a domain outside the named providers. Nobody knows whose mail it was, so each campaign and list of the minute counts
         less: rather too little than too much."""
-        self.blocks.take_back(minute, BOUNCES, (REST, REST_SILENT), bounces)
+        taken_back = round(self.blocks.take_back(minute, BOUNCES, (REST, REST_SILENT), bounces))
         for part in self.parts.values():
             if part.first <= minute <= part.last and part.events[BOUNCES]:
                 taken = part.blocks.take_back(minute, BOUNCES, (REST, REST_SILENT), bounces)
@@ -204,6 +205,7 @@ class LaneWatch:
                 taken = min(epoch.events[BOUNCES][REST], bounces)
                 epoch.events[BOUNCES][REST] -= taken
                 bounces -= round(taken)
+        return taken_back
 
     def _column(self, provider: int, minute: int) -> int:
         own = self._columns.get(provider)

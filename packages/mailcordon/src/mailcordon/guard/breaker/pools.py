@@ -73,6 +73,13 @@ class Pool:
                 member.events = max(0, member.events + events)
                 self._news[signal] += abs(events)
 
+    def take_back(self, lane: int, minute: int, bounces: int) -> None:
+        """Hard bounces of a member that have one cause with others that count."""
+        member = self._members.get(lane)
+        if member is not None:
+            taken = self._blocks.take_back(minute, 0, (_HEARD, _SILENT), bounces)
+            member.events = max(0, member.events - round(taken))
+
     def judge(self, minute: int, curves: DelayCurves, parts: Collection["Pool"] = ()) -> list[Decision]:
         """A throttle of each member, once. Of `parts`, pools of its members, the one that explains it is throttled instead."""
         if not any(self._news) or minute < self._judged + _EVERY:
