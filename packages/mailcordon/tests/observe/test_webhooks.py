@@ -402,6 +402,20 @@ async def test_a_receiver_that_answers_410_is_paused_at_once(hooks: Hooks, recei
     assert len(receiver.take()) == 1
 
 
+async def test_what_was_paused_while_it_was_served_is_served_at_once_when_it_is_resumed(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    await hooks.add(receiver.url)
+    await hooks.world.tell((await hooks.world.sent("acme", "newsletter", "kim@example.com")).delivery_event())
+    receiver.answer(410)
+    await hooks.rounds()
+    await hooks.endpoints.resume("app", ANN, because=None)
+    receiver.take()
+    await hooks.world.tell((await hooks.world.sent("acme", "newsletter", "lee@example.com")).delivery_event())
+    await hooks.rounds()
+    assert types(receiver) == ["delivery.delivered"]
+
+
 async def test_a_slow_endpoint_delays_no_other(hooks: Hooks, receiver: Receiver) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts connections and never answers
         await hooks.add(f"http://127.0.0.1:{silent.getsockname()[1]}/", "slow")

@@ -72,18 +72,20 @@ class Webhooks:
 
     async def _serve(self, endpoint: Endpoint) -> None:
         until = boot_time() + self._turn
-        served: Endpoint | None = endpoint
-        while served is not None:
+        served = endpoint
+        while True:
             due = await self._store.due(served, plan.batch(served))
             results = await self._send(served, due, until) if due else []
             if not results:
                 await self._store.release(served)
                 return
             after = plan.after_round(served, results, await self._store.now())
-            served = await self._store.record(served, results, after)
-            if served is not None and (after.next_at or boot_time() >= until):
+            again = await self._store.record(served, results, after)
+            # One that was paused meanwhile is released too: it may be resumed before its lease is over.
+            if again is None or after.next_at or boot_time() >= until:
                 await self._store.release(served)
                 return
+            served = again
 
     async def _send(self, endpoint: Endpoint, due: Sequence[Message], until: float) -> list[Result]:
         """What became of those that were tried in time."""
