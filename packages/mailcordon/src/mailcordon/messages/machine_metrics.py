@@ -28,7 +28,7 @@ _HELP: Mapping[str, str] = {
     "last_claim_timestamp_seconds": "When this dispatcher last claimed mail",
     "last_sent_timestamp_seconds": "When the last call was made that SES accepted",
     "call_seconds": "How long calls to SES took, whatever was answered",
-    "accepted_to_sent_seconds": "From the acceptance of a delivery to the call that SES accepted; the loop is urgent or other",
+    "accepted_to_sent_seconds": "From the acceptance of a delivery to the call that SES accepted; `loop` is urgent or other mail",
     # observe
     "queue_received_messages_total": "Messages received from an event queue, one that comes back counted again",
     "queue_stored_messages_total": "Messages whose batch was committed",
