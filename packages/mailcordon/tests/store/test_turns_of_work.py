@@ -207,7 +207,8 @@ async def test_what_is_due_is_found_by_the_index_however_much_waits(world: World
 
 
 async def test_connections_that_read_by_the_index_need_no_transaction(world: World, database: Any) -> None:
-    await world.fill(3000)
+    await world.owner.execute("analyze ses_resource")
+    await world.fill(3000, analyze=False)
     others = await engine.create_pool(database.dsn("control"))
     await others.close()  # nothing is asked of these
     async with await engine.create_pool(database.dsn("control"), max_size=1, settings=BY_INDEX) as by_index:
