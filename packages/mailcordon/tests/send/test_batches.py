@@ -57,6 +57,25 @@ def test_the_store_is_told_before_the_trickle_is_over_and_then_once_a_second() -
     assert found.rest() == []
 
 
+def test_other_mail_between_changes_nothing() -> None:
+    """The short way for mail that is in no batch, beside the long one."""
+    clock = Clock()
+    alone, mixed = Batches(clock, trickle=100), Batches(clock, trickle=100)
+    for number in range(40):
+        clock.now += 2.5
+        sale = [message(30, campaign="sale"), message(9)]
+        others = [message(50, Class.URGENT, campaign="sale"), message(50, Class.TRANSACTIONAL)]
+        if number % 3 == 0:
+            assert mixed.arrive(others) == ()
+        told = alone.arrive(sale)
+        assert mixed.arrive([others[0], *sale, others[1]]) == told
+        alone.told(told)
+        mixed.told(told)
+        assert alone.rest() == mixed.rest()
+        assert mixed.any_known or not mixed.rest()
+    assert mixed.any_known
+
+
 def test_what_the_store_could_not_be_told_is_told_again() -> None:
     found = Batches(Clock(), trickle=10)
     assert found.arrive([message(10, campaign="sale")]) == [(SALE, 10)]

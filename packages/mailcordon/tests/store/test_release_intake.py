@@ -60,15 +60,28 @@ async def test_a_large_batch_is_a_release_with_a_limit_before_any_of_its_mail_is
 async def test_a_batch_that_cannot_be_counted_to_its_end_keeps_no_mail_out(
     world: Any, lane: int, make_submission: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(committer, "TELL_EVERY", 0.01)
     async with accepting(world) as accept:
         await hand_in(accept, make_submission, 2, campaign="sale")
-        await hand_in(accept, make_submission, 1, campaign="sale")
         await world.connection.execute("alter table release_intake rename to gone")
-        monkeypatch.setattr(committer, "TELL_EVERY", 0.01)
+        await hand_in(accept, make_submission, 1, campaign="sale")
         for _ in range(20):
             async with asyncio.timeout(10):
                 await hand_in(accept, make_submission, 1, type="password-reset")
             await asyncio.sleep(0.02)  # the rest is counted while nothing comes
+
+
+async def test_the_end_of_a_batch_is_counted_once_no_more_mail_comes(
+    world: Any, lane: int, make_submission: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committer, "TELL_EVERY", 0.05)
+    async with accepting(world) as accept:
+        for number in (1, 2):  # the second time, its timer has rung before
+            await hand_in(accept, make_submission, 2, campaign=f"sale-{number}")
+            await hand_in(accept, make_submission, 1, campaign=f"sale-{number}")
+            async with asyncio.timeout(20):
+                while [one[-1] for one in await releases(world)] != [150] * number:
+                    await asyncio.sleep(0.02)
 
 
 async def test_urgent_mail_is_no_release(world: Any, lane: int, make_submission: Any) -> None:

@@ -74,6 +74,12 @@ def _header(name: str, address: str) -> str:
     return formataddr((name, address)) if name.isascii() else f"{encoded_words.encode(name)} <{address}>"
 
 
+@functools.lru_cache(maxsize=4096)
+def shown(mailbox: Mailbox) -> str:
+    """Its text. Cached, as of a sender: most mail comes from a few."""
+    return str(mailbox)
+
+
 def parse(text: str) -> Address:
     """Parses a bare address. Raises ValueError with a message for the user."""
     if len(text) > _LONGEST_TYPED:

@@ -106,7 +106,7 @@ class Buckets:
     ) -> None:
         """Takes one message with a body of `size` bytes."""
         owned = self._keys.get(id)
-        if owned is None or (owned.limits is not limits and owned.limits != limits):
+        if owned is None or owned.limits is not limits:
             owned = self._of_key(id, limits, platform, now)
         if (found := _take_message(owned, size, now)) is not None:
             raise self._problem(Owner.KEY, prefix, *found, now)
@@ -122,7 +122,7 @@ class Buckets:
     ) -> None:
         """Takes nothing: whether a message of this key, and of this tenant if it is known, would be granted now."""
         owned = self._keys.get(id)
-        if owned is None or owned.limits != limits:
+        if owned is None or owned.limits is not limits:
             owned = self._of_key(id, limits, platform, now)
         if (found := _empty(owned, now)) is not None:
             raise self._problem(Owner.KEY, prefix, *found, now)
@@ -135,7 +135,7 @@ class Buckets:
     def read_of_key(self, id: int, prefix: str, limits: KeyLimits, now: float, *, platform: bool) -> None:
         """Takes one read."""
         owned = self._keys.get(id)
-        if owned is None or (owned.limits is not limits and owned.limits != limits):
+        if owned is None or owned.limits is not limits:
             owned = self._of_key(id, limits, platform, now)
         if not _take(owned.reads, 1, now):
             raise self._problem(Owner.KEY, prefix, What.READS, owned.reads, now)
@@ -147,6 +147,11 @@ class Buckets:
             raise self._problem(Owner.TENANT, slug, What.READS, owned.reads, now)
 
     def _of_key(self, id: int, limits: KeyLimits, platform: bool, now: float) -> _Owned:
+        owned = self._keys.get(id)
+        if owned is not None and owned.limits == limits:
+            # The key was read again, and is as it was. Remembered, so that the next message need not compare.
+            owned.limits = limits
+            return owned
         _forget_full(self._keys, now)
         owned = self._keys[id] = _Owned(limits, None if platform else self._key)
         return owned

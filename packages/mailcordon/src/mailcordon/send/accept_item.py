@@ -80,6 +80,8 @@ def answered(item: Item) -> bool:
 
 def split_repeats(batch: Sequence[Item]) -> tuple[list[Item], list[tuple[Item, Item]]]:
     """Separates the items whose key occurs earlier in the batch, each with that earlier item, which decides its answer."""
+    if len(batch) == 1:
+        return [*batch], []
     originals: dict[tuple[str, bytes], Item] = {}
     first: list[Item] = []
     repeats: list[tuple[Item, Item]] = []

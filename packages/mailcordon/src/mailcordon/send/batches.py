@@ -49,6 +49,9 @@ class Batches:
 
     def arrive(self, messages: Iterable[NewMessage]) -> Sequence[Arrived]:
         """Counts the messages, which are about to be stored. Returns what the store has to be told before."""
+        marketing = [one for one in messages if one.route.lane.class_ is Class.MARKETING]
+        if not marketing:
+            return ()
         now = self._monotonic()
         if now - self._since > WINDOW or len(self._counts) > MOST:
             # What came as a trickle is forgotten; counts of known batches are told by then.
@@ -58,11 +61,16 @@ class Batches:
         if len(self._known) > MOST:
             self._known.clear()
         touched: set[BatchName] = set()
-        for message in messages:
+        for message in marketing:
             for name in self._batches(message):
                 self._counts[name] += len(message.deliveries)
                 touched.add(name)
         return [Arrived(name, self._counts[name]) for name in sorted(touched) if self._due(name, now)]
+
+    @property
+    def any_known(self) -> bool:
+        """Whether the store was told of any batch: without, `rest` returns none."""
+        return bool(self._known)
 
     def rest(self) -> Sequence[Arrived]:
         """What the store was not told yet of batches that it knows, for when no more mail comes."""

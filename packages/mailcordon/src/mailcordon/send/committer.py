@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from mailcordon.core import ids, subject_shape
+from mailcordon.core import address, ids, subject_shape
 from mailcordon.core.errors import Invalid, MailcordonError, TooMuch, Unavailable
 from mailcordon.core.route import Route
 from mailcordon.core.turns import Bounds, Full, Turns
@@ -84,6 +84,8 @@ class Committer:
         self._batches = Batches()
         self._began = float("-inf")  #: when the last commit did
         self._alone = _ALONE  #: commits in a row during which no mail came
+        self._quiet: asyncio.TimerHandle | None = None  #: looks whether no mail came for `TELL_EVERY`
+        self._was_quiet = False
 
     def put(self, item: Item) -> Full | None:
         """Puts it into the next batch in which its tenant has a turn. Returns the bound that it would exceed."""
@@ -113,19 +115,33 @@ class Committer:
                         await self._commit(part)
                     self._alone = 0 if len(self._pending) else self._alone + 1
         finally:
+            if self._quiet is not None:
+                self._quiet.cancel()
             rest = self._pending.take(len(self._pending), self._pending.bytes)
             fail_items([*batch, *rest], Unavailable(api.server_stopping()))
 
     async def _next(self) -> None:
         """Until mail is there. The end of a large batch is counted meanwhile."""
-        while rest := self._batches.rest():
-            try:
-                async with asyncio.timeout(TELL_EVERY):
-                    await self._arrived.wait()
+        while True:
+            # One timer a second, not one for each wait: with mail at any rate there are many more waits.
+            if self._quiet is None and self._batches.any_known:
+                self._quiet = asyncio.get_running_loop().call_later(TELL_EVERY, self._after_a_pause)
+            await self._arrived.wait()
+            if len(self._pending):
                 return
-            except TimeoutError:
+            self._arrived.clear()
+            if self._was_quiet and (rest := self._batches.rest()):
                 await self._tell(rest)
-        await self._arrived.wait()
+            self._was_quiet = False
+
+    def _after_a_pause(self) -> None:
+        self._quiet = None
+        left = self._began + TELL_EVERY - time.monotonic()
+        if left > 0:
+            self._quiet = asyncio.get_running_loop().call_later(left, self._after_a_pause)
+        elif self._batches.rest():
+            self._was_quiet = True
+            self._arrived.set()
 
     async def _gather(self) -> None:
         """Until the next commit may begin (`APART`)."""
@@ -199,11 +215,16 @@ class Committer:
         return good
 
     async def _resolve(self, batch: Sequence[Item]) -> list[tuple[Item, NewMessage]]:
-        self._use_node(await self._store.node())
+        node = await self._store.node()
+        if node != self._ids.node:
+            self._ids = ids.IdGenerator(node)
         found: list[tuple[Item, Resolved]] = []
         fresh = False
         refused: list[tuple[Item, int, MailcordonError]] = []
-        await self._read_lanes({item.slug for item in batch})
+        for item in batch:
+            if item.slug not in self._lanes and item.slug not in self._unknown:
+                await self._read_lanes({one.slug for one in batch})
+                break
         for item in batch:
             lanes = self._lanes.get(item.slug)
             if item.refusal is not None and lanes is not None:
@@ -232,8 +253,8 @@ class Committer:
                 else:
                     refused.append((item, lanes.tenant, problem))
         await self._refresh_backlogs({resolved.entry.route.lane.id for _, resolved in found})
-        later = sum(item.submission.send_at is not None for item, _ in found)
-        places = iter(await self._store.places(later)) if later else iter(())
+        later = [item for item, _ in found if item.submission.send_at is not None]
+        places = iter(await self._store.places(len(later)) if later else ())
         out: list[tuple[Item, NewMessage]] = []
         for item, (entry, others) in found:
             send_at = item.submission.send_at
@@ -273,10 +294,6 @@ class Committer:
         moment = await self._store.moment()
         self._set_clock(moment.now)
         return moment.epoch
-
-    def _use_node(self, node: int) -> None:
-        if node != self._ids.node:
-            self._ids = ids.IdGenerator(node)
 
     async def _read_lanes(self, slugs: set[str]) -> None:
         """Reads those of these tenants that are not known yet, at once."""
@@ -330,8 +347,12 @@ class Committer:
             raise TooMuch(mail.backlog_age(slug, type), retry_after=60, code="backlog")
 
     def _count(self, resolved: Sequence[tuple[Item, NewMessage]], stored: Stored) -> None:
-        new = (m for position, (_, m) in enumerate(resolved) if position not in stored.replays)
-        self._facts.stored(sum(len(message.deliveries) for message in new), stored.now)
+        replays = stored.replays
+        deliveries = 0
+        for position, (_, message) in enumerate(resolved):
+            if position not in replays:
+                deliveries += len(message.deliveries)
+        self._facts.stored(deliveries, stored.now)
 
     async def _answer(self, resolved: Sequence[tuple[Item, NewMessage]], stored: Stored) -> None:
         for position, (item, message) in enumerate(resolved):
@@ -345,6 +366,8 @@ class Committer:
 
 def _apart(batch: list[Item]) -> list[list[Item]]:
     """The batch without its large messages, and each of these alone."""
+    if len(batch) == 1:
+        return [batch]
     large = [item for item in batch if len(item.content) > LARGE]
     if not large:
         return [batch]
@@ -357,11 +380,11 @@ def _message(item: Item, route: Route, id: int, others: int | None) -> NewMessag
         id=id,
         tenant_slug=item.slug,
         route=route,
-        from_address=str(item.submission.sender),
+        from_address=address.shown(item.submission.sender),
         deliveries=tuple(
             [
-                NewDelivery(id + place, address, hash, provider, undeliverable)
-                for place, (address, hash, provider, undeliverable) in enumerate(item.recipients, start=1)
+                NewDelivery(id + place, to, hash, provider, undeliverable)
+                for place, (to, hash, provider, undeliverable) in enumerate(item.recipients, start=1)
             ]
         ),
         campaign=item.submission.campaign,

@@ -32,6 +32,8 @@ def slices(text: Text) -> Iterator[str]:
     """Each call on a text keeps other threads of the process waiting."""
     if isinstance(text, LongText):
         return iter(text)
+    if len(text) <= SLICE:
+        return iter((text,) if text else ())
     return (text[start : start + SLICE] for start in range(0, len(text), SLICE))
 
 

@@ -61,9 +61,11 @@ class AcceptStore:
 
     async def node(self) -> int:
         """The node number for new ids. It changes when the connection is made again."""
-        async with self._stores.use():
-            assert self._node is not None
-            return self._node
+        if self._node is None or not self._stores.is_open:
+            async with self._stores.use():
+                pass  # it connects, and leases one
+        assert self._node is not None
+        return self._node
 
     async def arrived(self, batches: Sequence[Arrived]) -> None:
         async with self._stores.transaction() as connection:
@@ -129,9 +131,7 @@ class AcceptStore:
 
     async def store(self, batch: Sequence[NewMessage], epoch: int) -> Stored:
         """Stores new messages. Raises StaleRoutes and stores nothing if the control epoch is no longer `epoch`."""
-        if any(m.send_at is not None for m in batch) or any(
-            d.undeliverable is not None for m in batch for d in m.deliveries
-        ):
+        if not _is_plain(batch):
             return await self._store_slowly(batch, epoch)
         async with self._stores.use() as connection:
             assert self._node is not None
@@ -330,6 +330,17 @@ class AcceptStore:
             [m.alike for m in fresh],
             [m.others for m in fresh],
         )
+
+
+def _is_plain(batch: Sequence[NewMessage]) -> bool:
+    """Whether all of it is for now, and can be delivered."""
+    for message in batch:
+        if message.send_at is not None:
+            return False
+        for delivery in message.deliveries:
+            if delivery.undeliverable is not None:
+                return False
+    return True
 
 
 def _facts(message: NewMessage, delivery: NewDelivery, suppressed: Suppression | None) -> DoorFacts:

@@ -7,6 +7,7 @@ state can be far too slow for the other (docs/decisions/003). Only one task uses
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import TracebackType
 
 from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.driver_errors import BUSY, DEADLOCK, SESSION_ENDED, UNREACHABLE, in_words
@@ -56,31 +57,42 @@ class PinnedConnection:
         self._connection: engine.Connection | None = None
         self._lock = asyncio.Lock()
 
-    @asynccontextmanager
-    async def use(self) -> AsyncGenerator[engine.Connection]:
+    def use(self) -> "_Use":
         """The connection, for one task at a time. Raises Unavailable if the database does not respond or is busy, and
         SessionEnded (see `idle_seconds`)."""
-        async with self._lock:
-            connection: engine.Connection | None = None
-            try:
-                connection = await self._live()
-                yield connection
-            except UNREACHABLE as error:
-                await self._drop()
-                if (
-                    self._idle_seconds is not None
-                    and connection is not None
-                    and isinstance(error, SESSION_ENDED)
-                ):
-                    raise SessionEnded(in_words(error)) from error
-                raise Unavailable(api.mail_not_confirmed(in_words(error)), retry_after=1) from error
-            except (*BUSY, DEADLOCK) as error:
-                raise Unavailable(api.database_busy(in_words(error)), code="busy") from error
-            except BaseException:
-                # An interrupted statement may leave a transaction open: the next user must not get that connection.
-                if self._connection is not None and self._connection.is_in_transaction():
-                    await self._drop()
-                raise
+        return _Use(self)
+
+    async def begin_use(self) -> engine.Connection:
+        """Of `use` alone."""
+        await self._lock.acquire()
+        connection = self._connection
+        if connection is not None and not connection.is_closed():
+            return connection
+        try:
+            return await self._live()
+        except BaseException as error:
+            await self.end_use(error, connected=False)
+            raise
+
+    async def end_use(self, error: BaseException | None, *, connected: bool = True) -> None:
+        """Of `use` alone. Raises what an error of the driver means."""
+        try:
+            if error is not None:
+                await self._failed(error, connected=connected)
+        finally:
+            self._lock.release()
+
+    async def _failed(self, error: BaseException, *, connected: bool) -> None:
+        if isinstance(error, UNREACHABLE):
+            await self._drop()
+            if self._idle_seconds is not None and connected and isinstance(error, SESSION_ENDED):
+                raise SessionEnded(in_words(error)) from error
+            raise Unavailable(api.mail_not_confirmed(in_words(error)), retry_after=1) from error
+        if isinstance(error, (*BUSY, DEADLOCK)):
+            raise Unavailable(api.database_busy(in_words(error)), code="busy") from error
+        # An interrupted statement may leave a transaction open: the next user must not get that connection.
+        if self._connection is not None and self._connection.is_in_transaction():
+            await self._drop()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[engine.Connection]:
@@ -105,6 +117,11 @@ class PinnedConnection:
                 yield connection
             finally:
                 await connection.execute(_SHARED.unlock, key, 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the next use takes the connection of the last one, as far as is known."""
+        return self._connection is not None and not self._connection.is_closed()
 
     async def close(self) -> None:
         async with self._lock:
@@ -135,3 +152,20 @@ class PinnedConnection:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
+
+
+class _Use:
+    """What `PinnedConnection.use` returns. A class: as a generator it costs twice as much, and each statement has one."""
+
+    __slots__ = ("_pinned",)
+
+    def __init__(self, pinned: PinnedConnection) -> None:
+        self._pinned = pinned
+
+    async def __aenter__(self) -> engine.Connection:
+        return await self._pinned.begin_use()
+
+    async def __aexit__(
+        self, type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._pinned.end_use(error)

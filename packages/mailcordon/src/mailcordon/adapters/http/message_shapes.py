@@ -263,9 +263,16 @@ def _unrendered(body: SendBody, long: Long) -> Unrendered:
 def _checked(body: SendBody, long: Long) -> Submission:
     if body.from_ is None or body.subject is None or body.to is None:
         _require_fields(body)
+    if body.tags or body.send_at is not None:
+        return _with_tags_and_time(body, functools.partial(_checked_content, body, long))
+    return _checked_content(body, long)
+
+
+def _checked_content(
+    body: SendBody, long: Long, tags: own_tags.Tags = (), send_at: int | None = None
+) -> Submission:
     to, own_headers = _recipients(body.to)
-    check = functools.partial(
-        submission.check,
+    return submission.check(
         type=body.type,
         sender=_person(body.from_ or ""),
         to=to,
@@ -283,8 +290,9 @@ def _checked(body: SendBody, long: Long) -> Submission:
         individually=body.individually,
         unsubscribe=body.unsubscribe,
         template=body.template,
+        tags=tags,
+        send_at=send_at,
     )
-    return _with_tags_and_time(body, lambda tags, send_at: check(tags=tags, send_at=send_at))
 
 
 def _require_fields(body: SendBody) -> None:
