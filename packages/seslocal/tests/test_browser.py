@@ -23,7 +23,8 @@ from botocore.credentials import Credentials
 import seslocal
 from seslocal_fixtures.receiver import Receiver
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")  #: the first needs a third less CPU
+CHROMIUM = next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
@@ -147,7 +148,7 @@ async def test_html_of_a_mail_runs_no_script_loads_nothing_and_cannot_navigate(t
             assert fetched == []
             await tab.go(url + "?view=html&remote=1")
             assert await tab.value("document.title") != "caught"
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while "/spy.png" not in fetched:
                     await asyncio.sleep(0.05)
             for never in ("/script", "/top", "/refresh", "/frame", "/object", "/form"):
