@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -77,7 +79,7 @@ async def browser(directory: Path, *flags: str) -> AsyncIterator[Tab]:
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
             "--disable-dev-shm-usage", f"--user-data-dir={directory}", "--remote-debugging-port=0", *flags, "about:blank",
         ],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
         port_file = directory / "DevToolsActivePort"
@@ -94,7 +96,9 @@ async def browser(directory: Path, *flags: str) -> AsyncIterator[Tab]:
                     await tab.call(f"{domain}.enable")
                 yield tab
     finally:
-        process.terminate()
+        os.killpg(
+            process.pid, signal.SIGTERM
+        )  # Debian's program may be a shell script that waits for the browser
         process.wait(20)
 
 
