@@ -267,6 +267,17 @@ class Traffic:
 
         await self.until(final, "all mail is final", patience)
 
+    async def all_counted(self, *slugs: str) -> None:
+        """Waits until what is final is in the counts, from which pages and rates are made."""
+
+        async def counted() -> bool:
+            return not await self.db.fetchval(
+                "select exists (select from pending_change c join tenant t on t.id = c.tenant where t.slug = any ($1::text[]))",
+                list(slugs),
+            )
+
+        await self.until(counted, "all mail is counted")
+
     async def age(self, slug: str, ms: int) -> None:
         """Makes all mail of this tenant that is ready older, as if it had been accepted `ms` earlier."""
         lanes = "select l.id from lane l join tenant t on t.id = l.tenant where t.slug = $1"

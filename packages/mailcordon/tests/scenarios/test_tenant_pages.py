@@ -71,6 +71,7 @@ async def pages(mail: Traffic, served: serving.Served) -> AsyncIterator[Pages]:
     for slug in (acme, other):
         await mail.fill(slug, NEWS, 3, campaign="spring-sale")
     await mail.all_final(acme, other)
+    await mail.all_counted(acme, other)
     async with contextlib.AsyncExitStack() as stack:
         yield Pages(served.url, served.control, mail, acme, other, stack)
     await mail.lift(acme)

@@ -219,7 +219,7 @@ async def test_ids_have_the_databases_time_whatever_the_hosts_clock_says(world, 
         made = [await put(door, make_submission()) for _ in range(3)]
         after = await world.connection.fetchval("select now_ms()")
     # The difference of the clocks is measured over the time of a statement, which a busy machine stretches.
-    assert all(before - 2_000 <= ids.ms_of(one.id) <= after for one in made)
+    assert all(before - 60_000 <= ids.ms_of(one.id) <= after for one in made)
 
 
 async def test_a_completion_is_fenced_by_its_attempt(world, accept, queue, make_submission):
