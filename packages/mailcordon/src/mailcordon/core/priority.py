@@ -71,6 +71,9 @@ CLASS_DEFAULTS: dict[Class, ClassDefaults] = {
     ),
 }
 
+#: Of the classes, by their numbers: how much of the slots each has while mail of several waits.
+WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
+
 
 def parse_class(word: str) -> Class:
     """Raises ValueError, whose message lists the classes."""

@@ -19,13 +19,13 @@ from mailcordon.adapters.db.claimed_content import Content
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.limited_claim import LimitedClaim, Overtaken, Taken, Unmet
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
-from mailcordon.adapters.db.quick_claim import WEIGHTS, QuickClaim
+from mailcordon.adapters.db.quick_claim import QuickClaim
 from mailcordon.adapters.db.result_store import ResultStore
 from mailcordon.adapters.db.route_row import route_from_row
 from mailcordon.adapters.db.stop_row import known, stop_from_row
 from mailcordon.adapters.db.turn_rest import TurnRest
 from mailcordon.core.hold import Hold
-from mailcordon.core.priority import Class
+from mailcordon.core.priority import WEIGHTS, Class
 from mailcordon.core.reason import Reason
 from mailcordon.core.route import Route
 from mailcordon.core.stop import Stop

@@ -16,7 +16,7 @@ import asyncpg
 from mailcordon.adapters.db import claimed_content, engine, queries
 from mailcordon.adapters.db.count_arguments import counted
 from mailcordon.adapters.db.limited_claim import LimitedClaim
-from mailcordon.core.priority import CLASS_DEFAULTS, Class
+from mailcordon.core.priority import WEIGHTS, Class
 from mailcordon.guard.limits.counts import Counts
 from mailcordon.send import limits, rotation
 from mailcordon.send.ports import Batch, Bounds, Narrow
@@ -27,7 +27,6 @@ MOST_OF_A_LANE = 8  #: deliveries; a lane with as many may have more
 MOST_TURNS = 48
 PLAIN_SECONDS = 0.25  #: in which claims of these classes are plain, after one that could not be quick
 _NOT_COUNTED = (None,) * 13
-WEIGHTS = {int(class_): defaults.weight for class_, defaults in CLASS_DEFAULTS.items()}
 
 
 class Quick(NamedTuple):

@@ -294,16 +294,16 @@ class LaneCases:
     def restore(self, standing: Standing) -> None:
         case = Case.of(standing)
         self.cases[case.guilty] = case
+        # Of a decision in shadow the evidence is not used up.
+        is_used = case.decision is None or case.decided > case.decision.minute
         if not case.guilty:
             self.watch.blocks.birth = max(self.watch.blocks.birth, case.decided)
             self.watch.accepted = standing.accepted
             self._ended = [
                 Unlearned(SIGNALS.index(signal), since, until) for signal, since, until in standing.unlearned
             ]
-        elif case.decision is not None and case.decided <= case.decision.minute:
-            pass  # in shadow, so its evidence is not used up
-        elif case.is_part and case.level:
+        elif is_used and case.is_part and case.level:
             self.watch.hold(case.guilty[0], case.decided)
-        elif case.guilty[0].dimension is Dimension.PROVIDER:
+        elif is_used and case.guilty[0].dimension is Dimension.PROVIDER:
             self._restored[case.guilty[0]] = case.decided
         self._tell_troubles()

@@ -72,7 +72,7 @@ class LaneState(LaneCases):
         )
 
     def _may_follow(self) -> bool:
-        return self.watch.facts.past_in_shadow and any(
+        return any(
             self._is_followed(case) and SIGNALS.index(case.signal) in LANE_SIGNALS
             for case in self.cases.values()
         )
@@ -233,7 +233,11 @@ class LaneState(LaneCases):
                 self.watch.use(column, self._restored.pop(slice_) - 1)
         open_ = {each: self.cases.get((slices[each],)) for each in named}
         most = MEASURES[SIGNALS[signal]].most
-        levels = {each: self._provider_level(case) for each, case in open_.items()}
+        followed = {each for each, case in open_.items() if case is not None and self._is_followed(case)}
+        levels = {
+            each: Level.THROTTLE if each in followed else 0 if case is None else case.level
+            for each, case in open_.items()
+        }
         named = [each for each in named if levels[each] < most]
         target = min((self._nats(levels[each] + 1, open_[each]) for each in named), default=math.inf)
         if not self.evidence.could_pass(signal, minute, target):
@@ -248,8 +252,7 @@ class LaneState(LaneCases):
                     reached = each
             # Delays alone stop nothing.
             blocks = self.evidence.provider(column, (BLOCKS,))
-            follows = case is not None and self._is_followed(case)
-            evidence = blocks.absolute if follows else blocks.nats
+            evidence = blocks.absolute if column in followed else blocks.nats
             if most >= Level.CORDON and evidence >= self._nats(Level.CORDON, case):
                 verdict, reached = blocks, int(Level.CORDON)
             if reached == levels[column]:
@@ -268,11 +271,6 @@ class LaneState(LaneCases):
                 self.evidence.clear()
             found.append(decision)
         return found
-
-    def _provider_level(self, case: Case | None) -> int:
-        if case is None:
-            return 0
-        return Level.THROTTLE if self._is_followed(case) else case.level
 
     def _provider_slice(self, column: int) -> Slice:
         provider = self.watch.providers[column]
