@@ -102,6 +102,7 @@ def test_what_none_of_the_three_decisions_ends_says_what_does() -> None:
         assert (found[name].decision, found[name].command) == (None, None)
         assert found[name].ends
     assert found["pool"].decision == "IP"
+    assert found["pool"].command == "mailcordon pool add POOL acme --class marketing --because TEXT"
 
 
 def test_a_domain_below_a_shared_parent_is_marked_shared_even_while_nobody_else_uses_it() -> None:

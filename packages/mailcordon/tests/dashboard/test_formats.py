@@ -1,4 +1,6 @@
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -82,3 +84,34 @@ def test_a_long_word_from_outside_may_break_and_combining_marks_stay_with_their_
     marked = "e\u0301" * 40
     assert "<wbr>\u0301" not in str(formats.visible(marked))
     assert "<wbr>" in str(formats.visible(marked))
+
+
+def test_a_word_of_a_command_stays_whole_and_a_long_one_is_code_all_the_same():
+    said = str(formats.said("See `mailcordon cordon acme --because TEXT`."))
+    assert "<code>mailcordon cordon acme <span>--because</span> TEXT</code>" in said
+    assert "`" not in str(formats.said(f"See `{'x' * 60}`."))
+    assert (
+        str(formats.command("pool add POOL a<b --because TEXT"))
+        == "<code>pool add POOL a&lt;b <span>--because</span> TEXT</code>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("mail is kept", "Mail is kept."), ("Ask them.", "Ask them."), ("", ""), (None, ""), ("why?", "Why?")],
+)
+def test_a_text_that_stands_alone_is_a_sentence(text: str | None, shown: str):
+    assert str(formats.sentence(text)) == f"<bdi>{shown}</bdi>"
+
+
+def test_what_a_sentence_has_in_backticks_is_code_on_every_page():
+    fields = r"detail|says|because|problem|sentence|next|reasons\[0\]"
+    plain = re.compile(rf"\{{\{{ [\w.]*\b(?:{fields}) \| visible \}}\}}")
+    templates = Path(formats.__file__).parent / "templates"
+    found = [
+        f"{file.relative_to(templates)}: {line.strip()[:80]}"
+        for file in templates.rglob("*.html")
+        for line in file.read_text().splitlines()
+        if plain.search(line) and "<pre" not in line
+    ]
+    assert not found

@@ -199,6 +199,7 @@ def of_lane(
             around.account if route.ip_pool is None else around.pools.get(route.ip_pool, NOBODY),
             decision="IP",
             says=messages.everybody_in_region() if route.ip_pool is None else None,
+            command=f"mailcordon pool add POOL {slug} --class {route.lane.class_.word} --because TEXT",
         ),
         _dimension("account", "", own([True] * len(others)), around.account),
         _keys(slug, type, around.keys),

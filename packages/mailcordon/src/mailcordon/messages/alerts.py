@@ -477,4 +477,4 @@ def status_no_channel() -> str:
 @example()
 def status_no_channel_next() -> str:
     """What to do about it."""
-    return "Make one: mailcordon alert channel add NAME --webhook URL (docs/alerts.md)"
+    return "Make one: `mailcordon alert channel add NAME --webhook URL` (docs/alerts.md)"

@@ -134,7 +134,6 @@ def ends(name: str) -> str:
     return {
         "organisation": "only another registered domain",
         "topic": "only an installation of its own: Mailcordon reads one topic and queue",
-        "pool": "dedicated addresses, which Mailcordon does not assign to lanes yet",
         "account": "only an AWS account of its own (a cell)",
     }.get(name, "")
 

@@ -11,7 +11,7 @@ from minijinja import safe
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _LONGEST_WORD = 24  #: characters of a word that stay on one line
-_CODE = re.compile(r"`([^`<>]{1,400})`")
+_CODE = re.compile(r"`((?:[^`<>]|<wbr>){1,400})`")
 #: Characters that change the direction of the text around them or are not seen: shown by their number.
 _INVISIBLE = frozenset(
     map(chr, (*range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
@@ -129,7 +129,24 @@ def visible(value: object) -> str:
 
 def said(value: object) -> str:
     """A sentence of ours with names from outside: as `visible`, with what stands in backticks as code."""
-    return safe(_CODE.sub(r"<code>\1</code>", str(visible(value))))
+    return safe(_CODE.sub(lambda found: f"<code>{_words(found[1])}</code>", str(visible(value))))
+
+
+def sentence(value: object) -> str:
+    """As `said`, of a text that stands alone on a page: with a capital letter and a full stop."""
+    text = "" if value is None else str(value).strip()
+    return said(
+        text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!", ":")) or not text else ".")
+    )
+
+
+def command(value: object) -> str:
+    """A command in a cell of a table, whose lines end between its words and not after a hyphen."""
+    return safe(f"<code>{_words(escape(str(value)))}</code>")
+
+
+def _words(code: str) -> str:
+    return " ".join(f"<span>{word}</span>" if "-" in word else word for word in code.split(" "))
 
 
 def segment(value: object) -> str:

@@ -70,6 +70,8 @@ class Templates:
         environment.add_filter("percent", formats.percent)
         environment.add_filter("visible", formats.visible)
         environment.add_filter("said", formats.said)
+        environment.add_filter("sentence", formats.sentence)
+        environment.add_filter("command", formats.command)
         environment.add_filter("segment", formats.segment)
         environment.add_filter("ago", _ago)
         environment.add_filter("passed", _passed)

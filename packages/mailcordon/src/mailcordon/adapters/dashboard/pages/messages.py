@@ -211,14 +211,15 @@ async def _ask_cancel(rest: Rest, given: Given) -> Asked:
     preview = await rest.delete("/v1/messages/{}", id, dry_run=True)
     message = await rest.get("/v1/messages/{}", id)
     gone = set(preview["cancelled"])
-    rows = [
-        (one["to"], one["state"], one["detail"] or "") for one in message["deliveries"] if one["id"] in gone
-    ]
+    kept = [one for one in message["deliveries"] if one["id"] in gone]
+    reasons = list(dict.fromkeys(one["detail"] for one in kept if one["detail"]))
+    rows = [(one["to"], one["state"], *([one["detail"] or ""] if len(reasons) > 1 else [])) for one in kept]
+    heads = ("To", "State", *(["Why it waits"] if len(reasons) > 1 else []))
     return Asked(
         title=messages.cancel_title(message["type"], message["tenant"]),
         back=f"/messages/{id}",
-        says=[preview["detail"]],
-        tables=[Table(heads=("To", "State", "Why it waits"), rows=rows)] if rows else (),
+        says=[preview["detail"], *(reasons if len(reasons) == 1 else [])],
+        tables=[Table(heads=heads, rows=rows)] if rows else (),
         button="Cancel it for good",
         is_dangerous=True,
         command=f'mailcordon message cancel {id} --because "..."',
