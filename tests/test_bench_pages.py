@@ -1,13 +1,18 @@
 """`./dev bench pages`, very short: everything that it asks is answered, and what it asks for is found by following links."""
 
+import ast
 import asyncio
 import json
+import random
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from bench.pages import command, events, links, routes
+from bench.search_rows import Filled, Lane
+from mailcordon.adapters import dashboard
 
 _SMALL = (
     *("--tenants", "4", "--lanes", "8", "--days", "2", "--messages", "60", "--message-days", "2"),
@@ -28,6 +33,26 @@ def test_every_route_search_and_page_that_is_measured_answers(capsys: pytest.Cap
     ]
     assert refused == []
     assert [line["name"] for line in said["pages"]] == paths
+
+
+#: Asked by pages of one thing each, which the pages that links lead to are measured with.
+_ONE = re.compile(r"\{|/(preview|lift|assign|finish)$|^/v1/(cancellations)?$")
+#: No list is taken apart on the installation that is measured.
+_NOT_THERE = {"/v1/suppression-split", "/v1/suppression-split/entries"}
+
+
+def test_every_list_that_pages_ask_for_is_measured() -> None:
+    pages = Path(str(dashboard.__file__)).parent.rglob("*.py")
+    asked = {
+        node.value
+        for page in pages
+        for node in ast.walk(ast.parse(page.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/v1/")
+    }
+    lane = Lane(tenant=1, slug="acme", id=1, type="news")
+    filled = Filled(messages=1, days=1, first_ms=0, last_ms=1, lanes=[lane])
+    measured = {one(random.Random(1))[0] for one in routes.questions(filled).values()} | {"/v1/messages"}
+    assert {one for one in asked if not _ONE.search(one)} - measured == _NOT_THERE
 
 
 def test_a_refused_question_is_shown_as_slow() -> None:

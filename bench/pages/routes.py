@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import search
-from bench.search_rows import Filled
+from bench.search_rows import Filled, address_of
 from mailcordon import config as configs
 from mailcordon.adapters.http import server
 from mailcordon.adapters.http.in_process import InProcess
@@ -115,6 +115,10 @@ def questions(filled: Filled) -> Mapping[str, Ask]:
         slug, type_ = lane(chance)
         return "/v1/why", {"of": f"lane {slug}/{type_}"}
 
+    def explained(chance: random.Random) -> tuple[str, Query]:
+        address = address_of(chance.randrange(filled.messages))
+        return "/v1/suppressions/explain", {"tenant": lane(chance)[0], "address": address}
+
     return dict(
         [
             fixed("/v1/status"),
@@ -122,6 +126,7 @@ def questions(filled: Filled) -> Mapping[str, Ask]:
             fixed("/v1/lanes", limit="100"),
             fixed("/v1/lanes", limit="1000"),
             of_tenant("/v1/lanes"),
+            fixed("/v1/lanes/map"),
             fixed("/v1/tenants", limit="100"),
             fixed("/v1/top"),
             fixed("/v1/top", per="tenant"),
@@ -151,24 +156,35 @@ def questions(filled: Filled) -> Mapping[str, Ask]:
             fixed("/v1/identities", limit="100"),
             of_tenant("/v1/identities"),
             of_tenant("/v1/suppressions", limit="100"),
+            ("/v1/suppressions/explain", explained),
             fixed("/v1/keys", limit="100"),
             of_tenant("/v1/keys"),
             fixed("/v1/audit", limit="100"),
             of_tenant("/v1/audit", limit="100"),
+            of_tenant("/v1/audit/proof", limit="1"),
             fixed("/v1/drift", limit="100"),
             fixed("/v1/drift", open="true"),
+            fixed("/v1/drift/policies"),
+            fixed("/v1/lapse-policies"),
             fixed("/v1/plans", limit="100"),
             fixed("/v1/quarantine", limit="100"),
             fixed("/v1/ungoverned"),
+            fixed("/v1/ungoverned/expectations"),
             fixed("/v1/feedback"),
             fixed("/v1/rollouts"),
+            fixed("/v1/rollouts", open="true", limit="200"),
+            fixed("/v1/rollout-freezes"),
             fixed("/v1/paths", limit="100"),
             fixed("/v1/shared-paths"),
             fixed("/v1/pools"),
             fixed("/v1/signals", limit="100"),
             fixed("/v1/policy"),
+            fixed("/v1/policy/plans"),
+            fixed("/v1/policy/suggestions"),
             fixed("/v1/policy/tenants"),
             fixed("/v1/advice"),
+            fixed("/v1/sessions"),
+            fixed("/v1/sign-in-links"),
             fixed("/v1/alert-channels"),
             fixed("/v1/alerts"),
             fixed("/v1/webhooks"),
@@ -178,6 +194,10 @@ def questions(filled: Filled) -> Mapping[str, Ask]:
             of_slug("/isolation"),
             of_slug("/proofs"),
             of_slug("/contacts"),
+            of_slug("/facts"),
+            of_slug("/notices"),
+            of_slug("/policy"),
+            of_slug("/view-links"),
             of_lane(""),
             ("/v1/why?of=lane", why),
         ]

@@ -21,6 +21,7 @@ from bench import fleet, search_rows
 from bench.pages import events as happened
 from bench.search_rows import DAY_MS, Filled, Lane
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.advice_store import AdviceStore
 from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.adapters.db.installation import load_installation
 from mailcordon.adapters.db.policy_store import PolicyStore
@@ -115,9 +116,17 @@ async def _parts(
         amounts = happened.Amounts.of(size.tenants)
         await happened.write(owner, amounts, now_ms=mark["last_ms"], words=words)
 
+    async def advice() -> None:
+        pool = await engine.create_pool(_login(home, "control"))
+        try:
+            await AdviceStore(pool).count_senders()
+        finally:
+            await pool.close()
+
     await part("policies", policies)
     await part("messages", messages)
     await part("events", events)
+    await part("advice", advice)
     return found, mark["seconds"]
 
 

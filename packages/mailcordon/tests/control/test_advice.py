@@ -8,7 +8,7 @@ import pytest
 from mailcordon.control import steps
 from mailcordon.control.advice import Advice, Facts, Volume, fleet, prices
 from mailcordon.control.advice.advisor import advise
-from mailcordon.control.advice.fleet import Sender
+from mailcordon.control.advice.fleet import Counted, Sender, Uses
 from mailcordon.control.advice.prices import Prices
 from mailcordon.control.platform import Domain, IpPool, Lane, Platform, Tenant
 from mailcordon.core.errors import Invalid
@@ -50,9 +50,8 @@ FACTS = Facts(
     today=TODAY,
     days={Class.MARKETING: [Day(day, Provider.GMAIL, 100) for day in range(TODAY - 42, TODAY)]},
     others={Provider.GMAIL: Count(1_000_000, 50_000)},
-    own=Volume(sent=2_800),
-    all=Volume(sent=1_000_000),
-    tenants=50,
+    own=2_800,
+    all=1_000_000,
 )
 
 
@@ -96,12 +95,12 @@ def test_a_domain_below_one_that_tenants_share_needs_a_name_from_a_person() -> N
 
 
 def test_a_tenant_that_sends_a_tenth_of_the_mail_gets_its_own_sets() -> None:
-    found = of(replace(FACTS, own=Volume(sent=100_000)))
+    found = of(replace(FACTS, own=100_000))
     assert found["configuration set"].steps == (
         steps.set_topology("acme", dedicated=True, ses_tenants="one"),
     )
-    assert not of(replace(FACTS, own=Volume(sent=99_999)))["configuration set"].change
-    alone = replace(FACTS, own=Volume(sent=1_000_000), tenants=1)
+    assert not of(replace(FACTS, own=99_999))["configuration set"].change
+    alone = replace(FACTS, own=1_000_000)
     assert not of(alone)["configuration set"].change, "there is nobody to keep apart from"
 
 
@@ -163,20 +162,29 @@ def test_a_price_that_nobody_looked_up_is_named_where_it_is_used() -> None:
     found = of(in_pool, doubted)
     assert found["IP"].cost.unchecked == ("month.standard_ip",)
     assert found["identity"].cost.unchecked == ()
-    one = Sender(
-        slug="one", volume=Volume(sent=1), managed_mails=0, ses_tenants=1, sets=0, domains=1, addresses=1.0
-    )
-    assert fleet.weigh([one], doubted).unchecked == ("month.standard_ip",)
-    assert fleet.weigh([replace(one, addresses=0.0)], doubted).unchecked == ()
+    one = uses(1, 0, addresses=1.0)
+    assert fleet.weigh([], counted(one), doubted).unchecked == ("month.standard_ip",)
+    assert fleet.weigh([], counted(replace(one, addresses=0.0)), doubted).unchecked == ()
 
 
-def test_the_fleet_is_ordered_by_the_harm_that_each_does() -> None:
-    def sender(slug: str, sent: int, bad: int, **more: float) -> Sender:
-        given = {"managed_mails": 0, "ses_tenants": 1, "sets": 0, "domains": 1, "addresses": 0.0, **more}
-        return Sender(slug=slug, volume=Volume(sent=sent, bad=bad), **given)  # pyright: ignore[reportArgumentType]
+def uses(sent: int, bad: int, **more: float) -> Uses:
+    given = {"managed_mails": 0, "ses_tenants": 1, "sets": 0, "domains": 1, "addresses": 0.0, **more}
+    return Uses(volume=Volume(sent=sent, bad=bad), **given)  # pyright: ignore[reportArgumentType]
 
+
+def counted(whole: Uses, *, tenants: int = 1, payers: int = 0) -> Counted:
+    return Counted(at_ms=0, tenants=tenants, payers=payers, uses=whole)
+
+
+def test_the_fleet_is_weighed_by_the_harm_that_each_does() -> None:
     found = fleet.weigh(
-        [sender("good", 28_000, 10), sender("bad", 28_000, 990), sender("idle", 0, 0, addresses=2.0)], PRICES
+        [
+            Sender(slug="bad", uses=uses(28_000, 990)),
+            Sender(slug="good", uses=uses(28_000, 10)),
+            Sender(slug="idle", uses=uses(0, 0, addresses=2.0)),
+        ],
+        counted(uses(56_000, 1_000, addresses=2.0), tenants=3),
+        PRICES,
     )
     assert [(line.slug, round(line.risk, 2)) for line in found.lines] == [
         ("bad", 1.98),
@@ -186,6 +194,13 @@ def test_the_fleet_is_ordered_by_the_harm_that_each_does() -> None:
     assert [line.monthly for line in found.lines] == [3.0, 3.0, 50.0], "28 days as a month of 30"
     assert [line.per_thousand for line in found.lines] == [0.1, 0.1, None]
     assert found.unknown == ("million.events", "month.ses_tenant")
+
+
+def test_the_fee_of_managed_pools_is_divided_among_those_that_use_them() -> None:
+    one = Sender(slug="one", uses=uses(28_000, 0, managed_mails=28_000))
+    whole = uses(84_000, 0, managed_mails=56_000)
+    [line] = fleet.weigh([one], counted(whole, tenants=3, payers=2), PRICES).lines
+    assert line.monthly == 3.0 + 2.4 + 7.5
 
 
 def test_the_shipped_prices_are_dated_and_say_what_they_do_not_know() -> None:

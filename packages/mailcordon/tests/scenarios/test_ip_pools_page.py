@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from mailcordon_fixtures.systems import System
+from mailcordon_fixtures.systems import System, wait_until
 
 Run = Callable[..., tuple[int, str, str]]
 PAGE = (Path(__file__).parents[4] / "docs" / "ip-pools.md").read_text()
@@ -17,6 +17,8 @@ LINES = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S) f
 def test_the_commands_of_the_page_do_what_it_says(system: System, run: Run) -> None:
     slug, pool = f"pooled-{secrets.token_hex(3)}", f"bulk-{secrets.token_hex(3)}"
     assert run("tenant", "onboard", slug, "--type", f"newsletter=news.{slug}.example")[0] == 0
+    # The fleet is counted from time to time; here every few seconds after a change.
+    wait_until(lambda: slug in run("advise", "--fleet", "--json")[1], "the fleet is counted")
     said: dict[str, str] = {}
     for line in LINES:
         words = [{"acme": slug, "bulk": pool}.get(word, word) for word in shlex.split(line)[1:]]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.advice_store import AdviceStore
 from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.claim_store import ClaimStore
 from mailcordon.adapters.db.control_reader import ControlReader
@@ -343,6 +344,7 @@ async def test_the_control_role_runs_every_step_and_stops_on_request(world: Worl
         follow_plans=world.plans.follow,
         recheck_all=world.provision.recheck_all,
         keep_policies=Policies(PolicyStore(world.control)).keep,
+        count_senders=AdviceStore(world.control).count_senders,
         watch_feedback=watch.advance,
         count_sent=lambda: counts.count_sent("default", 0),
         purge_ungoverned=lambda: counts.purge(90 * 86_400_000),

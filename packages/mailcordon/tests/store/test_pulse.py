@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.advice_store import AdviceStore
 from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.health_store import HealthStore
 from mailcordon.adapters.db.pulse_store import PulseStore
@@ -70,6 +72,17 @@ async def test_a_report_and_a_fold_of_nothing_are_no_news(world: Any) -> None:
     assert await counts.fold(10) == 0
     assert await quiet(world) == before + 2
     await counts.close()
+
+
+async def test_what_is_counted_again_for_the_list_of_all_tenants_is_no_news(world: Any) -> None:
+    pool = await engine.create_pool(world.database.dsn("control"))
+    try:
+        await AdviceStore(pool).count_senders()
+        before = await quiet(world)
+        await AdviceStore(pool).count_senders()
+    finally:
+        await pool.close()
+    assert await quiet(world) == before + 1
 
 
 async def test_bounces_complaints_blocks_and_delays_are_trouble_once(world: Any, pulse: PulseStore) -> None:

@@ -6,6 +6,7 @@ import math
 from functools import partial
 
 from mailcordon.adapters.db import engine
+from mailcordon.adapters.db.advice_store import AdviceStore
 from mailcordon.adapters.db.beside_store import BesideStore
 from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.control_reader import ControlReader
@@ -221,6 +222,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             follow_plans=plans.follow,
             recheck_all=provision.recheck_all,
             keep_policies=Policies(PolicyStore(pool)).keep,
+            count_senders=AdviceStore(pool).count_senders,
             watch_feedback=watch.advance,
             count_sent=lambda: ungoverned.count_sent(config.cell, wiring.count_lag_ms(config)),
             purge_ungoverned=lambda: ungoverned.purge(config.keep_records_days * retention.DAY_MS),

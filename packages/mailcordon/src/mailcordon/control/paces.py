@@ -28,6 +28,9 @@ class Paces:
     purge: Pace
     partitions: Pace
     counts: Pace
+    senders: (
+        Pace  #: what advice about all tenants is made from: days that are over, and what tenants have at SES
+    )
     learn: Pace  #: who receives the mail of new domains
     counts_of_unknown: Pace
     proofs: Pace  #: those that run
@@ -57,6 +60,7 @@ AWS = Paces(
     purge=steady(30.0),
     partitions=steady(3_600.0),
     counts=steady(60.0),
+    senders=steady(3_600.0),
     learn=Pace(quick=0.5, other=2.0, slow=10.0),
     counts_of_unknown=steady(30.0),
     proofs=Pace(quick=1.0, other=3.0, slow=10.0),
@@ -84,6 +88,7 @@ LOCAL = replace(
     align=Pace(quick=10.0, slow=60.0),
     purge=Pace(quick=10.0, slow=60.0),
     partitions=Pace(quick=10.0, slow=120.0),
+    senders=Pace(quick=3.0, slow=120.0),
     counts_of_unknown=Pace(quick=2.0, other=10.0, slow=30.0),
     proofs=Pace(quick=0.5, other=3.0, slow=10.0),
     feedback=Pace(quick=2.0, other=5.0, slow=15.0),

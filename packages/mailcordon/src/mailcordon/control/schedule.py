@@ -70,7 +70,8 @@ _ABOUT_SES = frozenset(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`want_everything` derives again what SES should have, `follow_plans` does what applied plans leave to be done,
-    `recheck_all` makes all resources due, `keep_policies` gives lanes their policies and limits, and `reconciler_lock` yields
+    `recheck_all` makes all resources due, `keep_policies` gives lanes their policies and limits, `count_senders`
+    counts what advice about all tenants is made from, and `reconciler_lock` yields
     None unless this process is the one that reconciles, else a function that says whether it still is. `watch_feedback` looks
     whether events of mail come back, in that process. `count_sent` compares SES's count of the account's mail with ours, after
     each time SES was asked for it. `loops` is how many resources of a kind of work are checked at a time. `budget` and `scan`
@@ -102,6 +103,7 @@ class Services:
     follow_plans: Callable[[], Awaitable[None]]
     recheck_all: Callable[[], Awaitable[None]]
     keep_policies: Callable[[], Awaitable[None]]
+    count_senders: Callable[[], Awaitable[None]]
     watch_feedback: Callable[[], Awaitable[None]]
     count_sent: Callable[[], Awaitable[None]]
     purge_ungoverned: Callable[[], Awaitable[None]]
@@ -151,6 +153,7 @@ async def run(services: Services, stop: asyncio.Event) -> None:
         ("hold what lapses ask for", paces.lapses, services.checks.align_holds),
         ("align lanes", paces.align, services.governor.align_all),
         ("keep policies", paces.align, services.keep_policies),
+        ("count senders", paces.senders, services.count_senders),
         ("count lanes", paces.counts, upkeep.count_lanes),
         ("thin counts", paces.partitions, upkeep.thin_counts),
         ("make partitions", paces.partitions, upkeep.make_partitions),

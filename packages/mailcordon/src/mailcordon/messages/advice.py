@@ -348,6 +348,18 @@ def left_out(names: list[str]) -> str:
     return f"Not counted, since the price file lacks them: {', '.join(names)}."
 
 
+@example("2026-11-28 15:23:01Z")
+def counted(at: str) -> str:
+    """When the figures of the fleet were counted."""
+    return f"Counted at {at}, and counted again each hour."
+
+
+@example()
+def not_counted() -> str:
+    """The list of the fleet before it was counted for the first time."""
+    return "Not counted yet: control counts when it starts, and each hour."
+
+
 @example()
 def nobody_sends() -> str:
     """`mailcordon advise --fleet` without tenants."""

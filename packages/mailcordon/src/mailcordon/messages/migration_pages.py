@@ -108,7 +108,7 @@ def advice_is(prices_of: str) -> str:
     """What the list of the fleet shows."""
     return (
         "Risk is a tenant's share of everything that went badly over its share of the mail: 1 is as all others. The riskiest "
-        f"come first. Prices are of {prices_of}."
+        f"come first. They are counted each hour. Prices are of {prices_of}."
     )
 
 

@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import asyncpg
+
 from mailcordon.adapters.db import connection_pool, platform_reader, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.control.advice import DAYS, Facts, Volume, prices
-from mailcordon.control.advice.fleet import Sender
+from mailcordon.control.advice.fleet import Counted, Sender, Uses
 from mailcordon.control.advice.prices import Prices
 from mailcordon.core.priority import Class
 from mailcordon.core.provider import Provider
@@ -17,6 +19,8 @@ from mailcordon.observe import windows
 
 _SQL = queries.load("advice_store.sql")
 _SHARED = queries.load("shared.sql")
+_UPKEEP = queries.load("upkeep_store.sql")
+_LONG = 660.0  #: seconds; longer than allow_long_statement, so that the server ends it first
 _OTHERS_DAYS = 14  #: of the whole platform; a longer window would read more than it tells
 _DAY_MS = 86_400_000
 _PROVIDERS = {int(each): each for each in Provider}  #: numbers of a newer version are left out
@@ -35,7 +39,8 @@ class AdviceStore:
             today: int = await conn.fetchval(_SHARED.now) // _DAY_MS
             days = await conn.fetch(_SQL.days, id, WINDOW_DAYS)
             others = await _others(conn, id)
-            by_tenant = await _volumes(conn, today)
+            volume = await conn.fetchrow(_SQL.volume, id, *_buckets(today), DAYS)
+            assert volume is not None
             minimums = await conn.fetch(_SQL.minimums)
         of_class: dict[Class, list[Day]] = defaultdict(list)
         for row in days:
@@ -48,46 +53,42 @@ class AdviceStore:
             today=today,
             days=of_class,
             others={_PROVIDERS[number]: one for number, one in others.items() if number in _PROVIDERS},
-            own=by_tenant.get(id, Volume()),
-            all=Volume(
-                sent=sum(one.sent for one in by_tenant.values()),
-                bad=sum(one.bad for one in by_tenant.values()),
-            ),
-            tenants=sum(one.sent > 0 for one in by_tenant.values()),
+            own=volume["own"],
+            all=volume["all"],
             minimums={row["name"]: row["minimum"] for row in minimums},
         )
 
-    async def senders(self) -> Sequence[Sender]:
+    async def count_senders(self) -> None:
+        """Counts what the list of all tenants is made from, in place of what was counted before."""
+        async with connection_pool.transaction(self._pool) as conn:
+            await conn.execute(_UPKEEP.allow_long_statement)
+            await conn.execute(_SQL.one_at_a_time, timeout=_LONG)
+            today: int = await conn.fetchval(_SHARED.now) // _DAY_MS
+            await conn.execute(_SQL.forget_senders)
+            await conn.execute(_SQL.count_senders, *_buckets(today), DAYS, timeout=_LONG)
+            await conn.execute(_SQL.sum_senders)
+
+    async def senders(self, after: int, limit: int) -> tuple[Counted | None, Sequence[Sender]]:
         async with connection_pool.transaction(self._pool, snapshot=True) as conn:
-            rows = await conn.fetch(_SQL.senders)
-            by_tenant = await _volumes(conn, await conn.fetchval(_SHARED.now) // _DAY_MS)
-            pooled = await conn.fetch(_SQL.pooled, DAYS)
-        of_pool: dict[str, int] = defaultdict(int)
-        members: dict[str, int] = defaultdict(int)
-        for row in pooled:
-            of_pool[row["pool"]] += row["sent"]
-            members[row["pool"]] += 1
-        managed: dict[int, int] = defaultdict(int)
-        addresses: dict[int, float] = defaultdict(float)
-        for row in pooled:
-            if row["managed"]:
-                managed[row["tenant"]] += row["sent"]
-            else:
-                total = of_pool[row["pool"]]
-                part = row["sent"] / total if total else 1 / members[row["pool"]]
-                addresses[row["tenant"]] += part * row["addresses"]
-        return [
-            Sender(
-                slug=row["slug"],
-                volume=by_tenant.get(row["id"], Volume()),
-                managed_mails=managed[row["id"]],
-                ses_tenants=row["ses_tenants"],
-                sets=row["sets"],
-                domains=row["domains"],
-                addresses=addresses[row["id"]],
-            )
-            for row in rows
-        ]
+            counted = await conn.fetchrow(_SQL.counted)
+            rows = await conn.fetch(_SQL.senders, after, limit)
+        if counted is None:
+            return None, ()
+        whole = Counted(
+            at_ms=counted["at"], tenants=counted["tenants"], payers=counted["payers"], uses=_uses(counted)
+        )
+        return whole, [Sender(slug=row["slug"], uses=_uses(row)) for row in rows]
+
+
+def _uses(row: asyncpg.Record) -> Uses:
+    return Uses(
+        volume=Volume(sent=row["sent"], bad=row["bad"]),
+        managed_mails=row["managed"],
+        ses_tenants=row["ses_tenants"],
+        sets=row["sets"],
+        domains=row["domains"],
+        addresses=row["addresses"],
+    )
 
 
 async def _others(conn: PooledConnection, tenant: int) -> dict[int, Count]:
@@ -109,12 +110,11 @@ async def _others(conn: PooledConnection, tenant: int) -> dict[int, Count]:
     return {provider: Count(*counts) for provider, counts in found.items()}
 
 
-async def _volumes(conn: PooledConnection, today: int) -> dict[int, Volume]:
-    """By tenant, of the last `DAYS` days. Whole weeks have as many rows as a day."""
+def _buckets(today: int) -> tuple[list[int], list[int]]:
+    """Sizes and beginnings of the buckets of the last `DAYS` days. Whole weeks have as many rows as a day."""
     window = windows.Window((today - DAYS) * windows.DAY, today * windows.DAY)
-    buckets = windows.buckets(window, window.until, (windows.DAY, windows.WEEK, windows.MONTH))
-    rows = await conn.fetch(_SQL.volumes, [one.span for one in buckets], [one.start for one in buckets])
-    return {row["tenant"]: Volume(sent=row["sent"], bad=row["bad"]) for row in rows}
+    found = windows.buckets(window, window.until, (windows.DAY, windows.WEEK, windows.MONTH))
+    return [one.span for one in found], [one.start for one in found]
 
 
 class PriceFile:

@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from mailcordon.adapters.http import plans, shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.plans import PlanDetails
-from mailcordon.adapters.http.shapes import After, Limit
+from mailcordon.adapters.http.shapes import After, Limit, Time
 from mailcordon.control import steps
 from mailcordon.control.advice import Advice
 from mailcordon.control.advice.advisor import Advisor
@@ -67,6 +67,7 @@ class FleetItem(msgspec.Struct):
 
 
 class FleetList(msgspec.Struct):
+    counted_at: Time | None  #: all of it is as of then; null: it was not counted yet
     prices_of: str
     currency: str
     unknown: list[str]  #: prices that the file does not have: left out of all lines
@@ -110,16 +111,18 @@ def routes(advisor: Advisor, planned: Plans) -> list[HTTPRouteHandler]:
     @get("/v1/advice", summary="List all tenants by what they cost and the risk they carry", tags=["control"])
     async def fleet(request: AnyRequest, after: After = None, limit: Limit = 100) -> FleetList:
         platform_principal(request, READ)
-        found, prices = await advisor.fleet()
-        start = after or 0
-        end = start + limit
+        start = shapes.id32(after)
+        listed = await advisor.fleet(start, limit)
+        counted, found, prices = listed.counted, listed.fleet, listed.prices
+        tenants, end = 0 if counted is None else counted.tenants, start + limit
         return FleetList(
+            counted_at=None if counted is None else shapes.iso_ms(counted.at_ms),
             prices_of=prices.dated.isoformat(),
             currency=prices.currency,
             unknown=list(found.unknown),
             unchecked=list(found.unchecked),
-            tenants=len(found.lines),
-            next=str(end) if end < len(found.lines) else None,
+            tenants=tenants,
+            next=str(end) if end < tenants else None,
             items=[
                 FleetItem(
                     tenant=line.slug,
@@ -129,7 +132,7 @@ def routes(advisor: Advisor, planned: Plans) -> list[HTTPRouteHandler]:
                     bad_share=round(line.bad_share, 6),
                     risk=round(line.risk, 2),
                 )
-                for line in found.lines[start:end]
+                for line in found.lines
             ],
         )
 

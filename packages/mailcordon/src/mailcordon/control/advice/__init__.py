@@ -30,9 +30,8 @@ class Facts:
     today: int  #: UTC day since 1970
     days: Mapping[Class, Sequence[Day]]  #: of its mail
     others: Mapping[Provider, Count]  #: others' mail from the shared addresses
-    own: Volume
-    all: Volume  #: of every tenant
-    tenants: int  #: that sent in those days
+    own: int  #: mails of the last `DAYS` days
+    all: int  #: the same of every tenant
     minimums: Mapping[str, int] = field(default_factory=dict[str, int])  #: of the pools, by name
 
 

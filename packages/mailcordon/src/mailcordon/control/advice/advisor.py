@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mailcordon.control import lookup
 from mailcordon.control.advice import Advice, Facts, configuration_set, identity, ip
-from mailcordon.control.advice.fleet import Fleet, Sender, weigh
+from mailcordon.control.advice.fleet import Counted, Fleet, Sender, weigh
 from mailcordon.control.advice.prices import Prices
 from mailcordon.control.isolation import Decision
 from mailcordon.control.plans import Plan, Plans
@@ -21,12 +21,23 @@ class AdviceStore(Protocol):
         """None: there is no such tenant."""
         ...
 
-    async def senders(self) -> Sequence[Sender]: ...
+    async def senders(self, after: int, limit: int) -> tuple[Counted | None, Sequence[Sender]]:
+        """At most so many after a place, the riskiest first, as all of them were counted last. None: they never were."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advised:
     advice: tuple[Advice, ...]  #: identity, configuration set, IP
+    prices: Prices
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A page of all tenants."""
+
+    counted: Counted | None  #: None: not yet
+    fleet: Fleet
     prices: Prices
 
 
@@ -56,9 +67,14 @@ class Advisor:
             raise Conflict(messages.person_first(one.command), code="person-first")
         return await self._plans.make(one.steps, actor=actor, because=because)
 
-    async def fleet(self) -> tuple[Fleet, Prices]:
+    async def fleet(self, after: int, limit: int) -> Listed:
+        """`after`: how many of the riskiest are left out."""
         prices = await self._prices()
-        return weigh(await self._store.senders(), prices), prices
+        counted, senders = await self._store.senders(after, limit)
+        fleet = (
+            Fleet(lines=(), unknown=(), unchecked=()) if counted is None else weigh(senders, counted, prices)
+        )
+        return Listed(counted=counted, fleet=fleet, prices=prices)
 
     async def _counted(self, one: Advice) -> Advice:
         """With the number of calls that its plan would need."""

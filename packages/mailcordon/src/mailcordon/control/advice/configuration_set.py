@@ -11,11 +11,11 @@ HEAVY = 0.1  #: share of the platform's mail: switching its set off then stops a
 def advise(facts: Facts, prices: Prices, *, needs_pool: bool) -> Advice:
     """`needs_pool`: whether its mail is to leave from a pool, which SES chooses by set."""
     tenant = facts.tenant
-    share = facts.own.sent / facts.all.sent if facts.all.sent else 0.0
-    heavy = share >= HEAVY and facts.tenants > 1
+    share = facts.own / facts.all if facts.all else 0.0
+    heavy = HEAVY <= share < 1.0  # with no other sender there is nobody to part it from
     change = not tenant.dedicated and (heavy or needs_pool) and bool(tenant.classes)
     sets, price = len(tenant.classes), prices.get("month.configuration_set")
-    evidence = [messages.share_of_mail(tenant.slug, facts.own.sent, facts.all.sent, DAYS)]
+    evidence = [messages.share_of_mail(tenant.slug, facts.own, facts.all, DAYS)]
     if needs_pool:
         evidence.append(messages.pool_needs_set())
     if tenant.dedicated:

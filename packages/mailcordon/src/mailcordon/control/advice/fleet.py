@@ -10,16 +10,31 @@ EVENTS_PER_MAIL = 2.5  #: Send, Delivery, and an open or click on some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
-    """A tenant as it sends now."""
+class Uses:
+    """What costs something."""
 
-    slug: str
     volume: Volume  #: of the last `DAYS` days
     managed_mails: int  #: of these, from managed pools
     ses_tenants: int
     sets: int  #: of its own
     domains: int
     addresses: float  #: standard addresses, its part of each pool by mail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    slug: str
+    uses: Uses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """All tenants together."""
+
+    at_ms: int  #: when they were counted
+    tenants: int
+    payers: int  #: that send from managed pools
+    uses: Uses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,51 +49,48 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    lines: tuple[Line, ...]  #: the riskiest first
+    """Some lines of the list, and what is said of all of it."""
+
+    lines: tuple[Line, ...]
     unknown: tuple[str, ...]  #: prices that the file does not have: left out of all lines
-    unchecked: tuple[str, ...] = ()  #: prices in some line that nobody looked up
+    unchecked: tuple[str, ...]  #: prices in some line that nobody looked up
 
 
-def weigh(senders: Sequence[Sender], prices: Prices) -> Fleet:
-    mails = sum(one.volume.sent for one in senders)
-    bad = sum(one.volume.bad for one in senders)
-    pays_fee = [one for one in senders if one.managed_mails]
-    unknown: set[str] = set()
-    used: set[str] = set()
-    lines = [_line(one, prices, mails, bad, len(pays_fee), unknown, used) for one in senders]
-    lines.sort(key=lambda line: (-line.risk * line.mails, line.slug))
-    return Fleet(lines=tuple(lines), unknown=tuple(sorted(unknown)), unchecked=prices.not_looked_up(used))
+def weigh(senders: Sequence[Sender], counted: Counted, prices: Prices) -> Fleet:
+    """In the order of `senders`."""
+    used = [name for name, amount in _amounts(counted.uses, 1.0).items() if amount]
+    return Fleet(
+        lines=tuple(_line(one, counted, prices) for one in senders),
+        unknown=tuple(sorted(name for name in used if prices.get(name) is None)),
+        unchecked=prices.not_looked_up(used),
+    )
 
 
-def _line(
-    one: Sender, prices: Prices, mails: int, bad: int, pay_fee: int, unknown: set[str], used: set[str]
-) -> Line:
+def _amounts(uses: Uses, fee: float) -> Mapping[str, float]:
+    """How much of each price a month. `fee`: the part of the fee of managed pools."""
     month = 30 / DAYS
-    amounts: Mapping[str, float] = {
-        "thousand_mails.mail": one.volume.sent * month / 1_000,
-        "thousand_mails.managed_ips": one.managed_mails * month / 1_000,
-        "million.events": one.volume.sent * month * EVENTS_PER_MAIL / 1_000_000,
-        "month.ses_tenant": float(one.ses_tenants),
-        "month.configuration_set": float(one.sets),
-        "month.identity": float(one.domains),
-        "month.standard_ip": one.addresses,
-        "month.managed_pools": 1 / pay_fee if one.managed_mails else 0.0,
+    return {
+        "thousand_mails.mail": uses.volume.sent * month / 1_000,
+        "thousand_mails.managed_ips": uses.managed_mails * month / 1_000,
+        "million.events": uses.volume.sent * month * EVENTS_PER_MAIL / 1_000_000,
+        "month.ses_tenant": float(uses.ses_tenants),
+        "month.configuration_set": float(uses.sets),
+        "month.identity": float(uses.domains),
+        "month.standard_ip": uses.addresses,
+        "month.managed_pools": fee if uses.managed_mails else 0.0,
     }
-    monthly = 0.0
-    for name, amount in amounts.items():
-        price = prices.get(name)
-        if price is None and amount:
-            unknown.add(name)
-        if amount:
-            used.add(name)
-        monthly += (price or 0.0) * amount
-    sent = one.volume.sent
-    share_of_bad = one.volume.bad / bad if bad else 0.0
+
+
+def _line(one: Sender, counted: Counted, prices: Prices) -> Line:
+    amounts = _amounts(one.uses, 1 / max(1, counted.payers))
+    monthly = sum((prices.get(name) or 0.0) * amount for name, amount in amounts.items())
+    sent, bad, whole = one.uses.volume.sent, one.uses.volume.bad, counted.uses.volume
+    share_of_bad = bad / whole.bad if whole.bad else 0.0
     return Line(
         slug=one.slug,
         mails=sent,
         monthly=round(monthly, 2),
-        per_thousand=round(monthly / (sent * month) * 1_000, 3) if sent else None,
-        bad_share=one.volume.bad / sent if sent else 0.0,
-        risk=share_of_bad / (sent / mails) if sent and mails else 0.0,
+        per_thousand=round(monthly / (sent * 30 / DAYS) * 1_000, 3) if sent else None,
+        bad_share=bad / sent if sent else 0.0,
+        risk=share_of_bad / (sent / whole.sent) if sent else 0.0,
     )

@@ -10,7 +10,7 @@ from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Cli, Limit, Yes
 from mailcordon.adapters.cli.commands import change, pool
 from mailcordon.adapters.cli.document import Document, child, children, strings
-from mailcordon.adapters.cli.text import plain
+from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import advice as messages
 
 app = typer.Typer()
@@ -100,8 +100,11 @@ def advice_view(found: Document) -> list[RenderableType]:
 
 def fleet_view(found: Document) -> list[RenderableType]:
     items = children(found, "items")
+    if found.get("counted_at") is None:
+        return [messages.not_counted()]
+    counted = messages.counted(when(found.get("counted_at")))
     if not items:
-        return [messages.nobody_sends()]
+        return [messages.nobody_sends(), counted]
     currency = plain(found.get("currency"))
     columns = ("tenant", "mails in 28 days", f"{currency} a month", "a thousand", "bad", "risk")
     rows = [
@@ -120,4 +123,4 @@ def fleet_view(found: Document) -> list[RenderableType]:
         views.append(messages.left_out(list(unknown)))
     if unchecked := strings(found, "unchecked"):
         views.append(messages.not_looked_up(list(unchecked)))
-    return [*views, messages.priced(plain(found.get("prices_of")), currency)]
+    return [*views, counted, messages.priced(plain(found.get("prices_of")), currency)]

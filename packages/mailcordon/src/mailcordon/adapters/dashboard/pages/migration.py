@@ -11,6 +11,7 @@ from mailcordon.adapters.dashboard.pages.actions import link
 from mailcordon.adapters.dashboard.pages.blocks import Button, Cell, Filter, Page, Section
 from mailcordon.adapters.dashboard.rest import Problem
 from mailcordon.adapters.dashboard.site import PageRequest, Site
+from mailcordon.messages import advice as advice_messages
 from mailcordon.messages import migration_pages as messages
 
 PATH = "/migration"
@@ -439,7 +440,7 @@ def _counted(counts: dict[str, int]) -> str:
 
 def _advice(found: Any) -> Page:
     unknown = [*found["unknown"], *found["unchecked"]]
-    currency = found["currency"]
+    currency, counted = found["currency"], found["counted_at"]
     return _page(
         "advice",
         "What tenants cost, and the risk they carry",
@@ -447,6 +448,9 @@ def _advice(found: Any) -> Page:
             Section(
                 says=[messages.advice_is(found["prices_of"])],
                 warns=[f"Prices that are not known or not checked: {', '.join(unknown)}."] if unknown else (),
+                facts=[("Counted", blocks.clock(counted)), ("Tenants", blocks.number(found["tenants"]))]
+                if counted
+                else (),
                 heads=("Tenant", "Mails in 28 days", "A month", "A thousand mails", "Bad mail", "Risk"),
                 rows=[
                     [
@@ -461,7 +465,7 @@ def _advice(found: Any) -> Page:
                     ]
                     for one in found["items"]
                 ],
-                empty="There is no tenant yet.",
+                empty=advice_messages.nobody_sends() if counted else advice_messages.not_counted(),
                 more="" if found["next"] is None else link(f"{PATH}/advice", after=found["next"]),
                 more_words="More tenants",
                 command="mailcordon advise --fleet",
