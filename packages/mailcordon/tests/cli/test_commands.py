@@ -85,12 +85,12 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         quarantine_list quarantine_show quarantine_replay
         events_replay
         observe_list observe_map observe_unmap observe_import observe_unmapped
-        alert_channel_add alert_channel_list alert_channel_test alert_channel_remove alert_list alert_ack
+        alert_channel_add alert_channel_change alert_channel_list alert_channel_test alert_channel_remove alert_list alert_ack
         tenant_contact tenant_notices
         policy_show policy_set policy_diff policy_suggest policy_backtest policy_list policy_apply policy_reject policy_schema
         tier_list tier_show tier_facts tier_set
-        webhook_add webhook_list webhook_show webhook_test webhook_rotate webhook_pause webhook_resume webhook_remove
-        webhook_log webhook_replay
+        webhook_add webhook_change webhook_list webhook_show webhook_test webhook_rotate webhook_pause webhook_resume
+        webhook_remove webhook_log webhook_replay
         tenant_unsubscribe-host suppression_resubscribe
         template_put template_list template_versions template_show template_preview template_diff template_retire
         mailbox_set mailbox_list iam_queue-policy env completion"""

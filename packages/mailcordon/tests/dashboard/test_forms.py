@@ -100,7 +100,7 @@ async def test_a_key_is_made_replaced_changed_and_its_text_is_nowhere_else(
     same = {
         "name": "shop", "types": "receipt", "scopes.send": "yes", "scopes.read": "yes", "messages_per_second": "20"
     }  # fmt: skip
-    unchanged = await dashboard.post(change, status=422, **same)
+    unchanged = await dashboard.post(change, "admin", 422, **same)
     assert "Nothing was changed" in unchanged.text
     await dashboard.post(change, "admin", 303, **{**same, "scopes.read": ""})
     assert (await dashboard.audited("key.change"))[0] == ADMIN
@@ -167,6 +167,23 @@ async def test_a_webhook_is_made_with_a_secret_that_is_replaced_and_its_events_a
     await dashboard.post(new, status=200, **{**of, "name": "usual"})
     assert "all but the frequent ones" in await dashboard.get("/settings/webhooks")
 
+    change = "/settings/webhooks/crm/change"
+    form = html.unescape(await dashboard.get(change))
+    assert "at hooks.example.com" in form
+    assert "secret-path" not in form
+    assert re.search(r'name="events.lane.held" value="yes"[^>]* checked', form)
+    same: dict[str, Any] = {"tenant": slug, "because": "they moved", **events}
+    assert "Nothing was changed" in (await dashboard.post(change, "admin", 422, **same)).text
+    assert beside(await dashboard.post(change, status=422, tenant=slug, because="they moved"), "events")
+    wrong = await dashboard.post(change, status=422, **same, url="http://10.0.0.1/hush")
+    assert beside(wrong, "url")
+    await dashboard.post(change, "operator", 403, **same, url="https://new.example.com/hush")
+    await dashboard.post(change, **same, url="https://new.example.com/hush")
+    assert await dashboard.audited("webhook.change") == (ADMIN, "they moved")
+    listed = await dashboard.get("/settings/webhooks")
+    assert "new.example.com" in listed
+    assert "hush" not in listed
+
     rotate = "/settings/webhooks/crm/rotate"
     assert beside(await dashboard.post(rotate, status=422, hours="9999", because="leaked"), "hours")
     [other] = once(await dashboard.post(rotate, status=200, hours="1", because="leaked"))
@@ -219,7 +236,19 @@ async def test_alert_channels_of_each_form_are_made(dashboard: Dashboard) -> Non
         least="low",
         because="team",
     )
+    change = "/settings/alerts/ops/change"
+    form = html.unescape(await dashboard.get(change))
+    assert "ops leads to hooks.slack.com" in form
+    assert "hush" not in form
+    same: dict[str, Any] = {"least": "low", "because": "team"}
+    assert "Nothing was changed" in (await dashboard.post(change, "admin", 422, **same)).text
+    assert beside(await dashboard.post(change, status=422, **same, url="http://10.0.0.1/"), "url")
+    await dashboard.post(change, "operator", 403, **{**same, "least": "medium"})
+    same |= {"least": "medium", "kinds.drift": "yes"}
+    await dashboard.post(change, **same)
+    assert await dashboard.audited("channel.change") == (ADMIN, "team")
     listed = html.unescape(await dashboard.get("/settings/alerts"))
+    assert "medium and worse" in listed
     assert "high and worse" in listed
     assert "hooks.slack.com" in listed
     assert "hush" not in listed

@@ -40,6 +40,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/alert-channels/first", None, "read", True, 403),
     ("POST", "/v1/alert-channels", HOOK, "admin", True, 403),
     ("POST", "/v1/alert-channels", MAIL, "admin send", True, 403),
+    ("PATCH", "/v1/alert-channels/first", {"least": "high"}, "admin", True, 403),
     ("DELETE", "/v1/alert-channels/first?because=x", None, "admin", True, 403),
     ("POST", "/v1/alert-channels/first/test", None, "operate", True, 403),
     ("GET", "/v1/alerts", None, "read", True, 403),
@@ -99,7 +100,7 @@ async def doors(world: Any, receiver: Receiver) -> AsyncIterator[Doors]:
     await world.owner.execute(
         "insert into lane (tenant, type, class, turn, expiry_ms, grace_ms, resend)"
         " select l.tenant, y.id, 1, l.turn, 1000, 1000, true from lane l join tenant t on t.id = l.tenant"
-        " cross join message_type y where t.slug = 'acme' and y.name = 'invoice' on conflict do nothing"
+        " cross join message_type y where t.slug in ('acme', 'zen') and y.name = 'invoice' on conflict do nothing"
     )
     await world.owner.execute(
         "insert into route (lane, tenant, path, ses_tenant, identity, domain, configuration_set)"
@@ -192,6 +193,70 @@ async def test_the_key_of_an_email_channel_sends_its_lanes_mail_only_and_ends_wi
     assert await doors.world.owner.fetchval(
         "select revoked_at is not null from api_key where name = 'alert channel mail'"
     )
+
+
+async def test_an_email_channel_that_another_lane_carries_has_another_key_and_the_former_one_ends(
+    doors: Doors,
+) -> None:
+    root = await doors.world.key(None, "admin", "read", "operate", "send")
+    await doors.ask(("POST", "/v1/alert-channels", MAIL), root)
+    stored = (
+        "select k.prefix, t.slug, k.types, k.revoked_at is null as works from api_key k join tenant t on t.id = k.tenant"
+        " where k.name = 'alert channel mail' order by k.id"
+    )
+    change = ("PATCH", "/v1/alert-channels/mail", {"to": "night@platform.example"})
+    assert (await doors.ask(change, root)).json()["target"] == "night@platform.example"
+    (first,) = await doors.world.owner.fetch(stored)
+    assert first["works"], "another recipient goes with the same key"
+    zen = {"tenant": "zen", "from": "alerts@news.zen.example"}
+    admin = await doors.world.key(None, "admin")
+    refused = await doors.ask(("PATCH", "/v1/alert-channels/mail", zen), admin)
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope-not-held")
+    half = await doors.ask(("PATCH", "/v1/alert-channels/mail", {"from": zen["from"]}), root)
+    assert (half.status_code, half.json()["errors"][0]["field"]) == (422, "from")
+    moved = await doors.ask(("PATCH", "/v1/alert-channels/mail", zen), root)
+    assert (moved.status_code, moved.json()["lane"]) == (200, "zen/invoice"), moved.text
+    assert "mck_" not in moved.text
+    keys = await doors.world.owner.fetch(stored)
+    assert [(row["slug"], row["types"], row["works"]) for row in keys] == [
+        ("acme", ["invoice"], False),
+        ("zen", ["invoice"], True),
+    ]
+    audited = await doors.world.owner.fetch("select audit::text from audit where action = 'channel.change'")
+    assert len(audited) == 2
+    assert "night@platform.example" not in str(audited), "what is in the audit trail stays there"
+    in_use = await doors.world.owner.fetchval("select key_prefix from alert_channel where name = 'mail'")
+    assert in_use == keys[1]["prefix"]
+
+
+async def test_a_change_to_what_cannot_work_is_refused_with_its_field(doors: Doors) -> None:
+    root = await doors.world.key(None, "admin", "read", "operate", "send")
+    await doors.ask(("POST", "/v1/alert-channels", MAIL), root)
+    before = (await doors.stored())[:3]
+    wrong: list[tuple[str, Any, str]] = [
+        *(
+            ("first", {"url": body["url"]}, "url")
+            for body, field in WRONG
+            if field == "url" and "url" in body
+        ),
+        ("first", {"url": None}, "url"),
+        ("first", {"key": "whsec_short"}, "key"),
+        ("first", {"to": "kim@example.com"}, "to"),
+        ("first", {"kinds": ["no-such-kind"]}, "kinds"),
+        ("first", {"tenants": ["nobody"]}, "tenants[0]"),
+        ("mail", {"url": "https://hooks.example.com/"}, "url"),
+        ("mail", {"type": "newsletter"}, "type"),
+        ("mail", {"from": "alerts@news.zen.example"}, "from"),
+        ("mail", {"to": "nobody"}, "to"),
+    ]
+    for name, body, field in wrong:
+        answer = await doors.ask(("PATCH", f"/v1/alert-channels/{name}", body), root)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field), (body, answer.text)
+    for name, body, status in (("mail", {"type": "nothing"}, 404), ("nobody", {"least": "low"}, 404)):
+        assert (await doors.ask(("PATCH", f"/v1/alert-channels/{name}", body), root)).status_code == status
+    for body in ({"name": "other"}, {"form": "slack"}, {"least": "worst"}):
+        assert (await doors.ask(("PATCH", "/v1/alert-channels/first", body), root)).status_code == 422
+    assert (await doors.stored())[:3] == before
 
 
 #: A body, and the field that is wrong; None: its name is taken.

@@ -33,6 +33,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/webhooks/first", None, "read", False, 404),
     ("GET", "/v1/webhooks/first/messages", None, "read", False, 404),
     ("POST", "/v1/webhooks", HOOK, "admin", True, 403),
+    ("PATCH", "/v1/webhooks/first", {"events": ["lane.held"]}, "admin", True, 403),
     ("POST", "/v1/webhooks/first/rotation", {}, "admin", True, 403),
     ("POST", "/v1/webhooks/first/test", None, "operate", True, 403),
     ("POST", "/v1/webhooks/first/pause", BECAUSE, "operate", True, 403),
@@ -164,6 +165,48 @@ WRONG: list[tuple[Any, str]] = [
     ({**HOOK, "form": "ses-sns", "events": ["lane.held"]}, "events[0]"),
     ({**HOOK, "form": "ses-sns", "secret": standard_webhooks.new_secret()}, "secret"),
 ]
+
+
+async def test_what_is_not_named_in_a_change_stays_and_null_is_every_tenant(doors: Doors) -> None:
+    async def changed(**body: Any) -> tuple[Any, ...]:
+        answer = await doors.ask(("PATCH", "/v1/webhooks/first", body), doors.root)
+        assert answer.status_code == 200, answer.text
+        assert [secret for secret in ("N3W", "whsec_") if secret in answer.text] == []
+        item = answer.json()
+        return item["tenant"], item["target"], item["events"]
+
+    events = ["delivery.bounced", "lane.held"]
+    _, host, usual = await changed()
+    assert await changed(events=events[::-1]) == ("acme", host, events)
+    assert await changed(url="https://hooks.example.com/N3W") == ("acme", "hooks.example.com", events)
+    secret = standard_webhooks.new_secret()
+    assert await changed(tenant=None, secret=secret) == (None, "hooks.example.com", events)
+    assert await changed(tenant="zen", events=[]) == ("zen", "hooks.example.com", usual)
+    assert (
+        await doors.ask(("GET", "/v1/webhooks/first", None), doors.world.tenant_keys["acme"])
+    ).status_code == 404
+
+
+async def test_a_change_to_what_cannot_work_is_refused_with_its_field(doors: Doors) -> None:
+    ses = {"name": "ses", "url": "https://hooks.example.com/", "form": "ses-sns"}
+    assert (await doors.ask(("POST", "/v1/webhooks", ses), doors.root)).status_code == 201
+    before = await doors.stored()
+    wrong: list[tuple[str, Any, str]] = [
+        *(("first", {"url": body["url"]}, "url") for body, field in WRONG if field == "url"),
+        ("first", {"events": ["delivery.delivered", "delivery.eaten"]}, "events[1]"),
+        ("first", {"secret": "whsec_short"}, "secret"),
+        ("ses", {"secret": standard_webhooks.new_secret()}, "secret"),
+        ("ses", {"events": ["lane.held"]}, "events[0]"),
+    ]
+    for name, body, field in wrong:
+        answer = await doors.ask(("PATCH", f"/v1/webhooks/{name}", body), doors.root)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field), (body, answer.text)
+    for name, body, status in (("first", {"tenant": "nobody"}, 404), ("nobody", {"events": []}, 404)):
+        assert (await doors.ask(("PATCH", f"/v1/webhooks/{name}", body), doors.root)).status_code == status
+    for body in ({"name": "other"}, {"form": "ses-sns"}, {"url": None}, {"events": None}):
+        answer = await doors.ask(("PATCH", "/v1/webhooks/first", body), doors.root)
+        assert answer.status_code in (400, 422), body
+    assert await doors.stored() == before
 
 
 async def test_a_webhook_that_cannot_work_is_refused_with_its_field(doors: Doors) -> None:

@@ -30,7 +30,7 @@ from mailcordon.core.errors import Conflict, Invalid, NotFound
 from mailcordon.observe.webhooks import outbox, plan
 from mailcordon.observe.webhooks.endpoints import Endpoints, NewEndpoint
 from mailcordon.observe.webhooks.loop import Webhooks
-from mailcordon.observe.webhooks.nouns import EVENTS, LEFT_STATES, Subscription, Subscriptions
+from mailcordon.observe.webhooks.nouns import EVENTS, LEFT_STATES, Result, Subscription, Subscriptions
 from mailcordon_fixtures.alerting import ANN
 from mailcordon_fixtures.receiver import Receiver
 
@@ -637,6 +637,131 @@ async def test_an_endpoint_that_is_removed_or_whose_tenant_is_retired_gets_nothi
     assert (await hooks.state("zen"))["secret"] is None
     with pytest.raises(NotFound):
         await hooks.endpoints.try_out("app")
+
+
+# Changing one ----------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_waits_for_a_receiver_that_is_down_goes_to_its_new_url_at_once(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    await hooks.add("http://127.0.0.1:1/old")
+    for name in ("kim", "lee"):
+        sent = await hooks.world.sent("acme", "newsletter", f"{name}@example.com")
+        await hooks.world.tell(sent.delivery_event())
+        await hooks.rounds(after_ms=HOUR)
+    assert (await hooks.state())["failing_since"] is not None
+    await hooks.endpoints.change("app", ANN, because="they moved", url=receiver.url)
+    state = await hooks.state()
+    assert (state["failing_since"], state["problem"], state["failed_rounds"]) == (None, None, 0)
+    await hooks.rounds()
+    assert types(receiver) == ["delivery.delivered"] * 2
+
+
+async def test_what_was_under_way_to_the_old_url_neither_pauses_the_new_one_nor_is_lost(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    await hooks.add("http://127.0.0.1:1/old")
+    first, second = [await hooks.world.sent("acme", "newsletter", f"{n}@example.com") for n in range(2)]
+    await hooks.world.tell(first.delivery_event())
+    (leased,) = await hooks.store.lease(10)
+    (message,) = await hooks.store.due(leased, 10)
+    await hooks.endpoints.change("app", ANN, because=None, url=receiver.url)
+    await hooks.world.tell(second.delivery_event())
+    assert await hooks.store.due(leased, 10) == [], "nothing more leaves to the old URL"
+    gone = [Result(message=message, problem="the answer was 410", gone=True)]
+    after = plan.after_round(leased, gone, await hooks.store.now())
+    assert after.pause
+    assert await hooks.store.record(leased, gone, after) is None
+    state = await hooks.state()
+    assert (state["paused_at"], state["failing_since"]) == (None, None)
+    await hooks.store.release(leased)
+    await hooks.rounds()
+    assert types(receiver) == ["delivery.delivered"] * 2
+
+
+async def test_an_endpoint_of_another_tenant_gets_nothing_of_the_one_before(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    await hooks.add(receiver.url)
+    tells = [
+        (await hooks.world.sent(slug, "newsletter", "kim@example.com")).delivery_event()
+        for slug in ("acme", "zen")
+    ]
+    await hooks.world.tell(*tells)
+    await hooks.endpoints.pause("app", ANN, because="they merge")
+    zen = (hooks.world.tenants["zen"], "zen")
+    await hooks.endpoints.change("app", ANN, because="they merge", tenant=zen)
+    await hooks.endpoints.resume("app", ANN, because=None)
+    await hooks.rounds()
+    assert receiver.take() == []
+    assert await hooks.outbox() == [("app", "delivery.delivered", 0, False, False)]
+    problem = await hooks.world.owner.fetchval("select problem from webhook_message")
+    assert problem == "the webhook was changed and does not get this tenant's events any more"
+    count, _ = await hooks.endpoints.replay_since(
+        "app", ANN, since=0, until=None, after=0, arrived=True, because=None
+    )
+    assert count == 0
+    await hooks.world.tell((await hooks.world.sent("zen", "newsletter", "lee@example.com")).delivery_event())
+    await hooks.rounds()
+    assert [got.json["data"]["tenant"] for got in receiver.take()] == ["zen"]
+
+
+async def test_a_change_is_audited_with_before_and_after_and_without_a_secret_and_no_change_is_not(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    old = await hooks.add(f"{receiver.url}/0LD", events=["delivery.bounced"])
+    assert old is not None
+    new = standard_webhooks.new_secret()
+    everything = {"url": f"{receiver.url}/N3W", "events": ["delivery.delivered"], "secret": new}
+    await hooks.endpoints.change("app", ANN, because="they moved", **everything)  # pyright: ignore[reportArgumentType]
+    tables = "select audit::text from audit union all select epoch::text from epoch"
+    before = [row[0] for row in await hooks.world.owner.fetch(tables)]
+    await hooks.endpoints.change("app", ANN, because="again", **everything)  # pyright: ignore[reportArgumentType]
+    await hooks.endpoints.change("app", ANN, because="nothing")
+    assert [row[0] for row in await hooks.world.owner.fetch(tables)] == before
+    row = await hooks.world.owner.fetchrow(
+        "select before, after, because, actor from audit where action = 'webhook.change'"
+    )
+    assert row is not None
+    host = f"127.0.0.1:{receiver.port}"
+    assert json.loads(row["before"]) == {"tenant": "acme", "target": host, "events": ["delivery.bounced"]}
+    assert json.loads(row["after"]) == {
+        "tenant": "acme",
+        "target": host,
+        "events": ["delivery.delivered"],
+        "changed": ["url", "events", "secret"],
+    }
+    assert (row["because"], row["actor"]) == ("they moved", ANN.actor)
+    for secret in ("0LD", "N3W", old, new):
+        assert secret not in str(before)
+    await hooks.world.tell((await hooks.world.sent("acme", "newsletter", "kim@example.com")).delivery_event())
+    await hooks.rounds()
+    (got,) = receiver.take()
+    assert got.path == "/hook/N3W"
+    assert got.headers["webhook-signature"].split() == [signatures(one, got) for one in (new, old)]
+
+
+async def test_two_changes_at_once_lose_neither(hooks: Hooks, receiver: Receiver) -> None:
+    await hooks.add("http://127.0.0.1:1/old")
+    made, *_ = await asyncio.gather(
+        hooks.endpoints.rotate("app", ANN, because=None),
+        hooks.endpoints.change("app", ANN, because=None, url=receiver.url),
+        hooks.endpoints.change("app", ANN, because=None, events=["delivery.bounced"]),
+    )
+    endpoint = await hooks.store.with_secret("app")
+    assert endpoint is not None
+    assert (endpoint.url, endpoint.events, endpoint.signing[0]) == (receiver.url, ("delivery.bounced",), made)
+
+
+async def test_an_endpoint_moves_to_no_tenant_that_has_the_most(hooks: Hooks) -> None:
+    for number in range(10):
+        await hooks.add("https://hooks.zen.example/", f"app-{number}", "zen")
+    await hooks.add("https://hooks.acme.example/")
+    with pytest.raises(Conflict):
+        await hooks.endpoints.change("app", ANN, because=None, tenant=(hooks.world.tenants["zen"], "zen"))
+    with pytest.raises(NotFound):
+        await hooks.endpoints.change("nobody", ANN, because=None, events=[])
 
 
 # SES's own form -------------------------------------------------------------------------------------------------------------

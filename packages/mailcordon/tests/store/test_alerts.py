@@ -2,16 +2,22 @@
 
 import asyncio
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
 import socket
 
+import pytest
+
 from mailcordon.adapters.db import installation, status_reader
 from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.secrets import Vault, make_secret_key
+from mailcordon.adapters.web import standard_webhooks
 from mailcordon.app import alerts
-from mailcordon_fixtures.alerting import AlertWorld
+from mailcordon.core.errors import Conflict
+from mailcordon.core.incident import Kind
+from mailcordon_fixtures.alerting import ANN, AlertWorld
 from mailcordon_fixtures.receiver import Receiver
 
 MINUTE = 60_000
@@ -237,6 +243,128 @@ def _closed_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
+
+
+async def test_a_new_receiver_is_told_of_what_is_open_and_the_former_one_of_nothing_more(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=f"{receiver.url}/old")
+    still, over = await told.incident(), await told.incident("set:other")
+    await told.rounds()
+    await told.close(over)
+    await told.rounds()
+    receiver.take()
+    await told.channels.change("night", ANN, because="they moved", url=f"{receiver.url}/new")
+    await told.rounds()
+    (got,) = receiver.take()
+    assert (got.path, got.json["type"], got.json["data"]["incident"]) == (
+        "/hook/new",
+        "incident.opened",
+        still,
+    )
+    await told.close(still)
+    await told.rounds()
+    assert [(one.path, one.json["type"]) for one in receiver.take()] == [("/hook/new", "incident.closed")]
+
+
+async def test_what_was_under_way_to_the_former_receiver_says_nothing_of_the_new_one(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=f"{receiver.url}/old")
+    await told.incident()
+    await told.alerts.plan()
+    (arrives,) = await told.alerts.due(10)
+    await told.channels.change("night", ANN, because=None, url=f"{receiver.url}/new")
+    await told.alerts.sent(arrives)
+    await told.alerts.plan()
+    (fails,) = await told.alerts.due(10)
+    await told.channels.change("night", ANN, because=None, url=f"{receiver.url}/newest")
+    await told.alerts.failed(fails, "the answer was 503")
+    (channel,) = await told.channels.all()
+    assert (channel.failing_since, channel.problem) == (None, None)
+    await told.rounds()
+    assert [(one.path, one.json["type"]) for one in receiver.take()] == [("/hook/newest", "incident.opened")]
+
+
+async def test_a_new_receiver_in_the_middle_of_a_flood_is_told_in_parts_too(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    for number in range(40):
+        await told.incident(f"set:{number}")
+    await told.rounds()
+    await told.rounds(after_ms=11 * MINUTE)
+    assert len(receiver.take()) >= 40
+    await told.rounds(after_ms=11 * MINUTE)
+    receiver.take()
+    await told.channels.change("night", ANN, because=None, url=f"{receiver.url}/new")
+    await told.rounds()
+    assert kinds(receiver) == ["incident.opened"] * 30
+    await told.rounds(after_ms=11 * MINUTE)
+    assert kinds(receiver).count("incident.opened") == 10
+
+
+async def test_another_level_or_secret_tells_nobody_anew(told: AlertWorld, receiver: Receiver) -> None:
+    await told.add(url=receiver.url)
+    await told.incident()
+    await told.rounds()
+    receiver.take()
+    secret = standard_webhooks.new_secret()
+    await told.channels.change("night", ANN, because=None, least="high", key=secret, kinds=["drift"])
+    await told.rounds()
+    assert receiver.take() == []
+    worse = await told.incident("set:worse", severity="critical")
+    await told.incident("set:low", severity="low")
+    await told.rounds()
+    (got,) = receiver.take()
+    assert got.json["data"]["incident"] == worse
+    signed = f"{got.headers['webhook-id']}.{got.headers['webhook-timestamp']}.".encode() + got.body
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert got.headers["webhook-signature"] == f"v1,{expected}"
+
+
+async def test_a_change_is_audited_without_a_secret_and_no_change_is_not(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add("pager", "pagerduty", key="R0ut1ngKeyOfOld", url=f"{receiver.url}/0LD")
+    change = {"key": "R0ut1ngKeyOfNew", "url": f"{receiver.url}/N3W", "least": "high"}
+    for because in ("they moved", "again"):
+        await told.channels.change("pager", ANN, because=because, **change)  # pyright: ignore[reportArgumentType]
+    rows = await told.owner.fetch(
+        "select before, after, because, audit::text as all from audit where action = 'channel.change'"
+    )
+    (row,) = rows
+    is_now = {
+        "target": f"127.0.0.1:{receiver.port}",
+        "lane": None,
+        "from": None,
+        "least": "low",
+        "kinds": [],
+        "tenants": [],
+    }
+    assert json.loads(row["before"]) == is_now
+    assert json.loads(row["after"]) == {**is_now, "least": "high", "changed": ["receiver", "least"]}
+    assert [secret for secret in ("R0ut", "0LD", "N3W") if secret in row["all"]] == []
+    await told.channels.change("pager", ANN, because=None, url=None)
+    (channel,) = await told.channels.all()
+    assert channel.target == "events.pagerduty.com"
+
+
+async def test_a_change_that_meets_another_one_is_refused_and_loses_nothing(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    before = await told.channels.get("night", with_secret=True)
+    await told.channels.change("night", ANN, because=None, least="high")
+    after = dataclasses.replace(before, kinds=frozenset({Kind.DRIFT}))
+    with pytest.raises(Conflict) as refused:
+        await told.alerts.change(
+            before, after, lane=None, key_prefix=None, moved=True, actor="ann", because=None
+        )
+    assert refused.value.code == "channel-changed"
+    (channel,) = await told.channels.all()
+    assert (channel.least, channel.kinds, channel.sealed) == ("high", frozenset(), before.sealed)
 
 
 async def test_secrets_of_channels_and_contacts_move_to_the_first_key(

@@ -275,6 +275,12 @@ def channel_exists(name: str) -> str:
     return f"there is an alert channel {name} already; remove it first, or take another name"
 
 
+@example("night")
+def channel_changed_meanwhile(name: str) -> str:
+    """A channel is to be changed that somebody else changes at the same time."""
+    return f"alert channel {name} was changed or removed meanwhile: look at it again, then repeat the change"
+
+
 @example(50)
 def too_many_channels(most: int) -> str:
     """One channel too many is to be made."""
@@ -377,6 +383,18 @@ def channel_made(name: str, secret: str | None) -> str:
 def channel_removed(name: str) -> str:
     """After a channel was removed."""
     return f"Channel {name} gets no more alerts. Its secrets are deleted."
+
+
+@example("night", "hooks.example.com")
+def channel_changed(name: str, target: str) -> str:
+    """After a channel was changed."""
+    return f"Channel {name} leads to {target}. Try it: mailcordon alert channel test {name}"
+
+
+@example()
+def no_change_of_a_channel() -> str:
+    """`alert channel change` without anything to change."""
+    return "name at least one thing to change"
 
 
 @example("night", None)

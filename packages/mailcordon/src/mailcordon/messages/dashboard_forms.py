@@ -92,6 +92,23 @@ def new_webhook() -> str:
     return "It gets what happens from now on, signed. The signing secret is shown once, on the page that follows."
 
 
+@example("acme-app", 0)
+@example("acme-app", 412)
+def changes_webhook(name: str, waiting: int) -> str:
+    """The form that changes a webhook."""
+    waits = f" What waits for it ({waiting:,} events) goes there too." if waiting else ""
+    return (
+        f"Requests to {name} that are under way still reach its former URL, for up to a minute; everything after goes to the new"
+        f" one.{waits} Beside another signing secret, the former one signs for a day too."
+    )
+
+
+@example()
+def no_event() -> str:
+    """A webhook is to be changed so that it gets nothing."""
+    return "Choose at least one; to send nothing for a while, pause it."
+
+
 @example("acme-app")
 def webhook_made(name: str) -> str:
     """The page that shows a new webhook's signing secret."""
@@ -132,6 +149,15 @@ def mail_or_time() -> str:
 def replay_goes_on(messages: int) -> str:
     """The form that sends events to a webhook again: there are more than one page sends."""
     return f"{messages:,} messages are sent again, and there are more: `mailcordon webhook replay` goes on until the end."
+
+
+@example("night", "hooks.example.com")
+def changes_channel(name: str, target: str) -> str:
+    """The form that changes an alert channel."""
+    return (
+        f"{name} leads to {target}. If you name another receiver, that one is told of every open incident, and the former one"
+        " hears nothing more, not even that they are closed."
+    )
 
 
 @example("slack")

@@ -90,6 +90,12 @@ def nothing_to_tell() -> str:
 
 
 @example()
+def of_another_tenant() -> str:
+    """Why an event was not sent: its webhook belongs to another tenant by now."""
+    return "the webhook was changed and does not get this tenant's events any more"
+
+
+@example()
 def endpoint_gone() -> str:
     """Why an event was not sent: its webhook was removed."""
     return "the webhook was removed"
@@ -149,6 +155,24 @@ def endpoint_made(name: str, secret: str | None) -> str:
 def secret_rotated(name: str, secret: str, overlap: str) -> str:
     """After a webhook got another signing secret."""
     return f"Webhook {name} is signed with both secrets for {overlap}. The new one, shown once:\n\n  {secret}"
+
+
+@example("acme-app", "hooks.acme.example", paused=False)
+@example("acme-app", "hooks.acme.example", paused=True)
+def endpoint_changed(name: str, target: str, *, paused: bool) -> str:
+    """After a webhook was changed."""
+    next = (
+        f"It is paused: mailcordon webhook resume {name}"
+        if paused
+        else f"Try it: mailcordon webhook test {name}"
+    )
+    return f"Webhook {name} leads to {target}. {next}"
+
+
+@example()
+def no_change_of_an_endpoint() -> str:
+    """`webhook change` without anything to change."""
+    return "name at least one thing to change"
 
 
 @example("acme-app", None)

@@ -3,16 +3,16 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, queries
+from mailcordon.adapters.db import alert_rows, connection_pool, queries
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.secret_rows import SecretRows
 from mailcordon.adapters.db.secrets import SecretsUnreadable, Vault
 from mailcordon.core.errors import Conflict
-from mailcordon.core.incident import Kind, ScopeKind
+from mailcordon.core.incident import Kind
 from mailcordon.core.text import harmless
 from mailcordon.messages import alerts as messages
 from mailcordon.observe.alerts import plan
@@ -31,6 +31,15 @@ from mailcordon.observe.alerts.nouns import (
 
 _SQL = queries.load("alert_store.sql")
 _SHARED = queries.load("shared.sql")
+#: What the audit calls the fields that can be changed.
+_TERMS = {
+    "receiver": "secret",
+    "lane": "lane",
+    "from": "sender",
+    "least": "least",
+    "kinds": "kinds",
+    "tenants": "tenants",
+}
 AUTHOR = "alerts"
 LEASE_MS = 60_000
 DISPATCHER_SILENT_MS = 15_000
@@ -54,16 +63,16 @@ class PostgresAlerts:
 
     async def plan(self) -> int:
         async with connection_pool.transaction(self._pool) as conn:
-            channels = [channel_of(row) for row in await conn.fetch(_SQL.channels, None)]
+            channels = [alert_rows.channel_of(row) for row in await conn.fetch(_SQL.channels, None)]
             if not channels or not await conn.fetchval(_SQL.lock_planning):
                 return 0
             rows = await conn.fetch(_SQL.incidents_to_tell)
-            incidents = [one for row in rows if (one := _known(row)) is not None]
+            incidents = [one for row in rows if (one := alert_rows.known_of(row)) is not None]
             if not incidents:
                 return 0
             now = await self._now(conn)
             rows = await conn.fetch(_SQL.threads, [one.id for one in incidents])
-            threads = {(row["incident"], row["channel"]): _thread(row) for row in rows}
+            threads = {(row["incident"], row["channel"]): alert_rows.thread_of(row) for row in rows}
             lately = await conn.fetch(_SQL.told_lately, now - plan.NEW_WINDOW)
             told = Counter({row["channel"]: row["told"] for row in lately})
             changed = 0
@@ -88,7 +97,7 @@ class PostgresAlerts:
             found: list[Due] = []
             for row in leased:
                 stored = await conn.fetchrow(_SQL.incident, row["incident"])
-                incident = None if stored is None else _known(stored)
+                incident = None if stored is None else alert_rows.known_of(stored)
                 if incident is None or row["channel"] not in rows:
                     continue
                 try:
@@ -97,7 +106,9 @@ class PostgresAlerts:
                     again, tries = plan.retry_at(row["tries"] + 1, now), row["tries"] + 1
                     why = str(unreadable)
                     await conn.execute(_SQL.not_arrived, row["id"], row["number"], again, tries, why)
-                    await conn.execute(_SQL.channel_fails, row["channel"], now, why)
+                    await conn.execute(
+                        _SQL.channel_fails, row["channel"], now, why, rows[row["channel"]]["secret"]
+                    )
                     continue
                 done = await conn.fetch(_SQL.done_about, row["incident"])
                 found.append(
@@ -107,7 +118,7 @@ class PostgresAlerts:
                         what=What(row["what"]),
                         tries=row["tries"],
                         channel=channel,
-                        incident=_shown(incident),
+                        incident=alert_rows.as_shown(incident),
                         done=[
                             Done(at=one["at"], author=harmless(one["author"]), text=harmless(one["text"]))
                             for one in done
@@ -127,7 +138,11 @@ class PostgresAlerts:
             row = await conn.fetchrow(_SQL.thread, due.alert)
             if row is None:
                 return
-            after = plan.after_sent(_thread(row), due.what, due.incident, now)
+            text = messages.told(due.channel.name, due.channel.target, due.what.value)
+            await _enter(conn, due, now, "alerted", text, due.message)
+            if row["secret"] != due.channel.sealed:
+                return  # the former receiver has it; the present one is told anew
+            after = plan.after_sent(alert_rows.thread_of(row), due.what, due.incident, now)
             await conn.execute(
                 _SQL.arrived,
                 due.alert,
@@ -140,9 +155,7 @@ class PostgresAlerts:
                 after.reminders,
                 after.remind_at,
             )
-            await conn.execute(_SQL.channel_works, due.channel.id)
-            text = messages.told(due.channel.name, due.channel.target, due.what.value)
-            await _enter(conn, due, now, "alerted", text, due.message)
+            await conn.execute(_SQL.channel_works, due.channel.id, due.channel.sealed)
 
     async def failed(
         self, due: Due, why: str, *, retry_after: int | None = None, id_is_used: bool = False
@@ -158,7 +171,7 @@ class PostgresAlerts:
                 await conn.execute(_SQL.not_arrived, due.alert, number, again, tries, why)
                 if id_is_used:
                     await conn.execute(_SQL.renumber, due.alert, number)
-            await conn.execute(_SQL.channel_fails, due.channel.id, now, why)
+            await conn.execute(_SQL.channel_fails, due.channel.id, now, why, due.channel.sealed)
             text = messages.not_told(due.channel.name, due.channel.target, why)
             key = f"alert-{due.alert}/refused" if id_is_used else f"{due.message}/failed"
             await _enter(conn, due, now, "not-alerted", text, key)
@@ -173,7 +186,7 @@ class PostgresAlerts:
 
     async def works(self, channel: Channel) -> None:
         async with connection_pool.transaction(self._pool) as conn:
-            await conn.execute(_SQL.channel_works, channel.id)
+            await conn.execute(_SQL.channel_works, channel.id, channel.sealed)
             await conn.execute(_SQL.hurry, channel.id, await self._now(conn))
 
     # -- channels ---------------------------------------------------------------------------------------------------
@@ -181,7 +194,7 @@ class PostgresAlerts:
     async def channels(self, name: str | None = None, *, with_secrets: bool = False) -> list[Channel]:
         async with connection_pool.acquire(self._pool) as conn:
             rows = await conn.fetch(_SQL.channels, name)
-        return [self._with_secret(row) if with_secrets else channel_of(row) for row in rows]
+        return [self._with_secret(row) if with_secrets else alert_rows.channel_of(row) for row in rows]
 
     async def lane(self, tenant: str, type: str) -> Lane | None:
         async with connection_pool.acquire(self._pool) as conn:
@@ -242,6 +255,54 @@ class PostgresAlerts:
         except asyncpg.UniqueViolationError:
             raise Conflict(messages.channel_exists(new.name), code="channel-exists") from None
 
+    async def change(
+        self,
+        before: Channel,
+        after: Channel,
+        *,
+        lane: Lane | None,
+        key_prefix: str | None,
+        moved: bool,
+        actor: str,
+        because: str | None,
+    ) -> str | None:
+        async with connection_pool.transaction(self._pool) as conn:
+            if moved:  # first: whoever records what arrived has the alert's row and waits for the channel's
+                await conn.execute(_SQL.wait_for_planning)
+                await conn.execute(_SQL.tell_anew, before.id)
+            await conn.execute(_SQL.lock_channel, before.id)
+            rows = await conn.fetch(_SQL.channels, before.name)
+            # Whether messages arrive changes by itself.
+            same = {"failing_since": before.failing_since, "problem": before.problem}
+            if not rows or dataclasses.replace(self._with_secret(rows[0]), **same) != before:
+                raise Conflict(messages.channel_changed_meanwhile(before.name), code="channel-changed")
+            stored = before.sealed
+            if after.secret != before.secret:
+                stored = Vault(self._secret_keys).encrypt(json.dumps(after.secret).encode())
+            await conn.execute(
+                _SQL.change_channel,
+                before.id,
+                after.target,
+                stored,
+                None if lane is None else lane.tenant,
+                None if lane is None else lane.id,
+                after.sender,
+                key_prefix,
+                after.least,
+                sorted(one.value for one in after.kinds),
+                sorted(after.tenants),
+            )
+            if moved:
+                await conn.execute(_SQL.moved, before.id)
+            changed = [word for word, of in _TERMS.items() if getattr(before, of) != getattr(after, of)]
+            found = await conn.fetch(_SQL.slugs, sorted(before.tenants | after.tenants))
+            slugs = {row["id"]: row["slug"] for row in found}
+            told = [_shown(before, slugs), {**_shown(after, slugs), "changed": changed}]
+            about = f"alert channel {before.name}"
+            documents = [json.dumps(one) for one in told]
+            await conn.execute(_SHARED.write_audit, actor, "channel.change", None, about, *documents, because)
+            return None if key_prefix is None else rows[0]["key_prefix"]
+
     async def remove(self, name: str, *, actor: str, because: str) -> str | None:
         async with connection_pool.transaction(self._pool) as conn:
             row = await conn.fetchrow(_SQL.remove_channel, name, actor)
@@ -266,7 +327,7 @@ class PostgresAlerts:
     ) -> list[AlertView]:
         async with connection_pool.acquire(self._pool) as conn:
             rows = await conn.fetch(_SQL.alerts, incident, channel, is_open, before, limit, id)
-        return [_view(row) for row in rows]
+        return [alert_rows.view_of(row) for row in rows]
 
     async def control_is_silent(self) -> bool:
         async with connection_pool.acquire(self._pool) as conn:
@@ -278,7 +339,7 @@ class PostgresAlerts:
             return await conn.fetch(_SQL.failing_channels, await self._now(conn) - for_ms)
 
     def _with_secret(self, row: asyncpg.Record) -> Channel:
-        return channel_of(row, json.loads(Vault(self._secret_keys).decrypt(row["secret"])))
+        return alert_rows.channel_of(row, json.loads(Vault(self._secret_keys).decrypt(row["secret"])))
 
 
 def _steps(
@@ -294,7 +355,7 @@ def _steps(
     for incident in incidents:
         thread = threads.get((incident.id, channel.id))
         what = plan.next_message(incident, channel, thread, now)
-        if thread is None:
+        if thread is None or thread.is_new:
             if what is not None:
                 new.append(incident)
         elif what is not thread.what:
@@ -313,6 +374,18 @@ def number_of(message: str) -> int:
 
 async def _enter(conn: PooledConnection, due: Due, now: int, what: str, text: str, key: str) -> None:
     await conn.execute(_SQL.enter, due.incident.id, now, what, AUTHOR, text, key)
+
+
+def _shown(channel: Channel, slugs: Mapping[int, str]) -> dict[str, object]:
+    """Without secrets, and without the address of a person: the audit trail keeps what it has."""
+    return {
+        "target": None if channel.form == "email" else channel.target,
+        "lane": channel.lane_name,
+        "from": channel.sender,
+        "least": channel.least,
+        "kinds": sorted(one.value for one in channel.kinds),
+        "tenants": sorted(slugs[one] for one in channel.tenants),
+    }
 
 
 async def lane_state(conn: PooledConnection, lane: int) -> LaneState:
@@ -339,112 +412,6 @@ async def lane_state(conn: PooledConnection, lane: int) -> LaneState:
         stopped=row["stopped"],
         nothing_leaves=row["nothing_leaves"],
         dispatcher_silent=row["dispatcher_silent"],
-    )
-
-
-def channel_of(row: asyncpg.Record, secret: dict[str, str] | None = None) -> Channel:
-    return Channel(
-        id=row["id"],
-        name=row["name"],
-        form=row["form"],
-        target=row["target"],
-        least=row["least"],
-        kinds=frozenset(Kind(one) for one in row["kinds"]),
-        tenants=frozenset(row["tenants"]),
-        secret=secret or {},
-        lane=row["lane"],
-        lane_name=None if row["lane"] is None else f"{row['slug']}/{row['type']}",
-        sender=row["sender"],
-        made_at=row["made_at"],
-        made_by=row["made_by"],
-        failing_since=row["failing_since"],
-        problem=row["problem"],
-    )
-
-
-def _view(row: asyncpg.Record) -> AlertView:
-    return AlertView(
-        id=row["id"],
-        incident=row["incident"],
-        channel=row["channel_name"],
-        form=row["form"],
-        kind=row["kind"],
-        severity=row["severity"],
-        tenant=row["slug"],
-        sentence=row["sentence"],
-        told_at=row["told_at"],
-        sent=row["sent"],
-        remind_at=row["remind_at"],
-        what=row["what"],
-        due_at=row["due_at"],
-        tries=row["tries"],
-        problem=row["problem"],
-        acknowledged_at=row["acknowledged_at"],
-        acknowledged_by=row["acknowledged_by"],
-        closed_at=row["closed_at"],
-    )
-
-
-def _thread(row: asyncpg.Record) -> Thread:
-    return Thread(
-        told_severity=row["told_severity"],
-        told_culprit=row["told_culprit"],
-        told_acknowledged=row["told_acknowledged"],
-        told_closed=row["told_closed"],
-        reminders=row["reminders"],
-        remind_at=row["remind_at"],
-        what=None if row["what"] is None else What(row["what"]),
-        tries=row["tries"],
-    )
-
-
-def _shown(incident: Incident) -> Incident:
-    """As it may be shown: some of its words come from SES, the DNS or a caller, and a line break would make lines or commands of
-    their own."""
-    return dataclasses.replace(
-        incident,
-        name=harmless(incident.name),
-        culprit=None if incident.culprit is None else harmless(incident.culprit),
-        sentence=harmless(incident.sentence),
-        next=harmless(incident.next),
-        command=None if incident.command is None else harmless(incident.command),
-        closed_because=None if incident.closed_because is None else harmless(incident.closed_because),
-    )
-
-
-def _known(row: asyncpg.Record) -> Incident | None:
-    """None for a kind or scope of a newer version: it must not keep the others from being told."""
-    try:
-        return incident_of(row)
-    except ValueError:
-        return None
-
-
-def incident_of(row: asyncpg.Record) -> Incident:
-    return Incident(
-        id=row["id"],
-        kind=Kind(row["kind"]),
-        cause=row["cause"],
-        severity=row["severity"],
-        scope=ScopeKind(row["scope"]),
-        name=row["name"],
-        tenant=row["tenant"],
-        tenant_slug=row["slug"],
-        lane=row["lane"],
-        culprit=row["culprit"],
-        sentence=row["sentence"],
-        next=row["next"],
-        command=row["command"],
-        since=row["since"],
-        opened_at=row["opened_at"],
-        mitigated_at=row["mitigated_at"],
-        mitigated_by=row["mitigated_by"],
-        acknowledged_at=row["acknowledged_at"],
-        acknowledged_by=row["acknowledged_by"],
-        closed_at=row["closed_at"],
-        closed_by=row["closed_by"],
-        closed_because=row["closed_because"],
-        concerned=frozenset(row["concerned"]),
     )
 
 

@@ -9,7 +9,14 @@ from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import alert_store, connection_pool, queries, row_level_security, stop_row
+from mailcordon.adapters.db import (
+    alert_rows,
+    alert_store,
+    connection_pool,
+    queries,
+    row_level_security,
+    stop_row,
+)
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.hold_row import hold_from_row
 from mailcordon.adapters.db.secret_rows import SecretRows
@@ -134,7 +141,7 @@ class PostgresContacts:
         if row["channel"] is not None:
             for each in await conn.fetch(_ALERTS.channels, None):
                 if each["id"] == row["channel"]:
-                    channel = alert_store.channel_of(each, json.loads(vault.decrypt(each["secret"])))
+                    channel = alert_rows.channel_of(each, json.loads(vault.decrypt(each["secret"])))
             if channel is None:
                 return None
         return _contact(row, json.loads(vault.decrypt(row["secret"])), channel)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 import asyncpg
 
-from mailcordon.adapters.db import alert_store, connection_pool, policy_rows, queries
+from mailcordon.adapters.db import alert_rows, connection_pool, policy_rows, queries
 from mailcordon.adapters.db.backtest_store import BacktestStore
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.control.rehearsals import People, Read
@@ -61,7 +61,7 @@ class RehearsalStore:
 
     async def people(self, tenants: Collection[int]) -> Mapping[int, People]:
         async with connection_pool.acquire(self._control) as conn:
-            channels = [alert_store.channel_of(row) for row in await conn.fetch(_ALERTS.channels, None)]
+            channels = [alert_rows.channel_of(row) for row in await conn.fetch(_ALERTS.channels, None)]
             rows = await conn.fetch(_SQL.people, sorted(tenants))
         return {
             row["tenant"]: People(

@@ -2,19 +2,17 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
 
-from mailcordon.adapters.db import connection_pool, queries, row_level_security
+from mailcordon.adapters.db import connection_pool, queries, row_level_security, webhook_rows
 from mailcordon.adapters.db.engine import Pool, PooledConnection
 from mailcordon.adapters.db.secret_rows import SecretRows
 from mailcordon.adapters.db.secrets import SecretsUnreadable, Vault
-from mailcordon.core import address as addresses
 from mailcordon.core import ids
 from mailcordon.core.errors import Conflict
-from mailcordon.core.suppression import SCOPES
 from mailcordon.messages import webhooks as messages
 from mailcordon.observe.webhooks import plan
 from mailcordon.observe.webhooks.endpoints import NewEndpoint
@@ -24,7 +22,6 @@ from mailcordon.observe.webhooks.nouns import (
     Endpoint,
     EndpointForm,
     LogView,
-    Mail,
     Message,
     Result,
 )
@@ -32,12 +29,12 @@ from mailcordon.observe.webhooks.plan import After
 
 _SQL = queries.load("webhook_store.sql")
 _SHARED = queries.load("shared.sql")
+#: What the audit calls the fields that can be changed.
+_TERMS = {"url": "url", "tenant": "tenant", "events": "events", "secret": "signing"}
 AUTHOR = "mailcordon"  #: who pauses what fails for too long
 LEASE_MS = 60_000
 TIDIED = 5_000  #: rows at a time
 MOST_COUNTED = 100_000  #: waiting messages
-#: What of SES's report a program gets, beside the reason and the text.
-_REPORTED_FACTS = ("status", "link", "user_agent", "ip")
 
 
 class PostgresWebhooks:
@@ -72,14 +69,26 @@ class PostgresWebhooks:
                     since = row["failing_since"] or now
                     wait = plan.LEFT_ALONE[-1]
                     await conn.execute(
-                        _SQL.served, row["id"], now + wait, rounds, since, str(unreadable), now
+                        _SQL.served,
+                        row["id"],
+                        now + wait,
+                        rounds,
+                        since,
+                        str(unreadable),
+                        now,
+                        row["secret"],
                     )
             return found
 
     async def due(self, endpoint: Endpoint, most: int) -> list[Message]:
         async with connection_pool.acquire(self._pool) as conn:
-            while rows := await conn.fetch(_SQL.due, endpoint.id, await self._now(conn), most):
-                found = {row["id"]: _message(row, endpoint) for row in rows}
+            while rows := await conn.fetch(
+                _SQL.due, endpoint.id, await self._now(conn), most, endpoint.sealed
+            ):
+                if foreign := [row["id"] for row in rows if endpoint.tenant not in (None, row["tenant"])]:
+                    await conn.execute(_SQL.give_up, foreign, messages.of_another_tenant())
+                own = [row for row in rows if endpoint.tenant in (None, row["tenant"])]
+                found = {row["id"]: webhook_rows.message_of(row, endpoint) for row in own}
                 if gone := [id for id, message in found.items() if message is None]:
                     await conn.execute(_SQL.give_up, gone, messages.nothing_to_tell())
                 if told := [message for message in found.values() if message is not None]:
@@ -89,10 +98,6 @@ class PostgresWebhooks:
     async def record(self, endpoint: Endpoint, results: Sequence[Result], after: After) -> Endpoint | None:
         async with connection_pool.transaction(self._pool) as conn:
             now = await self._now(conn)
-            arrived = [None if one.problem is not None else now for one in results]
-            again = [None if one.problem is None else plan.next_try(one, now) for one in results]
-            numbers = [one.message.number for one in results]
-            await conn.execute(_SQL.record, numbers, [one.problem for one in results], again, arrived)
             row = await conn.fetchrow(
                 _SQL.served,
                 endpoint.id,
@@ -101,7 +106,16 @@ class PostgresWebhooks:
                 after.failing_since,
                 after.problem,
                 now + LEASE_MS,
+                endpoint.sealed,
             )
+            arrived = [None if one.problem is not None else now for one in results]
+            # What failed at a receiver that was changed meanwhile is tried at the new one.
+            again = [
+                None if one.problem is None else now if row is None else plan.next_try(one, now)
+                for one in results
+            ]
+            numbers = [one.message.number for one in results]
+            await conn.execute(_SQL.record, numbers, [one.problem for one in results], again, arrived)
             if row is None:
                 return None
             if after.pause and row["paused_at"] is None:
@@ -128,15 +142,22 @@ class PostgresWebhooks:
     def _with_secret(self, row: asyncpg.Record, now: int) -> Endpoint:
         """Signed by its newest secret, and by the one before until that ends."""
         secret: dict[str, Any] = json.loads(self._vault.decrypt(row["secret"]))
-        signing = secret["signing"] if secret.get("former_until", 0) > now else secret["signing"][:1]
-        return dataclasses.replace(_endpoint(row), url=secret["url"], signing=tuple(signing))
+        former_until = secret.get("former_until", 0)
+        signing = secret["signing"] if former_until > now else secret["signing"][:1]
+        return dataclasses.replace(
+            webhook_rows.endpoint_of(row),
+            url=secret["url"],
+            signing=tuple(signing),
+            former_until=former_until,
+            sealed=row["secret"],
+        )
 
     # -- endpoints --------------------------------------------------------------------------------------------------
 
     async def endpoints(self, *, tenant: int | None, name: str | None = None) -> list[Endpoint]:
         reader = self._reader or self._pool
         async with row_level_security.read_transaction(self._pool, reader, tenant, snapshot=False) as conn:
-            return [_endpoint(row) for row in await conn.fetch(_SQL.endpoints, name)]
+            return [webhook_rows.endpoint_of(row) for row in await conn.fetch(_SQL.endpoints, name)]
 
     async def with_secret(self, name: str) -> Endpoint | None:
         """None if there is none of that name."""
@@ -168,9 +189,7 @@ class PostgresWebhooks:
         stored = self._vault.encrypt(json.dumps(secret).encode())
         try:
             async with connection_pool.transaction(self._pool) as conn:
-                await conn.execute(_SQL.lock_adding, tenant)
-                if await conn.fetchval(_SQL.count, tenant) >= most:
-                    raise Conflict(messages.too_many_endpoints(most), code="too-many-webhooks")
+                await _check_room(conn, tenant, most)
                 now = await self._now(conn)
                 await conn.execute(_SQL.add, new.name, tenant, form, target, stored, list(events), now, actor)
                 after = {"form": form, "tenant": new.tenant, "target": target, "events": list(events)}
@@ -178,21 +197,39 @@ class PostgresWebhooks:
         except asyncpg.UniqueViolationError:
             raise Conflict(messages.endpoint_exists(new.name), code="webhook-exists") from None
 
-    async def change_secret(
+    async def change(
         self,
-        endpoint: Endpoint,
-        secret: Mapping[str, object],
+        name: str,
+        decide: Callable[[Endpoint, int], Endpoint],
         *,
-        target: str,
+        what: str,
+        most: int,
         actor: str,
         because: str | None,
     ) -> bool:
-        stored = self._vault.encrypt(json.dumps(secret).encode())
         async with connection_pool.transaction(self._pool) as conn:
-            if await conn.fetchval(_SQL.change_secret, endpoint.id, stored, target) is None:
+            row = await conn.fetchrow(_SQL.lock_endpoint, name)
+            if row is None:
                 return False
-            after = {"target": target}
-            await _changed(conn, actor, "rotate", endpoint.tenant, endpoint.name, after, because)
+            now = await self._now(conn)
+            before = self._with_secret(row, now)
+            after = decide(before, now)
+            if after == before:
+                return True
+            if after.tenant != before.tenant:
+                await _check_room(conn, after.tenant, most)
+                await conn.execute(_SQL.forget_told, before.id)
+            secret = {"url": after.url, "signing": after.signing, "former_until": after.former_until}
+            stored = self._vault.encrypt(json.dumps(secret).encode())
+            await conn.execute(_SQL.change, before.id, after.tenant, after.target, stored, list(after.events))
+            if after.url != before.url:
+                await conn.execute(_SQL.moved, before.id)
+                await conn.execute(_SQL.hurry, before.id, now)
+            changed = [word for word, of in _TERMS.items() if getattr(before, of) != getattr(after, of)]
+            told = {**_shown(after), "changed": changed}
+            # Of another tenant now: each of both would read of the other one.
+            tenant = before.tenant if after.tenant == before.tenant else None
+            await _changed(conn, actor, what, tenant, name, told, because, before=_shown(before))
             return True
 
     async def pause(self, endpoint: Endpoint, *, actor: str, because: str) -> bool:
@@ -333,6 +370,12 @@ class PostgresWebhooks:
             return await conn.fetchval(_SQL.certificate, number)
 
 
+async def _check_room(conn: PooledConnection, tenant: int | None, most: int) -> None:
+    await conn.execute(_SQL.lock_adding, tenant)
+    if await conn.fetchval(_SQL.count, tenant) >= most:
+        raise Conflict(messages.too_many_endpoints(most), code="too-many-webhooks")
+
+
 async def _changed(
     conn: PooledConnection,
     actor: str,
@@ -341,9 +384,11 @@ async def _changed(
     name: str,
     after: Mapping[str, object] | None,
     because: str | None,
+    *,
+    before: Mapping[str, object] | None = None,
 ) -> None:
     await conn.execute(_SHARED.bump_epoch, "control")  # observers cache who gets what
-    await _audit(conn, actor, what, tenant, name, after, because)
+    await _audit(conn, actor, what, tenant, name, after, because, before=before)
 
 
 async def _audit(
@@ -354,117 +399,18 @@ async def _audit(
     name: str,
     after: Mapping[str, object] | None,
     because: str | None,
+    *,
+    before: Mapping[str, object] | None = None,
 ) -> None:
-    document = None if after is None else json.dumps(after)
-    about = f"webhook {name}"
-    await conn.execute(_SHARED.write_audit, actor, f"webhook.{what}", tenant, about, None, document, because)
-
-
-def _endpoint(row: asyncpg.Record) -> Endpoint:
-    return Endpoint(
-        id=row["id"],
-        name=row["name"],
-        tenant=row["tenant"],
-        slug=row["slug"],
-        form=row["form"],
-        target=row["target"],
-        events=tuple(row["events"]),
-        made_at=row["made_at"],
-        made_by=row["made_by"],
-        next_at=row["next_at"],
-        failed_rounds=row.get("failed_rounds") or 0,
-        failing_since=row["failing_since"],
-        problem=row["problem"],
-        paused_at=row["paused_at"],
-        paused_by=row["paused_by"],
-        paused_because=row["paused_because"],
+    documents = [None if one is None else json.dumps(one) for one in (before, after)]
+    await conn.execute(
+        _SHARED.write_audit, actor, f"webhook.{what}", tenant, f"webhook {name}", *documents, because
     )
 
 
-def _message(row: asyncpg.Record, endpoint: Endpoint) -> Message | None:
-    """None if there is nothing to tell of any more: its rows are past retention, or the suppression was removed."""
-    event: str = row["event"]
-    mail: Mail | None = None
-    facts: dict[str, object]
-    at = row["made_at"]
-    if event.startswith("delivery."):
-        if row["message"] is None:
-            return None
-        mail = _mail(row)
-        if row["key"] is not None:
-            if row["kind"] is None:
-                return None
-            at, facts = row["event_at"], _reported(row)
-        elif row["left_state"] is None:
-            return None
-        else:
-            at = row["left_at"]
-            facts = {
-                "attempt": row["left_attempt"],
-                "reason": row["left_reason"],
-                "detail": row["left_detail"],
-            }
-    elif event == "suppression.added":
-        if row["address"] is None:
-            return None
-        facts = _suppressed(row)
-    else:
-        data = json.loads(row["data"])
-        facts = {"type": row["type"], "held": data["held"], "stopped": data["stopped"]}
-    document: str | None = row["document"]
-    if endpoint.form == "ses-sns" and row["key"] is not None and document is None:
-        return None  # SES's JSON is not kept any more
-    return Message(
-        number=row["id"],
-        id=_id(row),
-        event=event,
-        at=at,
-        tried_from=row["tried_from"] or row["made_at"],
-        tries=row["tries"],
-        slug=row["slug"],
-        mail=mail,
-        facts=facts,
-        document=document if endpoint.form == "ses-sns" else None,
-    )
-
-
-def _id(row: asyncpg.Record) -> str:
-    """The same for every endpoint and every replay."""
-    if row["delivery"] is None:
-        return f"evt_{row['id']}"
-    which = "left" if row["key"] is None else row["key"][:8].hex()
-    return f"evt_{ids.encode(row['delivery'])}_{which}"
-
-
-def _mail(row: asyncpg.Record) -> Mail:
-    tags = json.loads(row["tags"]) if row["tags"] is not None else None
-    return Mail(
-        delivery=row["delivery"],
-        type=row["type"],
-        to=None if row["recipient"] == addresses.ERASED else row["recipient"],
-        sender=None if row["from_address"] == addresses.ERASED else row["from_address"],
-        campaign=row["campaign"],
-        list=row["list"],
-        tags=tags or {},
-    )
-
-
-def _reported(row: asyncpg.Record) -> dict[str, object]:
-    detail: dict[str, Any] = json.loads(row["event_detail"])
-    facts: dict[str, object] = {
-        "attempt": row["event_attempt"],
-        "reason": detail.get("bounce_reason") or detail.get("reason"),
-        "detail": detail.get("text"),
-    }
-    return facts | {name: detail[name] for name in _REPORTED_FACTS if name in detail}
-
-
-def _suppressed(row: asyncpg.Record) -> dict[str, object]:
-    return {
-        "to": None if row["address"] == addresses.ERASED else row["address"],
-        "cause": row["cause"],
-        "scope": SCOPES[json.loads(row["data"])["scope"]],
-    }
+def _shown(endpoint: Endpoint) -> dict[str, object]:
+    """Without secrets."""
+    return {"tenant": endpoint.slug, "target": endpoint.target, "events": list(endpoint.events)}
 
 
 def _rewritten(row: asyncpg.Record) -> tuple[object, ...]:

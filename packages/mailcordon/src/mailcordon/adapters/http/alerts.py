@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UNSET, UnsetType
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
@@ -14,7 +15,7 @@ from mailcordon.adapters.http.shapes import After, Limit, Time
 from mailcordon.core.errors import NotFound
 from mailcordon.core.principal import ADMIN, OPERATE, READ
 from mailcordon.messages import alerts as messages
-from mailcordon.observe.alerts.channels import Channels, NewChannel
+from mailcordon.observe.alerts.channels import ChannelChanges, Channels, NewChannel
 from mailcordon.observe.alerts.nouns import AlertView, Channel
 from mailcordon.observe.alerts.ports import AlertReads
 
@@ -56,6 +57,21 @@ class ChannelBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     least: Severity = "low"
     kinds: list[str] = []
     tenants: list[str] = []
+    because: str | None = None
+
+
+class ChannelChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A field that is left out keeps its value. Which fields a channel takes depends on its form."""
+
+    url: str | UnsetType | None = UNSET  #: null: pagerduty's usual one
+    key: str | UnsetType = UNSET  #: pagerduty: the integration key; webhook: the signing secret
+    to: str | UnsetType = UNSET
+    tenant: str | UnsetType = UNSET  #: of email: whose lane carries it
+    type: str | UnsetType = UNSET  #: of email: the lane's message type
+    from_: str | UnsetType = msgspec.field(default=UNSET, name="from")
+    least: Severity | UnsetType = UNSET
+    kinds: list[str] | UnsetType = UNSET
+    tenants: list[str] | UnsetType = UNSET
     because: str | None = None
 
 
@@ -142,6 +158,15 @@ def routes(services: AlertServices) -> list[HTTPRouteHandler]:
         secret = await channels.add(new, principal, because=because)
         return ChannelMade((await items([await channels.get(data.name)]))[0], secret)
 
+    @patch("/v1/alert-channels/{name:str}", summary="Change an alert channel", tags=["observe"])
+    async def change_channel(
+        request: AnyRequest, name: FromPath[str], data: JSONBody[ChannelChange]
+    ) -> ChannelItem:
+        principal = platform_principal(request, ADMIN)
+        because = None if data.because is None else shapes.reason(data.because)
+        await channels.change(name, principal, because=because, **_changes(data))
+        return (await items([await channels.get(name)]))[0]
+
     @delete(
         "/v1/alert-channels/{name:str}",
         status_code=200,
@@ -199,7 +224,39 @@ def routes(services: AlertServices) -> list[HTTPRouteHandler]:
             raise NotFound(messages.no_alert(alert_id), code="no-such-alert")
         return _alert(found[0])
 
-    return [list_channels, get_channel, add_channel, remove_channel, try_channel, list_alerts, get_alert]
+    return [
+        list_channels,
+        get_channel,
+        add_channel,
+        change_channel,
+        remove_channel,
+        try_channel,
+        list_alerts,
+        get_alert,
+    ]
+
+
+def _changes(data: ChannelChange) -> ChannelChanges:
+    changes: ChannelChanges = {}
+    if data.url is not UNSET:
+        changes["url"] = data.url
+    if data.key is not UNSET:
+        changes["key"] = data.key
+    if data.to is not UNSET:
+        changes["to"] = data.to
+    if data.tenant is not UNSET:
+        changes["tenant"] = data.tenant
+    if data.type is not UNSET:
+        changes["type"] = data.type
+    if data.from_ is not UNSET:
+        changes["sender"] = data.from_
+    if data.least is not UNSET:
+        changes["least"] = data.least
+    if data.kinds is not UNSET:
+        changes["kinds"] = data.kinds
+    if data.tenants is not UNSET:
+        changes["tenants"] = data.tenants
+    return changes
 
 
 def _channel(found: Channel, slugs: dict[int, str]) -> ChannelItem:

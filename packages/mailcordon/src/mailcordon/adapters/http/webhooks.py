@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
 import msgspec
-from litestar import Response, delete, get, post
+from litestar import Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import UNSET, UnsetType
 
 from mailcordon.adapters.http import shapes
 from mailcordon.adapters.http.alerts import BecauseBody, Tried
@@ -24,6 +25,7 @@ from mailcordon.messages import webhooks as messages
 from mailcordon.observe.webhooks.endpoints import (
     DEFAULT_OVERLAP_MS,
     LONGEST_OVERLAP_MS,
+    EndpointChanges,
     Endpoints,
     NewEndpoint,
 )
@@ -71,6 +73,16 @@ class WebhookBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class WebhookMade(msgspec.Struct):
     webhook: WebhookItem
     secret: str | None  #: the signing secret that was made up; shown once
+
+
+class WebhookChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A field that is left out keeps its value."""
+
+    url: str | UnsetType = UNSET
+    tenant: str | UnsetType | None = UNSET  #: null: events of every tenant
+    events: list[str] | UnsetType = UNSET  #: empty: all but those that are as frequent as mail
+    secret: str | UnsetType = UNSET  #: of standard: the signing secret; for a day the former one signs too
+    because: str | None = None
 
 
 class RotationBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -171,6 +183,26 @@ def routes(services: WebhookServices) -> list[HTTPRouteHandler]:
         )
         secret = await endpoints.add(new, tenant, principal, because=because)
         return WebhookMade(_item((await endpoints.seen_by(principal, data.name))[0]), secret)
+
+    @patch("/v1/webhooks/{name:str}", summary="Change a webhook", tags=["webhooks"])
+    async def change_webhook(
+        request: AnyRequest, name: FromPath[str], data: JSONBody[WebhookChange]
+    ) -> WebhookItem:
+        principal = platform_principal(request, ADMIN)
+        because = None if data.because is None else shapes.reason(data.because)
+        changes: EndpointChanges = {}
+        if data.url is not UNSET:
+            changes["url"] = data.url
+        if data.tenant is None:
+            changes["tenant"] = None
+        elif data.tenant is not UNSET:
+            changes["tenant"] = (await lookup.tenant_id(services.reads, data.tenant), data.tenant)
+        if data.events is not UNSET:
+            changes["events"] = data.events
+        if data.secret is not UNSET:
+            changes["secret"] = data.secret
+        await endpoints.change(name, principal, because=because, **changes)
+        return _item((await endpoints.seen_by(principal, name))[0])
 
     @delete(
         "/v1/webhooks/{name:str}",
@@ -305,6 +337,7 @@ def routes(services: WebhookServices) -> list[HTTPRouteHandler]:
         list_webhooks,
         get_webhook,
         add_webhook,
+        change_webhook,
         remove_webhook,
         rotate_webhook,
         try_webhook,

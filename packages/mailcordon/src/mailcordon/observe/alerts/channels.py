@@ -3,9 +3,9 @@
 A URL can be a secret itself (Slack's is), and so are keys: all of it is stored encrypted, and only a host or an address is shown.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from mailcordon.core import address as addresses
@@ -44,6 +44,29 @@ class NewChannel:
     tenants: Sequence[str] = ()
 
 
+class ChannelChanges(TypedDict, total=False):
+    """What of a channel can be changed: fields of NewChannel that its form takes. What is left out stays."""
+
+    url: str | None  #: None: PagerDuty's usual one
+    key: str
+    to: str
+    tenant: str
+    type: str
+    sender: str
+    least: str
+    kinds: Sequence[str]
+    tenants: Sequence[str]
+
+
+#: What of a channel's secret says where it leads. Where only the rest changes, the receiver is the same.
+_RECEIVER: Mapping[Form, tuple[str, ...]] = {
+    "webhook": ("url",),
+    "slack": ("url",),
+    "pagerduty": ("url", "key"),
+    "email": ("to",),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     id: int
@@ -80,6 +103,22 @@ class ChannelStore(Protocol):
         because: str | None,
     ) -> None:
         """Raises Conflict if the name is taken."""
+        ...
+
+    async def change(
+        self,
+        before: Channel,
+        after: Channel,
+        *,
+        lane: Lane | None,
+        key_prefix: str | None,
+        moved: bool,
+        actor: str,
+        because: str | None,
+    ) -> str | None:
+        """`lane`, `key_prefix`: of e-mail that another lane carries from now on; None: as it is. `moved`: to another receiver,
+        who is told anew. Returns the prefix of the API key that it had, if it has another one now. Raises Conflict if the
+        channel is not as `before` any more."""
         ...
 
     async def remove(self, name: str, *, actor: str, because: str) -> str | None:
@@ -170,9 +209,7 @@ class Channels:
         prefix: str | None = None
         if form == "email":
             target, secret, lane = await self._email(new)
-            prefix, secret["key"] = await self._keys.mint(
-                principal, new.tenant or "", new.type or "", messages.key_name(new.name)
-            )
+            prefix, secret["key"] = await self._mint(new, principal)
         else:
             target, secret, made = self._posted(new, form)
         try:
@@ -193,6 +230,60 @@ class Channels:
                 await self._keys.revoke(prefix, actor=principal.actor)
             raise
         return made
+
+    async def change(
+        self, name: str, principal: Principal, *, because: str | None, **changes: Unpack[ChannelChanges]
+    ) -> None:
+        """Another receiver is told of every open incident, as a new channel is. A change to what it is already changes nothing.
+        Raises Invalid, Forbidden, NotFound or Conflict."""
+        before = await self.get(name, with_secret=True)
+        form, old = before.form, _as_added(before)
+        new = replace(old, **changes)
+        if new.least not in SEVERITIES:
+            raise Invalid(Fault("least", api.not_one_of(list(SEVERITIES))))
+        self._only(new, form)
+        after = replace(before, least=severity(new.least), sender=new.sender)
+        if "kinds" in changes:
+            after = replace(after, kinds=frozenset(_kind(one) for one in new.kinds))
+        if "tenants" in changes:
+            after = replace(after, tenants=frozenset(await self._tenants(new.tenants)))
+        lane: Lane | None = None
+        if form != "email":
+            if (new.url, new.key) != (old.url, old.key):
+                target, secret, _ = self._posted(new, form)
+                after = replace(after, target=target, secret=secret)
+        elif (new.to, new.tenant, new.type, new.sender) != (old.to, old.tenant, old.type, old.sender):
+            target, secret, lane = await self._email(new)
+            after = replace(
+                after,
+                target=target,
+                secret={**before.secret, **secret},
+                lane=lane.id,
+                lane_name=f"{new.tenant}/{new.type}",
+            )
+        if after == before:
+            return
+        moved = any(before.secret.get(one) != after.secret.get(one) for one in _RECEIVER[form])
+        prefix: str | None = None
+        if lane is not None and lane.id != before.lane:
+            prefix, key = await self._mint(new, principal)
+            after = replace(after, secret={**after.secret, "key": key})
+        try:
+            unused = await self._store.change(
+                before,
+                after,
+                lane=lane,
+                key_prefix=prefix,
+                moved=moved,
+                actor=principal.actor,
+                because=because,
+            )
+        except Refused:
+            if prefix is not None:
+                await self._keys.revoke(prefix, actor=principal.actor)
+            raise
+        if unused is not None:
+            await self._keys.revoke(unused, actor=principal.actor)
 
     async def remove(self, name: str, *, actor: str, because: str) -> None:
         """Raises NotFound, or Conflict if contacts of tenants use its lane."""
@@ -287,6 +378,9 @@ class Channels:
             raise Invalid(Fault("channel", messages.which_email_channel([one.name for one in carriers])))
         return carriers[0]
 
+    async def _mint(self, new: NewChannel, principal: Principal) -> tuple[str, str]:
+        return await self._keys.mint(principal, new.tenant or "", new.type or "", messages.key_name(new.name))
+
     async def _tenants(self, slugs: Sequence[str]) -> list[int]:
         known = await self._store.tenants([one for one in slugs if names.is_slug(one)])
         for number, slug in enumerate(slugs):
@@ -345,6 +439,22 @@ class Channels:
     def _checked(self, url: str) -> str:
         self._check_url(url)
         return url
+
+
+def _as_added(channel: Channel) -> NewChannel:
+    """What would make a channel like this one, with its secrets; but `kinds` and `tenants`."""
+    tenant, _, type = (channel.lane_name or "").partition("/")
+    return NewChannel(
+        name=channel.name,
+        form=channel.form,
+        url=channel.secret.get("url"),
+        key=channel.secret.get("key" if channel.form == "pagerduty" else "signing"),
+        to=channel.secret.get("to"),
+        tenant=tenant or None,
+        type=type or None,
+        sender=channel.sender,
+        least=channel.least,
+    )
 
 
 async def _tried(sending: Awaitable[None]) -> str | None:

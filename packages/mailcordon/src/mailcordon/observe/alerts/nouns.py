@@ -44,6 +44,9 @@ class Channel:
     made_by: str = ""
     failing_since: int | None = None
     problem: str | None = None
+    sealed: bytes = field(
+        default=b"", repr=False
+    )  #: `secret` as it is stored: other bytes once it was changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,11 @@ class Thread:
     remind_at: int | None = None
     what: What | None = None  #: on its way
     tries: int = 0
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing of the incident was told, or is on its way."""
+        return self.told_severity is None and self.what is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ A URL can be a secret itself, so it is stored encrypted with the signing secrets
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from mailcordon.core import ids, names, ses_door_ids
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound, parse_field
@@ -44,6 +44,15 @@ class NewEndpoint:
     secret: str | None = None
 
 
+class EndpointChanges(TypedDict, total=False):
+    """What of an endpoint can be changed. What is left out stays; `tenant`: None: events of every tenant."""
+
+    url: str
+    tenant: tuple[int, str] | None
+    events: Sequence[str]
+    secret: str
+
+
 class EndpointStore(Protocol):
     async def now(self) -> int: ...
 
@@ -69,15 +78,19 @@ class EndpointStore(Protocol):
         """`most`: of one tenant, or of the platform. Raises Conflict for one more, and if the name is taken."""
         ...
 
-    async def change_secret(
+    async def change(
         self,
-        endpoint: Endpoint,
-        secret: Mapping[str, object],
+        name: str,
+        decide: Callable[[Endpoint, int], Endpoint],
         *,
-        target: str,
+        what: str,
+        most: int,
         actor: str,
         because: str | None,
-    ) -> bool: ...
+    ) -> bool:
+        """Stores what `decide` makes of the locked endpoint at a time; what it raises, this raises. `what`: a word for the audit.
+        Returns whether there is such an endpoint. Raises Conflict if its new tenant has `most` already."""
+        ...
 
     async def pause(self, endpoint: Endpoint, *, actor: str, because: str) -> bool: ...
 
@@ -162,11 +175,9 @@ class Endpoints:
         form = _form(new.form)
         events = _events(new.events, form)
         parse_field("url", self._checked, new.url)
-        if new.secret is not None and not self._is_secret(new.secret):
-            raise Invalid(Fault("secret", alert_messages.bad_signing_secret()))
+        if new.secret is not None:
+            self._check_secret(new.secret, form)
         if form == "ses-sns":
-            if new.secret is not None:
-                raise Invalid(Fault("secret", messages.no_secret_of_form(form)))
             await self._ses_form()
         made = self._new_secret() if new.secret is None else None
         await self._store.add(
@@ -186,20 +197,52 @@ class Endpoints:
         self, name: str, principal: Principal, *, overlap_ms: int = DEFAULT_OVERLAP_MS, because: str | None
     ) -> str:
         """Returns the new signing secret. The former one signs too for the overlap. Raises NotFound or Conflict."""
-        endpoint = await self._named(name)
-        if endpoint.form != "standard":
-            raise Conflict(messages.no_secret_of_form(endpoint.form), code="no-signing-secret")
         made = self._new_secret()
-        secret = {
-            "url": endpoint.url,
-            "signing": [made, *endpoint.signing[:1]],
-            "former_until": await self._store.now() + overlap_ms,
-        }
-        if not await self._store.change_secret(
-            endpoint, secret, target=endpoint.target, actor=principal.actor, because=because
+
+        def decide(endpoint: Endpoint, now: int) -> Endpoint:
+            if endpoint.form != "standard":
+                raise Conflict(messages.no_secret_of_form(endpoint.form), code="no-signing-secret")
+            return _signed_by(made, endpoint, now + overlap_ms)
+
+        await self._store_change(name, decide, "rotate", principal, because)
+        return made
+
+    async def change(
+        self, name: str, principal: Principal, *, because: str | None, **changes: Unpack[EndpointChanges]
+    ) -> None:
+        """What waits goes to the new address. A new secret takes the place of the former one, which signs too for a day. A change
+        to what it is already changes nothing. Raises NotFound, Invalid or Conflict."""
+
+        def decide(endpoint: Endpoint, now: int) -> Endpoint:
+            after = endpoint
+            if "url" in changes and changes["url"] != endpoint.url:
+                url = parse_field("url", self._checked, changes["url"])
+                after = dataclasses.replace(after, url=url, target=host_of(url))
+            if "tenant" in changes:
+                tenant, slug = changes["tenant"] or (None, None)
+                after = dataclasses.replace(after, tenant=tenant, slug=slug)
+            if "events" in changes:
+                after = dataclasses.replace(after, events=tuple(_events(changes["events"], endpoint.form)))
+            if "secret" in changes:
+                self._check_secret(changes["secret"], endpoint.form)
+                if changes["secret"] != endpoint.signing[0]:
+                    after = _signed_by(changes["secret"], after, now + DEFAULT_OVERLAP_MS)
+            return after
+
+        await self._store_change(name, decide, "change", principal, because)
+
+    async def _store_change(
+        self,
+        name: str,
+        decide: Callable[[Endpoint, int], Endpoint],
+        what: str,
+        principal: Principal,
+        because: str | None,
+    ) -> None:
+        if not names.is_slug(name) or not await self._store.change(
+            name, decide, what=what, most=MOST_ENDPOINTS, actor=principal.actor, because=because
         ):
             raise _no_endpoint(name)
-        return made
 
     async def pause(self, name: str, principal: Principal, *, because: str) -> None:
         """Raises NotFound, or Conflict if it is paused."""
@@ -284,6 +327,17 @@ class Endpoints:
     def _checked(self, url: str) -> str:
         self._check_url(url)
         return url
+
+    def _check_secret(self, secret: str, form: EndpointForm) -> None:
+        if not self._is_secret(secret):
+            raise Invalid(Fault("secret", alert_messages.bad_signing_secret()))
+        if form != "standard":
+            raise Invalid(Fault("secret", messages.no_secret_of_form(form)))
+
+
+def _signed_by(secret: str, endpoint: Endpoint, former_until: int) -> Endpoint:
+    signing = (secret, *endpoint.signing[:1])
+    return dataclasses.replace(endpoint, signing=signing, former_until=former_until)
 
 
 def _no_endpoint(name: str) -> NotFound:

@@ -102,6 +102,8 @@ class Endpoint:
     url: str = field(default="", repr=False)
     #: The newest first. While one takes another's place, both sign.
     signing: tuple[str, ...] = field(default=(), repr=False)
+    former_until: int = 0  #: when the second one ends
+    sealed: bytes = field(default=b"", repr=False)  #: both as they are stored: other bytes after each change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

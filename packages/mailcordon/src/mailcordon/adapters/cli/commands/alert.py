@@ -12,6 +12,7 @@ from mailcordon.adapters.cli.command import Because, Cli, Limit
 from mailcordon.adapters.cli.document import Document, strings
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import alerts as messages
+from mailcordon.messages import cli as cli_messages
 
 app = typer.Typer(no_args_is_help=True, help="Alerts: who is told of incidents, and what they were told.")
 channel = typer.Typer(no_args_is_help=True, help="Alert channels: webhook, Slack, PagerDuty and e-mail.")
@@ -105,9 +106,7 @@ async def add(
     if len(forms) != 1:
         raise failures.usage(messages.one_form())
     (form,) = forms
-    value = given[form]
-    if value == _STDIN:
-        value = sys.stdin.readline().strip()
+    value = _read(given[form])
     field = {"pagerduty": "key", "email": "to"}.get(form, "url")
     body: Document = {"name": name, "form": form, "least": least, "kinds": kind or [], "tenants": of or []}
     more = {field: value, "tenant": tenant, "type": type_, "from": from_, "because": because}
@@ -117,6 +116,103 @@ async def add(
     made = await cli.api.post(path("alert-channels"), body)
     secret = made.get("secret")
     cli.show_result(made, messages.channel_made(name, None if secret is None else plain(secret)))
+
+
+def _read(value: str | None) -> str | None:
+    """What was given, or the next line of standard input."""
+    return sys.stdin.readline().strip() if value == _STDIN else value
+
+
+@command.remote(
+    channel,
+    "change",
+    examples="""
+mailcordon alert channel change night --to https://hooks.example.com/new
+mailcordon alert channel change pager --secret - --least critical
+mailcordon alert channel change mail --to night@platform.example
+""",
+)
+async def change(
+    cli: Cli,
+    name: Name,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="RECEIVER",
+            help="Another URL, or for e-mail another address. Default: as it is.",
+        ),
+    ] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            "--secret",
+            metavar="SECRET",
+            help="PagerDuty's integration key, or a webhook's signing secret. Default: as it is.",
+        ),
+    ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            "--tenant", metavar="TENANT", help="Of e-mail: whose lane carries it. Default: as it is."
+        ),
+    ] = None,
+    type_: Annotated[
+        str | None,
+        typer.Option("--type", metavar="TYPE", help="Of e-mail: the lane's message type. Default: as it is."),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="ADDRESS", help="Of e-mail: its From address. Default: as it is."),
+    ] = None,
+    least: Annotated[
+        Literal["critical", "high", "medium", "low"] | None,
+        typer.Option("--least", help="Only incidents of this severity, and worse ones. Default: as it is."),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND", help="Only this kind. Repeat for more. Default: as they are."),
+    ] = None,
+    every_kind: Annotated[bool, typer.Option("--every-kind", help="Every kind again.")] = False,
+    of: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--of", metavar="TENANT", help="Only this tenant's. Repeat for more. Default: as they are."
+        ),
+    ] = None,
+    every_tenant: Annotated[bool, typer.Option("--every-tenant", help="Every tenant's again.")] = False,
+    because: Annotated[
+        str | None,
+        typer.Option("--because", metavar="TEXT", help="The reason. It is audited. Default: none."),
+    ] = None,
+) -> None:
+    """Change a channel. What is not given stays. A new receiver is told of every open incident.
+
+    `-` instead of a URL or secret reads it from standard input, so that no list of processes shows it.
+    """
+    if kind and every_kind:
+        raise failures.usage(cli_messages.one_of(options="--kind or --every-kind"))
+    if of and every_tenant:
+        raise failures.usage(cli_messages.one_of(options="--of or --every-tenant"))
+    given = {
+        "key": _read(secret),
+        "tenant": tenant,
+        "type": type_,
+        "from": from_,
+        "least": least,
+        "kinds": kind or ([] if every_kind else None),
+        "tenants": of or ([] if every_tenant else None),
+    }
+    body: Document = {field: value for field, value in given.items() if value is not None}
+    if not body and to is None:
+        raise failures.usage(messages.no_change_of_a_channel())
+    if to is not None:
+        form = (await cli.api.get(path("alert-channels", name))).get("form")
+        body["to" if form == "email" else "url"] = _read(to)
+    if because is not None:
+        body["because"] = because
+    found = await cli.api.call("PATCH", path("alert-channels", name), body=body)
+    cli.show_result(found, messages.channel_changed(name, plain(found.get("target"))))
 
 
 @command.remote(channel, "list", examples="mailcordon alert channel list", watchable=True)

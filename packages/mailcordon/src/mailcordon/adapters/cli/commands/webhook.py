@@ -12,6 +12,7 @@ from mailcordon.adapters.cli.command import Because, Cli, Limit
 from mailcordon.adapters.cli.commands.messages import moment
 from mailcordon.adapters.cli.document import Document, strings
 from mailcordon.adapters.cli.text import plain, when
+from mailcordon.messages import cli as cli_messages
 from mailcordon.messages import webhooks as messages
 
 app = typer.Typer(
@@ -63,13 +64,84 @@ async def add(
     because: Why = None,
 ) -> None:
     """Add a webhook. It gets what happens from now on."""
-    if to == _STDIN:
-        to = sys.stdin.readline().strip()
-    body: Document = {"name": name, "url": to, "form": form, "events": event or []}
+    body: Document = {"name": name, "url": _read(to), "form": form, "events": event or []}
     body |= {key: text for key, text in {"tenant": tenant, "because": because}.items() if text is not None}
     made = await cli.api.post(path("webhooks"), body)
     secret = made.get("secret")
     cli.show_result(made, messages.endpoint_made(name, None if secret is None else plain(secret)))
+
+
+@command.remote(
+    app,
+    "change",
+    examples="""
+mailcordon webhook change app --to https://acme.example/new-hook
+mailcordon webhook change app --event delivery.bounced --event lane.held
+mailcordon webhook change all --usual-events --every-tenant
+""",
+)
+async def change(
+    cli: Cli,
+    name: Name,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="Post to this URL from now on. `-` reads it from standard input. Default: as it is.",
+        ),
+    ] = None,
+    tenant: Annotated[
+        str | None,
+        typer.Option("--tenant", metavar="TENANT", help="Only this tenant's events. Default: as it is."),
+    ] = None,
+    every_tenant: Annotated[
+        bool, typer.Option("--every-tenant", help="Every tenant's events. Default: as it is.")
+    ] = False,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--event", metavar="EVENT", help="Only this event. Repeat for more. Default: as they are."
+        ),
+    ] = None,
+    usual_events: Annotated[
+        bool,
+        typer.Option("--usual-events", help="All but sent, opened and clicked. Default: as they are."),
+    ] = False,
+    secret: Annotated[
+        str | None,
+        typer.Option(
+            "--secret",
+            metavar="SECRET",
+            help="Sign with this secret of the receiver's. `-` reads it from standard input. Default: as it is.",
+        ),
+    ] = None,
+    because: Why = None,
+) -> None:
+    """Change a webhook. What is not given stays, and what waits for it goes to the new URL.
+
+    With another secret, both sign for a day. `webhook rotate` makes one up.
+    """
+    if tenant is not None and every_tenant:
+        raise failures.usage(cli_messages.one_of(options="--tenant or --every-tenant"))
+    if event and usual_events:
+        raise failures.usage(cli_messages.one_of(options="--event or --usual-events"))
+    body: Document = {"url": _read(to), "tenant": tenant, "secret": _read(secret), "because": because}
+    body = {key: value for key, value in body.items() if value is not None}
+    if every_tenant:
+        body["tenant"] = None
+    if event or usual_events:
+        body["events"] = event or []
+    if not body.keys() - {"because"}:
+        raise failures.usage(messages.no_change_of_an_endpoint())
+    found = await cli.api.call("PATCH", path("webhooks", name), body=body)
+    paused = found.get("paused_at") is not None
+    cli.show_result(found, messages.endpoint_changed(name, plain(found.get("target")), paused=paused))
+
+
+def _read(value: str | None) -> str | None:
+    """What was given, or the next line of standard input."""
+    return sys.stdin.readline().strip() if value == _STDIN else value
 
 
 @command.remote(app, "list", examples="mailcordon webhook list --tenant acme", watchable=True)

@@ -1,5 +1,7 @@
-"""Alert channels as people make them: who is told of incidents."""
+"""Alert channels as people make and change them: who is told of incidents."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
@@ -9,20 +11,25 @@ from mailcordon.adapters.dashboard.pages import forms
 from mailcordon.adapters.dashboard.pages.actions import Given, because, shell
 from mailcordon.adapters.dashboard.pages.forms import Form, Input, ShownOnce, given_only, option, options
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH
-from mailcordon.adapters.dashboard.rest import Rest
+from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.core.incident import Kind
 from mailcordon.messages import dashboard_forms as messages
 
 CHANNELS = PATH + "/alerts"
 _FORMS = {"webhook": "Webhook", "slack": "Slack", "pagerduty": "PagerDuty", "email": "E-mail"}
+_KINDS = [one.value for one in Kind]
 _LEAST = ("low", "medium", "high", "critical")
 
 
 def routes(site: Site) -> list[HTTPRouteHandler]:
-    return forms.routes(
-        site, CHANNELS + "/new", section="settings", ask=_ask_new, perform=_create, done="made"
-    )
+    def page(path: str, ask: forms.Ask, perform: forms.Perform, done: str) -> list[HTTPRouteHandler]:
+        return forms.routes(site, CHANNELS + path, section="settings", ask=ask, perform=perform, done=done)
+
+    return [
+        *page("/new", _ask_new, _create, "made"),
+        *page("/{name:str}/change", _ask_change, _change, "saved"),
+    ]
 
 
 def _form(given: Given) -> str:
@@ -122,35 +129,85 @@ async def _ask_new(_: Rest, given: Given) -> Form:
                 hint="Small letters, digits and hyphens, such as `night`.",
             ),
             *_own(form),
-            Input(
-                name="least",
-                label="Told of incidents that are",
-                kind="select",
-                options=[(one, f"{one} and worse" if one != "critical" else one) for one in _LEAST],
-            ),
-            Input(
-                name="kinds",
-                label="Only of these kinds",
-                kind="checks",
-                options=[(one.value, one.value) for one in Kind],
-                hint="None chosen: all.",
-                is_rare=True,
-            ),
-            Input(
-                name="tenants",
-                label="Only of these tenants",
-                hint="With commas between. Empty: all, and the platform.",
-                limit=4000,
-                is_rare=True,
-            ),
+            *_told_of("low", (), ()),
         ],
         button="Make the channel",
         leave="Make none",
         command=f"mailcordon alert channel add {shell(given.get('name') or 'NAME')}{where}"
         f"{option('least', given.get('least') if given.get('least') in _LEAST[1:] else '')}"
-        f"{options('kind', forms.chosen(given, 'kinds', [one.value for one in Kind]))}"
+        f"{options('kind', forms.chosen(given, 'kinds', _KINDS))}"
         f"{options('of', forms.words(given, 'tenants'))} {because(given)}",
     )
+
+
+def _told_of(least: str, kinds: Sequence[str], tenants: Sequence[str]) -> list[Input]:
+    """Which incidents a channel is told of."""
+    return [
+        Input(
+            name="least",
+            label="Told of incidents that are",
+            kind="select",
+            value=least,
+            options=[(one, f"{one} and worse" if one != "critical" else one) for one in _LEAST],
+        ),
+        Input(
+            name="kinds",
+            label="Only of these kinds",
+            kind="checks",
+            value=" ".join(kinds),
+            options=[(one, one) for one in _KINDS],
+            hint="None chosen: all.",
+            is_rare=True,
+        ),
+        Input(
+            name="tenants",
+            label="Only of these tenants",
+            value=", ".join(tenants),
+            hint="With commas between. Empty: all, and the platform.",
+            limit=4000,
+            is_rare=True,
+        ),
+    ]
+
+
+async def _ask_change(rest: Rest, given: Given) -> Form:
+    one = await rest.get("/v1/alert-channels/{}", given["name"])
+    lane = (one["lane"] or "/").partition("/")
+    values = {"to": one["target"], "tenant": lane[0], "type": lane[2], "from": one["from"]}
+    stays = "Empty: as it is."
+    return Form(
+        title=f"Change the channel {one['name']}",
+        back=CHANNELS,
+        says=[messages.changes_channel(one["name"], one["target"])],
+        fields=[
+            *(
+                replace(field, value=values[field.name])
+                if one["form"] == "email"
+                else replace(field, required=False, hint=stays)
+                for field in _own(one["form"])
+            ),
+            *_told_of(one["least"], one["kinds"], one["tenants"]),
+        ],
+        command=f"mailcordon alert channel change {shell(one['name'])} --help",
+    )
+
+
+async def _change(rest: Rest, given: Given) -> str:
+    one = await rest.get("/v1/alert-channels/{}", given["name"])
+    lane = (one["lane"] or "/").partition("/")
+    is_now = {**one, "to": one["target"], "tenant": lane[0], "type": lane[2]}
+    wanted: dict[str, Any] = {
+        **given_only(**{field.name: given.get(field.name) for field in _own(one["form"])}),
+        "least": given.get("least", one["least"]),
+        "kinds": forms.chosen(given, "kinds", _KINDS),
+        "tenants": sorted(set(forms.words(given, "tenants"))),
+    }
+    is_now["kinds"] = [kind for kind in _KINDS if kind in one["kinds"]]
+    body = {name: value for name, value in wanted.items() if value != is_now.get(name)}
+    if not body:
+        raise Problem(422, messages.nothing_changed(), "nothing-to-change")
+    await rest.patch("/v1/alert-channels/{}", one["name"], body={**body, "because": given.because})
+    return CHANNELS
 
 
 async def _create(rest: Rest, given: Given) -> str | ShownOnce:
@@ -162,7 +219,7 @@ async def _create(rest: Rest, given: Given) -> str | ShownOnce:
             "name": name,
             "form": form,
             "least": given.get("least", "low"),
-            "kinds": forms.chosen(given, "kinds", [one.value for one in Kind]),
+            "kinds": forms.chosen(given, "kinds", _KINDS),
             "tenants": forms.words(given, "tenants"),
             "because": given.because,
             **given_only(**own),

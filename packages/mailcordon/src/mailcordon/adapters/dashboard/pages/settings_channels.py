@@ -62,7 +62,7 @@ def _alerts(channels: Any, told: Any) -> Page:
         tone="bad" if failing else "good" if channels["items"] else "slow",
         sections=[
             Section(
-                heads=("Channel", "Leads to", "Told of", "State", "Made", "", ""),
+                heads=("Channel", "Leads to", "Told of", "State", "Made", "", "", ""),
                 rows=[
                     [
                         blocks.text(one["name"], note=one["form"]),
@@ -74,6 +74,7 @@ def _alerts(channels: Any, told: Any) -> Page:
                         _failing(one),
                         blocks.ago(one["made_at"], note=one["made_by"]),
                         blocks.act("Test…", f"{PATH}/alerts/{one['name']}/test", "operate"),
+                        blocks.act("Change…", f"{PATH}/alerts/{one['name']}/change", "admin"),
                         blocks.act("Remove…", f"{PATH}/alerts/{one['name']}/remove", "admin"),
                     ]
                     for one in channels["items"]
@@ -115,7 +116,7 @@ def _webhooks(found: Any) -> Page:
         buttons=[Button(PATH + "/webhooks/new", "Make a webhook…", "admin")],
         sections=[
             Section(
-                heads=("Webhook", "Leads to", "Tenant", "Events", "State", "Problem", "", "", "", "", ""),
+                heads=("Webhook", "Leads to", "Tenant", "Events", "State", "Problem", "", "", "", "", "", ""),
                 rows=[
                     [
                         blocks.text(one["name"], note=one["form"]),
@@ -128,6 +129,7 @@ def _webhooks(found: Any) -> Page:
                         blocks.act("Resume…", f"{PATH}/webhooks/{one['name']}/resume", "operate")
                         if one["paused_at"]
                         else blocks.act("Pause…", f"{PATH}/webhooks/{one['name']}/pause", "operate"),
+                        blocks.act("Change…", f"{PATH}/webhooks/{one['name']}/change", "admin"),
                         blocks.act("Replay…", f"{PATH}/webhooks/{one['name']}/replay", "operate"),
                         blocks.act("New secret…", f"{PATH}/webhooks/{one['name']}/rotate", "admin")
                         if one["form"] == "standard"

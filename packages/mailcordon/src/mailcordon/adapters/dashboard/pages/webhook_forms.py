@@ -1,5 +1,6 @@
-"""Webhooks as people make them, give them another secret, and have events sent to them again."""
+"""Webhooks as people make and change them, give them another secret, and have events sent to them again."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
 
     return [
         *page("/new", _ask_new, _create),
+        *page("/{name:str}/change", _ask_change, _change, "saved"),
         *page("/{name:str}/rotate", _ask_rotate, _rotate),
         *page("/{name:str}/replay", _ask_replay, _replay, "replayed", OPERATE),
     ]
@@ -56,7 +58,7 @@ async def _ask_new(_: Rest, given: Given) -> Form:
                 hint="Small letters, digits and hyphens, such as `acme-app`.",
             ),
             Input(name="url", label="URL", kind="url", required=True, limit=2000, is_secret=True),
-            Input(name="tenant", label="Tenant", hint="Only events of this tenant. Empty: of every tenant."),
+            _tenant(),
             Input(
                 name="form",
                 label="Form",
@@ -66,28 +68,45 @@ async def _ask_new(_: Rest, given: Given) -> Form:
                     ("ses-sns", "SES's JSON, in SNS's envelope"),
                 ],
             ),
-            Input(
-                name="events",
-                label="Events",
-                kind="checks",
-                value=" ".join(_USUAL),
-                options=[(one, one) for one in EVENTS],
-                hint="Those that are as frequent as mail are left out unless you choose them.",
-                is_rare=True,
-            ),
-            Input(
-                name="secret",
-                label="Signing secret",
-                kind="password",
-                hint="If the receiver has one already, such as `whsec_…`. Empty: one is made up.",
-                is_rare=True,
-            ),
+            _choice_of_events(_USUAL, EVENTS),
+            _secret("Empty: one is made up."),
         ],
         button="Make the webhook",
         leave="Make none",
         command=f"mailcordon webhook add {shell(given.get('name') or 'NAME')} - {option('tenant', given.get('tenant'))}"
         f"{option('form', given.get('form', 'standard') if given.get('form') == 'ses-sns' else '')}"
         f"{options('event', events)} {because(given)}".replace("  ", " "),
+    )
+
+
+def _tenant(value: str = "") -> Input:
+    return Input(
+        name="tenant",
+        label="Tenant",
+        value=value,
+        hint="Only events of this tenant. Empty: of every tenant.",
+    )
+
+
+def _choice_of_events(chosen: Sequence[str], possible: Sequence[str]) -> Input:
+    return Input(
+        name="events",
+        label="Events",
+        kind="checks",
+        value=" ".join(chosen),
+        options=[(one, one) for one in possible],
+        hint="Those that are as frequent as mail are left out unless you choose them.",
+        is_rare=True,
+    )
+
+
+def _secret(empty: str) -> Input:
+    return Input(
+        name="secret",
+        label="Signing secret",
+        kind="password",
+        hint=f"If the receiver has one already, such as `whsec_…`. {empty}",
+        is_rare=True,
     )
 
 
@@ -120,6 +139,44 @@ async def _create(rest: Rest, given: Given) -> str | ShownOnce:
         back=WEBHOOKS,
         back_words="To the webhooks",
     )
+
+
+async def _ask_change(rest: Rest, given: Given) -> Form:
+    one = await rest.get("/v1/webhooks/{}", given["name"])
+    is_standard = one["form"] == "standard"
+    possible = [event for event in EVENTS if is_standard or event in OF_SES]
+    return Form(
+        title=f"Change the webhook {one['name']}",
+        back=WEBHOOKS,
+        says=[messages.changes_webhook(one["name"], one["waiting"])],
+        fields=[
+            Input(
+                name="url",
+                label="Another URL",
+                kind="url",
+                limit=2000,
+                is_secret=True,
+                hint=f"Empty: as it is, at {one['target']}.",
+            ),
+            _tenant(one["tenant"] or ""),
+            _choice_of_events(one["events"], possible),
+            *([_secret("Empty: as it is.")] if is_standard else []),
+        ],
+        command=f"mailcordon webhook change {shell(one['name'])} --help",
+    )
+
+
+async def _change(rest: Rest, given: Given) -> str:
+    one = await rest.get("/v1/webhooks/{}", given["name"])
+    wanted = {"tenant": given.maybe("tenant"), "events": forms.chosen(given, "events", EVENTS)}
+    body: dict[str, Any] = {name: value for name, value in wanted.items() if value != one[name]}
+    body |= given_only(url=given.get("url"), secret=given.get("secret"))
+    if not body:
+        raise Problem(422, messages.nothing_changed(), "nothing-to-change")
+    if body.get("events") == []:
+        raise forms.refused("events", messages.no_event())
+    await rest.patch("/v1/webhooks/{}", one["name"], body={**body, "because": given.because})
+    return WEBHOOKS
 
 
 async def _ask_rotate(rest: Rest, given: Given) -> Form:

@@ -40,7 +40,7 @@ select channel, count(*) as told from alert where made_at > $1 group by channel;
 -- tries, however long the receiver was down before.
 insert into alert (incident, channel, made_at, what, number, due_at) values ($1, $2, $4, $3, 1, $4)
 on conflict (incident, channel) do update
-    set what = $3, number = alert.number + 1, due_at = coalesce(alert.due_at, $4),
+    set made_at = case when alert.told_at is null and alert.what is null then $4 else alert.made_at end, what = $3, number = alert.number + 1, due_at = coalesce(alert.due_at, $4),
         tries = case when alert.what is null or $3 = 'closed' then 0 else alert.tries end;
 
 -- name: drop_message
@@ -99,7 +99,7 @@ where id = $1;
 
 -- name: thread
 -- What was told before, to compute what follows from this message.
-select * from alert where id = $1 for update;
+select a.*, c.secret from alert a join alert_channel c on c.id = a.channel where a.id = $1 for update of a;
 
 -- name: not_arrived
 -- It is tried again.
@@ -114,16 +114,16 @@ update alert set number = number + 1 where id = $1 and number = $2 and what is n
 update alert set what = null, due_at = null, told_closed = true, problem = $3, leased_until = null where id = $1 and number = $2;
 
 -- name: channel_works
--- Its last message arrived.
-update alert_channel set failing_since = null, problem = null where id = $1 and failing_since is not null;
+-- Its last message arrived. Nothing, if its receiver was changed meanwhile ($2: its secret as it was).
+update alert_channel set failing_since = null, problem = null where id = $1 and secret = $2 and failing_since is not null;
 
 -- name: hurry
 -- What waits for the channel, failed tries of before included.
 update alert set due_at = $2 where channel = $1 and what is not null and due_at > $2;
 
 -- name: channel_fails
--- Since the first message that did not arrive.
-update alert_channel set failing_since = coalesce(failing_since, $2), problem = $3 where id = $1;
+-- Since the first message that did not arrive; as `channel_works`.
+update alert_channel set failing_since = coalesce(failing_since, $2), problem = $3 where id = $1 and secret = $4;
 
 -- name: enter
 -- In the incident's timeline, once for each key.
@@ -151,6 +151,30 @@ order by a.id desc limit $5;
 insert into alert_channel (name, form, target, secret, tenant, lane, sender, key_prefix, least, kinds, tenants, made_at, made_by)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now_ms(), $12)
 returning id;
+
+-- name: wait_for_planning
+-- See `lock_planning`.
+select pg_advisory_xact_lock(20552, 34);
+
+-- name: lock_channel
+-- To change it.
+select from alert_channel where id = $1 for no key update;
+
+-- name: change_channel
+-- The row is locked. Another lane comes with another API key.
+update alert_channel set target = $2, secret = $3, tenant = coalesce($4, tenant), lane = coalesce($5, lane), sender = $6,
+       key_prefix = coalesce($7, key_prefix), least = $8, kinds = $9, tenants = $10
+where id = $1;
+
+-- name: moved
+-- Another receiver: what failed at the one before says nothing of it.
+update alert_channel set failing_since = null, problem = null where id = $1;
+
+-- name: tell_anew
+-- The new receiver knows of nothing that is open. The number says that a message under way is not the one that comes next.
+update alert set told_at = null, told_severity = null, told_culprit = false, told_acknowledged = false, told_closed = false, reminders = 0,
+       remind_at = null, what = null, due_at = null, tries = 0, leased_until = null, problem = null, number = number + 1
+where channel = $1 and incident in (select id from incident where closed_at is null);
 
 -- name: remove_channel
 -- Its secret goes; what was told stays on record.

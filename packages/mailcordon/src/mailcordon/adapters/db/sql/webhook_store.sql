@@ -15,9 +15,11 @@ update webhook_endpoint e set leased_until = x.now + $2 from chosen x
 returning e.*, x.now, (select slug from tenant t where t.id = e.tenant) as slug;
 
 -- name: due
--- The oldest first, with what their rows say now.
+-- The oldest first, with what their rows say now. Nothing, if the endpoint was changed since it was leased ($4).
 with m as materialized (
-    select * from webhook_message where endpoint = $1 and due_at <= $2 order by due_at, id limit $3
+    select * from webhook_message
+     where endpoint = $1 and due_at <= $2 and exists (select from webhook_endpoint where id = $1 and secret = $4)
+     order by due_at, id limit $3
 )
 select m.*, t.slug,
        g.id as message, g.recipient, g.from_address, g.campaign, g.list, g.tags,
@@ -61,9 +63,9 @@ update webhook_message m set tries = m.tries + 1, problem = x.problem, due_at = 
 update webhook_message set due_at = null, problem = $2 where id = any ($1::bigint[]);
 
 -- name: served
--- The state of an endpoint after a round, and its lease until $6.
+-- The state of an endpoint after a round, and its lease until $6. If it was changed meanwhile, the round says nothing of it.
 update webhook_endpoint set next_at = $2, failed_rounds = $3, failing_since = $4, problem = $5, leased_until = $6
- where id = $1 and removed_at is null
+ where id = $1 and removed_at is null and secret = $7
 returning *, (select slug from tenant t where t.id = webhook_endpoint.tenant) as slug;
 
 -- name: release
@@ -110,9 +112,26 @@ select count(*) from webhook_endpoint where removed_at is null and tenant is not
 insert into webhook_endpoint (name, tenant, form, target, secret, events, made_at, made_by) values ($1, $2, $3, $4, $5, $6, $7, $8)
 returning id;
 
--- name: change_secret
--- A URL or a signing secret takes the place of another one.
-update webhook_endpoint set secret = $2, target = $3 where id = $1 and removed_at is null returning id;
+-- name: lock_endpoint
+-- As `endpoint`, to change it.
+select e.*, t.slug from webhook_endpoint e left join tenant t on t.id = e.tenant
+ where e.name = $1 and e.removed_at is null for no key update of e;
+
+-- name: change
+-- The row is locked. The secret is encrypted anew each time, by which `due` and `served` see the change.
+update webhook_endpoint set tenant = $2, target = $3, secret = $4, events = $5 where id = $1;
+
+-- name: moved
+-- It has another URL: what failed at the one before says nothing of it.
+update webhook_endpoint set next_at = 0, failed_rounds = 0, failing_since = null, problem = null where id = $1;
+
+-- name: hurry
+-- What waits for it, failed tries of before included.
+update webhook_message set due_at = $2 where endpoint = $1 and due_at > $2;
+
+-- name: forget_told
+-- Contacts of the tenant that it belonged to, and of the one that it belongs to now, are told anew.
+delete from tenant_told where kind = 'webhook' and number = $1;
 
 -- name: remove
 -- Its secret goes; the log stays as long as it is kept.
@@ -142,9 +161,10 @@ select count(*) from (select from webhook_message where endpoint = $1 and due_at
 -- name: replay_since
 -- Messages of the outbox in their order, from number $4 on. Returns the last one, or null if there is no further one.
 with x as materialized (
-    select id from webhook_message
-     where endpoint = $1 and id > $4 and made_at >= $2 and made_at < $3 and ($5 or arrived_at is null)
-     order by id limit $6 for update
+    select m.id from webhook_message m join webhook_endpoint e on e.id = m.endpoint
+     where m.endpoint = $1 and m.id > $4 and m.made_at >= $2 and m.made_at < $3 and ($5 or m.arrived_at is null)
+       and (e.tenant is null or e.tenant = m.tenant)
+     order by m.id limit $6 for update of m
 ), u as (
     update webhook_message m set due_at = $7, tries = 0, tried_from = $7 from x where m.id = x.id
 )
