@@ -4,21 +4,17 @@ a secret is on one page and nowhere else. Who may not is refused in test_platfor
 import contextlib
 import html
 import re
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
 
-from bench import fleet
-from mailcordon.adapters.db import engine
 from mailcordon.control.keys import hash_of
-from mailcordon_fixtures.dashboards import Dashboard, opened
+from mailcordon_fixtures.dashboards import Dashboard, beside, once, opened, two_tenants
 from mailcordon_fixtures.pages import csrf_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,15 +22,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Template = Any
 Copy = Callable[..., contextlib.AbstractAsyncContextManager[Any]]
 ADMIN = "admin@platform.example"
-
-
-async def two_tenants(owner_dsn: str, _: bytes) -> None:
-    owner = await asyncpg.connect(owner_dsn, server_settings={"search_path": engine.SCHEMA})
-    try:
-        now = int(time.time()) // 60
-        await fleet.write(owner, lanes=4, tenants=2, types=("receipt", "newsletter"), days=1, now=now)
-    finally:
-        await owner.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,28 +36,6 @@ async def dashboard(
 @pytest_asyncio.fixture(loop_scope="module")
 async def slug(dashboard: Dashboard) -> str:
     return await dashboard.owner.fetchval("select slug from tenant order by id limit 1")
-
-
-def once(answer: httpx.Response) -> list[str]:
-    """The secrets that a page shows once. It is kept nowhere, and no address has them."""
-    assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "no-store"
-    found = [
-        html.unescape(one) for one in re.findall(r'class="copy secret"><code>([^<]+)</code>', answer.text)
-    ]
-    assert found, answer.text[-1500:]
-    for one in found:
-        assert one not in str(answer.url)
-        assert one not in answer.headers.get("location", "")
-    return found
-
-
-def beside(answer: httpx.Response, name: str) -> str:
-    """What a refused form says beside a field."""
-    assert answer.status_code == 422, answer.text[-1500:]
-    found = re.search(f'id="{name}-wrong">(.*?)</small>', answer.text, re.DOTALL)
-    assert found is not None, re.findall(r'id="([\w.]+)-wrong"', answer.text)
-    return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
 
 
 async def test_a_key_is_made_replaced_changed_and_its_text_is_nowhere_else(

@@ -18,6 +18,7 @@ from mailcordon.adapters.dashboard.pages import (
     actions,
     addresses,
     audit,
+    mail_template_forms,
     messages,
     migration,
     pools,
@@ -28,7 +29,7 @@ from mailcordon.adapters.dashboard.pages import (
 from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.core import ids
-from mailcordon.core.principal import ADMIN
+from mailcordon.core.principal import ADMIN, READ
 from mailcordon_fixtures.dashboards import ROLES, Dashboard, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -89,13 +90,23 @@ def acts() -> list[tuple[str, str]]:
         installation="test",
         is_local=True,
     )
-    every: list[HTTPRouteHandler] = []
-    for group in (messages, addresses, ses, migration, pools, audit, settings, tenant_forms):
+    every: list[HTTPRouteHandler] = []  # a POST that needs no more than reading previews something
+    for group in (
+        messages,
+        addresses,
+        ses,
+        migration,
+        pools,
+        audit,
+        settings,
+        tenant_forms,
+        mail_template_forms,
+    ):
         every += group.routes(site)
     return sorted(
         (re.sub(r"\{\w+:str\}", "x", re.sub(r"\{\w+:int\}", "1", path)), str(handler.opt[actions.NEEDS]))
         for handler in every
-        if "POST" in handler.http_methods
+        if "POST" in handler.http_methods and handler.opt[actions.NEEDS] != READ
         for path in handler.paths
     )
 

@@ -64,9 +64,26 @@ async def test_a_wrong_change_names_the_field_and_plans_nothing(admin: Admin) ->
         assert await admin.world.owner.fetchval("select count(*) from plan") == before, body
 
 
+async def test_a_preview_says_what_the_plan_would_and_stores_nothing(admin: Admin) -> None:
+    before = await admin.world.owner.fetchval("select count(*) from plan")
+    wanted = {"action": "retire-lane", "type": "newsletter", "mail": "cancel"}
+    answer = await admin.ask("POST", "/v1/tenants/acme/changes/preview", wanted)
+    assert answer.status_code == 200, answer.text
+    for body, fields in WRONG_CHANGES[:-1]:
+        refused = await admin.ask("POST", "/v1/tenants/acme/changes/preview", body)
+        assert [each["field"] for each in refused.json()["errors"]] == fields, body
+    assert await admin.world.owner.fetchval("select count(*) from plan") == before
+    planned = (await admin.change(**wanted)).json()
+    assert answer.json() == {name: planned[name] for name in ("does", "touches", "stays", "lanes")}
+    await admin.ask("POST", f"/v1/plans/{planned['plan']['id']}/apply", {})
+    again = await admin.ask("POST", "/v1/tenants/acme/changes/preview", wanted)
+    assert (again.status_code, again.json()["code"]) == (409, "nothing-to-do")
+
+
 async def test_an_unknown_tenant_is_not_found(admin: Admin) -> None:
     for method, path, body in (
         ("POST", "changes", {"action": "retire-tenant", "because": "x"}),
+        ("POST", "changes/preview", {"action": "retire-tenant"}),
         ("POST", "erasure", {"because": "x"}),
         ("POST", "erasure/preview", None),
         ("GET", "erasure", None),

@@ -54,6 +54,27 @@ async def test_a_difference_is_shown_without_a_plan(api: Api) -> None:
     assert await api.ask("GET", "/v1/policy/plans") == before
 
 
+async def test_a_tier_is_planned_alone_and_keeps_what_else_the_document_says(api: Api) -> None:
+    made = await api.ask("POST", "/v1/policy/plans", {"document": DOCUMENT}, status=201)
+    await api.ask("POST", f"/v1/policy/plans/{made['id']}/apply", {"because": "go"})
+    planned = await api.ask(
+        "POST", "/v1/tenants/acme/tier", {"tier": "trusted", "because": "two good years"}, status=201
+    )
+    assert (planned["state"], planned["because"]) == ("proposed", "two good years")
+    own = DOCUMENT["tenants"]["acme"]
+    assert planned["document"] == {
+        "tenants": {"acme": {**own, "tier": "trusted", "because": "two good years"}}
+    }
+    assert "tier" in {one["path"] for one in planned["changes"]}
+    same = await api.ask("POST", "/v1/tenants/acme/tier", {"tier": "strict", "because": "again"})
+    assert (same["id"], same["changes"]) == (None, [])
+    assert await api.wrong("POST", "/v1/tenants/acme/tier", {"tier": "gold", "because": "x"}) == {
+        "tier": "there is no tier gold: there are standard, strict and trusted"
+    }
+    none = await api.ask("POST", "/v1/tenants/nobody/tier", {"tier": "strict", "because": "x"}, status=404)
+    assert none["code"] == "no-such-tenant"
+
+
 async def test_a_tenants_key_reads_what_applies_to_its_lanes_with_each_reason(api: Api) -> None:
     await api.ask("POST", f"/v1/policy/plans/{api.world.policy_plan}/apply", {})
     api.key = api.world.tenant_keys["acme"]

@@ -105,6 +105,22 @@ async def test_a_tenant_uses_its_own_template_before_the_platforms_and_sees_no_o
         assert version.source.text == text
 
 
+async def test_who_may_make_a_key_that_sends_may_change_a_tenants_templates_and_no_other_admin(
+    world: Any, ask: Asked
+) -> None:
+    admin, minting = [await world.key(None, "read", "admin") for _ in range(2)]
+    operator = await world.key(None, "read", "operate")
+    for key, mints in ((minting, ["send"]), (operator, ["send"])):
+        await world.owner.execute(
+            "update api_key set also_mints = $2 where prefix = $1", key.split("_")[1], mints
+        )
+    for method, body in (("PUT", RECEIPT), ("DELETE", None)):
+        for key in (admin, operator):
+            refused = await ask(method, "/receipt?tenant=acme", body, key=key)
+            assert (refused.status_code, refused.json()["code"]) == (403, "scope-missing"), (method, key)
+        assert (await ask(method, "/receipt?tenant=acme", body, key=minting)).status_code == 200, method
+
+
 async def test_row_level_security_hides_other_tenants_templates_from_the_reader(
     world: Any, ask: Asked
 ) -> None:

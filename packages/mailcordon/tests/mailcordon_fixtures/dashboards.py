@@ -1,6 +1,9 @@
 """The dashboard over a test's own database, with somebody of each role signed in."""
 
 import contextlib
+import html
+import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from bench import fleet
 from browser import serving
 from mailcordon.adapters.db import engine
 from mailcordon.control.people.roles import Role
@@ -68,3 +72,34 @@ async def opened(database: Any, home: Path, fill: Fill | None = None) -> AsyncIt
         async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
             yield Dashboard(client, tokens, owner)
     await owner.close()
+
+
+async def two_tenants(owner_dsn: str, _: bytes) -> None:
+    owner = await asyncpg.connect(owner_dsn, server_settings={"search_path": engine.SCHEMA})
+    try:
+        now = int(time.time()) // 60
+        await fleet.write(owner, lanes=4, tenants=2, types=("receipt", "newsletter"), days=1, now=now)
+    finally:
+        await owner.close()
+
+
+def once(answer: httpx.Response) -> list[str]:
+    """The secrets that a page shows once. It is kept nowhere, and no address has them."""
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    found = [
+        html.unescape(one) for one in re.findall(r'class="copy secret"><code>([^<]+)</code>', answer.text)
+    ]
+    assert found, answer.text[-1500:]
+    for one in found:
+        assert one not in str(answer.url)
+        assert one not in answer.headers.get("location", "")
+    return found
+
+
+def beside(answer: httpx.Response, name: str) -> str:
+    """What a refused form says beside a field."""
+    assert answer.status_code == 422, answer.text[-1500:]
+    found = re.search(f'id="{name}-wrong">(.*?)</small>', answer.text, re.DOTALL)
+    assert found is not None, re.findall(r'id="([\w.]+)-wrong"', answer.text)
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1]))

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from mailcordon.control import lookup, retirement, steps
 from mailcordon.control.desired import Kind
+from mailcordon.control.draft import Call as PlannedCall
 from mailcordon.control.plan import DELETE
 from mailcordon.control.plan import Change as Call
 from mailcordon.control.plans import Plan, Plans
@@ -122,24 +123,43 @@ class Lifecycle:
     async def prepare(self, change: Change, *, actor: str, because: str) -> Prepared:
         """A stored plan of this change, and what it means. Raises NotFound for an unknown tenant, Invalid, naming the field, or
         Conflict, also if nothing would change."""
+        facts, step = await self._asked(change)
+        plan = await self._plans.make([step], actor=actor, because=because)
+        if plan.id is None:
+            raise _nothing_to_do(change)
+        return Prepared(plan=plan, preview=self._means(step, facts, plan.steps, plan.calls))
+
+    async def preview(self, change: Change) -> Preview:
+        """What this change would mean. Stores nothing. Raises as `prepare`."""
+        facts, step = await self._asked(change)
+        drafted = await self._plans.drafted([step])
+        if drafted.changes_nothing:
+            raise _nothing_to_do(change)
+        return self._means(step, facts, drafted.steps, drafted.calls)
+
+    async def _asked(self, change: Change) -> tuple[Facts, Step]:
         facts = await self._reader.facts(change.tenant) if names.is_slug(change.tenant) else None
         if facts is None:
             raise lookup.no_tenant(change.tenant)
-        step = step_of(change, facts)
-        plan = await self._plans.make([step], actor=actor, because=because)
-        if plan.id is None:
-            raise Conflict(words.nothing_to_do(change.verb, change.tenant), code="nothing-to-do")
+        return facts, step_of(change, facts)
+
+    def _means(
+        self, step: Step, facts: Facts, completed: Sequence[Step], calls: Sequence[PlannedCall]
+    ) -> Preview:
         # The step as it was completed: what it replaces is in it.
-        done = next((each for each in plan.steps if each.kind is step.kind), step)
-        found = preview(
-            done, facts, [call.change for call in plan.calls], local=self._local, keep_sets=self._keep_sets
+        done = next((each for each in completed if each.kind is step.kind), step)
+        return preview(
+            done, facts, [call.change for call in calls], local=self._local, keep_sets=self._keep_sets
         )
-        return Prepared(plan=plan, preview=found)
 
     async def waits(self, slug: str) -> list[str]:
         """What the lanes of a tenant that are being retired wait for."""
         facts = await self._reader.facts(slug)
         return [] if facts is None else waits(facts)
+
+
+def _nothing_to_do(change: Change) -> Conflict:
+    return Conflict(words.nothing_to_do(change.verb, change.tenant), code="nothing-to-do")
 
 
 # Pure ----------------------------------------------------------------------------------------------------------------------

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
+from mailcordon.control import lookup
+from mailcordon.core import text
 from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound, Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.guard.policy import check, difference, layers, suggest
@@ -145,6 +147,24 @@ class Policies:
             )
         id = await self._store.insert(before.version, given, changes, actor=actor, because=because)
         return await self.get(id)
+
+    async def make_tier(self, tenant: str, tier: str, *, actor: str, because: str) -> PolicyPlan:
+        """As `make`, of the document in force with another tier of this tenant and nothing else changed. Raises NotFound for an
+        unknown tenant, and Invalid, naming the tier."""
+        async with self._store.reading() as transaction:
+            found, known = await transaction.in_force(), await transaction.known()
+        if tenant not in known.tenants:
+            raise lookup.no_tenant(tenant)
+        if tier not in found.read.tier_names:
+            raise Invalid(
+                Fault("tier", words.no_such_tier(text.harmless(tier, 64), found.read.tier_names), "unknown")
+            )
+        tenants: dict[str, Any] = dict(found.document.get("tenants") or {})
+        given: Any = tenants.get(tenant)  # the tier alone can stand for it
+        own = cast("dict[str, Any]", given) if isinstance(given, dict) else {"tier": given}
+        if own.get("tier") != tier:
+            tenants[tenant] = {**own, "tier": tier, "because": because}
+        return await self.make({**found.document, "tenants": tenants}, actor=actor, because=because)
 
     async def differences(self, given: Mapping[str, Any]) -> list[Change]:
         """What the document would change. Stores nothing. Raises Invalid."""

@@ -153,12 +153,14 @@ class Templates:
 
 
 def require_writer(principal: Principal, owner: Owner) -> None:
-    """Whoever may send all of a tenant's mail may change its templates: both decide what its mail says. Raises Forbidden."""
+    """Whoever may send all of a tenant's mail, or make a key that may, may change its templates: each decides what its mail says.
+    Raises Forbidden."""
     if owner.tenant is None:
         principal.require_platform()
         principal.require(ADMIN)
         return
-    principal.require(SEND)
+    if not (ADMIN in principal.scopes and SEND in principal.also_mints):
+        principal.require(SEND)
     if principal.types is not None:
         raise Forbidden(templates.key_is_narrow(principal.prefix), code="type-not-allowed")
 

@@ -1,6 +1,6 @@
 """Moving, retiring, bringing back and erasing over HTTP: a change is planned here, and applied as any plan is."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from litestar import get, post
@@ -12,15 +12,15 @@ from mailcordon.adapters.http.auth import AnyRequest, platform_principal
 from mailcordon.adapters.http.plans import PlanDetails
 from mailcordon.adapters.http.shapes import Time
 from mailcordon.control.erasure import Erasure, ErasureRequests
-from mailcordon.control.lifecycle import Change, Lifecycle, Verb
+from mailcordon.control.lifecycle import Change, Lifecycle, Preview, Verb
 from mailcordon.control.plans import Plans
 from mailcordon.control.platform import SesTenants
 from mailcordon.control.steps import Mail
 from mailcordon.core.principal import ADMIN, READ
 
 
-class ChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is to change: such as {"action": "retire-lane", "type": "newsletter", "mail": "drain", "because": "not used"}."""
+class WantedChange(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is to change: such as {"action": "retire-lane", "type": "newsletter", "mail": "drain"}."""
 
     action: Verb
     type: str | None = None  #: of a lane
@@ -29,6 +29,21 @@ class ChangeBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     dedicated: bool | None = None  #: configuration sets of its own; without it: as they are
     ses_tenants: SesTenants | None = None
     path: str | None = None  #: name of the shared path that a lane gets
+
+    def of(self, tenant: str) -> Change:
+        return Change(
+            verb=self.action,
+            tenant=tenant,
+            type=self.type,
+            domain=self.domain,
+            mail=self.mail,
+            dedicated=self.dedicated,
+            ses_tenants=self.ses_tenants,
+            path=self.path,
+        )
+
+
+class ChangeBody(WantedChange, kw_only=True, forbid_unknown_fields=True):
     because: str
 
 
@@ -38,13 +53,16 @@ class LaneMail(msgspec.Struct):
     sending: int  #: on the wire or outcome unknown
 
 
-class PlannedChange(msgspec.Struct):
-    """Nothing has changed yet: POST /v1/plans/{id}/apply does it."""
-
+class ChangePreview(msgspec.Struct, kw_only=True):
     does: list[str]
     touches: list[str]
     stays: list[str]
     lanes: list[LaneMail]
+
+
+class PlannedChange(ChangePreview, kw_only=True):
+    """Nothing has changed yet: POST /v1/plans/{id}/apply does it."""
+
     plan: PlanDetails
 
 
@@ -77,25 +95,20 @@ def routes(lifecycle: Lifecycle, planned: Plans, erasures: ErasureRequests) -> l
     ) -> PlannedChange:
         actor = platform_principal(request, ADMIN).actor
         because = shapes.reason(data.because)
-        change = Change(
-            verb=data.action,
-            tenant=slug,
-            type=data.type,
-            domain=data.domain,
-            mail=data.mail,
-            dedicated=data.dedicated,
-            ses_tenants=data.ses_tenants,
-            path=data.path,
-        )
-        prepared = await lifecycle.prepare(change, actor=actor, because=because)
-        said = prepared.preview
-        return PlannedChange(
-            does=list(said.does),
-            touches=list(said.touches),
-            stays=list(said.stays),
-            lanes=[LaneMail(lane.type, lane.queued, lane.sending) for lane in said.lanes],
-            plan=plans.details(planned, prepared.plan),
-        )
+        prepared = await lifecycle.prepare(data.of(slug), actor=actor, because=because)
+        return PlannedChange(**_means(prepared.preview), plan=plans.details(planned, prepared.plan))
+
+    @post(
+        "/v1/tenants/{slug:str}/changes/preview",
+        summary="Preview what such a change would do. Stores nothing",
+        tags=["control"],
+        status_code=200,
+    )
+    async def preview_change(
+        request: AnyRequest, slug: FromPath[str], data: JSONBody[WantedChange]
+    ) -> ChangePreview:
+        platform_principal(request, ADMIN)
+        return ChangePreview(**_means(await lifecycle.preview(data.of(slug))))
 
     @post(
         "/v1/tenants/{slug:str}/erasure/preview",
@@ -123,7 +136,16 @@ def routes(lifecycle: Lifecycle, planned: Plans, erasures: ErasureRequests) -> l
         platform_principal(request, READ)
         return _erasure(await erasures.get(slug))
 
-    return [plan_change, preview_erasure, erase, get_erasure]
+    return [plan_change, preview_change, preview_erasure, erase, get_erasure]
+
+
+def _means(said: Preview) -> dict[str, Any]:
+    return {
+        "does": list(said.does),
+        "touches": list(said.touches),
+        "stays": list(said.stays),
+        "lanes": [LaneMail(lane.type, lane.queued, lane.sending) for lane in said.lanes],
+    }
 
 
 def _erasure(found: Erasure) -> ErasureItem:

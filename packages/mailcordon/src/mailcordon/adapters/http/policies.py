@@ -145,6 +145,11 @@ class SuggestionView(msgspec.Struct):
     document: dict[str, Any]  #: the one in force with these caps, for `policy set`
 
 
+class TierBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    tier: str
+    because: str
+
+
 class FactsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Members that are left out stay as they are; null forgets one."""
 
@@ -216,7 +221,7 @@ def _document_routes(policies: Policies) -> list[HTTPRouteHandler]:
             made = await policies.make(data.document, actor=actor, because=because)
         except Invalid as problem:
             raise _in_document(problem) from None
-        return Response(_details(made), status_code=200 if made.id is None else 201)
+        return _stored(made)
 
     @get("/v1/policy/plans", summary="List plans and versions of the policy, newest first", tags=["policy"])
     async def list_plans(
@@ -323,6 +328,20 @@ def _tenant_routes(services: PolicyServices) -> list[HTTPRouteHandler]:
         document = suggest.document(found, in_force.document)
         return SuggestionView(suggest.DAYS, [_suggestion(one) for one in found], document)
 
+    @post(
+        "/v1/tenants/{slug:str}/tier",
+        summary="Plan another tier for a tenant, as a plan of the policy. Changes nothing",
+        tags=["policy"],
+        responses={200: ResponseSpec(PlanDetails, description="It has that tier: no plan is stored")},
+    )
+    async def plan_tier(
+        request: AnyRequest, slug: FromPath[str], data: JSONBody[TierBody]
+    ) -> Response[PlanDetails]:
+        actor = platform_principal(request, ADMIN).actor
+        because = shapes.reason(data.because)
+        made = await policies.make_tier(slug, data.tier, actor=actor, because=because)
+        return _stored(made)
+
     @get("/v1/policy/tenants", summary="List tenants with their tier and the suggested one", tags=["policy"])
     async def list_facts(request: AnyRequest, after: After = None, limit: Limit = 100) -> FactsPage:
         platform_principal(request, READ)
@@ -352,7 +371,7 @@ def _tenant_routes(services: PolicyServices) -> list[HTTPRouteHandler]:
             told["signed_up_at"] = None if at is None else _past("signed_up_at", at)
         return _facts(await facts.tell(slug, told, actor=actor, because=because))
 
-    return [tenant_policy, suggestions, list_facts, get_facts, tell_facts]
+    return [tenant_policy, suggestions, plan_tier, list_facts, get_facts, tell_facts]
 
 
 def _past(field: str, text: str) -> int:
@@ -380,6 +399,10 @@ def _fields(plan: PolicyPlan) -> dict[str, Any]:
         "decided_because": plan.decided_because,
         "tenants_left": plan.tenants_left,
     }
+
+
+def _stored(made: PolicyPlan) -> Response[PlanDetails]:
+    return Response(_details(made), status_code=200 if made.id is None else 201)
 
 
 def _details(plan: PolicyPlan) -> PlanDetails:

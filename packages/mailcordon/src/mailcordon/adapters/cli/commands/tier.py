@@ -9,7 +9,7 @@ from mailcordon.adapters.cli import command, failures, show
 from mailcordon.adapters.cli.client import path
 from mailcordon.adapters.cli.command import Because, Cli, Limit, Tenant, Yes
 from mailcordon.adapters.cli.commands import policy
-from mailcordon.adapters.cli.document import Document, child, strings
+from mailcordon.adapters.cli.document import Document, strings
 from mailcordon.adapters.cli.text import plain, when
 from mailcordon.messages import policies as words
 
@@ -119,14 +119,7 @@ async def set_tier(
     dry_run: policy.DryRun = False,
 ) -> None:
     """Give a tenant another tier: a plan of the policy that changes this alone. Shows it, and asks."""
-    document = dict(child(await cli.api.get(path("policy")), "document"))
-    tenants = dict(child(document, "tenants"))
-    own = tenants.get(tenant)
-    kept: dict[str, Any] = dict(own) if isinstance(own, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
-    tenants[tenant] = {**kept, "tier": tier, "because": because}
-    made = await cli.api.post(
-        path("policy", "plans"), {"document": {**document, "tenants": tenants}, "because": because}
-    )
+    made = await cli.api.post(path("tenants", tenant, "tier"), {"tier": tier, "because": because})
     await policy.decide(cli, made, because, yes=yes, dry_run=dry_run)
 
 

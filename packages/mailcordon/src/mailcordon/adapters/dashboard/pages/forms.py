@@ -37,7 +37,9 @@ class Input:
     required: bool = False
     hint: str = ""
     limit: int = 400  #: characters
+    rows: int = 0  #: of a textarea or a document; 0: as usual
     of: Sequence[str] = ()  #: other names of the API whose problems belong to this field
+    is_exact: bool = False  #: white space around it, which is cut off otherwise, belongs to it
     is_secret: bool = False  #: taken from no address, as a password is not
     file: str = ""  #: the field of a file that is taken instead, if one is chosen
     is_rare: bool = False  #: stands in the part that is folded
@@ -56,6 +58,7 @@ class Form:
     ] = ()  #: forms of the same with other fields: path, words, whether it is this
     fields: Sequence[Input] = ()
     button: str = "Save it"
+    also: Sequence[tuple[str, str]] = ()  #: more buttons, which change nothing: a value of `DO`, and words
     leave: str = "Leave it as it is"  #: the way back
     is_dangerous: bool = False
     needs_reason: bool = True
@@ -75,6 +78,9 @@ class ShownOnce:
     back_words: str = "Go on"
 
 
+#: The field that says which of several buttons was clicked. The main one sends none.
+DO = "do"
+
 Ask = Callable[[Rest, Given], Awaitable[Form]]
 #: Acts. Returns the path of the page to go to, or the page itself.
 Perform = Callable[[Rest, Given], Awaitable[str | ShownOnce]]
@@ -93,52 +99,77 @@ def routes(
 ) -> list[HTTPRouteHandler]:
     """`done` is a code of messages.dashboard.done. `most_bytes`: of the posted form, if it may be larger than others."""
 
-    def show(request: PageRequest, asked: Form, given: Given, wrong: Problem | None = None) -> Response[str]:
-        beside, above = _placed(asked, wrong)
-        return site.page(
-            request,
-            "actions/form.html",
-            title=asked.title,
-            section=section,
-            status_code=200 if wrong is None else wrong.status,
-            asked=asdict(asked),
-            usual=[_shown(one, given, beside) for one in asked.fields if not one.is_rare],
-            rare=[_shown(one, given, beside) for one in asked.fields if one.is_rare],
-            has_file=any(one.kind == "file" for one in asked.fields),
-            because=given.because,
-            because_wrong=beside.get(BECAUSE, []),
-            reason_limit=MAX_REASON,
-            action=request.url.path,
-            above=above,
-            is_wrong=wrong is not None,
-        )
-
     @get(path, opt={NEEDS: needs})
     async def empty(request: PageRequest) -> Response[str]:
         actions.require(request, needs)
-        given = Given(request.path_params, dict(request.query_params))
-        asked = await ask(site.rest(request), given)
-        secret = {one.name for one in asked.fields if one.is_secret or one.kind == "password"}
-        fields = {name: value for name, value in given.fields.items() if name not in secret}
-        return show(request, asked, replace(given, fields=fields))
+        return await asked_for(site, request, section, ask)
 
     @post(path, status_code=303, opt={NEEDS: needs}, request_max_body_size=most_bytes)
     async def act(request: PageRequest) -> Response[str] | Redirect:
         actions.require(request, needs)
-        fields = {name: value for name, value in (await form(request)).items() if name != CSRF}
-        given, rest = Given(request.path_params, {**fields, _SENT: "yes"}), site.rest(request)
+        given, rest = await sent(request), site.rest(request)
         try:
             done_with = await perform(rest, given)
         except Problem as problem:
             if problem.status == 401:
                 raise
             # If what the path names is not there, asking says so in its turn.
-            return show(request, await ask(rest, given), given, problem)
+            return shown(site, request, section, await ask(rest, given), given, problem)
         if isinstance(done_with, str):
             return site.done(done_with, done)
         return _once(site, request, section, done_with)
 
     return [empty, act]
+
+
+async def asked_for(
+    site: Site, request: PageRequest, section: str, ask: Ask, template: str = "actions/form.html"
+) -> Response[str]:
+    """The form before it is sent, with what the address says of its fields, but for secrets."""
+    given = Given(request.path_params, dict(request.query_params))
+    asked = await ask(site.rest(request), given)
+    secret = {one.name for one in asked.fields if one.is_secret or one.kind == "password"}
+    fields = {name: value for name, value in given.fields.items() if name not in secret}
+    return shown(site, request, section, asked, replace(given, fields=fields), template=template)
+
+
+async def sent(request: PageRequest) -> Given:
+    """What the posted form says."""
+    fields = {name: value for name, value in (await form(request)).items() if name != CSRF}
+    return Given(request.path_params, {**fields, _SENT: "yes"})
+
+
+def shown(
+    site: Site,
+    request: PageRequest,
+    section: str,
+    asked: Form,
+    given: Given,
+    wrong: Problem | None = None,
+    *,
+    template: str = "actions/form.html",
+    **more: Any,
+) -> Response[str]:
+    """The form with what was typed into it; `wrong`: what was refused. `template` extends that of forms, and gets `more`."""
+    beside, above = _placed(asked, wrong)
+    return site.page(
+        request,
+        template,
+        title=asked.title,
+        section=section,
+        status_code=200 if wrong is None else wrong.status,
+        asked=asdict(asked),
+        usual=[_shown(one, given, beside) for one in asked.fields if not one.is_rare],
+        rare=[_shown(one, given, beside) for one in asked.fields if one.is_rare],
+        has_file=any(one.kind == "file" for one in asked.fields),
+        because=given.because,
+        because_wrong=beside.get(BECAUSE, []),
+        reason_limit=MAX_REASON,
+        action=request.url.path,
+        above=above,
+        is_wrong=wrong is not None,
+        **more,
+    )
 
 
 #: A field that no form has: what a form without it shows is what was there before.
@@ -156,7 +187,8 @@ def _once(site: Site, request: PageRequest, section: str, made: ShownOnce) -> Re
 def _shown(one: Input, given: Given, beside: Mapping[str, list[str]]) -> dict[str, Any]:
     """The field with what was typed into it, and what is wrong with that."""
     sent = _SENT in given.fields
-    value = "" if one.kind == "password" else given.get(one.name) if sent else given.get(one.name, one.value)
+    typed = exactly if one.is_exact else Given.get
+    value = "" if one.kind == "password" else typed(given, one.name, "" if sent else one.value)
     if one.file and given.get(one.file):
         value = given.get(one.file)
     return {
@@ -190,6 +222,11 @@ def _placed(asked: Form, wrong: Problem | None) -> tuple[dict[str, list[str]], l
 def chosen(given: Given, name: str, options: Sequence[str]) -> list[str]:
     """Those of the options that are checked."""
     return [one for one in options if given.get(f"{name}.{one}")]
+
+
+def exactly(given: Given, name: str, default: str = "") -> str:
+    """With its white space. Browsers send every line break as CR LF, whatever the text had."""
+    return given.fields.get(name, default).replace("\r\n", "\n")
 
 
 def words(given: Given, name: str) -> list[str]:

@@ -57,28 +57,37 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             nothing_runs=messages.nothing_runs(),
             no_text=messages.no_text(),
         )
-        # A link in the frame would lead the frame elsewhere: it may show this one address only.
-        page.headers["content-security-policy"] = (
-            f"{SECURITY_HEADERS['content-security-policy']}; frame-src {_origin(site, request)}{frame}"
-        )
+        page.headers["content-security-policy"] = policy_of_page(site, request, frame)
         return page
 
     @get("/messages/{id:str}/preview/html")
     async def framed(request: PageRequest) -> Response[bytes]:
         _require(request)
-        if request.headers.get("sec-fetch-dest", "iframe") != "iframe":
-            raise Problem(403, messages.frame_only(), "frame-only")
+        require_frame(request)
         id = str(request.path_params["id"])
         found = await site.rest(request).get("/v1/messages/{}/preview", id, part="html")
         if found["content"] is None or found["content"]["html"] is None:
             raise Problem(404, found["detail"] or dashboard.no_such_page(), "not-found")
-        return Response(
-            harmless(found["content"]["html"]["content"]),
-            media_type=f"{HTML}; charset=utf-8",
-            headers=dict(FRAME_HEADERS),
-        )
+        return document_of_frame(found["content"]["html"]["content"])
 
     return [preview, framed]
+
+
+def policy_of_page(site: Site, request: PageRequest, frame: str) -> str:
+    """Of the page with the frame. A link in it would lead the frame elsewhere: it may show the one path `frame` only."""
+    return f"{SECURITY_HEADERS['content-security-policy']}; frame-src {_origin(site, request)}{frame}"
+
+
+def require_frame(request: PageRequest) -> None:
+    """Raises Problem for a browser that would show the document as a page of its own."""
+    if request.headers.get("sec-fetch-dest", "iframe") != "iframe":
+        raise Problem(403, messages.frame_only(), "frame-only")
+
+
+def document_of_frame(html: str) -> Response[bytes]:
+    return Response(
+        harmless(html), status_code=200, media_type=f"{HTML}; charset=utf-8", headers=dict(FRAME_HEADERS)
+    )
 
 
 def harmless(html: str) -> bytes:

@@ -58,17 +58,8 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
                 problem = refused.sentence
         return blocks.shown(site, request, "settings", _provider(domain, found, problem))
 
-    @get(PATH + "/templates")
-    async def templates(request: PageRequest) -> Response[str]:
-        given = request.query_params
-        tenant = given.get("tenant", "").strip()
-        found = await site.rest(request).get(
-            "/v1/templates", tenant=tenant or None, after=given.get("after"), limit=100
-        )
-        return blocks.shown(site, request, "settings", _templates(found, tenant))
-
     return [
-        system, types, people, signals, providers, templates,
+        system, types, people, signals, providers,
         *settings_keys.routes(site), *settings_channels.routes(site), *settings_policy.routes(site),
         *settings_actions.routes(site), *type_forms.routes(site), *people_forms.routes(site),
     ]  # fmt: skip
@@ -287,34 +278,6 @@ def _provider(domain: str, found: Any, problem: str) -> Page:
                 facts=facts,
                 empty="" if facts or problem else "Name the domain of a recipient.",
                 command=f"mailcordon provider {shell(domain)}" if found else "",
-            )
-        ],
-    )
-
-
-def _templates(found: Any, tenant: str) -> Page:
-    return page(
-        "templates",
-        "Templates",
-        filters=[Filter(name="tenant", label="Tenant", value=tenant, hint="every tenant")],
-        sections=[
-            Section(
-                heads=("Template", "Whose", "Version", "Size", "Made", "Why", "State"),
-                rows=[
-                    [
-                        blocks.code(one["name"]),
-                        blocks.tenant(one["owner"]) if one["owner"] else blocks.text("the platform's"),
-                        blocks.text(one["version"], note=one["dialect"]),
-                        blocks.text(_bytes(one["bytes"])),
-                        blocks.ago(one["made_at"], note=one["made_by"]),
-                        blocks.text(one["because"]),
-                        blocks.tone("retired", "") if one["retired_at"] else blocks.tone("in use", "good"),
-                    ]
-                    for one in found["items"]
-                ],
-                empty="There is no template.",
-                more=link(PATH + "/templates", tenant=tenant, after=found["next"]) if found["next"] else "",
-                command="mailcordon template list",
             )
         ],
     )

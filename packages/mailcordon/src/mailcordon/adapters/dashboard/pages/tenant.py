@@ -22,6 +22,7 @@ SECTIONS = (
     ("sharing", "Route and sharing"),
     ("suppressions", "Suppressions"),
     ("access", "Keys and contacts"),
+    ("templates", "Templates"),
     ("policy", "Policy"),
     ("history", "History"),
 )

@@ -1,4 +1,4 @@
-"""What belongs to a tenant: its domains with their records, suppressed addresses, keys, webhooks, contacts and templates."""
+"""What belongs to a tenant: its domains with their records, suppressed addresses, keys, webhooks and contacts."""
 
 import asyncio
 from typing import Any
@@ -103,14 +103,13 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     @get("/tenants/{slug:str}/access")
     async def access(request: PageRequest, slug: FromPath[str]) -> Response[str]:
         rest = site.rest(request)
-        found, keys, views, webhooks, contacts, notices, templates = await asyncio.gather(
+        found, keys, views, webhooks, contacts, notices = await asyncio.gather(
             tenant.tenant_of(rest, slug),
             rest.found("/v1/keys", tenant=slug, limit=200),
             rest.found("/v1/tenants/{}/view-links", slug),
             rest.found("/v1/webhooks", tenant=slug),
             rest.found("/v1/tenants/{}/contacts", slug),
             rest.found("/v1/tenants/{}/notices", slug, limit=20),
-            rest.found("/v1/templates", tenant=slug, limit=200),
         )
         return tenant.page(
             site,
@@ -123,7 +122,6 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             webhooks=webhooks and webhooks["items"],
             contacts=contacts and contacts["items"],
             notices=notices and notices["items"],
-            templates=templates and templates["items"],
         )
 
     return [domains, domain, suppressions, access, *tenant_forms.routes(site)]

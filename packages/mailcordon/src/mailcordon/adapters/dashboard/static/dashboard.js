@@ -64,6 +64,14 @@ document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) event.preventDefault();
   else event.target.dataset.sent = "yes";
 });
+// What was previewed goes into its frame, which needs a click without JavaScript.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const one of document.querySelectorAll("form[data-into-frame]")) {
+    one.requestSubmit();
+    one.hidden = true;
+  }
+});
+
 window.addEventListener("pageshow", () => {
   for (const one of document.querySelectorAll("form[data-once]")) delete one.dataset.sent;
 });
