@@ -57,7 +57,7 @@ async def test_a_tenants_template_is_stored_shown_changed_and_retired(
     of = f"/tenants/{slug}"
     assert "Make a template…" in await dashboard.get(of + "/templates")
     new = of + "/new-template"
-    first = await dashboard.post(new, name="receipt", because="launch", **RECEIPT)
+    first = await dashboard.post(new, "admin", 303, name="receipt", because="launch", **RECEIPT)
     page = first.headers["location"].partition("?")[0]
     assert page == of + "/templates/receipt"
     assert await dashboard.audited("template.put") == (ADMIN, "launch")
@@ -73,22 +73,22 @@ async def test_a_tenants_template_is_stored_shown_changed_and_retired(
     assert RECEIPT["html"] in form
     # A browser sends line breaks as CR LF.
     as_sent = {name: text.replace("\n", "\r\n") for name, text in RECEIPT.items()}
-    same = await dashboard.post(page + "/store", status=422, **as_sent)
+    same = await dashboard.post(page + "/store", "admin", 422, **as_sent)
     assert "version 1 has these sources already" in same.text
     changed = {**as_sent, "new_part": "footer.html", "new_part_source": "<hr>"}
-    await dashboard.post(page + "/store", **changed, text="Dear {{ name }}")
+    await dashboard.post(page + "/store", "admin", 303, **changed, text="Dear {{ name }}")
     row = await stored(dashboard, "receipt", slug)
     assert (row["version"], row["text"], row["parts"]) == (2, "Dear {{ name }}", '{"footer.html": "<hr>"}')
     assert "Version 1" in await dashboard.get(page)
     assert "1 of 2" in await dashboard.get(page + "?version=1")
-    await dashboard.post(page + "/store", **as_sent, **{"part.footer.html": ""})
+    await dashboard.post(page + "/store", "admin", 303, **as_sent, **{"part.footer.html": ""})
     assert (await stored(dashboard, "receipt", slug))["parts"] == "{}"
 
     await dashboard.post(page + "/retire", because="replaced")
     assert await dashboard.audited("template.retire") == (ADMIN, "replaced")
     assert "no message can name it" in await dashboard.get(page)
     await dashboard.post(page + "/retire", status=404, because="replaced")
-    await dashboard.post(new, name="receipt", **RECEIPT)
+    await dashboard.post(new, "admin", 303, name="receipt", **RECEIPT)
     assert "no message can name it" not in await dashboard.get(page)
 
 
@@ -109,25 +109,25 @@ async def test_a_template_that_is_refused_says_why_beside_its_field_and_keeps_wh
         ({"do": "preview", "data": "{}"}, "subject"),
     ):
         typed = {"name": "welcome", "text": "  Kept. ", **RECEIPT, **wrong}
-        answer = await dashboard.post(new, status=422, **typed)
+        answer = await dashboard.post(new, "admin", 422, **typed)
         assert beside(answer, name), wrong
         for field in ("subject", "html", "text"):
             if typed[field]:
                 assert typed[field] in html.unescape(answer.text), (wrong, field)
     assert await stored(dashboard, "welcome", slug) is None
-    await dashboard.post(new, name="welcome", **RECEIPT)
-    taken = await dashboard.post(new, status=422, name="welcome", **{**RECEIPT, "subject": "other"})
+    await dashboard.post(new, "admin", 303, name="welcome", **RECEIPT)
+    taken = await dashboard.post(new, "admin", 422, name="welcome", **{**RECEIPT, "subject": "other"})
     assert "already" in beside(taken, "name")
 
 
 async def test_a_tenant_gets_its_own_from_one_of_the_platform(dashboard: Dashboard, slug: str) -> None:
-    await dashboard.post("/settings/new-template", name="invite", **RECEIPT)
+    await dashboard.post("/settings/new-template", "admin", 303, name="invite", **RECEIPT)
     assert "/settings/templates/invite" in html.unescape(await dashboard.get("/settings/templates"))
     of_tenant = f"/tenants/{slug}/templates/invite"
     shown = html.unescape(await dashboard.get(of_tenant))
     assert "It is the platform's" in shown
     assert of_tenant + "/retire" not in shown
-    await dashboard.post(of_tenant + "/store", **{**RECEIPT, "subject": "Ours"})
+    await dashboard.post(of_tenant + "/store", "admin", 303, **{**RECEIPT, "subject": "Ours"})
     assert (await stored(dashboard, "invite", slug))["subject"] == "Ours"
     assert (await stored(dashboard, "invite", None))["subject"] == RECEIPT["subject"]
     assert of_tenant + "/retire" in html.unescape(await dashboard.get(of_tenant))
@@ -137,7 +137,7 @@ async def test_a_preview_stores_nothing_and_its_html_comes_in_a_frame_in_which_n
     dashboard: Dashboard, slug: str
 ) -> None:
     page = f"/tenants/{slug}/templates/shipped"
-    await dashboard.post(f"/tenants/{slug}/new-template", name="shipped", **RECEIPT)
+    await dashboard.post(f"/tenants/{slug}/new-template", "admin", 303, name="shipped", **RECEIPT)
     audited = await dashboard.owner.fetchval("select count(*) from audit")
     data = '{"name": "<b>Kim</b>"}'
     for who in ("viewer", "tenant", "admin"):
@@ -151,7 +151,7 @@ async def test_a_preview_stores_nothing_and_its_html_comes_in_a_frame_in_which_n
         )
         await framed(dashboard, frame, who, {"version": "1", "data": data})
     sources = {**RECEIPT, "text": "Not stored, {{ name }}", "data": data}
-    answer = await dashboard.post(page + "/store", status=200, do="preview", **sources)
+    answer = await dashboard.post(page + "/store", "admin", 200, do="preview", **sources)
     assert "Not stored, &lt;b&gt;Kim" in answer.text
     hidden = [
         (html.unescape(name), html.unescape(value))
@@ -189,7 +189,7 @@ async def framed(dashboard: Dashboard, path: str, who: str, fields: dict[str, st
 
 async def test_a_tenants_reader_sees_no_other_tenants_templates(dashboard: Dashboard) -> None:
     other = await dashboard.owner.fetchval("select slug from tenant order by id offset 1 limit 1")
-    await dashboard.post(f"/tenants/{other}/new-template", name="hidden", **RECEIPT)
+    await dashboard.post(f"/tenants/{other}/new-template", "admin", 303, name="hidden", **RECEIPT)
     for path in ("", "/hidden", "/hidden/preview"):
         await dashboard.get(f"/tenants/{other}/templates{path}", "tenant", 404)
     await dashboard.post(f"/tenants/{other}/templates/hidden/preview", "tenant", 404, data="{}")

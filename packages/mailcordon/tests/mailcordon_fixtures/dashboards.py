@@ -5,7 +5,7 @@ import html
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class Dashboard:
     client: httpx.AsyncClient
     tokens: dict[str, str]
     owner: engine.Connection
+    csrf: dict[str, str] = field(default_factory=dict[str, str])
 
     async def get(self, path: str, who: str = "admin", status: int = 200) -> str:
         answer = await self.client.get(path, headers=self.headers(who))
@@ -36,8 +37,10 @@ class Dashboard:
         return answer.text
 
     async def post(self, path: str, who: str = "admin", status: int = 303, **fields: str) -> httpx.Response:
-        csrf = csrf_of(await self.get("/messages", who))
-        answer = await self.client.post(path, data={"csrf": csrf, **fields}, headers=self.headers(who))
+        if who not in self.csrf:  # the same as long as the session lasts
+            self.csrf[who] = csrf_of(await self.get("/messages", who))
+        data = {"csrf": self.csrf[who], **fields}
+        answer = await self.client.post(path, data=data, headers=self.headers(who))
         assert answer.status_code == status, (path, who, answer.status_code, answer.text[-1500:])
         return answer
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from mailcordon.control.key_cache import KeyCache, Known
 from mailcordon.control.keys import Key, Terms, check_given
-from mailcordon.core.errors import Conflict, Fault, Invalid, NotFound
+from mailcordon.core.errors import Conflict, NotFound, parse_field
 from mailcordon.core.principal import Principal
 from mailcordon.messages import api
 from mailcordon.messages import ses_door as messages
@@ -116,6 +116,13 @@ class AccessKeyStore(Protocol):
     async def remove_set(self, name: str, tenant: str | None, *, actor: str) -> bool: ...
 
 
+def check_set_name(name: str) -> str:
+    """Returns the name. Raises ValueError."""
+    if _SET.fullmatch(name) is None:
+        raise ValueError(messages.bad_set_name())
+    return name
+
+
 def mint() -> Minted:
     id = "MCAK" + "".join(secrets.choice(_LETTERS) for _ in range(16))
     return Minted(id=id, secret=secrets.token_urlsafe(30))
@@ -166,8 +173,7 @@ class AccessKeys:
 
     async def put_set(self, named: SetName, *, actor: str) -> None:
         """Raises Invalid, NotFound or Conflict."""
-        if _SET.fullmatch(named.name) is None:
-            raise Invalid(Fault("set", messages.bad_set_name()))
+        parse_field("set", check_set_name, named.name)
         await self._store.put_set(named, MOST_SETS, actor=actor)
 
     async def remove_set(self, name: str, tenant: str | None, *, actor: str) -> None:

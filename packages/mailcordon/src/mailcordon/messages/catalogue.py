@@ -57,7 +57,7 @@ SUBJECTS = (
     "dashboard",
     "lane_pages",
     *("dashboard_actions", "dashboard_forms"),
-    *("ses_pages", "migration_pages", "settings_pages", "template_pages"),
+    *("ses_pages", "migration_pages", "settings_pages", "template_pages", "tenant_pages"),
     "sign_in",
     "observing",
     *("cli", "mcp", "drill", "drill_incident"),

@@ -317,3 +317,15 @@ def nobody_loses_protection() -> str:
 def finishes_split() -> str:
     """The form that ends the split of the account's suppression list."""
     return "It ends, once every entry is taken apart and SES's lists agree. What comes on the account's list later stays there."
+
+
+@example("4k2p9x7m")
+def new_access_key(prefix: str) -> str:
+    """The form that makes an access key of the SES door."""
+    return f"It may do what the API key {prefix} may. Its secret is shown once, on the page that follows, and stored encrypted."
+
+
+@example()
+def names_set() -> str:
+    """The form that lets the name of a configuration set stand for a message type."""
+    return "It applies within seconds to mail that names it. A name that stands for another type already changes."

@@ -154,3 +154,56 @@ def will_pause(name: str) -> str:
 def will_resume(name: str) -> str:
     """The preview of resuming a webhook."""
     return f"{name} gets its events again, those that wait first."
+
+
+@example()
+def access_keys_are() -> str:
+    """Above the access keys of an API key."""
+    return "AWS's SDKs sign with an access key what they send to the SES door. It may do what the API key may, and ends with it."
+
+
+@example()
+def no_access_key() -> str:
+    """The page of an API key's access keys, before there is one."""
+    return "The API key has no access key."
+
+
+@example("MCAKX7QK2M6DPW4H6TZC", "4k2p9x7m")
+def will_revoke_access_key(id: str, prefix: str) -> str:
+    """The preview of revoking an access key."""
+    return f"What is signed with {id} is refused at once and for good. The API key {prefix} and its other access keys stay."
+
+
+@example()
+def sets_are() -> str:
+    """Above the names of configuration sets that stand for message types."""
+    return (
+        "Apps that send through SES's API name a configuration set. The name says of which message type their mail is; a tenant's"
+        " own row stands before that of all tenants."
+    )
+
+
+@example("acme")
+@example(None)
+def no_set(tenant: str | None) -> str:
+    """The list of names of configuration sets is empty."""
+    if tenant:
+        return f"{tenant} has no name of its own. Those for all tenants are listed without a tenant."
+    return "No name stands for a message type yet."
+
+
+@example()
+def where_access_keys_are() -> str:
+    """The page of the SES door."""
+    return "Each access key belongs to an API key, whose page of access keys lists, makes and revokes them."
+
+
+@example("receipts", "receipt", "acme")
+@example("receipts", "receipt", None)
+def will_forget_set(name: str, type: str, tenant: str | None) -> str:
+    """The preview of forgetting what the name of a configuration set stands for."""
+    whose = f"of {tenant}" if tenant else "of every tenant without a row of its own"
+    return (
+        f"Mail {whose} that names {name} is not of the type {type} by that any more. If nothing else says its type, it is"
+        " refused."
+    )

@@ -11,6 +11,7 @@ from mailcordon.adapters.dashboard.pages import (
     people_forms,
     settings_actions,
     settings_channels,
+    settings_door,
     settings_keys,
     settings_policy,
     type_forms,
@@ -60,7 +61,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
 
     return [
         system, types, people, signals, providers,
-        *settings_keys.routes(site), *settings_channels.routes(site), *settings_policy.routes(site),
+        *settings_keys.routes(site), *settings_door.routes(site), *settings_channels.routes(site), *settings_policy.routes(site),
         *settings_actions.routes(site), *type_forms.routes(site), *people_forms.routes(site),
     ]  # fmt: skip
 

@@ -35,7 +35,7 @@ def _keys(found: Any, tenant: str) -> Page:
         sections=[
             Section(
                 says=[messages.keys_are()],
-                heads=("Key", "Whose", "Of", "May", "Last used", "Made", "Ends", "", "", ""),
+                heads=("Key", "Whose", "Of", "May", "Last used", "Made", "Ends", "", "", "", ""),
                 rows=[
                     [
                         blocks.code(one["prefix"]),
@@ -64,6 +64,9 @@ def _acts(one: Any) -> list[Cell]:
     of = f"{PATH}/keys/{one['prefix']}"
     acts = (("Change…", "change"), ("Replace…", "rotate"), ("Revoke…", "revoke"))
     return [
-        blocks.text("") if one["revoked_at"] else blocks.act(words, f"{of}/{verb}", "admin")
-        for words, verb in acts
+        blocks.text("Access keys", href=f"{of}/access-keys"),
+        *(
+            blocks.text("") if one["revoked_at"] else blocks.act(words, f"{of}/{verb}", "admin")
+            for words, verb in acts
+        ),
     ]

@@ -15,6 +15,7 @@ _TABS = (
     ("contacts", PATH + "/contacts", "Contacts"),
     ("webhooks", PATH + "/webhooks", "Webhooks"),
     ("keys", PATH + "/keys", "API keys"),
+    ("ses-door", PATH + "/ses-door", "SES door"),
     ("people", PATH + "/people", "People"),
     ("templates", PATH + "/templates", "Templates"),
     ("signals", PATH + "/signals", "Outside signals"),

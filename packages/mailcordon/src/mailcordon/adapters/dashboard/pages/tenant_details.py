@@ -8,10 +8,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from mailcordon.adapters.dashboard.links import link
-from mailcordon.adapters.dashboard.pages import tenant, tenant_forms
+from mailcordon.adapters.dashboard.pages import (
+    domain_forms,
+    tenant,
+    tenant_changes,
+    tenant_fact_forms,
+    tenant_forms,
+)
 from mailcordon.adapters.dashboard.rest import Problem
 from mailcordon.adapters.dashboard.site import PageRequest, Site
 from mailcordon.messages import dashboard as messages
+from mailcordon.messages import tenant_pages
 
 #: Domains whose last check is shown in the list; of the others the page of each shows it.
 _CHECKED = 10
@@ -21,10 +28,11 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     @get("/tenants/{slug:str}/domains")
     async def domains(request: PageRequest, slug: FromPath[str]) -> Response[str]:
         rest, after = site.rest(request), request.query_params.get("after") or None
-        found, identities, proofs = await asyncio.gather(
+        found, identities, proofs, claims = await asyncio.gather(
             tenant.tenant_of(rest, slug),
             rest.get("/v1/identities", tenant=slug, after=after, limit=100),
             rest.found("/v1/tenants/{}/proofs", slug),
+            rest.found("/v1/claims", tenant=slug, limit=100),
         )
         items: list[dict[str, Any]] = identities["items"]
         checks = await asyncio.gather(
@@ -41,6 +49,8 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             found,
             "domains",
             domains=shown,
+            claims=claims and claims["items"],
+            claims_are=tenant_pages.claims_are(),
             proofs=[] if proofs is None else proofs["items"],
             next=identities["next"],
             more=link(f"/tenants/{slug}/domains", after=identities["next"]),
@@ -49,11 +59,12 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     @get("/tenants/{slug:str}/domains/{domain:str}")
     async def domain(request: PageRequest, slug: FromPath[str], domain: FromPath[str]) -> Response[str]:
         rest = site.rest(request)
-        found, identity, check, records = await asyncio.gather(
+        found, identity, check, records, dkim = await asyncio.gather(
             tenant.tenant_of(rest, slug),
             rest.get("/v1/identities/{}", domain),
             rest.found("/v1/identities/{}/check", domain),
             rest.found("/v1/identities/{}/records", domain),
+            rest.found("/v1/identities/{}/dkim", domain),
         )
         if identity["tenant"] != found["slug"]:
             raise Problem(404, messages.no_such_page(), "not-found")
@@ -67,6 +78,8 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             identity=identity,
             check=check,
             records=records,
+            dkim=dkim and dkim["keys"],
+            dkim_keys_are=tenant_pages.dkim_keys_are(),
         )
 
     @get("/tenants/{slug:str}/suppressions")
@@ -124,4 +137,13 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             notices=notices and notices["items"],
         )
 
-    return [domains, domain, suppressions, access, *tenant_forms.routes(site)]
+    return [
+        domains,
+        domain,
+        suppressions,
+        access,
+        *tenant_forms.routes(site),
+        *tenant_fact_forms.routes(site),
+        *tenant_changes.routes(site),
+        *domain_forms.routes(site),
+    ]
