@@ -229,7 +229,7 @@ async def test_what_does_not_hold_keeps_the_first_share_until_a_person_overrides
     row = await moving.look()
     assert (row["share"], row["verdict"]) == (0, "wait")
     assert "It was never shown that events of acme/newsletter come back to it." in row["sentence"]
-    with pytest.raises(Conflict, match="--override proved:acme/newsletter"):
+    with pytest.raises(Conflict, match="override proved:acme/newsletter"):
         await moving.changes.advance(id, [], actor="ann", because="it works")
     with pytest.raises(Invalid):
         await moving.changes.advance(id, ["proved:acme/nothing"], actor="ann", because="it works")

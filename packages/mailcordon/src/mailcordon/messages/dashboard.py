@@ -23,6 +23,7 @@ _DONE = {
     "replayed": "The events are sent again.",
     "removed": "It is removed.",
     "tested": "The test arrived.",
+    "asked": "SES is asked. Reload the page in a few seconds.",
     "signed-out": "You are signed out.",
 }
 

@@ -56,7 +56,7 @@ def access_key_is() -> str:
 @example("There is a limit of 2.")
 def no_access_key(problem: str) -> str:
     """The page that shows a new key, of which no access key could be made."""
-    return f"No access key of the SES door was made. {problem} `mailcordon ses-door key` tries again."
+    return f"No access key of the SES door was made. {problem} It can be tried again from the list of keys."
 
 
 @example("4k2p9x7m")
@@ -148,7 +148,10 @@ def mail_or_time() -> str:
 @example(200_000)
 def replay_goes_on(messages: int) -> str:
     """The form that sends events to a webhook again: there are more than one page sends."""
-    return f"{messages:,} messages are sent again, and there are more: `mailcordon webhook replay` goes on until the end."
+    return (
+        f"{messages:,} messages are sent again, and there are more: ask for fewer hours at a time, or let `mailcordon webhook"
+        " replay` go on until the end."
+    )
 
 
 @example("night", "hooks.example.com")

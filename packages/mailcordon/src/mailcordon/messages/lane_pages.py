@@ -97,3 +97,11 @@ def checks_domain(domain: str) -> str:
 def already_runs(of: str, proof: int) -> str:
     """The page that starts a proof: one runs."""
     return f"A proof of {of} runs already (proof {proof}); no second one starts."
+
+
+@example("acme", "kim@example.com")
+def reads_ses_lists(tenant: str, address: str) -> str:
+    """The page that reads again what SES's lists have of an address."""
+    return (
+        f"SES is asked what its lists of {tenant} and of the account have of {address}. Nothing else changes."
+    )

@@ -281,7 +281,7 @@ def unjudged() -> str:
 def too_many_of_tenant(most: int, number: int) -> str:
     """`prove` names too many lanes of one tenant at once."""
     return (
-        f"{number} proofs of this tenant would run at once, and {most} may: name fewer types with --type, or wait until others"
+        f"{number} proofs of this tenant would run at once, and {most} may: name fewer types, or wait until others"
         " have ended"
     )
 

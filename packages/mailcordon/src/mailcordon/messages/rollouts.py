@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mailcordon.messages import times
+from mailcordon.messages import phrases, times
 from mailcordon.messages.catalogue import example
 
 _HAPPENED = {
@@ -418,7 +418,7 @@ def no_lanes_with_two_paths(tenant: str) -> str:
 @example(300, 200)
 def too_many_lanes(lanes: int, most: int) -> str:
     """A rollout has too many lanes."""
-    return f"{lanes} lanes are too many for one rollout; it has {most} at most. Name some with --type."
+    return f"{lanes} lanes are too many for one rollout; it has {most} at most. Name some types."
 
 
 @example("acme", "newsletter")
@@ -481,7 +481,7 @@ def unknown_override(key: str) -> str:
 )
 def blocked(sentence: str, keys: Sequence[str]) -> str:
     """A person asks for the next share, and something stands in the way."""
-    return f"{sentence} To go on all the same: {' '.join(f'--override {key}' for key in keys)}"
+    return f"{sentence} To go on all the same, override {phrases.listed(list(keys))}."
 
 
 @example(5, 25, 5)

@@ -111,7 +111,9 @@ def will_revoke(prefix: str, holder: str, name: str, tenant: str | None) -> str:
 @example()
 def key_is_used() -> str:
     """A key that is to be revoked is in use."""
-    return "It is in use: whoever uses it gets 401 from now on. `mailcordon key rotate` gives them time to change."
+    return (
+        "It is in use: whoever uses it gets 401 from now on. Replacing it instead gives them time to change."
+    )
 
 
 @example("kim@example.com")

@@ -122,7 +122,7 @@ def kept(number: int) -> str:
     """`suppression split status`: entries that stay on the account's list as well."""
     return (
         f"{number:,} assigned entries stay on the account's list too, and block tenants whose mail SES checks against it: their "
-        "tenants have mail that does not pass through Mailcordon, or the split was started with --keep"
+        "tenants have mail that does not pass through Mailcordon, or the split was started so that entries stay there"
     )
 
 
@@ -182,8 +182,7 @@ def mail_past_us(senders: int) -> str:
     who = "1 sender" if senders == 1 else f"{senders} senders"
     return (
         f"In the last 7 days {who} sent past Mailcordon (`mailcordon ungoverned list`). Their mail is protected by the account's "
-        "list alone, and would be sent to addresses that leave it. Say --keep to leave entries there, "
-        "or --release if that may happen"
+        "list alone, and would be sent to addresses that leave it. Say whether entries stay there or leave it"
     )
 
 
@@ -212,8 +211,8 @@ def nobody_decided(number: int, owner: str) -> str:
     """`suppression split finish`, while entries are nobody's."""
     entries = "1 entry is" if number == 1 else f"{number:,} entries are"
     return (
-        f"{entries} nobody's and cover every tenant: `mailcordon suppression split show --state unowned`. Assign them, or say "
-        f"--leave-unowned: they stay on the platform's list, and {owner} stays responsible"
+        f"{entries} nobody's and cover every tenant: `mailcordon suppression split show --state unowned`. Assign them, or "
+        f"leave them so: they stay on the platform's list, and {owner} stays responsible"
     )
 
 
@@ -259,7 +258,7 @@ def run_is_over() -> str:
     """`suppression split assign`, after the split was finished."""
     return (
         "The split is finished, so nothing carries the decision out at SES: `mailcordon suppression split start` first. "
-        "Without one, --platform is all that can be decided"
+        "Without one, all that can be decided is that entries are the platform's"
     )
 
 

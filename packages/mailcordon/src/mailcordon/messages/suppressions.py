@@ -92,13 +92,13 @@ def could_not_read(list: str, why: str | None) -> str:
 @example("28 Nov 2026 15:23 UTC")
 def read_long_ago(at: str) -> str:
     """`suppression explain`: what SES says may have changed since."""
-    return f"SES's lists were read on {at}; `--read` asks again"
+    return f"SES's lists were read on {at}, and may have changed since"
 
 
 @example()
 def never_read() -> str:
     """`suppression explain`: SES was never asked about this address."""
-    return "SES's lists were not read for it; `--read` asks"
+    return "SES's lists were not read for it"
 
 
 @example("SES still has KIM@example.com on the list of mc-s7wbigebcqsw")
@@ -289,7 +289,7 @@ def left_out_ended() -> str:
 def bad_lines(number: int, *, skip: bool) -> str:
     """`suppression import`: the file has lines that cannot be read, and nothing was imported."""
     lines = "1 line cannot" if number == 1 else f"{number} lines cannot"
-    return f"{lines} be read, so nothing was imported. Correct the file, or leave such lines out with `--skip-bad`"
+    return f"{lines} be read, so nothing was imported. Correct the file, or ask to leave such lines out (`skip_bad`)"
 
 
 @example(added=950, kept=48, doubled=2, bad=0, dry_run=False)

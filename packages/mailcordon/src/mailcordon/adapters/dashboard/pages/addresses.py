@@ -14,6 +14,7 @@ from mailcordon.adapters.dashboard.pages.messages import TONES
 from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site, visitor_of
 from mailcordon.messages import dashboard as messages
+from mailcordon.messages import lane_pages
 
 _MOST_TENANTS = 5  #: that are explained, if none was named
 _SCOPES = (("tenant", "All mail of the tenant"), ("class", "Mail of one class"), ("lane", "Mail of one type"))
@@ -67,7 +68,10 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
     allowing = actions.routes(
         site, "/addresses/allow", section="messages", ask=_ask_allow, perform=_allow, done="saved"
     )
-    return [by_path, show, *suppressing, *allowing]
+    reading = actions.routes(
+        site, "/addresses/read", section="messages", ask=_ask_read, perform=_read, done="asked"
+    )
+    return [by_path, show, *suppressing, *allowing, *reading]
 
 
 def _explained(known: Any) -> Section:
@@ -97,7 +101,10 @@ def _explained(known: Any) -> Section:
         heads=("Scope", "Cause", "Since", "Until", "By", ""),
         rows=rows,
         text="\n".join(at_ses),
-        buttons=[Button(link("/addresses/suppress", address=address, tenant=tenant), "Suppress…", "operate")],
+        buttons=[
+            Button(link("/addresses/suppress", address=address, tenant=tenant), "Suppress…", "operate"),
+            Button(link("/addresses/read", address=address, tenant=tenant), "Ask SES's lists…", "operate"),
+        ],
         command=f"mailcordon suppression explain {shell(address)} --tenant {tenant}",
     )
 
@@ -235,3 +242,25 @@ async def _allow(rest: Rest, given: Given) -> str:
         because=given.because,
     )
     return link("/addresses", address=given.get("address"), tenant=given.get("tenant"))
+
+
+async def _ask_read(rest: Rest, given: Given) -> Asked:
+    address, tenant = given.get("address"), given.get("tenant")
+    await rest.get("/v1/suppressions/explain", address=address, tenant=tenant)
+    return Asked(
+        title=f"Ask SES's lists about {address}",
+        back=link("/addresses", address=address, tenant=tenant),
+        says=[lane_pages.reads_ses_lists(tenant, address)],
+        fields=[
+            Field(name=name, label="", value=given.get(name), kind="hidden") for name in ("address", "tenant")
+        ],
+        needs_reason=False,
+        button="Ask them",
+        command=f"mailcordon suppression explain {shell(address)} --tenant {shell(tenant)}",
+    )
+
+
+async def _read(rest: Rest, given: Given) -> str:
+    address, tenant = given.get("address"), given.get("tenant")
+    await rest.post("/v1/suppressions/read", body={"address": address, "tenant": tenant})
+    return link("/addresses", address=address, tenant=tenant)
