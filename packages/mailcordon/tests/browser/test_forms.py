@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from browser import looking, worlds
 from browser.conftest import signed_in
+from browser.serving import Served
 from browser.test_pages import UNREACHABLE
 from mailcordon.control.people.roles import Role
 from mailcordon_fixtures.systems import System
@@ -28,7 +29,24 @@ FORMS = (
     "/settings/policy/plans/new",
     f"/tenants/{ACME}/contacts/new",
     "/migration/suppression-split/assign?addresses=kim@example.com",
+    "/onboard",
+    f"/tenants/{ACME}/facts",
+    f"/tenants/{ACME}/tier",
+    f"/tenants/{ACME}/unsubscribe-host",
+    f"/tenants/{ACME}/claim",
+    f"/tenants/{ACME}/domains/mail.{ACME}.example/dkim",
+    f"/tenants/{ACME}/domains/mail.{ACME}.example/transfer",
+    f"/tenants/{ACME}/changes/retire-lane?type=newsletter&mail=drain",
+    f"/tenants/{ACME}/changes/set-topology",
+    f"/tenants/{ACME}/templates/{worlds.RECEIPT}",
+    f"/tenants/{ACME}/templates/{worlds.RECEIPT}/store",
+    f"/tenants/{ACME}/templates/{worlds.RECEIPT}/preview",
+    f"/tenants/{ACME}/templates/{worlds.RECEIPT}/retire",
+    f"/settings/templates/{worlds.RECEIPT}",
+    "/settings/ses-door/name?set=news",
 )
+#: Those that are there before the first tenant, and that links do not lead to within two clicks.
+FORMS_BEFORE = ("/settings/new-template", "/settings/ses-door/name", "/onboard")
 
 
 async def test_a_key_is_made_sends_a_mail_and_is_revoked(chrome: Browser, incident_system: System) -> None:
@@ -116,6 +134,20 @@ async def test_forms_for_eye_and_keyboard(chrome: Browser, incident_system: Syst
             re.compile("^Must be an address range")
         )
         wrong += await looking.look(page, watch, "key-refused", variants=looking.QUICK, seen=seen)
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_forms_before_the_first_tenant(chrome: Browser, empty: Served) -> None:
+    wrong: list[str] = []
+    async with signed_in(chrome, empty.url, empty.control) as context:
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE)
+        watch = await looking.prepared(page)
+        for path in FORMS_BEFORE:
+            await page.goto(path)
+            wrong += await looking.look(
+                page, watch, f"empty {path}", variants=looking.QUICK, seen=looking.Seen()
+            )
     assert not wrong, "\n".join(wrong)
 
 

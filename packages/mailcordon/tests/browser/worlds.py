@@ -15,6 +15,13 @@ from mailcordon_fixtures.systems import System
 SUFFIX = "corp"
 TENANTS = tuple(f"{name}-{SUFFIX}" for name in ("acme", "otto", "zen"))  #: the first one buys a list
 _SENDING, _INCIDENT = 2, 3  #: steps of the drill until everybody has sent, until the list is held
+RECEIPT = "receipt"  #: a template of the first tenant, and one of the platform
+SOURCES = {
+    "subject": "Receipt for {{ name }}",
+    "html": '<p style="color: #063">Dear {{ name }}, thank you.</p>{% include "footer.html" %}',
+    "parts": {"footer.html": "<hr><p>Corp, 1 Main Street</p>"},
+    "because": "launch",
+}
 PATIENCE = 60.0  #: seconds for one step
 
 Say = Callable[[str], None]
@@ -58,7 +65,12 @@ async def furnish(api: client.Client) -> None:
         path("suppressions"),
         {"tenant": otto, "address": "kim@example.com", "scope": "tenant", "because": "asked us by phone"},
     )
-    await api.post(path("keys"), {"tenant": acme, "name": "shop", "scopes": ["send", "read"]})
+    key = await api.post(path("keys"), {"tenant": acme, "name": "shop", "scopes": ["send", "read"]})
+    await api.call("POST", path("keys", key["prefix"], "access-keys"))
+    await api.call("PUT", path("ses-door", "sets", "news"), body={"type": NEWS, "tenant": None})
+    for tenant in (acme, None):
+        await api.call("PUT", path("templates", RECEIPT), query={"tenant": tenant}, body=SOURCES)
+    await api.post(path("tenants", acme, "claims"), {"domain": f"shop.{acme}.example"})
 
 
 @contextlib.asynccontextmanager

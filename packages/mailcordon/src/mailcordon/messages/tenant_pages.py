@@ -111,8 +111,8 @@ def changes_dkim() -> str:
 
 @example()
 def claims_are() -> str:
-    """Above the claims of a tenant to domains."""
-    return "Where another tenant has the domain, the TXT record decides whose it is."
+    """Above the claims of a tenant to domains that are not settled."""
+    return "SES proves a claim once the domain's records are published. Where two tenants contend, the TXT record below decides."
 
 
 @example()

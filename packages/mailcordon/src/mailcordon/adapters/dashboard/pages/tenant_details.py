@@ -49,7 +49,9 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
             found,
             "domains",
             domains=shown,
-            claims=claims and claims["items"],
+            claims=[one for one in claims["items"] if one["proof"] is None or one["contended"]]
+            if claims
+            else [],
             claims_are=tenant_pages.claims_are(),
             proofs=[] if proofs is None else proofs["items"],
             next=identities["next"],
