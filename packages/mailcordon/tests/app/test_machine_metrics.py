@@ -52,7 +52,16 @@ class Reader:
         await asyncio.sleep(0)
         if self.away:
             raise Unavailable("the database is away")
-        return State(facts=Facts(now=1), lanes=(), waiting={}, holds=(), incidents=(), times=(), last_hour=())
+        return State(
+            facts=Facts(now=1),
+            lanes=(),
+            waiting={},
+            holds=(),
+            incidents=(),
+            times=(),
+            last_hour=(),
+            webhooks=(),
+        )
 
 
 async def test_the_state_is_read_once_for_all_who_ask_and_anew_later(monkeypatch: pytest.MonkeyPatch) -> None:

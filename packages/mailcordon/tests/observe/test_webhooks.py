@@ -31,6 +31,7 @@ from mailcordon.observe.webhooks import outbox, plan
 from mailcordon.observe.webhooks.endpoints import Endpoints, NewEndpoint
 from mailcordon.observe.webhooks.loop import Webhooks
 from mailcordon.observe.webhooks.nouns import EVENTS, LEFT_STATES, Result, Subscription, Subscriptions
+from mailcordon.observe.webhooks.tally import MOST_NAMED, OTHER, Tally
 from mailcordon_fixtures.alerting import ANN
 from mailcordon_fixtures.receiver import Receiver
 
@@ -47,6 +48,7 @@ class Hooks:
     store: PostgresWebhooks
     endpoints: Endpoints
     loop: Webhooks
+    tally: Tally
     secret_key: str
 
     async def add(self, url: str, name: str = "app", tenant: str | None = "acme", **more: Any) -> str | None:
@@ -112,7 +114,9 @@ async def hooks(world: World, database: Any) -> AsyncIterator[Hooks]:
         is_secret=standard_webhooks.is_secret,
         ses_form=signing.ready,
     )
-    yield Hooks(world, pool, store, endpoints, Webhooks(store, courier, _always), secret_key)
+    tally = Tally()
+    loop = Webhooks(store, courier, _always, tally=tally)
+    yield Hooks(world, pool, store, endpoints, loop, tally, secret_key)
     await pool.close()
 
 
@@ -272,6 +276,22 @@ async def test_a_message_that_fails_is_tried_with_one_id_until_it_arrives(
     assert len(tries) == 3
     assert len({got.headers["webhook-id"] for got in tries}) == 1
     assert await hooks.outbox() == [("app", "delivery.delivered", 3, False, True)]
+
+
+async def test_a_process_counts_what_arrived_and_what_failed_of_few_webhooks_and_of_all_others_together(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    await hooks.add(receiver.url)
+    await hooks.world.tell((await hooks.world.sent("acme", "newsletter", "kim@example.com")).delivery_event())
+    receiver.answer(500)
+    await hooks.rounds()
+    await hooks.rounds(after_ms=HOUR)
+    assert hooks.tally.document() == {"webhooks": {"app": {"delivered": 1, "failed": 1}}}
+    for number in range(MOST_NAMED + 5):
+        hooks.tally.count(f"app-{number}", ())
+    counted = hooks.tally.document()["webhooks"]
+    assert len(counted) == MOST_NAMED + 1
+    assert OTHER in counted
 
 
 async def test_one_message_that_always_fails_keeps_no_other_from_arriving(

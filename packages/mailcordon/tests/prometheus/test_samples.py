@@ -20,6 +20,7 @@ from mailcordon.control.machine_state import (
     OpenIncidents,
     QueuedMail,
     State,
+    WaitingMessages,
 )
 from mailcordon.control.status_facts import Account, Beat, Facts, Waiting
 from mailcordon.core.health import Role
@@ -29,6 +30,7 @@ from mailcordon.door.facts import DoorFacts
 from mailcordon.observe import facts as observe_facts
 from mailcordon.observe.door import DoorTotals
 from mailcordon.observe.facts import QueueFacts, Totals
+from mailcordon.observe.webhooks.tally import Tally
 from mailcordon.send.facts import AcceptFacts, DispatchFacts
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -45,6 +47,7 @@ def state(facts: Facts | None = None) -> State:
         incidents=(),
         times=(),
         last_hour=(),
+        webhooks=(),
     )
 
 
@@ -68,7 +71,7 @@ def of_each_role() -> dict[Role, list[Sample]]:
         "api": {**AcceptFacts().document(), **DoorFacts().document(), **DoorTotals().document()},
         "dispatch": DispatchFacts().document(in_flight=0, stopped=None),
         "observe": observe_facts.document([observed]),
-        "control": ControlFacts().document(),
+        "control": {**ControlFacts().document(), **Tally().document()},
         "smtp": {**AcceptFacts().document(), **DoorFacts().document()},
         "dashboard": {**DoorFacts().document(), "pages": {"200": 1}, "live_viewers": 0},
     }
@@ -224,6 +227,16 @@ def test_lanes_are_named_as_they_were_read_and_others_added_up() -> None:
     assert values(found, "waiting_deliveries") == {("retry",): 3}
     assert values(found, "holds_open")["person", "stops"] == 2
     assert values(found, "lane_last_hour_deliveries")["acme", "reset", "hard_bounced"] == 2
+
+
+def test_webhooks_show_what_waits_and_since_when() -> None:
+    waits = [
+        WaitingMessages(name="acme-app", waiting=7, oldest=NOW - 90 * SECOND),
+        WaitingMessages(name="other", waiting=0, oldest=None),
+    ]
+    found = list(of_state(replace(state(), webhooks=waits)))
+    assert values(found, "webhook_waiting_messages") == {("acme-app",): 7, ("other",): 0}
+    assert values(found, "webhook_oldest_waiting_seconds") == {("acme-app",): 90, ("other",): 0}
 
 
 def test_an_account_without_a_quota_has_an_infinite_one() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.machine_state_reader import MachineStateReader
-from mailcordon.control.machine_state import QueuedMail
+from mailcordon.control.machine_state import QueuedMail, WaitingMessages
 from mailcordon.core.priority import Class
 
 HOUR = 3_600_000
@@ -127,3 +127,31 @@ async def test_open_incidents_are_counted_and_times_are_of_the_last_month(
     assert [round(ms, -3) for ms in rates.identify_ms] == [30_000, 48_000]
     assert rates.mitigate_ms is not None
     assert [round(ms, -3) for ms in rates.mitigate_ms] == [90_000, 117_000]
+
+
+async def test_webhooks_for_which_the_most_waits_are_named_and_the_rest_is_added_up(
+    world: Any, pool: engine.Pool
+) -> None:
+    now = await world.connection.fetchval("select now_ms()")
+    for name, waits in (("app", 3), ("other", 1), ("idle", 0), ("gone", 9)):
+        endpoint = await world.connection.fetchval(
+            "insert into webhook_endpoint (name, form, target, events, made_at, made_by, removed_at, removed_by) values"
+            " ($1, 'standard', 'h', '{lane.held}', 1, 'x', case when $1 = 'gone' then 1 end, case when $1 = 'gone' then 'x' end)"
+            " returning id",
+            name,
+        )
+        await world.connection.execute(
+            "insert into webhook_message (endpoint, event, made_at, due_at, arrived_at)"
+            " select $1, 'lane.held', $2::bigint - n * 1000, case when n <= $3 then $2 end, case when n > $3 then $2 end"
+            " from generate_series(1, 5) n",
+            endpoint,
+            now,
+            waits,
+        )
+    found = (await MachineStateReader(pool, 1).state()).webhooks
+    assert list(found) == [
+        WaitingMessages(name="app", waiting=3, oldest=now - 3_000),
+        WaitingMessages(name="other", waiting=1, oldest=now - 1_000),
+    ]
+    every = (await MachineStateReader(pool, 20).state()).webhooks
+    assert [(one.name, one.waiting, one.oldest) for one in every][2] == ("idle", 0, None)

@@ -83,6 +83,7 @@ from mailcordon.core import address as addresses
 from mailcordon.core.news import Topic
 from mailcordon.observe import folding
 from mailcordon.observe.feedback_loop import Watch
+from mailcordon.observe.webhooks.tally import Tally
 
 QUIET = 20.0  #: seconds without news, after which the local SES is looked at more rarely
 _CALLS_OF_A_LOOP = 4.0  #: a second: a call to AWS takes 100 to 200 ms, with what is recorded
@@ -268,13 +269,19 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         told = await stack.enter_async_context(incidents.running(config, stop, news, stand_by=False))
         watched = await stack.enter_async_context(breaker.running(config, stop, news, stand_by=False))
         await stack.enter_async_context(alerts.running(config, stop, news, stand_by=False))
-        await stack.enter_async_context(webhooks.running(config, stop, news, stand_by=False))
+        posted = Tally()
+        await stack.enter_async_context(webhooks.running(config, stop, news, stand_by=False, tally=posted))
         state = machine_state.Kept(MachineStateReader(pool, families.TOP_LANES))
         facts = await stack.enter_async_context(
             machine_metrics.served(
                 config,
                 "control",
-                lambda: {**services.facts.document(), **told.document(), **watched.document()},
+                lambda: {
+                    **services.facts.document(),
+                    **told.document(),
+                    **watched.document(),
+                    **posted.document(),
+                },
                 state=state.samples,
             )
         )

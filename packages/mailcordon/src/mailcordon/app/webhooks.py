@@ -24,6 +24,7 @@ from mailcordon.messages import webhooks as messages
 from mailcordon.observe.webhooks import alarms, loop
 from mailcordon.observe.webhooks.endpoints import Endpoints
 from mailcordon.observe.webhooks.loop import Webhooks
+from mailcordon.observe.webhooks.tally import Tally
 
 LOCAL_PACE = Pace(quick=0.5, other=1.0, slow=5.0)
 
@@ -92,7 +93,9 @@ def source(control: Pool, config: Config) -> Callable[[], Awaitable[Sequence[Ala
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, stop: Event, news: News, *, stand_by: bool) -> AsyncGenerator[None]:
+async def running(
+    config: Config, stop: Event, news: News, *, stand_by: bool, tally: Tally | None = None
+) -> AsyncGenerator[None]:
     """`stand_by`: only while no control process reports."""
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
@@ -101,7 +104,7 @@ async def running(config: Config, stop: Event, news: News, *, stand_by: bool) ->
         store = PostgresWebhooks(pool, config.secret_keys)
         leads = PostgresAlerts(pool, config.secret_keys).control_is_silent if stand_by else wiring.always
         pace = LOCAL_PACE if config.local and not stand_by else loop.PACE
-        webhooks = Webhooks(store, courier(config, store), leads, pace=pace, news=news)
+        webhooks = Webhooks(store, courier(config, store), leads, pace=pace, news=news, tally=tally)
         await stack.enter_async_context(wiring.running(webhooks.run(stop), stop))
         yield
 

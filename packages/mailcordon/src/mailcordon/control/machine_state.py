@@ -52,6 +52,15 @@ class IncidentTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingMessages:
+    """What waits for a webhook, or for all others."""
+
+    name: str
+    waiting: int  #: counted up to a bound for each
+    oldest: int | None  #: when the oldest of these happened, milliseconds since 1970; None: nothing waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     facts: Facts
     lanes: Sequence[QueuedMail]
@@ -60,6 +69,7 @@ class State:
     incidents: Sequence[OpenIncidents]
     times: Sequence[IncidentTimes]
     last_hour: Sequence[LastHour]
+    webhooks: Sequence[WaitingMessages]
 
 
 class StateReader(Protocol):

@@ -79,6 +79,13 @@ _HELP: Mapping[str, str] = {
     "lane_last_hour_deliveries": (
         "Mail handed to SES in the last full hour and what is known of it, of the 20 lanes with the most, and of all others"
     ),
+    "webhook_messages_total": (
+        "Messages of this process to webhooks: delivered, and tries that failed; of the first 20 webhooks, and of all others"
+    ),
+    "webhook_waiting_messages": (
+        "Messages that wait for a webhook, counted up to 10,000, of the 20 webhooks with the most, and of all others"
+    ),
+    "webhook_oldest_waiting_seconds": "How long ago the oldest of these happened; 0 if nothing waits",
 }
 
 

@@ -12,6 +12,7 @@ from mailcordon.control.machine_state import (
     OpenIncidents,
     QueuedMail,
     State,
+    WaitingMessages,
 )
 from mailcordon.core.delivery import Why
 from mailcordon.core.priority import Class
@@ -19,6 +20,7 @@ from mailcordon.core.priority import Class
 _SQL = queries.load("machine_state_reader.sql")
 _TIMEOUT = 5.0  #: seconds for one statement
 MOST_COUNTED = 100_000  #: waiting deliveries of one kind; counting more would cost more than it tells
+MOST_MESSAGES = 10_000  #: waiting messages of one webhook
 _TIMES_MS = 30 * 86_400_000  #: incidents that were opened in this time
 _HOUR_MS = 3_600_000
 _OUTCOMES = ("sent", "delivered", "hard_bounced", "soft_bounced", "complained")
@@ -27,7 +29,7 @@ _WHYS = (Why.RETRY, Why.UNKNOWN, Why.HELD)
 
 @dataclass(frozen=True, slots=True)
 class MachineStateReader:
-    """Implements `control.machine_state.StateReader`. Names the `top` lanes with the most mail."""
+    """Implements `control.machine_state.StateReader`. Names the `top` lanes with the most mail, and as many webhooks."""
 
     control: engine.Pool
     top: int
@@ -43,6 +45,7 @@ class MachineStateReader:
             times = await connection.fetch(_SQL.incident_times, facts.now - _TIMES_MS, timeout=_TIMEOUT)
             hour = facts.now // _HOUR_MS - 1
             last_hour = await connection.fetch(_SQL.last_hour, self.top, hour, timeout=_TIMEOUT)
+            webhooks = await connection.fetch(_SQL.webhooks, self.top, MOST_MESSAGES, timeout=_TIMEOUT)
         return State(
             facts=facts,
             lanes=[
@@ -62,6 +65,7 @@ class MachineStateReader:
                 for row in times
             ],
             last_hour=[_last_hour(row) for row in last_hour],
+            webhooks=[WaitingMessages(**row) for row in webhooks],
         )
 
 

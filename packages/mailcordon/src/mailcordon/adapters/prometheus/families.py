@@ -2,7 +2,7 @@
 the alert rules.
 
 Labels have few values: roles, classes, kinds, queues, reasons. Only `mailcordon_lane_...` names tenants, for so many lanes as
-TOP_LANES says; the rest is added up under `other`.
+TOP_LANES says, and `mailcordon_webhook_...` as many webhooks; the rest is added up under `other`.
 """
 
 from dataclasses import dataclass
@@ -79,6 +79,7 @@ _CONTROL = (
     *_gauges("last_reconcile_timestamp_seconds", "last_account_timestamp_seconds"),
     *_gauges("ses_calls_allowed_per_second", "scan_period_seconds"),
     *_counters("management_events", labels=("verdict",)),
+    *_counters("webhook_messages", labels=("webhook", "result")),
 )
 #: Of the whole installation, read from the database when control is asked.
 STATE = (
@@ -105,6 +106,7 @@ STATE = (
     ),
     *_gauges("lane_queued_deliveries", labels=("tenant", "type")),
     *_gauges("lane_last_hour_deliveries", labels=("tenant", "type", "outcome")),
+    *_gauges("webhook_waiting_messages", "webhook_oldest_waiting_seconds", labels=("webhook",)),
 )
 
 OF_ROLE: dict[Role, tuple[Family, ...]] = {

@@ -103,6 +103,10 @@ def _control(facts: Document) -> Iterator[Sample]:
     events: Mapping[str, int] = signals.get("events") or {}
     for verdict, count in sorted(events.items()):
         yield Sample("management_events_total", (verdict,), count)
+    webhooks: Mapping[str, Mapping[str, int]] = facts["webhooks"]
+    for name, counts in sorted(webhooks.items()):
+        for result, count in sorted(counts.items()):
+            yield Sample("webhook_messages_total", (name, result), count)
 
 
 def at(name: str, ms: int | None, labels: tuple[str, ...] = ()) -> Iterator[Sample]:

@@ -30,6 +30,7 @@ def of_state(state: State | None) -> Iterator[Sample]:
     yield from _house(facts)
     yield from _incidents(state)
     yield from _lanes(state)
+    yield from _webhooks(state)
 
 
 def _problems(facts: Facts) -> Iterator[Sample]:
@@ -131,3 +132,10 @@ def _lanes(state: State) -> Iterator[Sample]:
     for lane in state.last_hour:
         for outcome, count in lane.outcomes.items():
             yield Sample("lane_last_hour_deliveries", (lane.tenant, lane.type, outcome), count)
+
+
+def _webhooks(state: State) -> Iterator[Sample]:
+    for one in state.webhooks:
+        waited = 0 if one.oldest is None else max(0, state.facts.now - one.oldest)
+        yield Sample("webhook_waiting_messages", (one.name,), one.waiting)
+        yield Sample("webhook_oldest_waiting_seconds", (one.name,), waited / 1000)

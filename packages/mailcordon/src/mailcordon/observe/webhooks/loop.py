@@ -16,6 +16,7 @@ from mailcordon.observe.repeating import repeat
 from mailcordon.observe.webhooks import plan
 from mailcordon.observe.webhooks.nouns import Endpoint, Message, Result
 from mailcordon.observe.webhooks.ports import Courier, Line, WebhookStore
+from mailcordon.observe.webhooks.tally import Tally
 
 _LOG = logging.getLogger(__name__)
 #: A message leaves about a second after what it tells of. Whatever is written may put one into the outbox.
@@ -39,6 +40,7 @@ class Webhooks:
         pace: Pace = PACE,
         news: News | None = None,
         turn: float = TURN,
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._courier = courier
@@ -46,6 +48,7 @@ class Webhooks:
         self._pace = pace
         self._news = news or no_news()
         self._turn = turn
+        self._tally = tally or Tally()
         self._workers: set[asyncio.Task[None]] = set()
 
     async def round(self) -> None:
@@ -79,6 +82,7 @@ class Webhooks:
             if not results:
                 await self._store.release(served)
                 return
+            self._tally.count(served.name, results)
             after = plan.after_round(served, results, await self._store.now())
             again = await self._store.record(served, results, after)
             # One that was paused meanwhile is released too: it may be resumed before its lease is over.

@@ -53,3 +53,18 @@ select case when x.named then e.slug else 'other' end as tenant, case when x.nam
        coalesce(sum(x.complained), 0)::bigint as complained
   from placed x join lane l on l.id = x.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type
  group by 1, 2 order by 3 desc, 1, 2;
+
+-- name: webhooks
+-- What waits for the $1 webhooks with the most, and for all others, counted up to $2 each.
+with waits as (
+    select e.id, e.name, w.waiting, w.oldest
+      from webhook_endpoint e
+     cross join lateral (
+           select count(*) as waiting, min(made_at) as oldest from (
+               select made_at from webhook_message where endpoint = e.id and due_at is not null order by due_at limit $2) m) w
+     where e.removed_at is null
+), placed as (
+    select x.*, row_number() over (order by x.waiting desc, x.id) <= $1::int as named from waits x
+)
+select case when named then name else 'other' end as name, sum(waiting)::bigint as waiting, min(oldest) as oldest
+  from placed group by 1 order by 2 desc, 1;
