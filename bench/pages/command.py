@@ -133,17 +133,19 @@ async def _pages(home: Path, served: serving.Served, filled: Filled, options: ar
 
 
 async def _viewers(home: Path, served: serving.Served, filled: Filled, options: argparse.Namespace) -> Report:
-    found = await times.viewers(served, count=options.viewers, seconds=options.seconds)
     title = f"{options.viewers} viewers of live figures"
-    if found is None:
-        return title, ["the first page has no live figures"], None
-    shares = ", ".join(f"{name} {share:.1%} of a core" for name, share in found.core.items())
-    verdict = "within" if sum(found.core.values()) <= CORE else "ABOVE"
-    return (
-        title,
-        [f"{shares}; {found.events} events in {found.seconds} s; {verdict} {CORE:.0%}"],
-        asdict(found),
-    )
+    lines: list[str] = []
+    facts: list[Any] = []
+    for changing in (False, True):
+        found = await times.viewers(served, count=options.viewers, seconds=options.seconds, changing=changing)
+        if found is None:
+            return title, ["the first page has no live figures"], None
+        shares = ", ".join(f"{name} {share:.1%} of a core" for name, share in found.core.items())
+        verdict = "within" if sum(found.core.values()) <= CORE else "ABOVE"
+        which = "figures that change each second" if changing else "figures that stand still"
+        lines.append(f"{which}: {shares}; {found.events} events in {found.seconds} s; {verdict} {CORE:.0%}")
+        facts.append(asdict(found))
+    return title, lines, facts
 
 
 _PART = {"routes": _routes, "search": _search, "pages": _pages, "viewers": _viewers}

@@ -180,7 +180,7 @@ def questions(filled: Filled) -> Mapping[str, Ask]:
             fixed("/v1/signals", limit="100"),
             fixed("/v1/policy"),
             fixed("/v1/policy/plans"),
-            fixed("/v1/policy/suggestions"),
+            of_tenant("/v1/policy/suggestions"),
             fixed("/v1/policy/tenants"),
             fixed("/v1/advice"),
             fixed("/v1/sessions"),

@@ -4,16 +4,18 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import asyncpg
 import httpx
 
 from bench import cpu
-from bench.pages import entering, links
+from bench.pages import entering, links, rows
 from bench.pages.routes import NEVER, Line, line
 from bench.pages.serving import Served
 from bench.system import PATIENCE, Failed
+from mailcordon.adapters.db import engine
 
 #: Where a page names its stream of live figures.
 _STREAM = re.compile(r'(?:hx-sse:connect|sse-connect|data-stream)="([^"]+)"')
@@ -73,16 +75,73 @@ def _cpu(served: Served) -> float:
     return sum(tree.sample().seconds.values())
 
 
+#: Once a second while figures change: what a fold counted, what the account has sent, and what is said of an incident.
+_CHANGES = (
+    "update cohort_lane set sent = coalesce(sent, 0) + 10 where span = 360 and lane <= 100"
+    " and minute = (select max(minute) from cohort_lane where span = 360)",
+    "insert into account_rate (cell, ceiling, rate, at, max_24h, sent_24h, sending_enabled, enforcement, polled_at)"
+    " values ('default', 1000, 1000, 0, 50000000, 1000, true, 'HEALTHY', now_ms())"
+    " on conflict (cell) do update set sent_24h = account_rate.sent_24h + 100, polled_at = now_ms()",
+    "update incident set sentence = regexp_replace(sentence, '( at [0-9]+)?$', ' at ' || now_ms())"
+    " where id = (select max(id) from incident where closed_at is null)",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Viewers:
     viewers: int
+    changing: bool  #: whether the figures changed each second
     seconds: float
     events: int
     core: Mapping[str, float]  #: share of a core, by process
 
 
-async def viewers(served: Served, *, count: int, seconds: float, page: str = "/now") -> Viewers | None:
+@contextlib.asynccontextmanager
+async def _figures_change(served: Served) -> AsyncIterator[Callable[[], float]]:
+    """Each second. Yields the seconds of CPU that the changes themselves have taken."""
+    owner = await asyncpg.connect(
+        served.postgres.dsn(rows.DATABASE), server_settings={"search_path": engine.SCHEMA}
+    )
+
+    async def change() -> None:
+        while True:
+            for statement in _CHANGES:
+                await owner.execute(statement)
+            await asyncio.sleep(1.0)
+
+    def seconds() -> float:
+        found = cpu.read(owner.get_server_pid())
+        return 0.0 if found is None else found.seconds
+
+    task = asyncio.create_task(change())
+    try:
+        yield seconds
+        if task.done():
+            task.result()  # it failed, and the figures stood still
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await owner.close()
+
+
+@contextlib.asynccontextmanager
+async def _figures_stand_still() -> AsyncIterator[Callable[[], float]]:
+    yield lambda: 0.0
+
+
+async def viewers(
+    served: Served, *, count: int, seconds: float, changing: bool, page: str = "/now"
+) -> Viewers | None:
     """So many people look at live figures. None if the page has no stream."""
+    changes = _figures_change(served) if changing else _figures_stand_still()
+    async with changes as own:
+        return await _viewers(served, count, seconds, changing, page, own)
+
+
+async def _viewers(
+    served: Served, count: int, seconds: float, changing: bool, page: str, own: Callable[[], float]
+) -> Viewers | None:
     async with signed_in(served, count + 10) as client:
         found = _STREAM.search((await client.get(page)).text)
         if found is None:
@@ -95,8 +154,10 @@ async def viewers(served: Served, *, count: int, seconds: float, page: str = "/n
                 if answer.status_code != 200:
                     raise Failed(f"{found[1]} answered {answer.status_code}")
                 ready.release()
+                before = ""
                 async for row in answer.aiter_lines():
-                    events += row.startswith("data:")
+                    events += before.startswith("data:") and not row  # the empty line ends an event
+                    before = row
                     if stop.is_set():
                         return
 
@@ -107,9 +168,9 @@ async def viewers(served: Served, *, count: int, seconds: float, page: str = "/n
                 for _ in range(count):
                     await ready.acquire()
             events = 0
-            before, began = _parts(served), time.monotonic()
+            before, began = _parts(served, own()), time.monotonic()
             await asyncio.sleep(seconds)
-            after, passed = _parts(served), time.monotonic() - began
+            after, passed = _parts(served, own()), time.monotonic() - began
         finally:
             stop.set()
             for task in tasks:
@@ -118,14 +179,16 @@ async def viewers(served: Served, *, count: int, seconds: float, page: str = "/n
                 await asyncio.gather(*tasks, return_exceptions=True)
         return Viewers(
             viewers=count,
+            changing=changing,
             seconds=round(passed, 1),
             events=events,
             core={name: round((after[name] - before[name]) / passed, 4) for name in after},
         )
 
 
-def _parts(served: Served) -> dict[str, float]:
+def _parts(served: Served, own: float) -> dict[str, float]:
+    """Without `own` seconds of the bench itself."""
     tree = cpu.Tree(served.postmaster, {"postgres": served.postmaster})
     whole = sum(tree.sample().seconds.values())
     dashboard = cpu.read(served.dashboard)
-    return {"dashboard": 0.0 if dashboard is None else dashboard.seconds, "postgres": whole}
+    return {"dashboard": 0.0 if dashboard is None else dashboard.seconds, "postgres": whole - own}

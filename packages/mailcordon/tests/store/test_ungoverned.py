@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import engine
+from mailcordon.adapters.db import engine, queries
 from mailcordon.adapters.db.ungoverned_store import UngovernedStore
 from mailcordon.control import ungoverned_alarms
 from mailcordon.control.ungoverned import SentCalls, Ungoverned
@@ -17,6 +17,7 @@ from mailcordon.core.installation import Installation
 from mailcordon.core.ungoverned import Fact, SentCall, Sighting
 from mailcordon.observe.incidents.sources import Source
 from mailcordon_fixtures.incidents import IncidentWorld
+from mailcordon_fixtures.plans import rows_read
 from mailcordon_fixtures.queue_world import World
 
 OURS = Installation(name="here", mac_key=b"m" * 32, hash_key=b"h" * 32)
@@ -117,6 +118,20 @@ async def test_an_identity_belongs_to_the_tenant_whose_domain_is_it_or_is_closes
     }
     [tenant] = {one.tenant for one in await foreign.store.senders() if one.tenant_slug == "zen"}
     assert [one.identity for one in await foreign.store.senders(tenant=tenant)] == ["mail.zen.shared.example"]
+
+
+async def test_whose_a_sender_is_costs_the_same_however_many_tenants_there_are(foreign: Foreign) -> None:
+    for n in range(20):
+        await foreign.sends(f"news.more-{n}.example")
+    await foreign.db.execute(
+        "insert into tenant (key, slug) select 'mc-' || lpad(n::text, 10, '0'), 'more-' || n from generate_series(1, 2000) n;"
+        "insert into identity (tenant, domain) select id, slug || '.example' from tenant where slug like 'more-%'; analyze"
+    )
+    found = await foreign.store.senders(limit=20)
+    assert {one.tenant_slug for one in found} == {f"more-{n}" for n in range(20) if n} | {None}
+    statement = queries.load("ungoverned_store.sql").senders
+    types = "bigint, int, bigint, int, bigint"
+    assert await rows_read(foreign.db, statement, types, None, None, None, 20, None) < 1_000
 
 
 async def test_alarms_read_only_who_sent_lately(foreign: Foreign) -> None:

@@ -57,7 +57,7 @@ class Live:
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
         self._versions: dict[str, str] = {}
-        self._pieces: dict[str, str] = {}
+        self._pieces: dict[str, str] = {}  #: as lines of an event: written once, not for each viewer
         self._round = asyncio.Condition()
         self._reader: asyncio.Task[None] | None = None
         self.viewers = 0
@@ -94,7 +94,8 @@ class Live:
                 if fresh:
                     sent.update({name: self._versions[name] for name in fresh})
                     spoke = loop.time()
-                    yield _event("".join(self._pieces[name] for name in fresh))
+                    # One unnamed message: the page swaps each piece by its id.
+                    yield "".join([*(self._pieces[name] for name in fresh), "\n"])
                 elif loop.time() - spoke > self._heartbeat:
                     spoke = loop.time()
                     yield ": still here\n\n"
@@ -140,10 +141,9 @@ class Live:
     def _put(self, name: str, value: Any) -> None:
         version = hashlib.sha256(name.encode() + msgspec.json.encode(value)).hexdigest()[:12]
         if self._versions.get(name) != version:
-            self._pieces[name] = self._render(name, value)
+            self._pieces[name] = _data(self._render(name, value))
             self._versions[name] = version
 
 
-def _event(html: str) -> str:
-    """One unnamed message: the page swaps each piece by its id."""
-    return "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
+def _data(html: str) -> str:
+    return "".join(f"data: {line}\n" for line in html.splitlines())

@@ -21,6 +21,7 @@ _LANES = 200  #: of the map
 #: Between two reads of the status, of the account and of the map, unless an incident, hold or stop changed.
 _STATUS_SECONDS, _ACCOUNT_SECONDS, _MAP_SECONDS = 6.0, 15.0, 30.0
 _HOLDS, _INCIDENTS = 50, 50
+_STATUS = "/v1/status"
 #: Of the map, wide and narrow: the width and height that its cells are laid out in.
 _SIZES = {"wide": (1200.0, 300.0), "tall": (360.0, 420.0)}
 _LEAST_OPEN, _LEAST_OTHER = 0.0006, 0.006  #: of the map's area, so that each lane can be seen and clicked
@@ -50,24 +51,28 @@ class _Reader:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
         self._slow: dict[str, tuple[float, Any]] = {}  #: what was read, and when
-        self._seen: Any = None
+        self._seen: tuple[Any, Any] = None, None  #: what is held, and what else is wrong
 
     async def __call__(self) -> Figures:
-        """What is wrong and what is held is read each time. What costs more at many lanes is read again once that has changed."""
+        """What is wrong and what is held is read each time. What costs more at many lanes is read again once that changed: all
+        of it if something else is held, the status alone if only an incident says something else, as it may each second."""
         rest = self._rest
         incidents, holds, stops = await asyncio.gather(
             rest.get("/v1/incidents", open=True, limit=_INCIDENTS),
             rest.get("/v1/holds", open=True, limit=_HOLDS),
             rest.get("/v1/stops", open=True, limit=_HOLDS),
         )
-        seen = [[one["id"] for one in each["items"]] for each in (holds, stops)]
-        seen.append(
-            [(one["id"], one["severity"], one["detail"], one["mitigated_at"]) for one in incidents["items"]]
-        )
-        if seen != self._seen:
-            self._slow, self._seen = {}, seen
+        held = [[one["id"] for one in each["items"]] for each in (holds, stops)]
+        wrong = [
+            (one["id"], one["severity"], one["detail"], one["mitigated_at"]) for one in incidents["items"]
+        ]
+        if held != self._seen[0]:
+            self._slow = {}
+        elif wrong != self._seen[1]:
+            self._slow.pop(_STATUS, None)
+        self._seen = held, wrong
         status, account, lanes = await asyncio.gather(
-            self._at_most("/v1/status", _STATUS_SECONDS),
+            self._at_most(_STATUS, _STATUS_SECONDS),
             self._at_most("/v1/account", _ACCOUNT_SECONDS),
             self._at_most("/v1/lanes/map", _MAP_SECONDS, limit=_LANES),
         )

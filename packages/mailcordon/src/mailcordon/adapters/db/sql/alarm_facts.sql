@@ -20,7 +20,7 @@ with recursive busy as (
       join lane l on l.id = w.lane and not l.held
 ), late as (
     select x.lane, min(x.since) as since from (select * from head union all select * from retry) x
-      join lane l on l.id = x.lane where now_ms() - x.since > ($1::bigint[])[l.class + 1]
+      join lane l on l.id = x.lane where (select now_ms()) - x.since > ($1::bigint[])[l.class + 1]
      group by x.lane order by min(x.since) limit 200
 )
 select l.class, e.slug as tenant, t.name as type, x.since, x.lane, r.domain, r.configuration_set, r.ses_tenant

@@ -99,10 +99,10 @@ select i.domain, e.slug as tenant, s.evidence::text as evidence, s.lapsed_at as 
  where s.lapsed_at is not null and i.retired_at is null and i.freed_at is null order by s.lapsed_at, i.id limit 200;
 
 -- name: unchecked_domains
--- Domains in use whose records were last read completely longer ago than this.
+-- Domains in use whose records were last read completely longer ago than this. The clock is read once, not for each domain.
 select count(*) as count, min(i.domain) as domain
   from identity_state s join identity i on i.id = s.identity
- where i.retired_at is null and i.freed_at is null and coalesce(s.answered_at, s.scheduled_at) < now_ms() - $1::bigint;
+ where i.retired_at is null and i.freed_at is null and coalesce(s.answered_at, s.scheduled_at) < (select now_ms()) - $1::bigint;
 
 -- name: recipient_domains
 -- Look-ups of recipients' domains: those that wait, and how those of so many last ms ended.

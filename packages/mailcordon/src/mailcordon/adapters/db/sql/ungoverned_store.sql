@@ -2,7 +2,7 @@
 
 -- name: senders
 -- A page of senders, the newest first. $5: only those with mail since then, as alarms need them. Whose an identity is follows from
--- the closest domain of ours above it.
+-- the closest domain of ours above it, each looked up in the index of domains.
 select u.id, u.identity, u.caller, o.tenant, o.tenant_slug, u.first_at, u.last_at, u.since, u.seen_at, u.mails, u.recipients,
        u.bounces, u.complaints, u.facts,
        coalesce((select sum(h.mails) from ungoverned_hour h where h.sender = u.id and h.hour > now_ms() / 3600000 - 24), 0)::bigint as day_mails,
@@ -10,11 +10,10 @@ select u.id, u.identity, u.caller, o.tenant, o.tenant_slug, u.first_at, u.last_a
        e.until as expected_until, e.because, e.by, e.ended_at, e.ended_by
 from ungoverned u
 left join lateral (
-    select t.id as tenant, t.slug as tenant_slug
+    select i.tenant, (select t.slug from tenant t where t.id = i.tenant) as tenant_slug
     from string_to_array(regexp_replace(u.identity, '^.*@', ''), '.') labels
     cross join lateral generate_series(1, cardinality(labels) - 1) n
-    join identity i on i.domain = array_to_string(labels[n:], '.')
-    join tenant t on t.id = i.tenant
+    cross join lateral (select x.tenant from identity x where x.domain = array_to_string(labels[n:], '.') offset 0) i
     order by n limit 1
 ) o on true
 left join lateral (
