@@ -36,7 +36,7 @@ def test_every_route_search_and_page_that_is_measured_answers(capsys: pytest.Cap
 
 
 #: Asked by pages of one thing each, which the pages that links lead to are measured with.
-_ONE = re.compile(r"\{|/(preview|lift|assign|finish)$|^/v1/(cancellations)?$")
+_ONE = re.compile(r"\{|/(preview|lift|assign|finish|read)$|^/v1/(cancellations)?$")
 #: No list is taken apart on the installation that is measured.
 _NOT_THERE = {"/v1/suppression-split", "/v1/suppression-split/entries"}
 

@@ -200,7 +200,7 @@ async def test_an_incident_has_its_picture_culprits_and_the_commands_that_do_the
         ">mitigated<",
         "97 %",
         "mailcordon cordon acme",
-        "hold it",
+        "Hold it",
         "after 20 s",
     ):
         assert text in shown, text
