@@ -1,5 +1,6 @@
 """The statements of a claim and of clearing read by keys alone, on empty and on full tables."""
 
+import re
 from typing import Any
 
 import pytest
@@ -69,10 +70,10 @@ STATEMENTS: dict[str, tuple[str, str, tuple[object, ...]]] = {
         _LIMITED.return_turns,
         "tid[], int[], bigint[], int[], real[], bigint[], bigint"
         + ", text" * 13
-        + ", bigint[], bigint, bigint, boolean, int",
+        + ", bigint[], bigint, bigint, boolean, int, boolean",
         (
             *('{"(0,1)"}', "{0}", "{null}", "{1}", "{1}", "{1}", 1, *["{1}"] * 11, "{x}", "{1}"),
-            *("{64}", 64, 64, False, 1_000_000),
+            *("{64}", 64, 64, False, 1_000_000, True),
         ),
     ),
     "bring_back": (_LIMITED.bring_back, "int[], bigint", ("{1}", 1)),
@@ -161,3 +162,19 @@ async def test_a_claim_finds_again_by_place_what_it_has_just_seen(
         statement, types, arguments = STATEMENTS[name]
         text = await plan(pinned, statement, types, *arguments)
         assert f"Tid Scan on {table}" in text, f"{name}\n{text}"
+
+
+async def test_a_quick_claim_finds_its_mail_by_place_though_that_was_planned_while_the_queue_was_empty(
+    world: Any, pinned: engine.Connection
+) -> None:
+    await world.connection.execute("vacuum (analyze) ready")
+    source = await world.connection.fetchval("select prosrc from pg_proc where proname = 'claim_seen'")
+    found = re.search(r"update ready q set .*?;", source, re.DOTALL)
+    assert found is not None
+    statement = found[0].rstrip(";")
+    for n, name in enumerate(("the_worker", "at_us", "mails, mail_rows, attempts"), 1):
+        statement = statement.replace(name, f"${n}" if n < 3 else "$3, $4, $5")
+    text = await plan(
+        pinned, statement, "int, bigint, bigint[], tid[], smallint[]", 1, 1, "{1}", '{"(0,1)"}', "{1}"
+    )
+    assert "Tid Scan on ready q" in text, text

@@ -25,7 +25,7 @@ HOT = {
     "accept_store.accept_store": {"ready", "waiting", "ledger"},
     "queue_store.claim": {"ready"},
     "limited_claim.take": {"ready"},
-    "result_store.finish_sent": {"ready", "waiting", "ledger", "lane_finished"},
+    "result_store.finish_sent": {"ready", "ledger", "lane_finished"},
     # Adds the counts of ended dispatchers together; no count is made or lost.
     "upkeep_store.fold_finished": {"lane_finished"},
 }

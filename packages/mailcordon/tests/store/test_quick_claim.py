@@ -1,7 +1,8 @@
 """A quick claim takes what a plain one takes, writes what that writes, and takes nothing if what it saw has changed."""
 
+import math
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -10,7 +11,7 @@ import pytest
 from mailcordon.adapters.db import queries
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.adapters.db.quick_claim import MOST_OF_A_LANE, QuickClaim
-from mailcordon.core.limit import LimitScope
+from mailcordon.core.limit import LimitScope, Mode, Per
 from mailcordon.core.priority import Class
 from mailcordon.send.ports import Bounds
 from mailcordon_fixtures.queue_world import World
@@ -25,6 +26,7 @@ _SQL = queries.load("quick_claim.sql")
 RESET = (
     "delete from ready",
     "delete from recipient_use",
+    "delete from limit_shadow",
     "update limit_use set in_minute = 0, in_hour = 0, in_day = 0, ever = 0",
 )
 PUT = """
@@ -57,6 +59,7 @@ async def written(world: World) -> dict[str, list[tuple[Any, ...]]]:
         "rank() over (partition by class order by next_at) from turn order by id",
         "rates": "select id, floor(tokens) from lane order by id",
         "uses": "select id, in_minute, in_hour, in_day, ever from limit_use order by id",
+        "shadows": "select send_limit, tenant, mails from limit_shadow order by send_limit",
         "addresses": "select lane, hash, in_minute, in_hour, in_day from recipient_use order by lane, hash",
     }
     return {
@@ -67,6 +70,17 @@ async def written(world: World) -> dict[str, list[tuple[Any, ...]]]:
 
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(QuickClaim, "may", lambda *_: False)
+
+
+def asking(queue: QueueStore, lanes: Sequence[int]) -> Callable[[pytest.MonkeyPatch], None]:
+    """A plain claim as if the lanes were near their limits."""
+
+    def only(monkeypatch: pytest.MonkeyPatch) -> None:
+        plain(monkeypatch)
+        near = dict.fromkeys(lanes, math.inf)
+        monkeypatch.setattr(queue._limited, "_near", near)  # pyright: ignore[reportPrivateUsage]
+
+    return only
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,14 +100,19 @@ async def test_it_claims_what_the_plain_claim_would(
         for slug in ("acme", "zen", "orbit")
         for type in ("password-reset", "receipt", "invoice", "newsletter", "announcement")
     ]
-    await limits.set(limit(LimitScope.TENANT, 10_000), limit(LimitScope.LANE, 5_000, lane=lanes[0]))
+    await limits.set(
+        limit(LimitScope.TENANT, 10_000),
+        limit(LimitScope.TENANT, 2, Per.DAY, Mode.SHADOW),
+        limit(LimitScope.LANE, 5_000, lane=lanes[0]),
+        *[limit(LimitScope.LANE, 0, per, Mode.SHADOW, lane=lane) for lane in lanes[1:3] for per in Per],
+    )
     await limits.default(*lanes[5:10])
     for lane in lanes:
         await mail(world, lane, 1)
     await claimed(queue, 100)  # it knows the limits now
     tenants = [row["id"] for row in await connection.fetch("select id from tenant")]
     turns = [row["id"] for row in await connection.fetch("select id from turn")]
-    stamp, took = await connection.fetchval("select now_ms()"), 0
+    stamp, took, over = await connection.fetchval("select now_ms()"), 0, 0
     for _ in range(25):
         counts = [chance.choice([0, 0, 1, 2, MOST_OF_A_LANE - 1]) for _ in lanes]
         rates = [chance.choice([None, None, 0.001]) for _ in lanes]
@@ -107,7 +126,7 @@ async def test_it_claims_what_the_plain_claim_would(
         share = chance.random()
         monkeypatch.setattr(random, "random", lambda share=share: share)
         found: list[Any] = []
-        for which in (plain, quick):
+        for which in (plain, asking(queue, lanes), quick):
             for statement in RESET:
                 await connection.execute(statement)
             await connection.execute(PUT, lanes, counts, late, stamp)
@@ -121,9 +140,12 @@ async def test_it_claims_what_the_plain_claim_would(
                 for one in batch.claimed
             )
             found.append((deliveries, await written(world)))
-        assert found[1] == found[0]
+        assert found[1] == found[0], "asking its limits"
+        assert found[2] == found[0], "quick"
+        over += len(found[0][1]["shadows"])
         took += len(found[0][0])
     assert took > 100
+    assert over > 20, "limits in shadow mode were reached"
 
 
 async def test_it_has_the_content_of_urgent_mail_and_other(
@@ -247,6 +269,21 @@ async def test_a_turn_that_got_mail_meanwhile_stays_due(world: World, seen: Seen
     """Mail that was stored after the look saw the turn awake, and told nobody."""
     assert await seen.take(mails=1)
     assert await world.count("turn", "next_at <= now_us()") == 1
+
+
+async def test_mail_over_a_limit_in_shadow_mode_is_claimed_quickly(
+    world: World, queue: QueueStore, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = await world.lane("acme", "newsletter")
+    await limits.set(limit(LimitScope.LANE, 3, mode=Mode.SHADOW, lane=lane))
+    await mail(world, lane, 2)
+    assert await claimed(queue, 10) == [lane] * 2
+    assert await world.count("limit_shadow") == 0
+    quick(monkeypatch)
+    for n, beyond in ((4, 3), (5, 8)):
+        await mail(world, lane, n, age_ms=n * 1000)
+        assert await claimed(queue, 10) == [lane] * n
+        assert await world.connection.fetchval("select mails from limit_shadow") == beyond
 
 
 async def test_a_claim_that_was_overtaken_is_made_plainly(

@@ -307,13 +307,16 @@ def test_what_is_taken_without_a_look_counts_where_it_does_after_judging() -> No
 
 
 def test_what_has_to_be_asked_before_it_is_taken() -> None:
-    """Limits that need more than the queue's row, and limits in shadow mode once they are reached."""
+    """Limits that need more than the queue's row. A limit in shadow mode keeps nothing: only of an address it has to be asked."""
     assert not lane((limit(LimitScope.KEY, api_key=3), 1)).by_row
     assert not lane((limit(LimitScope.REPEAT, lane=7), None)).by_row
     shadow = lane(
-        (limit(LimitScope.LANE, 4, lane=7, mode=Mode.SHADOW), 1), (limit(LimitScope.LANE, lane=7, id=2), 1)
+        (limit(LimitScope.LANE, 4, lane=7, mode=Mode.SHADOW), 1),
+        (limit(LimitScope.LANE, lane=7, id=2), 1),
+        (limit(LimitScope.RECIPIENT, 3, lane=7, mode=Mode.SHADOW, id=3), None),
     )
-    assert shadow.caps == {1: Caps(hour=4)}
+    assert shadow.caps == {1: Caps(hour=10)}
+    assert shadow.of_address == Caps(hour=3)
     assert lane((limit(LimitScope.LANE, 4, lane=7, mode=Mode.OBSERVE), 1)).caps == {1: Caps()}
 
 

@@ -286,6 +286,7 @@ class LimitedClaim:
             *returned,
             *counted(counts),
             *asked,
+            counts.in_shadow,
         )
         over = [row for row in found if row["id"] is None]
         if over:

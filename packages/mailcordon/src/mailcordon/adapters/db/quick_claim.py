@@ -161,6 +161,7 @@ class QuickClaim:
             Class.URGENT in classes,
             bool(classes - {Class.URGENT}),
             large,
+            counts is not None and counts.in_shadow,
         )
         if not rows[0]["taken"]:
             return None, []

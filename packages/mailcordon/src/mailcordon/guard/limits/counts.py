@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Set
 
-from mailcordon.core.limit import Per
+from mailcordon.core.limit import Mode, Per
 from mailcordon.guard.limits.admission import Judged
 from mailcordon.guard.limits.rules import NEVER, NO_CAPS, Caps, Kind, LaneRules
 from mailcordon.guard.limits.windows import LENGTH_MS, Use
@@ -19,6 +19,7 @@ class Counts:
             Counter()
         )  #: by lane and address (or address and kind of mail)
         self.caps: dict[int, Caps] = {}  #: by row that counts
+        self.in_shadow = False  #: a limit in shadow mode is about some of it, and was not asked
         self.of_address: dict[int, Caps] = {}  #: by lane: of each of its addresses
         self.counted: dict[int, tuple[int, ...]] = {}  #: by id of a mail, the rows that it counts in
         self.apart: dict[int, tuple[bytes, ...]] = {}  #: by id of a mail, the rows of addresses
@@ -53,6 +54,7 @@ class Counts:
             self.caps[scope.use] = Caps(*map(min, mine, theirs))
             if scope.shared:
                 self.shared.add(scope.use)
+            self.in_shadow = self.in_shadow or any(bound.limit.mode is Mode.SHADOW for bound in scope.bounds)
         return tuple(scope.use for scope in scopes)
 
     def lanes_of(self, uses: Set[int]) -> set[int]:

@@ -77,7 +77,9 @@ class LaneRules:
         self._providers = _with_all_windows(limits, LimitScope.EACH_PROVIDER)
         self._of_kind: dict[Kind, tuple[Scope, ...]] = {}
         self.caps = {scope.use: least_caps(scope.bounds) for scope in scopes}
-        self.of_address = least_caps(recipient)
+        self.of_address = least_caps(
+            recipient, shadow=True
+        )  # `count_shadow` in SQL looks at rows of scopes alone
         #: What is counted follows from the queue's row alone.
         self.by_row = not (self.by_key or self.by_domain or repeat)
 
@@ -167,11 +169,11 @@ def of_lane(
     )
 
 
-def least_caps(bounds: Iterable[Bound]) -> Caps:
-    """Beyond them some limit has to be asked: it holds mail, or says what it would hold."""
+def least_caps(bounds: Iterable[Bound], *, shadow: bool = False) -> Caps:
+    """Beyond them some limit has to be asked, since it holds mail. With `shadow` also one that says what it would hold."""
     caps = NO_CAPS._asdict()
     for bound in bounds:
-        if bound.holds or bound.limit.mode is Mode.SHADOW:
+        if bound.holds or (shadow and bound.limit.mode is Mode.SHADOW):
             per = bound.limit.per.value
             caps[per] = min(caps[per], bound.limit.cap)
     return Caps(**caps)

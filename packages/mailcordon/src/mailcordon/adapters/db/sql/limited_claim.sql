@@ -73,7 +73,7 @@ returning q.id;
 -- on, up to 60 minutes, 24 hours and 7 days; one that is farther ahead is brought to now (guard/limits/windows.py). $10 to $13: the least
 -- cap of a minute, an hour, a day and for ever, or 2^62 if there is none; $14 to $17: the same of each address of a lane. Returns what is
 -- over a cap, or has one in a window that has not begun: rows that count, and lanes with such an address. Then the content of what was claimed
--- ($21 to $25), as there.
+-- ($21 to $25), as there. $26: limits in shadow mode count it, too.
 with w as (
     select ($7::bigint / 60000000)::int as minute, ($7 / 3600000000)::int as hour, ($7 / 86400000000)::int as day, 1::bigint << 62 as never
 ), b as (
@@ -120,6 +120,10 @@ select distinct null::int, a.lane, null::bigint, null::text[], null::text, null:
  where a.in_minute > u.per_minute or a.minute > w.minute and u.per_minute < w.never
     or a.in_hour > u.per_hour or a.hour > w.hour and u.per_hour < w.never
     or a.in_day > u.per_day or a.day > w.day and u.per_day < w.never
+union all
+select null::int, null::int, null::bigint, null::text[], null::text, null::bigint, null::int, null::bytea
+  from (select count_shadow($8::text::int[], $9::text::int[], $7::bigint / 1000) as over where $26::boolean and (select count(*) from c) >= 0 offset 0) s
+ where s.over < 0
 union all
 select null::int, null::int,
        m.id, m.recipients, m.path, m.other_path, case when m.bytes > $25::int then m.bytes else 0 end as large,

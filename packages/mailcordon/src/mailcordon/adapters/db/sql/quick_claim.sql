@@ -27,13 +27,15 @@ select p.class, p.id as turn, p.tenant, l.id as lane, l.rate, l.tokens, l.tokens
 
 -- name: take
 -- Takes what was seen, and returns recipients and content of the messages ($30, between $31 and $32), of urgent ones if $33, of others if
--- $34; of a content of more than $35 bytes, only its size. At least one row, which says whether it was taken.
+-- $34; of a content of more than $35 bytes, only its size. At least one row, which says whether it was taken. $36: limits in shadow mode count it.
 with c as materialized (
+    select x.taken, case when x.taken and $36::boolean then count_shadow($17::text::int[], $18::text::int[], $2::bigint / 1000) end as over
+      from (
     select claim_seen($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-                      $25, $26, $27, $28, $29) as taken
+                      $25, $26, $27, $28, $29) as taken offset 0) x
 )
 select c.taken, m.id, m.recipients, m.path, m.other_path as others, case when m.bytes > $35::int then m.bytes else 0 end as large,
        case when m.bytes > $35 then null
             else coalesce(case when $34 then (select o.body from content o where o.id = m.id and o.id between $31 and $32) end,
                           case when $33 then (select u.body from urgent_content u where u.id = m.id) end) end as body
-  from c left join message m on c.taken and m.id = any ($30::bigint[]) and m.id between $31 and $32;
+  from c left join message m on c.taken and coalesce(c.over, 0) >= 0 and m.id = any ($30::bigint[]) and m.id between $31 and $32;

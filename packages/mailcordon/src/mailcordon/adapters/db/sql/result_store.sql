@@ -8,18 +8,19 @@ select count(*) from queue_finish($1::int[], $2::bigint[], $3::smallint[], 2 | 8
 
 -- name: finish_sent
 -- As `queue_finish`, for what SES accepted at the first attempt: nearly all mail, and therefore with as few arguments as possible. It
--- is counted as sent without a look at its outcome: the only call that this can be about is its own (docs/decisions/032).
+-- is counted as sent without a look at its outcome: the only call that this can be about is its own (docs/decisions/032). What is not
+-- `sending` any more is left to `finish`: the answer says how many were.
+--
+-- Each row is looked up by its key, and deleted where it was found. A join of the queue with the batch is planned while the queue is empty,
+-- and then reads all of it for each batch (docs/decisions/113).
 with u as materialized (
-    select * from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[], $9::text[], $10::text[])
+    select u.*, (select r.ctid from ready r where r.lane = u.lane and r.id = u.id) as row
+      from unnest($1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bigint[], $6::int[], $9::text[], $10::text[])
            u (lane, id, attempt, ses_id, called_at, bytes, path, domain)
-), d as (
-    delete from ready r using u where r.lane = u.lane and r.id = u.id and r.state = 1 and r.attempt = u.attempt
+), gone as (
+    delete from ready r using u where r.ctid = u.row and r.state = 1 and r.attempt = u.attempt
     returning r.lane, r.id, r.tenant, r.provider, r.attempt, r.campaign, r.list, u.ses_id, u.called_at, u.bytes, u.path, u.domain
-), w as (
-    delete from waiting r using u where r.lane = u.lane and r.id = u.id and r.why + 0 = 2 and r.attempt = u.attempt
-    returning r.lane, r.id, r.tenant, r.provider, r.attempt, r.campaign, r.list, u.ses_id, u.called_at, u.bytes, u.path, u.domain
-), gone as (select * from d union all select * from w),
-g as (
+), g as (
     insert into ledger (id, tenant, lane, state, attempt, provider, ses_id, called_at, at, reason, detail)
     select id, tenant, lane, 20, attempt, provider, ses_id, called_at, now_ms(), 'sent', {{accepted_by_ses}} from gone
 ), f as (
