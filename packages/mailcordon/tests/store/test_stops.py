@@ -530,6 +530,9 @@ class Simulator:
     def __init__(self, call: Any) -> None:
         self.call = call
 
+    def start(self, *_: object) -> bool:
+        return False
+
     async def send_email(self, body: bytes, permitted: Callable[[], bool] | None = None) -> Answer:
         return await self.call(body)
 

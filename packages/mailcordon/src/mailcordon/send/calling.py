@@ -4,6 +4,7 @@ Holds and stops are checked in memory right before each call.
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,54 @@ class Calling:
     facts: DispatchFacts = field(default_factory=DispatchFacts)
     _slowed_at: float = float("-inf")
     _set_aside_logged: LogLimit = field(default_factory=LogLimit)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    def begin(self, claim: Claimed, route: Route | None, loop: Loop, ended: Callable[[], None]) -> None:
+        """`deliver`, without a task if the content is here and a connection is free. `ended` is called once when the result is
+        handed over, perhaps at once."""
+        if claim.large and route is not None:
+            self._in_task(self.deliver(claim, route, loop), ended)
+            return
+        body = self._prepared(claim, route, loop, self._request)
+        if body is None or route is None:
+            ended()
+            return
+        began = self.window.clock()
+        self.last_call = (claim.id, route)
+        done = functools.partial(self._answered, claim, route, loop, began, ended)
+        try:
+            started = self.ses.start(body, functools.partial(self._permitted, claim, route), done)
+        except Exception as problem:
+            done(problem)
+            return
+        if not started:  # a task decides again, since it begins later
+            self._in_task(self.deliver(claim, route, loop), ended)
+
+    def _answered(
+        self,
+        claim: Claimed,
+        route: Route,
+        loop: Loop,
+        began: float,
+        ended: Callable[[], None],
+        outcome: Answer | Exception,
+    ) -> None:
+        answer = Answer(-1) if isinstance(outcome, Exception) else outcome
+        try:
+            if isinstance(outcome, Exception):
+                raise outcome
+            if not self._record(claim, route, outcome, loop, began):
+                self._in_task(self._throttled(claim, loop), ended)
+                return
+        except Exception as problem:
+            self._failed(claim, route, answer, problem, loop, began)
+        ended()
+
+    def _in_task(self, work: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: ended())
 
     async def deliver(self, claim: Claimed, route: Route | None, loop: Loop) -> None:
         """Records one result, whatever fails: the delivery is neither lost nor stuck as `sending`.
@@ -113,6 +162,27 @@ class Calling:
         loop: Loop,
         request: Callable[[Claimed, Route], bytes | None],
     ) -> None:
+        body = self._prepared(claim, route, loop, request)
+        if body is None or route is None:
+            return
+        began = self.window.clock()
+        answer = Answer(-1)
+        try:
+            self.last_call = (claim.id, route)
+            answer = await self.ses.send_email(body, functools.partial(self._permitted, claim, route))
+            if not self._record(claim, route, answer, loop, began):
+                await self._throttled(claim, loop)
+        except Exception as problem:
+            self._failed(claim, route, answer, problem, loop, began)
+
+    def _prepared(
+        self,
+        claim: Claimed,
+        route: Route | None,
+        loop: Loop,
+        request: Callable[[Claimed, Route], bytes | None],
+    ) -> bytes | None:
+        """The body of the call. None if there is to be none; then its result is handed over."""
         try:
             if route is None:
                 self._defer_without_route(claim, loop)
@@ -126,21 +196,21 @@ class Calling:
         except Exception as problem:
             self._defer_after_error(claim, problem, loop)
             body = None
-        if body is None or route is None:
+        if body is None:
             loop.tokens.keep(1)  # only calls spend them
+        return body
+
+    def _failed(
+        self, claim: Claimed, route: Route, answer: Answer, problem: Exception, loop: Loop, began: float
+    ) -> None:
+        """An internal error in a call, or after it."""
+        if answer.status == 0 or 300 <= answer.status < 500:
+            self._defer_after_error(claim, problem, loop)
             return
-        began = self.window.clock()
-        answer = Answer(-1)
-        try:
-            answer = await self._call(claim, route, body)
-            self.facts.call_seconds.add(self.window.clock() - began)
-            await self._record(claim, route, answer, loop, began)
-        except Exception as problem:
-            if answer.status == 0 or 300 <= answer.status < 500:
-                self._defer_after_error(claim, problem, loop)
-                return
-            log.exception("a call failed with an internal error", delivery=ids.delivery_id(claim.id))
-            self._unclear(claim, route, loop, reasons.internal_error(type(problem).__name__), began)
+        log.error(
+            "a call failed with an internal error", delivery=ids.delivery_id(claim.id), exc_info=problem
+        )
+        self._unclear(claim, route, loop, reasons.internal_error(type(problem).__name__), began)
 
     def put_back(self, claims: Sequence[Claimed], loop: Loop) -> None:
         """Requeues claimed mail without calls."""
@@ -279,22 +349,20 @@ class Calling:
             domain=route.domain if claim.two_paths else None,
         )
 
-    async def _call(self, claim: Claimed, route: Route, body: bytes) -> Answer:
-        def still_permitted() -> bool:
-            return (
-                self._may_start(claim, route)
-                and self.holds.narrow_hold(claim, route, claim.called_at) is None
-            )
+    def _permitted(self, claim: Claimed, route: Route) -> bool:
+        return self._may_start(claim, route) and self.holds.narrow_hold(claim, route, claim.called_at) is None
 
-        self.last_call = (claim.id, route)
-        return await self.ses.send_email(body, still_permitted)
+    async def _throttled(self, claim: Claimed, loop: Loop) -> None:
+        await self._slow_down()
+        self.results.requeue(loop.slots, Requeue(claim))
 
-    async def _record(self, claim: Claimed, route: Route, answer: Answer, loop: Loop, began: float) -> None:
-        """`began`: when the call began, by the window's clock."""
+    def _record(self, claim: Claimed, route: Route, answer: Answer, loop: Loop, began: float) -> bool:
+        """Hands its result over. False: not yet, since SES throttles. `began`: when the call began, by the window's clock."""
+        self.facts.call_seconds.add(self.window.clock() - began)
         if answer.code == refusals.WITHDRAWN:
             loop.tokens.keep(1)
             self.results.requeue(loop.slots, Requeue(claim))
-            return
+            return True
         sender = refusals.Sender(route.domain, route.configuration_set)
         verdict = refusals.decide(answer, claim.attempt, sender)
         if verdict.next is not Next.UNKNOWN and verdict.scope is not StopScope.WORKER:
@@ -311,8 +379,7 @@ class Calling:
                 self._unclear(claim, route, loop, verdict.detail, began)
             case Next.THROTTLED:
                 loop.tokens.lapse()
-                await self._slow_down()
-                self.results.requeue(loop.slots, Requeue(claim))
+                return False
             case Next.AGAIN:
                 defer = Defer(
                     claim=claim,
@@ -328,6 +395,7 @@ class Calling:
             case Next.STOP:
                 self.stops.refused(verdict, route)
                 self.results.requeue(loop.slots, Requeue(claim))
+        return True
 
     def _unclear(self, claim: Claimed, route: Route, loop: Loop, sentence: str, began: float) -> None:
         if self.window.unclear(sentence, began):

@@ -49,14 +49,17 @@ LARGE_ROOM = 64 * 1024 * 1024
 class _Started:
     """The calls of one claim that have not ended."""
 
-    __slots__ = ("at", "left")
+    __slots__ = ("at", "left", "over")
 
-    def __init__(self, at: float, left: int) -> None:
+    def __init__(self, at: float, left: int, over: Callable[[], None]) -> None:
         self.at = at
         self.left = left
+        self.over = over
 
-    def ended(self, _: object) -> None:
+    def ended(self) -> None:
         self.left -= 1
+        if not self.left:
+            self.over()
 
 
 class Gather(NamedTuple):
@@ -105,12 +108,12 @@ class Claiming:
         self._reserved = 0
         self._claimed_at = float("-inf")
         self._started: deque[_Started] = deque()  #: the oldest claim first
+        self._over = asyncio.Event()  #: set when the last call of a claim has ended
         self._loop = Loop(
             Slots(slots),
             Tokens(store, calling.window.name, urgent=Class.URGENT in classes),
             Room(LARGE_ROOM),
         )
-        self.calls: set[asyncio.Task[None]] = set()  #: deliveries in progress
 
     @property
     def in_flight(self) -> int:
@@ -248,7 +251,7 @@ class Claiming:
 
         Answers are seen in between, so an outage meets a few calls of a claim and not all of them. What is left then goes back.
         """
-        started = _Started(self._claimed_at, len(claimed))
+        started = _Started(self._claimed_at, len(claimed), self._over.set)
         self._started.append(started)
         for first in range(0, len(claimed), GROUP):
             if first:
@@ -256,12 +259,13 @@ class Claiming:
                 await asyncio.sleep(max(0.0, self._claimed_at + first * PACE - time.monotonic()))
             for claim in claimed[first : first + GROUP]:
                 route = routes.get(claim.lane)
-                task = asyncio.create_task(
-                    self._calling.deliver(claim, route and route.of(claim.path), self._loop)
-                )
-                self.calls.add(task)
-                task.add_done_callback(started.ended)
-                task.add_done_callback(self.calls.discard)
+                self._calling.begin(claim, route and route.of(claim.path), self._loop, started.ended)
+
+    async def calls_ended(self) -> None:
+        """Once `run` has ended: until the results of all its calls are handed over."""
+        while any(one.left for one in self._started):
+            self._over.clear()
+            await self._over.wait()
 
     def _log_tokens(self) -> None:
         because = self._loop.tokens.because

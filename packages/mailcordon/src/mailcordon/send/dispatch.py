@@ -229,8 +229,7 @@ class Dispatcher:
 
     async def _end(self, loops: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.gather(*loops)
-        if calls := set[asyncio.Task[None]]().union(*(one.calls for one in self._claiming)):
-            await asyncio.wait(calls)
+        await asyncio.gather(*(one.calls_ended() for one in self._claiming))
         await self._results.flush()
         if not self._results.rejected and not self._in_flight():
             await self._store.end_work()

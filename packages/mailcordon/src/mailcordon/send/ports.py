@@ -238,6 +238,14 @@ class ClearingStore(Protocol):
 
 
 class Sender(Protocol):
+    def start(
+        self, body: bytes, permitted: Callable[[], bool], done: Callable[[Answer | Exception], None], /
+    ) -> bool:
+        """`send_email` without a task: the request is written now, and `done` gets the answer, once and later; it must not raise.
+        Whoever calls has just asked what `permitted` asks. False: that is not possible now; nothing was sent, and `done` is not
+        called."""
+        ...
+
     async def send_email(self, body: bytes, permitted: Callable[[], bool] | None = None) -> Answer:
         """`permitted` is asked again if time passes before the request is written. If it says no, the code is WITHDRAWN."""
         ...

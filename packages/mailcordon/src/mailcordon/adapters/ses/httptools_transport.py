@@ -5,6 +5,8 @@ is closed instead of reused after anything unexpected.
 """
 
 import asyncio
+import functools
+import math
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import cast
@@ -17,6 +19,8 @@ from mailcordon.adapters.ses.transport import (
     KEEP_ALIVE_SECONDS,
     LONGEST_BODY,
     Ambiguous,
+    CallFailed,
+    Done,
     NotSent,
     Response,
     Withdrawn,
@@ -25,6 +29,7 @@ from mailcordon.messages import reasons
 
 _SLOWEST = 4 * 1024 * 1024  #: bytes a second, at which a large body is still sent in time
 _ONE_WRITE = 64 * 1024  #: bytes; below this a copy is cheaper than two writes
+_TICK = 0.001  #: seconds; timers of the loop may be early by so much
 
 
 class HttptoolsTransport:
@@ -59,6 +64,16 @@ class HttptoolsTransport:
         self._idle: list[_Connection] = []  #: last in, first out, so that the others age
         self._all: set[_Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None  #: one timer for the time limits of all calls
+        self._watched = math.inf  #: when it is due
+
+    def start(self, path: str, body: bytes, lines: bytes, done: Done) -> bool:
+        connection = self._take_idle()
+        if connection is None:
+            return False
+        head = b"POST %b HTTP/1.1\r\n%bcontent-length: %d\r\n\r\n" % (path.encode(), lines, len(body))
+        connection.start(head, body, self._answer_seconds + len(body) / _SLOWEST, done)
+        return True
 
     async def post(
         self,
@@ -77,21 +92,20 @@ class HttptoolsTransport:
                 connection.reusable = True
                 self._keep_idle(connection)
                 raise Withdrawn(reasons.withdrawn_before_call())
+        answer: asyncio.Future[Response] = self._loop.create_future()
         try:
             seconds = self._answer_seconds + len(body) / _SLOWEST
-            response = await connection.call(head, body, seconds)
+            connection.start(head, body, seconds, functools.partial(_settle, answer))
+            return await answer
         except BaseException:
-            connection.close()
+            if not answer.done() or answer.cancelled():  # else the connection may carry another call by now
+                connection.close()
             raise
-        if connection.reusable:
-            self._keep_idle(connection)
-        else:
-            connection.close()
-        return response
 
     async def close(self) -> None:
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for timer in (self._sweep, self._watch):
+            if timer is not None:
+                timer.cancel()
         ending = [connection.closed for connection in self._all]
         for connection in list(self._all):
             connection.close()
@@ -102,10 +116,33 @@ class HttptoolsTransport:
         oldest = self._loop.time() - self._keep_alive
         while self._idle:
             connection = self._idle.pop()
-            if connection.reusable and connection.since > oldest:
+            if connection.reusable and connection.since > oldest and connection.is_open:
                 return connection
             connection.close()
         return None
+
+    def watch(self, deadline: float) -> None:
+        """A call ends by then, by the loop's clock."""
+        if deadline < self._watched:
+            if self._watch is not None:
+                self._watch.cancel()
+            self._watched = deadline
+            self._watch = self._loop.call_at(deadline, self._end_late)
+
+    def _end_late(self) -> None:
+        self._watched = math.inf
+        due = self._loop.time() + _TICK
+        for connection in list(self._all):
+            if connection.deadline <= due:
+                connection.time_out()
+        self.watch(min((connection.deadline for connection in self._all), default=math.inf))
+
+    def ended(self, connection: "_Connection") -> None:
+        """Its call has a complete answer."""
+        if connection.reusable:
+            self._keep_idle(connection)
+        else:
+            connection.close()
 
     def _keep_idle(self, connection: "_Connection") -> None:
         connection.since = self._loop.time()
@@ -131,7 +168,7 @@ class HttptoolsTransport:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._loop, self._all),
+                    lambda: _Connection(self, self._loop, self._all),
                     self._address,
                     self._port,
                     ssl=self._tls,
@@ -149,6 +186,15 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no response in time"
     return (error.strerror if isinstance(error, OSError) else None) or str(error) or "no response"
+
+
+def _settle(answer: asyncio.Future[Response], outcome: Response | CallFailed) -> None:
+    if answer.done():
+        return  # its caller was cancelled
+    if isinstance(outcome, CallFailed):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)
 
 
 class _Headers(Mapping[str, str]):
@@ -178,49 +224,60 @@ class _Headers(Mapping[str, str]):
 
 
 class _Connection(asyncio.Protocol):
-    def __init__(self, loop: asyncio.AbstractEventLoop, all: set["_Connection"]) -> None:
+    def __init__(
+        self, pool: HttptoolsTransport, loop: asyncio.AbstractEventLoop, all: set["_Connection"]
+    ) -> None:
+        self._pool = pool
         self._loop = loop
         self._all = all
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Response] | None = None
-        self._deadline: asyncio.TimerHandle | None = None
-        self._status = 0
+        self._done: Done | None = None  #: of the call whose answer is not complete
+        self._answer: Response | None = None  #: complete, while the rest of what came with it is read
+        self._seconds = 0.0
         self._headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
         self._size = 0
         self._parser = httptools.HttpResponseParser(self)
+        self.deadline = math.inf  #: the loop's time when its call is given up
         self.since = 0.0  #: the loop's time when it became idle
         self.reusable = False
         self.closed: asyncio.Future[None] = loop.create_future()
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
         self.reusable = False
         if self._transport is not None:
             self._transport.close()
 
-    async def call(self, head: bytes, body: bytes, seconds: float) -> Response:
+    def start(self, head: bytes, body: bytes, seconds: float, done: Done) -> None:
+        """`done` is called once, and not if this raises, e.g. NotSent."""
         if self._transport is None or self._transport.is_closing():
             raise NotSent(reasons.connection_ended_before_call())
-        self._answer = self._loop.create_future()
-        self._deadline = self._loop.call_later(seconds, self._time_out, seconds)
-        self.reusable = False
-        if len(body) < _ONE_WRITE:
-            self._transport.write(head + body)
-        else:
-            self._transport.writelines((head, body))
+        self._done, self._seconds, self.reusable = done, seconds, False
+        self.deadline = self._loop.time() + seconds
+        self._pool.watch(self.deadline)
         try:
-            return await self._answer
-        finally:
-            self._deadline.cancel()
-            self._answer = None
+            if len(body) < _ONE_WRITE:
+                self._transport.write(head + body)
+            else:
+                self._transport.writelines((head, body))
+        except BaseException:
+            self._done = None
+            self.close()
+            raise
 
-    def _time_out(self, seconds: float) -> None:
-        self._fail(reasons.no_response_within(f"{seconds:g} s"))
+    def time_out(self) -> None:
+        self._fail(reasons.no_response_within(f"{self._seconds:g} s"))
 
     def _fail(self, why: str) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(Ambiguous(why))
+        done, self._done = self._done, None
+        self.deadline = math.inf
         self.close()
+        if done is not None:
+            done(Ambiguous(why))
 
     # asyncio calls these ----------------------------------------------------------------------------------------------------
 
@@ -230,27 +287,37 @@ class _Connection(asyncio.Protocol):
         self._all.add(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None or self._answer.done():
+        if self._done is None:
             # Unexpected data: it could be mistaken for the response to the next call.
             self.close()
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(reasons.response_not_http(str(error)))
+            if self._answer is None:
+                self._fail(reasons.response_not_http(str(error)))
+                return
+            self.reusable = False  # what follows the answer is no HTTP
+        answer, done = self._answer, self._done
+        if answer is None or done is None:
+            return
+        # Not before all of the data is read: whoever is told may begin the next call on this connection.
+        self._answer, self._done, self.deadline = None, None, math.inf
+        self._pool.ended(self)
+        done(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail(reasons.connection_ended_in_call(_in_words(exc) if isinstance(exc, OSError) else ""))
         self._transport = None
         self._all.discard(self)
         if not self.closed.done():
             self.closed.set_result(None)
+        self._fail(reasons.connection_ended_in_call(_in_words(exc) if isinstance(exc, OSError) else ""))
 
     # httptools calls these --------------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        if self._answer is None or self._answer.done():
-            self.close()
+        if self._answer is not None:
+            self.reusable = False  # a second answer to one call
         self._headers, self._chunks, self._size = [], [], 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -258,6 +325,8 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
+        if self._answer is not None:
+            return
         if self._size > LONGEST_BODY:
             self._fail(reasons.response_too_long(LONGEST_BODY))
         else:
@@ -265,8 +334,8 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status < 200 or self._answer is None or self._answer.done():
+        if status < 200 or self._answer is not None or self._done is None:
             return  # informational responses such as `100 Continue` precede the answer
         self.reusable = self._parser.should_keep_alive() and self._transport is not None
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._answer.set_result(Response(status, _Headers(self._headers), body))
+        self._answer = Response(status, _Headers(self._headers), body)

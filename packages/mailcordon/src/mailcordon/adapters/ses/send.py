@@ -6,6 +6,7 @@ If they cannot be renewed, SES's refusal is the answer: it has not accepted the 
 """
 
 import asyncio
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 import structlog
 
 from mailcordon.adapters.ses.signer import CredentialsSource, Signer, digest_of
-from mailcordon.adapters.ses.transport import Ambiguous, NotSent, Response, Transport, Withdrawn
+from mailcordon.adapters.ses.transport import CallFailed, NotSent, Response, Transport, Withdrawn
 from mailcordon.messages import reasons
 from mailcordon.send.refusals import WITHDRAWN, Answer
 
@@ -36,6 +37,53 @@ class SesSend:
         self._transport = transport
         self._signer = Signer(service="ses", region=region, host=host)
         self._credentials = credentials
+        self._renewing: set[asyncio.Task[None]] = set()  #: calls that wait for new credentials
+
+    def start(
+        self, body: bytes, permitted: Callable[[], bool], done: Callable[[Answer | Exception], None]
+    ) -> bool:
+        if len(body) > _LARGE:
+            return False
+        try:
+            lines = self._signer.lines(self._credentials.current(), PATH, body, _HEADERS)
+        except Exception:
+            return False  # `send_email` says why
+        return self._transport.start(PATH, body, lines, functools.partial(self._ended, body, permitted, done))
+
+    def _ended(
+        self,
+        body: bytes,
+        permitted: Callable[[], bool],
+        done: Callable[[Answer | Exception], None],
+        outcome: Response | CallFailed,
+    ) -> None:
+        if isinstance(outcome, CallFailed):
+            done(_without_response(outcome))
+            return
+        try:
+            answer = read_answer(outcome)
+        except Exception as problem:
+            done(problem)
+            return
+        if answer.code in _EXPIRED:
+            task = asyncio.create_task(self._renew(answer, body, permitted, done))
+            self._renewing.add(task)
+            task.add_done_callback(self._renewing.discard)
+        else:
+            done(answer)
+
+    async def _renew(
+        self,
+        answer: Answer,
+        body: bytes,
+        permitted: Callable[[], bool],
+        done: Callable[[Answer | Exception], None],
+    ) -> None:
+        try:
+            found: Answer | Exception = await self._renewed(answer, body, permitted)
+        except Exception as problem:
+            found = problem
+        done(found)
 
     async def send_email(self, body: bytes, permitted: Callable[[], bool] | None = None) -> Answer:
         """Makes one attempt. Failures of SES or the network are returned, not raised.
@@ -44,16 +92,18 @@ class SesSend:
         that had to be made, or new credentials. If it says no, nothing is sent and the answer's code is WITHDRAWN.
         """
         answer = await self._post(body, permitted)
-        if answer.code in _EXPIRED:
-            try:
-                await self._credentials.refresh()
-            except Exception as problem:
-                log.error("expired AWS credentials could not be renewed", problem=str(problem))
-                return answer
-            if permitted is not None and not permitted():
-                return Answer(0, code=WITHDRAWN, text=reasons.withdrawn_before_call())
-            answer = await self._post(body, permitted)
-        return answer
+        return await self._renewed(answer, body, permitted) if answer.code in _EXPIRED else answer
+
+    async def _renewed(self, answer: Answer, body: bytes, permitted: Callable[[], bool] | None) -> Answer:
+        """Makes the call once more, after an answer that says that the credentials have expired."""
+        try:
+            await self._credentials.refresh()
+        except Exception as problem:
+            log.error("expired AWS credentials could not be renewed", problem=str(problem))
+            return answer
+        if permitted is not None and not permitted():
+            return Answer(0, code=WITHDRAWN, text=reasons.withdrawn_before_call())
+        return await self._post(body, permitted)
 
     async def _post(self, body: bytes, permitted: Callable[[], bool] | None) -> Answer:
         digest = None
@@ -67,17 +117,21 @@ class SesSend:
             return Answer(0, code="NoCredentials", text=_in_words(problem))
         try:
             response = await self._transport.post(PATH, body, headers, permitted)
-        except Withdrawn as problem:
-            return Answer(0, code=WITHDRAWN, text=str(problem))
-        except NotSent as problem:
-            return Answer(0, code="NotSent", text=str(problem))
-        except Ambiguous as problem:
-            return Answer(-1, code="NoAnswer", text=str(problem))
+        except CallFailed as problem:
+            return _without_response(problem)
         except Exception as problem:
             # The transport does not say whether it had written anything.
             log.exception("a call of SES failed with an internal error")
             return Answer(-1, code="InternalError", text=_in_words(problem))
         return read_answer(response)
+
+
+def _without_response(problem: CallFailed) -> Answer:
+    if isinstance(problem, Withdrawn):
+        return Answer(0, code=WITHDRAWN, text=str(problem))
+    if isinstance(problem, NotSent):
+        return Answer(0, code="NotSent", text=str(problem))
+    return Answer(-1, code="NoAnswer", text=str(problem))
 
 
 def read_answer(response: Response) -> Answer:

@@ -126,6 +126,7 @@ class _Head(NamedTuple):
     to_sign: bytes  #: up to the request's digest
     headers: Mapping[str, str]
     authorization: str  #: up to the signature
+    lines: bytes  #: `headers` and `authorization` as they are written
 
 
 class Signer:
@@ -157,6 +158,30 @@ class Signer:
         `path` is the path as sent, without a query. `now` is in seconds since 1970. `digest` is that of
         the body (`digest_of`), if it is known.
         """
+        head, signature = self._signed(credentials, path, body, headers, now, digest)
+        return {**head.headers, "authorization": head.authorization + signature}
+
+    def lines(
+        self,
+        credentials: Credentials,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        now: float | None = None,
+    ) -> bytes:
+        """The headers of `sign` as they are written, each with its end of line."""
+        head, signature = self._signed(credentials, path, body, headers, now, None)
+        return b"%b%b\r\n" % (head.lines, signature.encode())
+
+    def _signed(
+        self,
+        credentials: Credentials,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        now: float | None,
+        digest: str | None,
+    ) -> tuple[_Head, str]:
         second = int(time.time() if now is None else now)
         head = self._head
         asked = (second, credentials, path, headers)
@@ -164,8 +189,7 @@ class Signer:
             head = self._head = self._head_of(second, credentials, path, headers)
         request = head.request.copy()
         request.update((digest or hashlib.sha256(body).hexdigest()).encode())
-        signature = keyed_hash.digest(head.key, head.to_sign + request.hexdigest().encode()).hex()
-        return {**head.headers, "authorization": head.authorization + signature}
+        return head, keyed_hash.digest(head.key, head.to_sign + request.hexdigest().encode()).hex()
 
     def _head_of(
         self, second: int, credentials: Credentials, path: str, headers: Mapping[str, str]
@@ -178,13 +202,16 @@ class Signer:
         names = sorted(out)
         signed = ";".join(names)
         lines = "".join([f"{name}:{out[name]}\n" for name in names])
+        authorization = f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, SignedHeaders={signed}, Signature="
+        written = "".join([f"{name}: {value}\r\n" for name, value in out.items()])
         return _Head(
             (second, credentials, path, dict(headers)),
             key,
             hashlib.sha256(f"POST\n{self._canonical(path)}\n\n{lines}\n{signed}\n".encode()),
             f"AWS4-HMAC-SHA256\n{date}\n{self._scope}\n".encode(),
             out,
-            f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{self._scope}, SignedHeaders={signed}, Signature=",
+            authorization,
+            f"{written}authorization: {authorization}".encode(),
         )
 
     def _stamp(self, second: int) -> str:

@@ -6,7 +6,7 @@ Idle connections are closed after five seconds: if the server has just closed a 
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 KEEP_ALIVE_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
@@ -35,8 +35,19 @@ class Ambiguous(CallFailed):
     """The request, or part of it, was sent. It may have been processed."""
 
 
+Done: TypeAlias = Callable[[Response | CallFailed], None]
+
+
 class Transport(Protocol):
     host: str  #: the Host header, which the signature covers
+
+    def start(self, path: str, body: bytes, lines: bytes, done: Done) -> bool:
+        """`post` without a task, over a connection that is free: writes the request now. `done` gets the response, or Ambiguous,
+        once and later, and must not raise. False: there is no free connection, so nothing was sent and `done` is not called.
+
+        `lines`: the headers as they are written, each with its end of line, Host among them.
+        """
+        ...
 
     async def post(
         self,
