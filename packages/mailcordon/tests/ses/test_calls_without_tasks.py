@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -103,11 +104,24 @@ async def plainly(send: SesSend, body: bytes, permitted: Callable[[], bool]) -> 
     return await send.send_email(body, permitted)
 
 
-async def without_a_task(send: SesSend, body: bytes, permitted: Callable[[], bool]) -> Answer | Exception:
-    answer: asyncio.Future[Answer | Exception] = asyncio.get_running_loop().create_future()
-    if send.start(body, permitted, answer.set_result):  # raises if it is told twice
+class Told:
+    """Starts calls, and counts how often it is told of an answer."""
+
+    def __init__(self) -> None:
+        self.started = self.told = 0
+
+    async def __call__(self, send: SesSend, body: bytes, permitted: Callable[[], bool]) -> Answer | Exception:
+        answer: asyncio.Future[Answer | Exception] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Answer | Exception) -> None:
+            self.told += 1
+            if not answer.done():
+                answer.set_result(outcome)
+
+        if not send.start(body, permitted, done):
+            return await plainly(send, body, permitted)
+        self.started += 1
         return await answer
-    return await plainly(send, body, permitted)
 
 
 async def outcomes(
@@ -129,9 +143,11 @@ def test_it_ends_as_a_call_in_a_task_does(
     script: list[tuple[str, int]], renews: bool, permitted: bool
 ) -> None:
     script = [(kind, 1) if kind == SILENT else (kind, pieces) for kind, pieces in script]
-    assert asyncio.run(outcomes(without_a_task, script, renews, permitted)) == asyncio.run(
+    told = Told()
+    assert asyncio.run(outcomes(told, script, renews, permitted)) == asyncio.run(
         outcomes(plainly, script, renews, permitted)
     )
+    assert told.started == told.told > 0
 
 
 async def test_it_is_not_started_without_a_free_connection_or_if_its_digest_takes_time() -> None:
@@ -146,19 +162,42 @@ async def test_it_is_not_started_without_a_free_connection_or_if_its_digest_take
     assert [one.status for one in told if isinstance(one, Answer)] == [200]
 
 
-async def test_each_call_ends_at_its_own_time() -> None:
+async def test_each_call_ends_at_its_own_time_and_its_connection_with_it() -> None:
     """One timer watches all of them. A large body has longer."""
-    async with ses([(SILENT, 1), (SILENT, 1)], Source(renews=True)) as (send, _):
+    gone = 0
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal gone
+        await reader.read()
+        gone += 1
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
+        endpoint = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        transport = HttptoolsTransport(endpoint, answer_seconds=0.05)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        answers = [asyncio.create_task(plainly(send, body, lambda: True)) for body in (bytes(200_000), b"{}")]
-        done, _ = await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
-        assert done == {answers[1]}
+        calls = [asyncio.create_task(transport.post("/", body, {})) for body in (bytes(8 << 20), b"{}")]
+        done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        assert done == {calls[1]}
         assert loop.time() - began >= 0.045
-        later = await answers[0]
-    assert isinstance(later, Answer)
-    assert later.text == "no response within 0.0976837 s"
-    assert 0.095 <= loop.time() - began < 2
+        with pytest.raises(Ambiguous, match=r"^no response within 2\.05 s$"):
+            async with asyncio.timeout(60):
+                await calls[0]
+        assert loop.time() - began >= 2.045
+        async with asyncio.timeout(60):
+            while gone < 2:
+                await asyncio.sleep(0.01)
+        await transport.close()
+    assert isinstance(calls[1].exception(), Ambiguous)
+
+
+async def test_a_free_connection_has_no_time_limit() -> None:
+    async with ses([], Source(renews=True)) as (send, _):
+        send._transport._answer_seconds = 0.02  # type: ignore[attr-defined]
+        await send.send_email(b"{}")
+        await asyncio.sleep(0.1)
+        assert send.start(b"{}", lambda: True, lambda answer: None)
 
 
 async def test_a_caller_that_ends_late_does_not_close_a_connection_that_another_call_has() -> None:

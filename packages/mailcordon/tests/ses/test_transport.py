@@ -247,6 +247,7 @@ async def test_an_idle_connection_is_closed_after_its_time() -> None:
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 No\r\nContent-Length: 1\r\n\r\nx", 400, b"x", 1),
         (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}", 2),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}", 2),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}220 mail.example\r\n", 200, b"{}", 2),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
             200,

@@ -166,3 +166,8 @@ async def test_mail_that_is_begun_is_recorded_and_its_slots_are_free(caller: Cal
     assert await caller.world.count("ready", "state = 0") == 1
     assert await caller.world.count("ledger") == 1
     assert caller.loop.slots.free == caller.loop.slots.size
+    [empty] = await caller.claim()
+    left[0] = 1
+    caller.calling.begin(empty._replace(content=None), route, caller.loop, ended)
+    assert left == [0]
+    assert caller.loop.tokens._have == 1, "only calls spend tokens"  # type: ignore[attr-defined]
