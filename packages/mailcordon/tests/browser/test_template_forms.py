@@ -19,7 +19,7 @@ PATIENCE = 60_000  #: milliseconds for a page on a busy machine
 ACME = worlds.TENANTS[0]
 HOSTILE = (
     '<p id="hello" style="color: rgb(1, 2, 3)">Dear {{ name }}</p><script>parent.ran = 1; document.title = "ran"</script>'
-    '<img src=x onerror="parent.ran = 1"><form action="/sign-out"><button>x</button></form>'
+    '<img src="data:," onerror="parent.ran = 1"><form action="/sign-out"><button>x</button></form>'
 )
 
 

@@ -331,4 +331,4 @@ def new_access_key(prefix: str) -> str:
 @example()
 def names_set() -> str:
     """The form that lets the name of a configuration set stand for a message type."""
-    return "It applies within seconds to mail that names it. A name that stands for another type already changes."
+    return "It applies within seconds to mail that names it. If the name stands for another type already, that changes."

@@ -68,6 +68,12 @@ def previews_template() -> str:
     return "The mail is made as for a message with this data. Nothing is sent, and nothing is stored."
 
 
+@example()
+def nothing_runs() -> str:
+    """Above the HTML that a template makes."""
+    return "Scripts, forms and links in it do nothing here, and pictures from elsewhere are not loaded."
+
+
 @example("JSON is malformed: invalid character (byte 8)")
 def no_json(problem: str) -> str:
     """Beside the data of a preview."""

@@ -101,6 +101,12 @@ def claims_domain(slug: str) -> str:
     )
 
 
+@example("acme")
+def transfers_domain(slug: str) -> str:
+    """The form that moves a domain to another tenant, before one is named."""
+    return f"It is the other tenant's then, and not {slug}'s any more. Its DNS records stay as they are."
+
+
 @example()
 def changes_dkim() -> str:
     """The form that changes the key that signs a domain's mail."""

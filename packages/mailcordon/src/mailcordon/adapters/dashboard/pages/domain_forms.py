@@ -78,7 +78,7 @@ async def _ask_transfer(rest: Rest, given: Given) -> Form:
         title=f"Move {name} to another tenant",
         back=f"{_domains(given)}/{segment(name)}",
         says=[
-            identities.transfers(name, given["slug"], to or "the other one"),
+            identities.transfers(name, given["slug"], to) if to else messages.transfers_domain(given["slug"]),
             identities.transfer_cancels(name, given["slug"]),
             migration_pages.makes_a_plan(),
         ],

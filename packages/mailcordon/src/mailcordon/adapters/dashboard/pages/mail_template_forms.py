@@ -20,7 +20,6 @@ from mailcordon.adapters.dashboard.rest import Problem, Rest
 from mailcordon.adapters.dashboard.site import PageRequest, Site
 from mailcordon.core.principal import ADMIN, READ
 from mailcordon.core.template import check_name
-from mailcordon.messages import previews
 from mailcordon.messages import template_pages as messages
 
 #: Of a form: sources and data of the largest size, with up to three bytes for one.
@@ -320,7 +319,7 @@ def _previewed(
         made=made,
         frame=frame,
         sent=[(name, value) for name, value in given.fields.items() if name.isprintable() and name != DO],
-        nothing_runs=previews.nothing_runs(),
+        nothing_runs=messages.nothing_runs(),
     )
     page.headers["content-security-policy"] = message_preview.policy_of_page(site, request, frame)
     return page
