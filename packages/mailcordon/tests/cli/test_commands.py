@@ -65,7 +65,7 @@ def test_these_are_the_commands(app: typer.Typer) -> None:
         rollout_list rollout_status rollout_start rollout_advance rollout_hold rollout_back rollout_finish rollout_cancel
         rollout_freeze_list rollout_freeze_add rollout_freeze_end
         advise rehearse
-        pool_list pool_show pool_create pool_owner pool_add pool_remove
+        pool_list pool_show pool_create pool_delete pool_owner pool_add pool_remove
         path_list path_show path_add-shared path_remove path_add path_drop path_share path_move
         incident_list incident_show incident_note incident_ack incident_close incident_reported incident_report incident_times
         tenant_onboard tenant_list tenant_show tenant_topology tenant_retire tenant_unretire tenant_erase tenant_erasure

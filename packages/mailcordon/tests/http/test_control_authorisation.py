@@ -201,6 +201,7 @@ ENDPOINTS: list[tuple[str, str, Any, str, bool, int]] = [
     ("GET", "/v1/pools/bulk", None, "read", True, 403),
     ("POST", "/v1/pools", POOL, "admin", True, 403),
     ("PATCH", "/v1/pools/bulk", {"owner": "ops", "because": "x"}, "admin", True, 403),
+    ("DELETE", "/v1/pools/bulk?because=x", None, "admin", True, 403),
     ("POST", "/v1/pools/bulk/members", {"tenant": "acme", "because": "x"}, "admin", True, 403),
     ("POST", "/v1/pools/bulk/members/remove", {"tenant": "zen", "because": "x"}, "admin", True, 403),
     ("GET", "/v1/feedback", None, "read", False, 200),
@@ -258,6 +259,8 @@ async def test_each_endpoint_that_writes_admits_only_keys_that_may_use_it(
             "select l.id from lane l join tenant t on t.id = l.tenant where t.slug = 'acme'"
         )
         await Cohorts(world.owner).add(lane, sent=1)
+    if endpoint[1].startswith("/v1/pools/bulk?"):  # one that is in use stays
+        await world.owner.execute("update ip_pool_member set ended_at = now_ms(), ended_by = 'test'")
     if endpoint[1].startswith("/v1/shared-paths/"):
         await world.owner.execute(
             "insert into shared_path (name, domain, ses_tenant) values ('platform', 'x.example', 'x')"

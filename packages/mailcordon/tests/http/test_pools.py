@@ -11,6 +11,13 @@ from mailcordon.control.ip_pools import IpPools
 from mailcordon.control.plans import Plans
 from mailcordon.control.status_facts import Facts
 
+JOIN = {
+    "steps": [
+        {"kind": "set-topology", "tenant": "acme", "to": "dedicated one"},
+        {"kind": "set-pool", "tenant": "acme", "to": "marketing bulk"},
+    ],
+    "because": "volume",
+}
 SETTINGS = desired.Settings(outcome_topic_arn="arn:o", engagement_topic_arn="arn:e", local=True)
 
 
@@ -130,6 +137,82 @@ async def test_the_week_counts_days_after_the_members_joined_and_says_what_is_wr
     await world.owner.execute("update ip_pool_member set since = now_ms() - 1 * 86400000::bigint")
     fresh = await pool(world, "bulk")
     assert fresh["troubles"] == [], "a pool that has just begun is not judged yet"
+
+
+async def test_a_pool_goes_once_nothing_uses_it_and_what_uses_it_is_named(world: Any) -> None:
+    admin = await world.key(None, "admin", "read")
+    delete = ("DELETE", "/v1/pools/bulk?because=small", None)
+
+    async def refused() -> str:
+        answer = await world.ask(delete, admin)
+        assert (answer.status_code, answer.json()["code"]) == (409, "pool-in-use"), answer.text
+        return answer.json()["detail"]
+
+    assert "mail of zen is in it" in await refused()
+    await world.owner.execute("update ip_pool_member set ended_at = now_ms(), ended_by = 'ann'")
+    plan = await world.ask(("POST", "/v1/plans", JOIN), admin)
+    assert plan.status_code == 201, plan.text
+    number = plan.json()["id"]
+    assert f"the open plan {number} puts mail into it" in await refused()
+    await world.ask(("POST", f"/v1/plans/{number}/reject", {"because": "no"}), admin)
+    for use, no_use, said in (
+        (
+            "update route set ip_pool = 'bulk' where lane = (select min(lane) from route)",
+            "update route set ip_pool = null",
+            "routes of ",
+        ),
+        (
+            "insert into shared_path (name, domain, ses_tenant, ip_pool) values ('main', 'x.example', 'x', 'bulk')",
+            "delete from shared_path where name = 'main'",
+            "the shared path main names it",
+        ),
+        (
+            "insert into ses_resource (kind, name, phase, desired, observed, work) values"
+            """ ('configuration-set', 'left', 1, '{}', '{"sending_pool": "bulk"}', 'scan')""",
+            "delete from ses_resource where name = 'left'",
+            "on the set left",
+        ),
+    ):
+        await world.owner.execute(use)
+        assert said in await refused()
+        await world.owner.execute(no_use)
+    await world.owner.execute(
+        "insert into ip_pool_trouble (pool, code, sentence, next) values ('bulk', 'pool-empty', 'x', 'x')"
+    )
+    gone = await world.ask(delete, admin)
+    assert (gone.status_code, gone.json()["name"]) == (200, "bulk"), gone.text
+    again = await world.ask(delete, admin)
+    assert (again.status_code, again.json()["code"]) == (404, "no-such-pool")
+    row = await world.owner.fetchrow("select before, because from audit where action = 'pool.delete'")
+    assert ('"owner": "ops"' in row["before"], row["because"]) == (True, "small")
+    assert await world.owner.fetchval("select pool from ip_pool_member") == "bulk", (
+        "who was in it stays known"
+    )
+
+
+async def test_a_standard_pool_with_leased_addresses_stays(world: Any) -> None:
+    """Without it, SES would send mail of every set without a pool from them."""
+    admin = await world.key(None, "admin", "read")
+    body = {
+        "name": "receipts",
+        "mail": "transactional",
+        "managed": False,
+        "owner": "ops",
+        "because": "known IPs",
+    }
+    await world.ask(("POST", "/v1/pools", body), admin)
+    delete = ("DELETE", "/v1/pools/receipts?because=small", None)
+    seen = "update ses_resource set observed = $1::jsonb where kind = 'ip-pool' and name = 'receipts'"
+    await world.owner.execute(seen, '{"mode": "STANDARD", "ips": [{"Ip": "198.51.100.1"}]}')
+    answer = await world.ask(delete, admin)
+    assert (answer.status_code, answer.json()["code"]) == (409, "pool-has-addresses")
+    assert "198.51.100.1" in answer.json()["detail"]
+    await world.owner.execute(seen, '{"mode": "STANDARD", "ips": []}')
+    assert (await world.ask(delete, admin)).status_code == 200
+    wanted = "select wanted from ses_resource where kind = 'ip-pool' and name = 'receipts'"
+    assert await world.owner.fetchval(wanted) is False
+    assert (await world.ask(("POST", "/v1/pools", body), admin)).status_code == 201
+    assert await world.owner.fetchval(wanted) is True
 
 
 async def test_what_is_wrong_with_a_pool_is_an_alarm_until_it_is_over(world: Any) -> None:

@@ -363,6 +363,7 @@ def calls_of(ses: Administer, arn: str) -> dict[str, Callable[[], Awaitable[Any]
         "configuration_sets": ses.configuration_sets,
         "create_ip_pool": lambda: ses.create_ip_pool("bulk", mode="MANAGED"),
         "get_ip_pool": lambda: ses.get_ip_pool("bulk"),
+        "delete_ip_pool": lambda: ses.delete_ip_pool("bulk"),
         "create_destination": lambda: ses.create_destination("mc-new", "outcome", destination),
         "put_destination": lambda: ses.put_destination("mc-new", "outcome", destination),
         "get_destinations": lambda: ses.get_destinations("mc-new"),

@@ -219,7 +219,7 @@ async def test_what_each_role_may_do_is_simulated_where_that_is_allowed(
         # What the role to observe has is too little to administer, and each missing action is named.
         other = await one(settings, "IAM, administer", MAILCORDON_ADMINISTER_PROFILE="mailcordon-observe")
         assert other.state == "bad"
-        assert "may not ses:CreateDedicatedIpPool, ses:GetDedicatedIpPool" in other.says
+        assert "may not ses:CreateDedicatedIpPool, ses:DeleteDedicatedIpPool" in other.says
     # The role to send may not send otherwise; this one may, with a tenant or without one.
     everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [everything]}

@@ -44,6 +44,7 @@ class World:
         self.local = local
         self.owner = owner
         self.pool = governor
+        self.control = control
         self.governor = Governor(GovernorStore(governor))
         self.store = ProvisionStore(control)
         self.plans = Plans(PlanStore(control), self.governor, TOPICS)

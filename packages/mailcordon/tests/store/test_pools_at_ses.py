@@ -3,7 +3,9 @@
 import asyncpg
 import pytest
 
+from mailcordon.adapters.db.pool_store import PoolStore
 from mailcordon.control import steps
+from mailcordon.control.ip_pools import NewPool
 from mailcordon.control.platform import SHARED_IPS
 from mailcordon.core.drift import Drift
 from mailcordon.core.priority import Class
@@ -113,6 +115,35 @@ async def test_a_pool_that_somebody_chose_for_a_set_by_hand_is_left_alone(world:
     await world.owner.execute("update ses_resource set next_try_at = now() where name = $1", name)
     await world.settle()
     assert await at_ses(world, name) == "theirs"
+
+
+async def test_a_pool_that_is_deleted_goes_at_ses_too_and_can_be_made_again(world: World) -> None:
+    await world.onboard()
+    store = PoolStore(world.control)
+    new = NewPool(name="bulk", managed=True, marketing=True, owner="ops", minimum=1000, escalation="")
+    for _ in range(2):
+        await store.create(new, actor="ann", because="volume")
+        await world.settle()
+        assert "bulk" in (await ask(world.ses.list_dedicated_ip_pools))["DedicatedIpPools"]
+        await store.delete("bulk", actor="ann", because="small")
+        await world.settle()
+        assert "bulk" not in (await ask(world.ses.list_dedicated_ip_pools))["DedicatedIpPools"]
+        rows = "select count(*) from ses_resource where kind = 'ip-pool'"
+        assert await world.owner.fetchval(rows) == 0
+
+
+async def test_the_database_keeps_a_pool_that_mail_is_in(world: World) -> None:
+    """The second lock: whoever was in it before does not keep it, and the pool may be made again for other mail."""
+    await world.onboard()
+    await make_pool(world)
+    await world.owner.execute(
+        "insert into ip_pool_member (pool, marketing, tenant, class, because, added_by) values ('bulk', true, 1, 2, 'x', 'ann')"
+    )
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await world.owner.execute("delete from ip_pool")
+    await world.owner.execute("update ip_pool_member set ended_at = 1, ended_by = 'ann'")
+    await world.owner.execute("delete from ip_pool")
+    await make_pool(world, marketing=False)
 
 
 async def test_the_database_refuses_other_mail_in_a_pool(world: World) -> None:

@@ -103,6 +103,17 @@ class Sender:
     ses_tenants: SesTenants
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """What keeps a pool from going."""
+
+    tenants: Sequence[str] = ()  #: whose mail is in it
+    lanes: Sequence[str] = ()  #: whose routes name it, such as acme/newsletter
+    paths: Sequence[str] = ()  #: shared paths that name it
+    sets: Sequence[str] = ()  #: configuration sets that have it at SES, or are to have it
+    plans: Sequence[str] = ()  #: open plans that put mail into it
+
+
 class PoolStore(Protocol):
     async def pools(self, name: str | None = None) -> list[PoolView]:
         """By name, or the one of this name."""
@@ -114,6 +125,10 @@ class PoolStore(Protocol):
 
     async def change(self, name: str, care: Care, *, actor: str, because: str) -> None:
         """Raises NotFound."""
+        ...
+
+    async def delete(self, name: str, *, actor: str, because: str) -> None:
+        """Raises NotFound, or Conflict while something uses it."""
         ...
 
     async def sender(self, slug: str) -> Sender | None:
@@ -160,6 +175,19 @@ class IpPools:
         await self._store.change(name, care, actor=actor, because=because)
         return await self.get(name)
 
+    async def delete(self, name: str, *, actor: str, because: str) -> PoolView:
+        """Here at once, and then at SES. Returns the pool as it was. Raises NotFound, or Conflict while something uses it or it
+        has leased addresses."""
+        found = await self.get(name)
+        # SES would put them where each set without a pool sends from.
+        if not found.managed and found.addresses:
+            raise Conflict(
+                messages.has_addresses(name, [each.ip for each in found.addresses]),
+                code="pool-has-addresses",
+            )
+        await self._store.delete(name, actor=actor, because=because)
+        return found
+
     async def choose(
         self, slug: str, pool: str | None, class_: Class | None, *, actor: str, because: str
     ) -> Plan:
@@ -201,6 +229,21 @@ class IpPools:
 
 def no_pool(name: str) -> NotFound:
     return NotFound(messages.no_pool(name if _NAME.fullmatch(name) else "of this name"), code="no-such-pool")
+
+
+def in_use(name: str, uses: Uses) -> Conflict | None:
+    """None: nothing uses it."""
+    if uses == Uses():
+        return None
+    said = messages.in_use(
+        name,
+        tenants=list(uses.tenants),
+        lanes=list(uses.lanes),
+        paths=list(uses.paths),
+        sets=list(uses.sets),
+        plans=list(uses.plans),
+    )
+    return Conflict(said, code="pool-in-use")
 
 
 def _faults(care: Care) -> Sequence[Fault]:

@@ -271,7 +271,9 @@ class Reconciler:
             return
         reading = await calls.read(resource)
         for change in plan.changes(resource, reading.members(resource), wanted=False):
-            act = _judge(row, change, (), {}, frozenset())
+            # No plan takes away a pool: a person did, when nothing used it (control/ip_pools.py).
+            is_pool = resource.kind is Kind.IP_POOL
+            act = Act.APPLY if is_pool else _judge(row, change, (), {}, frozenset())
             if act is not Act.APPLY and done:
                 await self._store.interrupted(row, done)
             if act is Act.WAIT:

@@ -229,6 +229,8 @@ class Resources:
     async def _delete(self, resource: Resource) -> None:
         ses, name = self._ses, resource.name
         match resource.kind:
+            case Kind.IP_POOL:
+                await ses.delete_ip_pool(name)
             case Kind.CONFIGURATION_SET:
                 await ses.delete_configuration_set(name)
             case Kind.EVENT_DESTINATION:

@@ -146,6 +146,16 @@ def will_remove_from_pool(tenant: str, class_: str, pool: str) -> str:
     return f"The {class_ or 'fitting'} mail of {tenant} leaves from SES's shared addresses again, not from {pool}."
 
 
+@example("bulk", managed=True)
+@example("receipts", managed=False)
+def will_delete_pool(pool: str, *, managed: bool) -> str:
+    """The preview of deleting an IP pool."""
+    then = " SES gives its addresses back." if managed else ""
+    return (
+        f"{pool} is deleted here, and then at SES. No mail may leave from it, and no plan may name it.{then}"
+    )
+
+
 @example()
 def makes_a_plan() -> str:
     """The action makes a plan, which somebody applies."""

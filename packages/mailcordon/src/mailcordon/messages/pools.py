@@ -79,6 +79,43 @@ def bad_name() -> str:
     return "must be 1 to 64 letters, digits, `_` and `-`, and not begin with `ses-`"
 
 
+@example(
+    "bulk", tenants=["acme", "zen"], lanes=["acme/newsletter"], paths=[], sets=["mc-1-marketing"], plans=[]
+)
+@example("bulk", tenants=[], lanes=[], paths=["main"], sets=[], plans=["12"])
+def in_use(
+    name: str, *, tenants: list[str], lanes: list[str], paths: list[str], sets: list[str], plans: list[str]
+) -> str:
+    """A pool is to be deleted that something uses (409)."""
+    uses = [
+        f"{what} {', '.join(names[:5])}{', …' if len(names) > 5 else ''}{then}"
+        for what, names, then in (
+            ("mail of", tenants, " is in it (`mailcordon pool remove`)"),
+            ("routes of", lanes, " name it"),
+            ("the shared path", paths, " names it"),
+            ("SES has it, or is to have it, on the set", sets, ""),
+            ("the open plan", plans, " puts mail into it (`mailcordon plans reject`)"),
+        )
+        if names
+    ]
+    return f"The IP pool {name} is used: {'; '.join(uses)}."
+
+
+@example("receipts", ["198.51.100.1"])
+def has_addresses(name: str, addresses: list[str]) -> str:
+    """A standard pool is to be deleted that has leased addresses (409)."""
+    return (
+        f"The IP pool {name} has leased addresses ({', '.join(addresses[:5])}{', …' if len(addresses) > 5 else ''}). Without it,"
+        " SES would send mail of every set without a pool from them. Move them to another pool, or give them back to AWS, first."
+    )
+
+
+@example("bulk")
+def deleted(name: str) -> str:
+    """After a pool was deleted."""
+    return f"The IP pool {name} is deleted here, and within a minute at SES."
+
+
 @example()
 def bad_owner() -> str:
     """A pool without an owner (422)."""

@@ -44,7 +44,7 @@ _OF_A_SET = (
     "PutConfigurationSetVdmOptions",
     "UpdateConfigurationSetEventDestination",
 )
-_OF_AN_IP_POOL = ("CreateDedicatedIpPool", "GetDedicatedIpPool", "GetDedicatedIps")
+_OF_AN_IP_POOL = ("CreateDedicatedIpPool", "DeleteDedicatedIpPool", "GetDedicatedIpPool", "GetDedicatedIps")
 _OF_AN_IDENTITY = (
     "CreateEmailIdentity",
     "DeleteEmailIdentity",

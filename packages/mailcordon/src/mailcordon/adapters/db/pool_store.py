@@ -10,7 +10,8 @@ import asyncpg
 from mailcordon.adapters.db import connection_pool, plan_store, queries
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.control import desired, ip_pools
-from mailcordon.control.ip_pools import Care, Member, NewPool, PoolView, Sender
+from mailcordon.control.desired import Kind
+from mailcordon.control.ip_pools import Care, Member, NewPool, PoolView, Sender, Uses
 from mailcordon.control.platform import IpPool
 from mailcordon.control.pool_health import Address, Trouble, Week
 from mailcordon.control.work import Work
@@ -96,6 +97,27 @@ class PoolStore:
             await conn.execute(
                 *(_SHARED.write_audit, actor, "pool.change", None, f"pool {name}"),
                 *(json.dumps(before), json.dumps(after), because),
+            )
+
+    async def delete(self, name: str, *, actor: str, because: str) -> None:
+        async with connection_pool.transaction(self._pool) as conn:
+            await plan_store.lock(conn)
+            row = await conn.fetchrow(_SQL.pools, name)
+            if row is None:
+                raise ip_pools.no_pool(name)
+            found = await conn.fetch(_SQL.uses, name)
+            uses = Uses(**{one["what"]: one["names"] for one in found})
+            if (refused := ip_pools.in_use(name, uses)) is not None:
+                raise refused
+            await conn.execute(_SQL.forget_troubles, name)
+            await conn.execute(_SQL.delete_pool, name)
+            await conn.execute(_PLANS.unwant, [Kind.IP_POOL.word], [name], Work.REPAIR)
+            before = {
+                member: row[member] for member in ("managed", "marketing", "owner", "minimum", "because")
+            }
+            await conn.execute(
+                *(_SHARED.write_audit, actor, "pool.delete", None, f"pool {name}"),
+                *(json.dumps(before), None, because),
             )
 
     async def sender(self, slug: str) -> Sender | None:

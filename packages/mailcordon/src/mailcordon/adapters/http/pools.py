@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import get, patch, post
+from litestar import delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from mailcordon.adapters.http import plans, shapes
 from mailcordon.adapters.http.auth import AnyRequest, platform_principal
@@ -134,6 +134,20 @@ def routes(pools: IpPools, planned: Plans) -> list[HTTPRouteHandler]:
         care = Care(owner=data.owner, minimum=data.minimum, escalation=data.escalation)
         return _item(await pools.change(name, care, actor=actor, because=shapes.reason(data.because)))
 
+    @delete(
+        "/v1/pools/{name:str}",
+        status_code=200,
+        summary="Delete an IP pool that nothing uses, here and at SES",
+        tags=["control"],
+    )
+    async def delete_pool(
+        request: AnyRequest,
+        name: FromPath[str],
+        because: Annotated[str, QueryParameter(description="The reason. It is audited.")],
+    ) -> PoolItem:
+        actor = platform_principal(request, ADMIN).actor
+        return _item(await pools.delete(name, actor=actor, because=shapes.reason(because)))
+
     @post(
         "/v1/pools/{name:str}/members",
         summary="Plan to let a tenant's mail leave from an IP pool. Changes nothing",
@@ -159,7 +173,7 @@ def routes(pools: IpPools, planned: Plans) -> list[HTTPRouteHandler]:
         made = await pools.remove(name, data.tenant, _class(data.class_), actor=actor, because=because)
         return plans.details(planned, made)
 
-    return [list_pools, show_pool, create_pool, change_pool, add_member, remove_member]
+    return [list_pools, show_pool, create_pool, change_pool, delete_pool, add_member, remove_member]
 
 
 def _class(word: str | None) -> Class | None:

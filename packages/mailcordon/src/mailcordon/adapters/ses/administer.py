@@ -113,6 +113,9 @@ class Administer:
         ips = [{member: ip[member] for member in ip if member != "PoolName"} for ip in listed]
         return {**group(found, "DedicatedIpPool"), "Ips": ips}
 
+    async def delete_ip_pool(self, name: str) -> None:
+        await self._read("delete_dedicated_ip_pool", PoolName=name)
+
     async def create_ip_pool(self, name: str, *, mode: str) -> bool:
         created = await self._create("create_dedicated_ip_pool", PoolName=name, ScalingMode=mode)
         return created is not None

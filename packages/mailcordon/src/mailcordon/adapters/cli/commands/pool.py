@@ -121,6 +121,13 @@ async def care(
     cli.show_result(found, *pool_view(found))
 
 
+@command.remote(app, "delete", examples='mailcordon pool delete bulk --because "nobody uses it any more"')
+async def delete_pool(cli: Cli, pool: Pool, because: Because) -> None:
+    """Delete a pool that nothing uses, here and at SES. Addresses of a managed pool go back to AWS."""
+    gone = await cli.api.call("DELETE", path("pools", pool), query={"because": because})
+    cli.show_result(gone, messages.deleted(pool))
+
+
 @command.remote(
     app,
     "add",

@@ -45,7 +45,16 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
         done="saved",
         needs=ADMIN,
     )
-    return [pools, pool, *adding, *removing]
+    deleting = actions.routes(
+        site,
+        PATH + "/{name:str}/delete",
+        section="pools",
+        ask=_ask_delete,
+        perform=_delete,
+        done="removed",
+        needs=ADMIN,
+    )
+    return [pools, pool, *adding, *removing, *deleting]
 
 
 def _state(one: Any) -> Cell:
@@ -104,7 +113,9 @@ def _pool(one: Any) -> Page:
         tone="slow",
         buttons=[
             Button(f"{PATH}/{name}/add", "Add a tenant…", "admin"),
-            *([Button(f"{PATH}/{name}/remove", "Remove a tenant…", "admin")] if one["members"] else []),
+            Button(f"{PATH}/{name}/remove", "Remove a tenant…", "admin")
+            if one["members"]
+            else Button(f"{PATH}/{name}/delete", "Delete the pool…", "admin"),
         ],
         sections=[
             Section(
@@ -213,6 +224,23 @@ async def _ask_remove(rest: Rest, given: Given) -> Asked:
     await rest.get("/v1/pools/{}", given["name"])
     says = messages.will_remove_from_pool(given.get("tenant"), given.get("class"), given["name"])
     return _asked(given, "remove", f"Take a tenant's mail away from {given['name']}", says)
+
+
+async def _ask_delete(rest: Rest, given: Given) -> Asked:
+    one = await rest.get("/v1/pools/{}", given["name"])
+    return Asked(
+        title=f"Delete the IP pool {one['name']}",
+        back=f"{PATH}/{one['name']}",
+        says=[messages.will_delete_pool(one["name"], managed=one["managed"])],
+        button="Delete it",
+        is_dangerous=True,
+        command=f"mailcordon pool delete {shell(one['name'])} {because(given)}",
+    )
+
+
+async def _delete(rest: Rest, given: Given) -> str:
+    await rest.delete("/v1/pools/{}", given["name"], because=given.because)
+    return PATH
 
 
 def _body(given: Given) -> dict[str, object]:

@@ -50,6 +50,33 @@ select count(*) from ip_pool;
 update ip_pool set owner = coalesce($2, owner), minimum = coalesce($3, minimum), escalation = coalesce($4, escalation)
  where name = $1 returning name;
 
+-- name: uses
+-- What uses a pool, one row for each kind.
+select what, array_agg(distinct name order by name) as names
+  from (
+      select 'tenants' as what, e.slug as name from ip_pool_member m join tenant e on e.id = m.tenant where m.pool = $1 and m.ended_at is null
+      union all
+      select 'lanes', e.slug || '/' || t.name
+        from route r join lane l on l.id = r.lane join tenant e on e.id = l.tenant join message_type t on t.id = l.type where r.ip_pool = $1
+      union all
+      select 'paths', name from shared_path where ip_pool = $1
+      union all
+      select 'sets', name from ses_resource
+       where kind = 'configuration-set' and (wanted and desired ->> 'sending_pool' = $1 or observed ->> 'sending_pool' = $1)
+      union all
+      select 'plans', p.id::text from plan p cross join lateral jsonb_array_elements(p.steps) s
+       where p.state in ('proposed', 'applying') and s ->> 'kind' = 'set-pool' and split_part(s ->> 'to', ' ', 2) = $1
+  ) x
+ group by what;
+
+-- name: forget_troubles
+-- What was wrong with a pool goes with it.
+delete from ip_pool_trouble where pool = $1;
+
+-- name: delete_pool
+-- Nobody is in it, or a constraint says so.
+delete from ip_pool where name = $1;
+
 -- name: sender
 -- A tenant, with the classes of its lanes.
 select e.ses_tenants, array_agg(distinct l.class order by l.class) filter (where l.id is not null) as classes
