@@ -27,6 +27,7 @@ SECTIONS = (
     "/sharing",
     "/suppressions",
     "/access",
+    "/templates",
     "/policy",
     "/history",
 )
