@@ -35,6 +35,10 @@ class Ses:
     body: bytes = b""  #: of the last call
     meanwhile: Callable[[], None] = lambda: None
 
+    @property
+    def ready(self) -> bool:
+        return False
+
     def start(self, *_: object) -> bool:
         """Each call needs a task."""
         return False

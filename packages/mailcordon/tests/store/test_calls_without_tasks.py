@@ -42,10 +42,15 @@ REPLIES: list[Answer | Exception] = [
 
 
 class Immediate(Ses):
-    """Starts calls without a task, but for some; `fails`: instead of starting one."""
+    """Starts calls without a task. `refuses`: but for this one, which is known only when it is tried if `late`. `fails`: instead
+    of starting one."""
 
-    refuses = fails = False
+    refuses = late = fails = False
     started = 0
+
+    @property
+    def ready(self) -> bool:
+        return not self.refuses or self.late
 
     def start(self, *given: Any) -> bool:
         body, _, done = given
@@ -117,11 +122,12 @@ async def test_it_ends_as_a_delivery_in_a_task_does(caller: Caller, seed: int) -
     for claim in claims:
         reply = chance.choice(REPLIES)
         kind = chance.choice(
-            ["as it is"] * 6 + ["unprintable", "empty", "no route", "stopped", "refused", "fails"]
+            ["as it is"] * 6 + ["unprintable", "empty", "no route", "stopped", "busy", "refused", "fails"]
         )
         for side, way in ways:
             side.calling.stopping = kind == "stopped"
-            side.ses.reply, side.ses.refuses = reply, kind == "refused"
+            side.ses.reply, side.ses.refuses = reply, kind in ("busy", "refused")
+            side.ses.late = kind == "refused"
             side.ses.fails = kind == "fails" and isinstance(reply, Exception)
             changed = claim
             if kind == "unprintable":

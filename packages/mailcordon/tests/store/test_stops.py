@@ -530,6 +530,10 @@ class Simulator:
     def __init__(self, call: Any) -> None:
         self.call = call
 
+    @property
+    def ready(self) -> bool:
+        return False
+
     def start(self, *_: object) -> bool:
         return False
 

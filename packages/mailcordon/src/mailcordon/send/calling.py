@@ -77,7 +77,7 @@ class Calling:
     def begin(self, claim: Claimed, route: Route | None, loop: Loop, ended: Callable[[], None]) -> None:
         """`deliver`, without a task if the content is here and a connection is free. `ended` is called once when the result is
         handed over, perhaps at once."""
-        if claim.large and route is not None:
+        if (claim.large and route is not None) or not self.ses.ready:
             self._in_task(self.deliver(claim, route, loop), ended)
             return
         body = self._prepared(claim, route, loop, self._request)

@@ -238,6 +238,11 @@ class ClearingStore(Protocol):
 
 
 class Sender(Protocol):
+    @property
+    def ready(self) -> bool:
+        """Whether it is worth trying to `start` a call."""
+        ...
+
     def start(
         self, body: bytes, permitted: Callable[[], bool], done: Callable[[Answer | Exception], None], /
     ) -> bool:

@@ -67,6 +67,10 @@ class HttptoolsTransport:
         self._watch: asyncio.TimerHandle | None = None  #: one timer for the time limits of all calls
         self._watched = math.inf  #: when it is due
 
+    @property
+    def has_free(self) -> bool:
+        return bool(self._idle)
+
     def start(self, path: str, body: bytes, lines: bytes, done: Done) -> bool:
         connection = self._take_idle()
         if connection is None:

@@ -39,6 +39,10 @@ class SesSend:
         self._credentials = credentials
         self._renewing: set[asyncio.Task[None]] = set()  #: calls that wait for new credentials
 
+    @property
+    def ready(self) -> bool:
+        return self._transport.has_free
+
     def start(
         self, body: bytes, permitted: Callable[[], bool], done: Callable[[Answer | Exception], None]
     ) -> bool:

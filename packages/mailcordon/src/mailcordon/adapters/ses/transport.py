@@ -41,6 +41,11 @@ Done: TypeAlias = Callable[[Response | CallFailed], None]
 class Transport(Protocol):
     host: str  #: the Host header, which the signature covers
 
+    @property
+    def has_free(self) -> bool:
+        """Whether there may be a free connection."""
+        ...
+
     def start(self, path: str, body: bytes, lines: bytes, done: Done) -> bool:
         """`post` without a task, over a connection that is free: writes the request now. `done` gets the response, or Ambiguous,
         once and later, and must not raise. False: there is no free connection, so nothing was sent and `done` is not called.
