@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailcordon.adapters.http import json_body, large_message, message_shapes
-from mailcordon.adapters.http.message_shapes import SendBody
+from mailcordon.adapters.http import json_body, large_message, message_body
+from mailcordon.adapters.http.message_body import SendBody
 from mailcordon.core.errors import MailcordonError
 from mailcordon.send import compose
 from mailcordon.send.submission import Submission
@@ -38,7 +38,7 @@ def read(raw: bytes) -> tuple[SendBody, str | None, str | None]:
 
 def read_plainly(raw: bytes) -> tuple[SendBody, str | None, str | None]:
     json_body.check_beside_texts(raw, large_message.MOST_BESIDE_TEXTS)
-    body = json_body.read_as(DECODER, raw, message_shapes.is_flat)
+    body = json_body.read_as(DECODER, raw, message_body.is_flat)
     return _without_texts(body), body.text, body.html
 
 
@@ -167,9 +167,9 @@ def test_a_long_text_is_sent_as_the_same_text_in_one_piece(field: str) -> None:
     for extra in ({}, {other: "short"}, {other: LONG}):
         body = {**GOOD, field: LONG, "to": [{"address": "kim@example.com", "headers": {"X-A": "b"}}], **extra}
         raw = json.dumps(body).encode()
-        in_parts = message_shapes.checked(*large_message.read(raw))
+        in_parts = message_body.checked(*large_message.read(raw))
         plain = DECODER.decode(raw)
-        in_one = message_shapes.checked(plain, message_shapes.long_of(plain))
+        in_one = message_body.checked(plain, message_body.long_of(plain))
         assert isinstance(in_parts, Submission)
         assert isinstance(in_one, Submission)
         assert compose.content(in_parts) == compose.content(in_one)

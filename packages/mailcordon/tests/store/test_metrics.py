@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mailcordon.adapters.db import cohort_rebuild, engine, metrics_reader, metrics_statements
+from mailcordon.adapters.db import cohort_rebuild, engine, metrics_reading, metrics_statements
 from mailcordon.adapters.db.metrics_reader import PostgresMetricsReader
 from mailcordon.adapters.db.upkeep_store import UpkeepStore
 from mailcordon.control.upkeep import Purged
@@ -291,8 +291,8 @@ async def test_a_ranking_at_one_provider_does_not_depend_on_how_many_candidates_
         await fleet.mail(lane, 2_000_000 if tenant == "large" else 10, ago=2 * DAY)
     query = {"per": per, "provider": Provider.YAHOO, "minutes": 7 * DAY, "limit": 1}
     for candidates in (1, 2, 100):
-        monkeypatch.setattr(metrics_reader, "_CANDIDATES", candidates)
-        monkeypatch.setattr(metrics_reader, "_CANDIDATES_OF_ONE", 1)
+        monkeypatch.setattr(metrics_reading, "_CANDIDATES", candidates)
+        monkeypatch.setattr(metrics_reading, "_CANDIDATES_OF_ONE", 1)
         page = await fleet.top(**query)
         name = "domain" if per == "domain" else "tenant"
         assert [getattr(line, name).removesuffix(".example") for line in page.lines] == ["third"], candidates

@@ -8,15 +8,15 @@ import contextlib
 import operator
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
-import msgspec
 
 from mailcordon.adapters.db import (
     address_reports,
     arrays,
     engine,
+    observe_rows,
     observed_mail,
     queries,
     ungoverned_rows,
@@ -25,7 +25,6 @@ from mailcordon.adapters.db.driver_errors import in_words
 from mailcordon.adapters.db.pinned_connection import PinnedConnection
 from mailcordon.adapters.db.route_row import lane_from_row
 from mailcordon.core import ids
-from mailcordon.core.delivery import State
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.event import Kind
 from mailcordon.core.lane import Lane
@@ -55,7 +54,7 @@ from mailcordon.observe.ports import (
     Transaction,
 )
 from mailcordon.observe.reports import ListHit, Remembered, Report, TakenBack, Unlist
-from mailcordon.observe.webhooks.nouns import DocumentRow, OutboxRow, Subscription, Subscriptions
+from mailcordon.observe.webhooks.nouns import DocumentRow, OutboxRow, Subscriptions
 
 T = TypeVar("T")
 
@@ -64,7 +63,6 @@ MOST_CACHED = 100_000  #: lanes; with more the cache is emptied and filled again
 
 _SQL = queries.load("observe_store.sql")
 _SHARED = queries.load("shared.sql")
-_json = msgspec.json.Encoder()
 _place = operator.attrgetter("delivery", "key")
 _id = operator.attrgetter("id")
 
@@ -160,10 +158,12 @@ class PostgresTransaction:
         if cache.has(lanes, sets) and deliveries:
             rows = await self._facts(deliveries)
             if rows and rows[0]["epoch"] == cache.epoch:
-                return Directory(rows[0]["now"], cache.lanes, cache.sets, cache.webhooks), _by_delivery(rows)
+                return Directory(
+                    rows[0]["now"], cache.lanes, cache.sets, cache.webhooks
+                ), observe_rows.by_delivery(rows)
         now = await self._fill_cache(lanes, sets)
         rows = await self._facts(deliveries)
-        return Directory(now, cache.lanes, cache.sets, cache.webhooks), _by_delivery(rows)
+        return Directory(now, cache.lanes, cache.sets, cache.webhooks), observe_rows.by_delivery(rows)
 
     async def _facts(self, deliveries: Mapping[int, LaneName]) -> list[asyncpg.Record]:
         known = self._cache.lanes
@@ -181,7 +181,9 @@ class PostgresTransaction:
         assert row is not None
         cache = self._cache
         if cache.at(row["epoch"]):
-            cache.webhooks = _subscriptions(await self._connection.fetch(_SQL.webhook_subscriptions))
+            cache.webhooks = observe_rows.subscriptions(
+                await self._connection.fetch(_SQL.webhook_subscriptions)
+            )
         missing = sorted(lanes - cache.lanes.keys())
         if missing:
             keys, types = zip(*missing, strict=True)
@@ -207,22 +209,24 @@ class PostgresTransaction:
         events = sorted(batch.events, key=_place)
         new = sorted(batch.new, key=_id)
         changed = sorted(batch.changed, key=_changed_id)
-        counted = [(*cell, arrays.integers(_trimmed(counts))) for cell, counts in batch.counts.items()]
+        counted = [
+            (*cell, arrays.integers(observe_rows.trimmed(counts))) for cell, counts in batch.counts.items()
+        ]
         timed = [(*cell, arrays.integers(counts)) for cell, counts in batch.times.items()]
         proofs = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in batch.sends)
         stored: bool = await connection.fetchval(
             _SQL.store_at_once,
-            *_event_columns(events),
+            *observe_rows.event_columns(events),
             len(events),
-            *_outcome_columns([*new, *(row for _, row in changed)]),
+            *observe_rows.outcome_columns([*new, *(row for _, row in changed)]),
             len(new),
             arrays.texts([version for version, _ in changed]),
             len(new) + len(changed),
-            *_some(sorted(batch.queued), 2),
-            *_some(proofs, 4),
-            *_some(counted, 9),
-            *_some(timed, 6),
-            *_some(sorted(batch.seen.items()), 2),
+            *observe_rows.some(sorted(batch.queued), 2),
+            *observe_rows.some(proofs, 4),
+            *observe_rows.some(counted, 9),
+            *observe_rows.some(timed, 6),
+            *observe_rows.some(sorted(batch.seen.items()), 2),
         )
         return stored
 
@@ -233,8 +237,8 @@ class PostgresTransaction:
         outcomes = sorted(outcomes, key=_id)
         row = await (await self._writing()).fetchrow(
             _SQL.record,
-            *_event_columns(events),
-            *_outcome_columns(outcomes),
+            *observe_rows.event_columns(events),
+            *observe_rows.outcome_columns(outcomes),
             len(events),
             len(outcomes),
         )
@@ -257,15 +261,15 @@ class PostgresTransaction:
         rows = await (await self._writing()).fetch(
             _SQL.lock_outcomes, arrays.integers(ordered), ordered[0], ordered[-1]
         )
-        return {row["id"]: _outcome(row, row["id"], row["provider"]) for row in rows}
+        return {row["id"]: observe_rows.outcome(row, row["id"], row["provider"]) for row in rows}
 
     async def update_outcomes(self, rows: Sequence[Outcome]) -> None:
-        columns = _outcome_columns(sorted(rows, key=_id))
+        columns = observe_rows.outcome_columns(sorted(rows, key=_id))
         await (await self._writing()).execute(_SQL.update_outcomes, *columns)
 
     async def record_sends(self, rows: Sequence[Send]) -> None:
         ordered = sorted((row.delivery, row.attempt, row.ses_id, row.at) for row in rows)
-        await (await self._writing()).execute(_SQL.record_sends, *_columns(ordered, 4))
+        await (await self._writing()).execute(_SQL.record_sends, *observe_rows.columns(ordered, 4))
 
     async def record_proof_events(self, rows: Sequence[ProofEventRow]) -> None:
         values = [
@@ -285,7 +289,7 @@ class PostgresTransaction:
             for row in rows
         ]
         values.sort(key=operator.itemgetter(0, 1))
-        await (await self._writing()).execute(_SQL.record_proof_events, *_columns(values, 11))
+        await (await self._writing()).execute(_SQL.record_proof_events, *observe_rows.columns(values, 11))
 
     async def suppress(self, rows: Sequence[Suppression]) -> None:
         values = [
@@ -296,7 +300,7 @@ class PostgresTransaction:
                 row.target,
                 row.address,
                 row.cause,
-                _clean(row.evidence),
+                observe_rows.clean(row.evidence),
                 row.since,
                 row.until,
                 row.by,
@@ -304,7 +308,7 @@ class PostgresTransaction:
             for row in rows
         ]
         await (await self._writing()).execute(
-            _SQL.suppress, *_columns(sorted(values, key=lambda one: one[:4]), 10)
+            _SQL.suppress, *observe_rows.columns(sorted(values, key=lambda one: one[:4]), 10)
         )
 
     async def remember(self, reports: Sequence[Report]) -> Sequence[Remembered]:
@@ -326,10 +330,10 @@ class PostgresTransaction:
 
     async def tell_webhooks(self, rows: Sequence[OutboxRow], documents: Sequence[DocumentRow]) -> None:
         told = [(row.endpoint, row.event, row.tenant, row.delivery, row.key) for row in rows]
-        await (await self._writing()).execute(_SQL.tell_webhooks, *_columns(told, 5))
+        await (await self._writing()).execute(_SQL.tell_webhooks, *observe_rows.columns(told, 5))
         if documents:
             kept = [(row.delivery, row.key, row.document) for row in documents]
-            await (await self._writing()).execute(_SQL.keep_documents, *_columns(kept, 3))
+            await (await self._writing()).execute(_SQL.keep_documents, *observe_rows.columns(kept, 3))
 
     async def quarantine(self, rows: Sequence[Quarantined]) -> Mapping[str, int]:
         kinds = sorted({row.why for row in rows})
@@ -364,7 +368,7 @@ class PostgresTransaction:
                 entry.why,
                 entry.detail,
                 entry.documents[0],
-                _json_text(entry.documents[1:]),
+                observe_rows.json_text(entry.documents[1:]),
                 quarantines.size_of(entry.documents),
                 entry.source,
                 entry.tenant,
@@ -373,15 +377,15 @@ class PostgresTransaction:
             for entry in plan.new
         ]
         if new:
-            await (await self._writing()).execute(_SQL.quarantine, *_columns(new, 9))
-        again = [(one.id, one.copies, _json_text(one.samples), one.bytes) for one in plan.again]
+            await (await self._writing()).execute(_SQL.quarantine, *observe_rows.columns(new, 9))
+        again = [(one.id, one.copies, observe_rows.json_text(one.samples), one.bytes) for one in plan.again]
         if again:
-            await (await self._writing()).execute(_SQL.quarantine_again, *_columns(again, 4))
+            await (await self._writing()).execute(_SQL.quarantine_again, *observe_rows.columns(again, 4))
         counts = [
             (why, plan.entries[why], plan.bytes[why], documents, plan.not_kept[why])
             for why, documents in sorted(plan.documents.items())
         ]
-        await (await self._writing()).execute(_SQL.count_quarantine, *_columns(counts, 5))
+        await (await self._writing()).execute(_SQL.count_quarantine, *observe_rows.columns(counts, 5))
 
     async def record_ungoverned(self, sightings: Sequence[Sighting]) -> None:
         await ungoverned_rows.record(await self._writing(), sightings)
@@ -407,7 +411,7 @@ class PostgresTransaction:
             for digest, row in sorted(once.items())
         ]
         not_kept: int = await (await self._writing()).fetchval(
-            _SQL.keep_notices, *_columns(values, 5), quarantines.MOST_NOTICES
+            _SQL.keep_notices, *observe_rows.columns(values, 5), quarantines.MOST_NOTICES
         )
         if not_kept:
             await (await self._writing()).execute(
@@ -421,7 +425,7 @@ class PostgresTransaction:
     async def count_elsewhere(self, counts: Mapping[tuple[str, Kind], int]) -> None:
         values = [(name, int(kind), documents) for (name, kind), documents in sorted(counts.items())]
         await (await self._writing()).execute(
-            _SQL.count_elsewhere, *_columns(values, 3), quarantines.MOST_INSTALLATIONS
+            _SQL.count_elsewhere, *observe_rows.columns(values, 3), quarantines.MOST_INSTALLATIONS
         )
 
     async def count(self, counts: Counts, seen: Mapping[str, int], times: Times) -> None:
@@ -429,9 +433,9 @@ class PostgresTransaction:
         timed = [(*cell, arrays.integers(times[cell])) for cell in times]
         await (await self._writing()).execute(
             _SQL.add_counts,
-            *_columns(values, 9),
-            *_columns(sorted(seen.items()), 2),
-            *_columns(timed, 6),
+            *observe_rows.columns(values, 9),
+            *observe_rows.columns(sorted(seen.items()), 2),
+            *observe_rows.columns(timed, 6),
         )
 
     async def unproved(self) -> dict[str, int]:
@@ -439,7 +443,7 @@ class PostgresTransaction:
         return {row["configuration_set"]: row["called_at"] for row in rows}
 
     async def prove(self, called: Mapping[str, int]) -> None:
-        await self._connection.execute(_SQL.prove, *_columns(sorted(called.items()), 2))
+        await self._connection.execute(_SQL.prove, *observe_rows.columns(sorted(called.items()), 2))
 
     async def report_observer(
         self, queue: str, observer: str, live: float, stored: float, *, ended: bool
@@ -461,7 +465,7 @@ class PostgresTransaction:
     ) -> None:
         row = await (await self._writing()).fetchrow(_SQL.resolve, id, resolution[:2000], settled)
         if row is not None:
-            after = _clean({"why": row["why"], "resolution": resolution[:2000]})
+            after = observe_rows.clean({"why": row["why"], "resolution": resolution[:2000]})
             await (await self._writing()).execute(
                 _SHARED.write_audit,
                 actor,
@@ -475,122 +479,12 @@ class PostgresTransaction:
 
     async def audit_replay(self, file: str, actor: str, counts: Mapping[str, int]) -> None:
         await (await self._writing()).execute(
-            _SHARED.write_audit, actor, "events.replay", None, f"file {file}", None, _clean(counts), None
+            _SHARED.write_audit,
+            actor,
+            "events.replay",
+            None,
+            f"file {file}",
+            None,
+            observe_rows.clean(counts),
+            None,
         )
-
-
-def _event_columns(rows: Sequence[EventRow]) -> list[str]:
-    return [
-        arrays.integers([row.delivery for row in rows]),
-        arrays.digests([row.key for row in rows]),
-        arrays.integers([row.tenant for row in rows]),
-        arrays.integers([row.lane for row in rows]),
-        arrays.integers([row.kind for row in rows]),
-        arrays.integers([row.attempt for row in rows]),
-        arrays.integers([row.at for row in rows]),
-        arrays.texts([row.ses_id for row in rows]),
-        arrays.texts([_clean(row.detail) for row in rows]),
-    ]
-
-
-def _outcome_columns(rows: Sequence[Outcome]) -> list[str]:
-    return [
-        arrays.integers([row.id for row in rows]),
-        arrays.integers([row.tenant for row in rows]),
-        arrays.integers([row.lane for row in rows]),
-        arrays.integers([row.provider for row in rows]),
-        arrays.integers([row.left_at for row in rows]),
-        arrays.integers([row.state for row in rows]),
-        arrays.integers([row.at for row in rows]),
-        arrays.integers([row.kinds for row in rows]),
-        arrays.integers([row.attempt for row in rows]),
-        arrays.texts([row.ses_id for row in rows]),
-        arrays.texts([row.reason for row in rows]),
-        arrays.texts([row.detail for row in rows]),
-        arrays.integers([row.reasons for row in rows]),
-        arrays.mixed([row.send_at for row in rows]),
-    ]
-
-
-def _some(rows: Sequence[tuple[Any, ...]], width: int) -> Sequence[str | None]:
-    """As `_columns`; nulls for no rows."""
-    return _columns(rows, width) if rows else [None] * width
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[str]:
-    """One array per column, as `unnest` takes them."""
-    return [arrays.mixed(column) for column in zip(*rows, strict=True)] if rows else ["{}"] * width
-
-
-def _trimmed(counts: Sequence[int]) -> Sequence[int]:
-    """Without the zeros at its end: most changes are of the first columns."""
-    last = len(counts)
-    while last > 1 and not counts[last - 1]:
-        last -= 1
-    return counts[:last]
-
-
-def _json_text(texts: Sequence[str]) -> str:
-    return _json.encode(texts).decode()
-
-
-def _clean(detail: Mapping[str, object]) -> str:
-    """JSON without NUL characters, which PostgreSQL cannot store."""
-    text = _json.encode(detail).decode()
-    return text.replace("\\u0000", "") if "\\u0000" in text else text
-
-
-def _subscriptions(rows: Iterable[asyncpg.Record]) -> Subscriptions:
-    found: dict[int | None, list[Subscription]] = {}
-    for row in rows:
-        one = Subscription(row["id"], frozenset(row["events"]), row["form"] == "ses-sns")
-        found.setdefault(row["tenant"], []).append(one)
-    return found
-
-
-def _by_delivery(rows: Iterable[asyncpg.Record]) -> dict[int, Facts]:
-    return {row["delivery"]: _facts(row) for row in rows}
-
-
-def _facts(row: asyncpg.Record) -> Facts:
-    version: str | None = row["version"]
-    ses_ids: dict[int, str] = dict(zip(row["attempts"] or (), row["ses_ids"] or (), strict=True))
-    if row["ledger_ses_id"] is not None:
-        ses_ids[row["ledger_attempt"]] = row["ledger_ses_id"]
-    return Facts(
-        tenant=row["tenant"],
-        lane=row["lane"],
-        recipient=row["recipient"],
-        provider=row["provider"],
-        newest_attempt=row["newest_attempt"],
-        ses_ids=ses_ids,
-        path=row["path"] or "",
-        campaign=row["campaign"],
-        list=row["list"],
-        ledger_state=row["ledger_state"],
-        called_at=row["called_at"],
-        is_answered=row["ledger_state"] == State.SENT
-        and row["ledger_attempt"] == 1
-        and row["ledger_ses_id"] is not None,
-        before=None if version is None else _outcome(row, row["delivery"], row["own_provider"]),
-        version=version,
-    )
-
-
-def _outcome(row: asyncpg.Record, id: int, provider: int) -> Outcome:
-    return Outcome(
-        id=id,
-        tenant=row["tenant"],
-        lane=row["lane"],
-        provider=provider,
-        left_at=row["left_at"],
-        state=State(row["state"]),
-        at=row["at"],
-        kinds=row["kinds"],
-        reasons=row["reasons"],
-        attempt=row["attempt"],
-        ses_id=row["ses_id"],
-        reason=row["reason"],
-        detail=row["detail"],
-        send_at=row["send_at"],
-    )

@@ -10,8 +10,8 @@ import re
 
 import msgspec
 
-from mailcordon.adapters.http import json_body, message_shapes
-from mailcordon.adapters.http.message_shapes import AttachmentBody, Long, SendBody
+from mailcordon.adapters.http import json_body, message_body
+from mailcordon.adapters.http.message_body import AttachmentBody, Long, SendBody
 from mailcordon.core.errors import MailcordonError
 from mailcordon.send.texts import LongText
 
@@ -54,8 +54,8 @@ def read(raw: bytes) -> tuple[SendBody, Long]:
     if found is not None:
         return found
     json_body.check_beside_texts(raw, MOST_BESIDE_TEXTS)
-    body = json_body.read_as(_decoder, raw, message_shapes.is_flat)
-    return body, message_shapes.long_of(body)
+    body = json_body.read_as(_decoder, raw, message_body.is_flat)
+    return body, message_body.long_of(body)
 
 
 def _read_in_slices(raw: bytes) -> tuple[SendBody, Long] | None:
@@ -63,7 +63,7 @@ def _read_in_slices(raw: bytes) -> tuple[SendBody, Long] | None:
     if found is None:
         return None
     rest, strings = found
-    body = json_body.read_as(_cut_decoder, rest, message_shapes.is_flat)
+    body = json_body.read_as(_cut_decoder, rest, message_body.is_flat)
     fields = (body.text, body.html, body.raw, *(one.content for one in body.attachments))
     # A number may be the caller's own, and a long string may be something else than one of these fields.
     if sorted(one for one in fields if isinstance(one, int)) != sorted(strings):

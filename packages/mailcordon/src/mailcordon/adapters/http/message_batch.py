@@ -14,8 +14,9 @@ from litestar.types import HTTPScope, Receive, Scope, Send
 
 from mailcordon.adapters.http import batch_body, message_endpoint, message_shapes, problems
 from mailcordon.adapters.http.batch_body import Item
+from mailcordon.adapters.http.message_body import SendBody
 from mailcordon.adapters.http.message_endpoint import JSON, MessageEndpoint, Reply, client_of
-from mailcordon.adapters.http.message_shapes import MessageAccepted, SendBody
+from mailcordon.adapters.http.message_shapes import MessageAccepted
 from mailcordon.adapters.http.problems import Problem
 from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.core import idempotency

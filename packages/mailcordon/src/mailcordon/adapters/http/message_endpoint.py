@@ -12,8 +12,9 @@ import msgspec
 from litestar.exceptions import MethodNotAllowedException
 from litestar.types import HTTPScope, Receive, Scope, Send
 
-from mailcordon.adapters.http import json_body, large_message, message_shapes, problems
-from mailcordon.adapters.http.message_shapes import DeliveryAccepted, MessageAccepted, SendBody
+from mailcordon.adapters.http import json_body, large_message, message_body, message_shapes, problems
+from mailcordon.adapters.http.message_body import SendBody
+from mailcordon.adapters.http.message_shapes import DeliveryAccepted, MessageAccepted
 from mailcordon.adapters.http.request_headers import credentials
 from mailcordon.control.key_cache import KeyCache
 from mailcordon.core import idempotency, ids, ses_door_ids
@@ -161,12 +162,12 @@ class MessageEndpoint:
         if len(raw) > LARGE:
             body, long = large_message.read(raw)
         else:
-            body = json_body.read_as(self._decoder, raw, message_shapes.is_flat)
-            long = message_shapes.long_of(body)
+            body = json_body.read_as(self._decoder, raw, message_body.is_flat)
+            long = message_body.long_of(body)
         principal.require_type(body.type)  # before its faults are listed
         if body.idempotency_key is not None and not in_batch:
             raise Invalid(Fault("idempotency_key", messages.key_is_a_header()))
-        return principal.tenant_for(body.tenant), message_shapes.checked(body, long)
+        return principal.tenant_for(body.tenant), message_body.checked(body, long)
 
     def accepted(self, accepted: Accepted) -> Reply:
         return Reply(202, self._encode(message_shapes.message_accepted(accepted)), JSON)

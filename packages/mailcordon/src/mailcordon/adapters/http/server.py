@@ -20,6 +20,7 @@ from mailcordon.adapters.http import (
     event_doors_api,
     examples,
     message_batch,
+    message_body,
     message_endpoint,
     message_shapes,
     messages,
@@ -161,7 +162,7 @@ def _described(rest: Litestar, *, doors: bool) -> bytes:
     schema = rest.openapi_schema.to_schema()
     (body, accepted, problem, messages, results), parts = msgspec.json.schema_components(
         [
-            message_shapes.SendBody,
+            message_body.SendBody,
             message_shapes.MessageAccepted,
             problems.Problem,
             BatchBody,

@@ -1,5 +1,5 @@
 -- Counts and rates for people (docs/decisions/038-rates.md). A statement that counts has three parts, put together by
--- metrics_reader.py: `cells_...` reads the buckets of a window from one table, a line each for lane and path (and what the question
+-- metrics_reading.py: `cells_...` reads the buckets of a window from one table, a line each for lane and path (and what the question
 -- tells apart); `counted` or `ranked` adds them up by what the question is by. `counts` stands for the sums of all columns of
 -- core/cohort.py.
 --
