@@ -1,14 +1,14 @@
 """The control role, or the application of a plan, in a process that kills itself with SIGKILL at the Nth step of a kind.
 
-Run as `python -m mailcordon_fixtures.dying_control KIND N [PLAN]`. Kinds: `call` (before a call to SES), `answered` (after it),
-`commit` (before a commit), `committed` (after it). N 0: it does not die.
+Run as `python -m mailcordon_fixtures.dying_control` by `forking.forker`. It is asked for `kind`, `number` and `plan`: without one
+it is the role. Kinds: `call` (before a call to SES), `answered` (after it), `commit` (before a commit), `committed` (after it).
+Number 0: it does not die.
 """
 
 import asyncio
 import functools
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +20,7 @@ from mailcordon.adapters.db.governor_store import GovernorStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.app import control, wiring
 from mailcordon.control.governor import Governor
+from mailcordon_fixtures import forking
 
 KINDS = ("call", "answered", "commit", "committed")
 
@@ -46,12 +47,14 @@ class Fuse:
         return burning
 
 
-def main(kind: str, number: int, plan: int | None) -> None:
-    fuse = Fuse(kind, number)
+def act(asked: dict[str, Any]) -> int:
+    fuse = Fuse(asked["kind"], asked["number"])
     Administer._call = fuse.around("call", "answered", Administer._call)
     transaction.Transaction.__aexit__ = fuse.around("commit", "committed", transaction.Transaction.__aexit__)
     config = configs.read(os.environ, "control")
+    plan = asked["plan"]
     asyncio.run(_control(config) if plan is None else _apply(config, plan))
+    return 0
 
 
 async def _control(config: configs.Config) -> None:
@@ -69,4 +72,4 @@ async def _apply(config: configs.Config, plan: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else None)
+    forking.serve(act)

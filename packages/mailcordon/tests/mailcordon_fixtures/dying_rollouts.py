@@ -1,15 +1,12 @@
 """What the loop of rollouts and people do to rollouts, each in a process that kills itself with SIGKILL before or after its Nth
 commit.
 
-Run as `python -m mailcordon_fixtures.dying_rollouts DSN`. A line of its input is `{"kind", "number", "action"}` in JSON; kind is
-`commit` (before it) or `committed` (after it), number 0 does not die. It forks, since starting an interpreter for each costs more
-than all else, and writes a line: the exit code of the child, -9 if it killed itself, REFUSED for a Conflict. Waiting mail is
-moved two deliveries at a time, so that a way back has many commits.
+Run as `python -m mailcordon_fixtures.dying_rollouts DSN` by `forking.forker`, and asked for `kind`, `number` and `action`. Kind
+is `commit` (before it) or `committed` (after it), and number 0 does not die. Exit codes: 0, -9 if it killed itself, REFUSED for a
+Conflict. Waiting mail is moved two deliveries at a time, so that a way back has many commits.
 """
 
 import asyncio
-import json
-import os
 import sys
 from typing import Any
 
@@ -26,6 +23,7 @@ from mailcordon.control.plans import Plans
 from mailcordon.control.rollouts.changes import Changes
 from mailcordon.control.rollouts.loop import Rollouts
 from mailcordon.core.errors import Conflict
+from mailcordon_fixtures import forking
 from mailcordon_fixtures.dying_control import Fuse
 
 REFUSED = 3
@@ -76,15 +74,12 @@ async def _act(dsn: str, what: str, given: list[Any]) -> int:
 
 
 def main(dsn: str) -> None:
-    for line in sys.stdin:
-        asked = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _die(asked["kind"], asked["number"])
-            what, *given = asked["action"]
-            os._exit(asyncio.run(_act(dsn, what, given)))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+    def act(asked: dict[str, Any]) -> int:
+        _die(asked["kind"], asked["number"])
+        what, *given = asked["action"]
+        return asyncio.run(_act(dsn, what, given))
+
+    forking.serve(act)
 
 
 if __name__ == "__main__":

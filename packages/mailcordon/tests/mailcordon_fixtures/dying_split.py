@@ -1,11 +1,12 @@
 """Takes the account's suppression list apart in a process that kills itself with SIGKILL at the Nth step of a kind.
 
-Run as `python -m mailcordon_fixtures.dying_split KIND N ENDPOINT DSN`. The kinds are those of `dying_control`; N 0: it does not
-die, and ends once nothing is left to do.
+Run as `python -m mailcordon_fixtures.dying_split ENDPOINT DSN` by `forking.forker`. It is asked for `kind` and `number`, as
+`dying_control` is. Number 0: it does not die, and ends once nothing is left to do.
 """
 
 import asyncio
 import sys
+from typing import Any
 
 from asyncpg import transaction
 
@@ -14,6 +15,7 @@ from mailcordon.adapters.db.split_store import SplitStore
 from mailcordon.adapters.ses.administer import Administer
 from mailcordon.control.suppression_split.nouns import Phase
 from mailcordon.control.suppression_split.worker import Splitter
+from mailcordon_fixtures import forking
 from mailcordon_fixtures.dying_control import Fuse
 
 
@@ -36,12 +38,18 @@ async def work(endpoint: str, dsn: str) -> None:
     await pool.close()
 
 
-def main(kind: str, number: int, endpoint: str, dsn: str) -> None:
-    fuse = Fuse(kind, number)
-    Administer._call = fuse.around("call", "answered", Administer._call)
-    transaction.Transaction.__aexit__ = fuse.around("commit", "committed", transaction.Transaction.__aexit__)
-    asyncio.run(work(endpoint, dsn))
+def main(endpoint: str, dsn: str) -> None:
+    def act(asked: dict[str, Any]) -> int:
+        fuse = Fuse(asked["kind"], asked["number"])
+        Administer._call = fuse.around("call", "answered", Administer._call)
+        transaction.Transaction.__aexit__ = fuse.around(
+            "commit", "committed", transaction.Transaction.__aexit__
+        )
+        asyncio.run(work(endpoint, dsn))
+        return 0
+
+    forking.serve(act)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(sys.argv[1], sys.argv[2])

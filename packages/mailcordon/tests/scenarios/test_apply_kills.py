@@ -9,8 +9,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -32,7 +30,7 @@ from mailcordon.control import desired
 from mailcordon.control.governor import Governor
 from mailcordon.control.plans import Plans
 from mailcordon.control.steps import Step, StepKind, add_tenant
-from mailcordon_fixtures import dying_control, systems
+from mailcordon_fixtures import dying_control, forking, systems
 from seslocal import server
 from seslocal.state.settings import Settings
 
@@ -52,28 +50,27 @@ class World:
     owner: engine.Connection
     plans: Plans
     ses: Any
-    environment: dict[str, str]
+    forker: forking.Forker
     log: Path
     deaths: Counter[str] = field(default_factory=Counter[str])
 
-    async def run(self, kind: str, number: int, *arguments: str, until_done: bool = False) -> int:
+    async def run(self, kind: str, number: int, plan: int | None = None, *, until_done: bool = False) -> int:
         """Runs a process that dies at a step. Returns its exit code; with `until_done`, ends it once nothing is left to do."""
-        command = [sys.executable, "-m", "mailcordon_fixtures.dying_control", kind, str(number), *arguments]
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        pid, ending = await self.forker.fork(kind=kind, number=number, plan=plan)
         deadline = time.monotonic() + systems.PATIENCE
         try:
-            while process.poll() is None:
+            while not ending.done():
                 assert time.monotonic() < deadline, self.log.read_text()[-2000:]
-                if until_done and await self.is_done():
-                    process.send_signal(signal.SIGTERM)
+                if until_done and await self.is_done() and not ending.done():
+                    os.kill(pid, signal.SIGTERM)
                     until_done = False
-                await asyncio.sleep(0.02)
+                await asyncio.wait({ending}, timeout=0.02)
         finally:
-            process.kill()
-        if process.returncode == -signal.SIGKILL:
+            if not ending.done():
+                os.kill(pid, signal.SIGKILL)
+        if ending.result() == -signal.SIGKILL:
             self.deaths[kind] += 1
-        return process.returncode
+        return ending.result()
 
     async def state(self, plan: int) -> str:
         return await self.owner.fetchval("select state from plan where id = $1", plan)
@@ -121,26 +118,23 @@ async def world(database: Any, tmp_path: Path) -> AsyncIterator[World]:
         "MAILCORDON_SECRET_KEYS": secret_key,
         "MAILCORDON_DATABASE_URL_CONTROL": database.dsn("control"),
         "MAILCORDON_DATABASE_URL_GOVERNOR": database.dsn("governor"),
-        "PYTHONPATH": str(Path(dying_control.__file__).parent.parent),
     }
-    world = World(
-        local,
-        owner,
-        Plans(PlanStore(control), Governor(GovernorStore(governors)), SETTINGS),
-        boto3.client(
-            "sesv2",
-            endpoint_url=local.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        ),
-        systems.environment(tmp_path, names),
-        tmp_path / "control.log",
+    plans = Plans(PlanStore(control), Governor(GovernorStore(governors)), SETTINGS)
+    ses = boto3.client(
+        "sesv2",
+        endpoint_url=local.url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
     )
+    log = tmp_path / "control.log"
+    environment = systems.environment(tmp_path, names)
     try:
-        yield world
+        with log.open("ab") as written:
+            async with forking.forker(dying_control.__name__, environment=environment, log=written) as forker:
+                yield World(local, owner, plans, ses, forker, log)
     finally:
-        world.ses.close()
+        ses.close()
         await local.close()
         await governors.close()
         await control.close()
@@ -161,12 +155,12 @@ async def test_whatever_step_of_an_apply_dies_the_end_is_what_was_desired(world:
 
     # The application itself is one transaction, after some that only read.
     for number in range(1, 10):
-        assert await world.run("commit", number, str(made.id)) == -signal.SIGKILL
+        assert await world.run("commit", number, made.id) == -signal.SIGKILL
         assert await world.state(made.id) == "proposed"
-        assert await world.run("committed", number, str(made.id)) == -signal.SIGKILL
+        assert await world.run("committed", number, made.id) == -signal.SIGKILL
         if await world.state(made.id) == "applying":
             break
-    assert await world.run("call", 0, str(made.id)) == 1, "it is applied already"
+    assert await world.run("call", 0, made.id) == 1, "it is applied already"
 
     for kill in range(KILLS):
         kind = dying_control.KINDS[kill % len(dying_control.KINDS)]

@@ -2,19 +2,15 @@
 loop's steps, and what people do. The next process goes on, and mail is on one path whatever died.
 """
 
-import asyncio
 import itertools
-import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailcordon.core.provider import Provider
-from mailcordon_fixtures import dying_rollouts
+from mailcordon_fixtures import dying_rollouts, forking
 from mailcordon_fixtures import rollouts as made
 from mailcordon_fixtures.cohorts import Cohorts
 
@@ -32,19 +28,13 @@ EVERYTHING = [
 class Life:
     world: Any
     lane: int
-    process: asyncio.subprocess.Process
+    forker: forking.Forker
     epoch: int
     deaths: int = 0
     seen: list[str] = field(default_factory=list[str])
 
     async def run(self, kind: str, number: int, *action: Any) -> int:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        asked = {"kind": kind, "number": number, "action": action}
-        self.process.stdin.write(json.dumps(asked).encode() + b"\n")
-        line = await self.process.stdout.readline()
-        assert line, f"{action}: the process ended"
-        return int(line)
+        return await self.forker.run(kind=kind, number=number, action=action)
 
     async def survives(self, *action: Any, to: tuple[str, int]) -> None:
         """Does it again and again until it is done, killed before and after its first commit, its second, and so on."""
@@ -139,20 +129,9 @@ async def life(world: Any) -> AsyncIterator[Life]:
     lane = await world.lane("acme", "newsletter")
     await world.share(lane)
     await made.let_the_checklist_hold(world.connection, lane)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "mailcordon_fixtures.dying_rollouts",
-        world.database.dsn("control"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parent.parent,
-    )
     epoch = await world.connection.fetchval("select value from epoch where name = 'control'")
-    yield Life(world, lane, process, epoch)
-    assert process.stdin is not None
-    process.stdin.close()
-    await process.wait()
+    async with forking.forker(dying_rollouts.__name__, world.database.dsn("control")) as forker:
+        yield Life(world, lane, forker, epoch)
 
 
 async def test_whatever_commit_of_a_rollout_dies_the_next_process_goes_on(life: Life) -> None:

@@ -1,19 +1,16 @@
 """The split of the account's suppression list by processes that die at any step: no entry is lost or doubled, and none is without
 protection for a moment. `./dev crash suppression_split --kills 100` dies more often."""
 
-import asyncio
 import os
 import random
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailcordon_fixtures import dying_split, local_ses
+from mailcordon_fixtures import dying_split, forking, local_ses
 from mailcordon_fixtures.dying_control import KINDS
 from seslocal.state.settings import Settings
 
@@ -32,14 +29,6 @@ async def world(database: Any) -> AsyncIterator[World]:
             yield world
         finally:
             world.administer.close()
-
-
-async def run(world: World, dsn: str, kind: str, number: int) -> int:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mailcordon_fixtures.dying_split", kind, str(number), world.local.url, dsn),
-        env={**os.environ, "PYTHONPATH": str(Path(dying_split.__file__).parent.parent)},
-    )
-    return await process.wait()
 
 
 @pytest.mark.crash
@@ -65,15 +54,14 @@ async def test_whatever_step_dies_no_entry_is_lost_doubled_or_without_protection
     await world.start()
 
     deaths = Counter[str]()
-    for kill in range(KILLS):
-        kind = KINDS[kill % len(KINDS)]
-        if (
-            await run(world, database.dsn("control"), kind, chance.randint(1, 2 * STEPS // KILLS))
-            == -signal.SIGKILL
-        ):
-            deaths[kind] += 1
-        await protected(world, owners, keys)
-    assert await run(world, database.dsn("control"), "call", 0) == 0
+    async with forking.forker(dying_split.__name__, world.local.url, database.dsn("control")) as forker:
+        for kill in range(KILLS):
+            kind = KINDS[kill % len(KINDS)]
+            number = chance.randint(1, 2 * STEPS // KILLS)
+            if await forker.run(kind=kind, number=number) == -signal.SIGKILL:
+                deaths[kind] += 1
+            await protected(world, owners, keys)
+        assert await forker.run(kind="call", number=0) == 0
     print(f"\n{deaths.total()} kills {dict(deaths)}, {len(owners)} entries")
     assert deaths, "nothing was killed"
 

@@ -17,7 +17,6 @@ from mailcordon.adapters.dashboard.pages import now
 from mailcordon.adapters.dashboard.rendering import StaticFiles, Templates
 from mailcordon.adapters.dashboard.sign_in.cookies import Cookies
 from mailcordon.adapters.dashboard.sign_in.pages import SignIn
-from mailcordon.adapters.dashboard.sign_in.provider import Provider
 from mailcordon.adapters.dashboard.sign_in.visitors import SignedIn
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.adapters.http import message_protocol, server, shared_door, tls_gate
@@ -63,6 +62,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         people, cookies = rest.controlled.people, Cookies(site.is_secure)
         provider = None
         if settings.oidc is not None:
+            # Its libraries take a tenth of what a dashboard takes to import, and most installations have no provider.
+            from mailcordon.adapters.dashboard.sign_in.provider import Provider
+
             provider = Provider(settings.oidc, f"{settings.url}/sign-in/oidc/callback")
             await stack.enter_async_context(provider)
         sign_in = SignIn(

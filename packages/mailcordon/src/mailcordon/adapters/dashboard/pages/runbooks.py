@@ -8,7 +8,6 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
-from markdown_it import MarkdownIt
 from minijinja import safe
 
 from mailcordon.adapters.dashboard.site import PageRequest, Site
@@ -47,6 +46,8 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
 
 def html(markdown: str) -> str:
     """Without HTML of the text itself; links lead to other runbooks, those to other pages of the docs become words."""
+    from markdown_it import MarkdownIt  # takes as long to import as a page to make
+
     return MarkdownIt("commonmark", {"html": False}).enable("table").render(_TO_A_PAGE.sub(_link, markdown))
 
 

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import structlog
@@ -15,10 +15,9 @@ from litestar.response import Redirect
 
 from mailcordon.adapters.dashboard.application import NO_SESSION, OPEN
 from mailcordon.adapters.dashboard.rest import Problem
-from mailcordon.adapters.dashboard.sign_in import people, provider
+from mailcordon.adapters.dashboard.sign_in import people
 from mailcordon.adapters.dashboard.sign_in.cookies import Cookies
 from mailcordon.adapters.dashboard.sign_in.next_page import FIRST, own_path
-from mailcordon.adapters.dashboard.sign_in.provider import Provider
 from mailcordon.adapters.dashboard.site import CSRF, PageRequest, Site, form
 from mailcordon.control.people import tokens
 from mailcordon.control.people.sessions import PENDING_SECONDS, Sessions, Started
@@ -27,6 +26,9 @@ from mailcordon.core.errors import Forbidden, NotFound, Unauthorised, Unavailabl
 from mailcordon.door.client_address import counted_as
 from mailcordon.door.failed_logins import FailedLogins
 from mailcordon.messages import sign_in as messages
+
+if TYPE_CHECKING:
+    from mailcordon.adapters.dashboard.sign_in.provider import Provider
 
 _FORM_SECONDS = 3600
 _COOKIE_SECONDS = 7 * 86_400  #: longer than any session: the server ends them
@@ -43,7 +45,7 @@ class SignIn:
     sessions: Sessions
     view_links: ViewLinks
     cookies: Cookies
-    provider: Provider | None  #: None: people sign in by links only
+    provider: "Provider | None"  #: None: people sign in by links only
     #: By client address, of this process: guesses at tokens, and ways to the OpenID provider that did not come back.
     guesses: FailedLogins = field(default_factory=FailedLogins)
     departures: FailedLogins = field(default_factory=FailedLogins)
@@ -149,7 +151,7 @@ def _oidc(site: Site, sign_in: SignIn) -> list[HTTPRouteHandler]:
             raise Problem(401, str(target), target.code)
         if "code" not in query:
             error = query.get("error", "")
-            shown = error if provider.is_error_code(error) else "it gave no reason"
+            shown = error if found.is_error_code(error) else "it gave no reason"
             raise Problem(403, messages.provider_refused(shown), "provider-refused")
         claims = await _answered(
             found.claims(

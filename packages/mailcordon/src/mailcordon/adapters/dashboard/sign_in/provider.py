@@ -95,6 +95,11 @@ class Provider:
         if self._session is not None:
             await self._session.close()
 
+    @staticmethod
+    def is_error_code(text: str) -> bool:
+        """Whether it can be `error` of RFC 6749, which a page may show."""
+        return 0 < len(text) <= 64 and text.isascii() and text.replace("_", "").isalnum()
+
     async def authorization_url(self, *, state: str, nonce: str, verifier: str) -> str:
         """Where the browser goes. Raises Unavailable."""
         found = await self._discovered()
@@ -302,11 +307,7 @@ def _in_header(settings: OidcSettings, found: Document) -> dict[str, str]:
 def _error_code(answer: Document) -> str:
     """`error` of RFC 6749 5.2: a word of the provider. Anything else is not shown."""
     error = answer.get("error")
-    return error if isinstance(error, str) and is_error_code(error) else "no reason given"
-
-
-def is_error_code(text: str) -> bool:
-    return 0 < len(text) <= 64 and text.isascii() and text.replace("_", "").isalnum()
+    return error if isinstance(error, str) and Provider.is_error_code(error) else "no reason given"
 
 
 def _refused(problem: str) -> Forbidden:
