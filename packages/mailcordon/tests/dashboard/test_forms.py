@@ -184,6 +184,30 @@ async def test_what_is_typed_as_a_secret_is_taken_from_no_address_and_comes_back
     assert "hush-hush" not in wrong.text
 
 
+async def test_an_ip_pool_is_deleted_once_nothing_uses_it(dashboard: Dashboard) -> None:
+    await dashboard.owner.execute(
+        "insert into ip_pool (name, managed, marketing, owner, because, created_by)"
+        " values ('small', true, true, 'ops', 'x', 'ann')"
+    )
+    delete, page = "/pools/small/delete", "/pools/small"
+    assert delete in html.unescape(await dashboard.get(page))
+    assert "SES gives its addresses back" in html.unescape(await dashboard.get(delete))
+    await dashboard.owner.execute(
+        "insert into ip_pool_member (pool, marketing, tenant, class, because, added_by)"
+        " select 'small', true, min(id), 2, 'x', 'ann' from tenant"
+    )
+    assert delete not in html.unescape(await dashboard.get(page))
+    refused = await dashboard.post(delete, "admin", 409, because="nobody")
+    assert "The IP pool small is used" in refused.text
+    await dashboard.owner.execute(
+        "update ip_pool_member set ended_at = 1, ended_by = 'ann' where pool = 'small'"
+    )
+    await dashboard.post(delete, "operator", 403, because="nobody")
+    await dashboard.post(delete, because="nobody")
+    assert await dashboard.audited("pool.delete") == (ADMIN, "nobody")
+    await dashboard.get(page, status=404)
+
+
 async def test_alert_channels_of_each_form_are_made(dashboard: Dashboard) -> None:
     new = "/settings/alerts/new"
     [secret] = once(
