@@ -200,6 +200,18 @@ async def test_a_free_connection_has_no_time_limit() -> None:
         assert send.start(b"{}", lambda: True, lambda answer: None)
 
 
+async def test_a_connection_that_is_closing_is_not_taken() -> None:
+    """The call would not be sent, and that stops a dispatcher."""
+    async with ses([], Source(renews=True)) as (send, requests):
+        for _ in range(2):
+            [free] = send._transport._idle  # type: ignore[attr-defined]
+            free._transport.close()
+            assert free.reusable, "it is told in the loop's next turn"
+            assert not send.start(b"{}", lambda: True, lambda answer: None)
+            assert (await send.send_email(b"{}")).status == 200
+    assert len(requests) == 3
+
+
 async def test_a_caller_that_ends_late_does_not_close_a_connection_that_another_call_has() -> None:
     """Between the end of a call and its caller's next step, its connection may carry another one."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
