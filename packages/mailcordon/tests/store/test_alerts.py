@@ -304,6 +304,20 @@ async def test_a_new_receiver_in_the_middle_of_a_flood_is_told_in_parts_too(
     assert kinds(receiver).count("incident.opened") == 10
 
 
+async def test_a_message_that_fails_after_its_incident_is_over_stays_dropped(
+    told: AlertWorld, receiver: Receiver
+) -> None:
+    await told.add(url=receiver.url)
+    incident = await told.incident()
+    await told.alerts.plan()
+    (under_way,) = await told.alerts.due(10)
+    await told.close(incident)
+    await told.alerts.plan()
+    await told.alerts.failed(under_way, "the answer was 503")
+    await told.rounds(after_ms=MINUTE)
+    assert receiver.take() == []
+
+
 async def test_another_level_or_secret_tells_nobody_anew(told: AlertWorld, receiver: Receiver) -> None:
     await told.add(url=receiver.url)
     await told.incident()

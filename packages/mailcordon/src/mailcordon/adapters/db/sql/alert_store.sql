@@ -102,8 +102,9 @@ where id = $1;
 select a.*, c.secret from alert a join alert_channel c on c.id = a.channel where a.id = $1 for update of a;
 
 -- name: not_arrived
--- It is tried again.
-update alert set due_at = $3, tries = $4, problem = $5, leased_until = null where id = $1 and number = $2;
+-- It is tried again, unless there is nothing to be said any more.
+update alert set due_at = $3, tries = $4, problem = $5, leased_until = null
+where id = $1 and number = $2 and what is not null;
 
 -- name: renumber
 -- Its id is used up: the next try is another message for the receiver.
