@@ -358,11 +358,17 @@ async def test_movers_are_those_who_moved_the_rate_the_way_it_went(fleet: Fleet,
         bounced = {"worse": 60, "better": 2, "same": 10}[name]
         await fleet.mail(lane, 1000, ago=5 * DAY, hard_bounced=bounced)
     page = await fleet.top(movers=True, minutes=7 * DAY, per=per)
-    assert len(page.lines) == 1
-    assert page.lines[0].counts["hard_bounced"] == 60
+    assert [line.counts["hard_bounced"] for line in who_moved(page)] == [60]
     await fleet.mail(await fleet.lane("better", "receipt"), 100_000, ago=5 * DAY)
     page = await fleet.top(movers=True, minutes=7 * DAY, per=per)
-    assert [line.counts["sent"] for line in page.lines] == [101_000]
+    assert [line.counts["sent"] for line in who_moved(page)] == [101_000]
+
+
+def who_moved(page: Page) -> list[MetricLine]:
+    """Without shares below a hundredth of the first. Where the mail is in the week that is still filling, how much feedback can
+    have come by now is an estimate of the whole week, and a rate that stayed the same seems to have moved by a hair."""
+    least = abs(page.shares[page.lines[0].key]) / 100
+    return [line for line in page.lines if abs(page.shares[line.key]) >= least]
 
 
 async def test_the_evidence_in_the_database_is_that_of_the_rates(fleet: Fleet) -> None:
