@@ -235,15 +235,17 @@ def in_use(name: str, uses: Uses) -> Conflict | None:
     """None: nothing uses it."""
     if uses == Uses():
         return None
-    said = messages.in_use(
-        name,
-        tenants=list(uses.tenants),
-        lanes=list(uses.lanes),
-        paths=list(uses.paths),
-        sets=list(uses.sets),
-        plans=list(uses.plans),
+    return Conflict(
+        messages.in_use(
+            name,
+            tenants=list(uses.tenants),
+            lanes=list(uses.lanes),
+            paths=list(uses.paths),
+            sets=list(uses.sets),
+            plans=list(uses.plans),
+        ),
+        code="pool-in-use",
     )
-    return Conflict(said, code="pool-in-use")
 
 
 def _faults(care: Care) -> Sequence[Fault]:
