@@ -9,6 +9,10 @@ _CHANGES = ("post", "put", "patch", "delete")
 #: Routes that no command calls, each with the reason.
 WITHOUT_A_COMMAND = {
     ("POST", "/v1/messages/batch"): "applications hand in many mails at once; `send` hands in one",
+    (
+        "POST",
+        "/v1/tenants/{slug}/changes/preview",
+    ): "pages preview with it; a command's --dry-run shows its plan",
     ("POST", "/v1/events/sns"): "SNS calls it",
     ("POST", "/v1/events/firehose"): "Firehose calls it",
     ("POST", "/v1/events/eventbridge"): "EventBridge calls it",

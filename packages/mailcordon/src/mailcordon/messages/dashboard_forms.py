@@ -332,3 +332,15 @@ def new_access_key(prefix: str) -> str:
 def names_set() -> str:
     """The form that lets the name of a configuration set stand for a message type."""
     return "It applies within seconds to mail that names it. If the name stands for another type already, that changes."
+
+
+@example()
+def new_pool() -> str:
+    """The form of a new IP pool."""
+    return "It is made here and at SES. No mail leaves from it before a tenant is added. AWS bills addresses by the month."
+
+
+@example("bulk")
+def changes_pool(name: str) -> str:
+    """The form that changes who owns an IP pool."""
+    return f"No mail moves. Whoever owns {name} is named where something is wrong with it."

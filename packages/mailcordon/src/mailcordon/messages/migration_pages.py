@@ -108,7 +108,7 @@ def advice_is(prices_of: str) -> str:
     """What the list of the fleet shows."""
     return (
         "Risk is a tenant's share of everything that went badly over its share of the mail: 1 is as all others. The riskiest "
-        f"come first. They are counted each hour. Prices are of {prices_of}."
+        f"come first. They are counted each hour, by whole days in UTC: today's mail is not in them. Prices are of {prices_of}."
     )
 
 
@@ -122,7 +122,7 @@ def pools_are(count: int, troubled: int) -> str:
 @example()
 def no_pool() -> str:
     """There is no IP pool."""
-    return "There is no IP pool: all mail leaves from SES's shared addresses. See `mailcordon pool create --help`."
+    return "There is no IP pool: all mail leaves from SES's shared addresses."
 
 
 @example()

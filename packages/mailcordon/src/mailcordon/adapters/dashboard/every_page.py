@@ -20,6 +20,7 @@ from mailcordon.adapters.dashboard.pages import (
     messages,
     migration,
     now,
+    pool_forms,
     pools,
     runbooks,
     ses,
@@ -62,6 +63,7 @@ def routes(site: Site, sign_in: SignIn, visitors: Visitors, live: Live) -> list[
         *ses.routes(site),
         *migration.routes(site),
         *pools.routes(site),
+        *pool_forms.routes(site),
         *audit.routes(site),
         *settings.routes(site),
     ]

@@ -74,6 +74,7 @@ def _pools(found: Any) -> Page:
     troubled = [one for one in found["items"] if one["troubles"] or one["state"] == "failing"]
     return Page(
         title="IP pools",
+        buttons=[Button(f"{PATH}/new", "Make a pool…", "admin")],
         sentence=messages.pools_are(len(found["items"]), len(troubled)) if found["items"] else "",
         tone="slow" if troubled else "good",
         sections=[
@@ -113,6 +114,7 @@ def _pool(one: Any) -> Page:
         tone="slow",
         buttons=[
             Button(f"{PATH}/{name}/add", "Add a tenant…", "admin"),
+            Button(f"{PATH}/{name}/change", "Change the owner…", "admin"),
             Button(f"{PATH}/{name}/remove", "Remove a tenant…", "admin")
             if one["members"]
             else Button(f"{PATH}/{name}/delete", "Delete the pool…", "admin"),
