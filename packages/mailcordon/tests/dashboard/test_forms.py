@@ -210,31 +210,33 @@ async def test_an_ip_pool_is_deleted_once_nothing_uses_it(dashboard: Dashboard) 
 
 async def test_an_ip_pool_is_made_and_given_another_owner(dashboard: Dashboard) -> None:
     assert "/pools/new" in html.unescape(await dashboard.get("/pools"))
-    given = {"name": "bulk", "mail": "marketing", "mode": "standard", "owner": "ops", "because": "blocks"}
-    await dashboard.post("/pools/new", "operator", 403, **given)
-    wrong = await dashboard.post("/pools/new", status=422, **{**given, "name": "No Name", "minimum": "many"})
-    assert beside(wrong, "minimum")
-    wrong = await dashboard.post("/pools/new", status=422, **{**given, "name": "No Name", "owner": ""})
+
+    async def made(who: str = "admin", status: int = 303, **other: str) -> httpx.Response:
+        given = {"name": "bulk", "mail": "marketing", "mode": "standard", "owner": "ops", "because": "blocks"}
+        return await dashboard.post("/pools/new", who, status, **(given | other))
+
+    async def is_now() -> tuple[object, ...]:
+        columns = "managed, marketing, owner, minimum, escalation"
+        rows = await dashboard.owner.fetch(f"select {columns} from ip_pool where name = 'bulk'")
+        return tuple(rows[0])
+
+    await made("operator", 403)
+    assert beside(await made(status=422, minimum="many"), "minimum")
+    wrong = await made(status=422, name="No Name", owner="")
     assert beside(wrong, "name")
     assert beside(wrong, "owner")
     assert 'value="blocks"' in wrong.text
-    await dashboard.post("/pools/new", **given, minimum="2000")
+    await made(minimum="2000")
     assert await dashboard.audited("pool.create") == (ADMIN, "blocks")
-    row = await dashboard.owner.fetchrow(
-        "select managed, marketing, owner, minimum from ip_pool where name = 'bulk'"
-    )
-    assert tuple(row) == (False, True, "ops", 2000)
-    assert "mailcordon pool owner bulk --owner ops" in html.unescape(
-        re.sub("</?span>", "", await dashboard.get("/pools/bulk/change"))
-    )
-    same = await dashboard.post("/pools/bulk/change", status=422, owner="ops", minimum="2000", because="x")
+    assert await is_now() == (False, True, "ops", 2000, "")
+    change = "/pools/bulk/change"
+    page = html.unescape(re.sub("</?span>", "", await dashboard.get(change)))
+    assert "mailcordon pool owner bulk --owner ops" in page
+    same = await dashboard.post(change, status=422, owner="ops", minimum="2000", because="x")
     assert "Nothing was changed" in html.unescape(same.text)
-    await dashboard.post("/pools/bulk/change", "operator", 403, owner="mail team", because="moved")
-    await dashboard.post(
-        "/pools/bulk/change", owner="mail team", minimum="", escalation="call", because="moved"
-    )
-    row = await dashboard.owner.fetchrow("select owner, minimum, escalation from ip_pool where name = 'bulk'")
-    assert tuple(row) == ("mail team", 2000, "call")
+    await dashboard.post(change, "operator", 403, owner="mail team", because="moved")
+    await dashboard.post(change, owner="mail team", minimum="", escalation="call", because="moved")
+    assert await is_now() == (False, True, "mail team", 2000, "call")
     await dashboard.get("/pools/none/change", status=404)
 
 

@@ -53,7 +53,7 @@ PAGES = (
 LINKED = (
     ("/messages", r"/messages/dlv_\w+"), ("/ses/plans", r"/ses/plans/\d+"), ("/ses/drift", r"/ses/drift/\d+"),
     ("/ses/quarantine", r"/ses/quarantine/\d+"), ("/ses/ungoverned", r"/ses/ungoverned/\d+"),
-    ("/migration", r"/migration/rollouts/\d+"), ("/pools", r"/pools/[\w-]+"),
+    ("/migration", r"/migration/rollouts/\d+"), ("/pools", r"/pools/(?!new)[\w-]+"),
 )  # fmt: skip
 
 
