@@ -45,6 +45,13 @@ def routes(site: Site, sign_in: SignIn, visitors: Visitors, live: Live) -> list[
         first,
         *sign_in_pages.routes(site, sign_in),
         *now.routes(site, visitors, live),
+        *beside_now(site),
+    ]
+
+
+def beside_now(site: Site) -> list[HTTPRouteHandler]:
+    """All pages but Now and those of signing in."""
+    return [
         *holds.routes(site),
         *incidents.routes(site),
         *runbooks.routes(site),
