@@ -132,6 +132,9 @@ async def test_a_tenant_sees_its_own_webhooks_and_their_log_and_none_of_the_plat
     for path in ("/v1/webhooks/all", "/v1/webhooks/all/messages"):
         assert (await doors.ask(("GET", path, None), acme)).status_code == 404
     every = await doors.ask(("GET", "/v1/webhooks", None), doors.root)
+    of_acme = await doors.ask(("GET", "/v1/webhooks?tenant=acme", None), doors.root)
+    assert [one["tenant"] for one in of_acme.json()["items"]] == ["acme"]
+    assert len(every.json()["items"]) > 1
     assert [one["name"] for one in every.json()["items"]] == ["all", "first"]
 
 

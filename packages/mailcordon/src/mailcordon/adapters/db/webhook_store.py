@@ -154,10 +154,12 @@ class PostgresWebhooks:
 
     # -- endpoints --------------------------------------------------------------------------------------------------
 
-    async def endpoints(self, *, tenant: int | None, name: str | None = None) -> list[Endpoint]:
+    async def endpoints(
+        self, *, tenant: int | None, name: str | None = None, of: int | None = None
+    ) -> list[Endpoint]:
         reader = self._reader or self._pool
         async with row_level_security.read_transaction(self._pool, reader, tenant, snapshot=False) as conn:
-            return [webhook_rows.endpoint_of(row) for row in await conn.fetch(_SQL.endpoints, name)]
+            return [webhook_rows.endpoint_of(row) for row in await conn.fetch(_SQL.endpoints, name, of)]
 
     async def with_secret(self, name: str) -> Endpoint | None:
         """None if there is none of that name."""

@@ -157,8 +157,7 @@ def routes(services: WebhookServices) -> list[HTTPRouteHandler]:
     ) -> WebhookList:
         principal = principal_of(request)
         viewer = await lookup.viewer(services.reads, principal, tenant)
-        found = await endpoints.seen_by(principal)
-        return WebhookList([_item(one) for one in found if viewer.tenant in (None, one.tenant)])
+        return WebhookList([_item(one) for one in await endpoints.seen_by(principal, of=viewer.tenant)])
 
     @get("/v1/webhooks/{name:str}", summary="Show a webhook", tags=["webhooks"])
     async def get_webhook(request: AnyRequest, name: FromPath[str]) -> WebhookShown:

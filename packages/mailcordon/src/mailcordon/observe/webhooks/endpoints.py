@@ -56,7 +56,9 @@ class EndpointChanges(TypedDict, total=False):
 class EndpointStore(Protocol):
     async def now(self) -> int: ...
 
-    async def endpoints(self, *, tenant: int | None, name: str | None = None) -> list[Endpoint]: ...
+    async def endpoints(
+        self, *, tenant: int | None, name: str | None = None, of: int | None = None
+    ) -> list[Endpoint]: ...
 
     async def with_secret(self, name: str) -> Endpoint | None: ...
 
@@ -155,10 +157,13 @@ class Endpoints:
         self._is_secret = is_secret
         self._ses_form = ses_form
 
-    async def seen_by(self, principal: Principal, name: str | None = None) -> list[Endpoint]:
-        """A tenant's key sees the tenant's own; to it, others do not exist. Raises NotFound for a name that is none."""
+    async def seen_by(
+        self, principal: Principal, name: str | None = None, *, of: int | None = None
+    ) -> list[Endpoint]:
+        """A tenant's key sees the tenant's own; to it, others do not exist. `of`: only this tenant's. Raises NotFound for a name
+        that is none."""
         known = name is None or names.is_slug(name)
-        found = await self._store.endpoints(tenant=principal.tenant_id, name=name) if known else []
+        found = await self._store.endpoints(tenant=principal.tenant_id, name=name, of=of) if known else []
         if name is not None and not found:
             raise _no_endpoint(name)
         return found

@@ -88,11 +88,11 @@ returning id;
 update webhook_endpoint set next_at = 0, failed_rounds = 0, failing_since = null, problem = null where id = $1;
 
 -- name: endpoints
--- Those that are used. A tenant's key sees its own.
+-- Those that are used, of one tenant if $2 says so. A tenant's key sees its own.
 select e.id, e.name, e.tenant, e.form, e.target, e.events, e.made_at, e.made_by, e.next_at, e.failing_since, e.problem, e.paused_at,
        e.paused_by, e.paused_because, t.slug
   from webhook_endpoint e left join tenant t on t.id = e.tenant
- where e.removed_at is null and ($1::text is null or e.name = $1)
+ where e.removed_at is null and ($1::text is null or e.name = $1) and ($2::int is null or e.tenant = $2)
  order by e.name;
 
 -- name: endpoint
