@@ -20,6 +20,7 @@ from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi import checks
 
 from mailcordon.adapters.http import message_endpoint
+from mailcordon_fixtures import systems
 from mailcordon_fixtures.bodies import FAULTY_JSON
 from mailcordon_fixtures.systems import System
 
@@ -36,6 +37,13 @@ CORPUS = (
 
 #: They take what AWS sends, and answer in the form that it understands (tests/http/test_event_doors.py).
 EVENT_DOORS = ("/v1/events/sns", "/v1/events/firehose", "/v1/events/eventbridge")
+
+
+@pytest.fixture(scope="module")
+def system(short_home: Any) -> Iterator[System]:
+    """One of its own: what the document allows includes changes of what all tenants share, such as the policy of lapses."""
+    with short_home() as home, systems.running(home) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
