@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from mailcordon.control.keys import hash_of
+from mailcordon.guard.policy import suggest
 from mailcordon_fixtures.dashboards import Dashboard, beside, once, opened, two_tenants
 from mailcordon_fixtures.pages import csrf_of
 
@@ -347,6 +348,17 @@ async def test_a_link_to_sign_in_is_shown_once_lets_its_person_in_and_can_be_rev
         shown = await browser.get(unused.removeprefix(base))
         refused = await browser.post(unused.removeprefix(base), data={"csrf": csrf_of(shown.text)})
         assert refused.status_code == 401
+
+
+async def test_where_no_caps_are_suggested_a_policy_begins_with_what_is_in_force(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suggested = "/settings/policy/plans/new?from=suggestions"
+    assert "caps were not suggested" not in await dashboard.get(suggested)
+    monkeypatch.setattr(suggest, "MOST_LANES", 0)
+    page = await dashboard.get(suggested)
+    assert "caps were not suggested" in page
+    assert 'name="document"' in page
 
 
 async def test_a_policy_is_planned_from_text_or_a_file_and_its_faults_have_lines(

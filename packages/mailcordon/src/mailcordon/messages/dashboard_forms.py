@@ -344,3 +344,12 @@ def new_pool() -> str:
 def changes_pool(name: str) -> str:
     """The form that changes who owns an IP pool."""
     return f"No mail moves. Whoever owns {name} is named where something is wrong with it."
+
+
+@example("there are 20,000 lanes, and one answer looks at 5,000 at most")
+def no_suggestions(why: str) -> str:
+    """The form of a policy, where the API suggests no caps for all tenants at once."""
+    return (
+        f"This is the document in force: caps were not suggested for all tenants at once ({why}). "
+        "`mailcordon policy suggest TENANT` suggests those of one."
+    )

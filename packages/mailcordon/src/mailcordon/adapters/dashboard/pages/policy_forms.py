@@ -28,12 +28,7 @@ def routes(site: Site) -> list[HTTPRouteHandler]:
 
 async def _ask(rest: Rest, given: Given) -> Form:
     suggested = given.get(_BASIS) == _SUGGESTED
-    document = ""
-    if not given.get(_DOCUMENT):
-        path = "/v1/policy/suggestions" if suggested else "/v1/policy"
-        document = yaml.safe_dump(
-            (await rest.get(path))["document"], sort_keys=False, allow_unicode=True, width=120
-        )
+    document, warnings = ("", []) if given.get(_DOCUMENT) else await _begun(rest, suggested)
     return Form(
         title="Plan a policy",
         back=POLICY,
@@ -42,6 +37,7 @@ async def _ask(rest: Rest, given: Given) -> Form:
             (f"{NEW}?{_BASIS}={_SUGGESTED}", "With the caps that are suggested", suggested),
         ],
         says=[messages.plans_policy()],
+        warnings=warnings,
         fields=[
             Input(name=_BASIS, label="", kind="hidden", value=_SUGGESTED if suggested else ""),
             Input(
@@ -56,6 +52,22 @@ async def _ask(rest: Rest, given: Given) -> Form:
         button="Show what it would change",
         command=f"mailcordon policy set -f policy.yaml {because(given)}",
     )
+
+
+async def _begun(rest: Rest, suggested: bool) -> tuple[str, list[str]]:
+    """The document to begin with, and why it is not the one that was asked for."""
+    warnings: list[str] = []
+    found = None
+    if suggested:
+        try:
+            found = await rest.get("/v1/policy/suggestions")
+        except Problem as problem:  # such as too many lanes to read at once
+            if problem.status != 422:
+                raise
+            why = [one.problem for one in problem.fields] or [problem.sentence]
+            warnings.append(messages.no_suggestions("; ".join(why)))
+    found = found or await rest.get("/v1/policy")
+    return yaml.safe_dump(found["document"], sort_keys=False, allow_unicode=True, width=120), warnings
 
 
 async def _plan(rest: Rest, given: Given) -> str:
