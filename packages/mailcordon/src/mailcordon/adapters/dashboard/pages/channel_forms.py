@@ -11,7 +11,7 @@ from mailcordon.adapters.dashboard.pages import forms
 from mailcordon.adapters.dashboard.pages.actions import Given, because, shell
 from mailcordon.adapters.dashboard.pages.forms import Form, Input, ShownOnce, given_only, option, options
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH
-from mailcordon.adapters.dashboard.rest import Problem, Rest
+from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.core.incident import Kind
 from mailcordon.messages import dashboard_forms as messages
@@ -170,10 +170,15 @@ def _told_of(least: str, kinds: Sequence[str], tenants: Sequence[str]) -> list[I
     ]
 
 
+def _as_typed(one: Any) -> dict[str, Any]:
+    """What a channel of e-mail is, by the fields of its form."""
+    tenant, _, type_ = (one["lane"] or "/").partition("/")
+    return {"to": one["target"], "tenant": tenant, "type": type_, "from": one["from"]}
+
+
 async def _ask_change(rest: Rest, given: Given) -> Form:
     one = await rest.get("/v1/alert-channels/{}", given["name"])
-    lane = (one["lane"] or "/").partition("/")
-    values = {"to": one["target"], "tenant": lane[0], "type": lane[2], "from": one["from"]}
+    values = _as_typed(one)
     stays = "Empty: as it is."
     return Form(
         title=f"Change the channel {one['name']}",
@@ -194,18 +199,14 @@ async def _ask_change(rest: Rest, given: Given) -> Form:
 
 async def _change(rest: Rest, given: Given) -> str:
     one = await rest.get("/v1/alert-channels/{}", given["name"])
-    lane = (one["lane"] or "/").partition("/")
-    is_now = {**one, "to": one["target"], "tenant": lane[0], "type": lane[2]}
     wanted: dict[str, Any] = {
         **given_only(**{field.name: given.get(field.name) for field in _own(one["form"])}),
         "least": given.get("least", one["least"]),
         "kinds": forms.chosen(given, "kinds", _KINDS),
         "tenants": sorted(set(forms.words(given, "tenants"))),
     }
-    is_now["kinds"] = [kind for kind in _KINDS if kind in one["kinds"]]
-    body = {name: value for name, value in wanted.items() if value != is_now.get(name)}
-    if not body:
-        raise Problem(422, messages.nothing_changed(), "nothing-to-change")
+    is_now = {**one, **_as_typed(one), "kinds": [kind for kind in _KINDS if kind in one["kinds"]]}
+    body = forms.changed(wanted, is_now)
     await rest.patch("/v1/alert-channels/{}", one["name"], body={**body, "because": given.because})
     return CHANNELS
 

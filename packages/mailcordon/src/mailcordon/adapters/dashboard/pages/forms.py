@@ -262,6 +262,14 @@ def refused(name: str, problem: str) -> Problem:
     return Problem(422, problem, "invalid", fields=(FieldProblem(name, problem),))
 
 
+def changed(wanted: Mapping[str, Any], is_now: Mapping[str, Any], **also: Any) -> dict[str, Any]:
+    """What a form changes: of `wanted` what differs, and `also`. Raises Problem if that is nothing."""
+    found = {name: value for name, value in wanted.items() if value != is_now.get(name)} | also
+    if not found:
+        raise Problem(422, messages.nothing_changed(), "nothing-to-change")
+    return found
+
+
 def given_only(**values: Any) -> dict[str, Any]:
     """The body of a request, without what was left empty."""
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}

@@ -229,12 +229,8 @@ async def _change(rest: Rest, given: Given) -> str:
         "default_type": given.maybe("default_type"),
         "limits": {name: forms.number(given, name) for name, _ in _RATES},
     }
-    body = {name: value for name, value in wanted.items() if value != key[name]}
-    if given.get("end"):
-        body["expires_at"] = _after(_days(given))
-    if not body:
-        raise Problem(422, messages.nothing_changed(), "nothing-to-change")
-    await rest.patch("/v1/keys/{}", key["prefix"], body=body)
+    ends = {"expires_at": _after(_days(given))} if given.get("end") else {}
+    await rest.patch("/v1/keys/{}", key["prefix"], body=forms.changed(wanted, key, **ends))
     return _keys_of(key["tenant"])
 
 

@@ -38,14 +38,14 @@ _PART = "part."  #: begins the field of a part; its name follows
 def routes(site: Site) -> list[HTTPRouteHandler]:
     found: list[HTTPRouteHandler] = []
     for parent in PARENTS:
-        one = parent + "/templates/{name:str}"
-        found += _storing(site, parent + "/new-template", parent + "/new-template/html", _ask_new)
-        found += _storing(site, one + "/store", one + "/store/html", _ask_store)
-        found += _previewing(site, one + "/preview")
+        one, section = parent + "/templates/{name:str}", _section(parent)
+        found += _storing(site, section, parent + "/new-template", _ask_new)
+        found += _storing(site, section, one + "/store", _ask_store)
+        found += _previewing(site, section, one + "/preview")
         found += actions.routes(
             site,
             one + "/retire",
-            section=_section(parent),
+            section=section,
             ask=_ask_retire,
             perform=_retire,
             done="removed",
@@ -65,9 +65,7 @@ def _of(given: Given) -> Whose:
 # Storing a version ---------------------------------------------------------------------------------------------------------
 
 
-def _storing(site: Site, path: str, frame: str, ask: forms.Ask) -> list[HTTPRouteHandler]:
-    section = _section(PARENTS[1] if path.startswith(PARENTS[1]) else PARENTS[0])
-
+def _storing(site: Site, section: str, path: str, ask: forms.Ask) -> list[HTTPRouteHandler]:
     @get(path, opt={NEEDS: ADMIN})
     async def empty(request: PageRequest) -> Response[str]:
         actions.require(request, ADMIN)
@@ -89,7 +87,7 @@ def _storing(site: Site, path: str, frame: str, ask: forms.Ask) -> list[HTTPRout
                 site, request, section, await ask(rest, given), given, problem, template=_TEMPLATE
             )
 
-    return [empty, act, _frame(site, frame, ADMIN)]
+    return [empty, act, _frame(site, path + "/html", ADMIN)]
 
 
 async def _ask_new(rest: Rest, given: Given) -> Form:
@@ -249,9 +247,7 @@ def _new_name(given: Given) -> str:
 # Previews ------------------------------------------------------------------------------------------------------------------
 
 
-def _previewing(site: Site, path: str) -> list[HTTPRouteHandler]:
-    section = _section(PARENTS[1] if path.startswith(PARENTS[1]) else PARENTS[0])
-
+def _previewing(site: Site, section: str, path: str) -> list[HTTPRouteHandler]:
     @get(path, opt={NEEDS: READ})
     async def empty(request: PageRequest) -> Response[str]:
         return await forms.asked_for(site, request, section, _ask_preview, _TEMPLATE)

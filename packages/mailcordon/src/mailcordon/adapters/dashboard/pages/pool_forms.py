@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from mailcordon.adapters.dashboard.pages import forms
 from mailcordon.adapters.dashboard.pages.actions import Given, because, shell
 from mailcordon.adapters.dashboard.pages.forms import Form, Input, given_only
-from mailcordon.adapters.dashboard.rest import Problem, Rest
+from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.messages import dashboard_forms as messages
 
@@ -118,14 +118,12 @@ async def _ask_change(rest: Rest, given: Given) -> Form:
 
 async def _change(rest: Rest, given: Given) -> str:
     one = await rest.get("/v1/pools/{}", given["name"])
-    values = {
+    wanted = {
         "owner": given.get("owner"),
-        "minimum": forms.whole(given, "minimum"),
         "escalation": given.get("escalation"),
+        **given_only(minimum=forms.whole(given, "minimum")),
     }
-    body = {name: value for name, value in values.items() if value is not None and value != one[name]}
-    if not body:
-        raise Problem(422, messages.nothing_changed(), "nothing-to-change")
+    body = forms.changed(wanted, one)
     await rest.patch("/v1/pools/{}", one["name"], body={**body, "because": given.because})
     return f"{PATH}/{one['name']}"
 

@@ -9,7 +9,7 @@ from mailcordon.adapters.dashboard.pages.actions import Given, shell
 from mailcordon.adapters.dashboard.pages.forms import Form, Input, given_only
 from mailcordon.adapters.dashboard.pages.one_of_a_list import one_of
 from mailcordon.adapters.dashboard.pages.settings_tabs import PATH
-from mailcordon.adapters.dashboard.rest import Problem, Rest
+from mailcordon.adapters.dashboard.rest import Rest
 from mailcordon.adapters.dashboard.site import Site
 from mailcordon.messages import dashboard_forms as messages
 
@@ -145,8 +145,5 @@ async def _ask_change(rest: Rest, given: Given) -> Form:
 
 async def _change(rest: Rest, given: Given) -> str:
     one = await one_of(rest, "/v1/types", "name", given["name"])
-    body = {name: value for name, value in _values(given).items() if value != one[name]}
-    if not body:
-        raise Problem(422, messages.nothing_changed(), "nothing-to-change")
-    await rest.patch("/v1/types/{}", one["name"], body=body)
+    await rest.patch("/v1/types/{}", one["name"], body=forms.changed(_values(given), one))
     return TYPES

@@ -169,10 +169,7 @@ async def _ask_change(rest: Rest, given: Given) -> Form:
 async def _change(rest: Rest, given: Given) -> str:
     one = await rest.get("/v1/webhooks/{}", given["name"])
     wanted = {"tenant": given.maybe("tenant"), "events": forms.chosen(given, "events", EVENTS)}
-    body: dict[str, Any] = {name: value for name, value in wanted.items() if value != one[name]}
-    body |= given_only(url=given.get("url"), secret=given.get("secret"))
-    if not body:
-        raise Problem(422, messages.nothing_changed(), "nothing-to-change")
+    body = forms.changed(wanted, one, **given_only(url=given.get("url"), secret=given.get("secret")))
     if body.get("events") == []:
         raise forms.refused("events", messages.no_event())
     await rest.patch("/v1/webhooks/{}", one["name"], body={**body, "because": given.because})
