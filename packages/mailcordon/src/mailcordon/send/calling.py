@@ -104,15 +104,16 @@ class Calling:
         ended: Callable[[], None],
         outcome: Answer | Exception,
     ) -> None:
-        answer = Answer(-1) if isinstance(outcome, Exception) else outcome
+        if isinstance(outcome, Exception):
+            self._failed(claim, route, Answer(-1), outcome, loop, began)
+            ended()
+            return
         try:
-            if isinstance(outcome, Exception):
-                raise outcome
             if not self._record(claim, route, outcome, loop, began):
                 self._in_task(self._throttled(claim, loop), ended)
                 return
         except Exception as problem:
-            self._failed(claim, route, answer, problem, loop, began)
+            self._failed(claim, route, outcome, problem, loop, began)
         ended()
 
     def _in_task(self, work: Coroutine[Any, Any, None], ended: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from mailcordon.control.advice import DAYS, Volume
 from mailcordon.control.advice.prices import Prices
 
 EVENTS_PER_MAIL = 2.5  #: Send, Delivery, and an open or click on some
+_MONTH = 30 / DAYS  #: of the days that are counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +69,10 @@ def weigh(senders: Sequence[Sender], counted: Counted, prices: Prices) -> Fleet:
 
 def _amounts(uses: Uses, fee: float) -> Mapping[str, float]:
     """How much of each price a month. `fee`: the part of the fee of managed pools."""
-    month = 30 / DAYS
     return {
-        "thousand_mails.mail": uses.volume.sent * month / 1_000,
-        "thousand_mails.managed_ips": uses.managed_mails * month / 1_000,
-        "million.events": uses.volume.sent * month * EVENTS_PER_MAIL / 1_000_000,
+        "thousand_mails.mail": uses.volume.sent * _MONTH / 1_000,
+        "thousand_mails.managed_ips": uses.managed_mails * _MONTH / 1_000,
+        "million.events": uses.volume.sent * _MONTH * EVENTS_PER_MAIL / 1_000_000,
         "month.ses_tenant": float(uses.ses_tenants),
         "month.configuration_set": float(uses.sets),
         "month.identity": float(uses.domains),
@@ -90,7 +90,7 @@ def _line(one: Sender, counted: Counted, prices: Prices) -> Line:
         slug=one.slug,
         mails=sent,
         monthly=round(monthly, 2),
-        per_thousand=round(monthly / (sent * 30 / DAYS) * 1_000, 3) if sent else None,
+        per_thousand=round(monthly / (sent * _MONTH) * 1_000, 3) if sent else None,
         bad_share=bad / sent if sent else 0.0,
         risk=share_of_bad / (sent / whole.sent) if sent else 0.0,
     )
