@@ -1,7 +1,7 @@
 """What a claiming loop does while it may not claim, and when it ends."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,7 +9,8 @@ import pytest
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.priority import Class
 from mailcordon.core.route import Route
-from mailcordon.send.claiming import Claiming, Gather
+from mailcordon.send import claiming as claiming_module
+from mailcordon.send.claiming import GROUP, Claiming, Gather
 from mailcordon.send.holds import VALID_FOR
 from mailcordon.send.moves import Claimed
 from mailcordon.send.rest import Rest
@@ -19,6 +20,8 @@ from mailcordon_fixtures.calls import Caller
 
 from .test_claim import mail
 
+NO_GATHER = Gather(0, 0)
+
 
 @dataclass
 class Loop:
@@ -26,14 +29,18 @@ class Loop:
     routes: RouteCache | None = None
     classes: tuple[Class, ...] = (Class.URGENT,)
     helps: Claiming | None = None
+    slots: int = 8
+    gather: Gather = NO_GATHER
+    claims: int = 1  #: after which the loop ends
     probes: list[float] = field(default_factory=list)
     claimed: int = 0
+    sizes: list[int] = field(default_factory=list)  #: of the claims
 
     def __post_init__(self) -> None:
         self.claiming = Claiming(
             self.classes,
-            slots=8,
-            gather=Gather(0, 0),
+            slots=self.slots,
+            gather=self.gather,
             store=self.caller.queue,
             routes=self.routes or RouteCache(self.caller.queue),
             calling=self.caller.calling,
@@ -45,9 +52,10 @@ class Loop:
         )
 
     async def begins(self, claimed: Sequence[Claimed]) -> None:
-        """Ends the loop after its first claim."""
+        """Ends the loop after `claims`."""
         self.claimed = len(claimed)
-        self.caller.calling.stopping = True
+        self.sizes.append(self.claimed)
+        self.caller.calling.stopping = len(self.sizes) == self.claims
 
     async def probe(self) -> None:
         self.probes.append(self.caller.now)
@@ -112,3 +120,57 @@ async def test_urgent_mail_that_its_loop_has_no_slots_for_is_claimed_with_other_
     other.claiming._sleep.told(-1)  # pyright: ignore[reportPrivateUsage]
     await running
     assert await caller.world.count("ready", "state = 0") == left
+
+
+@pytest.fixture
+async def backlog(caller: Caller) -> AsyncIterator[Caller]:
+    """50 mails of each of two tenants wait, the window is open, and results are recorded."""
+    for _ in range(24):
+        caller.calling.window.answered()
+    other = await caller.world.lane("beta", "password-reset")
+    for lane in (await caller.lane(), other):
+        await mail(caller.world, lane, 50)
+    await caller.calling.holds.read()
+    recording = asyncio.create_task(caller.calling.results.run())
+    yield caller
+    recording.cancel()
+
+
+async def test_of_a_backlog_the_next_claim_is_made_while_the_calls_of_the_last_one_start(
+    backlog: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """32 of 48 slots are taken at once, 16 calls start and end, and the others start in ten minutes."""
+    monkeypatch.setattr(claiming_module, "PACE", 600 / GROUP)
+    loop = Loop(backlog, slots=48, gather=Gather(600, 600), claims=2)
+    running = asyncio.create_task(loop.claiming.run())
+    async with asyncio.timeout(20):
+        while len(loop.sizes) < 2:
+            await asyncio.sleep(0.01)
+    [first, second] = loop.sizes
+    assert (first, second > 0) == (32, True)
+    # Of the first claim 16 wait for their turn, and all of the second.
+    assert loop.claiming.in_flight == 16 + second
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_mail_gathers_between_claims_that_the_account_s_rate_keeps_small(backlog: Caller) -> None:
+    await backlog.world.connection.execute("update account_rate set rate = 4, tokens = 4, ceiling = 4")
+    loop = Loop(backlog, slots=48, gather=Gather(600, 600), claims=2)
+    running = asyncio.create_task(loop.claiming.run())
+    await asyncio.wait([running], timeout=2.5)  # two seconds bring eight tokens more
+    assert loop.sizes == [4]
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_claimed_mail_whose_calls_have_not_started_goes_back_when_the_dispatcher_stops(
+    backlog: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming_module, "PACE", 0.2 / GROUP)
+    loop = Loop(backlog, slots=48, claims=1)
+    await loop.claiming.run()
+    await loop.claiming.calls_ended()
+    await backlog.calling.results.flush()
+    assert loop.sizes == [32]
+    assert await backlog.world.count("ready", "state = 0") == 100

@@ -3,12 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from mailcordon.adapters.db.queue_store import QueueStore
 from mailcordon.core.delivery import State
 from mailcordon.core.reason import Reason
+from mailcordon.send import results as results_module
 from mailcordon.send.decide import RowFacts
 from mailcordon.send.moves import Claimed, Defer, Finish, Requeue, Why
-from mailcordon.send.results import MOST_REJECTED, PATIENCE, Results, Slots
+from mailcordon.send.results import ENOUGH, MOST_REJECTED, PATIENCE, Results, Slots
 from mailcordon_fixtures import calls
 
 UNSTORABLE = "PostgreSQL cannot store \0"
@@ -110,6 +113,73 @@ async def test_a_flush_waits_for_what_another_task_is_recording(world: Any, queu
     await flushing
     assert await world.count("ledger") == 1
     running.cancel()
+
+
+async def test_results_of_a_full_batch_do_not_wait_for_more(
+    world: Any, queue: QueueStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results_module, "GATHER", 600.0)
+    claims = await on_the_wire(world, queue, ENOUGH)
+    results, slots = Results(queue), Slots(len(claims))
+    running = asyncio.create_task(results.run())
+    for claim in claims[:-1]:
+        slots.take(claim.tenant)
+        results.finish(slots, sent(claim))
+    await asyncio.wait([running], timeout=0.1)
+    assert await world.count("ledger") == 0
+    slots.take(claims[-1].tenant)
+    results.finish(slots, sent(claims[-1]))
+    await all_free(slots)
+    assert await world.count("ledger") == ENOUGH
+    running.cancel()
+
+
+async def test_what_comes_while_a_batch_is_recorded_gathers_for_the_next(
+    world: Any, queue: QueueStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = await on_the_wire(world, queue, 3)
+    results, slots = Results(queue), Slots(len(claims))
+    for claim in claims:
+        slots.take(claim.tenant)
+    async with world.connection.transaction():
+        await world.connection.execute("select from ready where id = $1 for update", claims[0].id)
+        results.finish(slots, sent(claims[0]))
+        running = asyncio.create_task(results.run())
+        while not await world.connection.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.01)
+        monkeypatch.setattr(results_module, "GATHER", 600.0)
+        for claim in claims[1:]:
+            results.finish(slots, sent(claim))
+    await asyncio.wait([running], timeout=0.3)
+    assert (await world.count("ledger"), slots.free) == (1, 1)
+    await results.flush()
+    assert (await world.count("ledger"), slots.free) == (3, 3)
+    running.cancel()
+
+
+async def test_what_stays_behind_locked_rows_is_recorded_without_a_new_result(
+    world: Any, queue: QueueStore
+) -> None:
+    claims = await on_the_wire(world, queue, PATIENCE + 4)
+    results, slots = Results(queue), Slots(len(claims))
+    for claim in claims:
+        slots.take(claim.tenant)
+        results.finish(slots, sent(claim))
+    async with queue._results._connection.use() as connection:  # pyright: ignore[reportPrivateUsage]
+        await connection.execute("set lock_timeout = '20ms'")
+    running = asyncio.create_task(results.run())
+    locked = [claims[n].id for n in range(PATIENCE)]  # the first ones: the rest is left for another batch
+    async with world.connection.transaction():
+        await world.connection.execute("select from ready where id = any ($1) for update", locked)
+        await all_free(slots)
+        assert (results.rejected, await world.count("ledger")) == (PATIENCE, len(claims) - PATIENCE)
+    running.cancel()
+
+
+async def all_free(slots: Slots) -> None:
+    async with asyncio.timeout(20):
+        while slots.free < slots.size:
+            await asyncio.sleep(0.01)
 
 
 async def test_results_wait_while_the_database_is_away(world: Any, queue: QueueStore) -> None:

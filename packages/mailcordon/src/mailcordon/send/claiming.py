@@ -35,9 +35,12 @@ RECHECK_EVERY = 0.05  #: seconds between rechecks of turns that were set idle
 BUSY_FOR = 1.0  #: seconds
 TOKENS_KEPT = 0.25  #: seconds of sleep after which unused tokens go back, for other loops and processes
 GROUP = 16  #: calls of a claim that start together
-PACE = 0.0005  #: seconds for each call of a claim: the next group starts when those of the one before have passed
+#: Seconds for each call of a claim: the next group starts when those of the one before have passed. So a loop starts at most
+#: 3,000 calls a second, and an outage meets those of the time that SES takes to answer.
+PACE = 1 / 3_000
 SLOW = 0.15  #: seconds after which a call counts as slow: others no longer wait for its slot
 FEW = 0.25  #: of what a claim could take: it took few
+IDLE = 0.75  #: of the slots, free before a claim: few calls are on the wire
 FREE = 0.5  #: of the slots that no slow call has, this share must be free before a claim
 FAILED_PAUSE = 1.0  #: seconds until the next claim after one that failed with an error of its own
 
@@ -107,7 +110,11 @@ class Claiming:
         self._logged: Reason | None = None  #: why the account's rate gives nothing
         self._reserved = 0
         self._claimed_at = float("-inf")
+        self._full = False  #: whether the slots alone kept the last claim from taking more
         self._started: deque[_Started] = deque()  #: the oldest claim first
+        self._starting: deque[asyncio.Task[None]] = (
+            deque()
+        )  #: one for each claim whose calls have not all started, in order
         self._over = asyncio.Event()  #: set when the last call of a claim has ended
         self._loop = Loop(
             Slots(slots),
@@ -126,7 +133,16 @@ class Claiming:
         return self._classes if helped is None or not helped._short else (*helped._classes, *self._classes)
 
     async def run(self) -> None:
-        """Claims until `calling.stopping`."""
+        """Claims until `calling.stopping`. On return the calls of all claims have started, or gone back to the queue."""
+        try:
+            await self._run()
+            while self._starting:
+                await self._starting[0]
+        finally:
+            for starting in self._starting:
+                starting.cancel()
+
+    async def _run(self) -> None:
         slots = self._loop.slots
         quiet_since = 0.0
         while not self._calling.stopping:
@@ -152,9 +168,10 @@ class Claiming:
             now = time.monotonic()
             if claimed or self._drained:
                 quiet_since = 0.0
-                # Mail and free slots gather meanwhile: claiming many costs little more than claiming one. Most of the time has
-                # passed while the calls of a large claim started.
-                await asyncio.sleep(max(POLL_FULL, self._claimed_at + self._pause - now))
+                # Mail and free slots gather meanwhile: claiming many costs little more than claiming one. Of a backlog there is
+                # mail enough, and half of the slots are waited for.
+                pause = 0.0 if self._full else self._claimed_at + self._pause - now
+                await asyncio.sleep(max(POLL_FULL, pause))
             elif not self._worth_a_claim():
                 await asyncio.sleep(POLL_FULL)
             elif slots.free < slots.size:
@@ -204,16 +221,18 @@ class Claiming:
             return 0
         await self._store.recheck(RECHECK_EVERY)
         allowed = calling.window.allowed(self._in_flight())
-        most, bounds = bounds_of(self._loop.slots, calling.window.narrow)
-        most = min(most, allowed)
+        room, bounds = bounds_of(self._loop.slots, calling.window.narrow)
+        most = min(room, allowed)
         if not most:
             return 0
         # The other loop counts them as on the wire: of a narrow window, both must not take the same calls.
         self._reserved = most
         try:
-            return await self._claim_most(most, bounds)
+            claimed = await self._claim_most(most, bounds)
         finally:
             self._reserved = 0
+        self._full = claimed == room
+        return claimed
 
     async def _claim_most(self, most: int, bounds: Bounds) -> int:
         slots, tokens, _ = self._loop
@@ -230,7 +249,9 @@ class Claiming:
         self._claimed_at = time.monotonic()
         self._drained = len(claimed) < granted
         self._short = not self._drained
-        self._pause = self._gather.few if len(claimed) < most * FEW else self._gather.many
+        # While many calls are on the wire, the bounds of their tenants may have made it a small claim.
+        few = len(claimed) < most * FEW and slots.free >= slots.size * IDLE
+        self._pause = self._gather.few if few else self._gather.many
         if claimed:
             self._rest.worked()
             for claim in claimed:
@@ -243,20 +264,32 @@ class Claiming:
             if routes is None:
                 self._calling.put_back(claimed, self._loop)
             else:
-                await self._start(claimed, routes)
+                started = _Started(self._claimed_at, len(claimed), self._over.set)
+                self._started.append(started)
+                before = self._starting[-1] if self._starting else None
+                starting = asyncio.create_task(self._start(claimed, routes, started, before))
+                self._starting.append(starting)
+                starting.add_done_callback(self._starting.remove)
         return len(claimed)
 
-    async def _start(self, claimed: Sequence[Claimed], routes: Mapping[int, Route]) -> None:
-        """Starts the calls in groups, at a pace.
+    async def _start(
+        self,
+        claimed: Sequence[Claimed],
+        routes: Mapping[int, Route],
+        started: _Started,
+        before: asyncio.Task[None] | None,
+    ) -> None:
+        """Starts the calls in groups, at a pace, after those of the claim `before`. The next claim is made meanwhile.
 
         Answers are seen in between, so an outage meets a few calls of a claim and not all of them. What is left then goes back.
         """
-        started = _Started(self._claimed_at, len(claimed), self._over.set)
-        self._started.append(started)
+        if before is not None:
+            await asyncio.wait([before])
+        begun = time.monotonic()
         for first in range(0, len(claimed), GROUP):
             if first:
                 # By the clock: on a busy machine a pause takes longer than asked for.
-                await asyncio.sleep(max(0.0, self._claimed_at + first * PACE - time.monotonic()))
+                await asyncio.sleep(max(0.0, begun + first * PACE - time.monotonic()))
             for claim in claimed[first : first + GROUP]:
                 route = routes.get(claim.lane)
                 self._calling.begin(claim, route and route.of(claim.path), self._loop, started.ended)

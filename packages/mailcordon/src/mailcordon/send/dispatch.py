@@ -56,7 +56,10 @@ DRAIN = 35.0  #: seconds in which the calls on the wire may end and their result
 URGENT_SHARE = 0.25  #: share of the call slots reserved for urgent mail
 
 #: The classes that share a loop, and the seconds in which a busy loop lets mail gather between two claims: many, and few.
-LOOPS = (((Class.URGENT,), Gather(0.02, 0.02)), ((Class.TRANSACTIONAL, Class.MARKETING), Gather(0.06, 0.12)))
+LOOPS = (
+    ((Class.URGENT,), Gather(0.016, 0.016)),
+    ((Class.TRANSACTIONAL, Class.MARKETING), Gather(0.06, 0.12)),
+)
 
 
 class Dispatcher:

@@ -28,6 +28,7 @@ GATHER = 0.04  #: seconds in which results gather under load, to share one commi
 #: Seconds in which they gather while most slots are free. Until the commit their slots are taken, and if this process dies their
 #: outcome is unknown until the Send events settle it: that of a tenth of a second's calls, when few are on the wire.
 GATHER_FEW = 0.1
+ENOUGH = 32  #: results that wait for no more: each costs little less in a larger commit, and their slots are needed
 FREE = 0.75  #: of the slots: so many are most
 RETRY_EVERY = 5.0  #: seconds between two attempts to record what the database rejected
 PATIENCE = 3  #: attempts that may meet locks; also how many singles in a row may, until the rest is tried together again
@@ -106,6 +107,7 @@ class Results:
         self._batch = _Batch()
         self._rejected: list[_Batch] = []  #: singles
         self._arrived = asyncio.Event()
+        self._enough = asyncio.Event()  #: set while so many wait
         self._busy = False
         self._flushing = asyncio.Lock()
 
@@ -117,17 +119,23 @@ class Results:
     def finish(self, slots: Slots, finish: Finish) -> None:
         self._batch.finished.append(finish)
         self._batch.slots[0].append(slots)
-        self._arrived.set()
+        self._wake()
 
     def defer(self, slots: Slots, defer: Defer) -> None:
         self._batch.deferred.append(defer)
         self._batch.slots[1].append(slots)
-        self._arrived.set()
+        self._wake()
 
     def requeue(self, slots: Slots, requeue: Requeue) -> None:
         self._batch.requeued.append(requeue)
         self._batch.slots[2].append(slots)
+        self._wake()
+
+    def _wake(self) -> None:
+        """What was put into the batch is to be recorded."""
         self._arrived.set()
+        if len(self._batch) >= ENOUGH:
+            self._enough.set()
 
     async def run(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -137,34 +145,49 @@ class Results:
                 await asyncio.wait_for(self._arrived.wait(), RETRY_EVERY if self._rejected else None)
             self._arrived.clear()
             if self._batch.few and self._unhurried():
-                await asyncio.sleep(GATHER_FEW)
+                await self._gather(GATHER_FEW)
             elif len(self._batch) > 1 or self._busy:
-                await asyncio.sleep(GATHER)
+                await self._gather(GATHER)
             self._busy = len(self._batch) > 1
-            await self.flush()
+            await self._record()
             if self._rejected and clock() >= retry_at:
                 await self.retry_rejected()
                 retry_at = clock() + RETRY_EVERY
 
+    async def _gather(self, seconds: float) -> None:
+        """Until so many seconds have passed, or enough results wait."""
+        if len(self._batch) < ENOUGH:
+            self._enough.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), seconds)
+
     async def flush(self) -> None:
         """Returns once everything that has arrived is recorded, or rejected."""
+        while True:
+            await self._record()
+            if not self._batch:
+                return
+
+    async def _record(self) -> None:
+        """Records what has arrived, or keeps what is rejected. What comes meanwhile gathers for a batch of its own."""
         async with self._flushing:  # what another task is recording has arrived too
-            while self._batch:
-                batch, self._batch = self._batch, _Batch()
-                try:
-                    await self._commit(batch, PATIENCE)
-                except Unavailable as problem:
-                    log.warning(
-                        "results meet locks; recording them one by one",
-                        results=len(batch),
-                        problem=str(problem),
-                    )
-                    await self._record_singles(batch)
-                except Exception:
-                    log.exception(
-                        "a batch of results was rejected; recording them one by one", results=len(batch)
-                    )
-                    await self._record_singles(batch)
+            if not self._batch:
+                return
+            batch, self._batch = self._batch, _Batch()
+            try:
+                await self._commit(batch, PATIENCE)
+            except Unavailable as problem:
+                log.warning(
+                    "results meet locks; recording them one by one",
+                    results=len(batch),
+                    problem=str(problem),
+                )
+                await self._record_singles(batch)
+            except Exception:
+                log.exception(
+                    "a batch of results was rejected; recording them one by one", results=len(batch)
+                )
+                await self._record_singles(batch)
 
     async def _record_singles(self, batch: _Batch) -> None:
         """If many in a row meet locks, the rest goes back: each would wait for as long as a whole batch."""
@@ -176,6 +199,8 @@ class Results:
                 busy = busy + 1 if await self._record_single(single) else 0
         rest.add(self._batch)
         self._batch = rest
+        if rest:
+            self._wake()
 
     async def retry_rejected(self) -> None:
         """Tries again to record what the database rejected."""
