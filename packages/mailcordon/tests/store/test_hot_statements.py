@@ -17,15 +17,10 @@ from mailcordon.send.ports import NewDelivery
 from mailcordon_fixtures.plans import assert_by_key, plan
 from mailcordon_fixtures.queue_world import new_message
 
-from .test_queue_functions import Queue, fill
+from .test_queue_functions import READ, Queue, fill
 
 _RESULTS = queries.load("result_store.sql")
 _ACCEPT = queries.load("accept_store.sql")
-#: Rows of the queue that this transaction has read, tables or indexes.
-_READ = """
-select sum(pg_stat_get_xact_tuples_fetched(c.oid) + pg_stat_get_xact_tuples_returned(c.oid))::int from pg_class c
- where c.relname in ('ready', 'ready_pkey', 'waiting', 'waiting_pkey', 'urgent_content', 'urgent_content_pkey')
-"""
 TABLES = {
     "ready": "*",
     "waiting": "*",
@@ -266,9 +261,9 @@ async def test_results_are_recorded_by_key_though_that_was_planned_while_the_que
     await queue.c.execute(f"delete from ready; {others}")
     ids = [await queue.at(2) for _ in range(10)]
     async with pinned.transaction():
-        before = await pinned.fetchval(_READ)
+        before = await pinned.fetchval(READ)
         assert await _record(queue, pinned, ids, forget=forget) == len(ids)
-        assert await pinned.fetchval(_READ) - before < 10 * len(ids)
+        assert await pinned.fetchval(READ) - before < 10 * len(ids)
 
 
 async def _record(queue: Queue, connection: engine.Connection, ids: list[int], *, forget: bool) -> int:

@@ -13,6 +13,13 @@ READY, SENDING, WAITING, UNKNOWN, LEDGER = Place
 SET = "mc-urgent"
 
 
+#: Rows of the queue that this transaction has read, tables or indexes.
+READ = """
+select sum(pg_stat_get_xact_tuples_fetched(c.oid) + pg_stat_get_xact_tuples_returned(c.oid))::int from pg_class c
+ where c.relname in ('ready', 'ready_pkey', 'waiting', 'waiting_pkey', 'urgent_content', 'urgent_content_pkey')
+"""
+
+
 class Queue:
     """Rows of one lane's deliveries, put where a test wants them."""
 
@@ -330,6 +337,76 @@ async def test_moves_read_their_rows_by_key_alone(queue: Queue, role: str, full:
         await c.close()
     assert not [row["relname"] for row in rows if row["seq_scan"]]
     assert sum(row["fetched"] for row in rows) < 60
+
+
+@pytest.mark.parametrize("move", ["finish", "defer", "requeue", "ready", "limit"])
+async def test_moves_read_by_key_though_they_were_planned_while_the_queue_was_empty(
+    queue: Queue, move: str
+) -> None:
+    """As `test_results_are_recorded_by_key_though_that_was_planned_while_the_queue_was_empty`."""
+    places = {"limit": READY, "ready": WAITING, "finish": SENDING, "defer": SENDING, "requeue": SENDING}
+    ready = (
+        "insert into ready (lane, id, tenant, hash)"
+        " select id, 64 * n + 1, tenant, 'h' from lane, generate_series(1, 3000) n"
+    )
+    waits = (
+        "insert into waiting (lane, id, tenant, why, attempt, hash, reason, code, since)"
+        " select id, 64 * n + 1, tenant, 1, 0, 'h', '', 'retry', 1 from lane, generate_series(1, 3000) n"
+    )
+    await queue.c.execute(f"{ready}; {waits}")
+    for table in ("ready", "waiting"):
+        await queue.c.execute(f"delete from {table} where id <> 64 * 3000 + 1")
+    await queue.c.execute("vacuum (analyze) ready, waiting")
+    assert await _moved(queue, move, [await queue.at(places[move])]) == 1
+    await queue.c.execute(f"delete from ready; delete from waiting; {ready}; {waits}")
+    ids = [await queue.at(places[move]) for _ in range(10)]
+    async with queue.c.transaction():
+        before = await queue.c.fetchval(READ)
+        assert await _moved(queue, move, ids) == len(ids)
+        assert await queue.c.fetchval(READ) - before < 10 * len(ids)
+
+
+@pytest.mark.parametrize("move", ["finish", "defer", "requeue", "limit"])
+async def test_what_another_updates_meanwhile_is_moved_if_it_still_may_be(queue: Queue, move: str) -> None:
+    """It is not at its place any more."""
+    ids = [await queue.at(READY if move == "limit" else SENDING) for _ in range(3)]
+    other = await asyncpg.connect(
+        queue.world.database.dsn("owner"), server_settings={"search_path": "mailcordon"}
+    )
+    try:
+        async with other.transaction():
+            await other.execute("update ready set provider = 3 where id = $1", ids[1])
+            moving = asyncio.create_task(_moved(queue, move, ids))
+            await blocked(other)
+        assert await moving == 3
+    finally:
+        await other.close()
+
+
+async def _moved(queue: Queue, move: str, ids: list[int]) -> int:
+    n = len(ids)
+    lanes, attempts, called = [queue.lane] * n, [1] * n, [7] * n
+    match move:
+        case "finish":
+            return len(await queue.finish(*ids, places=SENDING | UNKNOWN, attempt=1))
+        case "defer":
+            return await queue.c.fetchval(
+                "select queue_defer($1, $2, $3, $4, array_fill(1::smallint, array[$5::int]), null, null,"
+                " array_fill('because'::text, array[$5]), array_fill('retry'::text, array[$5]))",
+                lanes, ids, attempts, called, n,
+            )  # fmt: skip
+        case "requeue":
+            return await queue.c.fetchval(
+                "select queue_requeue($1, $2, $3, $4)", lanes, ids, attempts, called
+            )
+        case "ready":
+            return await queue.c.fetchval("select queue_ready($1, $2)", lanes, ids)
+        case _:
+            return await queue.c.fetchval(
+                "select queue_limit($1, $2, array_fill(1, array[$3::int]), array_fill(1::bigint, array[$3]),"
+                " array_fill('because'::text, array[$3]), array_fill('provider-cap'::text, array[$3]))",
+                lanes, ids, n,
+            )  # fmt: skip
 
 
 async def fill(queue: Queue, rows: int) -> None:
