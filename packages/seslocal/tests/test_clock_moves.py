@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from seslocal import Clock, Settings
-from seslocal.clock import ClockIsMoving
+from seslocal.clock import SLICE, ClockIsMoving
 from seslocal.sesv2 import configuration_sets, identities, sending
 from seslocal.state import event_log, under_way
 from seslocal.state.accepted_mail import Mail
@@ -36,7 +36,7 @@ CALLER = Caller("test", "us-east-1", "127.0.0.1", "127.0.0.1:8005", "test")
 
 
 class Gate:
-    """Work of the clock that is due again and again, so that a move cannot end before it is opened."""
+    """Work of the clock that is due again and again, so that a move cannot end before it is opened. Each time takes a slice."""
 
     def __init__(self, clock: Clock, due: float) -> None:
         self._clock = clock
@@ -47,7 +47,9 @@ class Gate:
 
     def _wait(self) -> None:
         self.passed += 1
-        if not self._is_open.is_set():
+        if not self._is_open.wait(
+            SLICE
+        ):  # work that computed would keep the test's own thread from its calls
             assert time.monotonic() < self._until, "the gate was never opened"
             self._clock.call_later(0.0, self._wait)
 
@@ -363,7 +365,7 @@ def another(account: Account, first: MailUnderWay, number: int, late: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("count", "spread"), [(10_000, True), (4000, False)], ids=["spread over an hour", "all at one moment"]
+    ("count", "spread"), [(4000, True), (2000, False)], ids=["spread over an hour", "all at one moment"]
 )
 async def test_due_mails_take_less_than_300_bytes_each_and_an_hour_of_them_takes_no_more(
     count: int, spread: bool, monkeypatch: pytest.MonkeyPatch

@@ -85,7 +85,7 @@ KINDS = (
     "application/x-amz-json-1.1",
     ";",
 )
-MANGLED = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
+MANGLED = int(os.environ.get("SESLOCAL_ODD_CALLS", "1000"))
 SEED = os.environ.get("SESLOCAL_ODD_SEED", "1")
 
 Sent = tuple[str, str, bytes, dict[str, str]]  #: method, path with query, body, headers

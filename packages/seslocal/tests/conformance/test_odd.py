@@ -21,7 +21,7 @@ from conformance import odd, probe
 from conformance.server import Server, seslocal
 from seslocal.sesv1 import table
 
-CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
+CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "1000"))
 SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
 ACTING: Final = sorted(table.IMPLEMENTED)
 _TOPIC: Final = f"arn:aws:sns:{probe.REGION}:{probe.ACCOUNT}:odd"

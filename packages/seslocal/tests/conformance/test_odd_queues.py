@@ -20,7 +20,7 @@ from conformance import odd, probe
 from conformance.odd import ask
 from conformance.server import Server, seslocal
 
-CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
+CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "1000"))
 SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
 _ARN: Final = f"{probe.REGION}:{probe.ACCOUNT}:odd"
 #: Values by member or shape: mostly things that exist, and a few that do not.

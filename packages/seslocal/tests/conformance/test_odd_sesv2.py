@@ -19,9 +19,9 @@ from conformance import odd, probe
 from conformance.odd import ask
 from conformance.server import Server, seslocal
 
-CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "3000"))
+CALLS: Final = int(os.environ.get("SESLOCAL_ODD_CALLS", "1000"))
 SEED: Final = os.environ.get("SESLOCAL_ODD_SEED", "1")
-_TWICE: Final = 1500  # calls that are compared
+_TWICE: Final = CALLS // 2  # calls that are compared
 _SES: Final = f"arn:aws:ses:{probe.REGION}:{probe.ACCOUNT}:"
 _POLICY: Final = f"arn:aws:ses:{probe.REGION}:aws:reputation-policy"
 _TOPIC: Final = f"arn:aws:sns:{probe.REGION}:{probe.ACCOUNT}:odd"
