@@ -411,8 +411,13 @@ def copy_of(postgres: Server) -> Callable[..., contextlib.AbstractAsyncContextMa
 
 
 @pytest.fixture
-async def database(postgres: Server, template: Template) -> AsyncIterator[Database]:
+async def todays_template(template: Template) -> Template:
     if template.day != datetime.now(UTC).date():  # the run has crossed midnight
         template.day = await keep_three_days(template.database.owner_dsn)
-    async with copied(postgres, template.database) as database:
+    return template
+
+
+@pytest.fixture
+async def database(postgres: Server, todays_template: Template) -> AsyncIterator[Database]:
+    async with copied(postgres, todays_template.database) as database:
         yield database

@@ -1,6 +1,7 @@
 """The audit trail in the database: every row in the chain, what may change, and that tampering by a superuser is named."""
 
 import asyncio
+import itertools
 import json
 import secrets
 import time
@@ -262,30 +263,32 @@ async def test_rows_of_older_versions_are_chained_and_their_addresses_can_be_era
 # What may change ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "update audit set actor = 'nobody'",
-        "update audit set personal = null",
-        "update audit set personal = '{}'",
-        "update audit set personal = jsonb_set(personal, '{address,value}', '\"zoe@example.com\"')",
-        "update audit set personal = audit_erased(personal), because = 'x'",
-        "delete from audit",
-        "truncate audit",
-        "update audit_chain set seq = seq + 1",
-        "delete from audit_chain",
-        "truncate audit_chain",
-        "update audit_lock set only_row = true",
-        "delete from audit_lock",
-        "truncate audit_lock",
-    ],
+#: What nobody may do to the trail.
+FORBIDDEN = (
+    "update audit set actor = 'nobody'",
+    "update audit set personal = null",
+    "update audit set personal = '{}'",
+    "update audit set personal = jsonb_set(personal, '{address,value}', '\"zoe@example.com\"')",
+    "update audit set personal = audit_erased(personal), because = 'x'",
+    "delete from audit",
+    "truncate audit",
+    "update audit_chain set seq = seq + 1",
+    "delete from audit_chain",
+    "truncate audit_chain",
+    "update audit_lock set only_row = true",
+    "delete from audit_lock",
+    "truncate audit_lock",
 )
-async def test_nobody_changes_the_trail_not_even_its_owner(world: World, statement: str) -> None:
+
+
+async def test_nobody_changes_the_trail_not_even_its_owner(world: World) -> None:
     await world.write("suppression of {address}", address="kim@example.com")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await world.owner.execute(statement)
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await world.control.execute(statement)
+    for statement, session in itertools.product(FORBIDDEN, (world.owner, world.control)):
+        try:
+            await session.execute(statement)
+        except asyncpg.InsufficientPrivilegeError:
+            continue
+        pytest.fail(f"{statement}, as {await session.fetchval('select session_user')}")
 
 
 async def test_the_trail_is_searched_by_who_what_and_why(world: World) -> None:

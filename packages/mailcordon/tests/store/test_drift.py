@@ -2,9 +2,12 @@
 repaired or proposed."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -35,6 +38,8 @@ from mailcordon.control.tenants import Tenants
 from mailcordon.core.drift import Drift, Policy
 from mailcordon.core.errors import Conflict, Invalid
 from seslocal import server
+from seslocal.kept.keeper import Keeper
+from seslocal.state.account import Account
 from seslocal.state.settings import Settings
 
 QUEUE = "mailcordon-management"
@@ -86,11 +91,15 @@ class World:
             ("zen", {"newsletter": "news.zen.example", "invoice": "mail.zen.example"}),
         ):
             await self.tenants.onboard(slug, types, actor="ann")
-            self.keys[slug] = await self.owner.fetchval("select key from tenant where slug = $1", slug)
         await self.settle()
         await self.beside.round()
         await self.scan()
         assert await self.open() == []
+
+    async def resume(self) -> None:
+        """Goes on after `start`, in copies of what it left."""
+        rows = await self.owner.fetch("select slug, key from tenant")
+        self.keys = {row["slug"]: row["key"] for row in rows}
 
     async def call(self, operation: str, **members: Any) -> Any:
         given = {name: self.filled(value) for name, value in members.items()}
@@ -143,12 +152,15 @@ class World:
         return {(each.kind.value, f"{each.resource} {each.member}".strip()): each for each in reversed(found)}
 
 
-@pytest.fixture
-async def world(database: Any) -> AsyncIterator[World]:
+@contextlib.asynccontextmanager
+async def opened(database: Any, settings: Settings, kept: Path | None = None) -> AsyncIterator[World]:
+    """`kept`: the local SES goes on from what another one kept there, and keeps nothing itself."""
     owner = await engine.connect(database.dsn("owner"))
     control = await engine.create_pool(database.dsn("control"))
     governor = await engine.create_pool(database.dsn("governor"))
-    local = server.Local(Settings(), server.Clock())
+    local = server.Local(settings, server.Clock())
+    if kept is not None:
+        local.account = Keeper(kept).restore(lambda: Account(settings, server.Clock()))
     await local.listen("127.0.0.1", 0)
     local.account.events.management_queue = QUEUE
     local.account.queues.ensure(QUEUE)
@@ -160,7 +172,6 @@ async def world(database: Any) -> AsyncIterator[World]:
     )
     world = World(local, owner, control, governor, queue)
     try:
-        await world.start()
         yield world
     finally:
         world.ses.close()
@@ -170,6 +181,28 @@ async def world(database: Any) -> AsyncIterator[World]:
         await governor.close()
         await control.close()
         await owner.close()
+
+
+#: What `World.start` left, by the day of the template: a database and what the local SES kept. Each test gets copies of both.
+_started: dict[date, tuple[Any, Path]] = {}
+
+
+@pytest.fixture
+async def world(
+    todays_template: Any, copy_of: Any, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    if todays_template.day not in _started:
+        kept = tmp_path_factory.mktemp("drift")
+        async with (
+            copy_of(todays_template.database, keep=True) as original,
+            opened(original, Settings(state=str(kept))) as world,
+        ):
+            await world.start()
+        _started[todays_template.day] = original, kept
+    original, kept = _started[todays_template.day]
+    async with copy_of(original) as database, opened(database, Settings(), kept) as world:
+        await world.resume()
+        yield world
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from mailcordon.adapters.db import cluster_files, embedded, migrate, roles
-from mailcordon_fixtures import embedded_postgres
+from mailcordon_fixtures import embedded_postgres, systems
 
 SYSTEM_15 = Path("/usr/lib/postgresql/15/bin")
 ROOT = os.geteuid() == 0
@@ -36,9 +36,34 @@ asyncio.run(main())
 """
 
 
+ShortHome = Callable[[], contextlib.AbstractContextManager[Path]]
+
+
 @pytest.fixture
-def home(short_home: Callable[[], contextlib.AbstractContextManager[Path]]) -> Iterator[Path]:
+def new_home(short_home: ShortHome) -> Iterator[Path]:
+    """Without data: the first start runs initdb."""
     with short_home() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="module")
+def stopped(short_home: ShortHome) -> Iterator[Path]:
+    """The home of a server that ran and was stopped."""
+
+    async def run_once(home: Path) -> None:
+        async with embedded_postgres.running(home):
+            pass
+
+    with short_home() as directory:
+        asyncio.run(run_once(directory))
+        yield directory
+
+
+@pytest.fixture
+def home(short_home: ShortHome, stopped: Path) -> Iterator[Path]:
+    """With the data of a stopped server, which is copied with less work than initdb makes."""
+    with short_home() as directory:
+        systems.copy_home(stopped, directory, "postgres")
         yield directory
 
 
@@ -194,11 +219,11 @@ async def test_a_lock_file_that_names_a_zombie_does_not_block_the_start(home: Pa
     zombie.wait()
 
 
-async def test_an_initdb_that_was_killed_is_started_again(home: Path):
-    half = home / "postgres" / "making-0000"
+async def test_an_initdb_that_was_killed_is_started_again(new_home: Path):
+    half = new_home / "postgres" / "making-0000"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
-    async with embedded_postgres.running(home) as server:
+    async with embedded_postgres.running(new_home) as server:
         await remember(server.dsn(), 1)
     assert not half.exists()
 
@@ -235,16 +260,19 @@ async def test_a_wrong_password_is_refused_and_nothing_listens_on_the_network(
         pass
 
 
-async def test_two_homes_run_side_by_side(home: Path):
-    async with embedded_postgres.running(home / "a") as one, embedded_postgres.running(home / "b") as other:
+async def test_two_homes_run_side_by_side(new_home: Path):
+    async with (
+        embedded_postgres.running(new_home / "a") as one,
+        embedded_postgres.running(new_home / "b") as other,
+    ):
         await remember(one.dsn(), 1)
         await remember(other.dsn(), 2)
         assert await remembered(one.dsn()) == [1]
         assert await remembered(other.dsn()) == [2]
 
 
-async def test_a_home_with_a_path_too_long_for_a_socket_works(home: Path):
-    deep = home / ("x" * 60) / ("y" * 60)
+async def test_a_home_with_a_path_too_long_for_a_socket_works(new_home: Path):
+    deep = new_home / ("x" * 60) / ("y" * 60)
     async with embedded_postgres.running(deep) as server:
         assert len(str(server.files.sockets)) <= cluster_files.LONGEST_SOCKET_DIRECTORY
         await remember(server.dsn(), 1)
@@ -253,8 +281,8 @@ async def test_a_home_with_a_path_too_long_for_a_socket_works(home: Path):
 
 
 @pytest.mark.skipif(not ROOT, reason="only root hands the server to another user")
-async def test_root_with_a_private_home_moves_data_and_binaries_where_they_can_be_reached(home: Path):
-    private = home / "private"
+async def test_root_with_a_private_home_moves_data_and_binaries_where_they_can_be_reached(new_home: Path):
+    private = new_home / "private"
     private.mkdir(mode=0o700)
     said: list[str] = []
     async with embedded_postgres.running(private, say=said.append) as server:
@@ -276,11 +304,11 @@ async def test_root_with_a_private_home_moves_data_and_binaries_where_they_can_b
 
 
 @pytest.mark.skipif(not ROOT, reason="copies are only needed where root switches to another user")
-async def test_binaries_out_of_the_other_users_reach_are_copied_with_their_libraries(home: Path):
+async def test_binaries_out_of_the_other_users_reach_are_copied_with_their_libraries(new_home: Path):
     user = cluster_files.find_server_user()
-    hidden = home / "hidden"
+    hidden = new_home / "hidden"
     shipped = cluster_files.find_binaries()
-    files = cluster_files.prepare(home, print)
+    files = cluster_files.prepare(new_home, print)
     assert files.binaries == shipped or files.root in files.binaries.parents
     copied = cluster_files.copy_binaries(shipped, files.root)
     hidden.mkdir(mode=0o700)
@@ -292,9 +320,9 @@ async def test_binaries_out_of_the_other_users_reach_are_copied_with_their_libra
 
 
 @pytest.mark.skipif(not SYSTEM_15.exists(), reason=f"no PostgreSQL 15 in {SYSTEM_15}")
-async def test_postgres_15_takes_the_same_supervisor_migrations_and_roles(home: Path):
-    async with embedded_postgres.running(home, binaries=SYSTEM_15) as server:
-        made = await migrate.migrate(server.dsn("mailcordon"), home=home)
+async def test_postgres_15_takes_the_same_supervisor_migrations_and_roles(new_home: Path):
+    async with embedded_postgres.running(new_home, binaries=SYSTEM_15) as server:
+        made = await migrate.migrate(server.dsn("mailcordon"), home=new_home)
         for login in roles.LOGINS:
             connection = await asyncpg.connect(made.dsns[login])
             await roles.check_running(connection)
@@ -302,7 +330,7 @@ async def test_postgres_15_takes_the_same_supervisor_migrations_and_roles(home: 
             await connection.close()
 
 
-def test_a_plain_user_needs_no_root(home: Path) -> None:
+def test_a_plain_user_needs_no_root(new_home: Path) -> None:
     """As root, runs the supervisor as another user. As a plain user, the tests above cover this."""
     if not ROOT:
         return
@@ -310,11 +338,11 @@ def test_a_plain_user_needs_no_root(home: Path) -> None:
     python = Path(sys.executable).resolve()
     if not cluster_files.reachable(python, user):
         pytest.skip(f"{python} is out of reach for `{user.name}`")
-    os.chown(home, user.uid, user.gid)
+    os.chown(new_home, user.uid, user.gid)
     script = SUPERVISOR.replace("await asyncio.sleep(600)", "await server.stop()")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run(
-        [sys.executable, "-c", script, str(home)],
+        [sys.executable, "-c", script, str(new_home)],
         user=user.uid,
         group=user.gid,
         extra_groups=[],
@@ -326,4 +354,4 @@ def test_a_plain_user_needs_no_root(home: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (home / "postgres" / "data").stat().st_uid == user.uid
+    assert (new_home / "postgres" / "data").stat().st_uid == user.uid

@@ -1,5 +1,6 @@
 """Counts and rates from the tables: which mail a line counts, of what it is a share, and how it is looked up."""
 
+import itertools
 import random
 import re
 from collections.abc import AsyncIterator
@@ -148,41 +149,43 @@ async def test_a_platform_key_reads_all_tenants_and_a_tenant_its_own(fleet: Flee
     assert said(await fleet.read(own, minutes=20 * DAY), "tenant", "sent") == [("acme", 100)]
 
 
-@pytest.mark.parametrize("minutes", [60, DAY, 7 * DAY, 30 * DAY])
-@pytest.mark.parametrize("all_tenants", [True, False])
-async def test_every_question_counts_the_same_mail(fleet: Fleet, minutes: int, all_tenants: bool) -> None:
+async def test_every_question_counts_the_same_mail(fleet: Fleet) -> None:
     """Whatever table answers it, by the length of the window and by what is asked."""
     lane, other = await fleet.lane("acme", "newsletter", pool="p1"), await fleet.lane("acme", "receipt")
     await fleet.mail(lane, 60, hard_bounced=4, provider=Provider.GMAIL, campaign="spring", list="all")
     await fleet.mail(lane, 40, complained=2, provider=Provider.YAHOO, campaign="spring")
     await fleet.mail(other, 10, provider=Provider.UNKNOWN)
     await fleet.mail(other, 1000, ago=40 * DAY)
-    scope = None if all_tenants else await fleet.tenant("acme")
-    kinds = ["lane", "tenant", "type", "class", "provider", "domain", "pool"]
-    if not (all_tenants and minutes > 8 * DAY):
-        kinds += ["campaign", "list"]
-    kinds += ["day"] + (["hour"] if minutes <= 7 * DAY else []) + (["minute"] if minutes <= DAY else [])
-    for by in kinds:
-        page = await fleet.read(scope, by=by, minutes=minutes)
-        if all_tenants and by in ("campaign", "list"):
-            # Of all tenants, only mail that has one.
-            assert said(page, by, "sent") == [("spring", 100) if by == "campaign" else ("all", 60)]
-            continue
-        sums = [
-            sum(line.counts[name] for line in page.lines) for name in ("sent", "hard_bounced", "complained")
-        ]
-        assert sums == [110, 4, 2], by
-        found = [rates_of(line) for line in page.lines]
-        exposed = sum(one[Signal.COMPLAINTS].sent for one in found)
-        assert exposed == 50, by
-        for one in found:
-            assert one[Signal.BOUNCES].exposure <= one[Signal.BOUNCES].sent + 1e-6
-    at_gmail = await fleet.read(scope, minutes=minutes, provider=Provider.GMAIL)
-    assert said(at_gmail, "type", "sent", "hard_bounced") == [("newsletter", 60, 4)]
-    of_type = await fleet.read(scope, minutes=minutes, by="provider", type="newsletter")
-    assert said(of_type, "provider", "sent") == [("gmail", 60), ("yahoo", 40)]
-    of_class = await fleet.read(scope, minutes=minutes, by="tenant", class_=Class.MARKETING)
-    assert said(of_class, "tenant", "sent") == [("acme", 100)]
+    for all_tenants, minutes in itertools.product((True, False), (60, DAY, 7 * DAY, 30 * DAY)):
+        case = f"{'all tenants' if all_tenants else 'acme'}, {minutes} minutes"
+        scope = None if all_tenants else await fleet.tenant("acme")
+        kinds = ["lane", "tenant", "type", "class", "provider", "domain", "pool"]
+        if not (all_tenants and minutes > 8 * DAY):
+            kinds += ["campaign", "list"]
+        kinds += ["day"] + (["hour"] if minutes <= 7 * DAY else []) + (["minute"] if minutes <= DAY else [])
+        for by in kinds:
+            page = await fleet.read(scope, by=by, minutes=minutes)
+            if all_tenants and by in ("campaign", "list"):
+                # Of all tenants, only mail that has one.
+                wanted = ("spring", 100) if by == "campaign" else ("all", 60)
+                assert said(page, by, "sent") == [wanted], case
+                continue
+            sums = [
+                sum(line.counts[name] for line in page.lines)
+                for name in ("sent", "hard_bounced", "complained")
+            ]
+            assert sums == [110, 4, 2], (case, by)
+            found = [rates_of(line) for line in page.lines]
+            exposed = sum(one[Signal.COMPLAINTS].sent for one in found)
+            assert exposed == 50, (case, by)
+            for one in found:
+                assert one[Signal.BOUNCES].exposure <= one[Signal.BOUNCES].sent + 1e-6, (case, by)
+        at_gmail = await fleet.read(scope, minutes=minutes, provider=Provider.GMAIL)
+        assert said(at_gmail, "type", "sent", "hard_bounced") == [("newsletter", 60, 4)], case
+        of_type = await fleet.read(scope, minutes=minutes, by="provider", type="newsletter")
+        assert said(of_type, "provider", "sent") == [("gmail", 60), ("yahoo", 40)], case
+        of_class = await fleet.read(scope, minutes=minutes, by="tenant", class_=Class.MARKETING)
+        assert said(of_class, "tenant", "sent") == [("acme", 100)], case
 
 
 async def test_some_tenants_of_all_are_counted_alone(fleet: Fleet) -> None:
@@ -298,11 +301,7 @@ async def test_a_ranking_at_one_provider_does_not_depend_on_how_many_candidates_
         assert [getattr(line, name).removesuffix(".example") for line in page.lines] == ["third"], candidates
 
 
-@pytest.mark.parametrize("movers", [True, False])
-@pytest.mark.parametrize("ranking", ["bounces", "complaints", "blocks"])
-async def test_what_has_few_lines_ranks_by_the_same_rules_as_lanes(
-    fleet: Fleet, ranking: Any, movers: bool
-) -> None:
+async def test_what_has_few_lines_ranks_by_the_same_rules_as_lanes(fleet: Fleet) -> None:
     """One lane of each type and pool."""
     chance = random.Random(5)
     for index, type in enumerate(("newsletter", "receipt", "password-reset")):
@@ -310,17 +309,20 @@ async def test_what_has_few_lines_ranks_by_the_same_rules_as_lanes(
         for ago in (5 * DAY, 16 * DAY):
             counts = {name: chance.randint(1, 40) for name in ("hard_bounced", "complained", "policy")}
             await fleet.mail(lane, chance.randint(100, 5000), ago=ago, **counts)  # pyright: ignore[reportArgumentType]
-    pages = [
-        await fleet.top(per=per, ranking=ranking, movers=movers, minutes=7 * DAY)
-        for per in ("lane", "type", "pool")
-    ]
-    sent = [[line.counts["sent"] for line in page.lines] for page in pages]
-    assert len(sent[0]) >= 1 if movers else len(sent[0]) == 3
-    assert sent[1] == sent[0]
-    assert sent[2] == sent[0]
-    shares = [sorted(page.shares.values()) for page in pages]
-    assert shares[1] == pytest.approx(shares[0], rel=0.02)
-    assert shares[2] == pytest.approx(shares[0])
+    rankings: tuple[Any, ...] = ("bounces", "complaints", "blocks")
+    for ranking, movers in itertools.product(rankings, (True, False)):
+        case = (ranking, movers)
+        pages = [
+            await fleet.top(per=per, ranking=ranking, movers=movers, minutes=7 * DAY)
+            for per in ("lane", "type", "pool")
+        ]
+        sent = [[line.counts["sent"] for line in page.lines] for page in pages]
+        assert len(sent[0]) >= 1 if movers else len(sent[0]) == 3, case
+        assert sent[1] == sent[0], case
+        assert sent[2] == sent[0], case
+        shares = [sorted(page.shares.values()) for page in pages]
+        assert shares[1] == pytest.approx(shares[0], rel=0.02), case
+        assert shares[2] == pytest.approx(shares[0]), case
 
 
 async def test_complaints_rank_without_the_providers_that_report_none(fleet: Fleet) -> None:
@@ -483,9 +485,7 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("table", list(KEYS))
-@pytest.mark.parametrize("some", [False, True])
-async def test_each_bucket_is_looked_up_by_its_key(fleet: Fleet, table: Any, some: bool) -> None:
+async def test_each_bucket_is_looked_up_by_its_key(fleet: Fleet) -> None:
     """With many rows of other buckets, and buckets that lie apart."""
     lane = await fleet.lane("acme", "newsletter")
     await fleet.mail(lane, 1)
@@ -503,24 +503,24 @@ async def test_each_bucket_is_looked_up_by_its_key(fleet: Fleet, table: Any, som
         " select n / 50, n % 50 + 1000000, 1, 1 from generate_series(1, 20000) n"
     )
     await fleet.owner.execute("analyze")
-    relation, condition = KEYS[table]
-    spans, minutes = [60] * 3, [0, 60_000, 120_000]
-    weights = [[1.0] * 3] * 4
-    scope = [
-        [1] if some and table in ("lane", "day") else None,
-        [1] if some and table in ("minute", "hour") else None,
-    ]
-    scope.append([fleet.now] if scope[1] else None)
-    for at_one in (False, True) if table != "lane" else (False,):
-        statement = metrics_statements.counted(table, some, COLUMNS, timed=False, at_one=at_one)
-        rows = await fleet.owner.fetch(
-            f"explain (costs off) {statement}",
-            *(spans, minutes, *weights, *scope, 1 if at_one else None),
-            *("lane", None, 100, None, None, None, 0),
-        )
-        text = "\n".join(row[0] for row in rows)
-        assert not re.search(rf"Seq Scan on {relation}", text), text
-        assert condition in text, text
+    for (table, (relation, condition)), some in itertools.product(KEYS.items(), (False, True)):
+        spans, minutes = [60] * 3, [0, 60_000, 120_000]
+        weights = [[1.0] * 3] * 4
+        scope = [
+            [1] if some and table in ("lane", "day") else None,
+            [1] if some and table in ("minute", "hour") else None,
+        ]
+        scope.append([fleet.now] if scope[1] else None)
+        for at_one in (False, True) if table != "lane" else (False,):
+            statement = metrics_statements.counted(table, some, COLUMNS, timed=False, at_one=at_one)
+            rows = await fleet.owner.fetch(
+                f"explain (costs off) {statement}",
+                *(spans, minutes, *weights, *scope, 1 if at_one else None),
+                *("lane", None, 100, None, None, None, 0),
+            )
+            text = "\n".join(row[0] for row in rows)
+            assert not re.search(rf"Seq Scan on {relation}", text), text
+            assert condition in text, text
 
 
 async def test_candidates_of_a_ranking_are_looked_up_among_the_days_on_which_something_happened(
