@@ -186,6 +186,21 @@ async def test_a_domain_is_on_the_schedule_from_its_first_moment(world: World) -
     assert await world.due(26) == 1
 
 
+async def test_a_new_domain_is_first_checked_when_ses_has_verified_it_or_after_a_minute(world: World) -> None:
+    await world.owner.execute("update identity set status = 'pending'")
+    assert await world.due() == 0
+    await world.ses()
+    await world.owner.execute("update ses_resource set whole = null where kind = 'identity'")
+    assert await world.due() == 0
+    await world.ses()
+    assert await world.due() == 1
+    await world.tenants.onboard("zen", {"newsletter": "news.zen.example"}, actor="ann")
+    world.at = await world.store.now_ms()
+    assert await world.due() == 0
+    assert await world.due(1 / 60) == 1  # nobody knows yet what SES has
+    assert await world.due(1 / 60) == 1
+
+
 async def test_a_check_shows_the_answer_for_the_mail_of_each_lane(world: World) -> None:
     found = await world.check()
     lanes = {each["type"]: each["result"] for each in found.check.result["lanes"]}
@@ -480,5 +495,5 @@ async def test_more_than_one_batch_of_domains_is_checked_in_one_run(world: World
         "insert into identity (tenant, domain) select 1, 'd' || n || '.acme.example' from generate_series(1, $1) n",
         count,
     )
-    world.at = await world.store.now_ms()
+    world.at = await world.store.now_ms() + 60_000  # SES was not asked about them yet
     assert await world.due() == count + 1

@@ -133,7 +133,9 @@ class Reconciler:
         again *= _spread(row.resource)
         work = Work.SCAN
         if row.resource.kind == Kind.IDENTITY and outcome.members is not None:
-            again, work = await self._verification(row, outcome.members, again)
+            again, work = await self._verification(
+                row, outcome.members, again, whole=outcome.reading.complete
+            )
         if problem := _problem(row, outcome):
             await self._store.failed(row, problem, outcome, again_in=self._retry(row))
         else:
@@ -292,9 +294,12 @@ class Reconciler:
             done.append(change)
         await self._store.gone(row, done)
 
-    async def _verification(self, row: Row, members: Mapping[str, Json], again: float) -> tuple[float, Work]:
+    async def _verification(
+        self, row: Row, members: Mapping[str, Json], again: float, *, whole: bool
+    ) -> tuple[float, Work]:
         """Records whether a domain is verified and aligns its lanes. Returns the seconds until the next check, and as what it is
-        made: a tenant waits for its domain, so that is not behind all that the scan reads again."""
+        made: a tenant waits for its domain, so that is not behind all that the scan reads again. `whole`: everything that SES has
+        of it was read. Until then it is not known with which keys SES signs, as checks of the domain need it."""
         status = (
             "verified" if members["verified"] else "failed" if members["status"] == "FAILED" else "pending"
         )
@@ -305,7 +310,7 @@ class Reconciler:
         tenant = await self._store.identity(row.resource.name, status, records)
         if tenant is not None:
             await self._governor.align(tenant)
-        if status == "verified":
+        if status == "verified" and whole:
             return again, Work.SCAN
         again = min(max(self._pace.identity, row.age / 10), 3600.0)
         if row.age < _WAITED_FOR:

@@ -38,10 +38,16 @@ where kind = 'identity' and name = $1 and work = 'scan' and state = 'applied' an
 
 -- name: claim_due
 -- Takes the domains that are due, so that no other process checks them too. They are due again after the lease, in case this
--- process dies. Retired ones are looked at once a day: they may be taken back into use.
+-- process dies. Retired ones are looked at once a day: they may be taken back into use. A new one waits until SES is known to have
+-- verified it, for a minute at most: what was judged before would be looked up again soon.
 update identity_state s
 set next_check_at = case when i.retired_at is null and i.freed_at is null then $1::bigint + $2::bigint else $1::bigint + 86400000 end
-from (select identity from identity_state where next_check_at <= $1::bigint order by next_check_at limit $3 for update skip locked) due
+from (select n.identity from identity_state n
+       where n.next_check_at <= $1::bigint
+         and (n.checked_at is not null or n.next_check_at <= $1::bigint - 60000 or exists (
+                  select from identity d join ses_resource r on r.kind = 'identity' and r.name = d.domain
+                   where d.id = n.identity and d.status = 'verified' and r.whole is not null))
+       order by n.next_check_at limit $3 for update of n skip locked) due
 join identity i on i.id = due.identity
 where s.identity = due.identity
 returning s.identity, i.retired_at is null and i.freed_at is null as active;
