@@ -1,6 +1,7 @@
 """What one look at the database says. The number of transactions is the whole server's, which other tests use too: so what is
 news is tested here, and what is none by the sequence of this database that says so."""
 
+import dataclasses
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,9 @@ from mailcordon.adapters.db.advice_store import AdviceStore
 from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.health_store import HealthStore
 from mailcordon.adapters.db.pulse_store import PulseStore
+from mailcordon.adapters.db.ungoverned_store import UngovernedStore
+from mailcordon.adapters.db.upkeep_store import UpkeepStore
+from mailcordon.control.administration import SesAccount
 from mailcordon.core.cohort import COLUMNS
 from mailcordon.core.news import Topic
 from mailcordon.core.pulse import Pulse
@@ -113,3 +117,28 @@ async def test_a_report_says_whether_control_reports(world: Any) -> None:
     assert not await api.beat({})
     await api.close()
     await control.close()
+
+
+async def test_it_is_no_news_that_ses_says_the_same_of_the_account_and_counts_no_more(world: Any) -> None:
+    pool = await engine.create_pool(world.database.dsn("control"))
+    said = SesAccount(
+        max_send_rate=14.0, max_24h=50_000.0, sent_24h=7.0, sending_enabled=True, enforcement="HEALTHY"
+    )
+
+    async def polled(account: SesAccount) -> int:
+        before = await quiet(world)
+        await UpkeepStore(pool).write_account("main", account)
+        await UngovernedStore(pool).count_sent("main", 0)
+        return await quiet(world) - before
+
+    try:
+        await world.connection.execute("delete from account_rate")
+        await world.connection.execute(
+            "select nextval('quiet_write')"
+        )  # the first one leaves `last_value` as it is
+        await polled(said)
+        assert await polled(said) == 2
+        assert await polled(dataclasses.replace(said, sent_24h=8.0)) == 1  # what was counted before it
+        assert await polled(dataclasses.replace(said, sent_24h=8.0, enforcement="PROBATION")) == 1
+    finally:
+        await pool.close()

@@ -104,7 +104,8 @@ class UngovernedStore:
                 known = replace(known, unknown=known.unknown + called)
                 judged = send_count.judge(reading, known, before, lag_ms=lag_ms)
             values = [getattr(judged, name) for name in _JUDGED]
-            await connection.execute(_SQL.judged, cell, row["at"], *values)
+            is_same = (judged.over_since, judged.under_since) == (before.over_since, before.under_since)
+            await connection.execute(_SQL.judged, cell, row["at"], *values, is_same)
             await connection.execute(_SQL.thin, cell, row["at"])
 
     async def purge(self, keep_ms: int) -> None:

@@ -100,10 +100,11 @@ left join lateral (
 select count(*) from ready where state = 1;
 
 -- name: judged
--- Stores what a reading shows.
+-- Stores what a reading shows. It is no news ($10) unless SES's count begins or ends to be too high or too low.
 update ses_count
 set lowest = $3, excess = $4, compared = $5, over_since = $6, under_since = $7, grew_at = $8, grown_to = $9, judged_at = now_ms()
-where cell = $1 and at = $2;
+where cell = $1 and at = $2
+returning case when $10 then nextval('quiet_write') end;
 
 -- name: thin
 -- One reading a minute is enough for later looks, but for those that begin a series.

@@ -2,7 +2,8 @@
 
 -- name: write_account
 -- The rate in use follows a new ceiling; below the ceiling, dispatchers raise and cut it. Only they write the tokens and their
--- time. Calls that were granted before the poll before this one are in SES's count by now.
+-- time. Calls that were granted before the poll before this one are in SES's count by now. It is no news that SES says the same as before.
+with b as (select ceiling, max_24h, sent_24h, sending_enabled, enforcement from account_rate where cell = $1)
 insert into account_rate (cell, ceiling, rate, tokens, at, max_24h, sent_24h, sending_enabled, enforcement, polled_at)
 values ($1, $2, $2, 0, now_ms(), $3, $4, $5, $6, now_ms())
 on conflict (cell) do update
@@ -11,7 +12,9 @@ set rate = case when account_rate.rate >= account_rate.ceiling then excluded.cei
     ceiling = excluded.ceiling, max_24h = excluded.max_24h, sent_24h = excluded.sent_24h,
     sending_enabled = excluded.sending_enabled, enforcement = excluded.enforcement, polled_at = excluded.polled_at,
     taken = greatest(0, account_rate.taken - account_rate.taken_before),
-    taken_before = greatest(0, account_rate.taken - account_rate.taken_before);
+    taken_before = greatest(0, account_rate.taken - account_rate.taken_before)
+returning case when exists (select from b where (b.ceiling, b.max_24h, b.sent_24h, b.sending_enabled, b.enforcement)
+                                                is not distinct from ($2, $3, $4, $5, $6)) then nextval('quiet_write') end;
 
 -- name: tenants_by_key
 -- Our tenants by the names of their SES tenants: one, or one of each class.
