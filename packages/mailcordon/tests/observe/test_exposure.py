@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from mailcordon.adapters.db import cohort_rebuild, engine
+from mailcordon.adapters.db import cohort_rebuild, engine, queries
 from mailcordon.adapters.db.cohort_store import CohortStore
 from mailcordon.adapters.db.result_store import ResultStore
 from mailcordon.control import retention
@@ -222,6 +222,31 @@ async def test_who_ends_a_delivery_and_who_stores_its_first_event_wait_for_each_
     await other.close()
     assert (await counted(world, "sent"), await counted(world, "unclear")) == ([(0, 1)], [])
     await assert_rebuilt(world)
+
+
+async def test_an_observer_says_that_nothing_waits_only_in_place_of_a_control_process(
+    world: World, database: Any
+) -> None:
+    store = CohortStore(database.dsn("observe"))
+    age = "select now_ms() - folded_at < 1000 from cohort_fold"
+    for ago, says in ((3000, False), (8000, True)):
+        await world.owner.execute("update cohort_fold set folded_at = now_ms() - $1::int", ago)
+        assert await folding.fold_all(store, lately_ms=1500) == 0
+        assert await world.owner.fetchval(age) is says
+    await world.sent("acme", "newsletter", "a@gmail.com")
+    await world.owner.execute("update cohort_fold set folded_at = now_ms() - 3000")
+    assert await folding.fold_all(store, lately_ms=1500) == 1
+    await store.close()
+
+
+async def test_only_a_fold_with_changes_waits_for_the_disk(world: World, database: Any) -> None:
+    connection = await engine.connect(database.dsn("control"))
+    await world.sent("acme", "newsletter", "a@gmail.com")
+    for folded, waits in ((1, "on"), (0, "off")):
+        async with connection.transaction():
+            assert await connection.fetchval(queries.load("cohort_store.sql").fold, 10, 0, 0) == folded
+            assert await connection.fetchval("show synchronous_commit") == waits
+    await connection.close()
 
 
 async def test_two_processes_fold_no_more_often_than_one(world: World, database: Any) -> None:
