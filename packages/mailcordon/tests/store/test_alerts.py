@@ -401,15 +401,6 @@ async def test_secrets_of_channels_and_contacts_move_to_the_first_key(
     assert channel.secret["url"] == receiver.url
 
 
-async def test_a_second_process_sends_once_no_control_process_reports(told: AlertWorld) -> None:
-    assert await told.alerts.control_is_silent()
-    beat = "insert into role_health (role, instance, host, pid, started, beat) values ('control', 'a', 'h', 1, 1, now_ms() - $1)"
-    await told.owner.execute(beat, 2_000)
-    assert not await told.alerts.control_is_silent()
-    await told.owner.execute("update role_health set beat = beat - 20000")
-    assert await told.alerts.control_is_silent()
-
-
 async def test_a_channel_that_takes_nothing_is_an_incident_for_the_others(
     told: AlertWorld, receiver: Receiver
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from mailcordon.adapters.db import engine
 from mailcordon.adapters.db.health_store import HealthStore
+from mailcordon.app.heartbeat import StandBy
 from mailcordon.core import health
 from mailcordon.core.health import ROLES, Role
 
@@ -62,3 +63,17 @@ async def test_a_tenant_may_know_when_a_role_last_reported_and_nothing_else_of_i
     with pytest.raises(Exception, match="permission denied"):
         await reader.fetch("select * from role_health")
     await reader.close()
+
+
+async def test_a_second_process_works_in_place_of_control_once_no_control_process_reports(world: Any) -> None:
+    store = HealthStore(world.database.dsn("control"), role="api", instance="a", host="h", pid=1)
+    stand_by = StandBy()
+    assert not await stand_by.is_needed()  # nothing is known yet
+    beat = "insert into role_health (role, instance, host, pid, started, beat) values ('control', 'a', 'h', 1, 1, now_ms() - $1)"
+    await world.connection.execute(beat, 2_000)
+    stand_by.found(control_reports=await store.beat({}))
+    assert not await stand_by.is_needed()
+    await world.connection.execute("update role_health set beat = beat - 20000 where role = 'control'")
+    stand_by.found(control_reports=await store.beat({}))
+    assert await stand_by.is_needed()
+    await store.close()

@@ -58,14 +58,15 @@ async def alarms_of(store: PostgresAlerts) -> Sequence[Alarm]:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config, stop: Event, news: News, *, stand_by: bool) -> AsyncGenerator[None]:
-    """`stand_by`: only while no control process reports."""
+async def running(
+    config: Config, stop: Event, news: News, leads: Callable[[], Awaitable[bool]] = wiring.always
+) -> AsyncGenerator[None]:
+    """`leads`: whether this process is to work at present."""
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             await engine.create_pool(config.login_url("control"), max_size=4)
         )
         store = PostgresAlerts(pool, config.secret_keys)
-        leads = store.control_is_silent if stand_by else wiring.always
         loop = Alerts(
             store,
             PostgresContacts(pool, config.secret_keys),

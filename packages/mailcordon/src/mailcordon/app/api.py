@@ -30,7 +30,6 @@ from mailcordon.app import rest as rests
 from mailcordon.app import server as http_server
 from mailcordon.config import Config
 from mailcordon.control.access_keys import AccessKeyCache
-from mailcordon.core.news import News
 from mailcordon.door.client_address import TrustedProxies
 from mailcordon.messages import api
 
@@ -83,7 +82,8 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         door = shared_door.Door(
             http_server.possible(config.limits), door_facts, TrustedProxies(config.trusted_proxies)
         )
-        news = News(is_fed=True)  # the heartbeat tells
+        stand_by = heartbeat.StandBy()
+        news = stand_by.news
         told = await stack.enter_async_context(incidents.running(config, stop, news, stand_by=True))
         watched = await stack.enter_async_context(breaker.running(config, stop, news, stand_by=True))
         facts = await stack.enter_async_context(
@@ -99,9 +99,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 },
             )
         )
-        await stack.enter_async_context(heartbeat.beating("api", config.login_url("control"), facts, news))
-        await stack.enter_async_context(alerts.running(config, stop, news, stand_by=True))
-        await stack.enter_async_context(webhooks.running(config, stop, news, stand_by=True))
+        await stack.enter_async_context(
+            heartbeat.beating("api", config.login_url("control"), facts, stand_by)
+        )
+        await stack.enter_async_context(alerts.running(config, stop, news, stand_by.is_needed))
+        await stack.enter_async_context(webhooks.running(config, stop, news, stand_by.is_needed))
         connections = message_protocol.protocol(endpoint, door, ses)
         if (context := listeners.tls_context(config.tls_certificate, config.tls_key)) is not None:
             connections = tls_gate.behind_tls(connections, door, context)

@@ -268,9 +268,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(checkpoints.written(config, pool))
         told = await stack.enter_async_context(incidents.running(config, stop, news, stand_by=False))
         watched = await stack.enter_async_context(breaker.running(config, stop, news, stand_by=False))
-        await stack.enter_async_context(alerts.running(config, stop, news, stand_by=False))
+        await stack.enter_async_context(alerts.running(config, stop, news))
         posted = Tally()
-        await stack.enter_async_context(webhooks.running(config, stop, news, stand_by=False, tally=posted))
+        await stack.enter_async_context(webhooks.running(config, stop, news, tally=posted))
         state = machine_state.Kept(MachineStateReader(pool, families.TOP_LANES))
         facts = await stack.enter_async_context(
             machine_metrics.served(

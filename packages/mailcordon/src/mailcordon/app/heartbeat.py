@@ -25,10 +25,28 @@ _log = structlog.get_logger("mailcordon.app")
 Facts = Callable[[], Mapping[str, object]]
 
 
+class StandBy:
+    """For loops that work while no control process reports: their news, which they hear with each report of this process that
+    finds none, and whether they are to work."""
+
+    def __init__(self) -> None:
+        self.news = News(is_fed=True)
+        self._is_needed = False
+
+    async def is_needed(self) -> bool:
+        return self._is_needed
+
+    def found(self, *, control_reports: bool) -> None:
+        self._is_needed = not control_reports
+        if self._is_needed:
+            self.news.tell(Topic)
+
+
 @contextlib.asynccontextmanager
-async def beating(role: Role, dsn: str, facts: Facts, stand_by: News | None = None) -> AsyncGenerator[None]:
-    """Reports while the body runs. At the end the row is deleted: the process has stopped in order. `stand_by`: news for loops
-    that work while no control process reports; they hear of each beat without one."""
+async def beating(
+    role: Role, dsn: str, facts: Facts, stand_by: StandBy | None = None
+) -> AsyncGenerator[None]:
+    """Reports while the body runs. At the end the row is deleted: the process has stopped in order."""
     store = HealthStore(
         dsn, role=role, instance=secrets.token_hex(8), host=socket.gethostname(), pid=os.getpid()
     )
@@ -44,12 +62,12 @@ async def beating(role: Role, dsn: str, facts: Facts, stand_by: News | None = No
         await store.close()
 
 
-async def _beat(store: HealthStore, facts: Facts, stand_by: News | None) -> None:
+async def _beat(store: HealthStore, facts: Facts, stand_by: StandBy | None) -> None:
     while True:
         try:
             control_reports = await store.beat({"version": mailcordon.__version__, **facts()})
-            if stand_by is not None and not control_reports:
-                stand_by.tell(Topic)
+            if stand_by is not None:
+                stand_by.found(control_reports=control_reports)
         except Unavailable as problem:
             _log.warning("the report of this process could not be written", problem=str(problem))
         except Exception:

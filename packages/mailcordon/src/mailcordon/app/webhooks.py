@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from mailcordon.adapters.db import engine
-from mailcordon.adapters.db.alert_store import PostgresAlerts
 from mailcordon.adapters.db.engine import Pool
 from mailcordon.adapters.db.webhook_store import PostgresWebhooks
 from mailcordon.adapters.web import sns_message, standard_webhooks
@@ -94,16 +93,20 @@ def source(control: Pool, config: Config) -> Callable[[], Awaitable[Sequence[Ala
 
 @contextlib.asynccontextmanager
 async def running(
-    config: Config, stop: Event, news: News, *, stand_by: bool, tally: Tally | None = None
+    config: Config,
+    stop: Event,
+    news: News,
+    stand_by: Callable[[], Awaitable[bool]] | None = None,
+    tally: Tally | None = None,
 ) -> AsyncGenerator[None]:
-    """`stand_by`: only while no control process reports."""
+    """`stand_by`: whether this process is to work at present, in place of a control process."""
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             await engine.create_pool(config.login_url("control"), max_size=4)
         )
         store = PostgresWebhooks(pool, config.secret_keys)
-        leads = PostgresAlerts(pool, config.secret_keys).control_is_silent if stand_by else wiring.always
-        pace = LOCAL_PACE if config.local and not stand_by else loop.PACE
+        pace = LOCAL_PACE if config.local and stand_by is None else loop.PACE
+        leads = stand_by or wiring.always
         webhooks = Webhooks(store, courier(config, store), leads, pace=pace, news=news, tally=tally)
         await stack.enter_async_context(wiring.running(webhooks.run(stop), stop))
         yield

@@ -43,7 +43,6 @@ _TERMS = {
 AUTHOR = "alerts"
 LEASE_MS = 60_000
 DISPATCHER_SILENT_MS = 15_000
-CONTROL_SILENT_MS = 10_000
 
 
 class PostgresAlerts:
@@ -62,6 +61,9 @@ class PostgresAlerts:
             return await self._now(conn)
 
     async def plan(self) -> int:
+        async with connection_pool.acquire(self._pool) as conn:
+            if not await conn.fetchval(_SQL.has_channels):
+                return 0
         async with connection_pool.transaction(self._pool) as conn:
             channels = [alert_rows.channel_of(row) for row in await conn.fetch(_SQL.channels, None)]
             if not channels or not await conn.fetchval(_SQL.lock_planning):
@@ -87,6 +89,9 @@ class PostgresAlerts:
             return changed
 
     async def due(self, most: int, *, of_one: int = 16, busy: Sequence[int] = ()) -> list[Due]:
+        async with connection_pool.acquire(self._pool) as conn:
+            if not await conn.fetchval(_SQL.is_due, self.clock_ms):
+                return []
         async with connection_pool.transaction(self._pool) as conn:
             now = await self._now(conn)
             leased = await conn.fetch(_SQL.lease, now, max(0, most), LEASE_MS, of_one, list(busy))
@@ -328,10 +333,6 @@ class PostgresAlerts:
         async with connection_pool.acquire(self._pool) as conn:
             rows = await conn.fetch(_SQL.alerts, incident, channel, is_open, before, limit, id)
         return [alert_rows.view_of(row) for row in rows]
-
-    async def control_is_silent(self) -> bool:
-        async with connection_pool.acquire(self._pool) as conn:
-            return await conn.fetchval(_SQL.control_silent, CONTROL_SILENT_MS)
 
     async def failing(self, *, for_ms: int) -> list[asyncpg.Record]:
         """Channels to which nothing arrives."""

@@ -146,6 +146,9 @@ class BreakerStore:
         """Returns the numbers of the new decisions. Raises NotLeading."""
         written: list[int] = []
         async with self._session.use() as connection:
+            if change.is_empty:
+                await connection.execute(_SQL.follow, change.fold)
+                return []
             transaction = connection.transaction()
             await transaction.start()
             try:

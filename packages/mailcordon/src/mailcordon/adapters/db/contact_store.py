@@ -67,6 +67,9 @@ class PostgresContacts:
 
     async def plan(self) -> int:
         """Returns how many notices were made."""
+        async with connection_pool.acquire(self._pool) as conn:
+            if not await conn.fetchval(_SQL.has_contacts):
+                return 0
         async with connection_pool.transaction(self._pool) as conn:
             if not await conn.fetchval(_SQL.lock_planning):
                 return 0
@@ -84,6 +87,9 @@ class PostgresContacts:
             return len(changes)
 
     async def due(self, most: int) -> list[DueNotice]:
+        async with connection_pool.acquire(self._pool) as conn:
+            if not await conn.fetchval(_SQL.is_due, self.clock_ms):
+                return []
         async with connection_pool.transaction(self._pool) as conn:
             leased = await conn.fetch(_SQL.lease, await self._now(conn), most, LEASE_MS)
             found: list[DueNotice] = []

@@ -14,6 +14,10 @@ left join message_type y on y.id = l.type
 where c.removed_at is null and ($1::text is null or c.name = $1)
 order by c.name;
 
+-- name: has_channels
+-- Whether anybody is told.
+select exists (select from alert_channel where removed_at is null);
+
 -- name: incidents_to_tell
 -- Open ones, and closed ones of which something is on its way or a channel has still to hear that they are closed.
 select i.id, i.kind, i.cause, i.severity, i.scope, i.name, i.tenant, i.lane, i.culprit, i.sentence, i.next, i.command, i.since, i.opened_at,
@@ -46,6 +50,10 @@ on conflict (incident, channel) do update
 -- name: drop_message
 -- Nothing is to be said any more.
 update alert set what = null, due_at = null, tries = 0, leased_until = null where incident = $1 and channel = $2;
+
+-- name: is_due
+-- Whether a message is to be sent by now; $1 is added to the clock.
+select exists (select from alert where what is not null and due_at <= now_ms() + $1::bigint);
 
 -- name: lease
 -- A process that dies leaves the message to another one, which sends it with the same id. $4 to a channel at most, none to $5: a
@@ -213,7 +221,3 @@ select id, secret from alert_channel where secret is not null order by id for up
 -- name: rewrite_secret
 -- Under another encryption key.
 update alert_channel set secret = $2 where id = $1 and secret is not null;
-
--- name: control_silent
--- Whether no control process has reported for $1 ms: then the API sends alerts.
-select coalesce((select beat from role_beat where role = 'control'), 0) < now_ms() - $1;

@@ -1,5 +1,13 @@
 -- Tenants' contacts, and notices to them about their own holds and stops.
 
+-- name: has_contacts
+-- Whether any tenant is told.
+select exists (select from tenant_contact);
+
+-- name: is_due
+-- Whether a notice is to be sent by now; $1 is added to the clock.
+select exists (select from tenant_notice where due_at <= now_ms() + $1::bigint);
+
 -- name: lock_planning
 -- Two processes that plan at once would tell the same twice.
 select pg_try_advisory_xact_lock(20552, 35);
