@@ -1,6 +1,7 @@
 """The alarms of the status, read from the rows that the planes write."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from mailcordon.control.alarms import Patience
 from mailcordon.core import ids
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.incident import Alarm
+from mailcordon.core.news import News, Topic
 
 MINUTE = 60_000
 AT_ONCE = Patience(silent=0, absent=0, repair=0, account=0, again=0)
@@ -229,6 +231,34 @@ async def test_a_second_look_reads_only_what_may_have_changed_since(parts: Parts
     monkeypatch.setattr(status_reader, "readings", counted)
     await parts.reader.read()
     assert asked == []
+
+
+async def test_what_time_does_not_change_is_read_again_once_something_was_written(
+    parts: Parts, monkeypatch: Any
+) -> None:
+    stops = next(one for one in status_reader.READINGS if one.checks == ("stops",))
+    assert stops.is_slow
+    tried = 0
+
+    async def counted(connection: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        return await stops.read(connection)
+
+    monkeypatch.setattr(status_reader, "READINGS", (dataclasses.replace(stops, read=counted, seconds=0),))
+    monkeypatch.setattr(alarm_reader, "REST", 0)
+    news = News(is_fed=True)
+    reader = AlarmReader(parts.pool, AT_ONCE, quiet_seconds=lambda: news.quiet_seconds(*Topic))
+    for _ in range(3):
+        await reader.read()
+    assert tried == 1
+    news.tell({Topic.ANYTHING})
+    for _ in range(3):
+        await reader.read()
+    assert tried == 2
+    monkeypatch.setattr(alarm_reader, "UNCHANGED_SECONDS", 0)
+    await reader.read()
+    assert tried == 3
 
 
 async def test_late_lanes_are_found_by_the_key_of_the_queue_whatever_its_size(parts: Parts) -> None:

@@ -18,7 +18,7 @@ from mailcordon.config import Config
 from mailcordon.control import alarms, ungoverned_alarms
 from mailcordon.control.outside_signals import ALARMS_EVERY, OutsideAlarms, OutsideSignals
 from mailcordon.core.incident import Alarm
-from mailcordon.core.news import News
+from mailcordon.core.news import News, Topic, no_news
 from mailcordon.observe import door_alarms, objectives, rate_watch
 from mailcordon.observe.incidents import rules
 from mailcordon.observe.incidents.loop import Incidents
@@ -29,21 +29,25 @@ from mailcordon.observe.rate_watch import RateWatch
 _CONNECTIONS = 7  #: sources are asked at the same time
 
 
-def sources(config: Config, control: Pool) -> list[Source]:
-    """Everything that raises alarms. `control`: connections of the control login, for these sources only."""
+def sources(config: Config, control: Pool, news: News | None = None) -> list[Source]:
+    """Everything that raises alarms. `control`: connections of the control login, for these sources only. `news`: told of what is
+    written."""
     rates = RateWatch(RateAlarmStore(control), rate_watch.LOCAL if config.local else None)
     budgets = ObjectiveWatch(ObjectiveStore(control), objectives.LOCAL if config.local else None)
-    status = AlarmReader(control, alarms.LOCAL if config.local else None)
+    told = news or no_news()
+    status = AlarmReader(
+        control, alarms.LOCAL if config.local else None, quiet_seconds=lambda: told.quiet_seconds(*Topic)
+    )
     found: list[Source] = [
         Source(name="status", read=status.read),
         Source(name="rates", read=rates.read),
         Source(name="objectives", read=budgets.read),
-        Source(name="breaker", read=BreakerAlarms(control).read),
-        Source(name="alert channels", read=alerts.source(control, config)),
-        Source(name="webhooks", read=webhooks.source(control, config)),
-        Source(name="outside signals", read=_outside(config, control)),
-        Source(name="ungoverned mail", read=_ungoverned(config, control)),
-        Source(name="event doors", read=_event_doors(config, control)),
+        Source(name="breaker", read=BreakerAlarms(control).read, is_slow=True),
+        Source(name="alert channels", read=alerts.source(control, config), is_slow=True),
+        Source(name="webhooks", read=webhooks.source(control, config), is_slow=True),
+        Source(name="outside signals", read=_outside(config, control), is_slow=True),
+        Source(name="ungoverned mail", read=_ungoverned(config, control), is_slow=True),
+        Source(name="event doors", read=_event_doors(config, control), is_slow=True),
     ]
     return found
 
@@ -81,7 +85,7 @@ async def running(
         )
         loop = Incidents(
             IncidentStore(config.login_url("control")),
-            Sources(sources(config, pool)),
+            Sources(sources(config, pool, news), lambda: news.quiet_seconds(*Topic)),
             rules.LOCAL if config.local else rules.Rules(),
             stand_by=stand_by,
         )

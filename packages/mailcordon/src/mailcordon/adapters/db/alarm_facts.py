@@ -20,12 +20,19 @@ PAST_MS = 600_000  #: a stop that ended longer ago explains no waiting mail
 _Connection = engine.Connection | engine.PooledConnection
 
 
-async def late_lanes(connection: _Connection) -> Mapping[str, Any]:
+async def waiting_mail(connection: _Connection) -> Mapping[str, Any]:
+    """Mail that waits for too long, for a release that bad feedback closed, or urgent and over a limit."""
     async with connection.transaction():
         await connection.execute(_SQL.index_plans)
         longest = [status_checks.LONGEST_WAIT_MS[class_] for class_ in Class]
-        rows = await connection.fetch(_SQL.late_lanes, longest, timeout=_TIMEOUT)
-    return {"late": [_waiting(dict(row)) for row in rows]}
+        late = await connection.fetch(_SQL.late_lanes, longest, timeout=_TIMEOUT)
+        releases = await connection.fetch(_SQL.stopped_releases, SILENT_MS, timeout=_TIMEOUT)
+        urgent = await connection.fetch(_SQL.urgent_over_limits, timeout=_TIMEOUT)
+    return {
+        "late": [_waiting(dict(row)) for row in late],
+        "stopped_releases": [status_facts.StoppedRelease(**row) for row in releases],
+        "over_limits": [status_facts.LateOverLimit(**row) for row in urgent],
+    }
 
 
 def _waiting(values: dict[str, Any]) -> status_facts.Waiting:
@@ -37,18 +44,6 @@ async def past_stops(
 ) -> Mapping[str, Any]:
     rows = await connection.fetch(_SQL.past_stops, PAST_MS, timeout=_TIMEOUT)
     return {"past_stops": [of_row(row) for row in known(rows)]}
-
-
-async def kept_by_limits(connection: _Connection) -> Mapping[str, Any]:
-    """Mail that waits for a release that bad feedback closed, and urgent mail over a limit."""
-    async with connection.transaction():
-        await connection.execute(_SQL.index_plans)
-        releases = await connection.fetch(_SQL.stopped_releases, SILENT_MS, timeout=_TIMEOUT)
-        urgent = await connection.fetch(_SQL.urgent_over_limits, timeout=_TIMEOUT)
-    return {
-        "stopped_releases": [status_facts.StoppedRelease(**row) for row in releases],
-        "over_limits": [status_facts.LateOverLimit(**row) for row in urgent],
-    }
 
 
 async def ses_findings(connection: _Connection) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ read last, and is a problem if that lasts.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from mailcordon.control.problem import Check
 from mailcordon.control.status_facts import Facts, OpenHold, alive
 from mailcordon.core.errors import Unavailable
 from mailcordon.core.incident import Alarm
+from mailcordon.observe.incidents.sources import UNCHANGED_SECONDS
 
 _SQL = queries.load("alarm_reader.sql")
 _SHARED = queries.load("shared.sql")
@@ -31,14 +32,24 @@ AGAIN_SECONDS = 1.0  #: what failed is read again after this time, if it took no
 
 class AlarmReader:
     def __init__(
-        self, control: engine.Pool, patience: Patience | None = None, *, longest: float = 300.0
+        self,
+        control: engine.Pool,
+        patience: Patience | None = None,
+        *,
+        longest: float = 300.0,
+        quiet_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """`longest`: seconds that no facts are older than."""
+        """`longest`: seconds that no facts are older than. `quiet_seconds`: since the database was written, as far as is known; 0
+        where that is not known."""
         self._control = control
         self._longest = longest
+        self._quiet_seconds = quiet_seconds
         self._alarms = Alarms(patience)
         self._known: dict[str, Any] = {}  # members of Facts
         self._tried_at: dict[int, int] = {}  # by place in READINGS, by the database's clock
+        self._read_at: dict[
+            int, float
+        ] = {}  # by place: when the last reading began, by the clock of this process
         self._rest: dict[int, float] = {}  # by place: milliseconds until it may be read again
         #: By place in READINGS: since when it fails, and why each check is unread.
         self._failing: dict[int, tuple[int, dict[Check, str]]] = {}
@@ -67,9 +78,9 @@ class AlarmReader:
 
     async def _refresh(self, connection: engine.PooledConnection, now: int) -> None:
         for place, one in enumerate(status_reader.READINGS):
-            if one.seconds is None or not self._is_due(place, one.seconds, now):
+            if one.seconds is None or not self._is_due(place, one, one.seconds, now):
                 continue
-            began = time.monotonic()
+            began = self._read_at[place] = time.monotonic()
             found, unread = await status_reader.readings(connection, [one])
             self._rest[place] = REST * 1000 * (time.monotonic() - began)
             self._known.update(found)
@@ -81,11 +92,13 @@ class AlarmReader:
                 self._succeeded.add(place)
                 self._failing.pop(place, None)
 
-    def _is_due(self, place: int, seconds: float, now: int) -> bool:
+    def _is_due(self, place: int, one: status_reader.Reading, seconds: float, now: int) -> bool:
         if place not in self._tried_at:
             return True
         if place in self._failing:
             seconds = AGAIN_SECONDS
+        elif one.is_slow and self._quiet_seconds() > time.monotonic() - self._read_at[place]:
+            seconds = UNCHANGED_SECONDS
         wait = max(min(seconds, self._longest) * 1000, self._rest[place])
         return abs(now - self._tried_at[place]) >= wait  # `abs`: the database's clock was set back
 

@@ -50,11 +50,13 @@ _Read = Callable[[_Connection], Awaitable[Mapping[str, Any]]]
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """What is read at once. `seconds`: how old its facts may be for the alarms, judged every second at most; None: no alarm is
-    made of them."""
+    made of them. `is_slow`: as of a source of alarms
+    (observe/incidents/sources.py)."""
 
     checks: tuple[Check, ...]  #: that cannot be made without it
     read: _Read
     seconds: float | None
+    is_slow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,27 +328,26 @@ async def _half_moved(connection: _Connection) -> Mapping[str, Any]:
 
 READINGS: tuple[Reading, ...] = (
     Reading(("roles", "feedback", "clocks"), _beats, 1),
-    Reading(("roles", "account"), _observing, 5),
+    Reading(("roles", "account"), _observing, 5, is_slow=True),
     Reading(("waiting mail",), _waiting, None),
-    Reading(("waiting mail",), alarm_facts.late_lanes, 3),
-    Reading(("waiting mail",), alarm_facts.kept_by_limits, 3),
-    Reading(("stops",), _stops, 1),
-    Reading(("waiting mail",), partial(alarm_facts.past_stops, of_row=_stop), 5),
-    Reading(("set-aside mail",), _set_aside, 10),
+    Reading(("waiting mail",), alarm_facts.waiting_mail, 3),
+    Reading(("stops",), _stops, 1, is_slow=True),
+    Reading(("waiting mail",), partial(alarm_facts.past_stops, of_row=_stop), 5, is_slow=True),
+    Reading(("set-aside mail",), _set_aside, 10, is_slow=True),
     Reading(("account",), _accounts, 3),
     Reading(("feedback",), _seen_call, 5),
-    Reading(("feedback",), _losses, 1),
+    Reading(("feedback",), _losses, 1, is_slow=True),
     Reading(("unknown outcomes",), _overdue, 30),
-    Reading(("resources at SES",), _failing, 2),
-    Reading(("findings of SES",), alarm_facts.ses_findings, 3),
+    Reading(("resources at SES",), _failing, 2, is_slow=True),
+    Reading(("findings of SES",), alarm_facts.ses_findings, 3, is_slow=True),
     Reading(("findings of SES",), _half_moved, None),
     Reading(("backlogs",), alarm_facts.full_lanes, 2),
-    Reading(("domains",), _domains, 5),
+    Reading(("domains",), _domains, 5, is_slow=True),
     Reading(("IP pools",), alarm_facts.pool_troubles, 30),
-    Reading(("rollouts",), alarm_facts.back_rollouts, 5),
+    Reading(("rollouts",), alarm_facts.back_rollouts, 5, is_slow=True),
     Reading(("partitions", "default partitions"), _storage, 300),
-    Reading(("quarantine",), _quarantine, 10),
-    Reading(("quarantine",), alarm_facts.doubtful, 3),
+    Reading(("quarantine",), _quarantine, 10, is_slow=True),
+    Reading(("quarantine",), alarm_facts.doubtful, 3, is_slow=True),
     Reading(("incidents",), _incidents, None),
     Reading(("feedback",), _unproved, None),
     Reading(("snapshots",), _snapshot, 15),

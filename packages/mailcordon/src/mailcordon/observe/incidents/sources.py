@@ -5,6 +5,7 @@ A source that fails, or does not answer in time, says nothing of its alarms: the
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ _LOG = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 0.8  #: a round does not wait longer for a source; its answer counts in a later one
 UNREAD_MS = 30_000  #: a source that has not answered for so long is an alarm
+#: A slow source is asked again after this though nothing was written: time alone changes its alarms over minutes, and who tells
+#: of what is written may have missed something.
+UNCHANGED_SECONDS = 60.0
 MOST_OF_A_SOURCE = 10_000  #: alarms; the worst are taken
 OWN = "incidents"  #: the name of the source for what is wrong with sources
 
@@ -25,6 +29,7 @@ class Source:
 
     name: str  #: in words and unique, e.g. "lost feedback"
     read: Callable[[], Awaitable[Sequence[Alarm]]]
+    is_slow: bool = False  #: while nothing is written, time changes its alarms over minutes, so they need not be read each time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +45,24 @@ class _State:
     task: "asyncio.Task[Sequence[Alarm]] | None" = None
     unread_since: int | None = None
     problem: str = ""
+    asked_at: float = 0.0  #: by the clock of this process
+    answer: Sequence[Alarm] | None = None  #: the last one; None: it failed
 
 
 class Sources:
-    def __init__(self, sources: Sequence[Source]) -> None:
+    """`quiet_seconds`: since the database was written, as far as is known; 0 where that is not known."""
+
+    def __init__(self, sources: Sequence[Source], quiet_seconds: Callable[[], float] = lambda: 0.0) -> None:
         self._sources = sources
+        self._quiet_seconds = quiet_seconds
         self._states = {source.name: _State() for source in sources}
 
     async def ask(self, now: int, *, seconds: float = ANSWER_SECONDS) -> Answers:
         """`now`: milliseconds since 1970."""
         for source in self._sources:
             state = self._states[source.name]
-            if state.task is None:
+            if state.task is None and not self._is_unchanged(source, state):
+                state.asked_at = time.monotonic()
                 state.task = asyncio.create_task(_read(source), name=f"alarms: {source.name}")
         waiting = [state.task for state in self._states.values() if state.task is not None]
         if waiting:
@@ -59,7 +70,8 @@ class Sources:
         alarms: list[tuple[str, Alarm]] = []
         unread: set[str] = set()
         for source in self._sources:
-            found = self._take(source.name, now)
+            state = self._states[source.name]
+            found = state.answer if state.task is None else self._take(source.name, now)
             if found is None:
                 unread.add(source.name)
             else:
@@ -74,9 +86,14 @@ class Sources:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._states = {source.name: _State() for source in self._sources}
 
+    def _is_unchanged(self, source: Source, state: _State) -> bool:
+        age = time.monotonic() - state.asked_at
+        return source.is_slow and state.answer is not None and self._quiet_seconds() > age < UNCHANGED_SECONDS
+
     def _take(self, name: str, now: int) -> Sequence[Alarm] | None:
         state = self._states[name]
         assert state.task is not None
+        state.answer = None
         if not state.task.done():
             state.unread_since = state.unread_since or now
             state.problem = messages.source_slow()
@@ -93,9 +110,10 @@ class Sources:
         state.unread_since, state.problem = None, ""
         found = task.result()
         if len(found) > MOST_OF_A_SOURCE:
-            return sorted(found, key=lambda alarm: (SEVERITIES.index(alarm.severity), alarm.since))[
+            found = sorted(found, key=lambda alarm: (SEVERITIES.index(alarm.severity), alarm.since))[
                 :MOST_OF_A_SOURCE
             ]
+        state.answer = found
         return found
 
     def _overdue(self, now: int) -> list[Alarm]:
