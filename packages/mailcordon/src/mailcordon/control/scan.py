@@ -14,7 +14,7 @@ LEAST_SECONDS = 45.0  #: between two looks at any other resource
 MOST_SECONDS = (
     86_400.0  #: a row is due again after a day at most; if calls are too few by then, it waits for them
 )
-QUIET_TIMES = 8  #: so much rarer are the looks at a quiet local SES
+QUIET_TIMES = 20  #: so much rarer are the looks at a quiet local SES
 CALLS_EACH = 1.2  #: calls a resource, until that is measured
 _FEW = 50  #: resources after which the measure counts
 
