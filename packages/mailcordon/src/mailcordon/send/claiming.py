@@ -95,7 +95,7 @@ class Claiming:
     ) -> None:
         self._classes = classes
         self._helps = helps
-        self._short = False  #: whether the last claim took all that it could: there may be more
+        self._short = False  #: whether the last claim may have left mail behind that could be called now
         self._gather = gather
         self._pause = gather.many
         self._store = store
@@ -248,7 +248,7 @@ class Claiming:
         tokens.keep(granted - len(claimed))
         self._claimed_at = time.monotonic()
         self._drained = len(claimed) < granted
-        self._short = not self._drained
+        self._short = not self._drained or batch.more
         # While many calls are on the wire, the bounds of their tenants may have made it a small claim.
         few = len(claimed) < most * FEW and slots.free >= slots.size * IDLE
         self._pause = self._gather.few if few else self._gather.many

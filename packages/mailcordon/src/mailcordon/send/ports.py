@@ -135,6 +135,9 @@ class Batch(NamedTuple):
 
     claimed: Sequence[Claimed]
     epoch: int
+    more: bool = (
+        False  #: mail may be left that this claim did not take because of its size or of its tenants' bounds
+    )
 
 
 class Bounds(NamedTuple):

@@ -106,6 +106,10 @@ class Returned(NamedTuple):
     place: int | None
     at: int | None  #: microseconds since 1970
 
+    @property
+    def idle(self) -> bool:
+        return self.place is None and self.at is None
+
 
 def returned(
     plan: Plan,
@@ -143,3 +147,9 @@ def returned(
                 at = min(max(at, now_us + 1000), now_us + LONGEST_WAIT_US)
             out.append(Returned(turn, None, at))
     return out
+
+
+def left_behind(blocked: Sequence[int], back: Sequence[Returned]) -> bool:
+    """Whether mail may be left that could be called now. `blocked`: tenants whose turns were not looked at. `back`: the turns that
+    `returned` gave."""
+    return bool(blocked) or any(one.place is not None for one in back)

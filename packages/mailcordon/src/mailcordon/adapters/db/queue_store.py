@@ -254,7 +254,7 @@ class QueueStore:
                 _SQL.take_turns, [int(c) for c in classes], _shares(classes, slots), slots, blocked, low
             )
             if not rows:
-                return Batch([], 0)
+                return Batch([], 0, bool(blocked))
             us: int = rows[0]["us"]
             now = us // 1000
             plan = rotation.plan([DueLane(*row[:11]) for row in rows], now, bounds.may_start, self._ramp_ms)
@@ -277,17 +277,18 @@ class QueueStore:
             places = {row["turn"]: row["row"] for row in rows}
             only_urgent = list(classes) == [Class.URGENT]
             asked = claimed_content.asked(claimed, urgent=only_urgent)
-            idle, contents = await self._return_turns(
+            back, contents = await self._return_turns(
                 connection, plan, visits, taken, unclear, places, us, asked
             )
             if Class.URGENT in classes and not only_urgent:
                 await claimed_content.read_urgent(connection, claimed, contents)
-        self._rest.set_idle(idle)
+        self._rest.set_idle([one.turn for one in back if one.idle])
         reserve = None if bounds.reserve_left is None else bounds.cell
         counted, apart = (taken.counts.counted, taken.counts.apart) if taken.counts else ({}, {})
         return Batch(
             [claimed_content.claimed(row, now, contents, reserve, counted, apart) for row in claimed],
             rows[0]["epoch"],
+            rotation.left_behind(blocked, back),
         )
 
     async def _park(
@@ -398,8 +399,8 @@ class QueueStore:
         places: Mapping[int, object],
         us: int,
         asked: Sequence[object],
-    ) -> tuple[list[int], dict[int, Content]]:
-        """Returns the turns that became idle, and the content of what is `asked`. Raises Overtaken."""
+    ) -> tuple[list[rotation.Returned], dict[int, Content]]:
+        """Returns the turns that changed, and the content of what is `asked`. Raises Overtaken."""
         n: dict[int, int] = defaultdict(int)
         for row in taken.rows:
             n[row["lane"]] += 1
@@ -418,8 +419,7 @@ class QueueStore:
             rows = await self._limited.return_turns(connection, arguments, taken.counts, asked)
         else:
             rows = await connection.fetch(_SQL.return_turns, *arguments, *asked)
-        idle = [one.turn for one in back if one.place is None and one.at is None]
-        return idle, claimed_content.found(rows)
+        return back, claimed_content.found(rows)
 
     async def sweep(self) -> int:
         """Wakes every idle turn that has ready mail, for workers that died before their recheck. Returns how many."""

@@ -20,7 +20,7 @@ from mailcordon.core.priority import WEIGHTS, Class
 from mailcordon.guard.limits.counts import Counts
 from mailcordon.send import limits, rotation
 from mailcordon.send.ports import Batch, Bounds, Narrow
-from mailcordon.send.rotation import DueLane, Plan, Visit
+from mailcordon.send.rotation import DueLane, Plan, Returned, Visit
 
 _SQL = queries.load("quick_claim.sql")
 MOST_OF_A_LANE = 8  #: deliveries; a lane with as many may have more
@@ -63,8 +63,8 @@ class QuickClaim:
             _SQL.see, [int(c) for c in classes], blocked, MOST_TURNS + 1, min(slots, MOST_OF_A_LANE)
         )
         if not rows:
-            return Quick(Batch([], 0), ())
-        found = await self._take(connection, worker, slots, rows, bounds, narrow)
+            return Quick(Batch([], 0, bool(blocked)), ())
+        found = await self._take(connection, worker, slots, rows, bounds, narrow, blocked)
         if found is None:
             self._plain_until[tuple(classes)] = time.monotonic() + PLAIN_SECONDS
         return found
@@ -77,6 +77,7 @@ class QuickClaim:
         rows: Sequence[asyncpg.Record],
         bounds: Bounds,
         narrow: Narrow,
+        blocked: Sequence[int],
     ) -> Quick | None:
         us: int = rows[0]["us"]
         now, epoch = us // 1000, rows[0]["epoch"]
@@ -107,14 +108,15 @@ class QuickClaim:
             return None
         taken = chosen(plan, heads)
         counts = self._limited.count(taken, rules)
-        contents, idle = await self._record(
+        contents, back = await self._record(
             connection, worker, us, epoch, plan, turns, versions, taken, counts
         )
         if contents is None:
             return None
         of_rows, of_addresses = (counts.counted, counts.apart) if counts else ({}, {})
         claimed = [claimed_content.claimed(row, now, contents, None, of_rows, of_addresses) for row in taken]
-        return Quick(Batch(claimed, epoch), idle)
+        more = rotation.left_behind(blocked, back)
+        return Quick(Batch(claimed, epoch, more), [one.turn for one in back if one.idle])
 
     async def _record(
         self,
@@ -127,7 +129,7 @@ class QuickClaim:
         versions: Mapping[int, int | None],
         taken: Sequence[asyncpg.Record],
         counts: Counts | None,
-    ) -> tuple[dict[int, claimed_content.Content] | None, list[int]]:
+    ) -> tuple[dict[int, claimed_content.Content] | None, Sequence[Returned]]:
         """The intent to send, committed. Without contents, nothing was recorded."""
         n: dict[int, int] = {}
         for row in taken:
@@ -165,8 +167,7 @@ class QuickClaim:
         )
         if not rows[0]["taken"]:
             return None, []
-        idle = [one.turn for one in back if one.place is None and one.at is None]
-        return claimed_content.found(rows), idle
+        return claimed_content.found(rows), back
 
 
 def _served(rows: Sequence[asyncpg.Record], class_: int, share: int, due: int) -> list[DueLane]:
