@@ -87,7 +87,7 @@ LOCAL = replace(
     claims=Pace(quick=2.0, slow=10.0),
     align=Pace(quick=10.0, slow=60.0),
     purge=Pace(quick=10.0, slow=60.0),
-    partitions=Pace(quick=10.0, slow=120.0),
+    partitions=Pace(quick=10.0, slow=600.0),
     senders=Pace(quick=3.0, slow=120.0),
     counts_of_unknown=Pace(quick=2.0, other=10.0, slow=30.0),
     proofs=Pace(quick=0.5, other=3.0, slow=30.0),
