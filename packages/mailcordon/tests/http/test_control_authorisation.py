@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mailcordon.adapters.db import engine
+from mailcordon_fixtures.cases import case
 from mailcordon_fixtures.cohorts import Cohorts
 
 HOLD = {"tenant": "acme", "type": "newsletter", "because": "x"}
@@ -241,11 +242,8 @@ WRITES = [endpoint for endpoint in ENDPOINTS if endpoint[0] != "GET"]
 
 async def test_each_endpoint_that_reads_admits_only_keys_that_may_use_it(world: Any) -> None:
     for endpoint in READS:
-        try:
+        with case(f"{endpoint[0]} {endpoint[1]}"):
             await admits_only_keys_that_may_use_it(world, endpoint)
-        except AssertionError as error:
-            error.add_note(f"{endpoint[0]} {endpoint[1]}")
-            raise
 
 
 @pytest.mark.parametrize("endpoint", WRITES, ids=[f"{method} {path}" for method, path, *_ in WRITES])

@@ -20,6 +20,7 @@ from mailcordon.core.errors import Conflict, Invalid, Unavailable
 from mailcordon.core.hold import NewHold
 from mailcordon.core.priority import Class
 from mailcordon.core.target import Target
+from mailcordon_fixtures.cases import case
 
 TYPES = {"password-reset": "mail.acme.example", "newsletter": "news.acme.example"}
 SETTINGS = desired.Settings(
@@ -177,35 +178,32 @@ async def test_an_unknown_type_is_refused_with_a_list_of_the_types(world: World)
     assert await world.rows() == before
 
 
-@pytest.mark.parametrize(
-    "domain", ["mail.acme.example", "acme.example", "x.mail.acme.example", "MAIL.acme.example"]
-)
 async def test_a_domain_equal_to_above_or_below_anothers_is_refused_without_naming_the_other(
-    world: World, domain: str
+    world: World,
 ) -> None:
     await world.onboard()
     before = await world.rows()
-    with pytest.raises(Invalid, match="equal to, above or below") as refused:
-        await world.onboard("zen", {"newsletter": domain})
-    assert "news.acme" not in str(refused.value)
-    assert "acme " not in str(refused.value)
-    assert await world.rows() == before
+    for domain in ("mail.acme.example", "acme.example", "x.mail.acme.example", "MAIL.acme.example"):
+        with case(domain):
+            with pytest.raises(Invalid, match="equal to, above or below") as refused:
+                await world.onboard("zen", {"newsletter": domain})
+            assert "news.acme" not in str(refused.value)
+            assert "acme " not in str(refused.value)
+            assert await world.rows() == before
 
 
-@pytest.mark.parametrize(
-    "domain", ["news.acme.example", "acme.test", "example.com", "mail.acme.local", "news.xn--a.com"]
-)
-async def test_on_aws_no_lane_sends_from_a_domain_that_no_mail_can_be_sent_from(
-    world: World, domain: str
-) -> None:
+async def test_on_aws_no_lane_sends_from_a_domain_that_no_mail_can_be_sent_from(world: World) -> None:
     before = await world.rows()
     on_aws = Tenants(world.store, world.plans, local=False)
-    with pytest.raises(Invalid) as caught:
-        await on_aws.onboard("acme", {"newsletter": domain, "receipt": "mail.acme-shop.com"}, actor="ann")
-    assert [(fault.field, fault.code) for fault in caught.value.faults] == [
-        ("types.newsletter", "reserved-domain")
-    ]
-    assert await world.rows() == before
+    for domain in ("news.acme.example", "acme.test", "example.com", "mail.acme.local", "news.xn--a.com"):
+        with case(domain):
+            types = {"newsletter": domain, "receipt": "mail.acme-shop.com"}
+            with pytest.raises(Invalid) as caught:
+                await on_aws.onboard("acme", types, actor="ann")
+            assert [(fault.field, fault.code) for fault in caught.value.faults] == [
+                ("types.newsletter", "reserved-domain")
+            ]
+            assert await world.rows() == before
 
 
 async def test_a_domain_with_the_same_ending_but_another_label_is_not_taken(world: World) -> None:

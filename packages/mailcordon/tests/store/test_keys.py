@@ -15,6 +15,7 @@ from mailcordon.control.key_cache import KeyCache
 from mailcordon.core.errors import Invalid, NotFound, Unauthorised
 from mailcordon.core.key_limits import KeyLimits
 from mailcordon.core.principal import SCOPES
+from mailcordon_fixtures.cases import case
 
 
 class World:
@@ -57,15 +58,11 @@ async def test_a_platform_key_is_bound_to_no_tenant_and_has_every_scope(world: W
     assert principal.scopes == set(SCOPES)
 
 
-@pytest.mark.parametrize(
-    "header",
-    [None, "", "Bearer", "Basic YTpi", "Bearer mck_abc", f"Bearer mck_abcdefgh_{'x' * 43}", "Bearer mck_é"],
-)
-async def test_a_request_without_a_valid_key_is_refused_with_what_to_do(
-    world: World, header: str | None
-) -> None:
-    with pytest.raises(Unauthorised, match="key"):
-        await world.cache.authenticate(header)
+async def test_a_request_without_a_valid_key_is_refused_with_what_to_do(world: World) -> None:
+    unknown = f"Bearer mck_abcdefgh_{'x' * 43}"
+    for header in (None, "", "Bearer", "Basic YTpi", "Bearer mck_abc", unknown, "Bearer mck_é"):
+        with case(header), pytest.raises(Unauthorised, match="key"):
+            await world.cache.authenticate(header)
 
 
 async def test_a_revoked_key_ends_with_the_commit_even_if_it_is_cached(world: World) -> None:
