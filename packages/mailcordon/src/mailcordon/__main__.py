@@ -17,6 +17,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["run", role] if not role.startswith("-"):
             sys.exit(boundary.guard(lambda: _run_role(role)))
+        case ["starter", descriptor, *roles]:  # of `up`; no command for people
+            sys.exit(boundary.guard(lambda: _fork_roles(int(descriptor), roles)))
         case _:
             sys.exit(boundary.guard(_run_command))
 
@@ -49,6 +51,14 @@ def _run_role(role: str) -> int:
     from mailcordon.app import process
 
     return process.run(role)
+
+
+def _fork_roles(descriptor: int, roles: list[str]) -> int:
+    gc.disable()
+    _import_structlog_without_rich()
+    from mailcordon.app import starter
+
+    return starter.run(descriptor, roles)
 
 
 def _import_structlog_without_rich() -> None:

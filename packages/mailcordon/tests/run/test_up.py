@@ -24,10 +24,12 @@ from mailcordon import config
 from mailcordon.adapters.db import roles
 from mailcordon.adapters.dns.reply import Server
 from mailcordon.adapters.dns.resolver import Resolver
+from mailcordon.host import forking
 from mailcordon_fixtures import systems
 from mailcordon_fixtures.systems import System
 
 ROLES = ("api", "dispatch", "observe", "control")
+STARTER = {"starter"} if forking.possible() else set[str]()
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def alive(pid: int) -> bool:
 
 def test_it_says_where_everything_is_and_everything_is_there(system: System):
     assert system.healthy()
-    assert set(system.processes) == {*ROLES, "smtp", "dashboard", "seslocal", "postgres"}
+    assert set(system.processes) == {*ROLES, *STARTER, "smtp", "dashboard", "seslocal", "postgres"}
     assert all(alive(pid) for pid in system.processes.values())
     for word in (system.url, system.ses_url, str(system.home), 'mailcordon env)"'):
         assert word in system.said()
@@ -151,6 +153,26 @@ def test_each_role_gets_its_own_logins_and_no_others(system: System):
     assert databases == {"MAILCORDON_DATABASE_URL_SEND", "MAILCORDON_DATABASE_URL_GOVERNOR"}
 
 
+@pytest.mark.skipif(not STARTER, reason="here each role is an interpreter of its own")
+def test_the_process_that_roles_are_forked_from_has_no_settings_and_no_threads(system: System):
+    starter = Path(f"/proc/{system.processes['starter']}")
+    names = {item.partition("=")[0] for item in (starter / "environ").read_text().split("\0")}
+    assert not [name for name in names if name.startswith(("MAILCORDON_", "AWS_"))]
+    assert len(list((starter / "task").iterdir())) == 1
+    assert system.log("starter") == ""
+
+
+def test_ps_shows_each_role_as_one_would_start_it(system: System):
+    for role in ROLES:
+        shown = subprocess.run(
+            ["ps", "-ww", "-o", "args=", "-p", str(system.processes[role])],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert shown.stdout.strip() == f"{sys.executable} -m mailcordon run {role}"
+
+
 async def test_each_role_asks_the_name_server_of_the_local_ses(system: System):
     environ = Path(f"/proc/{system.processes['control']}/environ")
     if not environ.exists():
@@ -181,6 +203,23 @@ def test_callers_wait_while_the_api_restarts_instead_of_being_refused(life: Life
         caller.sendall(f"GET /v1/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         assert caller.recv(12) == b"HTTP/1.1 200"
     assert own.wait_replaced("api", first) != first
+
+
+@pytest.mark.skipif(not STARTER, reason="here each role is an interpreter of its own")
+def test_roles_go_on_when_the_process_that_they_were_forked_from_is_killed_and_the_next_one_forks(life: Life):
+    own = life.running()
+    roles = {name: pid for name, pid in own.processes.items() if name != "starter"}
+    own.wait_replaced("starter", own.kill("starter"))
+    assert own.processes == roles | {"starter": own.processes["starter"]}
+    assert own.healthy()
+    assert "starter was killed by signal 9; starting it again" in own.said()
+    first = own.kill("dispatch")
+    assert alive(own.wait_replaced("dispatch", first))
+    own.wait_replaced("starter", own.kill("starter"))
+    os.kill(first := own.processes["api"], signal.SIGKILL)
+    own.kill("starter")  # while it is asked, or before
+    own.wait_replaced("api", first)
+    systems.wait_until(own.healthy, "the API is back")
 
 
 def test_down_stops_it_and_nothing_stays(life: Life):

@@ -136,7 +136,7 @@ async def test_the_drill_passes_after_down_and_up(night: Night) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["seslocal", "control", "observe", "dispatch", "api", "postgres"])
+@pytest.mark.parametrize("name", ["seslocal", "starter", "control", "observe", "dispatch", "api", "postgres"])
 async def test_a_killed_process_leaves_every_lane_as_it_was(night: Night, name: str) -> None:
     pid = night.running.kill(name)
     await asyncio.to_thread(night.running.wait_replaced, name, pid)

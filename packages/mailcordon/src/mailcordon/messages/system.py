@@ -195,6 +195,12 @@ def cannot_start(*, name: str, why: str) -> str:
     return f"{name} cannot be started: {why}"
 
 
+@example()
+def not_forked() -> str:
+    """A child process of `up` cannot be started at the moment: `starter`, from which it is forked, has died; `up` tries again."""
+    return "starter, the process that it is forked from, did not do it (log: starter.log)"
+
+
 @example(name="api", log_end='MAILCORDON_CALL_SLOTS is "0": it takes a whole number from 1 to 10000.')
 def refuses_to_run(*, name: str, log_end: str) -> str:
     """A child process of `up` ended because it must not run with these settings or this database."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mailcordon.core import boundary
 from mailcordon.core.errors import Unavailable
-from mailcordon.host import guardian, log_file
+from mailcordon.host import forking, guardian, log_file
 from mailcordon.messages import system
 
 SHORTEST_PAUSE = 0.05  #: seconds between two starts
@@ -23,6 +23,9 @@ GOOD_LIFE = 10.0  #: seconds after which a child's earlier ends no longer length
 
 Say = Callable[[str], None]
 Started = Callable[[], Coroutine[None, None, None]]
+Process = guardian.Guarded | forking.Forked
+#: `guardian.start`, or what does the same without a new interpreter
+Start = Callable[..., Coroutine[None, None, Process]]
 
 
 class Child:
@@ -39,6 +42,7 @@ class Child:
         drain: float,  #: seconds between SIGTERM and SIGKILL
         descriptors: Sequence[int] = (),
         on_start: Started | None = None,
+        start: Start = guardian.start,
     ) -> None:
         self.name = name
         self.pid: int | None = None
@@ -51,8 +55,9 @@ class Child:
         self._drain = drain
         self._descriptors = tuple(descriptors)
         self._on_start = on_start
+        self._start_process = start
         self._log_start = 0  #: size of the log when the child was last started
-        self._process: guardian.Guarded | None = None
+        self._process: Process | None = None
         self._restarting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -75,7 +80,7 @@ class Child:
     async def _spawn(self) -> None:
         with log_file.open_log(self._log) as log:
             self._log_start = log.tell()
-            self._process = await guardian.start(
+            self._process = await self._start_process(
                 self._command,
                 kind="TERM",
                 hard="KILL",
@@ -89,7 +94,7 @@ class Child:
         if self._on_start is not None:
             await self._run_unless_it_ends(self._process, self._on_start)
 
-    async def _run_unless_it_ends(self, process: guardian.Guarded, on_start: Started) -> None:
+    async def _run_unless_it_ends(self, process: Process, on_start: Started) -> None:
         starting = asyncio.ensure_future(on_start())
         ending = asyncio.create_task(process.wait())
         try:

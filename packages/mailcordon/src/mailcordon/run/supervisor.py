@@ -21,7 +21,7 @@ from mailcordon.adapters.db.embedded import EmbeddedPostgres
 from mailcordon.config import Config
 from mailcordon.config.smtp import SmtpSettings
 from mailcordon.core.errors import Refused, Unavailable
-from mailcordon.host import listening, optional
+from mailcordon.host import forking, guardian, listening, optional
 from mailcordon.host.home import CLI_FILE, LOCAL_SES, RUN_FILE, SECRET_KEYS_FILE
 from mailcordon.host.private_file import write_private
 from mailcordon.messages import system
@@ -61,6 +61,8 @@ class System:
         self._listener: socket.socket | None = None
         self._smtp: dict[str, socket.socket] = {}  #: by the setting that passes it on
         self._dashboard: socket.socket | None = None
+        self._forks: forking.Forks | None = None
+        self._starter: Child | None = None
         self.addresses: Addresses | None = None
 
     async def start(self) -> Addresses:
@@ -83,6 +85,8 @@ class System:
         port = 0
         if config.local and config.ses_endpoint is None:
             port = await listening.free_port(listening.local_ses(config.ses_port), patience, self._say)
+        if forking.possible():
+            await self._start_starter()
         ses_ready = asyncio.create_task(self._start_local_ses(port)) if config.local else None
         try:
             if ses_ready is not None and config.ses_world is not None:
@@ -124,6 +128,10 @@ class System:
         """Drains: the roles finish the work in progress, then the servers stop."""
         (self._config.home / RUN_FILE).unlink(missing_ok=True)
         await asyncio.gather(*(child.stop() for child in self._roles))
+        if self._starter is not None:
+            await self._starter.stop()
+        if self._forks is not None:
+            self._forks.close()
         if self._ses is not None:
             await self._ses.stop()
         if self._postgres is not None:
@@ -136,7 +144,7 @@ class System:
 
     async def wait_refused(self) -> str:
         """Returns the sentence of the first part that must not run; does not return while all may."""
-        waiting = [child.refused for child in [*self._roles, *([self._ses] if self._ses else [])]]
+        waiting = [child.refused for child in self._children()]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         return done.pop().result()
 
@@ -226,7 +234,30 @@ class System:
         ready.unlink()
         await self._write_run_file()
 
+    def _children(self) -> list[Child]:
+        beside = (self._ses, self._starter)
+        return [*self._roles, *(child for child in beside if child is not None)]
+
     # -- roles ------------------------------------------------------------------------------------------------------
+
+    async def _start_starter(self) -> None:
+        """The process that roles are forked from. It loads their modules while the database starts."""
+        config = self._config
+        left_out = {"smtp": config.smtp is None, "dashboard": config.dashboard is None}
+        loaded = [role for role in configs.PROCESS_LOGINS if not left_out.get(role, False)]
+        self._forks = forking.Forks(guardian.LOWEST_FREE_DESCRIPTOR)
+        self._starter = Child(
+            "starter",
+            [sys.executable, "-m", "mailcordon", "starter", str(self._forks.descriptor), *loaded],
+            # OpenBLAS would start threads when numpy is loaded, and a process with threads must not fork.
+            environment=plain_environment(os.environ) | {"OPENBLAS_NUM_THREADS": "1"},
+            log=config.home / "log" / "starter.log",
+            say=self._say,
+            drain=0.0,
+            descriptors=[self._forks.descriptor],
+            on_start=self._write_run_file,
+        )
+        await self._starter.start()
 
     async def _start_role(self, role: str, config: Config) -> None:
         environment = role_environment(os.environ, role, config)
@@ -256,6 +287,7 @@ class System:
             drain=config.drain_seconds,
             descriptors=descriptors,
             on_start=self._write_run_file,
+            start=guardian.start if self._forks is None else self._forks.start,
         )
         self._roles.append(child)
         await child.start()
@@ -300,8 +332,7 @@ class System:
         """Process ids and URLs, for `doctor` and tests. The file exists only once the system is ready."""
         if self.addresses is None:
             return
-        children = [*self._roles, *([self._ses] if self._ses else [])]
-        processes = {child.name: child.pid for child in children}
+        processes = {child.name: child.pid for child in self._children()}
         if self._postgres is not None:
             processes["postgres"] = self._postgres.postmaster
         home_lock.write(
