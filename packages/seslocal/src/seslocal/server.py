@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +27,7 @@ from seslocal.state.access import SmtpPort
 from seslocal.state.account import Account
 from seslocal.state.settings import Settings
 from seslocal.web import Web
+from seslocal.wire.accepting import Acceptor
 from seslocal.wire.protocol import Connection, Connections, Request
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from seslocal.smtp.door import Door
 
 
+_BACKLOG: Final = 1024  #: connections that wait to be accepted
 WORLD: Final = ("PUT", "/world")  #: the step of a scenario that puts a world behind SES
 _EVERY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (every address -> one that clients can use)
 
@@ -55,6 +59,10 @@ class Local:
         self._connections = Connections(settings.limits)
         self._closing: set[asyncio.Task[None]] = set()  #: tasks that close what a reset replaced
         self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = (
+            None  #: of the server's sockets, unless the loop can only serve them itself
+        )
+        self._listeners: list[socket.socket] = []
         self._admin: Admin | None = None
         self.names: NameServer | None = None  #: its DNS server, if it has one
         self.smtp: Door | None = None  #: its SMTP door, if it is open
@@ -88,21 +96,35 @@ class Local:
         web = Web(lambda: self.account, admission, host)
         front = Front(lambda: self.account, admission, admin, web, host)
         app = front if self._keeper is None else self._keeper.wrap(front)
-        self._server = await loop.create_server(
-            self._connection(app), host, port, backlog=1024, start_serving=False
-        )
+        make = self._connection(app)
+        self._server = await loop.create_server(make, host, port, backlog=_BACKLOG, start_serving=False)
         self.host = host
         bound = [each.getsockname() for each in self._server.sockets]
         self.port = bound[0][1]
         self._protect(admission, [address[0] for address in bound])
         self._set_up_account()
-        await self._server.start_serving()
+        await self._serve(self._server, make)
         settings = self.account.settings
         if settings.dns_port is not None or settings.strict:
             self.names = _name_server(lambda: self.account)
             await self.names.listen(host, settings.dns_port or 0)
         if settings.smtp_port is not None:
             await self.open_smtp(settings.smtp_port)
+
+    async def _serve(self, server: asyncio.Server, make: Callable[[], Connection]) -> None:
+        listeners = [socket.socket(fileno=os.dup(each.fileno())) for each in server.sockets]
+        acceptor = Acceptor(listeners, make)
+        try:
+            acceptor.start()
+        except NotImplementedError:
+            for listener in listeners:
+                listener.close()
+            await server.start_serving()
+            return
+        self._acceptor = acceptor
+        self._listeners = listeners
+        for listener in listeners:
+            listener.listen(_BACKLOG)
 
     async def open_smtp(self, port: int = 0) -> Door:
         """Opens the SMTP door, if it is not open, and returns it. Port 0 takes a free port. Raises OSError, SmtpNotInstalled."""
@@ -137,6 +159,10 @@ class Local:
 
     async def close(self) -> None:
         self.account.clock.stop()
+        if self._acceptor is not None:
+            self._acceptor.stop()
+            for listener in self._listeners:
+                listener.close()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):

@@ -14,6 +14,7 @@ from mailcordon.app import listeners
 from mailcordon.config import Config
 from mailcordon.door.limits import Limits
 from mailcordon.host import listening
+from mailcordon.host.accepting import Acceptor
 
 #: Files beside the API's connections: the database's (about 40), logs, modules, and connections that are closed in this moment.
 _OTHER_FILES = 128
@@ -26,6 +27,23 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ending = asyncio.Event()
+        self._acceptor: Acceptor | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does it, but connections are accepted by us."""
+        await super().startup(sockets=[])
+        make = cast(Any, self.config.http_protocol_class)
+        state = self.lifespan.state
+        self._acceptor = Acceptor(
+            sockets or [],
+            lambda: make(config=self.config, server_state=self.server_state, app_state=state),
+        )
+        self._acceptor.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._acceptor is not None:
+            self._acceptor.stop()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -150,6 +150,6 @@ def returned(
 
 
 def left_behind(blocked: Sequence[int], back: Sequence[Returned]) -> bool:
-    """Whether mail may be left that could be called now. `blocked`: tenants whose turns were not looked at. `back`: the turns that
-    `returned` gave."""
+    """Whether mail may be left that could be called now. `blocked`: tenants whose turns were not looked at. `back`: of
+    `returned`."""
     return bool(blocked) or any(one.place is not None for one in back)
