@@ -39,7 +39,7 @@ MAX_BATCH = 256  #: messages per transaction
 #: Bytes of content per transaction. A mail of a tenant is in the next batch, so this bounds what others' mails delay it by.
 _MAX_BATCH_BYTES = 2 * 1024 * 1024
 #: Seconds from the beginning of a commit to that of the next, while callers are many: what a batch costs is shared by more mail.
-APART = 0.003
+APART = 0.0025
 #: Commits in a row during which no mail came, after which callers are few: one that sends mail after mail waits for nothing.
 _ALONE = 8
 _BACKLOG_CACHE_SECONDS = 1.0
