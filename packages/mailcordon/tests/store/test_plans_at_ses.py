@@ -107,15 +107,17 @@ async def test_a_mail_from_domain_is_set_and_another_replaces_it(world: World) -
 @pytest.mark.parametrize("set_by", ["a plan", "somebody else"])
 async def test_a_mail_from_domain_can_be_given_back_to_ses(world: World, set_by: str) -> None:
     await world.onboard()
-    await world.settle()
     domain, bounce = "mail.acme.example", "bounce.mail.acme.example"
     if set_by == "a plan":
+        await world.settle()
         await apply(world, Step(kind=StepKind.SET_MAIL_FROM, tenant="acme", domain=domain, to=bounce))
     else:
+        # Before we have read all that SES has of the domain. What is set later is a difference, and we take it back.
+        while ("identity", domain, "applied", None) not in await world.rows():
+            await world.reconciler.step()
         await ask(
             world.ses.put_email_identity_mail_from_attributes, EmailIdentity=domain, MailFromDomain=bounce
         )
-        await world.owner.execute("update ses_resource set next_try_at = 'epoch' where name = $1", domain)
     await world.settle()
     back = Step(kind=StepKind.SET_MAIL_FROM, tenant="acme", domain=domain, to=None)
     id = await apply(world, back)

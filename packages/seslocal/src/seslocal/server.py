@@ -161,6 +161,7 @@ class Local:
         self.account.clock.stop()
         if self._acceptor is not None:
             self._acceptor.stop()
+            self._acceptor = None
             for listener in self._listeners:
                 listener.close()
         if self._server is not None:

@@ -11,10 +11,10 @@ from typing import Any, cast
 import uvicorn
 
 from mailcordon.app import listeners
+from mailcordon.app.accepting import Acceptor
 from mailcordon.config import Config
 from mailcordon.door.limits import Limits
 from mailcordon.host import listening
-from mailcordon.host.accepting import Acceptor
 
 #: Files beside the API's connections: the database's (about 40), logs, modules, and connections that are closed in this moment.
 _OTHER_FILES = 128
