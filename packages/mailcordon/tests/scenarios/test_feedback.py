@@ -174,11 +174,12 @@ async def test_mail_through_a_disabled_destination_is_counted_as_sent_and_every_
         await feedback.destination(Enabled=False)
         await feedback.send(200)
         assert await feedback.counted("send_events") == 0
-        [loss] = await feedback.losses()
+        # Looked at ahead of time, mail of others that share the system may be missing as well.
+        [loss] = [one for one in await feedback.losses() if one["configuration_set"] == name]
         assert (loss["cause"], loss["because"], loss["missing"]) == ("destination-disabled", dead, 200)
 
         code, out = await feedback.command("feedback", "--json")
-        [item] = json.loads(out)["items"]
+        [item] = [one for one in json.loads(out)["items"] if one["configuration_set"] == name]
         assert (code, item["configuration_set"], item["sent"], item["seen"]) == (1, name, 200, 0)
         says = item["detail"]
         assert "of 200 mails, none has its Send event" in says
