@@ -112,9 +112,8 @@ class Claiming:
         self._claimed_at = float("-inf")
         self._full = False  #: whether the slots alone kept the last claim from taking more
         self._started: deque[_Started] = deque()  #: the oldest claim first
-        self._starting: deque[asyncio.Task[None]] = (
-            deque()
-        )  #: one for each claim whose calls have not all started, in order
+        #: One for each claim whose calls have not all started, in order.
+        self._starting: deque[asyncio.Task[None]] = deque()
         self._over = asyncio.Event()  #: set when the last call of a claim has ended
         self._loop = Loop(
             Slots(slots),
