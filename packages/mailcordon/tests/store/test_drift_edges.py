@@ -1,5 +1,6 @@
 """What could make a finding false, open one for what a plan does, or end one too early."""
 
+import re
 from typing import Any
 
 import pytest
