@@ -59,9 +59,8 @@ class Local:
         self._connections = Connections(settings.limits)
         self._closing: set[asyncio.Task[None]] = set()  #: tasks that close what a reset replaced
         self._server: asyncio.Server | None = None
-        self._acceptor: Acceptor | None = (
-            None  #: of the server's sockets, unless the loop can only serve them itself
-        )
+        #: Of the server's sockets, unless the loop can only serve them itself.
+        self._acceptor: Acceptor | None = None
         self._listeners: list[socket.socket] = []
         self._admin: Admin | None = None
         self.names: NameServer | None = None  #: its DNS server, if it has one

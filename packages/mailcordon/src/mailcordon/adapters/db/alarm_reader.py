@@ -47,9 +47,8 @@ class AlarmReader:
         self._alarms = Alarms(patience)
         self._known: dict[str, Any] = {}  # members of Facts
         self._tried_at: dict[int, int] = {}  # by place in READINGS, by the database's clock
-        self._read_at: dict[
-            int, float
-        ] = {}  # by place: when the last reading began, by the clock of this process
+        # By place: when the last reading began, by the clock of this process.
+        self._read_at: dict[int, float] = {}
         self._rest: dict[int, float] = {}  # by place: milliseconds until it may be read again
         #: By place in READINGS: since when it fails, and why each check is unread.
         self._failing: dict[int, tuple[int, dict[Check, str]]] = {}

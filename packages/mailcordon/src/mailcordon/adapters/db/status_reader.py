@@ -50,8 +50,7 @@ _Read = Callable[[_Connection], Awaitable[Mapping[str, Any]]]
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """What is read at once. `seconds`: how old its facts may be for the alarms, judged every second at most; None: no alarm is
-    made of them. `is_slow`: as of a source of alarms
-    (observe/incidents/sources.py)."""
+    made of them. `is_slow`: as of a source of alarms (observe/incidents/sources.py)."""
 
     checks: tuple[Check, ...]  #: that cannot be made without it
     read: _Read
